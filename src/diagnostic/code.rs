@@ -1,0 +1,135 @@
+//! The codes of errors and warnings: numbers that never change their meaning.
+
+use super::Severity;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// What kind of thing a diagnostic reports.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of their numbers within errors and warnings.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)+];
+
+            /// The code as users see it: `E` for an error, `W` for a warning, three digits.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$name => $code,)+
+                }
+            }
+
+            /// What the code stands for, in a sentence.
+            pub fn explanation(self) -> &'static str {
+                match self {
+                    $(Code::$name => concat!($($doc),+).trim_start(),)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A rule file or data file cannot be read.
+    Unreadable = "E001",
+    /// A rule file holds bytes that are not UTF-8 text.
+    NotText = "E002",
+    /// An `Include` names no file.
+    IncludeNothing = "E003",
+    /// Files include each other, or too many levels deep.
+    IncludeDepth = "E004",
+
+    /// A quote is opened and never closed.
+    UnclosedQuote = "E101",
+    /// Something else was expected here.
+    Syntax = "E102",
+    /// A directive lacks an argument.
+    MissingArgument = "E103",
+    /// A directive has more arguments than it takes.
+    SurplusArgument = "E104",
+
+    /// No directive has this name.
+    UnknownDirective = "E201",
+    /// The directive exists elsewhere, but not in this engine.
+    UnsupportedDirective = "E202",
+    /// A directive's argument is not one that it takes.
+    BadDirectiveValue = "E203",
+    /// A file that a directive names cannot be used.
+    BadDirectiveFile = "E204",
+
+    /// No variable has this name.
+    UnknownVariable = "E301",
+    /// The variable exists elsewhere, but not in this engine.
+    UnsupportedVariable = "E302",
+    /// The variable holds one value, so that nothing can be selected from it.
+    NotACollection = "E303",
+    /// The selector is no valid regular expression or XPath.
+    BadSelector = "E304",
+
+    /// No operator has this name.
+    UnknownOperator = "E401",
+    /// The operator exists elsewhere, or is not built yet.
+    UnsupportedOperator = "E402",
+    /// An operator lacks its argument, or has one that it does not take.
+    OperatorArgument = "E403",
+    /// The operator does not take this argument.
+    BadOperatorArgument = "E404",
+
+    /// No transformation has this name.
+    UnknownTransformation = "E501",
+
+    /// No action has this name.
+    UnknownAction = "E601",
+    /// The action exists elsewhere, but not in this engine.
+    UnsupportedAction = "E602",
+    /// The action does not take this value.
+    BadActionValue = "E603",
+    /// The action has no place here.
+    MisplacedAction = "E604",
+    /// A rule has no id.
+    MissingId = "E605",
+    /// Two rules have the same id.
+    DuplicateId = "E606",
+    /// A macro names no variable.
+    UnknownMacro = "E607",
+
+    /// A default action has no disruptive action.
+    DefaultNotDisruptive = "E701",
+    /// A phase has two default actions.
+    DefaultTwice = "E702",
+
+    /// The directive is accepted and changes nothing.
+    NoEffect = "W201",
+    /// A chain ends without its last rule.
+    OpenChain = "W202",
+    /// An update or removal names no rule.
+    NothingToUpdate = "W203",
+    /// A skipAfter names no marker.
+    UnknownMarker = "W204",
+    /// A rule needs an operator that is not built yet, and is left out.
+    RuleLeftOut = "W205",
+    /// A rule can never match, or always does.
+    Pointless = "W206",
+}
+
+impl Code {
+    /// Whether the code is an error or a warning.
+    pub fn severity(self) -> Severity {
+        if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_codes_share_a_number() {
+        let numbers: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(numbers.len(), Code::ALL.len());
+    }
+}

@@ -1,0 +1,212 @@
+//! The tree of a rule file as written: names are spelled as the author spelled them, nothing is resolved.
+
+use crate::source::{SourceId, Span, Spanned};
+
+/// One text, item by item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ast {
+    /// The text it was parsed from.
+    pub source: SourceId,
+    /// Comments, blank lines and directives, in the order of the file.
+    pub items: Vec<Item>,
+}
+
+/// A line, or several joined by continuation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// One or more lines without content.
+    Blank,
+    /// A comment, with its `#`.
+    Comment(Spanned<String>),
+    /// A directive.
+    Directive(Directive),
+}
+
+/// A directive and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Its name as written.
+    pub name: Spanned<String>,
+    /// What follows the name.
+    pub body: Body,
+    /// From the name to the end of the last argument.
+    pub span: Span,
+}
+
+/// The arguments of a directive, by their form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Body {
+    /// `SecRule TARGETS OPERATOR [ACTIONS]`
+    Rule {
+        /// What is looked at.
+        targets: Targets,
+        /// What is asked.
+        operator: OperatorExpression,
+        /// What happens.
+        actions: Option<Actions>,
+    },
+    /// `SecAction ACTIONS` and `SecDefaultAction ACTIONS`
+    Actions(Actions),
+    /// `SecRuleScript FILE [ACTIONS]`
+    Script {
+        /// The script's path.
+        file: Argument,
+        /// What happens.
+        actions: Option<Actions>,
+    },
+    /// `SecRuleUpdateTargetById ID TARGETS` and its kin by tag and message.
+    UpdateTargets {
+        /// Which rules.
+        rules: Argument,
+        /// Targets to add and, with `!`, to take away.
+        targets: Targets,
+    },
+    /// `SecRuleUpdateActionById ID ACTIONS`
+    UpdateActions {
+        /// Which rule.
+        rule: Argument,
+        /// Actions to add.
+        actions: Actions,
+    },
+    /// Any other directive: plain arguments.
+    Arguments(Vec<Argument>),
+}
+
+/// An argument, quotes taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Its text; `\"` inside double quotes has become `"`.
+    pub text: String,
+    /// Whether it stood in double quotes.
+    pub quoted: bool,
+    /// The place, inside the quotes.
+    pub span: Span,
+}
+
+/// A list of targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    /// In the order of the list.
+    pub list: Vec<TargetExpression>,
+    /// The whole list.
+    pub span: Span,
+}
+
+/// One target: `ARGS`, `&ARGS:x`, `!ARGS:/^x/`, `XML:/*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetExpression {
+    /// What is done with it.
+    pub mode: TargetMode,
+    /// The variable's name as written.
+    pub variable: Spanned<String>,
+    /// What is selected from it.
+    pub selector: Option<Spanned<SelectorExpression>>,
+    /// The whole target.
+    pub span: Span,
+}
+
+/// What a target's prefix says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetMode {
+    /// No prefix: the values.
+    Values,
+    /// `&`: their number.
+    Count,
+    /// `!`: not these.
+    Exclude,
+}
+
+/// What is selected from a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SelectorExpression {
+    /// `:key`
+    Key(String),
+    /// `:/pattern/`
+    Pattern {
+        /// The regular expression between the slashes.
+        source: String,
+        /// Whether the selector stood in single quotes.
+        quoted: bool,
+    },
+    /// `XML:/path`
+    XPath(String),
+}
+
+/// An operator with its argument: `!@rx ^a`, `@detectSQLi`, `^a` (which means `@rx ^a`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorExpression {
+    /// Whether `!` stood before it.
+    pub negated: bool,
+    /// The name behind `@`; none where the text is a bare regular expression.
+    pub name: Option<Spanned<String>>,
+    /// What follows the name, up to the end.
+    pub argument: Spanned<String>,
+    /// The whole operator, inside the quotes.
+    pub span: Span,
+}
+
+/// A list of actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actions {
+    /// In the order of the list.
+    pub list: Vec<ActionExpression>,
+    /// The whole list, inside the quotes.
+    pub span: Span,
+}
+
+/// One action: `deny`, `id:1`, `msg:'text'`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionExpression {
+    /// Its name as written.
+    pub name: Spanned<String>,
+    /// What follows the colon.
+    pub value: Option<ActionValue>,
+    /// The whole action.
+    pub span: Span,
+}
+
+/// The value of an action, quotes taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionValue {
+    /// Its text; `\'` inside single quotes has become `'`.
+    pub text: String,
+    /// Whether it stood in single quotes.
+    pub quoted: bool,
+    /// The place, inside the quotes.
+    pub span: Span,
+}
+
+impl Ast {
+    /// The directives, without comments and blank lines.
+    pub fn directives(&self) -> impl Iterator<Item = &Directive> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Directive(directive) => Some(directive),
+            Item::Blank | Item::Comment(_) => None,
+        })
+    }
+}
+
+impl Actions {
+    /// The first action with this name, in any case.
+    pub fn find(&self, name: &str) -> Option<&ActionExpression> {
+        self.list.iter().find(|action| action.is(name))
+    }
+}
+
+impl ActionExpression {
+    /// Whether the action has this name, in any case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.node.eq_ignore_ascii_case(name)
+    }
+
+    /// The text of its value; empty where there is none.
+    pub fn text(&self) -> &str {
+        self.value.as_ref().map_or("", |value| value.text.as_str())
+    }
+
+    /// The place of its value, or of the action where there is none.
+    pub fn value_span(&self) -> Span {
+        self.value.as_ref().map_or(self.span, |value| value.span)
+    }
+}

@@ -1,0 +1,131 @@
+//! Logical lines: physical lines joined by continuation, with the way back to the places they came from.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{SourceId, Span};
+use nom::{IResult, Offset};
+
+/// A line of a directive, continuation taken out.
+pub struct LogicalLine {
+    source: SourceId,
+    text: String,
+    /// Offsets in `text` and in the source at which each physical line begins, ascending.
+    pieces: Vec<(usize, usize)>,
+}
+
+/// A physical line and where it starts.
+#[derive(Clone, Copy)]
+pub struct PhysicalLine<'a> {
+    pub start: usize,
+    pub text: &'a str,
+}
+
+/// What a parser of this room could not read, and where.
+#[derive(Debug)]
+pub struct Failure<'a> {
+    pub at: &'a str,
+    pub code: Code,
+    pub message: String,
+    pub hint: Option<&'static str>,
+}
+
+/// The result of a parser of this room.
+pub type Parsed<'a, T> = IResult<&'a str, T, Failure<'a>>;
+
+impl<'a> nom::error::ParseError<&'a str> for Failure<'a> {
+    fn from_error_kind(at: &'a str, _kind: nom::error::ErrorKind) -> Self {
+        Self { at, code: Code::Syntax, message: String::from("this cannot be read here"), hint: None }
+    }
+
+    fn append(_at: &'a str, _kind: nom::error::ErrorKind, first: Self) -> Self {
+        first
+    }
+}
+
+impl<'a> Failure<'a> {
+    /// A failure that ends the parse of the line.
+    pub fn fatal(at: &'a str, code: Code, message: impl Into<String>) -> nom::Err<Self> {
+        nom::Err::Failure(Self { at, code, message: message.into(), hint: None })
+    }
+
+    /// The same with a hint.
+    pub fn fatal_with_hint(at: &'a str, code: Code, message: impl Into<String>, hint: &'static str) -> nom::Err<Self> {
+        nom::Err::Failure(Self { at, code, message: message.into(), hint: Some(hint) })
+    }
+}
+
+/// The lines of a text, without their line ends.
+pub fn physical_lines(text: &str) -> impl Iterator<Item = PhysicalLine<'_>> {
+    let mut start = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let here = start;
+        start += line.len();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        PhysicalLine { start: here, text: line.strip_suffix('\r').unwrap_or(line) }
+    })
+}
+
+/// The line without the `\` that joins it to the next, if it has one.
+pub fn continued(line: &str) -> Option<&str> {
+    line.trim_end_matches([' ', '\t']).strip_suffix('\\')
+}
+
+impl LogicalLine {
+    /// Joins physical lines; all but the last are continued.
+    pub fn join(source: SourceId, lines: &[PhysicalLine<'_>]) -> Self {
+        let mut joined = Self { source, text: String::new(), pieces: Vec::with_capacity(lines.len()) };
+        for line in lines {
+            joined.pieces.push((joined.text.len(), line.start));
+            joined.text.push_str(continued(line.text).unwrap_or(line.text));
+        }
+        joined
+    }
+
+    /// The joined text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The place of a part of this line's text.
+    pub fn span(&self, part: &str) -> Span {
+        let start = self.text.as_str().offset(part);
+        let end = start + part.len();
+        Span { source: self.source, start: self.place(start), end: if part.is_empty() { self.place(start) } else { self.place(end - 1) + 1 } }
+    }
+
+    fn place(&self, offset: usize) -> usize {
+        let piece = self.pieces.partition_point(|(logical, _)| *logical <= offset);
+        let (logical, physical) = piece.checked_sub(1).and_then(|at| self.pieces.get(at)).copied().unwrap_or((0, 0));
+        physical + (offset - logical)
+    }
+
+    /// A failure as a diagnostic; the failure stands on the word that it starts with.
+    pub fn diagnose(&self, failure: &Failure<'_>) -> Diagnostic {
+        let word = failure.at.split([' ', '\t', ',', '|']).next().filter(|word| !word.is_empty()).unwrap_or(failure.at);
+        let diagnostic = Diagnostic::new(failure.code, self.span(word), failure.message.clone());
+        diagnostic.maybe_hint(failure.hint.map(str::to_owned))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    #[test]
+    fn a_joined_line_knows_where_its_parts_came_from() {
+        let text = "SecAction \\\r\n  \"id:1\"";
+        let mut sources = Sources::new();
+        let source = sources.add_text("rules", text).unwrap();
+        let lines: Vec<_> = physical_lines(text).collect();
+        let line = LogicalLine::join(source, &lines);
+        assert_eq!(line.text(), "SecAction   \"id:1\"");
+        let id = line.text().get(13..17).unwrap();
+        assert_eq!((id, line.span(id).start), ("id:1", 16));
+    }
+
+    #[test]
+    fn blanks_behind_the_backslash_still_continue() {
+        assert_eq!(continued("a \\ "), Some("a "));
+        assert_eq!(continued("a"), None);
+    }
+}

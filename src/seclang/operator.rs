@@ -1,0 +1,26 @@
+//! Operator expressions: `!@rx ^a`, `@detectSQLi`, or a bare regular expression.
+
+use super::ast::OperatorExpression;
+use super::line::{Failure, LogicalLine};
+use super::parser::{RawArgument, marked_name, unescape};
+use crate::source::Spanned;
+use nom::Parser;
+
+pub fn operator<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Result<OperatorExpression, nom::Err<Failure<'a>>> {
+    let blanks = [' ', '\t'];
+    let start = text.trim_start_matches(blanks);
+    let (negated, behind) = match start.strip_prefix('!') {
+        Some(rest) => (true, rest.trim_start_matches(blanks)),
+        None => (false, start),
+    };
+    let (name, argument) = match marked_name("@").parse(behind) {
+        Ok((rest, name)) => (Some(name), rest.trim_start_matches(blanks)),
+        Err(_) => (None, behind),
+    };
+    Ok(OperatorExpression {
+        negated,
+        name: name.map(|name| Spanned::new(name.to_owned(), line.span(name))),
+        argument: Spanned::new(unescape(argument, quote), line.span(argument)),
+        span: line.span(text),
+    })
+}

@@ -1,0 +1,104 @@
+//! Where rule files and data files come from.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The largest file a rule set may name, in bytes: rule files and data files alike.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// Reads files and expands wildcards on behalf of the compiler.
+pub trait Loader {
+    /// The bytes of one file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The files that a pattern with `*`, `?` and `[…]` names, sorted; empty when there are none.
+    fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>>;
+
+    /// Where a path written in a rule file may mean: beside that file first, then as it stands.
+    fn candidates(&self, written: &str, including_file: Option<&Path>) -> Vec<PathBuf> {
+        let as_written = PathBuf::from(written);
+        let beside = including_file.and_then(Path::parent).filter(|_| as_written.is_relative());
+        let mut candidates: Vec<PathBuf> = beside.map(|folder| folder.join(written)).into_iter().collect();
+        if !candidates.contains(&as_written) {
+            candidates.push(as_written);
+        }
+        candidates
+    }
+}
+
+/// The machine's own files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileSystem;
+
+impl Loader for FileSystem {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let about = std::fs::metadata(path)?;
+        if about.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        if about.len() > LARGEST_FILE {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MB", LARGEST_FILE >> 20)));
+        }
+        std::fs::read(path)
+    }
+
+    fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
+        let found = glob::glob(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
+        found.map(|path| path.map_err(io::Error::from)).collect()
+    }
+}
+
+/// Files that exist in memory only: for tests, fuzzing and rule sets built into a program.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Memory {
+    /// No files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same files and one more.
+    pub fn with(mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.files.insert(path.into(), bytes.into());
+        self
+    }
+}
+
+impl Loader for Memory {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
+        let pattern = glob::Pattern::new(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
+        Ok(self.files.keys().filter(|path| pattern.matches_path(path)).cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_means_the_folder_of_the_including_file_first() {
+        let paths = FileSystem.candidates("data/words.txt", Some(Path::new("/etc/waf/main.conf")));
+        assert_eq!(paths, [PathBuf::from("/etc/waf/data/words.txt"), PathBuf::from("data/words.txt")]);
+        assert_eq!(FileSystem.candidates("/a", Some(Path::new("/etc/x"))), [PathBuf::from("/a")]);
+        assert_eq!(FileSystem.candidates("a", None), [PathBuf::from("a")]);
+    }
+
+    #[test]
+    fn files_in_memory_are_expanded_in_order() {
+        let files = Memory::new().with("b.conf", "").with("a.conf", "").with("c.data", "");
+        assert_eq!(files.expand("*.conf").unwrap(), [PathBuf::from("a.conf"), PathBuf::from("b.conf")]);
+    }
+
+    #[test]
+    fn a_folder_is_not_a_rule_file() {
+        assert_eq!(FileSystem.read(Path::new("/")).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
+}

@@ -1,0 +1,221 @@
+//! Takes files and strings, gives numbered texts with spans; imports nothing of the project.
+//!
+//! Reading and globbing stand behind [`Loader`], so that everything above can be fed from memory.
+
+mod loader;
+
+pub use loader::{FileSystem, Loader, Memory};
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The number of a text in its [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(u32);
+
+/// A range of bytes of one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The text.
+    pub source: SourceId,
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset behind the last byte.
+    pub end: usize,
+}
+
+/// A value together with the place it was written at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub node: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A place as people count: both numbers start at 1, columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// One text: a rule file, or a string handed over by the host.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+    from_file: bool,
+}
+
+/// All texts of one load, numbered in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: Vec<Source>,
+}
+
+/// Why bytes are no text that can hold rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotText {
+    /// The byte at this offset is not part of a UTF-8 character.
+    InvalidUtf8(usize),
+    /// There is a NUL byte at this offset.
+    Nul(usize),
+}
+
+impl Sources {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a text that came from a file; `name` is its path.
+    pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<SourceId, NotText> {
+        self.add(name, bytes, true)
+    }
+
+    /// Adds a text that came from the host; `name` is what messages call it.
+    pub fn add_text(&mut self, name: &str, text: &str) -> Result<SourceId, NotText> {
+        self.add(name, text.as_bytes().to_vec(), false)
+    }
+
+    fn add(&mut self, name: &str, bytes: Vec<u8>, from_file: bool) -> Result<SourceId, NotText> {
+        let text = String::from_utf8(bytes).map_err(|error| NotText::InvalidUtf8(error.utf8_error().valid_up_to()))?;
+        if let Some(offset) = memchr::memchr(0, text.as_bytes()) {
+            return Err(NotText::Nul(offset));
+        }
+        let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
+        let id = SourceId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+        self.texts.push(Source { name: name.into(), text: text.into(), line_starts, from_file });
+        Ok(id)
+    }
+
+    /// The text with this number.
+    ///
+    /// A number that another `Sources` gave out finds whatever stands at its place here, or nothing.
+    pub fn find(&self, id: SourceId) -> Option<&Source> {
+        self.texts.get(id.0 as usize)
+    }
+
+    /// All texts, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.texts.iter()
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether there is no text yet.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The name of the text that a span points into, and the place where it starts.
+    pub fn locate(&self, span: Span) -> (Arc<str>, Position) {
+        match self.find(span.source) {
+            Some(source) => (source.name.clone(), source.position(span.start)),
+            None => ("".into(), Position { line: 1, column: 1 }),
+        }
+    }
+}
+
+impl Source {
+    /// Its path, or what messages call it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Whether it was read from a file, so that relative paths in it mean its folder.
+    pub fn is_file(&self) -> bool {
+        self.from_file
+    }
+
+    /// Line and column of a byte offset; offsets behind the end mean the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.text.len());
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(1, |before| before.chars().count() + 1);
+        Position { line, column }
+    }
+
+    /// The line with this number (from 1), without its line end, and where it starts.
+    pub fn line(&self, number: usize) -> Option<(Range<usize>, &str)> {
+        let start = *self.line_starts.get(number.checked_sub(1)?)?;
+        let end = self.line_starts.get(number).map_or(self.text.len(), |next| next.saturating_sub(1));
+        let line = self.text.get(start..end)?.trim_end_matches('\r');
+        Some((start..start + line.len(), line))
+    }
+}
+
+impl Span {
+    /// The span from the start of this one to the end of the other, which stands behind it in the same text.
+    pub fn to(self, other: Span) -> Span {
+        Span { end: other.end.max(self.end), ..self }
+    }
+}
+
+impl<T> Spanned<T> {
+    /// A value and its place.
+    pub fn new(node: T, span: Span) -> Self {
+        Self { node, span }
+    }
+
+    /// Another value at the same place.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { node: change(self.node), span: self.span }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> (Sources, SourceId) {
+        let mut sources = Sources::new();
+        let id = sources.add_text("rules", text).unwrap();
+        (sources, id)
+    }
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let (sources, id) = source("a\nßxy\n");
+        let text = sources.find(id).unwrap();
+        assert_eq!(text.position(0), Position { line: 1, column: 1 });
+        assert_eq!(text.position(4), Position { line: 2, column: 2 });
+        assert_eq!(text.position(999), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_line_comes_without_its_end() {
+        let (sources, id) = source("one\r\ntwo");
+        let text = sources.find(id).unwrap();
+        assert_eq!(text.line(1), Some((0..3, "one")));
+        assert_eq!(text.line(2), Some((5..8, "two")));
+        assert_eq!(text.line(3), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_place() {
+        let mut sources = Sources::new();
+        assert_eq!(sources.add_file("f", b"ab\xff".to_vec()), Err(NotText::InvalidUtf8(2)));
+        assert_eq!(sources.add_file("f", b"a\0".to_vec()), Err(NotText::Nul(1)));
+    }
+}

@@ -1,0 +1,172 @@
+//! The actions of the language.
+
+use super::Support;
+
+/// What kind of action it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ActionRole {
+    /// Describes the rule.
+    Metadata,
+    /// Decides about the request.
+    Disruptive,
+    /// Does something else when the rule matches.
+    NonDisruptive,
+    /// Changes which rule comes next.
+    Flow,
+    /// Changes how the rule is evaluated, or carries data for another action.
+    Data,
+}
+
+/// What stands behind the colon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionArgument {
+    /// Nothing.
+    None,
+    /// Nothing, or a value.
+    Optional,
+    /// A value.
+    Required,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct ActionEntry {
+    /// The action; `None` for names that are known only to be refused.
+    pub action: Option<Action>,
+    /// Its name as the manuals spell it.
+    pub name: &'static str,
+    /// What kind of action it is.
+    pub role: ActionRole,
+    /// What stands behind the colon.
+    pub argument: ActionArgument,
+    /// Whether rules can use it.
+    pub support: Support,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+macro_rules! actions {
+    ($($variant:ident $name:literal $role:ident $argument:ident $doc:literal)+) => {
+        /// An action that rules can have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Action {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        impl Action {
+            /// Every row of the table: what works, then what is refused.
+            pub fn table() -> impl Iterator<Item = ActionEntry> {
+                let works = [$(ActionEntry {
+                    action: Some(Action::$variant),
+                    name: $name,
+                    role: ActionRole::$role,
+                    argument: ActionArgument::$argument,
+                    support: Support::Works,
+                    doc: $doc,
+                },)+];
+                let refused = REFUSED.iter().map(|(name, why)| ActionEntry {
+                    action: None,
+                    name,
+                    role: ActionRole::NonDisruptive,
+                    argument: ActionArgument::Optional,
+                    support: Support::Refused(why),
+                    doc: "",
+                });
+                works.into_iter().chain(refused)
+            }
+
+            /// Its name as the manuals spell it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Action::$variant => $name,)+
+                }
+            }
+
+            /// What kind of action it is.
+            pub fn role(self) -> ActionRole {
+                match self {
+                    $(Action::$variant => ActionRole::$role,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    Accuracy "accuracy" Metadata Required "How rarely the rule is wrong, 1 to 9."
+    Allow "allow" Disruptive Optional "Lets the request through: the phase (`phase`), the request (`request`) or everything but logging."
+    AuditLog "auditlog" NonDisruptive None "Writes the transaction to the audit log when the rule matches."
+    Block "block" Disruptive None "Does what the phase's SecDefaultAction says."
+    Capture "capture" Data None "Stores what the operator captured in TX:0, TX:1 and so on."
+    Chain "chain" Flow None "Joins the rule to the next: both must match."
+    Ctl "ctl" NonDisruptive Required "Changes the configuration for this transaction."
+    Deny "deny" Disruptive None "Stops the request with the status, 403 by default."
+    Drop "drop" Disruptive None "Stops the request as deny does: the host decides how to close."
+    Exec "exec" NonDisruptive Required "Runs a Lua script."
+    ExpireVar "expirevar" NonDisruptive Required "Removes a variable after some seconds."
+    Id "id" Metadata Required "The rule's number."
+    InitCol "initcol" NonDisruptive Required "Opens a persistent collection under a key."
+    Log "log" NonDisruptive None "Writes a line to the error log, and to the audit log."
+    LogData "logdata" NonDisruptive Required "Text that the log line carries as data."
+    Maturity "maturity" Metadata Required "How well tested the rule is, 1 to 9."
+    Msg "msg" Metadata Required "Text that the log line carries."
+    MultiMatch "multiMatch" Data None "Asks the operator after each transformation that changes the value."
+    NoAuditLog "noauditlog" NonDisruptive None "Keeps the rule out of the audit log."
+    NoLog "nolog" NonDisruptive None "Keeps the rule out of all logs."
+    Pass "pass" Disruptive None "Goes on with the next rule."
+    Phase "phase" Metadata Required "When the rule runs: 1 to 5, request, response or logging."
+    Redirect "redirect" Disruptive Required "Sends the client to another address."
+    Rev "rev" Metadata Required "The rule's revision."
+    SetEnv "setenv" NonDisruptive Required "Sets a variable that ENV shows."
+    SetRsc "setrsc" NonDisruptive Required "Opens the RESOURCE collection under a key."
+    SetSid "setsid" NonDisruptive Required "Opens the SESSION collection under a key."
+    SetUid "setuid" NonDisruptive Required "Opens the USER collection under a key."
+    SetVar "setvar" NonDisruptive Required "Sets, changes or removes a variable."
+    Severity "severity" Metadata Required "How grave a match is: EMERGENCY to DEBUG, or 0 to 7."
+    Skip "skip" Flow Required "Skips this many rules."
+    SkipAfter "skipAfter" Flow Required "Skips to the marker with this name."
+    Status "status" Data Required "The status that deny and redirect answer with."
+    T "t" Data Required "A transformation of the value before the operator sees it."
+    Tag "tag" Metadata Required "A label."
+    Ver "ver" Metadata Required "The version of the rule set."
+    XmlNs "xmlns" Data Required "A prefix for a namespace in XPath targets."
+}
+
+const REFUSED: &[(&str, &str)] = &[
+    ("proxy", "the host decides where requests go; use redirect, or deny with a status that the host maps"),
+    ("pause", "a pause would hold the host's worker; use the host's rate limits"),
+    ("append", "bodies cannot be rewritten"),
+    ("prepend", "bodies cannot be rewritten"),
+    ("deprecatevar", "use expirevar"),
+    ("sanitiseArg", "take the part out of SecAuditLogParts instead"),
+    ("sanitiseMatched", "take the part out of SecAuditLogParts instead"),
+    ("sanitiseMatchedBytes", "take the part out of SecAuditLogParts instead"),
+    ("sanitiseRequestHeader", "take the part out of SecAuditLogParts instead"),
+    ("sanitiseResponseHeader", "take the part out of SecAuditLogParts instead"),
+    ("sanitizeArg", "take the part out of SecAuditLogParts instead"),
+    ("sanitizeMatched", "take the part out of SecAuditLogParts instead"),
+    ("sanitizeMatchedBytes", "take the part out of SecAuditLogParts instead"),
+    ("sanitizeRequestHeader", "take the part out of SecAuditLogParts instead"),
+    ("sanitizeResponseHeader", "take the part out of SecAuditLogParts instead"),
+];
+
+impl Action {
+    /// The row with this name, in any case.
+    pub fn find(name: &str) -> Option<ActionEntry> {
+        Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        assert_eq!(Action::find("skipafter").unwrap().action, Some(Action::SkipAfter));
+        assert!(matches!(Action::find("proxy").unwrap().support, Support::Refused(_)));
+        assert!(Action::find("den").is_none());
+    }
+}

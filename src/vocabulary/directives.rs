@@ -1,0 +1,214 @@
+//! The directives of the language.
+
+use super::Support;
+
+/// What a directive takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectiveArgument {
+    /// Its own form: rules, actions, updates.
+    Own,
+    /// One of these words, in any case.
+    Word(&'static [&'static str]),
+    /// A whole number, not negative.
+    Number,
+    /// A number in octal, such as 0640, or `default`.
+    Mode,
+    /// One value.
+    Value,
+    /// A path and a number.
+    PathAndNumber,
+    /// One or more values.
+    Values,
+    /// Nothing.
+    Nothing,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectiveEntry {
+    /// The directive; `None` for names that are known only to be refused.
+    pub directive: Option<Directive>,
+    /// Its name as the manuals spell it.
+    pub name: &'static str,
+    /// What it takes.
+    pub argument: DirectiveArgument,
+    /// Whether it does anything here.
+    pub support: Support,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+const ON_OFF: DirectiveArgument = DirectiveArgument::Word(&["On", "Off"]);
+const ON_OFF_RELEVANT: DirectiveArgument = DirectiveArgument::Word(&["On", "Off", "RelevantOnly"]);
+const REJECT_PARTIAL: DirectiveArgument = DirectiveArgument::Word(&["Reject", "ProcessPartial"]);
+const OWN: DirectiveArgument = DirectiveArgument::Own;
+const NUMBER: DirectiveArgument = DirectiveArgument::Number;
+const VALUE: DirectiveArgument = DirectiveArgument::Value;
+
+macro_rules! directives {
+    ($($variant:ident $name:literal $argument:expr, $doc:literal)+) => {
+        /// A directive that rule files can use.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Directive {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        impl Directive {
+            /// Every row of the table: what works, then what is accepted without effect, then what is refused.
+            pub fn table() -> impl Iterator<Item = DirectiveEntry> {
+                let works = [$(DirectiveEntry {
+                    directive: Some(Directive::$variant),
+                    name: $name,
+                    argument: $argument,
+                    support: Support::Works,
+                    doc: $doc,
+                },)+];
+                let silent = NO_EFFECT.iter().map(|(name, argument, why)| DirectiveEntry {
+                    directive: None,
+                    name,
+                    argument: *argument,
+                    support: Support::NoEffect(why),
+                    doc: "",
+                });
+                let refused = REFUSED.iter().map(|(name, why)| DirectiveEntry {
+                    directive: None,
+                    name,
+                    argument: OWN,
+                    support: Support::Refused(why),
+                    doc: "",
+                });
+                works.into_iter().chain(silent).chain(refused)
+            }
+
+            /// Its name as the manuals spell it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Directive::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+directives! {
+    Include "Include" VALUE, "Reads other files here; `*`, `?` and `[…]` stand for names; nothing found is an error."
+    IncludeOptional "IncludeOptional" VALUE, "Reads other files here, if there are any."
+    SecAction "SecAction" OWN, "Runs actions unconditionally."
+    SecArgumentSeparator "SecArgumentSeparator" VALUE, "The character between arguments, & by default."
+    SecArgumentsLimit "SecArgumentsLimit" NUMBER, "How many arguments are read from a request."
+    SecAuditEngine "SecAuditEngine" ON_OFF_RELEVANT, "Which transactions are written to the audit log."
+    SecAuditLog "SecAuditLog" VALUE, "The audit log's path or address."
+    SecAuditLog2 "SecAuditLog2" VALUE, "The path of a second index of concurrent audit logs."
+    SecAuditLogDirMode "SecAuditLogDirMode" DirectiveArgument::Mode, "The mode of folders that the audit log makes."
+    SecAuditLogFileMode "SecAuditLogFileMode" DirectiveArgument::Mode, "The mode of files that the audit log makes."
+    SecAuditLogFormat "SecAuditLogFormat" DirectiveArgument::Word(&["JSON", "Native"]), "The format of audit log records."
+    SecAuditLogParts "SecAuditLogParts" VALUE, "The parts of audit log records, letters A to K and Z."
+    SecAuditLogRelevantStatus "SecAuditLogRelevantStatus" VALUE, "A pattern of statuses that make a transaction relevant."
+    SecAuditLogStorageDir "SecAuditLogStorageDir" VALUE, "The folder of concurrent audit logs."
+    SecAuditLogType "SecAuditLogType" DirectiveArgument::Word(&["Serial", "Parallel", "Concurrent", "HTTPS"]), "How audit log records are written."
+    SecCollectionTimeout "SecCollectionTimeout" NUMBER, "How long persistent collections live without use, in seconds."
+    SecComponentSignature "SecComponentSignature" VALUE, "A component named in audit log records."
+    SecDebugLog "SecDebugLog" VALUE, "The debug log's path."
+    SecDebugLogLevel "SecDebugLogLevel" NUMBER, "How much the debug log holds, 0 to 9."
+    SecDefaultAction "SecDefaultAction" OWN, "What `block` does in a phase, and actions that every rule of the phase has."
+    SecGeoLookupDb "SecGeoLookupDb" VALUE, "The database of @geoLookup."
+    SecHttpBlKey "SecHttpBlKey" VALUE, "The key for @rbl on httpbl.org."
+    SecMarker "SecMarker" VALUE, "A place that skipAfter jumps to."
+    SecPcreMatchLimit "SecPcreMatchLimit" NUMBER, "How many steps a pattern may take that needs backtracking."
+    SecRemoteRules "SecRemoteRules" DirectiveArgument::Values, "Rules from an https address."
+    SecRemoteRulesFailAction "SecRemoteRulesFailAction" DirectiveArgument::Word(&["Abort", "Warn"]), "Whether rules that cannot be fetched end the load."
+    SecRequestBodyAccess "SecRequestBodyAccess" ON_OFF, "Whether phase 2 runs."
+    SecRequestBodyJsonDepthLimit "SecRequestBodyJsonDepthLimit" NUMBER, "How deep JSON may be nested."
+    SecRequestBodyLimit "SecRequestBodyLimit" NUMBER, "How long a request body may be, in bytes."
+    SecRequestBodyLimitAction "SecRequestBodyLimitAction" REJECT_PARTIAL, "What happens to a longer request body."
+    SecRequestBodyNoFilesLimit "SecRequestBodyNoFilesLimit" NUMBER, "How long a request body may be without its files, in bytes."
+    SecResponseBodyAccess "SecResponseBodyAccess" ON_OFF, "Whether phase 4 runs."
+    SecResponseBodyLimit "SecResponseBodyLimit" NUMBER, "How long a response body may be, in bytes."
+    SecResponseBodyLimitAction "SecResponseBodyLimitAction" REJECT_PARTIAL, "What happens to a longer response body."
+    SecResponseBodyMimeType "SecResponseBodyMimeType" DirectiveArgument::Values, "The media types that phase 4 looks at."
+    SecResponseBodyMimeTypesClear "SecResponseBodyMimeTypesClear" DirectiveArgument::Nothing, "Empties the list of media types."
+    SecRule "SecRule" OWN, "A rule: targets, an operator, actions."
+    SecRuleEngine "SecRuleEngine" DirectiveArgument::Word(&["On", "Off", "DetectionOnly"]), "Whether rules run and block."
+    SecRuleRemoveById "SecRuleRemoveById" DirectiveArgument::Values, "Takes rules away by id or range."
+    SecRuleRemoveByMsg "SecRuleRemoveByMsg" VALUE, "Takes rules away by message."
+    SecRuleRemoveByTag "SecRuleRemoveByTag" VALUE, "Takes rules away by tag."
+    SecRuleScript "SecRuleScript" OWN, "A Lua script as a rule."
+    SecRuleUpdateActionById "SecRuleUpdateActionById" OWN, "Changes a rule's actions."
+    SecRuleUpdateTargetById "SecRuleUpdateTargetById" OWN, "Changes targets of rules by id or range."
+    SecRuleUpdateTargetByMsg "SecRuleUpdateTargetByMsg" OWN, "Changes targets of rules by message."
+    SecRuleUpdateTargetByTag "SecRuleUpdateTargetByTag" OWN, "Changes targets of rules by tag."
+    SecTmpSaveUploadedFiles "SecTmpSaveUploadedFiles" ON_OFF, "Whether uploaded files are written to SecUploadDir for the time of the transaction."
+    SecUnicodeMapFile "SecUnicodeMapFile" DirectiveArgument::PathAndNumber, "The code page that t:urlDecodeUni uses."
+    SecUploadDir "SecUploadDir" VALUE, "The folder for uploaded files."
+    SecUploadFileLimit "SecUploadFileLimit" NUMBER, "How many files a request may hold."
+    SecUploadFileMode "SecUploadFileMode" DirectiveArgument::Mode, "The mode of uploaded files."
+    SecUploadKeepFiles "SecUploadKeepFiles" ON_OFF_RELEVANT, "Whether uploaded files stay after the transaction."
+    SecWebAppId "SecWebAppId" VALUE, "Part of the keys of persistent collections."
+    SecXmlExternalEntity "SecXmlExternalEntity" ON_OFF, "Whether @validateDTD and @validateSchema may read other files."
+}
+
+const ONLY_OFF: DirectiveArgument = DirectiveArgument::Word(&["Off"]);
+
+const NO_EFFECT: &[(&str, DirectiveArgument, &str)] = &[
+    ("SecConnEngine", ONLY_OFF, "connections are the host's"),
+    ("SecContentInjection", ONLY_OFF, "bodies cannot be rewritten"),
+    ("SecCookieFormat", DirectiveArgument::Word(&["0"]), "version 0 cookies are the only ones that browsers send"),
+    ("SecDataDir", VALUE, "persistent collections are kept in memory"),
+    ("SecDisableBackendCompression", ONLY_OFF, "compression is the host's"),
+    ("SecHashEngine", ONLY_OFF, "link protection by hashes exists in ModSecurity v2 only"),
+    ("SecInterceptOnError", ONLY_OFF, "a rule that fails does not stop the request"),
+    ("SecPcreMatchLimitRecursion", NUMBER, "matching does not recurse"),
+    ("SecRuleInheritance", ONLY_OFF, "contexts are merged by the host"),
+    ("SecStatusEngine", ON_OFF, "nothing is reported to anybody"),
+    ("SecTmpDir", VALUE, "bodies are kept in memory"),
+];
+
+const REFUSED: &[(&str, &str)] = &[
+    ("SecCacheTransformations", "take it away: transformations are always computed once"),
+    ("SecChrootDir", "use the host's own isolation"),
+    ("SecConnReadStateLimit", "use the host's connection limits"),
+    ("SecConnWriteStateLimit", "use the host's connection limits"),
+    ("SecCookieV0Separator", "cookies are separated by semicolons"),
+    ("SecDataset", "it is Coraza's; put the words into a file and use @pmFromFile or @ipMatchFromFile"),
+    ("SecGsbLookupDb", "Google Safe Browsing look-ups exist in ModSecurity v2 only"),
+    ("SecGuardianLog", "use SecAuditLog"),
+    ("SecHashKey", "link protection by hashes exists in ModSecurity v2 only"),
+    ("SecHashMethodPm", "link protection by hashes exists in ModSecurity v2 only"),
+    ("SecHashMethodRx", "link protection by hashes exists in ModSecurity v2 only"),
+    ("SecHashParam", "link protection by hashes exists in ModSecurity v2 only"),
+    ("SecIgnoreRuleCompilationErrors", "it is Coraza's; a rule that is not understood must not be ignored"),
+    ("SecParseXmlIntoArgs", "use XML:/* and XML://@*"),
+    ("SecReadStateLimit", "use the host's connection limits"),
+    ("SecRequestBodyInMemoryLimit", "take it away: bodies are kept in memory up to SecRequestBodyLimit"),
+    ("SecRequestEncoding", "bytes are taken as they come"),
+    ("SecRulePerfTime", "use `secrule profile`"),
+    ("SecRxPreFilter", "take it away: patterns are always filtered first"),
+    ("SecSensorId", "use SecComponentSignature"),
+    ("SecServerSignature", "the host writes the Server header"),
+    ("SecStreamInBodyInspection", "use REQUEST_BODY"),
+    ("SecStreamOutBodyInspection", "use RESPONSE_BODY"),
+    ("SecUnicodeCodePage", "use SecUnicodeMapFile FILE CODEPAGE"),
+    ("SecWriteStateLimit", "use the host's connection limits"),
+];
+
+impl Directive {
+    /// The row with this name, in any case.
+    pub fn find(name: &str) -> Option<DirectiveEntry> {
+        Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        assert_eq!(Directive::find("secrule").unwrap().directive, Some(Directive::SecRule));
+        assert!(matches!(Directive::find("SecTmpDir").unwrap().support, Support::NoEffect(_)));
+        assert!(matches!(Directive::find("SecGuardianLog").unwrap().support, Support::Refused(_)));
+        assert!(Directive::find("SecRul").is_none());
+    }
+}
