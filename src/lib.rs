@@ -1,5 +1,45 @@
+//! `secrule` is a web application firewall engine that speaks ModSecurity's rule language.
+//!
+//! ```
+//! use secrule::Waf;
+//!
+//! let waf = Waf::from_rules(r#"
+//!     SecRuleEngine On
+//!     SecRule ARGS "@detectSQLi" "id:1,phase:2,deny,status:403,msg:'SQL injection'"
+//! "#)?;
+//! let mut transaction = waf.transaction();
+//! let _ = transaction.process_connection("192.0.2.1", 40000, "192.0.2.2", 443);
+//! let _ = transaction.process_uri(b"/?id=1%27%20OR%20%271%27=%271", b"GET", b"1.1");
+//! transaction.add_request_header(b"Host", b"shop.example");
+//! let _ = transaction.process_request_headers();
+//! let verdict = transaction.process_request_body();
+//! assert_eq!(verdict.intervention().map(|intervention| intervention.status), Some(403));
+//! transaction.process_logging();
+//! # Ok::<(), secrule::LoadError>(())
+//! ```
+//!
+//! Text becomes a tree as written ([`seclang`]), the tree becomes a graph as meant ([`compile`], [`graph`]), and a [`Transaction`] borrows the
+//! graph and judges one request. [`Waf`] is the handle that a host keeps.
+
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod body;
+mod collection;
+pub mod compile;
 pub mod diagnostic;
+pub mod graph;
+mod http;
+pub mod operator;
+pub mod pattern;
 pub mod seclang;
 pub mod source;
+pub mod store;
+mod transaction;
+pub mod transform;
 pub mod vocabulary;
+mod waf;
+
+pub use compile::{LoadError, LoadReport};
+pub use transaction::{DebugLog, Intervention, RuleMatch, Transaction, Verdict};
+pub use waf::{Waf, WafBuilder};

@@ -101,6 +101,9 @@ codes! {
     /// A phase has two default actions.
     DefaultTwice = "E702",
 
+    /// The last quote of a text is never closed.
+    QuoteClosedByEnd = "W101",
+
     /// The directive is accepted and changes nothing.
     NoEffect = "W201",
     /// A chain ends without its last rule.

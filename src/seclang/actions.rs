@@ -9,6 +9,9 @@ use nom::character::complete::space0;
 
 pub fn actions<'a>(line: &'a LogicalLine, text: &'a str) -> Result<Actions, nom::Err<Failure<'a>>> {
     let mut list = Vec::new();
+    if text.trim().is_empty() {
+        return Ok(Actions { list, span: line.span(text) });
+    }
     let mut rest = text;
     loop {
         let (after, action) = action(line, rest)?;
@@ -40,7 +43,11 @@ fn action<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionExpress
 }
 
 fn expected_action(at: &str) -> nom::Err<Failure<'_>> {
-    let hint = if at.is_empty() { "take away the comma at the end of the list" } else { "put a value that holds commas or blanks in single quotes" };
+    let hint = if at.is_empty() {
+        "take away the comma at the end of the list"
+    } else {
+        "put a value that holds commas or blanks in single quotes"
+    };
     Failure::fatal_with_hint(at, Code::Syntax, "an action was expected", hint)
 }
 

@@ -19,7 +19,7 @@ pub enum Item {
     /// A comment, with its `#`.
     Comment(Spanned<String>),
     /// A directive.
-    Directive(Directive),
+    Directive(Box<Directive>),
 }
 
 /// A directive and its arguments.
@@ -181,7 +181,7 @@ impl Ast {
     /// The directives, without comments and blank lines.
     pub fn directives(&self) -> impl Iterator<Item = &Directive> {
         self.items.iter().filter_map(|item| match item {
-            Item::Directive(directive) => Some(directive),
+            Item::Directive(directive) => Some(directive.as_ref()),
             Item::Blank | Item::Comment(_) => None,
         })
     }

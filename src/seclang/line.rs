@@ -89,7 +89,11 @@ impl LogicalLine {
     pub fn span(&self, part: &str) -> Span {
         let start = self.text.as_str().offset(part);
         let end = start + part.len();
-        Span { source: self.source, start: self.place(start), end: if part.is_empty() { self.place(start) } else { self.place(end - 1) + 1 } }
+        Span {
+            source: self.source,
+            start: self.place(start),
+            end: if part.is_empty() { self.place(start) } else { self.place(end - 1) + 1 },
+        }
     }
 
     fn place(&self, offset: usize) -> usize {

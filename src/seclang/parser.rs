@@ -38,8 +38,11 @@ pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
             continue;
         }
         let line = LogicalLine::join(source, &joined);
-        match directive(&line) {
-            Ok(directive) => ast.items.push(Item::Directive(directive)),
+        match directive(&line, lines.peek().is_none()) {
+            Ok((directive, warning)) => {
+                ast.items.push(Item::Directive(Box::new(directive)));
+                diagnostics.extend(warning);
+            }
             Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => diagnostics.push(line.diagnose(&failure)),
             Err(nom::Err::Incomplete(_)) => {}
         }
@@ -62,10 +65,11 @@ fn comment(source: SourceId, lines: &[PhysicalLine<'_>]) -> Spanned<String> {
     Spanned::new(text.join("\n"), Span { source, start, end })
 }
 
-fn directive(line: &LogicalLine) -> Result<Directive, nom::Err<Failure<'_>>> {
+/// Reads one directive; `ends_text` says that no line follows it.
+fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<Diagnostic>), nom::Err<Failure<'_>>> {
     let (rest, name) = word(line.text())?;
     let spanned = Spanned::new(name.to_owned(), line.span(name));
-    let mut arguments = Arguments { line, rest, end: spanned.span };
+    let mut arguments = Arguments { line, ends_text, rest, end: spanned.span, warning: None };
     let body = match name.to_ascii_lowercase().as_str() {
         "secrule" => Body::Rule {
             targets: targets(line, arguments.required(name, "its targets, such as ARGS")?.0)?,
@@ -96,7 +100,7 @@ fn directive(line: &LogicalLine) -> Result<Directive, nom::Err<Failure<'_>>> {
     if let Some((surplus, _)) = arguments.next()? {
         return Err(Failure::fatal(surplus, Code::SurplusArgument, format!("`{name}` takes no further argument")));
     }
-    Ok(Directive { span: spanned.span.to(arguments.end), name: spanned, body })
+    Ok((Directive { span: spanned.span.to(arguments.end), name: spanned, body }, arguments.warning))
 }
 
 fn word(text: &str) -> Parsed<'_, &str> {
@@ -126,8 +130,10 @@ pub type RawArgument<'a> = (&'a str, Quote);
 /// The arguments of one directive, taken one after the other.
 struct Arguments<'a> {
     line: &'a LogicalLine,
+    ends_text: bool,
     rest: &'a str,
     end: Span,
+    warning: Option<Diagnostic>,
 }
 
 impl<'a> Arguments<'a> {
@@ -136,10 +142,25 @@ impl<'a> Arguments<'a> {
         if text.is_empty() || text.starts_with('#') {
             return Ok(None);
         }
-        let (rest, (content, quote)) = alt((|input| quoted('"', Quote::Double, input), whole_single_quoted, bare)).parse(text)?;
+        let parsed = alt((|input| quoted('"', Quote::Double, input), whole_single_quoted, bare)).parse(text);
+        let (rest, (content, quote)) = match parsed {
+            Err(nom::Err::Failure(failure)) if self.ends_text && failure.code == Code::UnclosedQuote => {
+                self.closed_by_the_end(text, failure)
+            }
+            parsed => parsed?,
+        };
         self.rest = rest;
         self.end = self.line.span(content);
         Ok(Some((content, quote)))
+    }
+
+    /// The last quote of a text may lack its end, as in ModSecurity v3; that is worth a warning.
+    fn closed_by_the_end(&mut self, text: &'a str, failure: Failure<'a>) -> (&'a str, RawArgument<'a>) {
+        let code = Code::QuoteClosedByEnd;
+        self.warning =
+            Some(self.line.diagnose(&Failure { code, message: format!("{}; the end of the text closes it", failure.message), ..failure }));
+        let quote = if text.starts_with('"') { Quote::Double } else { Quote::Single };
+        ("", (text.get(1..).unwrap_or_default(), quote))
     }
 
     fn required(&mut self, directive: &str, what: &str) -> Result<RawArgument<'a>, nom::Err<Failure<'a>>> {

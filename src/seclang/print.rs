@@ -1,6 +1,9 @@
 //! Trees back into text, in one canonical layout: what `parse` reads from it is the same tree.
 
-use super::ast::{ActionExpression, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression, TargetMode, Targets};
+use super::ast::{
+    ActionExpression, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression, TargetMode,
+    Targets,
+};
 use std::fmt::Write as _;
 
 /// Lists of more than this many actions are set one per line.

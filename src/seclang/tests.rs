@@ -95,7 +95,8 @@ fn printing_and_parsing_again_gives_the_same_tree() {
     let (again, errors) = parse_text(&printed);
     assert_eq!(errors, [""; 0], "{printed}");
     assert_eq!(print(&again), printed);
-    let (_, operator, actions) = rule(printed.lines().skip_while(|line| !line.starts_with("SecRule")).take(6).collect::<Vec<_>>().join("\n").as_str());
+    let (_, operator, actions) =
+        rule(printed.lines().skip_while(|line| !line.starts_with("SecRule")).take(6).collect::<Vec<_>>().join("\n").as_str());
     assert_eq!(operator.argument.node, "a\"b\\\\");
     assert_eq!(actions.find("msg").unwrap().text(), "it's \"so\"");
 }

@@ -25,6 +25,18 @@ pub trait Loader {
         }
         candidates
     }
+
+    /// The bytes of the first of several files that can be read; otherwise what was wrong with the last.
+    fn read_first(&self, candidates: &[PathBuf]) -> io::Result<Vec<u8>> {
+        let mut result = Err(io::Error::from(io::ErrorKind::NotFound));
+        for path in candidates {
+            result = self.read(path);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
 }
 
 /// The machine's own files.

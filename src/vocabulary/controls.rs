@@ -75,7 +75,8 @@ const REFUSED: &[(&str, &str)] = &[
 impl Control {
     /// Every row of the table: what works, then what is refused.
     pub fn table() -> impl Iterator<Item = ControlEntry> {
-        let works = WORKS.iter().map(|(name, control, value)| ControlEntry { control: Some(*control), name, value, support: Support::Works });
+        let works =
+            WORKS.iter().map(|(name, control, value)| ControlEntry { control: Some(*control), name, value, support: Support::Works });
         let refused = REFUSED.iter().map(|(name, why)| ControlEntry { control: None, name, value: "", support: Support::Refused(why) });
         works.chain(refused)
     }

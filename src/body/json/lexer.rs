@@ -1,0 +1,159 @@
+//! Cuts JSON text into tokens, as strictly and as leniently as YAJL does.
+
+use std::borrow::Cow;
+
+use crate::http::blank::is_blank;
+
+use super::error::JsonError;
+use super::string;
+
+/// A token; strings and numbers point into the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    OpenObject,
+    CloseObject,
+    OpenArray,
+    CloseArray,
+    Colon,
+    Comma,
+    String(RawString<'a>),
+    Number(&'a [u8]),
+    True,
+    False,
+    Null,
+}
+
+/// The inside of a string literal whose escapes are known to be well-formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RawString<'a> {
+    text: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> RawString<'a> {
+    /// The string that was meant; copied only when it holds escapes.
+    pub(super) fn unescaped(&self) -> Cow<'a, [u8]> {
+        if !self.escaped {
+            return Cow::Borrowed(self.text);
+        }
+        let mut unescaped = Vec::with_capacity(self.text.len());
+        self.append_to(&mut unescaped);
+        Cow::Owned(unescaped)
+    }
+
+    /// Appends the string that was meant.
+    pub(super) fn append_to(&self, buffer: &mut Vec<u8>) {
+        if self.escaped {
+            string::unescape(self.text, buffer);
+        } else {
+            buffer.extend_from_slice(self.text);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+/// Reads tokens one after the other.
+pub(super) struct Lexer<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Lexer { rest: text }
+    }
+
+    /// The next token; `None` at the end of the text, also when a string is still open there.
+    pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, JsonError> {
+        self.skip_blanks();
+        let Some((first, after)) = self.rest.split_first() else { return Ok(None) };
+        let token = match first {
+            b'{' => Token::OpenObject,
+            b'}' => Token::CloseObject,
+            b'[' => Token::OpenArray,
+            b']' => Token::CloseArray,
+            b':' => Token::Colon,
+            b',' => Token::Comma,
+            b'"' => return self.string(after),
+            b'-' | b'0'..=b'9' => return self.number().map(Some),
+            b't' => return self.word(b"true", Token::True).map(Some),
+            b'f' => return self.word(b"false", Token::False).map(Some),
+            b'n' => return self.word(b"null", Token::Null).map(Some),
+            b'/' => return Err(JsonError::Comment),
+            _ => return Err(JsonError::InvalidCharacter),
+        };
+        self.rest = after;
+        Ok(Some(token))
+    }
+
+    /// Whether nothing but blanks is left.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.skip_blanks();
+        self.rest.is_empty()
+    }
+
+    fn skip_blanks(&mut self) {
+        let blanks = self.rest.iter().take_while(|byte| is_blank(**byte)).count();
+        self.advance(blanks);
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.rest = self.rest.get(length..).unwrap_or_default();
+    }
+
+    fn word(&mut self, word: &[u8], token: Token<'a>) -> Result<Token<'a>, JsonError> {
+        self.rest = self.rest.strip_prefix(word).ok_or(JsonError::InvalidWord)?;
+        Ok(token)
+    }
+
+    fn string(&mut self, inside: &'a [u8]) -> Result<Option<Token<'a>>, JsonError> {
+        let Some(scanned) = string::scan(inside)? else {
+            self.rest = b"";
+            return Ok(None);
+        };
+        let Some((text, [_quote, after @ ..])) = inside.split_at_checked(scanned.length) else { return Ok(None) };
+        self.rest = after;
+        Ok(Some(Token::String(RawString { text, escaped: scanned.escaped })))
+    }
+
+    /// Takes the longest number: `01` is `0` with a `1` behind it.
+    fn number(&mut self) -> Result<Token<'a>, JsonError> {
+        let text = self.rest;
+        if self.eat(b"-") {
+            self.digits().ok_or(JsonError::DigitAfterMinus)?;
+        } else {
+            self.digits();
+        }
+        if self.eat(b".") {
+            self.all_digits().ok_or(JsonError::DigitAfterPoint)?;
+        }
+        if self.eat(b"eE") {
+            self.eat(b"+-");
+            self.all_digits().ok_or(JsonError::DigitAfterExponent)?;
+        }
+        let length = text.len().saturating_sub(self.rest.len());
+        Ok(Token::Number(text.get(..length).unwrap_or_default()))
+    }
+
+    /// Steps over one byte if it is one of `bytes`.
+    fn eat(&mut self, bytes: &[u8]) -> bool {
+        let eaten = self.rest.first().is_some_and(|first| bytes.contains(first));
+        if eaten {
+            self.advance(1);
+        }
+        eaten
+    }
+
+    /// Steps over the digits before a decimal point: a `0` stands alone.
+    fn digits(&mut self) -> Option<()> {
+        if self.eat(b"0") { Some(()) } else { self.all_digits() }
+    }
+
+    fn all_digits(&mut self) -> Option<()> {
+        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.advance(count);
+        (count > 0).then_some(())
+    }
+}

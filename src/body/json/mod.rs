@@ -1,0 +1,196 @@
+//! JSON bodies, flattened to the argument names that ModSecurity v3 gives them.
+
+mod error;
+mod lexer;
+mod string;
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::ops::ControlFlow;
+
+pub use error::JsonError;
+use lexer::{Lexer, RawString, Token};
+
+/// What a JSON body may not exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonLimits {
+    /// Nesting of objects and arrays (`SecRequestBodyJsonDepthLimit`).
+    pub depth: usize,
+    /// Bytes of all names handed out together. A long key around many values would otherwise
+    /// multiply the body's size; v3 has no such limit.
+    pub total_name_bytes: usize,
+}
+
+impl Default for JsonLimits {
+    fn default() -> Self {
+        JsonLimits { depth: 10_000, total_name_bytes: 64 << 20 }
+    }
+}
+
+/// What receives the name and the value of each scalar.
+pub type Sink<'sink, 'body> = dyn FnMut(&[u8], Cow<'body, [u8]>) -> ControlFlow<()> + 'sink;
+
+/// Walks through a body and hands every scalar to `sink` with its name, in the order of the text.
+///
+/// Names start with `json`; `.key` is added for each object, `.array_N` for each array, and an
+/// empty key is written `empty-key`. Strings are unescaped, numbers keep their text, booleans are
+/// `true` and `false`, and `null` is empty. Empty objects and arrays give nothing, repeated keys
+/// are all reported, and so are the values that stand before an error. An empty body is no error.
+///
+/// `sink` stops the walk by returning `Break`, which gives [`JsonError::Cancelled`].
+///
+/// Strictness is YAJL's: no comments, no trailing commas, no control characters in strings; vertical
+/// tabs and form feeds are blanks. One difference: an unfinished string after the document is
+/// trailing garbage here, and passes in v3.
+pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>) -> Result<(), JsonError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let mut lexer = Lexer::new(body);
+    let mut path = Path::new();
+    let mut name_bytes_left = limits.total_name_bytes;
+    let mut expected = Expected::Value;
+    loop {
+        let token = lexer.next()?.ok_or(JsonError::PrematureEnd)?;
+        match (expected, token) {
+            (Expected::KeyOrClose, Token::CloseObject) => path.close(),
+            (Expected::Key | Expected::KeyOrClose, Token::String(key)) => {
+                path.name_member(key);
+                expected = Expected::Colon;
+                continue;
+            }
+            (Expected::Key | Expected::KeyOrClose, _) => return Err(JsonError::InvalidKey),
+            (Expected::Colon, Token::Colon) => {
+                expected = Expected::Value;
+                continue;
+            }
+            (Expected::Colon, _) => return Err(JsonError::MissingColon),
+            (Expected::ElementOrClose, Token::CloseArray) => path.close(),
+            (Expected::Value | Expected::Element | Expected::ElementOrClose, token) => {
+                if expected != Expected::Value {
+                    path.name_element();
+                }
+                let value = match token {
+                    Token::OpenObject | Token::OpenArray if path.depth() >= limits.depth => return Err(JsonError::TooDeep),
+                    Token::OpenObject => {
+                        path.open(Container::Object);
+                        expected = Expected::KeyOrClose;
+                        continue;
+                    }
+                    Token::OpenArray => {
+                        path.open(Container::Array { next: 0 });
+                        expected = Expected::ElementOrClose;
+                        continue;
+                    }
+                    Token::String(string) => string.unescaped(),
+                    Token::Number(text) => Cow::Borrowed(text),
+                    Token::True => Cow::Borrowed(&b"true"[..]),
+                    Token::False => Cow::Borrowed(&b"false"[..]),
+                    Token::Null => Cow::Borrowed(&b""[..]),
+                    Token::CloseObject | Token::CloseArray | Token::Colon | Token::Comma => return Err(JsonError::UnexpectedToken),
+                };
+                name_bytes_left = name_bytes_left.checked_sub(path.name.len()).ok_or(JsonError::Cancelled)?;
+                if sink(&path.name, value).is_break() {
+                    return Err(JsonError::Cancelled);
+                }
+            }
+            (Expected::CommaInObject, Token::CloseObject) | (Expected::CommaInArray, Token::CloseArray) => path.close(),
+            (Expected::CommaInObject, Token::Comma) => {
+                expected = Expected::Key;
+                continue;
+            }
+            (Expected::CommaInArray, Token::Comma) => {
+                expected = Expected::Element;
+                continue;
+            }
+            (Expected::CommaInObject, _) => return Err(JsonError::UnfinishedObject),
+            (Expected::CommaInArray, _) => return Err(JsonError::UnfinishedArray),
+        }
+        // A value is complete: a scalar, or the container that was just closed.
+        expected = match path.innermost() {
+            Some(Container::Object) => Expected::CommaInObject,
+            Some(Container::Array { .. }) => Expected::CommaInArray,
+            None if lexer.is_at_end() => return Ok(()),
+            None => return Err(JsonError::TrailingGarbage),
+        };
+    }
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// The document itself, or the value of a member.
+    Value,
+    Element,
+    ElementOrClose,
+    Key,
+    KeyOrClose,
+    Colon,
+    CommaInObject,
+    CommaInArray,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Container {
+    Object,
+    /// `next` is the index of the element to come.
+    Array {
+        next: usize,
+    },
+}
+
+/// An open container and how much of the name belongs to it.
+struct Level {
+    container: Container,
+    name_length: usize,
+}
+
+/// The containers around the current value and the name they make, in one buffer.
+struct Path {
+    name: Vec<u8>,
+    levels: Vec<Level>,
+}
+
+impl Path {
+    fn new() -> Self {
+        Path { name: b"json".to_vec(), levels: Vec::new() }
+    }
+
+    fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
+    fn innermost(&self) -> Option<Container> {
+        self.levels.last().map(|level| level.container)
+    }
+
+    fn open(&mut self, container: Container) {
+        self.levels.push(Level { container, name_length: self.name.len() });
+    }
+
+    fn close(&mut self) {
+        self.levels.pop();
+    }
+
+    fn name_member(&mut self, key: RawString<'_>) {
+        let Some(level) = self.levels.last() else { return };
+        self.name.truncate(level.name_length);
+        self.name.push(b'.');
+        if key.is_empty() {
+            self.name.extend_from_slice(b"empty-key");
+        } else {
+            key.append_to(&mut self.name);
+        }
+    }
+
+    fn name_element(&mut self) {
+        let Some(Level { container: Container::Array { next }, name_length }) = self.levels.last_mut() else { return };
+        self.name.truncate(*name_length);
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.name, ".array_{next}");
+        *next = next.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! Turns a complete request body into named values and oddity flags; takes bytes, gives values that borrow from them, and may import `http`.
+//!
+//! A body is one contiguous buffer, so no parser can depend on how it was cut on the wire. Every
+//! parser is linear in the body's length, does not recurse, and keeps what it found before an error.
+//! A body of a type without a parser here is left as it is: rules see it as `REQUEST_BODY` only.
+
+mod error;
+pub mod json;
+pub mod multipart;
+pub mod urlencoded;
+pub mod xml;
+
+pub use error::BodyError;

@@ -1,0 +1,127 @@
+//! Looks over XML text before a tree is made of it, without judging its form.
+
+use memchr::{memchr, memmem};
+
+use super::{XmlError, XmlLimits};
+
+/// Refuses control characters, and text that the tree's parser would spend too much time or memory on.
+pub(super) fn check(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
+    // The parser lets some of these pass inside attributes; XML 1.0 and libxml2 do not.
+    if text.bytes().any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) {
+        return Err(XmlError::Malformed { reason: "control character".to_owned() });
+    }
+    let mut nodes = 0usize;
+    for markup in Markup::in_text(text) {
+        nodes = nodes.saturating_add(1);
+        if nodes > limits.nodes {
+            return Err(XmlError::TooManyNodes);
+        }
+        if markup.attributes > limits.attributes_per_element {
+            return Err(XmlError::TooManyAttributes);
+        }
+    }
+    Ok(())
+}
+
+/// The text with each external entity declared as empty; `None` when there is none.
+///
+/// v3 does not load them either (`SecXMLExternalEntity Off`): a reference to one stands for nothing.
+pub(super) fn without_external_entities(text: &str) -> Option<String> {
+    let mut internal = String::new();
+    let mut copied = 0;
+    for markup in Markup::in_text(text) {
+        let declaration = text.get(markup.start..markup.end)?;
+        if let Some(name) = external_entity_name(declaration) {
+            internal.push_str(text.get(copied..markup.start)?);
+            internal.push_str("<!ENTITY ");
+            internal.push_str(name);
+            internal.push_str(" \"\">");
+            copied = markup.end;
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    internal.push_str(text.get(copied..)?);
+    Some(internal)
+}
+
+/// The name of the general entity that a declaration places outside of the document.
+fn external_entity_name(declaration: &str) -> Option<&str> {
+    let mut words = declaration.strip_prefix("<!ENTITY")?.split_ascii_whitespace();
+    let name = words.next().filter(|name| *name != "%")?;
+    let keyword = words.next()?;
+    matches!(keyword, "SYSTEM" | "PUBLIC").then_some(name)
+}
+
+/// A piece of markup, from its `<` to behind its `>` or to the next `<`.
+struct Markup {
+    start: usize,
+    end: usize,
+    /// Equals signs outside of quotes.
+    attributes: usize,
+}
+
+impl Markup {
+    fn in_text(text: &str) -> impl Iterator<Item = Markup> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = memchr(b'<', text.as_bytes().get(at..)?)?.checked_add(at)?;
+            let markup = Markup::at(text.as_bytes(), start);
+            at = markup.end;
+            Some(markup)
+        })
+    }
+
+    fn at(text: &[u8], start: usize) -> Markup {
+        let rest = text.get(start..).unwrap_or_default();
+        let closed = [(&b"<!--"[..], &b"-->"[..]), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")];
+        for (open, close) in closed {
+            if let Some(inside) = rest.strip_prefix(open) {
+                let length = memmem::find(inside, close).map_or(rest.len(), |at| open.len().saturating_add(at).saturating_add(close.len()));
+                return Markup { start, end: start.saturating_add(length), attributes: 0 };
+            }
+        }
+        let mut quote = None;
+        let mut attributes = 0usize;
+        for (at, byte) in rest.iter().enumerate().skip(1) {
+            match (quote, byte) {
+                (Some(open), byte) if open == byte => quote = None,
+                (Some(_), _) => {}
+                (None, b'"' | b'\'') => quote = Some(byte),
+                (None, b'=') => attributes = attributes.saturating_add(1),
+                (None, b'>') => return Markup { start, end: start.saturating_add(at).saturating_add(1), attributes },
+                (None, b'<') => return Markup { start, end: start.saturating_add(at), attributes },
+                (None, _) => {}
+            }
+        }
+        Markup { start, end: text.len(), attributes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_counted_per_element() {
+        let limits = XmlLimits { attributes_per_element: 2, ..XmlLimits::default() };
+        assert_eq!(check("<a b='=' c=\"===\"><d e='1' f='2'/></a>", &limits), Ok(()));
+        assert_eq!(check("<!-- a=b=c=d --><a b='1' c='2' d='3'/>", &limits), Err(XmlError::TooManyAttributes));
+    }
+
+    #[test]
+    fn markup_is_counted() {
+        let limits = XmlLimits { nodes: 3, ..XmlLimits::default() };
+        assert_eq!(check("<a><![CDATA[<<<<]]></a>", &limits), Ok(()));
+        assert_eq!(check("<a><b/><c/></a>", &limits), Err(XmlError::TooManyNodes));
+    }
+
+    #[test]
+    fn external_entities_become_empty() {
+        let text = "<!DOCTYPE a [<!ENTITY in \"x\"><!ENTITY out SYSTEM \"file:///x>y\">]><a/>";
+        let expected = "<!DOCTYPE a [<!ENTITY in \"x\"><!ENTITY out \"\">]><a/>";
+        assert_eq!(without_external_entities(text).as_deref(), Some(expected));
+        assert_eq!(without_external_entities("<a>SYSTEM</a>"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! XML bodies: a tree, and the values that XPath expressions select from it.
+
+mod encoding;
+mod guard;
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+use uppsala::dom::{Document, NodeId, NodeKind};
+use uppsala::parser::Parser;
+use uppsala::xpath::{XPathEvaluator, XPathValue};
+
+/// What an XML body, and a search in it, may not exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct XmlLimits {
+    /// Nesting of elements; libxml2 stops at about the same.
+    pub depth: u32,
+    /// Attributes of one element (the tree's parser takes time quadratic in them).
+    pub attributes_per_element: usize,
+    /// Tags, comments and the like in the whole body.
+    pub nodes: usize,
+    /// Bytes that internal entities may expand to. External ones are always empty.
+    pub entity_bytes: usize,
+    /// Nodes that one XPath expression may visit.
+    pub xpath_visits: usize,
+    /// Bytes of all values that one XPath expression may select.
+    pub xpath_bytes: usize,
+}
+
+impl Default for XmlLimits {
+    fn default() -> Self {
+        XmlLimits {
+            depth: 256,
+            attributes_per_element: 512,
+            nodes: 250_000,
+            entity_bytes: 64 << 10,
+            xpath_visits: 2_000_000,
+            xpath_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Why a body is no usable XML document. The text is v3's, whatever the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("XML: Failed parsing document.")]
+#[non_exhaustive]
+pub enum XmlError {
+    /// Not well-formed, or nested too deeply, or with entities that expand too far.
+    Malformed {
+        /// Where and why, in the parser's words.
+        reason: String,
+    },
+    /// An encoding that is unknown, or bytes that do not fit it.
+    Encoding,
+    /// An element with more attributes than allowed.
+    TooManyAttributes,
+    /// More tags than allowed.
+    TooManyNodes,
+}
+
+/// Why an XPath expression selected nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum XPathError {
+    /// The expression is wrong, or the search visited too many nodes.
+    #[error("XML: XPath expression failed: {0}")]
+    Failed(String),
+    /// The selected values are too large together.
+    #[error("XML: XPath expression selects more than {0} bytes.")]
+    TooLarge(usize),
+}
+
+/// A parsed XML body.
+///
+/// As in v3 (libxml2 with entities substituted, without network and external entities): comments and
+/// processing instructions are no text, CDATA is, and prefixes without a declaration are allowed. In a
+/// broken document v3 sees the part before the error; here nothing can be selected from it.
+#[derive(Debug)]
+pub struct XmlDocument<'a> {
+    tree: Document<'a>,
+    limits: XmlLimits,
+}
+
+impl<'a> XmlDocument<'a> {
+    /// Parses a body in the encoding that its byte order mark or its XML declaration names, or UTF-8.
+    pub fn parse(body: &'a [u8], limits: &XmlLimits) -> Result<Self, XmlError> {
+        let text = encoding::decode(body).ok_or(XmlError::Encoding)?;
+        guard::check(&text, limits)?;
+        let tree = match guard::without_external_entities(&text) {
+            Some(internal) => parse_tree(&internal, limits)?.into_static(),
+            None => match text {
+                Cow::Borrowed(text) => parse_tree(text, limits)?,
+                Cow::Owned(text) => parse_tree(&text, limits)?.into_static(),
+            },
+        };
+        Ok(XmlDocument { tree, limits: *limits })
+    }
+
+    /// `XML:/*`: all text in the document.
+    pub fn text(&self) -> String {
+        self.tree.document_element().map(|element| self.tree.text_content_deep(element)).unwrap_or_default()
+    }
+
+    /// `XML://@*`: the value of each attribute, in document order. Namespace declarations are no attributes.
+    pub fn attributes(&self) -> Vec<&str> {
+        let elements = self.tree.descendants(self.tree.root()).into_iter().filter_map(|node| self.tree.element(node));
+        elements
+            .flat_map(|element| &element.attributes)
+            .filter(|attribute| attribute.name.prefix.as_deref() != Some("xmlns") && attribute.name.local_name != "xmlns")
+            .map(|attribute| attribute.value.as_ref())
+            .collect()
+    }
+
+    /// The values that an XPath 1.0 expression selects, one for each node, in document order.
+    ///
+    /// `namespaces` are pairs of prefix and URI (the `xmlns` action). Expressions that give a number, a
+    /// string or a truth value select nothing, as in v3.
+    pub fn select(&mut self, xpath: &str, namespaces: &[(&str, &str)]) -> Result<Vec<String>, XPathError> {
+        match xpath {
+            "/*" => return Ok(vec![self.text()]),
+            "//@*" => return Ok(self.attributes().into_iter().map(str::to_owned).collect()),
+            _ => self.tree.prepare_xpath(),
+        }
+        let mut evaluator = XPathEvaluator::new().with_max_node_visits(self.limits.xpath_visits);
+        for (prefix, uri) in namespaces {
+            evaluator.add_namespace(*prefix, *uri);
+        }
+        let selected = evaluator.evaluate(&self.tree, self.tree.root(), xpath).map_err(|error| XPathError::Failed(error.to_string()))?;
+        let XPathValue::NodeSet(nodes) = selected else { return Ok(Vec::new()) };
+        let mut bytes_left = self.limits.xpath_bytes;
+        let mut values = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let value = self.value(node);
+            bytes_left = bytes_left.checked_sub(value.len()).ok_or(XPathError::TooLarge(self.limits.xpath_bytes))?;
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    fn value(&self, node: NodeId) -> String {
+        match self.tree.node_kind(node) {
+            Some(NodeKind::Attribute(_, value)) => value.to_string(),
+            Some(NodeKind::Comment(text)) => text.to_string(),
+            Some(NodeKind::ProcessingInstruction(instruction)) => instruction.data.as_deref().unwrap_or_default().to_owned(),
+            _ => self.tree.text_content_deep(node),
+        }
+    }
+}
+
+impl XmlDocument<'_> {
+    /// The same document, independent of the body.
+    pub fn into_static(self) -> XmlDocument<'static> {
+        XmlDocument { tree: self.tree.into_static(), limits: self.limits }
+    }
+}
+
+/// Parses with namespaces, or without when a prefix was not declared.
+fn parse_tree<'a>(text: &'a str, limits: &XmlLimits) -> Result<Document<'a>, XmlError> {
+    let parse = |namespace_aware| {
+        Parser::with_namespace_aware(namespace_aware)
+            .with_max_depth(limits.depth)
+            .with_max_entity_expansion(limits.entity_bytes)
+            .parse(text)
+    };
+    let tree = match parse(true) {
+        Err(uppsala::error::XmlError::Namespace(_)) => parse(false),
+        result => result,
+    };
+    tree.map_err(|error| XmlError::Malformed { reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests;

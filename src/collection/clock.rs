@@ -1,0 +1,46 @@
+//! The moment of a transaction, and what of it rules can read.
+
+use crate::vocabulary::Variable;
+use chrono::{DateTime, Datelike, Local, Timelike};
+use std::time::Instant;
+
+/// When a transaction began.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    began: Instant,
+    local: DateTime<Local>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { began: Instant::now(), local: Local::now() }
+    }
+}
+
+impl Clock {
+    /// When the transaction began: seconds since 1970 and microseconds.
+    pub fn epoch(&self) -> (i64, u32) {
+        (self.local.timestamp(), self.local.timestamp_subsec_micros())
+    }
+
+    /// The text of a variable about time; nothing for other variables.
+    ///
+    /// As in ModSecurity v3, TIME_MON counts from 0 and TIME_WDAY from 1 for Monday, and the times are those at which they are read. DURATION
+    /// counts the time that passed, where v3 counts processor time.
+    pub fn read(&self, variable: Variable) -> Option<String> {
+        let now = Local::now();
+        Some(match variable {
+            Variable::Duration => format!("{:.6}", self.began.elapsed().as_secs_f64()),
+            Variable::Time => now.format("%H:%M:%S").to_string(),
+            Variable::TimeDay => now.day().to_string(),
+            Variable::TimeEpoch => now.timestamp().to_string(),
+            Variable::TimeHour => now.hour().to_string(),
+            Variable::TimeMin => now.minute().to_string(),
+            Variable::TimeMon => now.month0().to_string(),
+            Variable::TimeSec => now.second().to_string(),
+            Variable::TimeWday => now.weekday().number_from_monday().to_string(),
+            Variable::TimeYear => now.year().to_string(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! Holds a transaction's variables: takes what was received, gives the values that a target selects; imports `graph`, `store` and the pure
+//! rooms.
+//!
+//! Values are ranges of the transaction's [`Arena`]; what a value is called is put together only when somebody asks.
+
+mod arena;
+mod clock;
+mod scalar;
+mod select;
+mod selected;
+mod tx;
+
+pub use arena::{Arena, BodyView, Text};
+pub use clock::Clock;
+pub use select::{RuleTexts, Selection};
+pub use selected::{Label, Selected};
+pub use tx::{TxSlot, TxVariables};
+
+use crate::body::xml::XmlDocument;
+use crate::graph::PersistentCollection;
+
+/// A named value as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: Text,
+    /// Its value.
+    pub value: Text,
+    /// Where the name and the value begin in the request, for log references.
+    pub offsets: Offsets,
+}
+
+/// Where a name and its value begin, in bytes from the beginning of the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offsets {
+    /// Of the name.
+    pub name: usize,
+    /// Of the value.
+    pub value: usize,
+}
+
+/// Where an argument came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentOrigin {
+    /// The query: ARGS_GET.
+    Query,
+    /// A form in the body: ARGS_POST.
+    Form,
+    /// A JSON body: in ARGS only, as in ModSecurity v3.
+    Json,
+}
+
+/// An argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Where it came from.
+    pub origin: ArgumentOrigin,
+    /// Name and value.
+    pub entry: Entry,
+}
+
+/// An uploaded file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadedFile {
+    /// The name of its form field.
+    pub field: Text,
+    /// The name that the client gave it.
+    pub name: Text,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it is kept, if it is.
+    pub path: Text,
+    /// Its content, where it is kept.
+    pub content: Text,
+    /// Where the field's name and the file's name begin.
+    pub offsets: Offsets,
+}
+
+/// A value that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// What it is called.
+    pub name: Text,
+    /// The value after transformations.
+    pub value: Text,
+}
+
+/// Values of which there is one, as received or as found out.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Scalars {
+    pub unique_id: Text,
+    pub remote_addr: Text,
+    pub remote_port: Text,
+    pub server_addr: Text,
+    pub server_port: Text,
+    pub server_name: Text,
+    pub request_method: Text,
+    pub request_line: Text,
+    pub request_protocol: Text,
+    pub request_uri: Text,
+    pub request_uri_raw: Text,
+    pub request_filename: Text,
+    pub request_basename: Text,
+    pub query_string: Text,
+    pub auth_type: Text,
+    pub remote_user: Option<Text>,
+    pub argument_sizes: Text,
+    pub file_sizes: Text,
+    pub full_request: Text,
+    pub full_request_length: Text,
+    pub request_body: Text,
+    pub request_body_length: Text,
+    pub body_processor: Text,
+    pub body_error: Text,
+    pub body_error_message: Text,
+    pub body_processor_error: Text,
+    pub body_processor_error_message: Text,
+    pub inbound_data_error: Text,
+    pub outbound_data_error: Text,
+    pub urlencoded_error: Text,
+    pub response_status: Text,
+    pub response_protocol: Text,
+    pub response_content_type: Text,
+    pub response_content_length: Text,
+    pub response_body: Text,
+    pub pattern_error: Text,
+    pub pattern_limits_exceeded: Text,
+    pub multipart: MultipartScalars,
+}
+
+/// The flags of a multipart body: empty texts until one was read.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct MultipartScalars {
+    pub boundary_quoted: Text,
+    pub boundary_whitespace: Text,
+    pub crlf_lf_lines: Text,
+    pub data_after: Text,
+    pub data_before: Text,
+    pub file_limit_exceeded: Text,
+    pub header_folding: Text,
+    pub invalid_header_folding: Text,
+    pub invalid_part: Text,
+    pub invalid_quoting: Text,
+    pub lf_line: Text,
+    pub missing_semicolon: Text,
+    pub strict_error: Text,
+    pub unmatched_boundary: Text,
+}
+
+/// The keys under which persistent collections were opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenRecords {
+    records: [Option<Text>; 5],
+}
+
+/// Every variable of one transaction.
+#[derive(Debug, Default)]
+pub struct Collections {
+    /// The bytes of all values.
+    pub arena: Arena,
+    /// Values of which there is one.
+    pub scalars: Scalars,
+    /// ARGS and its kin.
+    pub arguments: Vec<Argument>,
+    /// REQUEST_HEADERS
+    pub request_headers: Vec<Entry>,
+    /// REQUEST_COOKIES
+    pub cookies: Vec<Entry>,
+    /// RESPONSE_HEADERS
+    pub response_headers: Vec<Entry>,
+    /// FILES and its kin.
+    pub files: Vec<UploadedFile>,
+    /// MULTIPART_PART_HEADERS, by part name.
+    pub part_headers: Vec<Entry>,
+    /// TX
+    pub tx: TxVariables,
+    /// MATCHED_VARS and its kin.
+    pub matched: Vec<Matched>,
+    /// What `setenv` set: names and values.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys of persistent collections.
+    pub open_records: OpenRecords,
+    /// The XML body.
+    pub xml: Option<XmlDocument<'static>>,
+    /// HIGHEST_SEVERITY
+    pub highest_severity: u32,
+    /// When the transaction began.
+    pub clock: Clock,
+}
+
+/// HIGHEST_SEVERITY while no rule with a severity matched.
+pub const NO_SEVERITY: u32 = 255;
+
+impl OpenRecords {
+    /// The key of a collection, if it was opened.
+    pub fn key(&self, collection: PersistentCollection) -> Option<Text> {
+        self.records.get(collection as usize).copied().flatten()
+    }
+
+    /// Opens a collection under a key.
+    pub fn open(&mut self, collection: PersistentCollection, key: Text) {
+        if let Some(record) = self.records.get_mut(collection as usize) {
+            *record = Some(key);
+        }
+    }
+}
+
+impl Collections {
+    /// Adds an entry whose name and value are copied into the arena.
+    pub fn entry(&mut self, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
+        Entry { name: self.arena.store(name), value: self.arena.store(value), offsets }
+    }
+
+    /// The first request header with this name.
+    pub fn request_header(&self, name: &[u8]) -> Option<Text> {
+        self.request_headers.iter().find(|header| self.arena.read(header.name).eq_ignore_ascii_case(name)).map(|header| header.value)
+    }
+}

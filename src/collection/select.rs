@@ -1,0 +1,244 @@
+//! What a target selects.
+
+use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text};
+use crate::graph::{PersistentCollection, RuleGraph, Selector, Target};
+use crate::store::{RecordKey, Store};
+use crate::vocabulary::Variable;
+use std::io::Write as _;
+
+/// What selecting needs besides the collections themselves.
+#[derive(Clone, Copy)]
+pub struct Selection<'a> {
+    /// The rules, for the names of TX.
+    pub graph: &'a RuleGraph,
+    /// Where persistent collections are kept.
+    pub store: &'a dyn Store,
+    /// Namespaces of the rule that asks, for XPath.
+    pub namespaces: &'a [(Box<str>, Box<str>)],
+    /// Texts of the rule that asks, for RULE.
+    pub rule: Option<&'a RuleTexts>,
+}
+
+/// What RULE shows.
+#[derive(Clone, Debug, Default)]
+pub struct RuleTexts {
+    /// `id`, `rev`, `severity`, `logdata`, `msg`, those that the rule has.
+    pub texts: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Collections {
+    /// Appends the values that a target selects, in the order of their arrival. Exclusions of the target are left out already.
+    pub fn select(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        let before = found.len();
+        self.select_values(target, selection, found);
+        if target.count {
+            let number = found.len() - before;
+            found.truncate(before);
+            let value = self.arena.store(number.to_string().as_bytes());
+            found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
+        }
+    }
+
+    /// The first value that a target selects, for macros.
+    pub fn first(&mut self, target: &Target, selection: &Selection<'_>) -> Option<Text> {
+        if let (Variable::Tx, Selector::Key(key)) = (target.variable, &target.selector) {
+            let slot = match key.tx {
+                Some(name) => self.tx.known(name),
+                None => self.tx.find(&selection.graph.tx_names, &key.text)?,
+            };
+            return self.tx.read(slot);
+        }
+        let mut found = Vec::new();
+        self.select(target, selection, &mut found);
+        found.first().map(|selected| selected.value)
+    }
+
+    fn select_values(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        match target.variable {
+            Variable::Args => self.arguments(target, None, Column::Value, found),
+            Variable::ArgsGet => self.arguments(target, Some(ArgumentOrigin::Query), Column::Value, found),
+            Variable::ArgsPost => self.arguments(target, Some(ArgumentOrigin::Form), Column::Value, found),
+            Variable::ArgsNames => self.arguments(target, None, Column::Name, found),
+            Variable::ArgsGetNames => self.arguments(target, Some(ArgumentOrigin::Query), Column::Name, found),
+            Variable::ArgsPostNames => self.arguments(target, Some(ArgumentOrigin::Form), Column::Name, found),
+            Variable::RequestHeaders => self.entries(target, Column::Value, |all| &all.request_headers, found),
+            Variable::RequestHeadersNames => self.entries(target, Column::Name, |all| &all.request_headers, found),
+            Variable::RequestCookies => self.entries(target, Column::Value, |all| &all.cookies, found),
+            Variable::RequestCookiesNames => self.entries(target, Column::Name, |all| &all.cookies, found),
+            Variable::ResponseHeaders => self.entries(target, Column::Value, |all| &all.response_headers, found),
+            Variable::ResponseHeadersNames => self.entries(target, Column::Name, |all| &all.response_headers, found),
+            Variable::MultipartPartHeaders => self.entries(target, Column::Value, |all| &all.part_headers, found),
+            Variable::Files
+            | Variable::FilesNames
+            | Variable::FilesSizes
+            | Variable::FilesTmpNames
+            | Variable::FilesTmpContent
+            | Variable::MultipartFilename
+            | Variable::MultipartName => self.files(target, found),
+            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_variables(target, found),
+            Variable::Tx => self.tx_variables(target, selection, found),
+            Variable::Env => self.environment(target, found),
+            Variable::Rule => self.rule_texts(target, selection.rule, found),
+            Variable::Xml => self.xml(target, selection.namespaces, found),
+            // Filled by @geoLookup.
+            Variable::Geo => {}
+            Variable::WebAppId => {
+                let value = self.arena.store(selection.graph.settings.web_app_id.as_deref().unwrap_or_default().as_bytes());
+                found.push(Selected { label: Label::Variable(Variable::WebAppId), value, offsets: None });
+            }
+            variable => match PersistentCollection::of(variable) {
+                Some(collection) => self.persistent(collection, target, selection, found),
+                None => found.extend(self.scalar(variable)),
+            },
+        }
+    }
+
+    fn arguments(&self, target: &Target, origin: Option<ArgumentOrigin>, column: Column, found: &mut Vec<Selected>) {
+        let wanted = self.arguments.iter().filter(|argument| origin.is_none_or(|origin| argument.origin == origin));
+        self.pick(target, column, wanted.map(|argument| &argument.entry), found);
+    }
+
+    fn entries(&self, target: &Target, column: Column, of: fn(&Self) -> &Vec<Entry>, found: &mut Vec<Selected>) {
+        self.pick(target, column, of(self).iter(), found);
+    }
+
+    fn pick<'e>(&self, target: &Target, column: Column, entries: impl Iterator<Item = &'e Entry>, found: &mut Vec<Selected>) {
+        let wanted = entries.filter(|entry| self.is_wanted(target, entry.name));
+        found.extend(wanted.map(|entry| Selected {
+            label: Label::Keyed(target.variable, entry.name),
+            value: match column {
+                Column::Value => entry.value,
+                Column::Name => entry.name,
+            },
+            offsets: Some(match column {
+                Column::Value => entry.offsets,
+                Column::Name => Offsets { value: entry.offsets.name, ..entry.offsets },
+            }),
+        }));
+    }
+
+    fn is_wanted(&self, target: &Target, key: Text) -> bool {
+        if matches!(target.selector, Selector::All) && target.exclusions.is_empty() {
+            return true;
+        }
+        let key = self.arena.read(key);
+        target.selector.selects(key) && !target.excludes(key)
+    }
+
+    fn files(&mut self, target: &Target, found: &mut Vec<Selected>) {
+        for at in 0..self.files.len() {
+            let Some(file) = self.files.get(at).copied() else { break };
+            let (key, value) = match target.variable {
+                Variable::Files | Variable::MultipartFilename => (file.field, file.name),
+                Variable::FilesNames | Variable::MultipartName => (file.field, file.field),
+                Variable::FilesSizes => (file.field, self.arena.store(file.size.to_string().as_bytes())),
+                Variable::FilesTmpNames if file.path.is_empty() => continue,
+                Variable::FilesTmpNames => (file.path, file.path),
+                _ if file.path.is_empty() => continue,
+                _ => (file.field, file.content),
+            };
+            if self.is_wanted(target, key) {
+                found.push(Selected { label: Label::Keyed(target.variable, key), value, offsets: Some(file.offsets) });
+            }
+        }
+    }
+
+    fn matched_variables(&self, target: &Target, found: &mut Vec<Selected>) {
+        let wanted = self.matched.iter().filter(|matched| self.is_wanted(target, matched.name));
+        found.extend(wanted.map(|matched| Selected {
+            label: Label::Keyed(target.variable, matched.name),
+            value: if target.variable == Variable::MatchedVars { matched.value } else { matched.name },
+            offsets: None,
+        }));
+    }
+
+    fn tx_variables(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        if let Selector::Key(key) = &target.selector {
+            if let Some(value) = self.first(&Target::new(Variable::Tx, Selector::Key(key.clone())), selection) {
+                let key = self.arena.store(&key.text);
+                found.push(Selected { label: Label::Keyed(Variable::Tx, key), value, offsets: None });
+            }
+            return;
+        }
+        let names = &selection.graph.tx_names;
+        let wanted = self.tx.iter(names).filter(|(key, _)| target.selector.selects(key) && !target.excludes(key));
+        for (key, value) in wanted {
+            let key = self.arena.store(key);
+            found.push(Selected { label: Label::Keyed(Variable::Tx, key), value, offsets: None });
+        }
+    }
+
+    fn environment(&mut self, target: &Target, found: &mut Vec<Selected>) {
+        let set: Vec<(Vec<u8>, Vec<u8>)> = self.environment.clone();
+        let of_process = std::env::vars_os().map(|(name, value)| (name.into_encoded_bytes(), value.into_encoded_bytes()));
+        let hidden = |name: &[u8]| set.iter().any(|(known, _)| known == name);
+        for (name, value) in set.iter().cloned().chain(of_process.filter(|(name, _)| !hidden(name))) {
+            if target.selector.selects(&name) && !target.excludes(&name) {
+                self.push_keyed(Variable::Env, &name, &value, found);
+            }
+        }
+    }
+
+    fn rule_texts(&mut self, target: &Target, rule: Option<&RuleTexts>, found: &mut Vec<Selected>) {
+        // As in ModSecurity v3, RULE without a selector is nothing.
+        if matches!(target.selector, Selector::All) {
+            return;
+        }
+        for (name, text) in rule.into_iter().flat_map(|rule| &rule.texts) {
+            if target.selector.selects(name.as_bytes()) && !target.excludes(name.as_bytes()) {
+                self.push_keyed(Variable::Rule, name.as_bytes(), text, found);
+            }
+        }
+    }
+
+    fn xml(&mut self, target: &Target, namespaces: &[(Box<str>, Box<str>)], found: &mut Vec<Selected>) {
+        let Some(document) = &mut self.xml else { return };
+        let Selector::XPath(path) = &target.selector else {
+            let value = self.arena.store(b"[XML document tree]");
+            return found.push(Selected { label: Label::Written(Text::EMPTY), value, offsets: None });
+        };
+        let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
+        let Ok(values) = document.select(path, &namespaces) else { return };
+        let key = self.arena.store(path.as_bytes());
+        for value in values {
+            let value = self.arena.store(value.as_ref());
+            found.push(Selected { label: Label::Keyed(Variable::Xml, key), value, offsets: None });
+        }
+    }
+
+    fn persistent(&mut self, collection: PersistentCollection, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        let record = self.record_key(collection, selection.graph);
+        let variables = match &target.selector {
+            Selector::Key(key) => selection.store.read(&record, &key.text).map(|value| (key.text.to_vec(), value)).into_iter().collect(),
+            _ => selection.store.read_all(&record),
+        };
+        for (name, value) in variables.into_iter().filter(|(name, _)| target.selector.selects(name) && !target.excludes(name)) {
+            let key = self.arena.build(|bytes| {
+                bytes.extend_from_slice(&record.key);
+                let _ = write!(bytes, "::{}::", record.web_app);
+                bytes.extend_from_slice(&name);
+            });
+            let value = self.arena.store(&value);
+            found.push(Selected { label: Label::Keyed(collection.variable(), key), value, offsets: None });
+        }
+    }
+
+    /// What names the record of a persistent collection in this transaction.
+    pub fn record_key(&self, collection: PersistentCollection, graph: &RuleGraph) -> RecordKey {
+        let key = self.open_records.key(collection).map_or(&b""[..], |key| self.arena.read(key)).into();
+        RecordKey { collection, key, web_app: graph.settings.web_app_id.clone().unwrap_or_default() }
+    }
+
+    fn push_keyed(&mut self, variable: Variable, key: &[u8], value: &[u8], found: &mut Vec<Selected>) {
+        let key = self.arena.store(key);
+        let value = self.arena.store(value);
+        found.push(Selected { label: Label::Keyed(variable, key), value, offsets: None });
+    }
+}
+
+/// Which side of an entry is the value.
+#[derive(Clone, Copy)]
+enum Column {
+    Name,
+    Value,
+}

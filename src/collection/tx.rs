@@ -1,0 +1,104 @@
+//! The variables of one transaction that rules set: TX.
+
+use super::arena::Text;
+use crate::graph::{TxName, TxNames};
+use std::collections::HashMap;
+
+/// TX. Keys that rules name at load have numbers; keys that a macro makes get theirs behind them.
+#[derive(Debug, Default)]
+pub struct TxVariables {
+    values: Vec<Option<Text>>,
+    /// Keys made at run time: in lower case, with their place in `values`.
+    made: HashMap<Vec<u8>, usize>,
+    /// The spellings of keys made at run time, by place behind the known ones.
+    made_spellings: Vec<Vec<u8>>,
+    known: usize,
+}
+
+/// The place of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxSlot(usize);
+
+impl TxVariables {
+    /// Forgets everything, and makes room for the keys of a graph.
+    pub fn reset(&mut self, names: &TxNames) {
+        self.values.clear();
+        self.values.resize(names.len(), None);
+        self.made.clear();
+        self.made_spellings.clear();
+        self.known = names.len();
+    }
+
+    /// The place of a key that the graph knows.
+    pub fn known(&self, name: TxName) -> TxSlot {
+        TxSlot(name.0 as usize)
+    }
+
+    /// The place of a key made at run time, if there is one.
+    pub fn find(&self, names: &TxNames, key: &[u8]) -> Option<TxSlot> {
+        let folded = key.to_ascii_lowercase();
+        match names.find_folded(&folded) {
+            Some(name) => Some(self.known(name)),
+            None => self.made.get(&folded).copied().map(TxSlot),
+        }
+    }
+
+    /// The place of a key made at run time; it is made if there is none.
+    pub fn find_or_make(&mut self, names: &TxNames, key: &[u8]) -> TxSlot {
+        self.find(names, key).unwrap_or_else(|| {
+            let place = self.values.len();
+            self.values.push(None);
+            self.made.insert(key.to_ascii_lowercase(), place);
+            self.made_spellings.push(key.to_vec());
+            TxSlot(place)
+        })
+    }
+
+    /// The value at a place.
+    pub fn read(&self, slot: TxSlot) -> Option<Text> {
+        self.values.get(slot.0).copied().flatten()
+    }
+
+    /// Sets or removes the value at a place.
+    pub fn write(&mut self, slot: TxSlot, value: Option<Text>) {
+        if let Some(place) = self.values.get_mut(slot.0) {
+            *place = value;
+        }
+    }
+
+    /// Every key that has a value, as it was first spelled.
+    pub fn iter<'a>(&'a self, names: &'a TxNames) -> impl Iterator<Item = (&'a [u8], Text)> {
+        self.values.iter().enumerate().filter_map(move |(place, value)| {
+            let spelling = match place.checked_sub(self.known) {
+                None => names.spelling(TxName(u32::try_from(place).ok()?)),
+                Some(made) => self.made_spellings.get(made)?,
+            };
+            Some((spelling, (*value)?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::Arena;
+
+    #[test]
+    fn keys_are_one_whatever_their_case_and_origin() {
+        let mut names = TxNames::default();
+        let known = names.intern(b"Score");
+        let mut arena = Arena::default();
+        let mut tx = TxVariables::default();
+        tx.reset(&names);
+        let slot = tx.find_or_make(&names, b"SCORE");
+        assert_eq!(slot, tx.known(known));
+        tx.write(slot, Some(arena.store(b"5")));
+        let made = tx.find_or_make(&names, b"new-One");
+        assert_eq!(tx.find(&names, b"NEW-one"), Some(made));
+        tx.write(made, Some(arena.store(b"x")));
+        let keys: Vec<_> = tx.iter(&names).map(|(key, _)| key.to_vec()).collect();
+        assert_eq!(keys, [b"Score".to_vec(), b"new-One".to_vec()]);
+        tx.reset(&names);
+        assert_eq!(tx.iter(&names).count(), 0);
+    }
+}

@@ -1,0 +1,235 @@
+//! Actions as written into actions as meant.
+
+use super::directives::Builder;
+use super::draft::{ParsedAction, RuleActions};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, PersistentCollection, Phase, Template};
+use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
+use crate::transform::Transformation;
+use crate::vocabulary::{Action, ActionArgument, Support, Variable, did_you_mean};
+
+const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
+
+impl Builder<'_> {
+    /// All actions of a rule.
+    pub fn rule_actions(&mut self, written: Option<&Actions>) -> RuleActions {
+        let mut actions = RuleActions::default();
+        for action in self.parsed_actions(written) {
+            actions.add(action);
+        }
+        actions
+    }
+
+    /// The actions of a list, one by one; what cannot be understood is reported and left out.
+    pub fn parsed_actions(&mut self, written: Option<&Actions>) -> Vec<ParsedAction> {
+        written.into_iter().flat_map(|actions| &actions.list).filter_map(|action| self.action(action)).collect()
+    }
+
+    fn action(&mut self, written: &ActionExpression) -> Option<ParsedAction> {
+        let name = &written.name.node;
+        let Some(entry) = Action::find(name) else {
+            let hint = did_you_mean(name, Action::table().filter(|entry| entry.action.is_some()).map(|entry| entry.name), "");
+            self.report(Diagnostic::new(Code::UnknownAction, written.name.span, format!("unknown action `{name}`")).maybe_hint(hint));
+            return None;
+        };
+        if let Support::Refused(why) = entry.support {
+            self.report(Diagnostic::new(Code::UnsupportedAction, written.name.span, format!("`{name}` is not supported")).hint(why));
+        }
+        let action = entry.action?;
+        let empty = written.text().trim().is_empty();
+        match entry.argument {
+            ActionArgument::Required if empty => self.bad_value(written, &format!("`{}` lacks its value", entry.name), entry.doc),
+            ActionArgument::None if written.value.is_some() => {
+                self.bad_value(written, &format!("`{}` takes no value", entry.name), "take away the colon and what follows it")
+            }
+            _ => self.understood(action, written),
+        }
+    }
+
+    fn understood(&mut self, action: Action, written: &ActionExpression) -> Option<ParsedAction> {
+        let text = written.text();
+        Some(match action {
+            Action::Id => ParsedAction::Id(self.id(written)?),
+            Action::Phase => match Phase::parse(text) {
+                Some(phase) => ParsedAction::Phase(phase),
+                None => return self.bad_value(written, &format!("`{text}` is no phase"), "write 1 to 5, request, response or logging"),
+            },
+            Action::Msg => ParsedAction::Message(self.value_template(written)),
+            Action::LogData => ParsedAction::LogData(self.value_template(written)),
+            Action::Tag => ParsedAction::Tag(self.value_template(written)),
+            Action::Severity => ParsedAction::Severity(self.severity(written)?),
+            Action::Rev => ParsedAction::Revision(text.into()),
+            Action::Ver => ParsedAction::Version(text.into()),
+            Action::Maturity => ParsedAction::Maturity(self.number(written, "a number from 1 to 9")?),
+            Action::Accuracy => ParsedAction::Accuracy(self.number(written, "a number from 1 to 9")?),
+            Action::Capture => ParsedAction::Capture,
+            Action::MultiMatch => ParsedAction::MultiMatch,
+            Action::Chain => ParsedAction::Chain,
+            Action::T => ParsedAction::Transformation(self.transformation(written)?),
+            Action::SetVar => ParsedAction::Assign(self.assignment(written)?),
+            Action::Deny => ParsedAction::Disruptive(Disruptive::Deny),
+            Action::Drop => ParsedAction::Disruptive(Disruptive::Drop),
+            Action::Pass => ParsedAction::Disruptive(Disruptive::Pass),
+            Action::Redirect => ParsedAction::Disruptive(Disruptive::Redirect(self.value_template(written))),
+            Action::Allow => ParsedAction::Disruptive(Disruptive::Allow(self.allow_scope(written)?)),
+            Action::XmlNs => self.namespace(written)?,
+            _ => ParsedAction::Effect(self.effect(action, written)?),
+        })
+    }
+
+    fn effect(&mut self, action: Action, written: &ActionExpression) -> Option<Effect> {
+        let text = written.text();
+        Some(match action {
+            Action::Block => Effect::Block,
+            Action::Log => Effect::Logging(LoggingAction::Log),
+            Action::NoLog => Effect::Logging(LoggingAction::NoLog),
+            Action::AuditLog => Effect::Logging(LoggingAction::AuditLog),
+            Action::NoAuditLog => Effect::Logging(LoggingAction::NoAuditLog),
+            Action::Status => match self.number(written, "a status such as 403")? {
+                status @ 100..=999 => Effect::Status(u16::try_from(status).ok()?),
+                _ => return self.bad_value(written, &format!("`{text}` is no status"), "write a status such as 403"),
+            },
+            Action::Skip => Effect::Skip(self.number(written, "how many rules to skip")?),
+            Action::SkipAfter => Effect::SkipAfter(self.jump(text, written.value_span())),
+            Action::SetUid => Effect::OpenCollection { collection: PersistentCollection::User, key: self.value_template(written) },
+            Action::SetSid => Effect::OpenCollection { collection: PersistentCollection::Session, key: self.value_template(written) },
+            Action::SetRsc => Effect::OpenCollection { collection: PersistentCollection::Resource, key: self.value_template(written) },
+            Action::InitCol => {
+                let (collection, key) = self.pair(written, "a collection and a key, such as ip=%{REMOTE_ADDR}")?;
+                let variable = Variable::find(collection).and_then(|entry| entry.variable);
+                match variable.and_then(PersistentCollection::of) {
+                    Some(collection) => Effect::OpenCollection { collection, key: self.template(key, written.value_span()) },
+                    None => {
+                        let message = format!("`{collection}` is no persistent collection");
+                        return self.bad_value(written, &message, "write global, ip, resource, session or user");
+                    }
+                }
+            }
+            Action::SetEnv => {
+                let (name, value) = self.pair(written, "a name and a value, such as flag=1")?;
+                let span = written.value_span();
+                Effect::SetEnvironment { name: self.template(name, span), value: self.template(value, span) }
+            }
+            Action::ExpireVar => {
+                let form = "a variable and seconds, such as ip.counter=60";
+                let (name, seconds) = self.pair(written, form)?;
+                let Some((variable, key)) = name.split_once(['.', ':']).and_then(|(name, key)| Some((writable(name)?, key))) else {
+                    return self.bad_value(written, &format!("`{name}` is no variable that can expire"), &format!("write {form}"));
+                };
+                let span = written.value_span();
+                Effect::Expire { variable, key: self.template(key, span), seconds: self.template(seconds, span) }
+            }
+            Action::Ctl => Effect::Control(self.control(written)?),
+            _ => {
+                let message = format!("`{}` is not built yet", action.name());
+                self.report(Diagnostic::new(Code::UnsupportedAction, written.name.span, message).hint("take the action out until it is"));
+                return None;
+            }
+        })
+    }
+
+    fn id(&mut self, written: &ActionExpression) -> Option<u64> {
+        match written.text().trim().parse() {
+            Ok(id) if id > 0 => Some(id),
+            _ => self.bad_value(written, &format!("`{}` is no valid rule id", written.text()), "write a whole number above 0"),
+        }
+    }
+
+    fn severity(&mut self, written: &ActionExpression) -> Option<u32> {
+        let text = written.text().trim();
+        let by_name = SEVERITIES.iter().position(|name| name.eq_ignore_ascii_case(text)).and_then(|at| u32::try_from(at).ok());
+        match by_name.or_else(|| text.parse().ok()) {
+            Some(severity) => Some(severity),
+            None => {
+                self.bad_value(written, &format!("`{text}` is no severity"), &format!("write one of {} or 0 to 7", SEVERITIES.join(", ")))
+            }
+        }
+    }
+
+    fn allow_scope(&mut self, written: &ActionExpression) -> Option<AllowScope> {
+        match written.text().to_ascii_lowercase().as_str() {
+            "" => Some(AllowScope::Everything),
+            "phase" => Some(AllowScope::Phase),
+            "request" => Some(AllowScope::Request),
+            other => self.bad_value(written, &format!("`allow` does not reach `{other}`"), "write allow, allow:phase or allow:request"),
+        }
+    }
+
+    fn transformation(&mut self, written: &ActionExpression) -> Option<Option<Transformation>> {
+        let name = written.text().trim();
+        if name.eq_ignore_ascii_case("none") {
+            return Some(None);
+        }
+        let found = Transformation::from_name(name);
+        if found.is_none() {
+            let names = Transformation::ALL.iter().map(|transformation| transformation.name());
+            let hint = did_you_mean(name, names, "t:");
+            let message = format!("unknown transformation `t:{name}`");
+            self.report(Diagnostic::new(Code::UnknownTransformation, written.value_span(), message).maybe_hint(hint));
+        }
+        found.map(Some)
+    }
+
+    fn assignment(&mut self, written: &ActionExpression) -> Option<Assignment> {
+        let form = "write a collection and a key, such as tx.score=+5, or !tx.flag to remove one";
+        let Some(found) = assignment(written.text()) else {
+            return self.bad_value(written, &format!("`{}` sets no variable", written.text()), form);
+        };
+        let Some(variable) = writable(found.collection) else {
+            let hint = "rules can write to TX, GLOBAL, IP, RESOURCE, SESSION and USER";
+            return self.bad_value(written, &format!("`{}` cannot be written to", found.collection), hint);
+        };
+        let span = written.value_span();
+        let key_template = self.template(found.key, span);
+        let key = key_template.as_literal().is_some().then(|| self.key(variable, found.key));
+        let change = match found.kind {
+            AssignmentKind::Set(value) => AssignmentChange::Set(self.template(value, span)),
+            AssignmentKind::Add(value) => AssignmentChange::Add(self.template(value, span)),
+            AssignmentKind::Subtract(value) => AssignmentChange::Subtract(self.template(value, span)),
+            AssignmentKind::Remove => AssignmentChange::Remove,
+        };
+        Some(Assignment { variable, key, key_template, change })
+    }
+
+    fn namespace(&mut self, written: &ActionExpression) -> Option<ParsedAction> {
+        let (prefix, uri) = self.pair(written, "a prefix and a URI, such as soap=http://schemas.xmlsoap.org/soap/envelope/")?;
+        let uri = uri.trim_matches(['\'', '"']);
+        if !uri.contains(':') || prefix.is_empty() {
+            return self.bad_value(
+                written,
+                &format!("`{uri}` is no URI of a namespace"),
+                "write a prefix and a URI, such as soap=http://…",
+            );
+        }
+        Some(ParsedAction::Namespace(prefix.into(), uri.into()))
+    }
+
+    fn value_template(&mut self, written: &ActionExpression) -> Template {
+        self.template(written.text(), written.value_span())
+    }
+
+    fn number(&mut self, written: &ActionExpression, what: &str) -> Option<u32> {
+        match written.text().trim().parse() {
+            Ok(number) => Some(number),
+            Err(_) => self.bad_value(written, &format!("`{}` is no number", written.text()), &format!("write {what}")),
+        }
+    }
+
+    /// A value of the form `name=value`.
+    fn pair<'w>(&mut self, written: &'w ActionExpression, what: &str) -> Option<(&'w str, &'w str)> {
+        match written.text().split_once('=') {
+            Some((name, value)) => Some((name.trim(), value.trim())),
+            None => self.bad_value(written, &format!("`{}` lacks an equals sign", written.text()), &format!("write {what}")),
+        }
+    }
+
+    /// Reports a value that an action does not take.
+    pub fn bad_value<T>(&mut self, written: &ActionExpression, message: &str, hint: &str) -> Option<T> {
+        self.report(Diagnostic::new(Code::BadActionValue, written.value_span(), message).hint(hint));
+        None
+    }
+}
+
+fn writable(name: &str) -> Option<Variable> {
+    Variable::find(name).and_then(|entry| entry.variable).filter(|variable| variable.is_writable())
+}

@@ -1,0 +1,100 @@
+//! Joins rules into chains, and gives every rule the defaults of its phase.
+
+use super::directives::Builder;
+use super::draft::{Draft, LogFlags};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{ChainId, DefaultActions, PhaseMap, Rule, RuleIndex, Step};
+use crate::source::Span;
+
+/// A chain whose next rule is to come.
+#[derive(Clone, Copy)]
+pub enum OpenChain {
+    /// It began with this rule, and reaches to the one before the next.
+    Built {
+        /// The first rule.
+        starter: RuleIndex,
+        /// The last rule so far.
+        last: RuleIndex,
+    },
+    /// One of its rules could not be built: the rest is read for its errors only.
+    Abandoned,
+}
+
+impl Builder<'_> {
+    /// Adds a rule: to the open chain, or to its phase.
+    pub fn add_rule(&mut self, mut draft: Draft, actions_span: Span) {
+        let index = RuleIndex(u32::try_from(self.drafts.len()).unwrap_or(u32::MAX));
+        let goes_on = draft.rule.chained;
+        match self.open_chain.take() {
+            Some(OpenChain::Abandoned) => return self.open_chain = goes_on.then_some(OpenChain::Abandoned),
+            Some(OpenChain::Built { starter, last }) => {
+                if draft.rule.disruptive.take().is_some() {
+                    let message = "only the first rule of a chain can have a disruptive action";
+                    let hint = "move it to the rule that begins the chain";
+                    self.report(Diagnostic::new(Code::MisplacedAction, actions_span, message).hint(hint));
+                }
+                draft.rule.starter = Some(starter);
+                draft.rule.phase = self.drafts.get(starter.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
+                if let Some(before) = self.drafts.get_mut(last.0 as usize) {
+                    before.rule.next = Some(index);
+                }
+                self.open_chain = goes_on.then_some(OpenChain::Built { starter, last: index });
+            }
+            None => {
+                self.graph.phases.at_mut(draft.rule.phase).push(Step::Rule(index));
+                self.open_chain = goes_on.then_some(OpenChain::Built { starter: index, last: index });
+            }
+        }
+        self.drafts.push(draft);
+    }
+
+    /// Takes the open chain back, because a rule of it could not be built; `goes_on` says whether more of it is to come.
+    pub fn abandon_chain(&mut self, goes_on: bool) {
+        if let Some(OpenChain::Built { starter, .. }) = self.open_chain.take()
+            && let Some(first) = self.drafts.get(starter.0 as usize)
+        {
+            self.graph.phases.at_mut(first.rule.phase).pop();
+            self.drafts.truncate(starter.0 as usize);
+        }
+        self.open_chain = goes_on.then_some(OpenChain::Abandoned);
+    }
+
+    /// Ends a load: a chain that is still open matches never.
+    pub fn close_chain(&mut self) {
+        if let Some(OpenChain::Built { last, .. }) = self.open_chain.take()
+            && let Some(draft) = self.drafts.get(last.0 as usize)
+        {
+            let hint = "take `chain` away, or add the rule that ends the chain";
+            self.report(Diagnostic::new(Code::OpenChain, draft.span, "the chain has no last rule, so that it never matches").hint(hint));
+        }
+    }
+
+    /// Gives each rule the transformations and logging of its phase, and moves the rules into the graph.
+    pub fn join_rules(&mut self) {
+        let mut inherited = LogFlags::DEFAULT;
+        let mut rules = Vec::with_capacity(self.drafts.len());
+        // From the last to the first: the log flags of a chain's later rules reach its earlier ones.
+        for draft in std::mem::take(&mut self.drafts).into_iter().rev() {
+            let defaults = self.defaults.at(draft.rule.phase);
+            let mut transformations = ChainId::EMPTY;
+            let before = if draft.transformations.reset { &[][..] } else { &defaults.transformations };
+            for transformation in before.iter().chain(&draft.transformations.list) {
+                transformations = self.graph.transformations.extend(transformations, *transformation);
+            }
+            if draft.rule.next.is_none() {
+                inherited = LogFlags::DEFAULT;
+            }
+            let flags = inherited.after(&defaults.effects).after(&draft.rule.effects);
+            inherited = flags;
+            rules.push(Rule { transformations, logs: flags.log, audits: flags.audit, ..draft.rule });
+        }
+        rules.reverse();
+        self.graph.rules = rules;
+        let mut defaults = PhaseMap::<DefaultActions>::default();
+        for phase in crate::graph::Phase::ALL {
+            let draft = std::mem::take(self.defaults.at_mut(phase));
+            *defaults.at_mut(phase) = DefaultActions { disruptive: draft.disruptive, effects: draft.effects };
+        }
+        self.graph.defaults = defaults;
+    }
+}

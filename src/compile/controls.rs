@@ -1,0 +1,124 @@
+//! `ctl` as written into `ctl` as meant.
+
+use super::directives::Builder;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{AuditEngine, BodyProcessor, Control, EngineMode, LogLetters, RuleFilter, TargetFilter};
+use crate::seclang::{ActionExpression, parse_target};
+use crate::vocabulary::{self, Support, did_you_mean};
+
+impl Builder<'_> {
+    /// What a `ctl` changes.
+    pub fn control(&mut self, written: &ActionExpression) -> Option<Control> {
+        let (name, value) = written.text().split_once('=').map_or((written.text(), ""), |(name, value)| (name.trim(), value.trim()));
+        let Some(entry) = vocabulary::Control::find(name) else {
+            let known = vocabulary::Control::table().filter(|entry| entry.control.is_some()).map(|entry| entry.name);
+            let hint = did_you_mean(name, known, "ctl:");
+            let message = format!("unknown option `ctl:{name}`");
+            self.report(Diagnostic::new(Code::UnknownAction, written.value_span(), message).maybe_hint(hint));
+            return None;
+        };
+        if let Support::Refused(why) = entry.support {
+            let message = format!("`ctl:{name}` is not supported");
+            self.report(Diagnostic::new(Code::UnsupportedAction, written.value_span(), message).hint(why));
+        }
+        let control = entry.control?;
+        let understood = match control {
+            vocabulary::Control::AuditEngine => audit_engine(value).map(Control::AuditEngine),
+            vocabulary::Control::AuditLogParts => audit_log_parts(value),
+            vocabulary::Control::ForceRequestBodyVariable => on_off(value).map(|_| Control::ForceRequestBodyVariable),
+            vocabulary::Control::RequestBodyAccess => on_off(value).map(Control::RequestBodyAccess),
+            vocabulary::Control::RequestBodyProcessor => BodyProcessor::parse(value).map(Control::RequestBodyProcessor),
+            vocabulary::Control::RuleEngine => engine_mode(value).map(Control::RuleEngine),
+            vocabulary::Control::RuleRemoveById => id_range(value).map(RuleFilter::Ids).map(Control::RemoveRules),
+            vocabulary::Control::RuleRemoveByTag => text(value).map(RuleFilter::Tag).map(Control::RemoveRules),
+            vocabulary::Control::RuleRemoveByMsg => text(value).map(RuleFilter::Message).map(Control::RemoveRules),
+            vocabulary::Control::RuleRemoveTargetById
+            | vocabulary::Control::RuleRemoveTargetByTag
+            | vocabulary::Control::RuleRemoveTargetByMsg => return self.remove_target(control, value, written),
+        };
+        understood.or_else(|| {
+            let message =
+                if value.is_empty() { format!("`ctl:{name}` lacks its value") } else { format!("`ctl:{name}` does not take `{value}`") };
+            self.bad_value(written, &message, &format!("write {}", entry.value))
+        })
+    }
+
+    fn remove_target(&mut self, control: vocabulary::Control, value: &str, written: &ActionExpression) -> Option<Control> {
+        let rules_and_target = value.split_once(';').and_then(|(rules, target)| {
+            let rules = match control {
+                vocabulary::Control::RuleRemoveTargetById => RuleFilter::Ids(id_range(rules)?),
+                vocabulary::Control::RuleRemoveTargetByTag => RuleFilter::Tag(text(rules)?),
+                _ => RuleFilter::Message(text(rules)?),
+            };
+            Some((rules, target.trim()))
+        });
+        let Some((rules, target)) = rules_and_target else {
+            return self.bad_value(
+                written,
+                &format!("`{value}` names no target of a rule"),
+                "write the rule, a semicolon and a target, such as 1000;ARGS:x",
+            );
+        };
+        let span = written.value_span();
+        match parse_target(target, span.source, span.end.saturating_sub(target.len())) {
+            Ok(target) => {
+                let (variable, selector) = self.variable_and_selector(&target)?;
+                Some(Control::RemoveTarget(TargetFilter { rules, variable, selector }))
+            }
+            Err(diagnostic) => {
+                self.report(diagnostic);
+                None
+            }
+        }
+    }
+}
+
+fn text(value: &str) -> Option<Box<str>> {
+    (!value.is_empty()).then(|| value.into())
+}
+
+/// `On` and `Off`, in any case.
+pub fn on_off(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The value of `SecRuleEngine`.
+pub fn engine_mode(value: &str) -> Option<EngineMode> {
+    match value.to_ascii_lowercase().as_str() {
+        "on" => Some(EngineMode::On),
+        "off" => Some(EngineMode::Off),
+        "detectiononly" => Some(EngineMode::DetectionOnly),
+        _ => None,
+    }
+}
+
+/// The value of `SecAuditEngine`.
+pub fn audit_engine(value: &str) -> Option<AuditEngine> {
+    match value.to_ascii_lowercase().as_str() {
+        "on" => Some(AuditEngine::On),
+        "off" => Some(AuditEngine::Off),
+        "relevantonly" => Some(AuditEngine::RelevantOnly),
+        _ => None,
+    }
+}
+
+fn audit_log_parts(value: &str) -> Option<Control> {
+    let (add, letters) = match value.strip_prefix('+') {
+        Some(letters) => (true, letters),
+        None => (false, value.strip_prefix('-')?),
+    };
+    Some(Control::AuditLogParts { add, letters: LogLetters::parse(letters).filter(|_| !letters.is_empty())? })
+}
+
+/// An id, or a range of ids such as `1000-1999`.
+pub fn id_range(value: &str) -> Option<std::ops::RangeInclusive<u64>> {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    match value.split_once('-') {
+        Some((first, last)) => Some(number(first)?..=number(last)?).filter(|range| !range.is_empty()),
+        None => number(value).map(|id| id..=id),
+    }
+}

@@ -1,0 +1,278 @@
+//! Goes through the directives of each load and gathers what becomes the graph.
+
+use super::CompileOptions;
+use super::chains::OpenChain;
+use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
+use super::updates::Update;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{Location, MarkerId, OperatorArgument, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Target, Test};
+use crate::operator::OperatorKind;
+use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
+use crate::source::{Loader, Sources, Span};
+use crate::vocabulary::{self, Support, did_you_mean};
+use std::collections::HashMap;
+
+/// What is known so far.
+pub struct Builder<'a> {
+    pub loader: &'a dyn Loader,
+    pub options: &'a CompileOptions,
+    pub graph: RuleGraph,
+    /// Settings of the current load, in which the last directive wins.
+    pub load_settings: Settings,
+    pub drafts: Vec<Draft>,
+    pub defaults: PhaseMap<DefaultDraft>,
+    pub updates: Vec<(Update, Span)>,
+    pub open_chain: Option<OpenChain>,
+    /// Places of `skipAfter`, by marker.
+    pub jumps: Vec<(MarkerId, Span)>,
+    diagnostics: Vec<Diagnostic>,
+    load: usize,
+    ids: HashMap<u64, Span>,
+    markers: HashMap<Box<str>, MarkerId>,
+    placed_markers: Vec<MarkerId>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(loader: &'a dyn Loader, options: &'a CompileOptions) -> Self {
+        Self {
+            loader,
+            options,
+            graph: RuleGraph::default(),
+            load_settings: Settings::default(),
+            drafts: Vec::new(),
+            defaults: PhaseMap::default(),
+            updates: Vec::new(),
+            open_chain: None,
+            jumps: Vec::new(),
+            diagnostics: Vec::new(),
+            load: 0,
+            ids: HashMap::new(),
+            markers: HashMap::new(),
+            placed_markers: Vec::new(),
+        }
+    }
+
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Takes in the directives of one load.
+    pub fn add_load(&mut self, directives: &[Directive], sources: &Sources) {
+        self.load += 1;
+        for directive in directives {
+            self.directive(directive, sources);
+        }
+        self.close_chain();
+        let settings = std::mem::take(&mut self.load_settings);
+        self.graph.settings.merge(settings);
+    }
+
+    /// Joins what was gathered into the graph.
+    pub fn finish(mut self, diagnostics: &mut Vec<Diagnostic>) -> RuleGraph {
+        let strangers: Vec<_> = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker)).copied().collect();
+        for (marker, span) in strangers {
+            let message = format!("no SecMarker is named `{}`: the rest of the phases is skipped", self.graph.marker(marker));
+            self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint("add the SecMarker, or look at its spelling"));
+        }
+        self.join_rules();
+        self.apply_updates();
+        diagnostics.append(&mut self.diagnostics);
+        self.graph
+    }
+
+    fn directive(&mut self, directive: &Directive, sources: &Sources) {
+        let name = &directive.name.node;
+        let Some(entry) = vocabulary::Directive::find(name) else {
+            let known = vocabulary::Directive::table().filter(|entry| entry.directive.is_some()).map(|entry| entry.name);
+            let hint = did_you_mean(name, known, "");
+            self.report(
+                Diagnostic::new(Code::UnknownDirective, directive.name.span, format!("unknown directive `{name}`")).maybe_hint(hint),
+            );
+            return;
+        };
+        let arguments: &[Argument] = match &directive.body {
+            Body::Arguments(arguments) => arguments,
+            _ => &[],
+        };
+        match entry.support {
+            Support::Refused(why) => {
+                let message = format!("`{}` is not supported", entry.name);
+                return self.report(Diagnostic::new(Code::UnsupportedDirective, directive.name.span, message).hint(why));
+            }
+            Support::NoEffect(why) => {
+                if self.check_arguments(&entry, arguments, directive.span) {
+                    let message = format!("`{}` has no effect: {why}", entry.name);
+                    self.report(Diagnostic::new(Code::NoEffect, directive.name.span, message));
+                }
+                return;
+            }
+            Support::Works => {}
+        }
+        if !self.check_arguments(&entry, arguments, directive.span) {
+            return;
+        }
+        match &directive.body {
+            Body::Rule { targets, operator, actions } => self.rule(directive, targets, operator, actions.as_ref(), sources),
+            Body::Actions(actions) if name.eq_ignore_ascii_case("SecDefaultAction") => self.default_action(actions),
+            Body::Actions(actions) => self.unconditional(directive, actions, sources),
+            Body::Script { .. } => {
+                let message = "Lua scripts are not built yet";
+                self.report(
+                    Diagnostic::new(Code::UnsupportedDirective, directive.name.span, message).hint("take the rule out until they are"),
+                );
+            }
+            Body::UpdateTargets { rules, targets } => self.update_targets(&entry, rules, targets),
+            Body::UpdateActions { rule, actions } => self.update_actions(rule, actions),
+            Body::Arguments(arguments) => match entry.directive {
+                Some(vocabulary::Directive::SecMarker) => self.place_marker(arguments),
+                Some(
+                    removal @ (vocabulary::Directive::SecRuleRemoveById
+                    | vocabulary::Directive::SecRuleRemoveByMsg
+                    | vocabulary::Directive::SecRuleRemoveByTag),
+                ) => self.removal(removal, arguments),
+                Some(setting) => self.set(setting, &entry, arguments, sources),
+                None => {}
+            },
+        }
+    }
+
+    fn rule(
+        &mut self,
+        directive: &Directive,
+        targets: &Targets,
+        operator: &OperatorExpression,
+        actions: Option<&Actions>,
+        sources: &Sources,
+    ) {
+        let actions_span = actions.map_or(directive.span, |actions| actions.span);
+        let understood = self.rule_actions(actions);
+        let targets = self.targets(targets);
+        let built = self.operator(operator, sources);
+        let chained = self.open_chain.is_some();
+        if !chained {
+            self.check_id(&understood, actions, directive.span);
+        }
+        let Some((kind, argument)) = built else {
+            return self.abandon_chain(understood.chain);
+        };
+        let test = operator_test(targets, kind, argument, operator.negated);
+        let draft = self.draft(test, understood, directive.span, sources);
+        self.add_rule(draft, actions_span);
+    }
+
+    fn unconditional(&mut self, directive: &Directive, actions: &Actions, sources: &Sources) {
+        let understood = self.rule_actions(Some(actions));
+        let draft = self.draft(Test::Unconditional, understood, directive.span, sources);
+        self.add_rule(draft, actions.span);
+    }
+
+    fn check_id(&mut self, understood: &RuleActions, actions: Option<&Actions>, span: Span) {
+        let place = actions.and_then(|actions| actions.find("id")).map_or(span, |action| action.value_span());
+        match understood.id {
+            // A bad id was reported when it was read.
+            None if actions.is_some_and(|actions| actions.find("id").is_some()) => {}
+            None => self
+                .report(Diagnostic::new(Code::MissingId, span, "the rule has no id").hint("add id:N with a number that no other rule has")),
+            Some(id) => {
+                if self.ids.insert(id, place).is_some() {
+                    let hint = "give one of the two rules another id";
+                    self.report(Diagnostic::new(Code::DuplicateId, place, format!("there is a rule {id} already")).hint(hint));
+                }
+            }
+        }
+    }
+
+    fn draft(&mut self, test: Test, actions: RuleActions, span: Span, sources: &Sources) -> Draft {
+        let (file, position) = sources.locate(span);
+        let (_, last) = sources.locate(Span { start: span.end, ..span });
+        let rule = Rule {
+            id: actions.id.unwrap_or(0),
+            location: Location { file, line: position.line, last_line: last.line },
+            phase: actions.phase.unwrap_or(Phase::RequestHeaders),
+            test,
+            transformations: crate::graph::ChainId::EMPTY,
+            multi_match: actions.multi_match,
+            capture: actions.capture,
+            chained: actions.chain,
+            next: None,
+            starter: None,
+            metadata: actions.metadata,
+            logs: true,
+            audits: true,
+            assignments: actions.assignments,
+            effects: actions.effects,
+            disruptive: actions.disruptive,
+            namespaces: actions.namespaces,
+            updated: None,
+            removed: None,
+        };
+        Draft { rule, transformations: actions.transformations, span }
+    }
+
+    fn default_action(&mut self, written: &Actions) {
+        let mut draft = DefaultDraft { load: self.load, ..DefaultDraft::default() };
+        let mut phase = Phase::RequestHeaders;
+        let mut misplaced = Vec::new();
+        for (action, place) in self.parsed_actions(Some(written)).into_iter().zip(written.list.iter()) {
+            match action {
+                ParsedAction::Phase(named) => phase = named,
+                ParsedAction::Disruptive(disruptive) => draft.disruptive = Some(disruptive),
+                ParsedAction::Transformation(Some(transformation)) => draft.transformations.push(transformation),
+                ParsedAction::Assign(assignment) => draft.effects.push(crate::graph::Effect::Assign(assignment)),
+                other => match as_effect(other) {
+                    Ok(effect) => draft.effects.push(effect),
+                    Err(_) => misplaced.push((place.name.node.clone(), place.span)),
+                },
+            }
+        }
+        for (name, span) in misplaced {
+            let message = format!("`{name}` is not suitable for SecDefaultAction");
+            self.report(Diagnostic::new(Code::MisplacedAction, span, message).hint("put it into the rules"));
+        }
+        if draft.disruptive.is_none() {
+            let hint = "add pass, deny, drop, redirect or allow";
+            self.report(Diagnostic::new(Code::DefaultNotDisruptive, written.span, "SecDefaultAction lacks a disruptive action").hint(hint));
+        }
+        let earlier = self.defaults.at_mut(phase);
+        if earlier.load == self.load {
+            let message = format!("phase {} has a SecDefaultAction already", phase.number());
+            self.report(Diagnostic::new(Code::DefaultTwice, written.span, message).hint("join the two"));
+            return;
+        }
+        earlier.load = draft.load;
+        earlier.transformations.append(&mut draft.transformations);
+        earlier.effects.append(&mut draft.effects);
+        earlier.disruptive = draft.disruptive.or(earlier.disruptive.take());
+    }
+
+    fn place_marker(&mut self, arguments: &[Argument]) {
+        if let Some(argument) = arguments.first() {
+            let marker = self.marker(argument.text.trim_matches(['\'', '"']));
+            self.placed_markers.push(marker);
+            for phase in Phase::ALL {
+                self.graph.phases.at_mut(phase).push(Step::Marker(marker));
+            }
+        }
+    }
+
+    /// The marker that a `skipAfter` jumps to.
+    pub fn jump(&mut self, name: &str, span: Span) -> MarkerId {
+        let marker = self.marker(name);
+        self.jumps.push((marker, span));
+        marker
+    }
+
+    fn marker(&mut self, name: &str) -> MarkerId {
+        if let Some(known) = self.markers.get(name) {
+            return *known;
+        }
+        let marker = MarkerId(u32::try_from(self.graph.markers.len()).unwrap_or(u32::MAX));
+        self.graph.markers.push(name.into());
+        self.markers.insert(name.into(), marker);
+        marker
+    }
+}
+
+fn operator_test(targets: Vec<Target>, kind: OperatorKind, argument: OperatorArgument, negated: bool) -> Test {
+    Test::Operator { targets, kind, argument, negated }
+}

@@ -1,0 +1,143 @@
+//! Actions of one list, sorted by what becomes of them; rules before their defaults are known.
+
+use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Phase, Rule, Template};
+use crate::source::Span;
+use crate::transform::Transformation;
+
+/// One action, understood.
+pub enum ParsedAction {
+    Id(u64),
+    Phase(Phase),
+    Message(Template),
+    LogData(Template),
+    Severity(u32),
+    Tag(Template),
+    Revision(Box<str>),
+    Version(Box<str>),
+    Maturity(u32),
+    Accuracy(u32),
+    Capture,
+    MultiMatch,
+    Chain,
+    /// `t:none` is `None`.
+    Transformation(Option<Transformation>),
+    Assign(Assignment),
+    Disruptive(Disruptive),
+    Effect(Effect),
+    Namespace(Box<str>, Box<str>),
+}
+
+/// The actions of a rule.
+#[derive(Default)]
+pub struct RuleActions {
+    pub id: Option<u64>,
+    pub phase: Option<Phase>,
+    pub metadata: Metadata,
+    pub transformations: OwnTransformations,
+    pub assignments: Vec<Assignment>,
+    pub effects: Vec<Effect>,
+    pub disruptive: Option<Disruptive>,
+    pub chain: bool,
+    pub capture: bool,
+    pub multi_match: bool,
+    pub namespaces: Vec<(Box<str>, Box<str>)>,
+}
+
+/// The transformations that a rule itself names.
+#[derive(Default)]
+pub struct OwnTransformations {
+    /// Whether `t:none` takes those of the default action away.
+    pub reset: bool,
+    pub list: Vec<Transformation>,
+}
+
+/// A rule whose defaults are not known yet.
+pub struct Draft {
+    pub rule: Rule,
+    pub transformations: OwnTransformations,
+    pub span: Span,
+}
+
+/// What a `SecDefaultAction` says.
+#[derive(Default)]
+pub struct DefaultDraft {
+    pub transformations: Vec<Transformation>,
+    pub effects: Vec<Effect>,
+    pub disruptive: Option<Disruptive>,
+    /// The load that set it, counted from 1; two in one load are an error.
+    pub load: usize,
+}
+
+/// Whether a match is written to the error log and to the audit log.
+#[derive(Clone, Copy)]
+pub struct LogFlags {
+    pub log: bool,
+    pub audit: bool,
+}
+
+impl OwnTransformations {
+    pub fn add(&mut self, transformation: Option<Transformation>) {
+        match transformation {
+            Some(transformation) => self.list.push(transformation),
+            None => {
+                self.reset = true;
+                self.list.clear();
+            }
+        }
+    }
+}
+
+impl RuleActions {
+    pub fn add(&mut self, action: ParsedAction) {
+        match action {
+            ParsedAction::Id(id) => self.id = Some(id),
+            ParsedAction::Phase(phase) => self.phase = Some(phase),
+            ParsedAction::Message(text) => self.metadata.message = Some(text),
+            ParsedAction::LogData(text) => self.metadata.log_data = Some(text),
+            ParsedAction::Severity(severity) => self.metadata.severity = Some(severity),
+            ParsedAction::Tag(text) => self.metadata.tags.push(text),
+            ParsedAction::Revision(text) => self.metadata.revision = text,
+            ParsedAction::Version(text) => self.metadata.version = text,
+            ParsedAction::Maturity(number) => self.metadata.maturity = number,
+            ParsedAction::Accuracy(number) => self.metadata.accuracy = number,
+            ParsedAction::Capture => self.capture = true,
+            ParsedAction::MultiMatch => self.multi_match = true,
+            ParsedAction::Chain => self.chain = true,
+            ParsedAction::Transformation(transformation) => self.transformations.add(transformation),
+            ParsedAction::Assign(assignment) => self.assignments.push(assignment),
+            ParsedAction::Disruptive(disruptive) => self.disruptive = Some(disruptive),
+            ParsedAction::Effect(effect) => self.effects.push(effect),
+            ParsedAction::Namespace(prefix, uri) => self.namespaces.push((prefix, uri)),
+        }
+    }
+}
+
+/// What an action does when it stands in a default or an update, where texts about the rule are done when it matches.
+///
+/// Gives back what is no effect there.
+pub fn as_effect(action: ParsedAction) -> Result<Effect, ParsedAction> {
+    match action {
+        ParsedAction::Effect(effect) => Ok(effect),
+        ParsedAction::Message(text) => Ok(Effect::Message(text)),
+        ParsedAction::LogData(text) => Ok(Effect::LogData(text)),
+        ParsedAction::Severity(severity) => Ok(Effect::Severity(severity)),
+        ParsedAction::Tag(text) => Ok(Effect::Tag(text)),
+        other => Err(other),
+    }
+}
+
+impl LogFlags {
+    /// A rule is logged unless something says otherwise.
+    pub const DEFAULT: LogFlags = LogFlags { log: true, audit: true };
+
+    /// The flags after these effects.
+    pub fn after(self, effects: &[Effect]) -> LogFlags {
+        effects.iter().fold(self, |flags, effect| match effect {
+            Effect::Logging(LoggingAction::Log) => LogFlags { log: true, ..flags },
+            Effect::Logging(LoggingAction::NoLog) => LogFlags { log: false, audit: false },
+            Effect::Logging(LoggingAction::AuditLog) => LogFlags { log: true, audit: true },
+            Effect::Logging(LoggingAction::NoAuditLog) => LogFlags { audit: false, ..flags },
+            _ => flags,
+        })
+    }
+}

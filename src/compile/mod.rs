@@ -1,0 +1,126 @@
+//! Takes trees, gives a [`RuleGraph`] and a load report; imports everything below: `seclang`, `vocabulary`, `graph`, and the pure rooms.
+//!
+//! Names are resolved, defaults and chains joined, updates and removals applied. All errors of a load are found in one run, and a load
+//! with errors leaves nothing behind.
+
+mod actions;
+mod chains;
+mod controls;
+mod directives;
+mod draft;
+mod load;
+mod operators;
+mod report;
+mod settings;
+mod targets;
+mod templates;
+mod updates;
+
+pub use report::{LoadReport, SourceReport, UnbuiltRule};
+
+use crate::diagnostic::{Diagnostic, Severity, counted};
+use crate::graph::RuleGraph;
+use crate::source::{Loader, Sources};
+use directives::Builder;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Something to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// A rule file.
+    File(PathBuf),
+    /// Rules as text; `name` is what messages call it.
+    Text {
+        /// What messages call it.
+        name: String,
+        /// The rules.
+        text: String,
+    },
+}
+
+/// How to compile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompileOptions {
+    /// What to do with a rule whose operator is known but not built yet.
+    pub unbuilt: Unbuilt,
+}
+
+/// What to do with a rule whose operator is known but not built yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unbuilt {
+    /// Refuse the load.
+    #[default]
+    Refuse,
+    /// Leave the rule out, and name it in the report.
+    LeaveOut,
+}
+
+/// A rule set that was understood.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The rules as meant.
+    pub graph: RuleGraph,
+    /// What was loaded.
+    pub report: LoadReport,
+}
+
+/// A rule set that was not understood: every error, and the texts to show them in.
+#[derive(Clone, Debug)]
+pub struct LoadError {
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Loads and compiles. Each input is a load of its own: in ModSecurity v3 the first load that sets a value wins, and within a load the last.
+pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
+    let mut sources = Sources::new();
+    let mut diagnostics = Vec::new();
+    let mut builder = Builder::new(loader, options);
+    for input in inputs {
+        let directives = load::load(input, loader, &mut sources, &mut diagnostics);
+        builder.add_load(&directives, &sources);
+    }
+    let graph = builder.finish(&mut diagnostics);
+    let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
+    if has_errors {
+        return Err(LoadError { sources, diagnostics });
+    }
+    let report = LoadReport::of(&graph, sources, diagnostics);
+    Ok(Compiled { graph, report })
+}
+
+impl LoadError {
+    /// Errors and warnings, in the order of their places.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The texts that the diagnostics point into.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Only the errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error)
+    }
+}
+
+/// Every error with its line and hint, then how many there are.
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for diagnostic in &self.diagnostics {
+            writeln!(f, "{}", diagnostic.render(&self.sources))?;
+        }
+        write!(f, "{}; nothing was loaded", counted(self.errors().count(), "error"))
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+#[cfg(test)]
+mod tests;

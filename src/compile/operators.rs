@@ -1,0 +1,117 @@
+//! Operators as written into operators as meant.
+
+use super::Unbuilt;
+use super::directives::Builder;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::OperatorArgument;
+use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits};
+use crate::seclang::OperatorExpression;
+use crate::source::Sources;
+use crate::vocabulary::{REFUSED_OPERATORS, did_you_mean};
+use std::path::Path;
+
+impl Builder<'_> {
+    /// The kind of an operator and its argument, compiled where it holds no macros. Nothing for a rule that cannot be built.
+    pub fn operator(&mut self, written: &OperatorExpression, sources: &Sources) -> Option<(OperatorKind, OperatorArgument)> {
+        let kind = self.operator_kind(written)?;
+        let text = written.argument.node.as_str();
+        let span = if text.is_empty() { written.span } else { written.argument.span };
+        let complain = |message: String| Diagnostic::new(Code::OperatorArgument, span, message);
+        match kind.argument() {
+            ArgumentKind::None if !text.is_empty() => {
+                self.report(complain(format!("`@{}` takes no argument", kind.name())).hint("take the argument away"));
+                return None;
+            }
+            ArgumentKind::None => {}
+            _ if text.is_empty() && kind != OperatorKind::Rx => {
+                self.report(complain(format!("`@{}` lacks its argument", kind.name())));
+                return None;
+            }
+            ArgumentKind::Text { macros: true } if text.contains("%{") => {
+                let template = self.template(text, span);
+                if template.as_literal().is_none() {
+                    return Some((kind, OperatorArgument::Template(template)));
+                }
+            }
+            _ => {}
+        }
+        let files = self.operator_files(kind, written, sources)?;
+        let steps = self.load_settings.match_limit.or(self.graph.settings.match_limit);
+        let limits = steps.map_or_else(OperatorLimits::default, |pattern_steps| OperatorLimits { pattern_steps });
+        match Operator::compile(kind, text.as_bytes(), &files, limits) {
+            Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
+            Err(OperatorError::NotYetBuilt(_)) => {
+                self.unbuilt(kind, written);
+                None
+            }
+            Err(error) => {
+                let message = format!("`@{}` does not take this: {error}", kind.name());
+                self.report(Diagnostic::new(Code::BadOperatorArgument, span, message));
+                None
+            }
+        }
+    }
+
+    fn operator_kind(&mut self, written: &OperatorExpression) -> Option<OperatorKind> {
+        let Some(name) = &written.name else {
+            if written.argument.node.is_empty() {
+                self.report(
+                    Diagnostic::new(Code::OperatorArgument, written.span, "an operator was expected")
+                        .hint("write \"@rx ^a\" or \"@unconditionalMatch\""),
+                );
+                return None;
+            }
+            return Some(OperatorKind::Rx);
+        };
+        let kind = OperatorKind::from_name(&name.node);
+        if kind.is_none() {
+            let refused = REFUSED_OPERATORS.iter().find(|(refused, _)| refused.eq_ignore_ascii_case(&name.node));
+            self.report(match refused {
+                Some((refused, why)) => {
+                    Diagnostic::new(Code::UnsupportedOperator, name.span, format!("`@{refused}` is not supported")).hint(*why)
+                }
+                None => {
+                    let hint = did_you_mean(&name.node, OperatorKind::all().map(OperatorKind::name), "@");
+                    let hint = hint.or_else(|| Some(String::from("a pattern that begins with @ is written \"@rx @…\"")));
+                    Diagnostic::new(Code::UnknownOperator, name.span, format!("unknown operator `@{}`", name.node)).maybe_hint(hint)
+                }
+            });
+        }
+        kind
+    }
+
+    fn unbuilt(&mut self, kind: OperatorKind, written: &OperatorExpression) {
+        let span = written.name.as_ref().map_or(written.span, |name| name.span);
+        self.report(match self.options.unbuilt {
+            Unbuilt::Refuse => Diagnostic::new(Code::UnsupportedOperator, span, format!("`@{}` is not built yet", kind.name()))
+                .hint("take the rule out until it is"),
+            Unbuilt::LeaveOut => {
+                Diagnostic::new(Code::RuleLeftOut, span, format!("`@{}` is not built yet; the rule is left out", kind.name()))
+            }
+        });
+    }
+
+    /// The contents of the files that an operator's argument names.
+    fn operator_files(&mut self, kind: OperatorKind, written: &OperatorExpression, sources: &Sources) -> Option<Vec<Vec<u8>>> {
+        if kind.argument() != ArgumentKind::Files {
+            return Some(Vec::new());
+        }
+        let source = sources.find(written.span.source)?;
+        let including_file = source.is_file().then(|| Path::new(source.name().as_ref()));
+        let mut files = Vec::new();
+        for name in written.argument.node.split_ascii_whitespace() {
+            let candidates = self.loader.candidates(name, including_file);
+            match self.loader.read_first(&candidates) {
+                Ok(bytes) => files.push(bytes),
+                Err(error) => {
+                    let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
+                    let message = format!("`{name}` cannot be read: {error}");
+                    let hint = format!("looked at {}", looked.join(" and "));
+                    self.report(Diagnostic::new(Code::Unreadable, written.argument.span, message).hint(hint));
+                    return None;
+                }
+            }
+        }
+        Some(files)
+    }
+}

@@ -1,0 +1,172 @@
+//! Directives that set one value of the engine.
+
+use super::controls::{audit_engine, engine_mode, on_off};
+use super::directives::Builder;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters};
+use crate::pattern::{Pattern, PatternOptions};
+use crate::seclang::Argument;
+use crate::source::{Sources, Span};
+use crate::transform::UnicodeMap;
+use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry};
+use std::path::Path;
+
+impl Builder<'_> {
+    /// Checks the arguments of a directive against its row of the table.
+    pub fn check_arguments(&mut self, entry: &DirectiveEntry, arguments: &[Argument], span: Span) -> bool {
+        let name = entry.name;
+        let wanted = match entry.argument {
+            DirectiveArgument::Own => return true,
+            DirectiveArgument::Nothing => 0..=0,
+            DirectiveArgument::Values => 1..=usize::MAX,
+            DirectiveArgument::PathAndNumber => 2..=2,
+            _ => 1..=1,
+        };
+        if arguments.len() < *wanted.start() {
+            self.report(Diagnostic::new(Code::MissingArgument, span, format!("`{name}` lacks its value")).hint(describe(entry)));
+            return false;
+        }
+        if let Some(surplus) = arguments.get(*wanted.end()) {
+            let message = format!("`{name}` takes no further value");
+            self.report(
+                Diagnostic::new(Code::SurplusArgument, surplus.span, message).hint("put a value that holds blanks in double quotes"),
+            );
+            return false;
+        }
+        let fits = match (entry.argument, arguments.first()) {
+            (DirectiveArgument::Word(words), Some(argument)) => words.iter().any(|word| word.eq_ignore_ascii_case(&argument.text)),
+            (DirectiveArgument::Number, Some(argument)) => argument.text.parse::<u64>().is_ok(),
+            (DirectiveArgument::Mode, Some(argument)) => argument.text.eq_ignore_ascii_case("default") || octal(&argument.text).is_some(),
+            (DirectiveArgument::PathAndNumber, _) => arguments.get(1).is_some_and(|argument| argument.text.parse::<u32>().is_ok()),
+            _ => true,
+        };
+        if let Some(argument) = arguments.first().filter(|_| !fits) {
+            self.bad_directive_value(entry, argument, &describe(entry));
+        }
+        fits
+    }
+
+    fn bad_directive_value(&mut self, entry: &DirectiveEntry, argument: &Argument, hint: &str) {
+        let message = format!("`{}` does not take `{}`", entry.name, argument.text);
+        self.report(Diagnostic::new(Code::BadDirectiveValue, argument.span, message).hint(hint));
+    }
+
+    /// Carries out a directive whose arguments were checked.
+    pub fn set(&mut self, directive: Directive, entry: &DirectiveEntry, arguments: &[Argument], sources: &Sources) {
+        let Some(argument) = arguments.first() else {
+            if directive == Directive::SecResponseBodyMimeTypesClear {
+                self.load_settings.response_body_types.clear();
+            }
+            return;
+        };
+        let text = argument.text.as_str();
+        let settings = &mut self.load_settings;
+        let number = || text.parse::<usize>().ok();
+        match directive {
+            Directive::SecRuleEngine => settings.engine = engine_mode(text),
+            Directive::SecRequestBodyAccess => settings.request_body_access = on_off(text),
+            Directive::SecRequestBodyLimit => settings.request_body_limit = number(),
+            Directive::SecRequestBodyLimitAction => settings.request_body_limit_action = limit_action(text),
+            Directive::SecRequestBodyNoFilesLimit => settings.request_body_no_files_limit = number(),
+            Directive::SecRequestBodyJsonDepthLimit => settings.json_depth_limit = number(),
+            Directive::SecArgumentsLimit => settings.arguments_limit = number(),
+            Directive::SecArgumentSeparator => match text.as_bytes() {
+                [separator] => settings.argument_separator = Some(*separator),
+                _ => self.bad_directive_value(entry, argument, "write one character"),
+            },
+            Directive::SecResponseBodyAccess => settings.response_body_access = on_off(text),
+            Directive::SecResponseBodyLimit => settings.response_body_limit = number(),
+            Directive::SecResponseBodyLimitAction => settings.response_body_limit_action = limit_action(text),
+            Directive::SecResponseBodyMimeType => {
+                let types = arguments.iter().flat_map(|argument| argument.text.split_ascii_whitespace()).map(Box::from);
+                settings.response_body_types.extend(types);
+            }
+            Directive::SecPcreMatchLimit => settings.match_limit = number(),
+            Directive::SecCollectionTimeout => settings.collection_timeout = text.parse().ok(),
+            Directive::SecWebAppId => settings.web_app_id = Some(text.into()),
+            Directive::SecXmlExternalEntity => settings.xml_external_entities = on_off(text),
+            Directive::SecUploadDir => settings.upload_folder = Some(text.into()),
+            Directive::SecUploadFileLimit => settings.upload_file_limit = number(),
+            Directive::SecUploadFileMode => settings.upload_file_mode = octal(text),
+            Directive::SecUploadKeepFiles => {
+                settings.upload_keep_files = match on_off(text) {
+                    Some(true) => Some(KeepFiles::On),
+                    Some(false) => Some(KeepFiles::Off),
+                    None => Some(KeepFiles::RelevantOnly),
+                }
+            }
+            Directive::SecTmpSaveUploadedFiles => settings.save_uploaded_files = on_off(text),
+            Directive::SecComponentSignature => settings.components.push(text.into()),
+            Directive::SecGeoLookupDb => settings.geo_database = Some(text.into()),
+            Directive::SecHttpBlKey => settings.http_blocklist_key = Some(text.into()),
+            Directive::SecDebugLog => settings.debug_log = Some(text.into()),
+            Directive::SecDebugLogLevel => settings.debug_log_level = number().map(|level| u8::try_from(level).unwrap_or(u8::MAX)),
+            Directive::SecAuditEngine => settings.audit_engine = audit_engine(text),
+            Directive::SecAuditLog => settings.audit_log = Some(text.into()),
+            Directive::SecAuditLog2 => settings.audit_log_2 = Some(text.into()),
+            Directive::SecAuditLogType => settings.audit_type = Some(audit_type(text)),
+            Directive::SecAuditLogFormat if text.eq_ignore_ascii_case("JSON") => settings.audit_format = Some(AuditFormat::Json),
+            Directive::SecAuditLogFormat => settings.audit_format = Some(AuditFormat::Native),
+            Directive::SecAuditLogParts => match LogLetters::parse(text) {
+                Some(letters) => settings.audit_parts = Some(letters),
+                None => self.bad_directive_value(entry, argument, "write letters from A to K, and Z, such as ABIJDEFHZ"),
+            },
+            Directive::SecAuditLogStorageDir => settings.audit_storage_folder = Some(text.into()),
+            Directive::SecAuditLogDirMode => settings.audit_folder_mode = octal(text),
+            Directive::SecAuditLogFileMode => settings.audit_file_mode = octal(text),
+            Directive::SecAuditLogRelevantStatus => match Pattern::shared(text.as_bytes(), PatternOptions::default()) {
+                Ok(pattern) => self.load_settings.audit_relevant_status = Some(pattern),
+                Err(error) => self.bad_directive_value(entry, argument, &format!("it is no regular expression: {error}")),
+            },
+            Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1), sources),
+            Directive::SecRemoteRules => {
+                let message = "rules from the network are not built yet";
+                self.report(
+                    Diagnostic::new(Code::UnsupportedDirective, argument.span, message).hint("fetch the file yourself and Include it"),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn unicode_map(&mut self, path: &Argument, code_page: Option<&Argument>, sources: &Sources) {
+        let source = sources.find(path.span.source).filter(|source| source.is_file());
+        let candidates = self.loader.candidates(&path.text, source.map(|source| Path::new(source.name().as_ref())));
+        let code_page = code_page.and_then(|number| number.text.parse().ok()).unwrap_or_default();
+        let map = self.loader.read_first(&candidates).map_err(|error| error.to_string());
+        match map.and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| error.to_string())) {
+            Ok(map) => self.graph.unicode_map = Some(map),
+            Err(problem) => {
+                let message = format!("`{}` cannot be used: {problem}", path.text);
+                self.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message));
+            }
+        }
+    }
+}
+
+fn describe(entry: &DirectiveEntry) -> String {
+    match entry.argument {
+        DirectiveArgument::Word(words) => format!("write {}", words.join(" or ")),
+        DirectiveArgument::Number => String::from("write a whole number"),
+        DirectiveArgument::Mode => String::from("write an octal number such as 0640, or default"),
+        DirectiveArgument::PathAndNumber => String::from("write a path and the number of a code page, such as unicode.mapping 20127"),
+        _ => entry.doc.to_owned(),
+    }
+}
+
+fn limit_action(text: &str) -> Option<LimitAction> {
+    Some(if text.eq_ignore_ascii_case("Reject") { LimitAction::Reject } else { LimitAction::ProcessPartial })
+}
+
+fn audit_type(text: &str) -> AuditType {
+    match text.to_ascii_lowercase().as_str() {
+        "serial" => AuditType::Serial,
+        "https" => AuditType::Https,
+        _ => AuditType::Concurrent,
+    }
+}
+
+/// A mode in octal; `default` is none, which leaves the choice to the engine.
+fn octal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+}

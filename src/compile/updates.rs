@@ -1,0 +1,144 @@
+//! `SecRuleUpdate…` and `SecRuleRemove…`: changes to rules that stand elsewhere in the files.
+//!
+//! As in ModSecurity v3 they apply to every rule of the rule set, wherever they are written.
+
+use super::controls::id_range;
+use super::directives::Builder;
+use super::draft::{LogFlags, OwnTransformations, ParsedAction, as_effect};
+use super::targets::{TargetChange, apply};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{Assignment, ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
+use crate::seclang::{Actions, Argument, Targets};
+use crate::source::Span;
+use crate::vocabulary::{Directive, DirectiveEntry};
+
+/// A change to rules.
+pub enum Update {
+    /// They never run.
+    Remove(RuleFilter, Removal),
+    /// They look at other targets.
+    Targets(RuleFilter, Vec<TargetChange>),
+    /// They do other things.
+    Actions(RuleFilter, ActionUpdate),
+}
+
+/// What `SecRuleUpdateActionById` adds.
+#[derive(Default)]
+pub struct ActionUpdate {
+    assignments: Vec<Assignment>,
+    effects: Vec<Effect>,
+    disruptive: Option<Disruptive>,
+    transformations: OwnTransformations,
+}
+
+impl Builder<'_> {
+    pub fn removal(&mut self, directive: Directive, arguments: &[Argument]) {
+        for argument in arguments {
+            match directive {
+                Directive::SecRuleRemoveById => {
+                    for part in argument.text.split([',', ' ']).filter(|part| !part.is_empty()) {
+                        match id_range(part) {
+                            Some(range) => self.updates.push((Update::Remove(RuleFilter::Ids(range), Removal::Id), argument.span)),
+                            None => self.no_id(part, argument.span),
+                        }
+                    }
+                }
+                Directive::SecRuleRemoveByTag => {
+                    self.updates.push((Update::Remove(RuleFilter::Tag(argument.text.as_str().into()), Removal::Tag), argument.span));
+                }
+                _ => {
+                    self.updates.push((Update::Remove(RuleFilter::Message(argument.text.as_str().into()), Removal::Message), argument.span))
+                }
+            }
+        }
+    }
+
+    fn no_id(&mut self, text: &str, span: Span) {
+        let message = format!("`{text}` is no rule id");
+        self.report(Diagnostic::new(Code::BadDirectiveValue, span, message).hint("write an id, or a range such as 1000-1999"));
+    }
+
+    pub fn update_targets(&mut self, entry: &DirectiveEntry, rules: &Argument, targets: &Targets) {
+        let changes = self.target_changes(targets);
+        let filter = match entry.directive {
+            Some(Directive::SecRuleUpdateTargetById) => match id_range(&rules.text) {
+                Some(range) => RuleFilter::Ids(range),
+                None => return self.no_id(&rules.text, rules.span),
+            },
+            Some(Directive::SecRuleUpdateTargetByTag) => RuleFilter::Tag(rules.text.as_str().into()),
+            _ => RuleFilter::Message(rules.text.as_str().into()),
+        };
+        self.updates.push((Update::Targets(filter, changes), rules.span));
+    }
+
+    pub fn update_actions(&mut self, rule: &Argument, written: &Actions) {
+        let Some(range) = id_range(&rule.text) else {
+            return self.no_id(&rule.text, rule.span);
+        };
+        let mut update = ActionUpdate::default();
+        for (action, place) in self.parsed_actions(Some(written)).into_iter().zip(&written.list) {
+            match action {
+                ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
+                ParsedAction::Assign(assignment) => update.assignments.push(assignment),
+                ParsedAction::Disruptive(disruptive) => update.disruptive = Some(disruptive),
+                other => match as_effect(other) {
+                    Ok(effect) => update.effects.push(effect),
+                    Err(_) => {
+                        let message = format!("`{}` cannot be changed from outside the rule", place.name.node);
+                        self.report(Diagnostic::new(Code::MisplacedAction, place.span, message).hint("change it in the rule itself"));
+                    }
+                },
+            }
+        }
+        self.updates.push((Update::Actions(RuleFilter::Ids(range), update), rule.span));
+    }
+
+    /// Applies all updates to the rules of the graph, in the order of the files.
+    pub fn apply_updates(&mut self) {
+        for (update, span) in std::mem::take(&mut self.updates) {
+            let filter = match &update {
+                Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
+            };
+            let meant: Vec<usize> =
+                self.graph.rules.iter().enumerate().filter(|(_, rule)| is_meant(filter, rule)).map(|(at, _)| at).collect();
+            if meant.is_empty() {
+                let hint = "look at the spelling, or take the line away";
+                self.report(Diagnostic::new(Code::NothingToUpdate, span, "no rule is meant by this").hint(hint));
+            }
+            for at in meant {
+                self.apply_update(&update, at);
+            }
+        }
+    }
+
+    fn apply_update(&mut self, update: &Update, at: usize) {
+        let Some(rule) = self.graph.rules.get_mut(at) else { return };
+        match update {
+            Update::Remove(_, removal) => rule.removed = rule.removed.or(Some(*removal)),
+            Update::Targets(_, changes) => {
+                if let Test::Operator { targets, .. } = &mut rule.test {
+                    apply(targets, changes);
+                }
+            }
+            Update::Actions(_, update) => {
+                let added = rule.updated.get_or_insert_with(|| Box::new(UpdatedActions::default()));
+                added.assignments.extend(update.assignments.iter().cloned());
+                added.effects.extend(update.effects.iter().cloned());
+                added.disruptive = update.disruptive.clone().or(added.disruptive.take());
+                let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);
+                (rule.logs, rule.audits) = (flags.log, flags.audit);
+                let start = if update.transformations.reset { ChainId::EMPTY } else { rule.transformations };
+                let tree = &mut self.graph.transformations;
+                rule.transformations = update.transformations.list.iter().fold(start, |chain, step| tree.extend(chain, *step));
+            }
+        }
+    }
+}
+
+fn is_meant(filter: &RuleFilter, rule: &Rule) -> bool {
+    match filter {
+        RuleFilter::Ids(range) => rule.starter.is_none() && rule.id != 0 && range.contains(&rule.id),
+        RuleFilter::Tag(tag) => rule.has_tag(tag),
+        RuleFilter::Message(message) => rule.has_message(message),
+    }
+}

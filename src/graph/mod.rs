@@ -1,0 +1,77 @@
+//! Holds the compiled, immutable rule graph: data and look-ups only; imports `operator`, `pattern`, `transform` and `vocabulary`.
+//!
+//! `compile` makes it, any number of transactions share it.
+
+mod actions;
+mod names;
+mod phase;
+mod rule;
+mod settings;
+mod target;
+mod template;
+mod transformations;
+
+pub use actions::{
+    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, PersistentCollection, RuleFilter,
+    TargetFilter,
+};
+pub use names::{TxName, TxNames};
+pub use phase::{Phase, PhaseMap};
+pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
+pub use settings::{AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, LogLetters, Settings};
+pub use target::{Exclusion, Key, Selector, Target};
+pub use template::{Part, Reference, Template};
+pub use transformations::{ChainId, ChainStep, TransformationTree};
+
+use crate::transform::UnicodeMap;
+
+/// The number of a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MarkerId(pub u32);
+
+/// What stands in a phase, in the order of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A rule that starts a chain, or stands alone.
+    Rule(RuleIndex),
+    /// A marker.
+    Marker(MarkerId),
+}
+
+/// A rule set as meant.
+#[derive(Debug, Default)]
+pub struct RuleGraph {
+    /// Settings of the engine.
+    pub settings: Settings,
+    /// Every rule, chained ones included, in the order of the files.
+    pub rules: Vec<Rule>,
+    /// The rules and markers of each phase.
+    pub phases: PhaseMap<Vec<Step>>,
+    /// `SecDefaultAction` of each phase.
+    pub defaults: PhaseMap<DefaultActions>,
+    /// The transformation chains of all rules.
+    pub transformations: TransformationTree,
+    /// The keys of TX that rules name.
+    pub tx_names: TxNames,
+    /// The names of markers, by number.
+    pub markers: Vec<Box<str>>,
+    /// The code page of `t:urlDecodeUni`.
+    pub unicode_map: Option<UnicodeMap>,
+}
+
+impl RuleGraph {
+    /// The rule with this number.
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        self.rules.get(index.0 as usize)
+    }
+
+    /// The name of a marker.
+    pub fn marker(&self, id: MarkerId) -> &str {
+        self.markers.get(id.0 as usize).map_or("", |name| name)
+    }
+
+    /// The rule with this id that starts a chain or stands alone.
+    pub fn find(&self, id: u64) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.id == id && rule.starter.is_none())
+    }
+}

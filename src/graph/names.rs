@@ -1,0 +1,48 @@
+//! The keys of TX that rules name, numbered at load so that evaluation looks up numbers.
+
+use std::collections::HashMap;
+
+/// The number of a TX key within its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TxName(pub u32);
+
+/// Keys of TX with their numbers. Keys are compared without regard to ASCII case, as ModSecurity does.
+#[derive(Clone, Debug, Default)]
+pub struct TxNames {
+    numbers: HashMap<Box<[u8]>, TxName>,
+    spellings: Vec<Box<[u8]>>,
+}
+
+impl TxNames {
+    /// The number of a key, given out now if it is new.
+    pub fn intern(&mut self, key: &[u8]) -> TxName {
+        let folded = key.to_ascii_lowercase().into_boxed_slice();
+        if let Some(known) = self.numbers.get(&folded) {
+            return *known;
+        }
+        let name = TxName(u32::try_from(self.spellings.len()).unwrap_or(u32::MAX));
+        self.spellings.push(key.into());
+        self.numbers.insert(folded, name);
+        name
+    }
+
+    /// The number of a key in lower case, if it has one.
+    pub fn find_folded(&self, folded: &[u8]) -> Option<TxName> {
+        self.numbers.get(folded).copied()
+    }
+
+    /// The key as it was first spelled.
+    pub fn spelling(&self, name: TxName) -> &[u8] {
+        self.spellings.get(name.0 as usize).map_or(b"", |spelling| spelling)
+    }
+
+    /// How many keys have a number.
+    pub fn len(&self) -> usize {
+        self.spellings.len()
+    }
+
+    /// Whether no key has a number.
+    pub fn is_empty(&self) -> bool {
+        self.spellings.is_empty()
+    }
+}

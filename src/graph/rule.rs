@@ -1,0 +1,159 @@
+//! Rules as meant: defaults, chains, updates and removals are resolved.
+
+use super::{Assignment, ChainId, Disruptive, Effect, Phase, Target, Template};
+use crate::operator::{Operator, OperatorKind};
+use std::sync::Arc;
+
+/// The number of a rule within its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleIndex(pub u32);
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its id; 0 for what has none: chained rules and some actions.
+    pub id: u64,
+    /// Where it was written.
+    pub location: Location,
+    /// When it runs.
+    pub phase: Phase,
+    /// What it asks.
+    pub test: Test,
+    /// What values go through before the operator sees them.
+    pub transformations: ChainId,
+    /// Whether the operator is asked after each step that changes the value.
+    pub multi_match: bool,
+    /// Whether what the operator captures is stored in TX.
+    pub capture: bool,
+    /// Whether it goes on with the next rule of its chain.
+    pub chained: bool,
+    /// The next rule of its chain; a chain that was never closed has none.
+    pub next: Option<RuleIndex>,
+    /// The first rule of its chain, for all but the first.
+    pub starter: Option<RuleIndex>,
+    /// Texts that describe it.
+    pub metadata: Metadata,
+    /// Whether a match is written to the error log.
+    pub logs: bool,
+    /// Whether a match is written to the audit log.
+    pub audits: bool,
+    /// `setvar`: done for each value that matches.
+    pub assignments: Vec<Assignment>,
+    /// Done once when the rule and all that are chained to it match, in order.
+    pub effects: Vec<Effect>,
+    /// What it decides, `block` apart.
+    pub disruptive: Option<Disruptive>,
+    /// Prefixes of namespaces in its XPath targets.
+    pub namespaces: Vec<(Box<str>, Box<str>)>,
+    /// Actions that `SecRuleUpdateActionById` added.
+    pub updated: Option<Box<UpdatedActions>>,
+    /// Why it never runs.
+    pub removed: Option<Removal>,
+}
+
+/// What a rule asks.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Test {
+    /// Nothing: it always matches.
+    Unconditional,
+    /// An operator about targets.
+    Operator {
+        /// What is looked at, in order.
+        targets: Vec<Target>,
+        /// What is asked.
+        kind: OperatorKind,
+        /// The operator with its argument.
+        argument: OperatorArgument,
+        /// Whether the answer is turned around.
+        negated: bool,
+    },
+}
+
+/// An operator's argument.
+#[derive(Debug)]
+pub enum OperatorArgument {
+    /// Known at load.
+    Compiled {
+        /// The operator, ready to be asked.
+        operator: Operator,
+        /// The argument as written.
+        text: Box<str>,
+    },
+    /// Known when the macros are.
+    Template(Template),
+}
+
+/// Where a rule was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file's path, or the name of the text.
+    pub file: Arc<str>,
+    /// The line of its first word, from 1.
+    pub line: usize,
+    /// The line of its last word, from 1; the peer's logs name this one.
+    pub last_line: usize,
+}
+
+/// Texts that describe a rule.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata {
+    /// `msg`
+    pub message: Option<Template>,
+    /// `logdata`
+    pub log_data: Option<Template>,
+    /// `severity`, 0 (emergency) to 7 (debug)
+    pub severity: Option<u32>,
+    /// `tag`, in order
+    pub tags: Vec<Template>,
+    /// `rev`
+    pub revision: Box<str>,
+    /// `ver`
+    pub version: Box<str>,
+    /// `maturity`
+    pub maturity: u32,
+    /// `accuracy`
+    pub accuracy: u32,
+}
+
+/// What `SecRuleUpdateActionById` adds to a rule.
+#[derive(Debug, Default)]
+pub struct UpdatedActions {
+    /// `setvar`: done for each value that matches.
+    pub assignments: Vec<Assignment>,
+    /// Done before the rule's own effects.
+    pub effects: Vec<Effect>,
+    /// Takes the place of the rule's own decision.
+    pub disruptive: Option<Disruptive>,
+}
+
+/// Why a rule never runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// `SecRuleRemoveById`
+    Id,
+    /// `SecRuleRemoveByMsg`
+    Message,
+    /// `SecRuleRemoveByTag`
+    Tag,
+}
+
+impl Rule {
+    /// How logs name the rule: its id, or where it was written.
+    pub fn reference(&self) -> String {
+        match self.id {
+            0 => format!("{}:{}", self.location.file, self.location.line),
+            id => id.to_string(),
+        }
+    }
+
+    /// Whether it has exactly this tag, as written.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.metadata.tags.iter().any(|template| template.source() == tag)
+    }
+
+    /// Whether it has exactly this message, as written.
+    pub fn has_message(&self, message: &str) -> bool {
+        self.metadata.message.as_ref().is_some_and(|template| template.source() == message)
+    }
+}

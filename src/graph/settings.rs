@@ -1,0 +1,258 @@
+//! Settings of the engine, each unset until a directive sets it.
+
+use crate::pattern::Pattern;
+use std::sync::Arc;
+
+/// `SecRuleEngine`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineMode {
+    /// Rules run and block.
+    On,
+    /// Rules do not run.
+    Off,
+    /// Rules run and do not block.
+    DetectionOnly,
+}
+
+/// `SecAuditEngine`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditEngine {
+    /// Every transaction is written.
+    On,
+    /// None is.
+    Off,
+    /// Those that matter are.
+    RelevantOnly,
+}
+
+/// `SecAuditLogType`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditType {
+    /// One file.
+    Serial,
+    /// One file per transaction, and an index.
+    Concurrent,
+    /// Sent to an address.
+    Https,
+}
+
+/// `SecAuditLogFormat`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditFormat {
+    /// Sections of text.
+    Native,
+    /// JSON.
+    Json,
+}
+
+/// What happens to a body that is longer than its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitAction {
+    /// The request is stopped.
+    Reject,
+    /// The first part is looked at.
+    ProcessPartial,
+}
+
+/// `SecUploadKeepFiles`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepFiles {
+    /// Files stay.
+    On,
+    /// Files go.
+    Off,
+    /// Files of relevant transactions stay.
+    RelevantOnly,
+}
+
+/// What reads a request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyProcessor {
+    /// Forms.
+    Urlencoded,
+    /// Forms with files.
+    Multipart,
+    /// JSON.
+    Json,
+    /// XML.
+    Xml,
+}
+
+/// A set of audit log parts, as letters A to Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogLetters(u32);
+
+macro_rules! settings {
+    (
+        first wins: $($(#[doc = $doc:literal])+ $name:ident: $type:ty,)+
+        last wins: $($(#[doc = $last_doc:literal])+ $last_name:ident: $last_type:ty,)+
+    ) => {
+        /// What the directives set. A setting that no directive names is `None`.
+        #[derive(Clone, Debug, Default)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $name: Option<$type>,)+
+            $($(#[doc = $last_doc])+ pub $last_name: Option<$last_type>,)+
+            /// `SecResponseBodyMimeType`: empty for all.
+            pub response_body_types: Vec<Box<str>>,
+            /// `SecComponentSignature`
+            pub components: Vec<Box<str>>,
+        }
+
+        impl Settings {
+            /// Takes over what a later load sets. As in ModSecurity v3 the first load that sets a value wins, and for the audit log
+            /// the last.
+            pub fn merge(&mut self, later: Settings) {
+                $(self.$name = self.$name.take().or(later.$name);)+
+                $(self.$last_name = later.$last_name.or(self.$last_name.take());)+
+                for media_type in later.response_body_types {
+                    if !self.response_body_types.contains(&media_type) {
+                        self.response_body_types.push(media_type);
+                    }
+                }
+                self.components.extend(later.components);
+            }
+        }
+    };
+}
+
+settings! {
+    first wins:
+    /// `SecRuleEngine`; unset means that rules run and do not block.
+    engine: EngineMode,
+    /// `SecRequestBodyAccess`; unset means that phase 2 runs.
+    request_body_access: bool,
+    /// `SecRequestBodyLimit`, in bytes.
+    request_body_limit: usize,
+    /// `SecRequestBodyLimitAction`
+    request_body_limit_action: LimitAction,
+    /// `SecRequestBodyNoFilesLimit`, in bytes.
+    request_body_no_files_limit: usize,
+    /// `SecRequestBodyJsonDepthLimit`
+    json_depth_limit: usize,
+    /// `SecArgumentsLimit`
+    arguments_limit: usize,
+    /// `SecArgumentSeparator`
+    argument_separator: u8,
+    /// `SecResponseBodyAccess`; unset means that phase 4 does not run.
+    response_body_access: bool,
+    /// `SecResponseBodyLimit`, in bytes.
+    response_body_limit: usize,
+    /// `SecResponseBodyLimitAction`
+    response_body_limit_action: LimitAction,
+    /// `SecPcreMatchLimit`, in steps.
+    match_limit: usize,
+    /// `SecCollectionTimeout`, in seconds.
+    collection_timeout: u64,
+    /// `SecWebAppId`
+    web_app_id: Box<str>,
+    /// `SecXmlExternalEntity`
+    xml_external_entities: bool,
+    /// `SecUploadDir`
+    upload_folder: Box<str>,
+    /// `SecUploadFileLimit`
+    upload_file_limit: usize,
+    /// `SecUploadFileMode`
+    upload_file_mode: u32,
+    /// `SecUploadKeepFiles`
+    upload_keep_files: KeepFiles,
+    /// `SecTmpSaveUploadedFiles`
+    save_uploaded_files: bool,
+    /// `SecGeoLookupDb`
+    geo_database: Box<str>,
+    /// `SecHttpBlKey`
+    http_blocklist_key: Box<str>,
+    /// `SecDebugLog`
+    debug_log: Box<str>,
+    /// `SecDebugLogLevel`
+    debug_log_level: u8,
+    last wins:
+    /// `SecAuditEngine`
+    audit_engine: AuditEngine,
+    /// `SecAuditLog`
+    audit_log: Box<str>,
+    /// `SecAuditLog2`
+    audit_log_2: Box<str>,
+    /// `SecAuditLogType`
+    audit_type: AuditType,
+    /// `SecAuditLogFormat`
+    audit_format: AuditFormat,
+    /// `SecAuditLogParts`
+    audit_parts: LogLetters,
+    /// `SecAuditLogRelevantStatus`
+    audit_relevant_status: Arc<Pattern>,
+    /// `SecAuditLogStorageDir`
+    audit_storage_folder: Box<str>,
+    /// `SecAuditLogDirMode`
+    audit_folder_mode: u32,
+    /// `SecAuditLogFileMode`
+    audit_file_mode: u32,
+}
+
+impl Settings {
+    /// How deep JSON may be nested where nothing is set, as in ModSecurity v3.
+    pub const JSON_DEPTH: usize = 10_000;
+
+    /// The mode of the engine at the start of a transaction.
+    pub fn engine_mode(&self) -> EngineMode {
+        self.engine.unwrap_or(EngineMode::DetectionOnly)
+    }
+
+    /// The depth that JSON may have.
+    pub fn json_depth(&self) -> usize {
+        self.json_depth_limit.unwrap_or(Self::JSON_DEPTH)
+    }
+
+    /// The character between arguments.
+    pub fn separator(&self) -> u8 {
+        self.argument_separator.unwrap_or(b'&')
+    }
+
+    /// Whether responses with this media type are looked at in phase 4.
+    pub fn inspects_response_type(&self, media_type: &[u8]) -> bool {
+        self.response_body_types.is_empty() || self.response_body_types.iter().any(|listed| listed.as_bytes() == media_type)
+    }
+}
+
+impl BodyProcessor {
+    /// The name that REQBODY_PROCESSOR shows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Urlencoded => "URLENCODED",
+            Self::Multipart => "MULTIPART",
+            Self::Json => "JSON",
+            Self::Xml => "XML",
+        }
+    }
+
+    /// The processor with this name, in any case.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Urlencoded, Self::Multipart, Self::Json, Self::Xml].into_iter().find(|processor| processor.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl LogLetters {
+    /// The letters of a text; `None` where it holds anything but A to K and Z.
+    pub fn parse(text: &str) -> Option<Self> {
+        let letter = |byte: u8| match byte {
+            b'A'..=b'K' | b'Z' => Some(1 << (byte - b'A')),
+            _ => None,
+        };
+        text.bytes().try_fold(0, |set, byte| Some(set | letter(byte)?)).map(Self)
+    }
+
+    /// These letters and others.
+    pub fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// These letters without others.
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether a letter is among them.
+    pub fn contains(self, letter: char) -> bool {
+        letter.is_ascii_uppercase() && self.0 & (1 << (letter as u32 - 'A' as u32)) != 0
+    }
+}

@@ -1,0 +1,95 @@
+//! What rules look at.
+
+use super::TxName;
+use crate::pattern::Pattern;
+use crate::vocabulary::Variable;
+use std::fmt;
+use std::sync::Arc;
+
+/// A variable and what is selected from it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The variable.
+    pub variable: Variable,
+    /// Which of its members.
+    pub selector: Selector,
+    /// Whether their number is looked at, not their values.
+    pub count: bool,
+    /// Members that are left out.
+    pub exclusions: Vec<Exclusion>,
+}
+
+/// Which members of a collection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Selector {
+    /// All of them, or the one value of a scalar.
+    All,
+    /// Those with this key.
+    Key(Key),
+    /// Those whose key the pattern finds something in.
+    Pattern(Arc<Pattern>),
+    /// What an XPath selects.
+    XPath(Box<str>),
+}
+
+/// A key, compared without regard to ASCII case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// As the rule spells it.
+    pub text: Box<[u8]>,
+    /// Its number, for keys of TX.
+    pub tx: Option<TxName>,
+}
+
+/// Members of a target that a rule does not look at.
+pub type Exclusion = Selector;
+
+impl Selector {
+    /// Whether two selectors were written alike, keys in any case.
+    pub fn is_same(&self, other: &Selector) -> bool {
+        match (self, other) {
+            (Selector::All, Selector::All) => true,
+            (Selector::Key(one), Selector::Key(other)) => one.text.eq_ignore_ascii_case(&other.text),
+            (Selector::Pattern(one), Selector::Pattern(other)) => one.source() == other.source(),
+            (Selector::XPath(one), Selector::XPath(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Whether it selects a member with this key. A pattern that gives up selects nothing.
+    pub fn selects(&self, key: &[u8]) -> bool {
+        match self {
+            Selector::All => true,
+            Selector::Key(wanted) => wanted.text.eq_ignore_ascii_case(key),
+            Selector::Pattern(pattern) => pattern.is_match(key).unwrap_or(false),
+            Selector::XPath(_) => false,
+        }
+    }
+}
+
+impl Target {
+    /// A target without exclusions that looks at values.
+    pub fn new(variable: Variable, selector: Selector) -> Self {
+        Self { variable, selector, count: false, exclusions: Vec::new() }
+    }
+
+    /// Whether a member with this key is left out.
+    pub fn excludes(&self, key: &[u8]) -> bool {
+        self.exclusions.iter().any(|exclusion| exclusion.selects(key))
+    }
+}
+
+/// As logs name it: `ARGS:key`, `&ARGS`, `TX:regex(^a)`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.count { "&" } else { "" };
+        write!(f, "{mark}{}", self.variable.name())?;
+        match &self.selector {
+            Selector::All => Ok(()),
+            Selector::Key(key) => write!(f, ":{}", String::from_utf8_lossy(&key.text)),
+            Selector::Pattern(pattern) => write!(f, ":regex({})", String::from_utf8_lossy(pattern.source())),
+            Selector::XPath(path) => write!(f, ":{path}"),
+        }
+    }
+}

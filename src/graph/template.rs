@@ -1,0 +1,58 @@
+//! Texts with macros, resolved: what is left to do is to look values up.
+
+use super::Target;
+
+/// A text with macros.
+#[derive(Clone, Debug)]
+pub struct Template {
+    parts: Box<[Part]>,
+    source: Box<str>,
+}
+
+/// A part of a template.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Text that stands for itself.
+    Text(Box<[u8]>),
+    /// The first value of a target.
+    Value(Reference),
+}
+
+/// What a macro names.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The variable and, for collections, the key.
+    pub target: Target,
+}
+
+impl Template {
+    /// Joins parts; `source` is the text as written.
+    pub fn new(parts: Vec<Part>, source: &str) -> Self {
+        Self { parts: parts.into(), source: source.into() }
+    }
+
+    /// A text without macros.
+    pub fn literal(text: &str) -> Self {
+        let parts = if text.is_empty() { Vec::new() } else { vec![Part::Text(text.as_bytes().into())] };
+        Self::new(parts, text)
+    }
+
+    /// Its parts in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The text as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The text, when it holds no macro.
+    pub fn as_literal(&self) -> Option<&[u8]> {
+        match self.parts.as_ref() {
+            [] => Some(b""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The `Authorization` header.
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::arguments::cut_at;
+
+/// Padding may be left out or repeated, as v3 takes it.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone));
+
+/// `AUTH_TYPE`: the first word of the header, in the letter case it was sent in.
+pub fn auth_type(header: &[u8]) -> &[u8] {
+    cut_at(header, b' ').map_or(header, |(scheme, _)| scheme)
+}
+
+/// `REMOTE_USER`: the user of `Basic` credentials; `None` for other schemes, credentials that are
+/// not Base64, or without a `:`.
+///
+/// v3 wants the scheme written `Basic` and exactly one blank after it; so does this.
+pub fn basic_user(header: &[u8]) -> Option<Vec<u8>> {
+    let encoded = header.strip_prefix(b"Basic ")?;
+    let padding = encoded.iter().rev().take_while(|byte| **byte == b'=').count();
+    let unpadded = encoded.get(..encoded.len().checked_sub(padding)?)?;
+    let mut credentials = BASE64.decode(unpadded).ok()?;
+    let colon = credentials.iter().position(|byte| *byte == b':')?;
+    credentials.truncate(colon);
+    Some(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_the_first_word() {
+        assert_eq!(auth_type(b"Digest realm=\"x\""), b"Digest");
+        assert_eq!(auth_type(b"Negotiate"), b"Negotiate");
+        assert_eq!(auth_type(b""), b"");
+    }
+
+    #[test]
+    fn the_user_ends_at_the_first_colon() {
+        assert_eq!(basic_user(b"Basic am9lOmE6Yg=="), Some(b"joe".to_vec()));
+        assert_eq!(basic_user(b"Basic OnB3"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn other_credentials_have_no_user() {
+        for header in [&b"basic am9lOmE6Yg=="[..], b"Basic", b"Basic  am9lOmE6Yg==", b"Basic ???", b"Basic am9l", b"Bearer am9lOmE6Yg=="] {
+            assert_eq!(basic_user(header), None);
+        }
+    }
+}

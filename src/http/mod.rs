@@ -1,0 +1,13 @@
+//! Splits the head of a request (target, query, cookies, a few headers) once, with flags for what was odd; imports nothing from other rooms.
+//!
+//! Everything here takes and gives bytes and borrows from its input: a value is copied only when
+//! decoding changes it. Nothing fails: odd input is split as ModSecurity v3 splits it and flagged.
+
+pub mod arguments;
+pub mod authorization;
+pub mod blank;
+pub mod content_type;
+pub mod cookies;
+pub mod host;
+pub mod request_target;
+pub mod url;

@@ -1,0 +1,145 @@
+//! The request target (the middle word of the request line) and the variables made from it.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memrchr2};
+
+use super::url;
+
+/// A request target, split and decoded once.
+///
+/// All splitting follows ModSecurity v3, including what surprises: everything from the first raw `#` on is seen only by
+/// [`raw`](Self::raw). The path ends at the first `?` *before* decoding, as since 3.0.12: cut afterwards, `/a%3f/../b`
+/// would hide its end from the rules (CVE-2024-1019).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestTarget<'a> {
+    raw: &'a [u8],
+    decoded: Cow<'a, [u8]>,
+    path: Cow<'a, [u8]>,
+    query: Option<&'a [u8]>,
+}
+
+impl<'a> RequestTarget<'a> {
+    /// Splits a target as the connector gives it.
+    pub fn new(raw: &'a [u8]) -> Self {
+        let sent = memchr(b'#', raw).and_then(|at| raw.get(..at)).unwrap_or(raw);
+        let query = memchr(b'?', sent).and_then(|at| sent.get(at.saturating_add(1)..));
+        let path = memchr(b'?', sent).and_then(|at| sent.get(..at)).unwrap_or(sent);
+        RequestTarget { raw, decoded: url::decode(sent).bytes, path: url::decode(path).bytes, query }
+    }
+
+    /// `REQUEST_URI_RAW`: the target as received, fragment included.
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// `REQUEST_URI`: decoded, without fragment, without scheme and host, with the query.
+    ///
+    /// As in v3, scheme and host are cut only when a `/` follows them: `http://h` and
+    /// `http://h?q` stay whole.
+    pub fn uri(&self) -> &[u8] {
+        after_authority(&self.decoded).unwrap_or(&self.decoded)
+    }
+
+    /// `REQUEST_FILENAME`: the decoded path, with scheme and host when they were sent.
+    pub fn filename(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// `REQUEST_BASENAME`: what follows the last `/` or `\` of the file name; `None` without either.
+    pub fn basename(&self) -> Option<&[u8]> {
+        self.basename_offset().and_then(|at| self.filename().get(at..))
+    }
+
+    /// Where the base name starts in [`decoded`](Self::decoded), in bytes.
+    pub fn basename_offset(&self) -> Option<usize> {
+        memrchr2(b'/', b'\\', self.filename()).map(|at| at.saturating_add(1))
+    }
+
+    /// `QUERY_STRING`: what follows the first `?`, raw; `None` when there is no `?`.
+    pub fn query_string(&self) -> Option<&'a [u8]> {
+        self.query
+    }
+
+    /// Where the query string starts in [`raw`](Self::raw), in bytes.
+    pub fn query_string_offset(&self) -> Option<usize> {
+        self.query.and_then(|_| memchr(b'?', self.raw)).map(|at| at.saturating_add(1))
+    }
+}
+
+/// `REQUEST_PROTOCOL`: v3 writes `HTTP/` before whatever version the connector gave.
+pub fn request_protocol(http_version: &[u8]) -> Vec<u8> {
+    [b"HTTP/", http_version].concat()
+}
+
+/// `REQUEST_LINE`, put together again from the words the connector gave.
+pub fn request_line(method: &[u8], raw_target: &[u8], http_version: &[u8]) -> Vec<u8> {
+    [method, b" ", raw_target, b" HTTP/", http_version].concat()
+}
+
+/// What follows scheme and host, from its first `/` on; `None` for a target without both.
+///
+/// v3 takes the first `:` anywhere for the end of a scheme.
+fn after_authority(target: &[u8]) -> Option<&[u8]> {
+    if target.first() == Some(&b'/') {
+        return None;
+    }
+    let colon = memchr(b':', target)?;
+    let authority = target.get(colon.checked_add(1)?..)?.strip_prefix(b"//")?;
+    authority.get(memchr(b'/', authority)?..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_form_target_is_split() {
+        let target = RequestTarget::new(b"/shop/cart.php?item=%20&n=2#top");
+        assert_eq!(target.uri(), b"/shop/cart.php?item= &n=2");
+        assert_eq!(target.filename(), b"/shop/cart.php");
+        assert_eq!(target.basename(), Some(&b"cart.php"[..]));
+        assert_eq!(target.query_string(), Some(&b"item=%20&n=2"[..]));
+        assert_eq!(target.query_string_offset(), Some(15));
+        assert_eq!(target.raw(), b"/shop/cart.php?item=%20&n=2#top");
+    }
+
+    #[test]
+    fn scheme_and_host_leave_the_uri_but_not_the_filename() {
+        let target = RequestTarget::new(b"https://shop.example/a/b?c");
+        assert_eq!(target.uri(), b"/a/b?c");
+        assert_eq!(target.filename(), b"https://shop.example/a/b");
+        for whole in [&b"http://h"[..], b"http://h?q", b"http:/a", b"//h/a", b"x//y/z"] {
+            assert_eq!(RequestTarget::new(whole).uri(), whole);
+        }
+        assert_eq!(RequestTarget::new(b"http://h?x/y").uri(), b"/y");
+    }
+
+    #[test]
+    fn an_encoded_question_mark_is_part_of_the_path() {
+        let target = RequestTarget::new(b"/a%3fb?c");
+        assert_eq!(target.filename(), b"/a?b");
+        assert_eq!(target.query_string(), Some(&b"c"[..]));
+        assert_eq!(target.uri(), b"/a?b?c");
+    }
+
+    #[test]
+    fn a_fragment_hides_a_question_mark() {
+        let target = RequestTarget::new(b"/a#b?c");
+        assert_eq!((target.uri(), target.query_string(), target.query_string_offset()), (&b"/a"[..], None, None));
+    }
+
+    #[test]
+    fn a_target_without_slash_has_no_basename() {
+        assert_eq!(RequestTarget::new(b"*").basename(), None);
+        assert_eq!(RequestTarget::new(b"").basename(), None);
+        assert_eq!(RequestTarget::new(b"/").basename(), Some(&b""[..]));
+        assert_eq!(RequestTarget::new(b"c:\\x%5cy").basename(), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn the_request_line_is_rebuilt() {
+        assert_eq!(request_line(b"GET", b"/a#b", b"2.0"), b"GET /a#b HTTP/2.0");
+        assert_eq!(request_protocol(b"1.1"), b"HTTP/1.1");
+    }
+}

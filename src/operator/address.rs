@@ -1,0 +1,121 @@
+//! `@ipMatch` and `@ipMatchFromFile`: whether an address lies in one of many networks.
+
+use super::error::OperatorError;
+use super::number::leading_integer;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A set of networks: disjoint, sorted, and searched by halving.
+#[derive(Debug, Default)]
+pub(super) struct AddressSet {
+    v4: Vec<Ipv4Net>,
+    v6: Vec<Ipv6Net>,
+}
+
+impl AddressSet {
+    /// Reads addresses and networks separated by commas; empty entries are left out, and blanks around entries.
+    pub(super) fn from_argument(argument: &[u8]) -> Result<Self, OperatorError> {
+        Self::from_entries(argument.split(|&byte| byte == b','))
+    }
+
+    /// Reads files with a list like that on each line; lines that begin with `#` are comments.
+    pub(super) fn from_files(files: &[Vec<u8>]) -> Result<Self, OperatorError> {
+        let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
+        Self::from_entries(lines.filter(|line| !line.starts_with(b"#")).flat_map(|line| line.split(|&byte| byte == b',')))
+    }
+
+    fn from_entries<'e>(entries: impl Iterator<Item = &'e [u8]>) -> Result<Self, OperatorError> {
+        let mut v4 = Vec::new();
+        let mut v6 = Vec::new();
+        for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
+            match network(entry) {
+                Some(IpNet::V4(network)) => v4.push(network),
+                Some(IpNet::V6(network)) => v6.push(network),
+                None => return Err(OperatorError::Address(String::from_utf8_lossy(entry).into_owned())),
+            }
+        }
+        Ok(Self { v4: sorted(Ipv4Net::aggregate(&v4)), v6: sorted(Ipv6Net::aggregate(&v6)) })
+    }
+
+    /// Whether `input` is an address in one of the networks. What is no address is in none.
+    pub(super) fn contains(&self, input: &[u8]) -> bool {
+        match std::str::from_utf8(input).ok().and_then(|text| text.parse().ok()) {
+            Some(IpAddr::V4(address)) => self.contains_v4(address),
+            Some(IpAddr::V6(address)) => self.contains_v6(address),
+            None => false,
+        }
+    }
+
+    fn contains_v4(&self, address: Ipv4Addr) -> bool {
+        let after = self.v4.partition_point(|network| network.network() <= address);
+        after.checked_sub(1).and_then(|last| self.v4.get(last)).is_some_and(|network| network.contains(&address))
+    }
+
+    fn contains_v6(&self, address: Ipv6Addr) -> bool {
+        let after = self.v6.partition_point(|network| network.network() <= address);
+        after.checked_sub(1).and_then(|last| self.v6.get(last)).is_some_and(|network| network.contains(&address))
+    }
+}
+
+fn sorted<N: Ord>(mut networks: Vec<N>) -> Vec<N> {
+    networks.sort_unstable();
+    networks
+}
+
+/// Reads `address` or `address/prefix`; of the prefix, as in v3, only the leading number counts. Unlike v3 this takes
+/// every length that the address has: v3 refuses `/0`, and `/128` for IPv6.
+fn network(entry: &[u8]) -> Option<IpNet> {
+    let text = std::str::from_utf8(entry).ok()?;
+    let Some((address, prefix)) = text.split_once('/') else {
+        return text.parse::<IpAddr>().ok().map(IpNet::from);
+    };
+    if !prefix.trim_start_matches('+').starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let prefix = u8::try_from(leading_integer(prefix.as_bytes())).ok()?;
+    IpNet::new(address.parse().ok()?, prefix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contains(argument: &str, address: &str) -> bool {
+        AddressSet::from_argument(argument.as_bytes()).unwrap().contains(address.as_bytes())
+    }
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        assert!(contains("192.0.2.0/25,198.51.100.7", "192.0.2.127"));
+        assert!(!contains("192.0.2.0/25,198.51.100.7", "192.0.2.128"));
+        assert!(contains("192.0.2.0/25,198.51.100.7", "198.51.100.7"));
+        assert!(contains("2001:DB8::/32", "2001:db8:1::1"));
+        assert!(!contains("2001:db8::/32", "192.0.2.1"));
+    }
+
+    #[test]
+    fn overlapping_networks_do_not_hide_each_other() {
+        assert!(contains("198.51.0.0/16, 198.51.100.0/24,198.51.0.0/24", "198.51.200.1"));
+        assert!(contains("0.0.0.0/0,198.51.100.0/24", "203.0.113.1"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_in_no_network() {
+        for input in ["", "192.0.2", "192.0.2.1 ", "192.0.2.01", "::ffff:192.0.2.1"] {
+            assert!(!contains("192.0.2.0/24", input), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn entries_that_are_no_network_are_errors() {
+        for entry in ["192.0.2", "192.0.2.0/33", "192.0.2.0/x", "192.0.2.0/", "192.0.2.0/-1", "::1/129", "host"] {
+            assert!(AddressSet::from_argument(entry.as_bytes()).is_err(), "{entry}");
+        }
+    }
+
+    #[test]
+    fn files_hold_comments_and_one_or_more_networks_a_line() {
+        let set = AddressSet::from_files(&[b"# office\r\n192.0.2.0/24\r\n\n::1,::2\n".to_vec()]).unwrap();
+        assert!(set.contains(b"192.0.2.9") && set.contains(b"::2") && !set.contains(b"::3"));
+    }
+}

@@ -1,0 +1,197 @@
+//! An operator with its argument, compiled.
+
+use super::address::AddressSet;
+use super::error::OperatorError;
+use super::findings::{Findings, Wanted};
+use super::identity_number::Scheme;
+use super::kind::OperatorKind;
+use super::number::Relation;
+use super::text::Comparison;
+use super::{encoding, injection, regular_expression, words};
+use crate::pattern::{ByteSet, LimitExceeded, Pattern, PatternError, PatternOptions, Words};
+use std::sync::Arc;
+
+/// Limits on what one evaluation may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorLimits {
+    /// How many steps a pattern may take where the time is not linear anyway (`SecPcreMatchLimit`).
+    pub pattern_steps: usize,
+}
+
+impl Default for OperatorLimits {
+    fn default() -> Self {
+        Self { pattern_steps: PatternOptions::default().step_limit }
+    }
+}
+
+/// An operator and its argument, compiled to a test on bytes: immutable, to be shared by all transactions.
+#[derive(Debug)]
+pub struct Operator {
+    kind: OperatorKind,
+    limits: OperatorLimits,
+    test: Test,
+}
+
+#[derive(Debug)]
+enum Test {
+    Always,
+    Never,
+    Text(Comparison, Box<[u8]>),
+    Number(Relation, i64),
+    FirstMatch(Arc<Pattern>),
+    AllMatches(Arc<Pattern>),
+    Words(Words),
+    Addresses(AddressSet),
+    SqlInjection,
+    CrossSiteScripting,
+    ByteRange(ByteSet),
+    UrlEncoding,
+    Utf8Encoding,
+    IdentityNumber(Scheme, Arc<Pattern>),
+}
+
+impl Operator {
+    /// Compiles an operator. `files` holds the contents of the files that a `…FromFile` argument names, read by the
+    /// caller.
+    ///
+    /// # Errors
+    /// When the argument makes no sense to the operator, or the operator is not part of this version.
+    pub fn compile(kind: OperatorKind, argument: &[u8], files: &[Vec<u8>], limits: OperatorLimits) -> Result<Self, OperatorError> {
+        Self::with_patterns(kind, argument, files, limits, Pattern::shared)
+    }
+
+    /// Tests `input` with an argument whose macros were expanded for this transaction. Nothing is cached.
+    ///
+    /// # Errors
+    /// As [`Operator::compile`], for the expanded argument.
+    pub fn evaluate_with(
+        kind: OperatorKind,
+        argument: &[u8],
+        input: &[u8],
+        limits: OperatorLimits,
+        wanted: Wanted,
+        findings: &mut Findings,
+    ) -> Result<bool, OperatorError> {
+        if let Some(comparison) = comparison(kind) {
+            return Ok(comparison.evaluate(argument, input, wanted, findings));
+        }
+        let uncached = |source: &[u8], options| Pattern::compile(source, options).map(Arc::new);
+        let operator = Self::with_patterns(kind, argument, &[], limits, uncached)?;
+        Ok(operator.evaluate(input, wanted, findings))
+    }
+
+    /// Tests `input`. What the match found is added to `findings` as far as `wanted`; a miss adds nothing and allocates
+    /// nothing. A pattern that reaches its limit is a miss, and `findings` says so.
+    pub fn evaluate(&self, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
+        self.test.evaluate(input, self.limits, wanted, findings).unwrap_or_else(|LimitExceeded| {
+            findings.clear();
+            findings.limit_exceeded = true;
+            false
+        })
+    }
+
+    /// Which operator this is.
+    #[must_use]
+    pub const fn kind(&self) -> OperatorKind {
+        self.kind
+    }
+
+    /// The regular expression that this searches for, if it is `@rx` or `@rxGlobal`.
+    #[must_use]
+    pub const fn pattern(&self) -> Option<&Arc<Pattern>> {
+        match &self.test {
+            Test::FirstMatch(pattern) | Test::AllMatches(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// The words that this searches for, if it is `@pm` or `@pmFromFile`.
+    #[must_use]
+    pub const fn words(&self) -> Option<&Words> {
+        match &self.test {
+            Test::Words(words) => Some(words),
+            _ => None,
+        }
+    }
+
+    fn with_patterns(
+        kind: OperatorKind,
+        argument: &[u8],
+        files: &[Vec<u8>],
+        limits: OperatorLimits,
+        compile: impl Fn(&[u8], PatternOptions) -> Result<Arc<Pattern>, PatternError>,
+    ) -> Result<Self, OperatorError> {
+        let pattern = || {
+            let source = if argument.is_empty() { regular_expression::EMPTY_ARGUMENT } else { argument };
+            compile(source, PatternOptions { case_insensitive: false, step_limit: limits.pattern_steps })
+        };
+        let number = |relation: Relation| Test::Number(relation, relation.number(argument));
+        let test = match kind {
+            OperatorKind::UnconditionalMatch => Test::Always,
+            OperatorKind::NoMatch => Test::Never,
+            OperatorKind::Eq => number(Relation::Eq),
+            OperatorKind::Ge => number(Relation::Ge),
+            OperatorKind::Gt => number(Relation::Gt),
+            OperatorKind::Le => number(Relation::Le),
+            OperatorKind::Lt => number(Relation::Lt),
+            OperatorKind::Rx => Test::FirstMatch(pattern()?),
+            OperatorKind::RxGlobal => Test::AllMatches(pattern()?),
+            OperatorKind::Pm => Test::Words(words::from_argument(argument)?),
+            OperatorKind::PmFromFile => Test::Words(words::from_files(files)?),
+            OperatorKind::IpMatch => Test::Addresses(AddressSet::from_argument(argument)?),
+            OperatorKind::IpMatchFromFile => Test::Addresses(AddressSet::from_files(files)?),
+            OperatorKind::DetectSqli => Test::SqlInjection,
+            OperatorKind::DetectXss => Test::CrossSiteScripting,
+            OperatorKind::ValidateByteRange => Test::ByteRange(encoding::byte_ranges(argument)?),
+            OperatorKind::ValidateUrlEncoding => Test::UrlEncoding,
+            OperatorKind::ValidateUtf8Encoding => Test::Utf8Encoding,
+            OperatorKind::VerifyCc => Test::IdentityNumber(Scheme::CreditCard, pattern()?),
+            OperatorKind::VerifyCpf => Test::IdentityNumber(Scheme::Cpf, pattern()?),
+            OperatorKind::VerifySsn => Test::IdentityNumber(Scheme::SocialSecurity, pattern()?),
+            OperatorKind::VerifySvnr => Test::IdentityNumber(Scheme::Svnr, pattern()?),
+            _ => match comparison(kind) {
+                Some(comparison) => Test::Text(comparison, argument.into()),
+                None => return Err(OperatorError::NotYetBuilt(kind)),
+            },
+        };
+        Ok(Self { kind, limits, test })
+    }
+}
+
+impl Test {
+    fn evaluate(&self, input: &[u8], limits: OperatorLimits, wanted: Wanted, findings: &mut Findings) -> Result<bool, LimitExceeded> {
+        Ok(match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Text(comparison, text) => comparison.evaluate(text, input, wanted, findings),
+            Self::Number(relation, number) => relation.holds(input, *number),
+            Self::FirstMatch(pattern) => regular_expression::first(pattern, input, wanted, findings)?,
+            Self::AllMatches(pattern) => regular_expression::all(pattern, input, wanted, findings)?,
+            Self::Words(words) => words::evaluate(words, input, wanted, findings),
+            Self::Addresses(addresses) => addresses.contains(input),
+            Self::SqlInjection => injection::sql(input, wanted, findings),
+            Self::CrossSiteScripting => injection::cross_site_scripting(input, wanted, findings),
+            Self::ByteRange(allowed) => encoding::byte_outside(*allowed, input, wanted, findings),
+            Self::UrlEncoding => encoding::invalid_url_encoding(input, wanted, findings),
+            Self::Utf8Encoding => encoding::invalid_utf8(input, wanted, findings),
+            Self::IdentityNumber(scheme, pattern) => scheme.evaluate(pattern, input, limits.pattern_steps, wanted, findings)?,
+        })
+    }
+}
+
+/// The comparison that an operator on texts makes.
+const fn comparison(kind: OperatorKind) -> Option<Comparison> {
+    Some(match kind {
+        OperatorKind::BeginsWith => Comparison::BeginsWith,
+        OperatorKind::Contains => Comparison::Contains,
+        OperatorKind::ContainsWord => Comparison::ContainsWord,
+        OperatorKind::EndsWith => Comparison::EndsWith,
+        OperatorKind::StrEq => Comparison::StrEq,
+        OperatorKind::StrMatch => Comparison::StrMatch,
+        OperatorKind::Within => Comparison::Within,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

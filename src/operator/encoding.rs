@@ -1,0 +1,122 @@
+//! `@validateByteRange`, `@validateUrlEncoding` and `@validateUtf8Encoding`: they match what is *not* valid.
+
+use super::error::OperatorError;
+use super::findings::{Findings, Wanted};
+use super::number::leading_integer;
+use crate::pattern::ByteSet;
+
+/// Reads the ranges of `@validateByteRange`, such as `9, 10, 32-126`.
+///
+/// As in v3 an entry that is no number allows no byte. A number above 255 is an error.
+pub(super) fn byte_ranges(argument: &[u8]) -> Result<ByteSet, OperatorError> {
+    argument.split(|&byte| byte == b',').try_fold(ByteSet::EMPTY, |allowed, entry| {
+        let invalid = || OperatorError::ByteRange(String::from_utf8_lossy(entry.trim_ascii()).into_owned());
+        let mut bounds = entry.split(|&byte| byte == b'-').map(|bound| match starts_with_digits(bound) {
+            true => u8::try_from(leading_integer(bound)).map(Some).map_err(|_| invalid()),
+            false => Ok(None),
+        });
+        let first = bounds.next().transpose()?.flatten();
+        let last = bounds.next().transpose()?;
+        Ok(match (first, last) {
+            (Some(byte), None) => allowed.with(byte),
+            (Some(first), Some(Some(last))) => allowed.union(ByteSet::range(first..=last)),
+            _ => allowed,
+        })
+    })
+}
+
+/// Whether C's `strtol` finds a number at the start of `text`.
+fn starts_with_digits(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    text.strip_prefix(b"+").unwrap_or(text).first().is_some_and(u8::is_ascii_digit)
+}
+
+/// Whether a byte of the input is not allowed; locates every such byte.
+pub(super) fn byte_outside(allowed: ByteSet, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
+    let mut outside = (0..).zip(input).filter(|&(_, &byte)| !allowed.contains(byte)).map(|(at, _)| at).peekable();
+    let matched = outside.peek().is_some();
+    if wanted == Wanted::Findings {
+        findings.offsets.extend(outside.map(|at| (at, 1)));
+    }
+    matched
+}
+
+/// Whether a `%` in the input lacks its two hexadecimal digits; locates the first.
+///
+/// As in v3 the length of what is located is that of the whole input.
+pub(super) fn invalid_url_encoding(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
+    let invalid = memchr::memchr_iter(b'%', input).find(|&at| {
+        let digits = input.get(at.saturating_add(1)..at.saturating_add(3));
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    if let (Some(at), Wanted::Findings) = (invalid, wanted) {
+        findings.offsets.push((at, input.len()));
+    }
+    invalid.is_some()
+}
+
+/// Whether the input is not UTF-8 as in RFC 3629; locates the first invalid sequence.
+///
+/// As in v3 the length of what is located is that of the whole input, and a sequence that the end of the input cuts
+/// off is not located. Unlike v3 this takes code points above U+10FFFF (`F4 90 80 80`) for invalid.
+pub(super) fn invalid_utf8(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
+    let Err(error) = std::str::from_utf8(input) else { return false };
+    let at = error.valid_up_to();
+    let rest = input.get(at..).unwrap_or_default();
+    let length = match rest.first() {
+        Some(0xc0..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        _ => 1,
+    };
+    if wanted == Wanted::Findings && rest.len() >= length {
+        findings.offsets.push((at, input.len()));
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offsets(test: impl Fn(&[u8], Wanted, &mut Findings) -> bool, input: impl AsRef<[u8]>) -> Option<Vec<(usize, usize)>> {
+        let mut findings = Findings::default();
+        let matched = test(input.as_ref(), Wanted::Findings, &mut findings);
+        assert_eq!(matched, test(input.as_ref(), Wanted::Verdict, &mut Findings::default()));
+        matched.then_some(findings.offsets)
+    }
+
+    #[test]
+    fn every_byte_outside_the_ranges_is_located() {
+        let allowed = byte_ranges(b"97-99, 10,+100x").unwrap();
+        let test = |input: &[u8], wanted, findings: &mut _| byte_outside(allowed, input, wanted, findings);
+        assert_eq!(offsets(test, "abcd\n"), None);
+        assert_eq!(offsets(test, "a1b2"), Some(vec![(1, 1), (3, 1)]));
+        assert_eq!(offsets(test, ""), None);
+    }
+
+    #[test]
+    fn ranges_without_numbers_allow_nothing_and_large_numbers_are_errors() {
+        for argument in ["", "x", "10-", "-10", "x-10", "20-10"] {
+            assert_eq!(byte_ranges(argument.as_bytes()), Ok(ByteSet::EMPTY), "{argument}");
+        }
+        assert!(byte_ranges(b"0-256").is_err());
+        assert!(byte_ranges(b"1,99999999999999999999").is_err());
+    }
+
+    #[test]
+    fn a_percent_sign_needs_two_digits() {
+        assert_eq!(offsets(invalid_url_encoding, "a%2Fb%00"), None);
+        assert_eq!(offsets(invalid_url_encoding, "a%2Fb%0"), Some(vec![(5, 7)]));
+        assert_eq!(offsets(invalid_url_encoding, "%%41"), Some(vec![(0, 4)]));
+    }
+
+    #[test]
+    fn utf8_must_be_complete_shortest_and_in_range() {
+        assert_eq!(offsets(invalid_utf8, "naïve €"), None);
+        assert_eq!(offsets(invalid_utf8, b"a\xc0\xaf"), Some(vec![(1, 3)]));
+        assert_eq!(offsets(invalid_utf8, b"\xed\xa0\x80"), Some(vec![(0, 3)]));
+        assert_eq!(offsets(invalid_utf8, b"\xf4\x90\x80\x80"), Some(vec![(0, 4)]));
+        assert_eq!(offsets(invalid_utf8, b"ab\xe2\x82"), Some(vec![]));
+    }
+}

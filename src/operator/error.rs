@@ -1,0 +1,25 @@
+//! Why an operator could not be compiled.
+
+use super::kind::OperatorKind;
+use crate::pattern::{PatternError, WordsError};
+
+/// An operator whose argument cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// The regular expression is wrong. ModSecurity v3 loads such a rule, and it never matches.
+    #[error("invalid regular expression: {0}")]
+    Pattern(#[from] PatternError),
+    /// The list of words is too large.
+    #[error(transparent)]
+    Words(#[from] WordsError),
+    /// An entry of `@ipMatch` is neither an address nor a network.
+    #[error("`{0}` is no IP address or network")]
+    Address(String),
+    /// An entry of `@validateByteRange` names no byte. ModSecurity v3 writes out of bounds.
+    #[error("`{0}` is no byte: bytes go from 0 to 255")]
+    ByteRange(String),
+    /// The operator is known but not part of this version.
+    #[error("@{} is not supported yet", .0.name())]
+    NotYetBuilt(OperatorKind),
+}

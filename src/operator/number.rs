@@ -1,0 +1,73 @@
+//! Operators that compare the input with a number.
+//!
+//! Numbers are read as C's `strtoll` reads them, as v3 does: white space, a sign, decimal digits, and whatever follows
+//! is ignored; without digits it is 0. `@eq` alone reads 32 bits and takes what does not fit for 0; the others read 64
+//! bits and stop at the largest and smallest number.
+
+/// The relation of the input to the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Eq,
+    Ge,
+    Gt,
+    Le,
+    Lt,
+}
+
+impl Relation {
+    /// The number that `argument` stands for.
+    pub(super) fn number(self, argument: &[u8]) -> i64 {
+        let number = leading_integer(argument);
+        match self {
+            Self::Eq => i32::try_from(number).map_or(0, i64::from),
+            _ => number,
+        }
+    }
+
+    pub(super) fn holds(self, input: &[u8], number: i64) -> bool {
+        let input = self.number(input);
+        match self {
+            Self::Eq => input == number,
+            Self::Ge => input >= number,
+            Self::Gt => input > number,
+            Self::Le => input <= number,
+            Self::Lt => input < number,
+        }
+    }
+}
+
+/// Reads a decimal integer from the start of `text`, saturating.
+pub fn leading_integer(text: &[u8]) -> i64 {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b'\t'..=b'\r' | b' ')).count();
+    let text = text.get(blanks..).unwrap_or_default();
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    digits.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |value: i64, byte| {
+        let digit = i64::from(byte.saturating_sub(b'0'));
+        let value = value.saturating_mul(10);
+        if negative { value.saturating_sub(digit) } else { value.saturating_add(digit) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_end_where_their_digits_end() {
+        for (text, number) in [("17", 17), (" \t-17x", -17), ("+1 2", 1), ("0x1f", 0), ("", 0), ("- 1", 0), ("--1", 0)] {
+            assert_eq!(leading_integer(text.as_bytes()), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn large_numbers_saturate_but_are_zero_to_eq() {
+        assert_eq!(leading_integer(b"99999999999999999999"), i64::MAX);
+        assert_eq!(leading_integer(b"-99999999999999999999"), i64::MIN);
+        assert!(Relation::Gt.holds(b"99999999999999999999", 5));
+        assert!(Relation::Eq.holds(b"2147483648", 0));
+        assert!(Relation::Eq.holds(b"2147483647", 2_147_483_647));
+    }
+}

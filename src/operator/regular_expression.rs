@@ -1,0 +1,54 @@
+//! `@rx` and `@rxGlobal`.
+
+use super::findings::{Findings, Wanted};
+use crate::pattern::{LimitExceeded, Pattern};
+
+/// What an empty argument stands for, as in v3: it matches everything, and captures it.
+pub(super) const EMPTY_ARGUMENT: &[u8] = b".*";
+
+/// Whether `pattern` matches; captures all groups of the first match, but those that took no part.
+pub(super) fn first(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &mut Findings) -> Result<bool, LimitExceeded> {
+    if wanted == Wanted::Verdict {
+        return pattern.is_match(input);
+    }
+    let mut groups = Vec::new();
+    let matched = pattern.captures(input, 0, &mut groups)?;
+    for (index, range) in groups.into_iter().enumerate() {
+        if let Some(range) = range {
+            findings.locate(&range);
+            findings.capture(index, range);
+        }
+    }
+    Ok(matched)
+}
+
+/// Whether `pattern` matches; captures the groups of every match, one match after the other.
+///
+/// The groups of a match are numbered from the number of groups captured so far. A group that took no part leaves its
+/// number to the next match, as in v3. After an empty match the search goes on one byte further; v3 goes on one byte
+/// after where the *search* began, and so reports an empty match further on many times over; it also looks for a match
+/// that is not empty at the same place first.
+pub(super) fn all(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &mut Findings) -> Result<bool, LimitExceeded> {
+    if wanted == Wanted::Verdict {
+        return pattern.is_match(input);
+    }
+    let mut groups = Vec::new();
+    let mut start = 0;
+    let mut captured = 0_usize;
+    let mut matched = false;
+    while pattern.captures(input, start, &mut groups)? {
+        matched = true;
+        if let Some(Some(whole)) = groups.first() {
+            start = if whole.is_empty() { whole.end.saturating_add(1) } else { whole.end };
+        }
+        let base = captured;
+        for (group, range) in groups.drain(..).enumerate() {
+            if let Some(range) = range {
+                findings.locate(&range);
+                findings.capture(base.saturating_add(group), range);
+                captured = captured.saturating_add(1);
+            }
+        }
+    }
+    Ok(matched)
+}

@@ -1,0 +1,104 @@
+//! Operators that compare the input with a text, byte by byte and case-sensitively.
+
+use super::findings::{Findings, Wanted};
+use memchr::memmem;
+use std::ops::Range;
+
+/// How a text and the input are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    BeginsWith,
+    Contains,
+    ContainsWord,
+    EndsWith,
+    StrEq,
+    StrMatch,
+    Within,
+}
+
+impl Comparison {
+    pub(super) fn evaluate(self, text: &[u8], input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
+        let Some(found) = self.find(text, input) else { return false };
+        if let (Some(range), Wanted::Findings) = (found, wanted) {
+            findings.locate(&range);
+        }
+        true
+    }
+
+    /// Where a match is found: `Some(None)` for a match that v3 logs without an offset.
+    fn find(self, text: &[u8], input: &[u8]) -> Option<Option<Range<usize>>> {
+        match self {
+            Self::BeginsWith => input.starts_with(text).then_some(Some(0..text.len())),
+            Self::EndsWith => {
+                let start = input.strip_suffix(text)?.len();
+                Some(Some(start..input.len()))
+            }
+            Self::Contains => {
+                let start = memmem::find(input, text)?;
+                Some(Some(start..start.saturating_add(text.len())))
+            }
+            Self::StrMatch => memmem::find(input, text).map(|_| None),
+            Self::StrEq => (text == input).then_some(None),
+            Self::ContainsWord if text.is_empty() || text == input => Some(None),
+            Self::ContainsWord => find_word(text, input).map(Some),
+            Self::Within if input.is_empty() => Some(None),
+            Self::Within => {
+                let start = memmem::find(text, input)?;
+                // The offset is one into the text, as in v3.
+                Some(Some(start..start.saturating_add(input.len())))
+            }
+        }
+    }
+}
+
+/// The first occurrence of `word` that no letter touches; digits and all else are boundaries.
+fn find_word(word: &[u8], input: &[u8]) -> Option<Range<usize>> {
+    let is_boundary = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphabetic());
+    let finder = memmem::Finder::new(word);
+    let mut start = 0;
+    loop {
+        start += finder.find(input.get(start..)?)?;
+        let end = start.saturating_add(word.len());
+        let before = start.checked_sub(1).and_then(|before| input.get(before));
+        if is_boundary(before) && is_boundary(input.get(end)) {
+            return Some(start..end);
+        }
+        start += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offset(comparison: Comparison, text: &str, input: &str) -> Option<Option<Range<usize>>> {
+        comparison.find(text.as_bytes(), input.as_bytes())
+    }
+
+    #[test]
+    fn a_word_has_no_letters_beside_it() {
+        assert_eq!(offset(Comparison::ContainsWord, "cat", "concat cat2"), Some(Some(7..10)));
+        assert_eq!(offset(Comparison::ContainsWord, "cat", "concat cats"), None);
+        assert_eq!(offset(Comparison::ContainsWord, "", "anything"), Some(None));
+    }
+
+    #[test]
+    fn offsets_lie_in_the_input_but_those_of_within_in_the_text() {
+        assert_eq!(offset(Comparison::EndsWith, ".php", "/index.php"), Some(Some(6..10)));
+        assert_eq!(offset(Comparison::Contains, "index", "/index.php"), Some(Some(1..6)));
+        assert_eq!(offset(Comparison::Within, "GET POST PUT", "POST"), Some(Some(4..8)));
+    }
+
+    #[test]
+    fn an_empty_input_lies_within_any_text() {
+        assert_eq!(offset(Comparison::Within, "GET", ""), Some(None));
+        assert_eq!(offset(Comparison::Within, "", ""), Some(None));
+        assert_eq!(offset(Comparison::Within, "", "GET"), None);
+    }
+
+    #[test]
+    fn case_matters() {
+        assert_eq!(offset(Comparison::StrEq, "Get", "GET"), None);
+        assert_eq!(offset(Comparison::BeginsWith, "G", "get"), None);
+    }
+}

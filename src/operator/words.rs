@@ -1,0 +1,90 @@
+//! `@pm` and `@pmFromFile`: the words of an argument or of files.
+
+use super::findings::{Findings, Wanted};
+use crate::pattern::{Words, WordsError};
+use std::borrow::Cow;
+
+/// The words of `@pm`: separated by white space, with `|41|` for bytes in hexadecimal and a backslash before `:`, `;`,
+/// `\` and `"`. An argument that uses these marks otherwise is taken as it is written.
+pub(super) fn from_argument(argument: &[u8]) -> Result<Words, WordsError> {
+    let text = unescape(argument).map_or(Cow::Borrowed(argument), Cow::Owned);
+    Words::new(text.split(|byte| matches!(byte, b'\t'..=b'\r' | b' ')))
+}
+
+/// The words of `@pmFromFile`: one a line, blanks and all; no empty lines, and none that begin with `#`.
+pub(super) fn from_files(files: &[Vec<u8>]) -> Result<Words, WordsError> {
+    let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
+    Words::new(lines.filter(|line| !line.starts_with(b"#")))
+}
+
+/// Whether one of the words occurs in the input; captures it as spelled in the rule.
+///
+/// v3 captures the text of its automaton's node, which for overlapping words is none of them (`abc` for the words
+/// `abcd` and `bc` in `abcd`).
+pub(super) fn evaluate(words: &Words, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
+    let Some(found) = words.find(input) else { return false };
+    if wanted == Wanted::Findings {
+        findings.locate(&(found.start..found.end));
+        findings.capture_text(words.word(found.word).unwrap_or_default());
+    }
+    true
+}
+
+/// Resolves the marks in an argument of `@pm`; `None` when they are not used as they should be.
+fn unescape(argument: &[u8]) -> Option<Vec<u8>> {
+    let blanks = argument.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let text = argument.get(blanks..)?;
+    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+    let mut output = Vec::with_capacity(text.len());
+    let mut hexadecimal = false;
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'|' => hexadecimal = !hexadecimal,
+            _ if hexadecimal => {
+                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                output.push(digit(byte)? << 4 | digit(bytes.next()?)?);
+            }
+            b'\\' => output.push(bytes.next().filter(|byte| matches!(byte, b':' | b';' | b'\\' | b'"'))?),
+            _ => output.push(byte),
+        }
+    }
+    Some(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(argument: &str) -> Vec<String> {
+        let words = from_argument(argument.as_bytes()).unwrap();
+        words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    #[test]
+    fn words_are_separated_by_white_space() {
+        assert_eq!(words("  curl\twget  nmap "), ["curl", "wget", "nmap"]);
+    }
+
+    #[test]
+    fn marks_are_resolved_and_otherwise_kept() {
+        assert_eq!(words(r"x|4142|y \:z"), ["xABy", ":z"]);
+        assert_eq!(words(r"x|41y z"), ["x|41y", "z"]);
+        assert_eq!(words(r"a\b c"), [r"a\b", "c"]);
+        assert_eq!(words(r#""quoted words""#), ["quoted", "words"]);
+    }
+
+    #[test]
+    fn a_file_holds_one_word_a_line() {
+        let words = from_files(&[b"# tools\nnmap scan\n\n x\n".to_vec(), b"last".to_vec()]).unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), [&b"nmap scan"[..], b" x", b"last"]);
+    }
+
+    #[test]
+    fn the_word_is_captured_as_spelled_in_the_rule() {
+        let mut findings = Findings::default();
+        assert!(evaluate(&from_argument(b"NMap").unwrap(), b"an nmAP scan", Wanted::Findings, &mut findings));
+        assert_eq!(findings.offsets, [(3, 4)]);
+        assert_eq!(findings.captures.first().unwrap().bytes(b"an nmAP scan"), b"NMap");
+    }
+}

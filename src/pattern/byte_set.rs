@@ -1,0 +1,100 @@
+//! A set of bytes: what a character class of a pattern, or a `@validateByteRange` argument, stands for.
+
+use std::ops::RangeInclusive;
+
+/// A set of byte values, one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ByteSet {
+    low: u128,
+    high: u128,
+}
+
+impl ByteSet {
+    /// The set of no byte.
+    pub const EMPTY: Self = Self { low: 0, high: 0 };
+    /// The set of all 256 bytes.
+    pub const ALL: Self = Self { low: u128::MAX, high: u128::MAX };
+
+    /// The set of the bytes in `range`.
+    #[must_use]
+    pub fn range(range: RangeInclusive<u8>) -> Self {
+        range.fold(Self::EMPTY, Self::with)
+    }
+
+    /// The set of the bytes that occur in `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        bytes.iter().copied().fold(Self::EMPTY, Self::with)
+    }
+
+    /// This set and `byte`.
+    #[must_use]
+    pub const fn with(self, byte: u8) -> Self {
+        let bit = 1 << (byte & 127);
+        if byte < 128 { Self { low: self.low | bit, ..self } } else { Self { high: self.high | bit, ..self } }
+    }
+
+    /// Whether `byte` is in the set.
+    #[must_use]
+    pub const fn contains(self, byte: u8) -> bool {
+        let half = if byte < 128 { self.low } else { self.high };
+        half >> (byte & 127) & 1 == 1
+    }
+
+    /// The bytes of either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self { low: self.low | other.low, high: self.high | other.high }
+    }
+
+    /// The bytes that are not in the set.
+    #[must_use]
+    pub const fn complement(self) -> Self {
+        Self { low: !self.low, high: !self.high }
+    }
+
+    /// The set with the other case of each of its ASCII letters.
+    #[must_use]
+    pub fn fold_case(self) -> Self {
+        (b'a'..=b'z').fold(self, |set, lower| {
+            let upper = lower.to_ascii_uppercase();
+            if set.contains(lower) || set.contains(upper) { set.with(lower).with(upper) } else { set }
+        })
+    }
+
+    /// The runs of neighbouring bytes, lowest first.
+    pub fn ranges(self) -> impl Iterator<Item = RangeInclusive<u8>> {
+        let mut next = Some(0u8);
+        std::iter::from_fn(move || {
+            let start = (next?..=u8::MAX).find(|&byte| self.contains(byte))?;
+            let end = (start..=u8::MAX).take_while(|&byte| self.contains(byte)).last()?;
+            next = end.checked_add(1);
+            Some(start..=end)
+        })
+    }
+}
+
+impl std::fmt::Debug for ByteSet {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.ranges()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_both_halves_and_the_last_byte() {
+        let set = ByteSet::range(120..=130).with(0).with(255);
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [0..=0, 120..=130, 255..=255]);
+        assert_eq!(ByteSet::ALL.ranges().collect::<Vec<_>>(), [0..=255]);
+        assert_eq!(ByteSet::EMPTY.ranges().next(), None);
+    }
+
+    #[test]
+    fn folding_adds_the_other_case_and_nothing_else() {
+        let folded = ByteSet::of(b"k-Z\xe9").fold_case();
+        assert_eq!(folded, ByteSet::of(b"kK-zZ\xe9"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Many words looked for at once, whatever the case of their letters.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+
+/// A set of words, compiled to be searched for in one pass.
+#[derive(Debug)]
+pub struct Words {
+    words: Vec<Box<[u8]>>,
+    automaton: AhoCorasick,
+}
+
+/// Where a word was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WordMatch {
+    /// Which word it is, in the order given.
+    pub word: usize,
+    /// The offset of its first byte.
+    pub start: usize,
+    /// The offset after its last byte.
+    pub end: usize,
+}
+
+/// There are too many words for one automaton.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("too many words: {0}")]
+pub struct WordsError(String);
+
+impl Words {
+    /// Compiles `words`. ASCII letters match in either case; an empty word is left out.
+    ///
+    /// # Errors
+    /// When the words are too many or too long for an automaton (gigabytes).
+    pub fn new<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Result<Self, WordsError> {
+        let words: Vec<Box<[u8]>> = words.into_iter().filter(|word| !word.is_empty()).map(Box::from).collect();
+        let automaton = AhoCorasickBuilder::new()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(&words)
+            .map_err(|error| WordsError(error.to_string()))?;
+        Ok(Self { words, automaton })
+    }
+
+    /// The match that ends first; of those that end at the same place, the longest.
+    #[must_use]
+    pub fn find(&self, input: &[u8]) -> Option<WordMatch> {
+        let found = self.automaton.find(input)?;
+        Some(WordMatch { word: found.pattern().as_usize(), start: found.start(), end: found.end() })
+    }
+
+    /// A word as it was given.
+    #[must_use]
+    pub fn word(&self, index: usize) -> Option<&[u8]> {
+        self.words.get(index).map(AsRef::as_ref)
+    }
+
+    /// All words as they were given, empty ones left out.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.words.iter().map(AsRef::as_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(words: &[&[u8]], input: &[u8]) -> Option<(usize, usize, usize)> {
+        let words = Words::new(words.iter().copied()).unwrap();
+        words.find(input).map(|found| (found.word, found.start, found.end))
+    }
+
+    #[test]
+    fn the_match_that_ends_first_wins() {
+        assert_eq!(found(&[b"windmill", b"mil"], b"a windmill"), Some((1, 6, 9)));
+    }
+
+    #[test]
+    fn the_longest_of_those_that_end_together_wins() {
+        assert_eq!(found(&[b"mill", b"windmill"], b"a windmill"), Some((1, 2, 10)));
+    }
+
+    #[test]
+    fn case_matters_neither_in_the_word_nor_in_the_input() {
+        assert_eq!(found(&[b"Mill"], b"MILL"), Some((0, 0, 4)));
+        assert_eq!(found(&["é".as_bytes()], "É".as_bytes()), None);
+    }
+
+    #[test]
+    fn no_words_never_match() {
+        assert_eq!(found(&[], b"mill"), None);
+        assert_eq!(found(&[b""], b"mill"), None);
+    }
+}

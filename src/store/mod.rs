@@ -1,0 +1,44 @@
+//! Keeps variables that outlive a transaction: takes a record and a name, gives a value; imports `graph`.
+//!
+//! Everything stands behind [`Store`]; [`MemoryStore`] keeps it in the process.
+
+mod memory;
+
+pub use memory::MemoryStore;
+
+use crate::graph::PersistentCollection;
+use std::time::SystemTime;
+
+/// What names one record: the variables of one address, session, user, resource, or of all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordKey {
+    /// The collection.
+    pub collection: PersistentCollection,
+    /// The key that `initcol`, `setsid`, `setuid` or `setrsc` gave; empty where none did.
+    pub key: Box<[u8]>,
+    /// `SecWebAppId`
+    pub web_app: Box<str>,
+}
+
+/// Where persistent collections are kept. Names are compared without regard to ASCII case.
+///
+/// Each call is atomic by itself, so that counters stay right when transactions run at the same time.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The value of a variable.
+    fn read(&self, record: &RecordKey, name: &[u8]) -> Option<Vec<u8>>;
+
+    /// Every variable of a record with its value, sorted by name.
+    fn read_all(&self, record: &RecordKey) -> Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// Sets a variable.
+    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8]);
+
+    /// Adds to a variable, where what is no number counts as 0, and gives the sum.
+    fn add(&self, record: &RecordKey, name: &[u8], amount: i64) -> i64;
+
+    /// Removes a variable.
+    fn remove(&self, record: &RecordKey, name: &[u8]);
+
+    /// Removes a variable at a moment, unless it is set anew before; nothing happens where it does not exist.
+    fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime);
+}

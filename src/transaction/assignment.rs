@@ -1,0 +1,105 @@
+//! `setvar`: writes to TX and to persistent collections.
+
+use super::Transaction;
+use super::debug::shown;
+use crate::collection::TxSlot;
+use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
+use crate::operator::leading_integer;
+use crate::vocabulary::Variable;
+
+impl Transaction {
+    /// The assignments of a rule, its updates first; done once for each value that matches.
+    pub(super) fn assign_all(&mut self, graph: &RuleGraph, rule: &Rule) {
+        let updates = rule.updated.as_ref().map_or(&[][..], |updated| &updated.assignments);
+        for assignment in updates.iter().chain(&rule.assignments) {
+            self.debug(4, || "Running [independent] (non-disruptive) action: setvar".to_owned());
+            self.assign(graph, rule, assignment);
+        }
+    }
+
+    pub(super) fn assign(&mut self, graph: &RuleGraph, rule: &Rule, assignment: &Assignment) {
+        match PersistentCollection::of(assignment.variable) {
+            Some(collection) => self.assign_persistent(graph, rule, assignment, collection),
+            None => self.assign_tx(graph, rule, assignment),
+        }
+    }
+
+    fn assign_tx(&mut self, graph: &RuleGraph, rule: &Rule, assignment: &Assignment) {
+        let slot = self.tx_slot(graph, rule, assignment);
+        let value = match &assignment.change {
+            AssignmentChange::Set(template) => Some(self.expand_text(graph, Some(rule), template)),
+            AssignmentChange::Remove => None,
+            AssignmentChange::Add(template) => {
+                let amount = self.amount(graph, rule, template);
+                Some(self.tx_sum(slot, amount))
+            }
+            AssignmentChange::Subtract(template) => {
+                let amount = self.amount(graph, rule, template);
+                Some(self.tx_sum(slot, amount.saturating_neg()))
+            }
+        };
+        self.collections.tx.write(slot, value);
+        if let Some(value) = value {
+            self.debug(8, || {
+                let value = shown(self.collections.arena.read(value), usize::MAX);
+                format!("Saving variable: TX:{} with value: {value}", assignment.key_template.source())
+            });
+        }
+    }
+
+    fn tx_slot(&mut self, graph: &RuleGraph, rule: &Rule, assignment: &Assignment) -> TxSlot {
+        if let Some(name) = assignment.key.as_ref().and_then(|key| key.tx) {
+            return self.collections.tx.known(name);
+        }
+        let key = self.expand(graph, Some(rule), &assignment.key_template);
+        self.collections.tx.find_or_make(&graph.tx_names, &key)
+    }
+
+    fn tx_sum(&mut self, slot: TxSlot, amount: i64) -> crate::collection::Text {
+        let before = self.collections.tx.read(slot).map_or(0, |value| leading_integer(self.collections.arena.read(value)));
+        self.collections.arena.store(before.saturating_add(amount).to_string().as_bytes())
+    }
+
+    fn amount(&mut self, graph: &RuleGraph, rule: &Rule, template: &crate::graph::Template) -> i64 {
+        match template.as_literal() {
+            Some(literal) => leading_integer(literal),
+            None => leading_integer(&self.expand(graph, Some(rule), template)),
+        }
+    }
+
+    fn assign_persistent(&mut self, graph: &RuleGraph, rule: &Rule, assignment: &Assignment, collection: PersistentCollection) {
+        let key = self.expand(graph, Some(rule), &assignment.key_template);
+        let record = self.collections.record_key(collection, graph);
+        let store = self.ground.store.clone();
+        let value = match &assignment.change {
+            AssignmentChange::Set(template) => {
+                let value = self.expand(graph, Some(rule), template);
+                store.write(&record, &key, &value);
+                value
+            }
+            AssignmentChange::Add(template) => store.add(&record, &key, self.amount(graph, rule, template)).to_string().into_bytes(),
+            AssignmentChange::Subtract(template) => {
+                store.add(&record, &key, self.amount(graph, rule, template).saturating_neg()).to_string().into_bytes()
+            }
+            AssignmentChange::Remove => return store.remove(&record, &key),
+        };
+        self.debug(8, || {
+            let name = collection.variable().name();
+            format!("Saving variable: {name}:{} with value: {}", shown(&key, usize::MAX), shown(&value, usize::MAX))
+        });
+    }
+
+    /// `expirevar`: the variable goes after some seconds. Variables of TX live as long as the transaction anyway.
+    pub(super) fn expire(&mut self, graph: &RuleGraph, rule: &Rule, variable: Variable, key: &[u8], seconds: &[u8]) {
+        let Some(collection) = PersistentCollection::of(variable) else {
+            return self.debug(4, || "Variables of TX do not expire: they live as long as the transaction.".to_owned());
+        };
+        let seconds = u64::try_from(leading_integer(seconds)).unwrap_or(0);
+        let moment = std::time::SystemTime::now().checked_add(std::time::Duration::from_secs(seconds));
+        if let Some(moment) = moment {
+            let record = self.collections.record_key(collection, graph);
+            self.ground.store.expire(&record, key, moment);
+            self.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), shown(key, 80)));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The debug log: messages are put together only when somebody reads them.
+
+use super::Transaction;
+use std::fmt;
+
+/// Receives debug messages.
+pub trait DebugLog: Send + Sync + fmt::Debug {
+    /// The highest level that is wanted, 0 to 9.
+    fn level(&self) -> u8;
+
+    /// A message, with the transaction's id and the request's URI.
+    fn write(&self, level: u8, transaction: &str, uri: &[u8], message: &str);
+}
+
+impl Transaction {
+    /// Whether messages of this level are wanted.
+    pub(super) fn debugs(&self, level: u8) -> bool {
+        self.ground.debug_log.as_ref().is_some_and(|log| log.level() >= level)
+    }
+
+    /// Writes a message, if messages of this level are wanted.
+    pub(super) fn debug(&self, level: u8, message: impl FnOnce() -> String) {
+        if let Some(log) = self.ground.debug_log.as_ref().filter(|log| log.level() >= level) {
+            let uri = self.collections.arena.read(self.collections.scalars.request_uri_raw);
+            log.write(level, &self.id(), uri, &message());
+        }
+    }
+}
+
+/// Bytes as the logs show them: what is not printable ASCII as `\xHH`, cut after so many bytes.
+pub(super) fn shown(bytes: &[u8], limit: usize) -> String {
+    let cut = bytes.get(..limit).unwrap_or(bytes);
+    let mut text = String::with_capacity(cut.len() + 32);
+    for byte in cut {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            other => text.push_str(&format!("\\x{other:02x}")),
+        }
+    }
+    if bytes.len() > limit {
+        text.push_str(&format!(" ({} characters omitted)", bytes.len() - limit));
+    }
+    text
+}

@@ -1,0 +1,178 @@
+//! The phase machine: takes one request and its response piece by piece, evaluates the rules of each phase, gives verdicts and what matched;
+//! imports `collection`, `store`, `graph` and the pure rooms.
+
+mod assignment;
+mod control;
+mod debug;
+mod effects;
+mod evaluate;
+mod expand;
+mod matches;
+mod phases;
+mod request;
+mod request_body;
+mod response;
+mod slots;
+mod verdict;
+
+pub use debug::DebugLog;
+pub use matches::RuleMatch;
+pub use verdict::{Intervention, Verdict};
+
+use crate::collection::{Collections, NO_SEVERITY, Selected, Text};
+use crate::graph::{AuditEngine, BodyProcessor, EngineMode, LogLetters, MarkerId, Phase, RuleGraph};
+use crate::operator::Findings;
+use crate::store::Store;
+use control::Overrides;
+use slots::Slots;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a transaction stands on: shared, never changed by it.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The rules.
+    pub graph: Arc<RuleGraph>,
+    /// Where persistent collections are kept.
+    pub store: Arc<dyn Store>,
+    /// Where debug messages go, if anywhere.
+    pub debug_log: Option<Arc<dyn DebugLog>>,
+}
+
+/// One request with its response, judged by a rule set.
+///
+/// The host calls the `process_…` functions in their order, as far as the exchange gets, and [`process_logging`](Self::process_logging) at the
+/// end. Each gives a [`Verdict`]; after one that intervenes the host stops, and still calls `process_logging`.
+#[derive(Debug)]
+pub struct Transaction {
+    ground: Ground,
+    collections: Collections,
+    slots: Slots,
+    matches: Vec<RuleMatch>,
+    flow: Flow,
+    overrides: Overrides,
+    pending: verdict::Pending,
+    body_processor: Option<BodyProcessor>,
+    scratch: Scratch,
+}
+
+/// Where evaluation stands.
+#[derive(Debug, Default)]
+struct Flow {
+    skip: u32,
+    skip_after: Option<MarkerId>,
+    allow: Option<crate::graph::AllowScope>,
+}
+
+/// Memory that is used again and again.
+#[derive(Debug, Default)]
+struct Scratch {
+    selected: Vec<Selected>,
+    findings: Findings,
+}
+
+impl Transaction {
+    /// A transaction with an id of its own.
+    pub fn new(ground: Ground) -> Self {
+        let collections = Collections::default();
+        let (seconds, micros) = collections.clock.epoch();
+        let id = format!("{seconds}{:04}.{:06}", micros / 100, unique_number() % 1_000_000);
+        Self::begin(ground, collections, &id)
+    }
+
+    /// A transaction with an id that the host gives.
+    pub fn with_id(ground: Ground, id: &str) -> Self {
+        Self::begin(ground, Collections::default(), id)
+    }
+
+    fn begin(ground: Ground, mut collections: Collections, id: &str) -> Self {
+        collections.tx.reset(&ground.graph.tx_names);
+        collections.highest_severity = NO_SEVERITY;
+        collections.scalars.unique_id = collections.arena.store(id.as_bytes());
+        let zero = collections.arena.store(b"0");
+        collections.scalars.urlencoded_error = zero;
+        let transaction = Self {
+            ground,
+            collections,
+            slots: Slots::default(),
+            matches: Vec::new(),
+            flow: Flow::default(),
+            overrides: Overrides::default(),
+            pending: verdict::Pending::default(),
+            body_processor: None,
+            scratch: Scratch::default(),
+        };
+        transaction.debug(4, || "Initializing transaction".to_owned());
+        transaction
+    }
+
+    /// The id: UNIQUE_ID.
+    pub fn id(&self) -> String {
+        self.lossy(self.collections.scalars.unique_id)
+    }
+
+    /// The rules that matched and are logged, in the order of their matches.
+    pub fn matches(&self) -> &[RuleMatch] {
+        &self.matches
+    }
+
+    /// The value of a TX variable, for hosts that show scores.
+    pub fn tx(&self, key: &str) -> Option<String> {
+        let tx = &self.collections.tx;
+        let slot = tx.find(&self.ground.graph.tx_names, key.as_bytes())?;
+        tx.read(slot).map(|value| self.lossy(value))
+    }
+
+    /// The rules that judge it.
+    pub fn graph(&self) -> &Arc<RuleGraph> {
+        &self.ground.graph
+    }
+
+    /// The mode of the engine, as the settings say and `ctl:ruleEngine` changed it.
+    pub fn engine_mode(&self) -> EngineMode {
+        self.overrides.engine.unwrap_or_else(|| self.ground.graph.settings.engine_mode())
+    }
+
+    /// Whether the audit log is on, as the settings say and `ctl:auditEngine` changed it.
+    pub fn audit_engine(&self) -> AuditEngine {
+        self.overrides.audit_engine.or(self.ground.graph.settings.audit_engine).unwrap_or(AuditEngine::Off)
+    }
+
+    /// The parts of the audit log, as the settings say and `ctl:auditLogParts` changed them.
+    pub fn audit_parts(&self) -> LogLetters {
+        let default = || LogLetters::parse("ABCFHZ").unwrap_or_default();
+        self.overrides.audit_parts.or(self.ground.graph.settings.audit_parts).unwrap_or_else(default)
+    }
+
+    fn lossy(&self, text: Text) -> String {
+        String::from_utf8_lossy(self.collections.arena.read(text)).into_owned()
+    }
+
+    fn is_disabled(&self) -> bool {
+        if self.engine_mode() == EngineMode::Off {
+            self.debug(4, || "Rule engine disabled, returning...".to_owned());
+            return true;
+        }
+        false
+    }
+
+    /// The last phase: rules of phase 5 run. The host calls it once, whatever happened before.
+    pub fn process_logging(&mut self) {
+        self.debug(4, || "Starting phase LOGGING. (SecRules 5)".to_owned());
+        if !self.is_disabled() {
+            self.run_phase(Phase::Logging);
+        }
+    }
+}
+
+/// A number that no other transaction of this process has, and that cannot be guessed.
+fn unique_number() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut hasher = std::hash::RandomState::new().build_hasher();
+    hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

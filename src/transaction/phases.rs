@@ -1,0 +1,82 @@
+//! Runs the rules of a phase: markers, skips, allow, removals.
+
+use super::Transaction;
+use crate::graph::{AllowScope, Phase, Removal, Rule, RuleFilter, RuleGraph, Step};
+use std::sync::Arc;
+
+impl Transaction {
+    /// Runs a phase, unless an earlier `allow` reaches it.
+    pub(super) fn run_phase(&mut self, phase: Phase) {
+        let graph = Arc::clone(&self.ground.graph);
+        let steps = graph.phases.at(phase);
+        self.debug(9, || format!("This phase consists of {} rule(s).", steps.len()));
+        let allowed = match self.flow.allow {
+            Some(AllowScope::Everything) => phase != Phase::Logging,
+            Some(AllowScope::Request) => phase <= Phase::RequestBody,
+            Some(AllowScope::Phase) | None => false,
+        };
+        if allowed {
+            return self.debug(9, || {
+                "Skipping all rules evaluation on this phase as request through the utilization of an `allow' action.".to_owned()
+            });
+        }
+        self.flow.allow = None;
+        for step in steps {
+            match step {
+                Step::Marker(marker) => {
+                    if self.flow.skip_after == Some(*marker) {
+                        self.flow.skip_after = None;
+                    }
+                }
+                Step::Rule(index) => {
+                    let Some(rule) = graph.rule(*index) else { continue };
+                    if self.is_passed_over(&graph, rule) {
+                        continue;
+                    }
+                    self.evaluate_chain(&graph, *index);
+                    if self.is_decided() {
+                        self.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_passed_over(&mut self, graph: &RuleGraph, rule: &Rule) -> bool {
+        if let Some(marker) = self.flow.skip_after {
+            self.debug(9, || format!("Skipped rule id '{}' due to a SecMarker: {}", rule.reference(), graph.marker(marker)));
+            return true;
+        }
+        if self.flow.skip > 0 {
+            self.flow.skip -= 1;
+            let left = self.flow.skip;
+            self.debug(9, || format!("Skipped rule id '{}' due to a `skip' action. Still {left} to be skipped.", rule.reference()));
+            return true;
+        }
+        if self.flow.allow.is_some() {
+            // The spelling is ModSecurity's own: logs are searched for it.
+            self.debug(9, || format!("Skipped rule id '{}' as request trough the utilization of an `allow' action.", rule.reference()));
+            return true;
+        }
+        if let Some(removal) = rule.removed {
+            let by = match removal {
+                Removal::Id => "an SecRuleRemove",
+                Removal::Message => "a SecRuleRemoveByMsg",
+                Removal::Tag => "a SecRuleRemoveByTag",
+            };
+            self.debug(9, || format!("Skipped rule id '{}'. Removed by {by} directive.", rule.reference()));
+            return true;
+        }
+        let removed_now = self.overrides.removed_rules.iter().any(|filter| match filter {
+            RuleFilter::Tag(tag) => rule.has_tag(tag),
+            RuleFilter::Message(message) => rule.has_message(message),
+            // Removal by id is the rule's own business: actions without targets are exempt from it.
+            RuleFilter::Ids(_) => false,
+        });
+        if removed_now {
+            self.debug(9, || format!("Skipped rule id '{}'. Skipped due to a ruleRemoveByTag action.", rule.reference()));
+        }
+        removed_now
+    }
+}

@@ -1,0 +1,123 @@
+//! The connection, the request line and the request headers.
+
+use super::{Transaction, Verdict};
+use crate::collection::{Argument, ArgumentOrigin, Entry, Offsets};
+use crate::graph::{BodyProcessor, Phase};
+use crate::http::content_type::{FormType, form_type};
+use crate::http::request_target::{RequestTarget, request_line, request_protocol};
+use crate::http::{arguments, authorization, cookies, host};
+
+impl Transaction {
+    /// A connection was made. Rules of phase 0 run, even where the engine is off, as in ModSecurity v3.
+    pub fn process_connection(&mut self, client: &str, client_port: u16, server: &str, server_port: u16) -> Verdict {
+        self.debug(4, || "Transaction context created.".to_owned());
+        self.debug(4, || "Starting phase CONNECTION. (SecRules 0)".to_owned());
+        let Self { collections, .. } = self;
+        collections.scalars.remote_addr = collections.arena.store(client.as_bytes());
+        collections.scalars.remote_port = collections.arena.store(client_port.to_string().as_bytes());
+        collections.scalars.server_addr = collections.arena.store(server.as_bytes());
+        collections.scalars.server_port = collections.arena.store(server_port.to_string().as_bytes());
+        self.run_phase(Phase::Connection);
+        self.take_verdict()
+    }
+
+    /// The request line: the target as received, the method, and the version without `HTTP/`.
+    pub fn process_uri(&mut self, target: &[u8], method: &[u8], version: &[u8]) -> Verdict {
+        self.debug(4, || "Starting phase URI. (SecRules 0 + 1/2)".to_owned());
+        let split = RequestTarget::new(target);
+        let separator = self.ground.graph.settings.separator();
+        let query_offset = method.len() + 1 + split.query_string_offset().unwrap_or(0);
+        let decoded: Vec<_> =
+            split.query_string().map(|query| arguments::split(query, separator).map(|raw| raw.decode()).collect()).unwrap_or_default();
+        let arena = &mut self.collections.arena;
+        let scalars = &mut self.collections.scalars;
+        scalars.request_method = arena.store(method);
+        scalars.request_uri_raw = arena.store(split.raw());
+        scalars.request_uri = arena.store(split.uri());
+        scalars.request_filename = arena.store(split.filename());
+        scalars.request_basename = arena.store(split.basename().unwrap_or_default());
+        scalars.query_string = arena.store(split.query_string().unwrap_or_default());
+        scalars.request_protocol = arena.store(&request_protocol(version));
+        scalars.request_line = arena.store(&request_line(method, target, version));
+        for argument in &decoded {
+            let offsets = Offsets { name: query_offset + argument.offset, value: query_offset + argument.value_offset() };
+            let entry = self.collections.entry(&argument.name, &argument.value, offsets);
+            self.flag_encoding(argument.invalid_encoding);
+            self.add_argument(ArgumentOrigin::Query, entry);
+        }
+        self.sum_arguments();
+        self.take_verdict()
+    }
+
+    /// A request header.
+    pub fn add_request_header(&mut self, name: &[u8], value: &[u8]) {
+        let entry = self.collections.entry(name, value, Offsets::default());
+        self.collections.request_headers.push(entry);
+        let arena = &mut self.collections.arena;
+        let scalars = &mut self.collections.scalars;
+        if name.eq_ignore_ascii_case(b"cookie") {
+            for cookie in cookies::parse(value) {
+                let name = entry.value.part(cookie.name_offset, cookie.name.len());
+                let value = entry.value.part(cookie.value_offset(), cookie.value.len());
+                let offsets = Offsets { name: cookie.name_offset, value: cookie.value_offset() };
+                self.collections.cookies.push(Entry { name, value, offsets });
+            }
+        } else if name.eq_ignore_ascii_case(b"content-type") {
+            let processor = form_type(value).map(|form| match form {
+                FormType::Multipart => BodyProcessor::Multipart,
+                FormType::UrlEncoded => BodyProcessor::Urlencoded,
+            });
+            if let Some(processor) = processor {
+                self.body_processor = Some(processor);
+                scalars.body_processor = arena.store(processor.name().as_bytes());
+            }
+        } else if name.eq_ignore_ascii_case(b"host") {
+            scalars.server_name = arena.store(host::server_name(value));
+        } else if name.eq_ignore_ascii_case(b"authorization") {
+            scalars.auth_type = arena.store(authorization::auth_type(value));
+            scalars.remote_user = authorization::basic_user(value).map(|user| arena.store(&user));
+        }
+    }
+
+    /// All request headers are there: rules of phase 1 run.
+    pub fn process_request_headers(&mut self) -> Verdict {
+        self.debug(4, || "Starting phase REQUEST_HEADERS.  (SecRules 1)".to_owned());
+        if !self.is_disabled() {
+            self.run_phase(Phase::RequestHeaders);
+        }
+        self.take_verdict()
+    }
+
+    /// Adds an argument, unless there are too many. Gives whether it was added.
+    pub(super) fn add_argument(&mut self, origin: ArgumentOrigin, entry: Entry) -> bool {
+        let limit = self.ground.graph.settings.arguments_limit;
+        if let Some(limit) = limit.filter(|limit| self.collections.arguments.len() >= *limit) {
+            self.debug(4, || format!("Skipping request argument, over limit ({limit})"));
+            return false;
+        }
+        self.debug_argument(origin_name(origin), entry);
+        self.collections.arguments.push(Argument { origin, entry });
+        true
+    }
+
+    pub(super) fn debug_argument(&self, origin: &str, entry: Entry) {
+        self.debug(4, || {
+            let shown = |text| String::from_utf8_lossy(self.collections.arena.read(text)).into_owned();
+            format!("Adding request argument ({origin}): name \"{}\", value \"{}\"", shown(entry.name), shown(entry.value))
+        });
+    }
+
+    pub(super) fn flag_encoding(&mut self, invalid: bool) {
+        if invalid {
+            self.collections.scalars.urlencoded_error = self.collections.arena.store(b"1");
+        }
+    }
+}
+
+fn origin_name(origin: ArgumentOrigin) -> &'static str {
+    match origin {
+        ArgumentOrigin::Query => "GET",
+        ArgumentOrigin::Form => "POST",
+        ArgumentOrigin::Json => "JSON",
+    }
+}

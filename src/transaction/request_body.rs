@@ -1,0 +1,317 @@
+//! The request body: gathered up to its limit, read by its processor, then judged.
+
+use super::verdict::Intervention;
+use super::{Transaction, Verdict};
+use crate::body::json::{self, JsonLimits};
+use crate::body::multipart::{Multipart, MultipartFlags, MultipartLimits};
+use crate::body::xml::{XmlDocument, XmlLimits};
+use crate::body::{BodyError, urlencoded};
+use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
+use crate::graph::{BodyProcessor, EngineMode, LimitAction, Phase};
+use std::ops::ControlFlow;
+
+/// The message of a body that is too long without its files.
+const TOO_LONG: &str = "Request body excluding files is bigger than the maximum expected.";
+
+impl Transaction {
+    /// A chunk of the request body. What is beyond the limit is dropped, and the settings say what happens then.
+    ///
+    /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
+    pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
+        let settings = &self.ground.graph.settings;
+        let limit = settings.request_body_limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        let space = limit.saturating_sub(self.collections.arena.request_body().len());
+        self.debug(9, || format!("Appending request body: {} bytes. Limit set to: {limit}", chunk.len()));
+        if chunk.len() <= space {
+            self.collections.arena.append_request_body(chunk);
+            return Verdict::Pass;
+        }
+        let action = settings.request_body_limit_action;
+        self.collections.scalars.inbound_data_error = self.collections.arena.store(b"1");
+        self.debug(5, || "Request body is bigger than the maximum expected.".to_owned());
+        match action {
+            Some(LimitAction::ProcessPartial) => {
+                self.debug(5, || "Request body limit is marked to process partial".to_owned());
+                self.collections.arena.append_request_body(chunk.get(..space).unwrap_or_default());
+            }
+            Some(LimitAction::Reject) => self.reject("Request body limit is marked to reject the request"),
+            None => {}
+        }
+        self.take_verdict()
+    }
+
+    /// Stops the exchange because of a limit, where the engine is on.
+    pub(super) fn reject(&mut self, reason: &str) {
+        self.debug(5, || reason.to_owned());
+        if self.engine_mode() == EngineMode::On {
+            let reason = reason.to_owned();
+            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason });
+        } else {
+            self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
+        }
+    }
+
+    /// The whole request body is there: it is read, and rules of phase 2 run.
+    pub fn process_request_body(&mut self) -> Verdict {
+        self.debug(4, || "Starting phase REQUEST_BODY. (SecRules 2)".to_owned());
+        if self.is_disabled() {
+            return self.take_verdict();
+        }
+        if self.collections.scalars.inbound_data_error.is_empty() {
+            self.collections.scalars.inbound_data_error = self.collections.arena.store(b"0");
+        }
+        self.read_body();
+        self.sum_arguments();
+        if self.request_body_is_judged() {
+            self.fill_body_variables();
+            self.run_phase(Phase::RequestBody);
+        }
+        self.take_verdict()
+    }
+
+    fn request_body_is_judged(&self) -> bool {
+        let setting = self.ground.graph.settings.request_body_access;
+        match (setting, self.overrides.request_body_access) {
+            (Some(false), Some(true)) => {
+                let message = "Request body processing is disabled, but enabled to this transaction due to ctl:requestBodyAccess action";
+                self.debug(4, || message.to_owned());
+                true
+            }
+            (Some(false), _) => {
+                self.debug(4, || "Request body processing is disabled".to_owned());
+                false
+            }
+            (_, Some(false)) => {
+                let message = "Request body processing is enabled, but disabled to this transaction due to ctl:requestBodyAccess action";
+                self.debug(4, || message.to_owned());
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn read_body(&mut self) {
+        let length = self.collections.arena.request_body().len();
+        let limit = self.ground.graph.settings.request_body_no_files_limit.unwrap_or(usize::MAX);
+        let processor = self.body_processor;
+        if length > limit && processor.is_some_and(|processor| processor != BodyProcessor::Multipart) {
+            return self.too_long(limit);
+        }
+        let result = match processor {
+            Some(BodyProcessor::Urlencoded) => {
+                self.read_form();
+                Ok(())
+            }
+            Some(BodyProcessor::Json) => self.read_json(),
+            Some(BodyProcessor::Xml) => self.read_xml(),
+            Some(BodyProcessor::Multipart) => return self.read_multipart(limit),
+            None => Ok(()),
+        };
+        self.note_body_result(result);
+    }
+
+    fn note_body_result(&mut self, result: Result<(), BodyError>) {
+        let arena = &mut self.collections.arena;
+        let scalars = &mut self.collections.scalars;
+        let flag = arena.store(if result.is_err() { b"1" } else { b"0" });
+        scalars.body_error = flag;
+        scalars.body_processor_error = flag;
+        if let Err(error) = result {
+            let message = arena.store(error.to_string().as_bytes());
+            scalars.body_error_message = message;
+            scalars.body_processor_error_message = message;
+        }
+    }
+
+    fn too_long(&mut self, limit: usize) {
+        self.debug(5, || format!("{TOO_LONG} Limit: {limit}"));
+        let arena = &mut self.collections.arena;
+        let scalars = &mut self.collections.scalars;
+        let one = arena.store(b"1");
+        scalars.body_error = one;
+        scalars.inbound_data_error = one;
+        scalars.body_error_message = arena.store(TOO_LONG.as_bytes());
+    }
+
+    fn read_form(&mut self) {
+        let separator = self.ground.graph.settings.separator();
+        let entries: Vec<(Entry, bool)> = self.collections.arena.with_request_body(|arena, body| {
+            let arguments = urlencoded::arguments(body.bytes(), separator);
+            arguments
+                .map(|argument| {
+                    let offsets = Offsets { name: argument.offset, value: argument.value_offset() };
+                    (body_entry(arena, body, &argument.name, &argument.value, offsets), argument.invalid_encoding)
+                })
+                .collect()
+        });
+        for (entry, invalid) in entries {
+            self.flag_encoding(invalid);
+            self.add_argument(ArgumentOrigin::Form, entry);
+        }
+    }
+
+    fn read_json(&mut self) -> Result<(), BodyError> {
+        let settings = &self.ground.graph.settings;
+        let limits = JsonLimits { depth: settings.json_depth(), ..JsonLimits::default() };
+        let limit = settings.arguments_limit.unwrap_or(usize::MAX);
+        let mut room = limit.saturating_sub(self.collections.arguments.len());
+        let mut entries = Vec::new();
+        let result = self.collections.arena.with_request_body(|arena, body| {
+            json::flatten(body.bytes(), &limits, &mut |name, value| {
+                if room == 0 {
+                    return ControlFlow::Break(());
+                }
+                room -= 1;
+                entries.push(body_entry(arena, body, name, &value, Offsets::default()));
+                ControlFlow::Continue(())
+            })
+        });
+        for entry in entries {
+            self.add_argument(ArgumentOrigin::Json, entry);
+        }
+        if room == 0 && result.is_err() {
+            self.debug(4, || format!("Skipping request argument, over limit ({limit})"));
+        }
+        result.map_err(BodyError::from)
+    }
+
+    fn read_xml(&mut self) -> Result<(), BodyError> {
+        let parsed = self
+            .collections
+            .arena
+            .with_request_body(|_, body| XmlDocument::parse(body.bytes(), &XmlLimits::default()).map(XmlDocument::into_static));
+        self.collections.xml = Some(parsed?);
+        Ok(())
+    }
+
+    fn read_multipart(&mut self, no_files_limit: usize) {
+        let settings = &self.ground.graph.settings;
+        let limits = MultipartLimits { files: settings.upload_file_limit.unwrap_or(usize::MAX), ..MultipartLimits::default() };
+        let content_type = self.collections.request_header(b"content-type").map(|value| self.collections.arena.read(value).to_vec());
+        let mut found = FoundParts::default();
+        self.collections.arena.with_request_body(|arena, body| {
+            let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits);
+            found.take(arena, body, &multipart);
+        });
+        for note in std::mem::take(&mut found.notes) {
+            self.debug(4, || note);
+        }
+        for entry in std::mem::take(&mut found.fields) {
+            self.debug_argument("BODY", entry);
+            self.collections.arguments.push(Argument { origin: ArgumentOrigin::Form, entry });
+        }
+        self.collections.files = std::mem::take(&mut found.files);
+        self.collections.part_headers = std::mem::take(&mut found.headers);
+        let sizes: u64 = self.collections.files.iter().map(|file| file.size).sum();
+        self.collections.scalars.file_sizes = self.collections.arena.store(sizes.to_string().as_bytes());
+        self.show_multipart_flags(&found);
+        let too_long = found.bytes_without_files > no_files_limit && found.error.is_none();
+        self.note_body_result(found.error.map_or(Ok(()), Err));
+        if too_long {
+            self.too_long(no_files_limit);
+        }
+    }
+
+    fn show_multipart_flags(&mut self, found: &FoundParts) {
+        let arena = &mut self.collections.arena;
+        let zero = arena.store(b"0");
+        let one = arena.store(b"1");
+        let flag = |set: bool| if set { one } else { zero };
+        let flags = &found.flags;
+        let shown = &mut self.collections.scalars.multipart;
+        shown.boundary_quoted = flag(flags.boundary_quoted);
+        shown.boundary_whitespace = flag(flags.boundary_whitespace);
+        shown.crlf_lf_lines = flag(flags.crlf_lf_lines());
+        shown.data_after = flag(flags.data_after);
+        shown.data_before = flag(flags.data_before);
+        shown.file_limit_exceeded = flag(flags.file_limit_exceeded);
+        shown.header_folding = flag(flags.header_folding);
+        shown.invalid_header_folding = flag(flags.invalid_header_folding);
+        shown.invalid_part = flag(flags.invalid_part);
+        shown.invalid_quoting = flag(flags.invalid_quoting);
+        shown.lf_line = flag(flags.lf_line);
+        shown.missing_semicolon = flag(flags.missing_semicolon);
+        shown.strict_error = flag(found.strict_error);
+        shown.unmatched_boundary = arena.store(flags.unmatched_boundary.value().to_string().as_bytes());
+    }
+
+    /// ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form.
+    pub(super) fn sum_arguments(&mut self) {
+        let multipart = self.body_processor == Some(BodyProcessor::Multipart);
+        let counted = self.collections.arguments.iter().filter(|argument| !(multipart && argument.origin == ArgumentOrigin::Form));
+        let sum: usize = counted.map(|argument| argument.entry.name.len() + argument.entry.value.len()).sum();
+        self.collections.scalars.argument_sizes = self.collections.arena.store(format!("{sum}.000000").as_bytes());
+    }
+
+    fn fill_body_variables(&mut self) {
+        let body = self.collections.arena.request_body();
+        let headers = self.collections.request_headers.clone();
+        let line = self.collections.arena.read(self.collections.scalars.request_line).to_vec();
+        let mut full = line;
+        full.extend_from_slice(b"\n\n");
+        for header in &headers {
+            full.extend_from_slice(self.collections.arena.read(header.name));
+            full.extend_from_slice(b": ");
+            full.extend_from_slice(self.collections.arena.read(header.value));
+            full.push(b'\n');
+        }
+        full.push(b'\n');
+        full.extend_from_slice(self.collections.arena.read(body));
+        let arena = &mut self.collections.arena;
+        let scalars = &mut self.collections.scalars;
+        scalars.full_request = arena.store(&full);
+        scalars.full_request_length = arena.store(full.len().to_string().as_bytes());
+        scalars.request_body = body;
+        scalars.request_body_length = arena.store(body.len().to_string().as_bytes());
+    }
+}
+
+/// What a multipart body held, as values.
+#[derive(Default)]
+struct FoundParts {
+    fields: Vec<Entry>,
+    files: Vec<UploadedFile>,
+    headers: Vec<Entry>,
+    notes: Vec<String>,
+    flags: MultipartFlags,
+    strict_error: bool,
+    bytes_without_files: usize,
+    error: Option<BodyError>,
+}
+
+impl FoundParts {
+    fn take(&mut self, arena: &mut Arena, body: BodyView<'_>, multipart: &Multipart<'_>) {
+        self.notes = multipart.notes.iter().map(ToString::to_string).collect();
+        self.flags = multipart.flags;
+        self.strict_error = multipart.strict_error();
+        self.bytes_without_files = multipart.bytes_without_files;
+        self.error = multipart.error.clone().map(BodyError::from);
+        for part in &multipart.parts {
+            let name = body.text(&part.name, arena);
+            for header in &part.headers {
+                let value = body.text(&header.line, arena);
+                self.headers.push(Entry { name, value, offsets: Offsets { name: part.name_offset, value: header.offset } });
+            }
+            if !multipart.complete {
+                continue;
+            }
+            let content = body.bytes().get(part.content.clone()).unwrap_or_default();
+            match &part.file_name {
+                Some(file_name) => {
+                    let offsets = Offsets { name: part.name_offset, value: part.file_name_offset };
+                    let file_name = body.text(file_name, arena);
+                    let size = content.len() as u64;
+                    self.files.push(UploadedFile { field: name, name: file_name, size, path: Text::EMPTY, content: Text::EMPTY, offsets });
+                }
+                None => {
+                    let value = body.text(content, arena);
+                    self.fields.push(Entry { name, value, offsets: Offsets { name: part.name_offset, value: part.content.start } });
+                }
+            }
+        }
+    }
+}
+
+fn body_entry(arena: &mut Arena, body: BodyView<'_>, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
+    Entry { name: body.text(name, arena), value: body.text(value, arena), offsets }
+}

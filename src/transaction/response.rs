@@ -1,0 +1,97 @@
+//! The response: status, headers and body.
+
+use super::{Transaction, Verdict};
+use crate::collection::Offsets;
+use crate::graph::{LimitAction, Phase};
+use crate::http::content_type::media_type;
+
+impl Transaction {
+    /// A response header.
+    pub fn add_response_header(&mut self, name: &[u8], value: &[u8]) {
+        let entry = self.collections.entry(name, value, Offsets::default());
+        self.collections.response_headers.push(entry);
+        if name.eq_ignore_ascii_case(b"content-type") {
+            self.collections.scalars.response_content_type = self.collections.arena.store(media_type(value));
+        }
+    }
+
+    /// All response headers are there: rules of phase 3 run. `protocol` is written as rules see it, such as `HTTP/1.1`.
+    pub fn process_response_headers(&mut self, status: u16, protocol: &str) -> Verdict {
+        self.debug(4, || "Starting phase RESPONSE_HEADERS. (SecRules 3)".to_owned());
+        self.update_status(status);
+        self.collections.scalars.response_protocol = self.collections.arena.store(protocol.as_bytes());
+        if !self.is_disabled() {
+            self.run_phase(Phase::ResponseHeaders);
+        }
+        self.take_verdict()
+    }
+
+    /// The status that the host answers with after all, for phase 5 and the logs.
+    pub fn update_status(&mut self, status: u16) {
+        self.collections.scalars.response_status = self.collections.arena.store(status.to_string().as_bytes());
+    }
+
+    /// Whether the response body will be judged, so that a host need not gather one that nobody reads.
+    pub fn wants_response_body(&self) -> bool {
+        let settings = &self.ground.graph.settings;
+        let media_type = self.collections.arena.read(self.collections.scalars.response_content_type);
+        settings.response_body_access == Some(true) && settings.inspects_response_type(media_type)
+    }
+
+    /// A chunk of the response body. What is beyond the limit is dropped, and the settings say what happens then.
+    pub fn append_response_body(&mut self, chunk: &[u8]) -> Verdict {
+        if !self.wants_response_body() {
+            return Verdict::Pass;
+        }
+        let settings = &self.ground.graph.settings;
+        let limit = settings.response_body_limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        let space = limit.saturating_sub(self.collections.arena.response_body().len());
+        self.debug(9, || format!("Appending response body: {} bytes. Limit set to: {limit}", chunk.len()));
+        if chunk.len() <= space {
+            self.collections.arena.append_response_body(chunk);
+            return Verdict::Pass;
+        }
+        let action = settings.response_body_limit_action;
+        self.collections.scalars.outbound_data_error = self.collections.arena.store(b"1");
+        self.debug(5, || "Response body is bigger than the maximum expected.".to_owned());
+        match action {
+            Some(LimitAction::ProcessPartial) => {
+                self.debug(5, || "Response body limit is marked to process partial".to_owned());
+                self.collections.arena.append_response_body(chunk.get(..space).unwrap_or_default());
+            }
+            Some(LimitAction::Reject) => self.reject("Response body limit is marked to reject the request"),
+            None => {}
+        }
+        self.take_verdict()
+    }
+
+    /// The whole response body is there: rules of phase 4 run, where the settings ask for it.
+    pub fn process_response_body(&mut self) -> Verdict {
+        self.debug(4, || "Starting phase RESPONSE_BODY. (SecRules 4)".to_owned());
+        if self.is_disabled() {
+            return self.take_verdict();
+        }
+        let settings = &self.ground.graph.settings;
+        if settings.response_body_access != Some(true) {
+            self.debug(4, || "Response body is disabled, returning... 2".to_owned());
+            return self.take_verdict();
+        }
+        if !self.wants_response_body() {
+            self.debug(5, || {
+                let media_type = self.lossy(self.collections.scalars.response_content_type);
+                format!("Response Content-Type is {media_type}. It is not marked to be inspected.")
+            });
+            return self.take_verdict();
+        }
+        let body = self.collections.arena.response_body();
+        let arena = &mut self.collections.arena;
+        let scalars = &mut self.collections.scalars;
+        if scalars.outbound_data_error.is_empty() {
+            scalars.outbound_data_error = arena.store(b"0");
+        }
+        scalars.response_body = body;
+        scalars.response_content_length = arena.store(body.len().to_string().as_bytes());
+        self.run_phase(Phase::ResponseBody);
+        self.take_verdict()
+    }
+}

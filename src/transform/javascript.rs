@@ -1,0 +1,37 @@
+//! `jsDecode`: the escapes of JavaScript strings.
+
+use memchr::memchr;
+
+use super::escape_sequence::{control_character, octal, starts_octal};
+use super::full_width;
+use super::hex;
+use super::rewrite::{Step, keep_first, replace_by, rewrite};
+
+/// Decodes `\uHHHH` to the low byte (full-width forms to ASCII), `\xHH`, octal up to `\377`, `\a \b \f \n \r \t \v`. Any
+/// other backslash disappears and leaves the next byte; one that ends the value stays.
+pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
+    rewrite(input, output, |text| memchr(b'\\', text), decode_escape)
+}
+
+fn decode_escape<'a>(escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+    if let [_, b'u', a, b, c, d, rest @ ..] = escape
+        && let Some(character) = hex::quad([*a, *b, *c, *d])
+    {
+        return replace_by(full_width::to_byte(character), rest, output);
+    }
+    if let [_, b'x', high, low, rest @ ..] = escape
+        && let Some(byte) = hex::pair(*high, *low)
+    {
+        return replace_by(byte, rest, output);
+    }
+    match escape {
+        [_, digits @ ..] if starts_octal(digits) => {
+            // Three digits only as long as they fit a byte.
+            let most_digits = if matches!(digits, [b'0'..=b'3', ..]) { 3 } else { 2 };
+            let (byte, rest) = octal(digits, most_digits);
+            replace_by(byte, rest, output)
+        }
+        [_, escaped, rest @ ..] => replace_by(control_character(*escaped), rest, output),
+        _ => keep_first(escape, output),
+    }
+}

@@ -1,0 +1,127 @@
+//! Takes the bytes of one value and gives them back transformed, or says that nothing changed; it imports no other room.
+//!
+//! [`Transformation`] is one `t:` step of a rule. Each family of steps has a file of its own, made of pure functions that
+//! look for something to do in one scan and only then write: most values of most requests pass through untouched.
+
+mod base64;
+mod case;
+mod catalog;
+mod command_line;
+mod comments;
+mod css;
+mod digest;
+mod escape_sequence;
+mod full_width;
+mod hex;
+mod html;
+mod javascript;
+mod length;
+mod nulls;
+mod parity;
+mod path;
+mod php;
+mod rewrite;
+mod sql;
+mod unicode_map;
+mod url;
+mod utf8;
+mod whitespace;
+
+pub use catalog::Transformation;
+pub use unicode_map::{UnicodeMap, UnicodeMapError};
+
+use path::Separators;
+use rewrite::Step;
+
+/// What one transformation did to one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The output buffer holds the new value. Otherwise the buffer is empty and the input is still the value.
+    pub rewritten: bool,
+    /// The step counts as a change, so `multiMatch` tests the value after it.
+    ///
+    /// As in ModSecurity 3.0.13, encoders, decoders of whole values, digests, `length` and the parity steps count for any
+    /// value that is not empty. Every other step counts exactly when the value differs. There 3.0.13 is less strict:
+    /// `cmdLine` and `compressWhitespace` compare only lengths, and `cssDecode` and `utf8toUnicode` overlook bytes that
+    /// they merely drop, so that its `multiMatch` never tests some decoded forms.
+    pub counted: bool,
+}
+
+impl Transformation {
+    /// Clears `output`, then writes the transformed value there; if the value is unchanged, `output` stays empty.
+    ///
+    /// `unicode` is the code page that `SecUnicodeMapFile` chose; only [`Transformation::UrlDecodeUni`] asks for it.
+    /// Time and memory are linear in the length of `input`.
+    pub fn apply(self, input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Effect {
+        output.clear();
+        let rewritten = match self.step(input, output, unicode) {
+            Step::Unchanged => false,
+            Step::Written => output.as_slice() != input,
+        };
+        if !rewritten {
+            output.clear();
+        }
+        Effect { rewritten, counted: rewritten || (self.always_counts() && !input.is_empty()) }
+    }
+
+    fn step(self, input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Step {
+        match self {
+            Self::Base64Decode => base64::decode(input, output),
+            Self::Base64DecodeExt => base64::decode_forgiving(input, output),
+            Self::Base64Encode => base64::encode(input, output),
+            Self::CmdLine => command_line::normalise(input, output),
+            Self::CompressWhitespace => whitespace::compress(input, output),
+            Self::CssDecode => css::decode(input, output),
+            Self::EscapeSeqDecode => escape_sequence::decode(input, output),
+            Self::HexDecode => hex::decode(input, output),
+            Self::HexEncode => hex::encode(input, output),
+            Self::HtmlEntityDecode => html::decode(input, output),
+            Self::JsDecode => javascript::decode(input, output),
+            Self::Length => length::decimal(input, output),
+            Self::Lowercase => case::lower(input, output),
+            Self::Md5 => digest::md5(input, output),
+            Self::NormalisePath => path::normalise(input, output, Separators::Slash),
+            Self::NormalisePathWin => path::normalise(input, output, Separators::SlashAndBackslash),
+            Self::ParityEven7bit => parity::even(input, output),
+            Self::ParityOdd7bit => parity::odd(input, output),
+            Self::ParityZero7bit => parity::zero(input, output),
+            Self::PhpArgsNames => php::argument_name(input, output),
+            Self::RemoveComments => comments::remove(input, output),
+            Self::RemoveCommentsChar => comments::remove_markers(input, output),
+            Self::RemoveNulls => nulls::remove(input, output),
+            Self::RemoveWhitespace => whitespace::remove(input, output),
+            Self::ReplaceComments => comments::replace(input, output),
+            Self::ReplaceNulls => nulls::replace(input, output),
+            Self::Sha1 => digest::sha1(input, output),
+            Self::SqlHexDecode => sql::decode_hex(input, output),
+            Self::Trim => whitespace::trim(input, output),
+            Self::TrimLeft => whitespace::trim_left(input, output),
+            Self::TrimRight => whitespace::trim_right(input, output),
+            Self::Uppercase => case::upper(input, output),
+            Self::UrlDecode => url::decode(input, output),
+            Self::UrlDecodeUni => url::decode_unicode(input, output, unicode),
+            Self::UrlEncode => url::encode(input, output),
+            Self::Utf8ToUnicode => utf8::to_unicode(input, output),
+        }
+    }
+
+    fn always_counts(self) -> bool {
+        matches!(
+            self,
+            Self::Base64Decode
+                | Self::Base64DecodeExt
+                | Self::Base64Encode
+                | Self::HexDecode
+                | Self::HexEncode
+                | Self::Length
+                | Self::Md5
+                | Self::ParityEven7bit
+                | Self::ParityOdd7bit
+                | Self::ParityZero7bit
+                | Self::Sha1
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! The shape that most transformations share: scan for something to do, copy what lies between, decode what was found.
+
+/// What a family's function tells [`Transformation::apply`](super::Transformation::apply).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing to do was found, and nothing was written.
+    Unchanged,
+    /// The output holds the result. It may still equal the input, when what was found turned out to be no escape.
+    Written,
+}
+
+/// Copies `input` to `output`, except where `find` points: from there on `decode` writes something and says what is left.
+///
+/// `decode` must leave less than it was given; the two helpers below make that easy.
+pub(super) fn rewrite<'a>(
+    input: &'a [u8],
+    output: &mut Vec<u8>,
+    find: impl Fn(&[u8]) -> Option<usize>,
+    mut decode: impl FnMut(&'a [u8], &mut Vec<u8>) -> &'a [u8],
+) -> Step {
+    let mut found = find(input);
+    if found.is_none() {
+        return Step::Unchanged;
+    }
+    output.reserve(input.len());
+    let mut rest = input;
+    while let Some((plain, escape)) = found.and_then(|at| rest.split_at_checked(at)) {
+        output.extend_from_slice(plain);
+        rest = decode(escape, output);
+        found = find(rest);
+    }
+    output.extend_from_slice(rest);
+    Step::Written
+}
+
+/// Writes one byte that stands for an escape; `rest` is what follows the escape.
+pub(super) fn replace_by<'a>(byte: u8, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+    output.push(byte);
+    rest
+}
+
+/// Keeps the first byte as it is, for what looked like an escape and is none.
+pub(super) fn keep_first<'a>(text: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+    match text {
+        [first, rest @ ..] => replace_by(*first, rest, output),
+        [] => text,
+    }
+}
+
+/// Where the first byte of a class is.
+///
+/// Looks at a block of bytes without branching before it asks which byte it was: the compiler turns that into vector code.
+pub(super) fn position_of(input: &[u8], class: impl Fn(u8) -> bool) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let (index, block) = input.chunks(BLOCK).enumerate().find(|(_, block)| block.iter().fold(false, |any, &byte| any | class(byte)))?;
+    let within = block.iter().position(|&byte| class(byte))?;
+    Some(index * BLOCK + within)
+}
+
+/// Copies `input` without the bytes of a class.
+pub(super) fn remove(input: &[u8], output: &mut Vec<u8>, class: impl Fn(u8) -> bool) -> Step {
+    let Some((kept, rest)) = position_of(input, &class).and_then(|at| input.split_at_checked(at)) else {
+        return Step::Unchanged;
+    };
+    output.reserve(input.len());
+    output.extend_from_slice(kept);
+    output.extend(rest.iter().copied().filter(|&byte| !class(byte)));
+    Step::Written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::position_of;
+
+    #[test]
+    fn a_byte_is_found_in_any_block() {
+        for at in [0, 1, 31, 32, 33, 95] {
+            let mut text = [b'.'; 96];
+            text[at] = b'!';
+            assert_eq!(position_of(&text, |byte| byte == b'!'), Some(at));
+        }
+        assert_eq!(position_of(&[b'.'; 70], |byte| byte == b'!'), None);
+    }
+}

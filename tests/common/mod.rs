@@ -1,0 +1,62 @@
+//! What the tests on shared cases have in common: where the cases are, and the lists of those that are expected to fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A folder of the shared cases, or `None` where there are none: a newcomer has only the project.
+///
+/// With `SECRULE_REQUIRE_SHARED=1` their absence is a failure.
+pub fn shared(folder: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("SECRULE_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = root.join(folder);
+    if path.exists() {
+        return path.canonicalize().ok();
+    }
+    assert!(std::env::var_os("SECRULE_REQUIRE_SHARED").is_none(), "{} is required and not there", path.display());
+    eprintln!("{} is not there: nothing was tested; SECRULE_SHARED names another folder", path.display());
+    None
+}
+
+/// The files below a folder whose names end in `ending`, sorted.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Cases that are expected to fail: `tests/exclusions/NAME`, one a line, each with its reason behind a `#`.
+pub fn exclusions(name: &str) -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exclusions").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (case, reason) = line.split_once(" # ").unwrap_or_else(|| panic!("{}: no reason in `{line}`", path.display()));
+            (case.trim().to_owned(), reason.trim().to_owned())
+        })
+        .collect()
+}
+
+/// Fails unless exactly the listed cases failed; `failed` holds a reason for each.
+pub fn settle(list: &str, ran: usize, failed: &BTreeMap<String, String>) {
+    let expected = exclusions(list);
+    let surprises: Vec<_> = failed.iter().filter(|(case, _)| !expected.contains_key(*case)).collect();
+    let passed: BTreeSet<_> = expected.keys().filter(|case| !failed.contains_key(*case)).collect();
+    println!("{list}: {} of {ran} cases pass", ran - failed.len());
+    for (case, reason) in &surprises {
+        println!("  {case}: {reason}");
+    }
+    assert!(surprises.is_empty(), "{} cases fail that are not in tests/exclusions/{list}", surprises.len());
+    assert!(passed.is_empty(), "cases in tests/exclusions/{list} pass now: take them out: {passed:?}");
+}
