@@ -1,0 +1,162 @@
+//! The request corpus: what the benchmarks send, and how each case must end.
+
+use secrule::Waf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where the shared cases, the CRS and the tools are.
+pub struct Shared {
+    pub root: PathBuf,
+    /// A folder for what is made from them, gone at the end.
+    pub scratch: PathBuf,
+}
+
+/// One exchange.
+pub struct Case {
+    pub name: String,
+    method: Vec<u8>,
+    target: Vec<u8>,
+    version: Vec<u8>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Vec<u8>,
+    response: Response,
+    /// The status of the intervention that the CRS must end it with, if any.
+    pub expected: Option<u16>,
+}
+
+struct Response {
+    status: u16,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+/// How the CRS ends the cases of the corpus that it stops; ModSecurity ends them the same way.
+const STOPPED: [(&str, u16); 7] = [
+    ("05-post-json-64k", 400),
+    ("11-attack-sqli", 403),
+    ("12-attack-xss", 403),
+    ("13-attack-rce", 403),
+    ("14-attack-lfi", 403),
+    ("15-attack-log4j", 403),
+    ("23-get-leak", 403),
+];
+
+impl Shared {
+    /// Finds the shared folder; says so where there is none.
+    pub fn find() -> Option<Self> {
+        let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        let root = std::env::var_os("SECRULE_SHARED").map_or_else(default, PathBuf::from);
+        let Ok(root) = root.canonicalize() else {
+            eprintln!("{} is not there: nothing was measured; SECRULE_SHARED names another folder", root.display());
+            return None;
+        };
+        let scratch = std::env::temp_dir().join(format!("secrule-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&scratch).expect("a scratch folder can be made");
+        Some(Self { root, scratch })
+    }
+
+    /// The rules of the benchmark: the engine's settings and the CRS as it is shipped.
+    pub fn rules(&self) -> PathBuf {
+        let root = self.root.display();
+        let settings = std::fs::read_to_string(self.root.join("tools/engine.conf.in")).expect("the engine's settings are there");
+        let rules = format!("{settings}\nInclude {root}/crs/crs-setup.conf.example\nInclude {root}/crs/rules/*.conf\n");
+        let path = self.scratch.join("rules.conf");
+        std::fs::write(&path, rules.replace("@SHARED@", &root.to_string())).expect("the scratch folder can be written to");
+        path
+    }
+
+    /// The folder of the corpus, made now.
+    pub fn corpus(&self) -> PathBuf {
+        let folder = self.scratch.join("corpus");
+        let made = Command::new("python3").arg(self.root.join("tools/make_corpus.py")).arg(&folder).status();
+        assert!(made.is_ok_and(|status| status.success()), "make_corpus.py runs");
+        folder
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
+/// The rule set of the benchmark.
+pub fn load(rules: &Path) -> Waf {
+    Waf::builder().file(rules).build().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Every case of a corpus, by name.
+pub fn cases(folder: &Path) -> Vec<Case> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "http"));
+    paths.sort();
+    paths.iter().map(|path| Case::read(path)).collect()
+}
+
+impl Case {
+    fn read(path: &Path) -> Self {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let (line, headers, body) = message(&std::fs::read(path).unwrap());
+        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        let response = match std::fs::read(path.with_extension("resp")) {
+            Ok(text) => {
+                let (line, headers, body) = message(&text);
+                let status = String::from_utf8_lossy(&line)[9..12].parse().unwrap();
+                Response { status, headers, body }
+            }
+            Err(_) => {
+                let headers = vec![(b"Content-Type".to_vec(), b"text/html".to_vec())];
+                Response { status: 200, headers, body: b"<html><body>ok</body></html>".to_vec() }
+            }
+        };
+        let expected = STOPPED.iter().find(|(stopped, _)| *stopped == name).map(|(_, status)| *status);
+        let version = words[2].strip_prefix(b"HTTP/").unwrap().to_vec();
+        Self { name, method: words[0].to_vec(), target: words[1].to_vec(), version, headers, body, response, expected }
+    }
+
+    /// The whole transaction, as a connector leads it. Gives the status of the intervention.
+    pub fn run(&self, waf: &Waf) -> Option<u16> {
+        let mut transaction = waf.transaction();
+        let status = self.judge(&mut transaction);
+        transaction.process_logging();
+        status
+    }
+
+    fn judge(&self, transaction: &mut secrule::Transaction) -> Option<u16> {
+        let status = |verdict: secrule::Verdict| verdict.intervention().map(|intervention| intervention.status);
+        let stopped = status(transaction.process_connection("127.0.0.1", 12345, "127.0.0.1", 80))
+            .or_else(|| status(transaction.process_uri(&self.target, &self.method, &self.version)));
+        if stopped.is_some() {
+            return stopped;
+        }
+        self.headers.iter().for_each(|(name, value)| transaction.add_request_header(name, value));
+        let stopped = status(transaction.process_request_headers())
+            .or_else(|| status(transaction.append_request_body(&self.body)))
+            .or_else(|| status(transaction.process_request_body()));
+        if stopped.is_some() {
+            return stopped;
+        }
+        self.response.headers.iter().for_each(|(name, value)| transaction.add_response_header(name, value));
+        status(transaction.process_response_headers(self.response.status, "HTTP/1.1"))
+            .or_else(|| status(transaction.append_response_body(&self.response.body)))
+            .or_else(|| status(transaction.process_response_body()))
+    }
+
+    /// Fails unless the case ends as it must.
+    pub fn check(&self, waf: &Waf) {
+        assert_eq!(self.run(waf), self.expected, "{}", self.name);
+    }
+}
+
+type Message = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>);
+
+fn message(text: &[u8]) -> Message {
+    let end = text.windows(4).position(|window| window == b"\r\n\r\n").expect("a head ends");
+    let mut lines = text[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = lines.next().unwrap().to_vec();
+    let headers = lines.map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':').expect("a header has a colon");
+        (line[..colon].to_vec(), line[colon + 1..].trim_ascii_start().to_vec())
+    });
+    (first, headers.collect(), text[end + 4..].to_vec())
+}
