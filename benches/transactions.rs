@@ -8,7 +8,8 @@ use std::time::Duration;
 fn main() {
     let Some(shared) = corpus::Shared::find() else { return };
     let waf = corpus::load(&shared.rules());
-    let mut criterion = Criterion::default().configure_from_args().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    let mut criterion =
+        Criterion::default().configure_from_args().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     let mut group = criterion.benchmark_group("transaction");
     for case in corpus::cases(&shared.corpus()) {
         case.check(&waf);

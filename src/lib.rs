@@ -21,19 +21,25 @@
 //! Text becomes a tree as written ([`seclang`]), the tree becomes a graph as meant ([`compile`], [`graph`]), and a [`Transaction`] borrows the
 //! graph and judges one request. [`Waf`] is the handle that a host keeps.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+#![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
 #![warn(missing_docs)]
 
 mod body;
 mod collection;
 pub mod compile;
 pub mod diagnostic;
+#[cfg(feature = "capi")]
+#[allow(unsafe_code)]
+mod ffi;
 pub mod graph;
 mod http;
 pub mod operator;
 pub mod pattern;
+pub mod record;
 pub mod seclang;
 pub mod source;
+mod starter;
 pub mod store;
 mod transaction;
 pub mod transform;

@@ -1,10 +1,13 @@
 //! The handle that a host keeps: rules, stores and logs, shared by all transactions.
 
 use crate::compile::{CompileOptions, Compiled, Input, LoadError, LoadReport, compile};
-use crate::graph::RuleGraph;
+use crate::graph::{RuleGraph, Settings};
+use crate::record::audit::AuditWriter;
+use crate::record::debug_log::DebugFile;
 use crate::source::{FileSystem, Loader};
+use crate::starter;
 use crate::store::{MemoryStore, Store};
-use crate::transaction::{DebugLog, Ground, Transaction};
+use crate::transaction::{AuditLog, DebugLog, Ground, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,12 +25,19 @@ pub struct WafBuilder {
     options: CompileOptions,
     store: Arc<dyn Store>,
     debug_log: Option<Arc<dyn DebugLog>>,
+    opens_logs: bool,
 }
 
 impl Waf {
     /// Starts to gather rules.
     pub fn builder() -> WafBuilder {
-        WafBuilder { inputs: Vec::new(), options: CompileOptions::default(), store: Arc::new(MemoryStore::new()), debug_log: None }
+        WafBuilder {
+            inputs: Vec::new(),
+            options: CompileOptions::default(),
+            store: Arc::new(MemoryStore::new()),
+            debug_log: None,
+            opens_logs: true,
+        }
     }
 
     /// A rule set from text.
@@ -74,6 +84,30 @@ impl WafBuilder {
         self
     }
 
+    /// Adds rules as an [`Input`], such as several files that are one load.
+    pub fn input(mut self, input: Input) -> Self {
+        self.inputs.push(input);
+        self
+    }
+
+    /// Adds the starter rules: a small rule set of this project's own, built into the library, which blocks the commonest attacks at once.
+    ///
+    /// They are one load. As in ModSecurity v3 the first load that sets a value wins, so settings that are to replace theirs, such as
+    /// `SecRuleEngine DetectionOnly`, are added before them. Whoever runs something that matters should install the OWASP CRS.
+    ///
+    /// ```
+    /// let waf = secrule::Waf::builder().starter_rules().build()?;
+    /// let mut transaction = waf.transaction();
+    /// let _ = transaction.process_uri(b"/?q=%3Cscript%3Ealert(1)%3C/script%3E", b"GET", b"1.1");
+    /// transaction.add_request_header(b"Host", b"shop.example");
+    /// let _ = transaction.process_request_headers();
+    /// assert!(transaction.process_request_body().is_intervention());
+    /// # Ok::<(), secrule::LoadError>(())
+    /// ```
+    pub fn starter_rules(self) -> Self {
+        self.input(starter::rules())
+    }
+
     /// Says how to compile.
     pub fn options(mut self, options: CompileOptions) -> Self {
         self.options = options;
@@ -86,7 +120,13 @@ impl WafBuilder {
         self
     }
 
-    /// Sends debug messages somewhere.
+    /// Leaves the debug log and the audit log that the rules name alone: for those who check rules, or try requests.
+    pub fn without_logs(mut self) -> Self {
+        self.opens_logs = false;
+        self
+    }
+
+    /// Sends debug messages somewhere, instead of to the file that the rules name.
     pub fn debug_log(mut self, log: Arc<dyn DebugLog>) -> Self {
         self.debug_log = Some(log);
         self
@@ -97,10 +137,26 @@ impl WafBuilder {
         self.build_with(&FileSystem)
     }
 
-    /// Loads and compiles, reading files through a loader.
+    /// Loads and compiles, reading files through a loader. As in ModSecurity v3 a debug log that cannot be opened is an error, and an audit
+    /// log is not.
     pub fn build_with(self, loader: &dyn Loader) -> Result<Waf, LoadError> {
         let Compiled { graph, report } = compile(&self.inputs, loader, &self.options)?;
-        let ground = Ground { graph: Arc::new(graph), store: self.store, debug_log: self.debug_log };
+        let (debug_log, report) = match self.debug_log {
+            None if self.opens_logs => open_debug_log(&graph.settings, report)?,
+            given => (given, report),
+        };
+        let audit_log = self.opens_logs.then(|| AuditWriter::from_settings(&graph.settings)).flatten();
+        let audit_log = audit_log.map(|writer| Arc::new(writer) as Arc<dyn AuditLog>);
+        let ground = Ground { graph: Arc::new(graph), store: self.store, debug_log, audit_log };
         Ok(Waf { ground, report: Arc::new(report) })
+    }
+}
+
+/// Opens the debug log that the settings name; an error stands at the directive that names it.
+fn open_debug_log(settings: &Settings, report: LoadReport) -> Result<(Option<Arc<dyn DebugLog>>, LoadReport), LoadError> {
+    let Some(path) = &settings.debug_log else { return Ok((None, report)) };
+    match DebugFile::open(Path::new(&*path.node), settings.debug_log_level.unwrap_or(0)) {
+        Ok(log) => Ok((Some(Arc::new(log)), report)),
+        Err(error) => Err(report.refuse(path.span, format!("the debug log `{}` cannot be opened: {error}", path.node))),
     }
 }

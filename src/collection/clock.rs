@@ -18,9 +18,19 @@ impl Default for Clock {
 }
 
 impl Clock {
+    /// When the transaction began, in local time.
+    pub fn began(&self) -> DateTime<Local> {
+        self.local
+    }
+
     /// When the transaction began: seconds since 1970 and microseconds.
     pub fn epoch(&self) -> (i64, u32) {
         (self.local.timestamp(), self.local.timestamp_subsec_micros())
+    }
+
+    /// When the transaction began, as names of files show it: `YYYYMMDD-HHMMSS`.
+    pub fn file_stamp(&self) -> String {
+        self.local.format("%Y%m%d-%H%M%S").to_string()
     }
 
     /// The text of a variable about time; nothing for other variables.

@@ -68,9 +68,9 @@ pub struct UploadedFile {
     pub name: Text,
     /// Its size in bytes.
     pub size: u64,
-    /// Where it is kept, if it is.
+    /// Where it is kept on disk; empty where it is not.
     pub path: Text,
-    /// Its content, where it is kept.
+    /// Its content.
     pub content: Text,
     /// Where the field's name and the file's name begin.
     pub offsets: Offsets,
@@ -174,6 +174,8 @@ pub struct Collections {
     pub files: Vec<UploadedFile>,
     /// MULTIPART_PART_HEADERS, by part name.
     pub part_headers: Vec<Entry>,
+    /// MULTIPART_NAME: the names of all parts.
+    pub part_names: Vec<Entry>,
     /// TX
     pub tx: TxVariables,
     /// MATCHED_VARS and its kin.

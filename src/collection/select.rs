@@ -73,8 +73,8 @@ impl Collections {
             | Variable::FilesSizes
             | Variable::FilesTmpNames
             | Variable::FilesTmpContent
-            | Variable::MultipartFilename
-            | Variable::MultipartName => self.files(target, found),
+            | Variable::MultipartFilename => self.files(target, found),
+            Variable::MultipartName => self.entries(target, Column::Value, |all| &all.part_names, found),
             Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_variables(target, found),
             Variable::Tx => self.tx_variables(target, selection, found),
             Variable::Env => self.environment(target, found),
@@ -129,8 +129,9 @@ impl Collections {
         for at in 0..self.files.len() {
             let Some(file) = self.files.get(at).copied() else { break };
             let (key, value) = match target.variable {
-                Variable::Files | Variable::MultipartFilename => (file.field, file.name),
-                Variable::FilesNames | Variable::MultipartName => (file.field, file.field),
+                Variable::Files => (file.field, file.name),
+                Variable::MultipartFilename => (file.name, file.name),
+                Variable::FilesNames => (file.field, file.field),
                 Variable::FilesSizes => (file.field, self.arena.store(file.size.to_string().as_bytes())),
                 Variable::FilesTmpNames if file.path.is_empty() => continue,
                 Variable::FilesTmpNames => (file.path, file.path),

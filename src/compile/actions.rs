@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, PersistentCollection, Phase, Template};
 use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
 use crate::transform::Transformation;
-use crate::vocabulary::{Action, ActionArgument, Support, Variable, did_you_mean};
+use crate::vocabulary::{Action, ActionArgument, Support, Variable, did_you_mean, in_sentence};
 
 const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 
@@ -38,7 +38,10 @@ impl Builder<'_> {
         let action = entry.action?;
         let empty = written.text().trim().is_empty();
         match entry.argument {
-            ActionArgument::Required if empty => self.bad_value(written, &format!("`{}` lacks its value", entry.name), entry.doc),
+            ActionArgument::Required if empty => {
+                let hint = format!("write {}:… ({})", entry.name, in_sentence(entry.doc));
+                self.bad_value(written, &format!("`{}` lacks its value", entry.name), &hint)
+            }
             ActionArgument::None if written.value.is_some() => {
                 self.bad_value(written, &format!("`{}` takes no value", entry.name), "take away the colon and what follows it")
             }

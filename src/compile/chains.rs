@@ -4,7 +4,8 @@ use super::directives::Builder;
 use super::draft::{Draft, LogFlags};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{ChainId, DefaultActions, PhaseMap, Rule, RuleIndex, Step};
-use crate::source::Span;
+use crate::seclang::{ActionExpression, Actions};
+use crate::vocabulary::{Action, ActionRole};
 
 /// A chain whose next rule is to come.
 #[derive(Clone, Copy)]
@@ -22,7 +23,7 @@ pub enum OpenChain {
 
 impl Builder<'_> {
     /// Adds a rule: to the open chain, or to its phase.
-    pub fn add_rule(&mut self, mut draft: Draft, actions_span: Span) {
+    pub fn add_rule(&mut self, mut draft: Draft, actions: Option<&Actions>) {
         let index = RuleIndex(u32::try_from(self.drafts.len()).unwrap_or(u32::MAX));
         let goes_on = draft.rule.chained;
         match self.open_chain.take() {
@@ -31,7 +32,8 @@ impl Builder<'_> {
                 if draft.rule.disruptive.take().is_some() {
                     let message = "only the first rule of a chain can have a disruptive action";
                     let hint = "move it to the rule that begins the chain";
-                    self.report(Diagnostic::new(Code::MisplacedAction, actions_span, message).hint(hint));
+                    let place = actions.and_then(decision).map_or(draft.span, |action| action.span);
+                    self.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
                 }
                 draft.rule.starter = Some(starter);
                 draft.rule.phase = self.drafts.get(starter.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
@@ -53,7 +55,11 @@ impl Builder<'_> {
         if let Some(OpenChain::Built { starter, .. }) = self.open_chain.take()
             && let Some(first) = self.drafts.get(starter.0 as usize)
         {
-            self.graph.phases.at_mut(first.rule.phase).pop();
+            // Markers may stand within a chain, so that its first rule need not be the last step.
+            let steps = self.graph.phases.at_mut(first.rule.phase);
+            if let Some(at) = steps.iter().rposition(|step| *step == Step::Rule(starter)) {
+                steps.remove(at);
+            }
             self.drafts.truncate(starter.0 as usize);
         }
         self.open_chain = goes_on.then_some(OpenChain::Abandoned);
@@ -97,4 +103,11 @@ impl Builder<'_> {
         }
         self.graph.defaults = defaults;
     }
+}
+
+/// The action that decides about the request.
+fn decision(actions: &Actions) -> Option<&ActionExpression> {
+    let entry = |action: &ActionExpression| Action::find(&action.name.node);
+    let decides = |action: &&ActionExpression| entry(action).is_some_and(|entry| entry.role == ActionRole::Disruptive);
+    actions.list.iter().filter(|action| !action.is("block")).find(decides)
 }

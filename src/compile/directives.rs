@@ -4,7 +4,7 @@ use super::CompileOptions;
 use super::chains::OpenChain;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::updates::Update;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::graph::{Location, MarkerId, OperatorArgument, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Target, Test};
 use crate::operator::OperatorKind;
 use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
@@ -71,12 +71,19 @@ impl<'a> Builder<'a> {
     pub fn finish(mut self, diagnostics: &mut Vec<Diagnostic>) -> RuleGraph {
         let strangers: Vec<_> = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker)).copied().collect();
         for (marker, span) in strangers {
-            let message = format!("no SecMarker is named `{}`: the rest of the phases is skipped", self.graph.marker(marker));
-            self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint("add the SecMarker, or look at its spelling"));
+            let name = self.graph.marker(marker);
+            let message = format!("no SecMarker is named `{name}`, so that the rest of every phase is skipped");
+            let hint = did_you_mean(name, self.placed_markers.iter().map(|placed| self.graph.marker(*placed)), "");
+            let hint = hint.unwrap_or_else(|| String::from("add the SecMarker"));
+            self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
         }
         self.join_rules();
         self.apply_updates();
         diagnostics.append(&mut self.diagnostics);
+        // A rule with an error is not there to be updated, and a marker that was not read is not there to be jumped to.
+        if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
+            diagnostics.retain(|diagnostic| !matches!(diagnostic.code, Code::NothingToUpdate | Code::UnknownMarker));
+        }
         self.graph
     }
 
@@ -144,29 +151,29 @@ impl<'a> Builder<'a> {
         actions: Option<&Actions>,
         sources: &Sources,
     ) {
-        let actions_span = actions.map_or(directive.span, |actions| actions.span);
         let understood = self.rule_actions(actions);
+        self.check_paths(targets, &understood.namespaces);
         let targets = self.targets(targets);
         let built = self.operator(operator, sources);
         let chained = self.open_chain.is_some();
         if !chained {
-            self.check_id(&understood, actions, directive.span);
+            self.check_id(&understood, actions, directive.span, sources);
         }
         let Some((kind, argument)) = built else {
             return self.abandon_chain(understood.chain);
         };
         let test = operator_test(targets, kind, argument, operator.negated);
         let draft = self.draft(test, understood, directive.span, sources);
-        self.add_rule(draft, actions_span);
+        self.add_rule(draft, actions);
     }
 
     fn unconditional(&mut self, directive: &Directive, actions: &Actions, sources: &Sources) {
         let understood = self.rule_actions(Some(actions));
         let draft = self.draft(Test::Unconditional, understood, directive.span, sources);
-        self.add_rule(draft, actions.span);
+        self.add_rule(draft, Some(actions));
     }
 
-    fn check_id(&mut self, understood: &RuleActions, actions: Option<&Actions>, span: Span) {
+    fn check_id(&mut self, understood: &RuleActions, actions: Option<&Actions>, span: Span, sources: &Sources) {
         let place = actions.and_then(|actions| actions.find("id")).map_or(span, |action| action.value_span());
         match understood.id {
             // A bad id was reported when it was read.
@@ -174,8 +181,9 @@ impl<'a> Builder<'a> {
             None => self
                 .report(Diagnostic::new(Code::MissingId, span, "the rule has no id").hint("add id:N with a number that no other rule has")),
             Some(id) => {
-                if self.ids.insert(id, place).is_some() {
-                    let hint = "give one of the two rules another id";
+                if let Some(first) = self.ids.insert(id, place) {
+                    let (file, position) = sources.locate(first);
+                    let hint = format!("it stands at {file}:{position}; give one of the two another id");
                     self.report(Diagnostic::new(Code::DuplicateId, place, format!("there is a rule {id} already")).hint(hint));
                 }
             }

@@ -4,6 +4,7 @@ use super::Input;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::seclang::{Argument, Body, Directive, parse};
 use crate::source::{Loader, NotText, SourceId, Sources, Span};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// How many files may include each other in a row.
@@ -12,13 +13,7 @@ const DEEPEST_INCLUDE: usize = 100;
 /// The directives of one input, in the order in which they take effect, `Include` already followed.
 pub fn load(input: &Input, loader: &dyn Loader, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<Directive> {
     let mut reader = Reader { loader, sources, diagnostics, directives: Vec::new(), open: Vec::new() };
-    match input {
-        Input::File(path) => reader.file(path, None),
-        Input::Text { name, text } => match reader.sources.add_text(name, text) {
-            Ok(source) => reader.source(source, None),
-            Err(problem) => reader.not_text(name, problem, None),
-        },
-    }
+    reader.input(input);
     reader.directives
 }
 
@@ -32,30 +27,45 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn input(&mut self, input: &Input) {
+        match input {
+            Input::File(path) => self.file(path, None),
+            Input::Text { name, text } => match self.sources.add_text(name, text) {
+                Ok(source) => self.source(source, None),
+                Err(problem) => self.not_text(name, problem, text.as_bytes()),
+            },
+            Input::Group(inputs) => inputs.iter().for_each(|input| self.input(input)),
+        }
+    }
+
     /// Reads a file; `included_at` is the place that named it.
     fn file(&mut self, path: &Path, included_at: Option<Span>) {
         let name = path.display().to_string();
-        if self.open.iter().any(|open| open == path) {
-            return self.report(included_at, Code::IncludeDepth, format!("`{name}` includes itself"), "take away one of the Includes");
+        if let Some(first) = self.open.iter().position(|open| open == path) {
+            let ring = self.open.iter().skip(first).map(PathBuf::as_path).chain([path]);
+            let ring: Vec<String> = ring.map(|path| format!("`{}`", path.display())).collect();
+            let message = format!("these files include each other: {}", ring.join(" → "));
+            return self.report(&name, included_at, Code::IncludeDepth, message, "take away one of the Includes");
         }
         if self.open.len() >= DEEPEST_INCLUDE {
-            let message = format!("more than {DEEPEST_INCLUDE} files include each other");
-            return self.report(included_at, Code::IncludeDepth, message, "look for a loop of Includes");
+            let message = format!("more than {DEEPEST_INCLUDE} files include each other in a row");
+            return self.report(&name, included_at, Code::IncludeDepth, message, "look for a loop of Includes");
         }
         let bytes = match self.loader.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let message = format!("`{name}` cannot be read: {error}");
-                return self.report(included_at, Code::Unreadable, message, "look at the path and at who may read the file");
+                let message = format!("`{name}` cannot be read: {}", reason(&error));
+                return self.report(&name, included_at, Code::Unreadable, message, "look at the path and at who may read the file");
             }
         };
-        match self.sources.add_file(&name, bytes) {
+        // The copy is for messages: bytes that are no text are shown as far as they are.
+        match self.sources.add_file(&name, bytes.clone()) {
             Ok(source) => {
                 self.open.push(path.to_owned());
                 self.source(source, Some(path));
                 self.open.pop();
             }
-            Err(problem) => self.not_text(&name, problem, included_at),
+            Err(problem) => self.not_text(&name, problem, &bytes),
         }
     }
 
@@ -80,8 +90,13 @@ impl Reader<'_> {
 
     fn include(&mut self, directive: &Directive, arguments: &[Argument], including_file: Option<&Path>, required: bool) {
         let [argument] = arguments else {
-            let message = format!("`{}` takes one path", directive.name.node);
-            return self.report(Some(directive.span), Code::MissingArgument, message, "put a path that holds blanks in double quotes");
+            let name = &directive.name.node;
+            return self.diagnostics.push(match arguments.get(1) {
+                Some(surplus) => Diagnostic::new(Code::SurplusArgument, surplus.span, format!("`{name}` takes one path"))
+                    .hint("put a path that holds blanks in double quotes"),
+                None => Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` lacks its path"))
+                    .hint("write the path of a file, or a pattern such as rules/*.conf"),
+            });
         };
         let candidates = self.loader.candidates(&argument.text, including_file);
         let mut problem = None;
@@ -95,7 +110,7 @@ impl Reader<'_> {
         if required {
             let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
             let message = match problem {
-                Some(error) => format!("`{}` cannot be read: {error}", argument.text),
+                Some(error) => format!("`{}` cannot be read: {}", argument.text, reason(&error)),
                 None => format!("no file is named `{}`", argument.text),
             };
             let hint = format!("looked at {}; IncludeOptional takes files that may be absent", looked.join(" and "));
@@ -103,22 +118,36 @@ impl Reader<'_> {
         }
     }
 
-    fn not_text(&mut self, name: &str, problem: NotText, included_at: Option<Span>) {
-        let message = match problem {
-            NotText::InvalidUtf8(offset) => format!("`{name}` is not UTF-8 text: byte {offset} is not part of a character"),
-            NotText::Nul(offset) => format!("`{name}` is not text: byte {offset} is NUL"),
+    /// Reports bytes that are no text, at the place of the first of them.
+    fn not_text(&mut self, name: &str, problem: NotText, bytes: &[u8]) {
+        let (offset, message) = match problem {
+            NotText::InvalidUtf8(offset) => (offset, format!("`{name}` is not UTF-8 text")),
+            NotText::Nul(offset) => (offset, format!("`{name}` is not text: it holds a NUL byte")),
         };
-        self.report(included_at, Code::NotText, message, "convert the file, for example with iconv -t UTF-8");
+        let shown = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+        if let Ok(source) = self.sources.add_text(name, &shown) {
+            let span = Span { source, start: offset, end: offset + char::REPLACEMENT_CHARACTER.len_utf8() };
+            self.diagnostics.push(Diagnostic::new(Code::NotText, span, message).hint("convert the file, for example with iconv -t UTF-8"));
+        }
     }
 
     /// Reports a problem of a whole file at the place that named it; the first files are named by nobody, so they stand for themselves.
-    fn report(&mut self, included_at: Option<Span>, code: Code, message: String, hint: &str) {
+    fn report(&mut self, name: &str, included_at: Option<Span>, code: Code, message: String, hint: &str) {
         let span = included_at.or_else(|| {
-            let source = self.sources.add_text("", "").ok()?;
+            let source = self.sources.add_text(name, "").ok()?;
             Some(Span { source, start: 0, end: 0 })
         });
         if let Some(span) = span {
             self.diagnostics.push(Diagnostic::new(code, span, message).hint(hint));
         }
+    }
+}
+
+/// Why a file cannot be read, in words that do not depend on the machine where they need not.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => String::from("there is no such file"),
+        io::ErrorKind::PermissionDenied => String::from("this process may not read it"),
+        _ => error.to_string(),
     }
 }

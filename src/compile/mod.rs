@@ -38,6 +38,8 @@ pub enum Input {
         /// The rules.
         text: String,
     },
+    /// Several inputs that are one load, as if one file included them.
+    Group(Vec<Input>),
 }
 
 /// How to compile.

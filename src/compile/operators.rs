@@ -2,6 +2,7 @@
 
 use super::Unbuilt;
 use super::directives::Builder;
+use super::load::reason;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::OperatorArgument;
 use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits};
@@ -24,7 +25,8 @@ impl Builder<'_> {
             }
             ArgumentKind::None => {}
             _ if text.is_empty() && kind != OperatorKind::Rx => {
-                self.report(complain(format!("`@{}` lacks its argument", kind.name())));
+                let hint = format!("write it behind the name, as in \"@{} …\"", kind.name());
+                self.report(complain(format!("`@{}` lacks its argument", kind.name())).hint(hint));
                 return None;
             }
             ArgumentKind::Text { macros: true } if text.contains("%{") => {
@@ -105,7 +107,7 @@ impl Builder<'_> {
                 Ok(bytes) => files.push(bytes),
                 Err(error) => {
                     let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
-                    let message = format!("`{name}` cannot be read: {error}");
+                    let message = format!("`{name}` cannot be read: {}", reason(&error));
                     let hint = format!("looked at {}", looked.join(" and "));
                     self.report(Diagnostic::new(Code::Unreadable, written.argument.span, message).hint(hint));
                     return None;

@@ -1,8 +1,9 @@
 //! What a load found: rules, files, warnings, and whatever was left out, counted.
 
+use super::LoadError;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{RuleGraph, Test};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use serde::Serialize;
 
 /// What was loaded. A report exists only for a load without errors.
@@ -65,6 +66,14 @@ impl LoadReport {
             warnings,
             texts,
         }
+    }
+
+    /// Turns a load down after all, for a file that its rules name and that cannot be used.
+    pub fn refuse(self, place: Span, message: String) -> LoadError {
+        let mut diagnostics = self.warnings;
+        diagnostics.push(Diagnostic::new(Code::BadDirectiveFile, place, message));
+        diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
+        LoadError { sources: self.texts, diagnostics }
     }
 
     /// Warnings, in the order of their places.

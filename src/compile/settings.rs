@@ -2,13 +2,14 @@
 
 use super::controls::{audit_engine, engine_mode, on_off};
 use super::directives::Builder;
+use super::load::reason;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters};
 use crate::pattern::{Pattern, PatternOptions};
 use crate::seclang::Argument;
-use crate::source::{Sources, Span};
+use crate::source::{Sources, Span, Spanned};
 use crate::transform::UnicodeMap;
-use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry};
+use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, in_sentence};
 use std::path::Path;
 
 impl Builder<'_> {
@@ -40,7 +41,8 @@ impl Builder<'_> {
             (DirectiveArgument::PathAndNumber, _) => arguments.get(1).is_some_and(|argument| argument.text.parse::<u32>().is_ok()),
             _ => true,
         };
-        if let Some(argument) = arguments.first().filter(|_| !fits) {
+        let judged = if entry.argument == DirectiveArgument::PathAndNumber { arguments.get(1) } else { arguments.first() };
+        if let Some(argument) = judged.filter(|_| !fits) {
             self.bad_directive_value(entry, argument, &describe(entry));
         }
         fits
@@ -99,7 +101,9 @@ impl Builder<'_> {
             Directive::SecComponentSignature => settings.components.push(text.into()),
             Directive::SecGeoLookupDb => settings.geo_database = Some(text.into()),
             Directive::SecHttpBlKey => settings.http_blocklist_key = Some(text.into()),
-            Directive::SecDebugLog => settings.debug_log = Some(text.into()),
+            Directive::SecDebugLog => {
+                settings.debug_log = Some(Spanned { node: text.into(), span: argument.span });
+            }
             Directive::SecDebugLogLevel => settings.debug_log_level = number().map(|level| u8::try_from(level).unwrap_or(u8::MAX)),
             Directive::SecAuditEngine => settings.audit_engine = audit_engine(text),
             Directive::SecAuditLog => settings.audit_log = Some(text.into()),
@@ -133,7 +137,7 @@ impl Builder<'_> {
         let source = sources.find(path.span.source).filter(|source| source.is_file());
         let candidates = self.loader.candidates(&path.text, source.map(|source| Path::new(source.name().as_ref())));
         let code_page = code_page.and_then(|number| number.text.parse().ok()).unwrap_or_default();
-        let map = self.loader.read_first(&candidates).map_err(|error| error.to_string());
+        let map = self.loader.read_first(&candidates).map_err(|error| reason(&error));
         match map.and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| error.to_string())) {
             Ok(map) => self.graph.unicode_map = Some(map),
             Err(problem) => {
@@ -146,11 +150,19 @@ impl Builder<'_> {
 
 fn describe(entry: &DirectiveEntry) -> String {
     match entry.argument {
-        DirectiveArgument::Word(words) => format!("write {}", words.join(" or ")),
-        DirectiveArgument::Number => String::from("write a whole number"),
+        DirectiveArgument::Word(words) => format!("write {}", alternatives(words)),
+        DirectiveArgument::Number => format!("write a whole number: {}", in_sentence(entry.doc)),
         DirectiveArgument::Mode => String::from("write an octal number such as 0640, or default"),
         DirectiveArgument::PathAndNumber => String::from("write a path and the number of a code page, such as unicode.mapping 20127"),
-        _ => entry.doc.to_owned(),
+        _ => format!("write its value: {}", in_sentence(entry.doc)),
+    }
+}
+
+/// `On, Off or DetectionOnly`
+fn alternatives(words: &[&str]) -> String {
+    match words.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => words.concat(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Target lists as written into targets as meant.
 
 use super::directives::Builder;
+use crate::body::xml::check_xpath;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Selector, Target};
 use crate::pattern::{Pattern, PatternError, PatternOptions};
@@ -33,6 +34,19 @@ impl Builder<'_> {
             }
         }
         targets
+    }
+
+    /// Reports XPaths that make no sense with the namespaces of their rule.
+    pub fn check_paths(&mut self, written: &Targets, namespaces: &[(Box<str>, Box<str>)]) {
+        let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
+        for selector in written.list.iter().filter_map(|target| target.selector.as_ref()) {
+            if let SelectorExpression::XPath(path) = &selector.node
+                && let Err(error) = check_xpath(path, &namespaces)
+            {
+                let hint = "a prefix needs an xmlns action in the same rule, such as xmlns:n=http://example.org/";
+                self.report(Diagnostic::new(Code::BadSelector, selector.span, format!("`{path}` is no XPath: {error}")).hint(hint));
+            }
+        }
     }
 
     /// A list of targets, one by one.

@@ -17,7 +17,10 @@ impl Builder<'_> {
                 MacroPart::Text(text) => parts.push(Part::Text(text.as_bytes().into())),
                 MacroPart::Variable { name, key } => match self.reference(name, key) {
                     Ok(target) => parts.push(Part::Value(Reference { target })),
-                    Err((message, hint)) => self.report(Diagnostic::new(Code::UnknownMacro, span, message).maybe_hint(hint)),
+                    Err((message, hint)) => {
+                        let place = macro_span(text, name, span);
+                        self.report(Diagnostic::new(Code::UnknownMacro, place, message).maybe_hint(hint));
+                    }
                 },
             }
         }
@@ -53,4 +56,13 @@ impl Builder<'_> {
         let tx = (variable == Variable::Tx).then(|| self.graph.tx_names.intern(text.as_bytes()));
         Key { text: text.as_bytes().into(), tx }
     }
+}
+
+/// The place of the name in the first macro that has it; the whole text where escapes or further parts make the way back unsure.
+fn macro_span(text: &str, name: &str, span: Span) -> Span {
+    let opening = text.find(&format!("%{{{name}")).filter(|_| span.end.saturating_sub(span.start) == text.len());
+    opening.map_or(span, |at| {
+        let start = span.start + at + "%{".len();
+        Span { start, end: start + name.len(), ..span }
+    })
 }

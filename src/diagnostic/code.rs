@@ -66,7 +66,7 @@ codes! {
     UnsupportedVariable = "E302",
     /// The variable holds one value, so that nothing can be selected from it.
     NotACollection = "E303",
-    /// The selector is no valid regular expression or XPath.
+    /// The selector is no valid regular expression.
     BadSelector = "E304",
 
     /// No operator has this name.
@@ -114,8 +114,6 @@ codes! {
     UnknownMarker = "W204",
     /// A rule needs an operator that is not built yet, and is left out.
     RuleLeftOut = "W205",
-    /// A rule can never match, or always does.
-    Pointless = "W206",
 }
 
 impl Code {

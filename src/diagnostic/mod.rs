@@ -99,7 +99,9 @@ impl Diagnostic {
         let number = position.line.to_string();
         let margin = " ".repeat(number.len());
         let _ = writeln!(text, "{margin}--> {file}:{position}");
-        let line = sources.find(self.span.source).and_then(|source| source.line(position.line));
+        // A file that cannot be read stands for itself as a text without lines.
+        let text_of = sources.find(self.span.source).filter(|source| !source.text().is_empty());
+        let line = text_of.and_then(|source| source.line(position.line));
         if let Some((range, line)) = line {
             let marked = self.span.end.min(range.end).saturating_sub(self.span.start);
             let under = line.get(self.span.start.saturating_sub(range.start)..).and_then(|rest| rest.get(..marked));

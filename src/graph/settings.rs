@@ -1,6 +1,7 @@
 //! Settings of the engine, each unset until a directive sets it.
 
 use crate::pattern::Pattern;
+use crate::source::Spanned;
 use std::sync::Arc;
 
 /// `SecRuleEngine`
@@ -163,7 +164,7 @@ settings! {
     /// `SecHttpBlKey`
     http_blocklist_key: Box<str>,
     /// `SecDebugLog`
-    debug_log: Box<str>,
+    debug_log: Spanned<Box<str>>,
     /// `SecDebugLogLevel`
     debug_log_level: u8,
     last wins:

@@ -3,6 +3,7 @@
 use super::address::AddressSet;
 use super::error::OperatorError;
 use super::findings::{Findings, Wanted};
+use super::fuzzy_hash::FuzzyHashes;
 use super::identity_number::Scheme;
 use super::kind::OperatorKind;
 use super::number::Relation;
@@ -42,6 +43,7 @@ enum Test {
     AllMatches(Arc<Pattern>),
     Words(Words),
     Addresses(AddressSet),
+    FuzzyHashes(FuzzyHashes),
     SqlInjection,
     CrossSiteScripting,
     ByteRange(ByteSet),
@@ -140,6 +142,7 @@ impl Operator {
             OperatorKind::PmFromFile => Test::Words(words::from_files(files)?),
             OperatorKind::IpMatch => Test::Addresses(AddressSet::from_argument(argument)?),
             OperatorKind::IpMatchFromFile => Test::Addresses(AddressSet::from_files(files)?),
+            OperatorKind::FuzzyHash => Test::FuzzyHashes(FuzzyHashes::new(argument, files)?),
             OperatorKind::DetectSqli => Test::SqlInjection,
             OperatorKind::DetectXss => Test::CrossSiteScripting,
             OperatorKind::ValidateByteRange => Test::ByteRange(encoding::byte_ranges(argument)?),
@@ -149,6 +152,9 @@ impl Operator {
             OperatorKind::VerifyCpf => Test::IdentityNumber(Scheme::Cpf, pattern()?),
             OperatorKind::VerifySsn => Test::IdentityNumber(Scheme::SocialSecurity, pattern()?),
             OperatorKind::VerifySvnr => Test::IdentityNumber(Scheme::Svnr, pattern()?),
+            OperatorKind::GeoLookup | OperatorKind::Rbl | OperatorKind::ValidateDtd | OperatorKind::ValidateSchema => {
+                return Err(OperatorError::NeedsTransaction(kind));
+            }
             _ => match comparison(kind) {
                 Some(comparison) => Test::Text(comparison, argument.into()),
                 None => return Err(OperatorError::NotYetBuilt(kind)),
@@ -169,6 +175,7 @@ impl Test {
             Self::AllMatches(pattern) => regular_expression::all(pattern, input, wanted, findings)?,
             Self::Words(words) => words::evaluate(words, input, wanted, findings),
             Self::Addresses(addresses) => addresses.contains(input),
+            Self::FuzzyHashes(hashes) => hashes.resembles(input, findings),
             Self::SqlInjection => injection::sql(input, wanted, findings),
             Self::CrossSiteScripting => injection::cross_site_scripting(input, wanted, findings),
             Self::ByteRange(allowed) => encoding::byte_outside(*allowed, input, wanted, findings),

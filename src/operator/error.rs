@@ -19,6 +19,15 @@ pub enum OperatorError {
     /// An entry of `@validateByteRange` names no byte. ModSecurity v3 writes out of bounds.
     #[error("`{0}` is no byte: bytes go from 0 to 255")]
     ByteRange(String),
+    /// An argument of `@fuzzyHash` is not a file and a score.
+    #[error("`{0}` is not a file and a score from 0 to 100, such as hashes.txt 60")]
+    Score(String),
+    /// A file of `@fuzzyHash` holds no hash. ModSecurity v3 loads such a rule, and it never matches.
+    #[error("the file holds no ssdeep hash")]
+    NoHashes,
+    /// The operator looks at more than a value, so that only a transaction can ask it.
+    #[error("@{} can only be asked by a transaction", .0.name())]
+    NeedsTransaction(OperatorKind),
     /// The operator is known but not part of this version.
     #[error("@{} is not supported yet", .0.name())]
     NotYetBuilt(OperatorKind),

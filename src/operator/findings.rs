@@ -20,6 +20,8 @@ pub struct Findings {
     pub offsets: Vec<(usize, usize)>,
     /// Whether a pattern was given up at its step limit: the verdict is then not known, and the answer was "no match".
     pub limit_exceeded: bool,
+    /// How much the input resembles what it was compared with, 0 to 100, where that is what the operator asks.
+    pub score: Option<u32>,
 }
 
 /// One value for the TX collection.
@@ -46,6 +48,7 @@ impl Findings {
         self.captures.clear();
         self.offsets.clear();
         self.limit_exceeded = false;
+        self.score = None;
     }
 
     /// Stores a part of the input under `index`.

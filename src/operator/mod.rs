@@ -2,12 +2,18 @@
 //!
 //! [`OperatorKind`] names the operators, [`Operator`] is one with its argument, compiled once and shared by all
 //! transactions. A test answers yes or no, and on request says in [`Findings`] what it found where.
+//!
+//! Operators that look at more than a value (a database, the DNS, the whole body) are run by `transaction`; what of them is pure stands
+//! here: [`GeoDatabase`], [`BlockList`].
 
 mod address;
+mod block_list;
 mod compiled;
 mod encoding;
 mod error;
 mod findings;
+mod fuzzy_hash;
+mod geography;
 mod identity_number;
 mod injection;
 mod kind;
@@ -16,8 +22,11 @@ mod regular_expression;
 mod text;
 mod words;
 
+pub use block_list::{BlockList, BlockListQuestion, Listing};
 pub use compiled::{Operator, OperatorLimits};
 pub use error::OperatorError;
 pub use findings::{Capture, CapturedValue, Findings, Wanted};
+pub use fuzzy_hash::{FuzzyHashArgument, fuzzy_hash_argument};
+pub use geography::{GeoDatabase, GeoDatabaseError, Place};
 pub use kind::{ArgumentKind, OperatorKind};
 pub use number::leading_integer;

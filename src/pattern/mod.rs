@@ -10,9 +10,13 @@ mod dialect;
 mod error;
 mod escape;
 mod line_start;
+mod literal_set;
+mod literals;
 mod words;
 
 pub use byte_set::ByteSet;
 pub use compiled::{Engine, Pattern, PatternOptions};
 pub use error::{LimitExceeded, PatternError};
+pub use literal_set::{GateId, LiteralSet, LiteralSetBuilder, OpenGates};
+pub use literals::Requirement;
 pub use words::{WordMatch, Words, WordsError};

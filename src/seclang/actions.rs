@@ -22,7 +22,10 @@ pub fn actions<'a>(line: &'a LogicalLine, text: &'a str) -> Result<Actions, nom:
         }
         rest = match after.strip_prefix(',') {
             Some(rest) => rest,
-            None => return Err(Failure::fatal(after, Code::Syntax, "a comma was expected between actions")),
+            None => {
+                let hint = "put a value that holds commas in single quotes, and write ' inside them as \\'";
+                return Err(Failure::fatal_with_hint(after, Code::Syntax, "a comma was expected between actions", hint));
+            }
         };
     }
 }
@@ -43,10 +46,11 @@ fn action<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionExpress
 }
 
 fn expected_action(at: &str) -> nom::Err<Failure<'_>> {
-    let hint = if at.is_empty() {
-        "take away the comma at the end of the list"
-    } else {
-        "put a value that holds commas or blanks in single quotes"
+    let hint = match at.chars().next() {
+        None => "take away the comma at the end of the list",
+        Some(',') => "take away one of the commas",
+        Some('@') => "this looks like the operator: targets are joined by | without blanks, and each argument stands in its own quotes",
+        Some(_) => "put a value that holds commas in single quotes",
     };
     Failure::fatal_with_hint(at, Code::Syntax, "an action was expected", hint)
 }

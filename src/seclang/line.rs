@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceId, Span};
-use nom::{IResult, Offset};
+use nom::IResult;
 
 /// A line of a directive, continuation taken out.
 pub struct LogicalLine {
@@ -85,15 +85,12 @@ impl LogicalLine {
         &self.text
     }
 
-    /// The place of a part of this line's text.
+    /// The place of a part of this line's text. What is no part of it, such as an empty text of another origin, stands at its end.
     pub fn span(&self, part: &str) -> Span {
-        let start = self.text.as_str().offset(part);
-        let end = start + part.len();
-        Span {
-            source: self.source,
-            start: self.place(start),
-            end: if part.is_empty() { self.place(start) } else { self.place(end - 1) + 1 },
-        }
+        let offset = (part.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize);
+        let start = offset.filter(|start| start + part.len() <= self.text.len()).unwrap_or(self.text.len());
+        let end = (start + part.len()).min(self.text.len());
+        Span { source: self.source, start: self.place(start), end: if end > start { self.place(end - 1) + 1 } else { self.place(start) } }
     }
 
     fn place(&self, offset: usize) -> usize {
@@ -102,9 +99,11 @@ impl LogicalLine {
         physical + (offset - logical)
     }
 
-    /// A failure as a diagnostic; the failure stands on the word that it starts with.
+    /// A failure as a diagnostic; the failure stands on the word that it starts with, or on the mark.
     pub fn diagnose(&self, failure: &Failure<'_>) -> Diagnostic {
-        let word = failure.at.split([' ', '\t', ',', '|']).next().filter(|word| !word.is_empty()).unwrap_or(failure.at);
+        let ends = |(at, c): &(usize, char)| *at > 0 && matches!(c, ' ' | '\t' | ',' | '|');
+        let end = failure.at.char_indices().find(ends).map_or(failure.at.len(), |(at, _)| at);
+        let word = failure.at.get(..end).unwrap_or(failure.at);
         let diagnostic = Diagnostic::new(failure.code, self.span(word), failure.message.clone());
         diagnostic.maybe_hint(failure.hint.map(str::to_owned))
     }

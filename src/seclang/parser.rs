@@ -98,7 +98,9 @@ fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<D
         }
     };
     if let Some((surplus, _)) = arguments.next()? {
-        return Err(Failure::fatal(surplus, Code::SurplusArgument, format!("`{name}` takes no further argument")));
+        let message = format!("`{name}` takes no further argument");
+        let hint = "put an argument that holds blanks in double quotes, and write \" inside them as \\\"";
+        return Err(Failure::fatal_with_hint(surplus, Code::SurplusArgument, message, hint));
     }
     Ok((Directive { span: spanned.span.to(arguments.end), name: spanned, body }, arguments.warning))
 }
@@ -110,7 +112,10 @@ fn word(text: &str) -> Parsed<'_, &str> {
             at,
             Code::Syntax,
             "a directive was expected",
-            "a line begins with a directive such as SecRule, or with # for a comment; a line that goes on ends with \\",
+            match text.starts_with('<') {
+                true => "sections such as <IfModule> are the web server's: take them away",
+                false => "a line begins with a directive such as SecRule, or with # for a comment; a line that goes on ends with \\",
+            },
         )),
         result => result,
     }
@@ -160,7 +165,8 @@ impl<'a> Arguments<'a> {
         self.warning =
             Some(self.line.diagnose(&Failure { code, message: format!("{}; the end of the text closes it", failure.message), ..failure }));
         let quote = if text.starts_with('"') { Quote::Double } else { Quote::Single };
-        ("", (text.get(1..).unwrap_or_default(), quote))
+        let (content, rest) = text.split_at(text.len());
+        (rest, (content.get(1..).unwrap_or_default(), quote))
     }
 
     fn required(&mut self, directive: &str, what: &str) -> Result<RawArgument<'a>, nom::Err<Failure<'a>>> {
@@ -217,7 +223,8 @@ fn bare(input: &str) -> Parsed<'_, RawArgument<'_>> {
         }
         last = c;
     }
-    Ok(("", (input, Quote::None)))
+    let (content, rest) = input.split_at(input.len());
+    Ok((rest, (content, Quote::None)))
 }
 
 fn argument(line: &LogicalLine, (text, quote): RawArgument<'_>) -> Argument {

@@ -41,7 +41,7 @@ fn print_directive(directive: &Directive) -> String {
         }
         Body::UpdateTargets { rules, targets } => {
             print_argument(&mut text, rules);
-            let _ = write!(text, " \"{}\"", print_targets(targets));
+            let _ = write!(text, " \"{}\"", joined_targets(targets));
         }
         Body::UpdateActions { rule, actions } => {
             print_argument(&mut text, rule);
@@ -53,13 +53,25 @@ fn print_directive(directive: &Directive) -> String {
 }
 
 fn print_argument(text: &mut String, argument: &Argument) {
-    let _ = match argument.quoted {
+    // A word that begins with a single quote would be read as an argument in single quotes.
+    let _ = match argument.quoted || argument.text.starts_with('\'') {
         true => write!(text, " \"{}\"", escape(&argument.text, '"')),
         false => write!(text, " {}", argument.text),
     };
 }
 
+/// A list of targets, in double quotes where a selector without quotes of its own holds blanks.
 fn print_targets(targets: &Targets) -> String {
+    let list = joined_targets(targets);
+    let holds_blanks = |selector: &SelectorExpression| match selector {
+        SelectorExpression::XPath(text) | SelectorExpression::Pattern { source: text, quoted: false } => text.contains([' ', '\t']),
+        SelectorExpression::Key(_) | SelectorExpression::Pattern { quoted: true, .. } => false,
+    };
+    let selectors = targets.list.iter().filter_map(|target| target.selector.as_ref());
+    if selectors.into_iter().any(|selector| holds_blanks(&selector.node)) { format!("\"{list}\"") } else { list }
+}
+
+fn joined_targets(targets: &Targets) -> String {
     let list: Vec<String> = targets.list.iter().map(print_target).collect();
     list.join("|")
 }

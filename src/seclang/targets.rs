@@ -54,7 +54,10 @@ fn target<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, TargetExpress
         None => TargetMode::Values,
     };
     let (rest, variable) = match name(rest) {
-        Err(nom::Err::Error(_)) => return Err(Failure::fatal(rest, Code::Syntax, "a variable was expected")),
+        Err(nom::Err::Error(_)) => {
+            let hint = "write a variable such as ARGS or REQUEST_HEADERS:Host; more than one are joined by | without blanks";
+            return Err(Failure::fatal_with_hint(rest, Code::Syntax, "a variable was expected", hint));
+        }
         result => result?,
     };
     let (rest, selector) = match rest.strip_prefix([':', '.']) {
@@ -71,7 +74,9 @@ fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a str
         let (path, rest) = input.split_at(xpath_end(input));
         (rest, path, SelectorExpression::XPath(path.to_owned()))
     } else if let Some(inside) = input.strip_prefix('\'') {
-        let end = closing(inside, '\'', |_| true).ok_or_else(|| Failure::fatal(input, Code::UnclosedQuote, "this ' is never closed"))?;
+        let hint = "close it behind the selector, as in ARGS:'a b'";
+        let unclosed = || Failure::fatal_with_hint(input, Code::UnclosedQuote, "this ' is never closed", hint);
+        let end = closing(inside, '\'', |_| true).ok_or_else(unclosed)?;
         let (text, rest) = inside.split_at(end);
         let plain = text.replace("\\'", "'");
         let selector = match plain.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
@@ -87,7 +92,8 @@ fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a str
         (rest, key, SelectorExpression::Key(key.to_owned()))
     };
     if text.is_empty() {
-        return Err(Failure::fatal(input, Code::Syntax, "a selector was expected behind the colon"));
+        let hint = "write a key such as ARGS:id or a pattern such as ARGS:/^id/, or take away the colon";
+        return Err(Failure::fatal_with_hint(input, Code::Syntax, "a selector was expected behind the colon", hint));
     }
     Ok((rest, Spanned::new(selector, line.span(text))))
 }

@@ -86,6 +86,12 @@ fn every_bad_line_is_reported_with_its_place() {
 }
 
 #[test]
+fn a_directive_that_breaks_off_is_reported_at_its_end() {
+    let (_, errors) = parse_text("SecRule ARGS");
+    assert!(errors[0].starts_with("error[E103]: `SecRule` lacks an operator, such as \"@rx ^a\"\n --> rules:1:13\n"), "{}", errors[0]);
+}
+
+#[test]
 fn printing_and_parsing_again_gives_the_same_tree() {
     let text = "# note\n\nSecRule ARGS:'/a|b/'|!ARGS:x \"!@rx a\\\"b\\\\\" \"id:1,phase:2,deny,msg:'it\\'s \\\"so\\\"',setvar:tx.a='b,c'\"\n\
                 SecRuleUpdateTargetById 1 \"!ARGS:y\"\nSecMarker END\nSecRule XML:/* ^x$ id:2,pass\n";
@@ -107,5 +113,19 @@ proptest::proptest! {
         let (ast, _) = parse_text(&text.replace('\0', ""));
         let printed = print(&ast);
         let _ = parse_text(&printed);
+    }
+
+    #[test]
+    fn what_is_printed_is_read_again(
+        text in "(SecRule |SecAction |SecMarker )(ARGS|XML|:|/|a|'|\"|\\||,| |\\\\\n|\n|@rx |!|&|id:1|=|x:'|#|\\.){0,14}(\n|\")"
+    ) {
+        let (ast, errors) = parse_text(&text);
+        if errors.is_empty() {
+            let printed = print(&ast);
+            let (again, errors) = parse_text(&printed);
+            assert_eq!(errors, [""; 0], "{printed}");
+            assert_eq!(again.directives().count(), ast.directives().count());
+            assert_eq!(print(&again), printed);
+        }
     }
 }

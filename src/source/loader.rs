@@ -87,7 +87,8 @@ impl Loader for Memory {
 
     fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
         let pattern = glob::Pattern::new(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
-        Ok(self.files.keys().filter(|path| pattern.matches_path(path)).cloned().collect())
+        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
+        Ok(self.files.keys().filter(|path| pattern.matches_path_with(path, options)).cloned().collect())
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn files_in_memory_are_expanded_in_order() {
-        let files = Memory::new().with("b.conf", "").with("a.conf", "").with("c.data", "");
+        let files = Memory::new().with("b.conf", "").with("a.conf", "").with("c.data", "").with("deeper/d.conf", "");
         assert_eq!(files.expand("*.conf").unwrap(), [PathBuf::from("a.conf"), PathBuf::from("b.conf")]);
     }
 

@@ -165,8 +165,9 @@ impl Transaction {
         draft.entry.disruptive = true;
         self.pending.status = Some(status);
         let reason = format!("Access denied with code {status} (phase {}). {}", rule.phase.number(), draft.entry.detail());
-        let rule_index = Some(draft.entry.rule);
-        self.intervene(Intervention { status, redirect, drop, rule: rule_index, rule_id: draft.entry.id, reason });
+        let (index, rule_id) = (Some(draft.entry.rule), draft.entry.id);
+        let found = Some(Box::new(draft.entry.clone()));
+        self.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });
     }
 
     /// Keeps the match of a rule that logs. An action without a message is silent unless it stops the request, as in ModSecurity v3.

@@ -2,25 +2,29 @@
 //! imports `collection`, `store`, `graph` and the pure rooms.
 
 mod assignment;
+mod audit;
 mod control;
 mod debug;
 mod effects;
 mod evaluate;
 mod expand;
+mod facts;
 mod matches;
 mod phases;
 mod request;
 mod request_body;
 mod response;
 mod slots;
+mod uploads;
 mod verdict;
 
+pub use audit::AuditLog;
 pub use debug::DebugLog;
 pub use matches::RuleMatch;
 pub use verdict::{Intervention, Verdict};
 
 use crate::collection::{Collections, NO_SEVERITY, Selected, Text};
-use crate::graph::{AuditEngine, BodyProcessor, EngineMode, LogLetters, MarkerId, Phase, RuleGraph};
+use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph};
 use crate::operator::Findings;
 use crate::store::Store;
 use control::Overrides;
@@ -38,6 +42,8 @@ pub struct Ground {
     pub store: Arc<dyn Store>,
     /// Where debug messages go, if anywhere.
     pub debug_log: Option<Arc<dyn DebugLog>>,
+    /// Where transactions are written down, if anywhere.
+    pub audit_log: Option<Arc<dyn AuditLog>>,
 }
 
 /// One request with its response, judged by a rule set.
@@ -54,6 +60,9 @@ pub struct Transaction {
     overrides: Overrides,
     pending: verdict::Pending,
     body_processor: Option<BodyProcessor>,
+    hostname: Option<Text>,
+    connector: Text,
+    uploads: uploads::Uploads,
     scratch: Scratch,
 }
 
@@ -101,6 +110,9 @@ impl Transaction {
             overrides: Overrides::default(),
             pending: verdict::Pending::default(),
             body_processor: None,
+            hostname: None,
+            connector: Text::EMPTY,
+            uploads: uploads::Uploads::default(),
             scratch: Scratch::default(),
         };
         transaction.debug(4, || "Initializing transaction".to_owned());
@@ -141,8 +153,12 @@ impl Transaction {
 
     /// The parts of the audit log, as the settings say and `ctl:auditLogParts` changed them.
     pub fn audit_parts(&self) -> LogLetters {
+        self.overrides.audit_parts.unwrap_or_else(|| self.configured_audit_parts())
+    }
+
+    fn configured_audit_parts(&self) -> LogLetters {
         let default = || LogLetters::parse("ABCFHZ").unwrap_or_default();
-        self.overrides.audit_parts.or(self.ground.graph.settings.audit_parts).unwrap_or_else(default)
+        self.ground.graph.settings.audit_parts.unwrap_or_else(default)
     }
 
     fn lossy(&self, text: Text) -> String {
@@ -157,11 +173,16 @@ impl Transaction {
         false
     }
 
-    /// The last phase: rules of phase 5 run. The host calls it once, whatever happened before.
+    /// The last phase: rules of phase 5 run, then the audit log is written. The host calls it once, whatever happened before.
     pub fn process_logging(&mut self) {
         self.debug(4, || "Starting phase LOGGING. (SecRules 5)".to_owned());
         if !self.is_disabled() {
             self.run_phase(Phase::Logging);
+            self.write_audit_log();
+            let keeps = self.ground.graph.settings.upload_keep_files == Some(KeepFiles::RelevantOnly);
+            if keeps && self.matches.iter().any(|found| found.audits) {
+                self.uploads.keep();
+            }
         }
     }
 }
@@ -173,6 +194,3 @@ fn unique_number() -> u64 {
     hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
     hasher.finish()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! The request body: gathered up to its limit, read by its processor, then judged.
 
 use super::verdict::Intervention;
-use super::{Transaction, Verdict};
+use super::{Transaction, Verdict, uploads};
 use crate::body::json::{self, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartFlags, MultipartLimits};
 use crate::body::xml::{XmlDocument, XmlLimits};
@@ -45,7 +45,7 @@ impl Transaction {
         self.debug(5, || reason.to_owned());
         if self.engine_mode() == EngineMode::On {
             let reason = reason.to_owned();
-            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason });
+            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
         } else {
             self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
         }
@@ -186,7 +186,8 @@ impl Transaction {
 
     fn read_multipart(&mut self, no_files_limit: usize) {
         let settings = &self.ground.graph.settings;
-        let limits = MultipartLimits { files: settings.upload_file_limit.unwrap_or(usize::MAX), ..MultipartLimits::default() };
+        let files = settings.upload_file_limit.filter(|_| uploads::are_written(settings)).unwrap_or(usize::MAX);
+        let limits = MultipartLimits { files, ..MultipartLimits::default() };
         let content_type = self.collections.request_header(b"content-type").map(|value| self.collections.arena.read(value).to_vec());
         let mut found = FoundParts::default();
         self.collections.arena.with_request_body(|arena, body| {
@@ -201,7 +202,9 @@ impl Transaction {
             self.collections.arguments.push(Argument { origin: ArgumentOrigin::Form, entry });
         }
         self.collections.files = std::mem::take(&mut found.files);
+        self.write_uploads();
         self.collections.part_headers = std::mem::take(&mut found.headers);
+        self.collections.part_names = std::mem::take(&mut found.names);
         let sizes: u64 = self.collections.files.iter().map(|file| file.size).sum();
         self.collections.scalars.file_sizes = self.collections.arena.store(sizes.to_string().as_bytes());
         self.show_multipart_flags(&found);
@@ -209,6 +212,28 @@ impl Transaction {
         self.note_body_result(found.error.map_or(Ok(()), Err));
         if too_long {
             self.too_long(no_files_limit);
+        }
+    }
+
+    /// Writes uploaded files to disk where the settings ask for it; one that cannot be written is an event, not an end.
+    fn write_uploads(&mut self) {
+        let graph = std::sync::Arc::clone(&self.ground.graph);
+        if !uploads::are_written(&graph.settings) {
+            return;
+        }
+        let id = self.id();
+        for at in 0..self.collections.files.len() {
+            let Some(content) = self.collections.files.get(at).map(|file| file.content) else { break };
+            let written = self.uploads.write(&graph.settings, &self.collections.clock, &id, self.collections.arena.read(content));
+            match written {
+                Ok(path) => {
+                    let path = self.collections.arena.store(path.as_os_str().as_encoded_bytes());
+                    if let Some(file) = self.collections.files.get_mut(at) {
+                        file.path = path;
+                    }
+                }
+                Err(error) => self.debug(1, || format!("Multipart: Failed to create file: {error}")),
+            }
         }
     }
 
@@ -272,6 +297,7 @@ struct FoundParts {
     fields: Vec<Entry>,
     files: Vec<UploadedFile>,
     headers: Vec<Entry>,
+    names: Vec<Entry>,
     notes: Vec<String>,
     flags: MultipartFlags,
     strict_error: bool,
@@ -288,6 +314,10 @@ impl FoundParts {
         self.error = multipart.error.clone().map(BodyError::from);
         for part in &multipart.parts {
             let name = body.text(&part.name, arena);
+            self.names.push(Entry { name, value: name, offsets: Offsets { name: part.name_offset, value: part.name_offset } });
+            if !part.closed {
+                continue;
+            }
             for header in &part.headers {
                 let value = body.text(&header.line, arena);
                 self.headers.push(Entry { name, value, offsets: Offsets { name: part.name_offset, value: header.offset } });
@@ -301,7 +331,8 @@ impl FoundParts {
                     let offsets = Offsets { name: part.name_offset, value: part.file_name_offset };
                     let file_name = body.text(file_name, arena);
                     let size = content.len() as u64;
-                    self.files.push(UploadedFile { field: name, name: file_name, size, path: Text::EMPTY, content: Text::EMPTY, offsets });
+                    let content = body.text(content, arena);
+                    self.files.push(UploadedFile { field: name, name: file_name, size, path: Text::EMPTY, content, offsets });
                 }
                 None => {
                     let value = body.text(content, arena);

@@ -1,6 +1,6 @@
 //! What the host is to do.
 
-use super::Transaction;
+use super::{RuleMatch, Transaction};
 use crate::graph::RuleIndex;
 use std::fmt;
 
@@ -31,6 +31,8 @@ pub struct Intervention {
     pub rule_id: u64,
     /// Why, in a line for the log.
     pub reason: String,
+    /// What is known of the match of that rule.
+    pub found: Option<Box<RuleMatch>>,
 }
 
 /// A decision that the host has not read yet, and a status that waits for one.

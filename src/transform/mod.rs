@@ -22,6 +22,7 @@ mod path;
 mod php;
 mod rewrite;
 mod sql;
+mod triggers;
 mod unicode_map;
 mod url;
 mod utf8;

@@ -36,6 +36,14 @@ pub const REFUSED_OPERATORS: &[(&str, &str)] = &[
     ("pmFromDataset", "it is Coraza's; use @pmFromFile"),
 ];
 
+/// A sentence of the table, to be used behind a colon: without its capital letter and its full stop.
+pub fn in_sentence(doc: &str) -> String {
+    let doc = doc.trim_end_matches('.');
+    let mut letters = doc.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}
+
 /// `closest` among many names, worded as a hint.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>, mark: &str) -> Option<String> {
     closest(name, known).map(|found| format!("did you mean `{mark}{found}`?"))

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::flags::UnmatchedBoundary;
 use super::*;
 
 const TYPE: &[u8] = b"multipart/form-data; boundary=cut";

@@ -1,7 +1,10 @@
 //! XML bodies: a tree, and the values that XPath expressions select from it.
 
+mod dtd;
 mod encoding;
 mod guard;
+
+pub use dtd::{Dtd, DtdError};
 
 use std::borrow::Cow;
 
@@ -152,6 +155,13 @@ impl XmlDocument<'_> {
     pub fn into_static(self) -> XmlDocument<'static> {
         XmlDocument { tree: self.tree.into_static(), limits: self.limits }
     }
+}
+
+/// Whether an XPath expression can be understood at all, told at load: `namespaces` are those of the rule.
+pub fn check_xpath(xpath: &str, namespaces: &[(&str, &str)]) -> Result<(), XPathError> {
+    let limits = XmlLimits::default();
+    let tree = parse_tree("<a/>", &limits).map_err(|error| XPathError::Failed(error.to_string()))?;
+    XmlDocument { tree, limits }.select(xpath, namespaces).map(|_| ())
 }
 
 /// Parses with namespaces, or without when a prefix was not declared.

@@ -1,0 +1,88 @@
+//! Reads the words of a declaration one after the other.
+
+/// A place in a declaration's text.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor<'t> {
+    rest: &'t str,
+}
+
+/// Whether a character may stand in an XML name.
+pub fn is_name_character(c: char) -> bool {
+    is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+}
+
+/// Whether a character may begin an XML name (XML 1.0, fifth edition).
+pub fn is_name_start(c: char) -> bool {
+    matches!(c, ':' | '_' | 'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+impl<'t> Cursor<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Self { rest: text }
+    }
+
+    /// What is left.
+    pub fn rest(self) -> &'t str {
+        self.rest
+    }
+
+    /// Goes past blanks; whether there were any.
+    pub fn blanks(&mut self) -> bool {
+        let behind = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let moved = behind.len() < self.rest.len();
+        self.rest = behind;
+        moved
+    }
+
+    /// Takes this text, if it stands here.
+    pub fn take(&mut self, text: &str) -> bool {
+        match self.rest.strip_prefix(text) {
+            Some(behind) => {
+                self.rest = behind;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes this word, if it stands here and ends with it.
+    pub fn word(&mut self, word: &str) -> bool {
+        let mut ahead = *self;
+        let ends = ahead.take(word) && !ahead.rest.starts_with(is_name_character);
+        if ends {
+            *self = ahead;
+        }
+        ends
+    }
+
+    /// Takes a name.
+    pub fn name(&mut self) -> Option<&'t str> {
+        self.rest.starts_with(is_name_start).then(|| self.token()).flatten()
+    }
+
+    /// Takes a row of the characters that names are made of.
+    pub fn token(&mut self) -> Option<&'t str> {
+        let end = self.rest.find(|c| !is_name_character(c)).unwrap_or(self.rest.len());
+        let (token, behind) = self.rest.split_at_checked(end).filter(|(token, _)| !token.is_empty())?;
+        self.rest = behind;
+        Some(token)
+    }
+
+    /// Takes a text in quotes.
+    pub fn literal(&mut self) -> Option<&'t str> {
+        let quote = self.rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        let (literal, behind) = self.rest.get(1..)?.split_once(quote)?;
+        self.rest = behind;
+        Some(literal)
+    }
+
+    /// Takes everything before a text, and the text.
+    pub fn until(&mut self, text: &str) -> Option<&'t str> {
+        let (before, behind) = self.rest.split_once(text)?;
+        self.rest = behind;
+        Some(before)
+    }
+}

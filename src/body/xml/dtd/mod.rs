@@ -1,0 +1,233 @@
+//! Document type definitions: read once, then many documents are checked against them.
+//!
+//! As in ModSecurity v3 (libxml2's `xmlValidateDtd`) the document's own DOCTYPE plays no part: neither the name of the root nor what is
+//! declared in it. Messages are libxml2's.
+
+mod attributes;
+mod content;
+mod cursor;
+mod declarations;
+
+use super::{XmlDocument, encoding};
+use attributes::{AttributeDeclaration, Identifiers};
+use content::{ContentModel, Matcher};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use uppsala::dom::{Document, Element, NodeId, NodeKind, QName};
+
+/// Why a DTD cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DtdError {
+    /// It is in an encoding that is unknown, or has bytes that do not fit it.
+    #[error("its encoding is unknown, or its bytes do not fit it")]
+    Encoding,
+    /// A declaration is wrong.
+    #[error("line {line}: {reason}")]
+    Syntax {
+        /// The line, from 1; for what stands in a parameter entity the line of the file that names it.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A document type definition.
+#[derive(Debug, Default)]
+pub struct Dtd {
+    elements: HashMap<String, Content>,
+    /// By element.
+    attributes: HashMap<String, Vec<AttributeDeclaration>>,
+    /// Names of entities that are not XML.
+    unparsed_entities: HashSet<String>,
+    parsed_entities: HashSet<String>,
+    notations: HashSet<String>,
+}
+
+/// What an element may contain.
+#[derive(Debug)]
+enum Content {
+    /// `EMPTY`
+    Empty,
+    /// `ANY`
+    Any,
+    /// `(#PCDATA|a|b)*`
+    Mixed(HashSet<String>),
+    /// `(a,b?)`
+    Children(ContentModel),
+}
+
+/// How long the list of children in a message may be, in bytes.
+const LONGEST_LIST: usize = 500;
+
+impl Dtd {
+    /// Reads a DTD. `external` gives the text of a file that the DTD names in a parameter entity, by the path written there.
+    ///
+    /// # Errors
+    /// When it is no DTD.
+    pub fn parse(bytes: &[u8], external: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Self, DtdError> {
+        let text = encoding::decode(bytes).ok_or(DtdError::Encoding)?;
+        declarations::parse(&text, &|path| encoding::decode(&external(path)?).map(|text| text.into_owned()))
+    }
+
+    /// What is wrong with a document, at most `most` things; nothing for one that conforms.
+    ///
+    /// The time is linear in the document, for content models that are deterministic, as XML demands; others take as many times longer as
+    /// they have parts.
+    #[must_use]
+    pub fn errors(&self, document: &XmlDocument<'_>, most: usize) -> Vec<String> {
+        let mut validation = Validation {
+            dtd: self,
+            tree: &document.tree,
+            most,
+            errors: Vec::new(),
+            matchers: HashMap::new(),
+            identifiers: Identifiers::default(),
+        };
+        for node in document.tree.descendants(document.tree.root()) {
+            if validation.errors.len() >= most {
+                return validation.errors;
+            }
+            if let Some(element) = document.tree.element(node) {
+                validation.element(node, element);
+            }
+        }
+        for error in validation.identifiers.dangling() {
+            validation.error(|| error);
+        }
+        validation.errors
+    }
+}
+
+/// One document on its way through a DTD.
+struct Validation<'d> {
+    dtd: &'d Dtd,
+    tree: &'d Document<'d>,
+    most: usize,
+    errors: Vec<String>,
+    /// What was worked out of content models so far, by element.
+    matchers: HashMap<&'d str, Matcher<'d>>,
+    identifiers: Identifiers<'d>,
+}
+
+impl<'d> Validation<'d> {
+    fn error(&mut self, message: impl FnOnce() -> String) {
+        if self.errors.len() < self.most {
+            self.errors.push(message());
+        }
+    }
+
+    fn element(&mut self, node: NodeId, element: &'d Element<'d>) {
+        let name = &element.name;
+        match by_name(&self.dtd.elements, name) {
+            None => self.error(|| format!("No declaration for element {}", name.local_name)),
+            Some((declared, content)) => {
+                self.content(node, name, declared, content);
+                self.required_attributes(element);
+            }
+        }
+        self.attributes(element);
+    }
+
+    fn content(&mut self, node: NodeId, name: &QName<'_>, declared: &'d str, content: &'d Content) {
+        match content {
+            Content::Any => {}
+            Content::Empty => {
+                if self.tree.children_count(node) > 0 {
+                    self.error(|| format!("Element {} was declared EMPTY this one has content", name.local_name));
+                }
+            }
+            Content::Mixed(allowed) => {
+                for child in self.tree.children_iter(node) {
+                    let Some(child) = self.tree.element(child) else { continue };
+                    if !allowed.contains(child.name.prefixed_name().as_ref()) && !allowed.contains(child.name.local_name.as_ref()) {
+                        self.error(|| {
+                            format!("Element {} is not declared in {} list of possible children", child.name.local_name, name.local_name)
+                        });
+                    }
+                }
+            }
+            Content::Children(model) => {
+                let children: Vec<Cow<'_, str>> = self.tree.children_iter(node).filter_map(|child| particle(self.tree, child)).collect();
+                let matcher = self.matchers.entry(declared).or_insert_with(|| Matcher::new(model));
+                if !matcher.accepts(&children) {
+                    self.error(|| {
+                        let (name, got) = (&name.local_name, list(&children));
+                        format!("Element {name} content does not follow the DTD, expecting {model}, got {got}")
+                    });
+                }
+            }
+        }
+    }
+
+    fn required_attributes(&mut self, element: &'d Element<'d>) {
+        let Some((_, declarations)) = by_name(&self.dtd.attributes, &element.name) else { return };
+        for declaration in declarations.iter().filter(|declaration| declaration.is_required()) {
+            if !attributes_of(element).any(|(name, _)| name == declaration.name) {
+                self.error(|| format!("Element {} does not carry attribute {}", element.name.local_name, declaration.name));
+            }
+        }
+    }
+
+    fn attributes(&mut self, element: &'d Element<'d>) {
+        let declarations = by_name(&self.dtd.attributes, &element.name).map_or(&[][..], |(_, declarations)| declarations);
+        for (name, value) in attributes_of(element) {
+            let Some(declaration) = declarations.iter().find(|declaration| declaration.name == name) else {
+                let shown = if name.starts_with("xmlns") { &name } else { name.rsplit(':').next().unwrap_or_default() };
+                self.error(|| format!("No declaration for attribute {shown} of element {}", element.name.local_name));
+                continue;
+            };
+            for error in declaration.errors(value, &element.name.local_name, self.dtd, &mut self.identifiers) {
+                self.error(|| error);
+            }
+        }
+    }
+}
+
+/// What is declared for a qualified name; otherwise, as in libxml2, for the name without its prefix.
+fn by_name<'d, T>(declared: &'d HashMap<String, T>, name: &QName<'_>) -> Option<(&'d str, &'d T)> {
+    let found = declared.get_key_value(name.prefixed_name().as_ref()).or_else(|| declared.get_key_value(name.local_name.as_ref()));
+    found.map(|(name, value)| (name.as_str(), value))
+}
+
+/// Attributes and namespace declarations with their qualified names, as a DTD sees them.
+fn attributes_of<'e>(element: &'e Element<'_>) -> impl Iterator<Item = (String, &'e str)> {
+    let written = element.attributes.iter().map(|attribute| (attribute.name.prefixed_name().into_owned(), attribute.value.as_ref()));
+    let is_declaration = |name: &str| name == "xmlns" || name.starts_with("xmlns:");
+    let namespaces = element.namespace_declarations.iter().map(|(prefix, uri)| {
+        let name = if prefix.is_empty() { String::from("xmlns") } else { format!("xmlns:{prefix}") };
+        (name, uri.as_ref())
+    });
+    written.filter(move |(name, _)| !is_declaration(name)).chain(namespaces)
+}
+
+/// What a content model sees of a child: its name, or text; nothing of blanks and comments.
+fn particle<'t>(tree: &'t Document<'_>, child: NodeId) -> Option<Cow<'t, str>> {
+    match tree.node_kind(child)? {
+        NodeKind::Element(element) => Some(element.name.prefixed_name()),
+        NodeKind::Text(text) if text.trim_ascii().is_empty() => None,
+        NodeKind::Text(_) | NodeKind::CData(_) => Some(Cow::Borrowed(content::TEXT)),
+        _ => None,
+    }
+}
+
+/// The children that an element has, as libxml2 lists them; a long list is cut.
+fn list(children: &[Cow<'_, str>]) -> String {
+    if children.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("(");
+    for (place, child) in children.iter().enumerate() {
+        if text.len() > LONGEST_LIST {
+            text.push_str(" ...");
+            break;
+        }
+        text.push_str(if place == 0 { "" } else { " " });
+        text.push_str(child);
+    }
+    text.push(')');
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! XML Schema: read once, then many documents are checked against it.
+
+use super::{XmlDocument, XmlLimits, encoding, parse_tree};
+use explain::Explainer;
+use std::fmt;
+use std::path::Path;
+use uppsala::dom::Document;
+use uppsala::xsd::{XS_NAMESPACE, XsdValidator};
+
+mod explain;
+
+/// Why a schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// It is no well-formed XML. The text is libxml2's beginning of a sentence that goes on with the name of the file.
+    #[error("Failed to parse the XML resource")]
+    Malformed,
+    /// It is XML, but no schema.
+    #[error("it is no schema document")]
+    NoSchema,
+    /// It is a schema with a mistake.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// An XML schema.
+pub struct Schema {
+    validator: XsdValidator,
+    tree: Document<'static>,
+}
+
+/// The longest document whose errors are put into libxml2's words: finding their places takes as long as the document is, for each.
+const LONGEST_EXPLAINED: usize = 64 << 10;
+
+impl Schema {
+    /// Reads a schema. What it includes or imports is read from files in `folder` and below; without one it is left out.
+    ///
+    /// # Errors
+    /// When it is no schema.
+    pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Self, SchemaError> {
+        let text = encoding::decode(bytes).ok_or(SchemaError::Malformed)?;
+        let tree = parse_tree(&text, &XmlLimits::default()).map_err(|_| SchemaError::Malformed)?.into_static();
+        let root = tree.document_element().and_then(|root| tree.element(root));
+        if !root.is_some_and(|root| root.name.matches(Some(XS_NAMESPACE), "schema")) {
+            return Err(SchemaError::NoSchema);
+        }
+        let built = XsdValidator::from_schema_with_base_path(&tree, folder);
+        let mut validator = built.map_err(|error| SchemaError::Wrong(error.to_string()))?;
+        validator.set_lenient(true);
+        Ok(Self { validator, tree })
+    }
+
+    /// Whether a document conforms.
+    #[must_use]
+    pub fn accepts(&self, document: &XmlDocument<'_>) -> bool {
+        self.validator.validate(&document.tree).is_empty()
+    }
+
+    /// What is wrong with a document, at most `most` things, in libxml2's words where they are known; `body` is the document's text.
+    ///
+    /// Takes longer than [`Schema::accepts`]: for those who read logs.
+    #[must_use]
+    pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], most: usize) -> Vec<String> {
+        let errors = self.validator.validate(&document.tree);
+        let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= most);
+        let placed = placed.and_then(|text| Some((text, parse_tree(text, &document.limits).ok()?)));
+        match &placed {
+            Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.validator.validate(tree)),
+            None => errors.into_iter().take(most).map(|error| error.message).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! `secrule check`: do these rules load, and what is in them?
+
+use super::rules::compile_options;
+use super::{Failure, Format, Outcome, write_json};
+use clap::Args;
+use secrule::compile::Input;
+use secrule::diagnostic::{Code, Diagnostic, Severity, counted};
+use secrule::source::{FileSystem, Loader, Sources};
+use secrule::{LoadReport, Waf};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How many warnings of a kind are shown.
+const SHOWN_OF_A_KIND: usize = 3;
+
+/// Finds errors and doubtful places in rule files, and says what was loaded
+///
+/// All errors are found in one run, each with its line, a caret under the place, a code that never changes, and what to do about it.
+/// Several files are one rule set in their order, as if one file included them.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  secrule check /etc/modsecurity/main.conf       a file and all that it includes
+  secrule check crs-setup.conf rules/*.conf      files that belong together
+  secrule check --all-warnings main.conf         every warning, not only the first of each kind
+  secrule check --format json main.conf          one JSON document, for editors and pipelines
+  secrule check --explain E606                   what a code means
+
+Exit codes:
+  0  no errors; there may be warnings
+  1  there are errors: these rules do not load
+  2  a file cannot be read, or the command line is wrong")]
+pub struct Options {
+    /// Rule files, and through Include all that they include
+    #[arg(required_unless_present = "explain", value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Leave out rules whose operator is not built yet, and name them, instead of refusing to load
+    #[arg(long)]
+    leave_out_unbuilt: bool,
+
+    /// Show every warning; otherwise the first of each kind and their number
+    #[arg(long)]
+    all_warnings: bool,
+
+    /// Say what the code of an error or warning means
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    explain: Option<String>,
+}
+
+/// Checks files.
+pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
+    if let Some(code) = &options.explain {
+        return explain(code, format, out);
+    }
+    for path in &options.files {
+        FileSystem.read(path).map_err(|error| Failure::unreadable(path, error))?;
+    }
+    let inputs = options.files.iter().cloned().map(Input::File).collect();
+    let start = Instant::now();
+    let loaded = Waf::builder().input(Input::Group(inputs)).options(compile_options(options.leave_out_unbuilt)).build();
+    let elapsed = start.elapsed();
+    match &loaded {
+        Ok(waf) => {
+            let report = waf.report();
+            match format {
+                Format::Text => {
+                    write_diagnostics(out, report.warnings(), report.texts(), options.all_warnings)?;
+                    write_report(out, report, elapsed)?;
+                }
+                Format::Json => {
+                    write_json(out, &document(report.warnings(), report.texts(), Some(report_document(report, elapsed))))?;
+                }
+            }
+            Ok(Outcome::Fine)
+        }
+        Err(error) => {
+            match format {
+                Format::Text => {
+                    write_diagnostics(out, error.diagnostics(), error.sources(), options.all_warnings)?;
+                    writeln!(out, "{}; nothing was loaded", counted(error.errors().count(), "error"))?;
+                }
+                Format::Json => write_json(out, &document(error.diagnostics(), error.sources(), None))?,
+            }
+            Ok(Outcome::Finding)
+        }
+    }
+}
+
+fn explain(wanted: &str, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
+    let Some(code) = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(wanted)) else {
+        let known: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        return Err(Failure::Reason(format!("there is no code `{wanted}`; the codes are {}", known.join(", "))));
+    };
+    match format {
+        Format::Text => writeln!(out, "{} ({}): {}", code.as_str(), severity_name(code.severity()), code.explanation())?,
+        Format::Json => write_json(out, &json!({ "code": code.as_str(), "severity": code.severity(), "explanation": code.explanation() }))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// Errors all; of warnings of a kind the first few, since one habit of an author makes hundreds of the same.
+fn write_diagnostics(out: &mut dyn Write, diagnostics: &[Diagnostic], sources: &Sources, all: bool) -> io::Result<()> {
+    let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
+    for diagnostic in diagnostics {
+        let count = counts.entry(diagnostic.code).or_default();
+        *count += 1;
+        if all || diagnostic.severity() == Severity::Error || *count <= SHOWN_OF_A_KIND {
+            writeln!(out, "{}", diagnostic.render(sources))?;
+        }
+    }
+    let hidden = counts.iter().filter(|(code, count)| !all && code.severity() == Severity::Warning && **count > SHOWN_OF_A_KIND);
+    let mut any = false;
+    for (code, count) in hidden {
+        let more = count - SHOWN_OF_A_KIND;
+        writeln!(out, "warning[{}]: {more} more of: {}", code.as_str(), code.explanation())?;
+        any = true;
+    }
+    if any {
+        writeln!(out, "(--all-warnings shows them)\n")?;
+    }
+    Ok(())
+}
+
+fn warnings_by_code(warnings: &[Diagnostic]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for warning in warnings {
+        *counts.entry(warning.code.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+fn write_report(out: &mut dyn Write, report: &LoadReport, elapsed: Duration) -> io::Result<()> {
+    let bytes: usize = report.sources.iter().map(|source| source.bytes).sum();
+    writeln!(out, "loaded {} ({bytes} bytes) in {:.1} ms", counted(report.sources.len(), "file"), elapsed.as_secs_f64() * 1e3)?;
+    let figures = [
+        ("rules", report.rules),
+        ("actions", report.actions),
+        ("chained", report.chained),
+        ("markers", report.markers),
+        ("removed", report.removed),
+        ("transformation chains", report.transformation_chains),
+    ];
+    for (name, figure) in figures {
+        writeln!(out, "  {name:<22} {figure:>7}")?;
+    }
+    writeln!(out, "files")?;
+    for source in &report.sources {
+        writeln!(out, "  {:>9}  {}", source.bytes, source.name)?;
+    }
+    let counts = warnings_by_code(report.warnings());
+    if !counts.is_empty() {
+        writeln!(out, "warnings")?;
+        for (code, count) in counts {
+            writeln!(out, "  {code}  {count:>4}")?;
+        }
+    }
+    if !report.left_out.is_empty() {
+        writeln!(out, "left out")?;
+        for rule in &report.left_out {
+            writeln!(out, "  {}: {}", rule.place, rule.reason)?;
+        }
+    }
+    Ok(())
+}
+
+fn report_document(report: &LoadReport, elapsed: Duration) -> serde_json::Value {
+    json!({
+        "rules": report.rules,
+        "actions": report.actions,
+        "chained": report.chained,
+        "markers": report.markers,
+        "removed": report.removed,
+        "transformation_chains": report.transformation_chains,
+        "files": report.sources,
+        "warnings_by_code": warnings_by_code(report.warnings()),
+        "left_out": report.left_out,
+        "milliseconds": elapsed.as_secs_f64() * 1e3,
+    })
+}
+
+fn document(diagnostics: &[Diagnostic], sources: &Sources, report: Option<serde_json::Value>) -> serde_json::Value {
+    let of = |severity| -> Vec<_> {
+        diagnostics.iter().filter(|diagnostic| diagnostic.severity() == severity).map(|diagnostic| diagnostic.located(sources)).collect()
+    };
+    json!({ "loaded": report.is_some(), "report": report, "errors": of(Severity::Error), "warnings": of(Severity::Warning) })
+}

@@ -1,0 +1,289 @@
+//! A test as its file describes it: requests to send, and what the log is to say about them.
+
+use super::yaml::Node;
+use crate::cli::exchange::{Headers, Request, Response};
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use secrule::pattern::{Pattern, PatternOptions};
+use serde_json::Value;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
+
+/// A test.
+#[derive(Debug)]
+pub struct TestCase {
+    /// Such as `942100-3`: the name of the file and the test's own number.
+    pub title: String,
+    pub stages: Vec<Result<Stage, Unrunnable>>,
+}
+
+/// One exchange of a test.
+#[derive(Debug)]
+pub struct Stage {
+    pub request: Request,
+    pub response: Response,
+    pub expected: Expected,
+}
+
+/// Why a stage cannot run.
+#[derive(Debug)]
+pub enum Unrunnable {
+    /// It needs what only a web server has.
+    NeedsServer(String),
+    /// Its description makes no sense.
+    Broken(String),
+}
+
+/// What a stage expects.
+#[derive(Debug, Default)]
+pub struct Expected {
+    pub ids: Vec<u64>,
+    pub absent_ids: Vec<u64>,
+    pub patterns: Vec<Pattern>,
+    pub absent_patterns: Vec<Pattern>,
+    /// Any of these; none where the status does not matter.
+    pub statuses: Vec<u16>,
+}
+
+impl Expected {
+    /// Whether it says anything about the log.
+    pub fn is_about_the_log(&self) -> bool {
+        !(self.ids.is_empty() && self.absent_ids.is_empty() && self.patterns.is_empty() && self.absent_patterns.is_empty())
+    }
+}
+
+/// The tests of a document.
+pub fn tests(document: &Node, stem: &str) -> Vec<TestCase> {
+    let listed = document.field("tests").map(Node::items).unwrap_or_default();
+    let tests = listed.iter().enumerate().map(|(at, test)| {
+        let number = ["test_id", "test_title"].iter().find_map(|key| test.field(key)).map_or_else(|| (at + 1).to_string(), Node::text);
+        let title = if number.starts_with(stem) && number.contains('-') { number } else { format!("{stem}-{number}") };
+        TestCase { title, stages: test.field("stages").map(Node::items).unwrap_or_default().iter().map(stage).collect() }
+    });
+    tests.collect()
+}
+
+fn stage(node: &Node) -> Result<Stage, Unrunnable> {
+    let node = node.field("stage").unwrap_or(node);
+    let input = node.field("input").ok_or_else(|| Unrunnable::Broken("a stage has no input".to_owned()))?;
+    let request = request(input)?;
+    let expected = node.field("output").map(expected).transpose().map_err(Unrunnable::Broken)?.unwrap_or_default();
+    Ok(Stage { response: response_to(&request), request, expected })
+}
+
+fn request(input: &Node) -> Result<Request, Unrunnable> {
+    if let Some(encoded) = input.field("encoded_request") {
+        return raw_request(&decode(encoded)?)
+            .ok_or_else(|| Unrunnable::NeedsServer("its request has no complete request line".to_owned()));
+    }
+    let text = |key: &str, default: &str| input.field(key).map_or_else(|| default.into(), Node::bytes);
+    let version = text("version", "HTTP/1.1");
+    // A request line without a version is one of HTTP/0.9.
+    let version = if version.is_empty() { b"0.9" } else { version.strip_prefix(b"HTTP/").unwrap_or(&version) };
+    let body = match input.field("encoded_data") {
+        Some(encoded) => decode(encoded)?,
+        None => text("data", ""),
+    };
+    let mut request = Request {
+        method: text("method", "GET"),
+        target: text("uri", "/"),
+        version: version.to_vec(),
+        headers: input.field("headers").map(headers).unwrap_or_default(),
+        body,
+    };
+    let completes = input.field("autocomplete_headers").is_none_or(Node::is_true) && !input.field("stop_magic").is_some_and(Node::is_true);
+    if completes {
+        complete_headers(&mut request);
+    } else if version.starts_with(b"1.") && !announces_body(&request.headers) {
+        // What follows such a request on the connection is no body (RFC 9112, section 6.3).
+        request.body.clear();
+    }
+    Ok(request)
+}
+
+/// A map, or a list of maps with `name` and `value`, which can hold a header twice.
+fn headers(node: &Node) -> Headers {
+    match node {
+        Node::List(list) => {
+            let text = |header: &Node, key: &str| header.field(key).map(Node::bytes).unwrap_or_default();
+            list.iter().map(|header| (text(header, "name"), text(header, "value"))).collect()
+        }
+        map => map.entries().map(|(name, value)| (name, value.bytes())).collect(),
+    }
+}
+
+fn has(headers: &Headers, name: &str) -> bool {
+    headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn announces_body(headers: &Headers) -> bool {
+    has(headers, "content-length") || has(headers, "transfer-encoding")
+}
+
+/// Adds what a client would not leave out.
+fn complete_headers(request: &mut Request) {
+    let Request { headers, body, method, .. } = request;
+    if !body.is_empty() && !has(headers, "content-type") {
+        headers.push((b"Content-Type".to_vec(), b"application/x-www-form-urlencoded".to_vec()));
+    }
+    let sends_body = !body.is_empty() || [b"POST".as_slice(), b"PUT", b"PATCH"].contains(&method.as_slice());
+    if sends_body && !announces_body(headers) {
+        headers.push((b"Content-Length".to_vec(), body.len().to_string().into_bytes()));
+    }
+    if !has(headers, "connection") {
+        headers.push((b"Connection".to_vec(), b"close".to_vec()));
+    }
+}
+
+/// A request as it would stand on the wire: CRLF lines, one blank between the parts of the first.
+fn raw_request(raw: &[u8]) -> Option<Request> {
+    let end = memchr::memmem::find(raw, b"\r\n\r\n");
+    let head = end.map_or(raw, |end| raw.get(..end).unwrap_or_default());
+    let body = end.and_then(|end| raw.get(end + 4..)).unwrap_or_default().to_vec();
+    let mut lines = split_lines(head).into_iter();
+    let first = lines.next()?;
+    let (start, version) = first.split_at(first.iter().rposition(|byte| *byte == b' ')?);
+    let (method, target) = start.split_at(start.iter().position(|byte| *byte == b' ')?);
+    let version = version.get(1..)?;
+    let headers = lines.filter_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':')?);
+        Some((name.trim_ascii().to_vec(), value.get(1..)?.trim_ascii().to_vec()))
+    });
+    let headers = headers.collect();
+    let version = version.strip_prefix(b"HTTP/").unwrap_or(version).to_vec();
+    Some(Request { method: method.to_vec(), target: target.get(1..)?.to_vec(), version, headers, body })
+}
+
+fn split_lines(head: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for end in memchr::memmem::find_iter(head, b"\r\n") {
+        lines.push(head.get(start..end).unwrap_or_default());
+        start = end + 2;
+    }
+    lines.push(head.get(start..).unwrap_or_default());
+    lines
+}
+
+fn decode(encoded: &Node) -> Result<Vec<u8>, Unrunnable> {
+    let digits: Vec<u8> = encoded.bytes().into_iter().filter(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)).collect();
+    BASE64.decode(digits).map_err(|error| Unrunnable::Broken(format!("its request is no base64: {error}")))
+}
+
+/// The answer of the server that the CRS is tested with: `/reflect` says what the request's body asks it to say.
+fn response_to(request: &Request) -> Response {
+    let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let reflected = if path == b"/reflect" { reflected(&request.body) } else { None };
+    let (status, mut headers, body) =
+        reflected.unwrap_or_else(|| (200, vec![(b"Content-Type".to_vec(), b"text/plain".to_vec())], Vec::new()));
+    headers.push((b"Content-Length".to_vec(), body.len().to_string().into_bytes()));
+    Response { status, protocol: "HTTP/1.1".to_owned(), headers, body }
+}
+
+fn reflected(body: &[u8]) -> Option<(u16, Headers, Vec<u8>)> {
+    let wanted: Value = serde_json::from_str(&String::from_utf8_lossy(body)).ok()?;
+    let wanted = wanted.as_object()?;
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned).into_bytes();
+    let encoded = wanted.get("encodedBody").and_then(Value::as_str).filter(|encoded| !encoded.is_empty());
+    let out = match encoded {
+        Some(encoded) => BASE64.decode(encoded).ok()?,
+        None => wanted.get("body").map(text).unwrap_or_default(),
+    };
+    let mut headers = Headers::new();
+    if let Some(listed) = wanted.get("headers").and_then(Value::as_object) {
+        headers.extend(listed.iter().map(|(name, value)| (name.clone().into_bytes(), text(value))));
+    }
+    if !has(&headers, "content-type") {
+        headers.push((b"Content-Type".to_vec(), b"text/plain; charset=utf-8".to_vec()));
+    }
+    let status = wanted.get("status").map_or(Some(200), |status| u16::try_from(status.as_u64()?).ok())?;
+    Some((status, headers, out))
+}
+
+fn expected(output: &Node) -> Result<Expected, String> {
+    let log = output.field("log");
+    let ids = |key: &str| -> Result<Vec<u64>, String> {
+        let listed = log.and_then(|log| log.field(key)).map(Node::items).unwrap_or_default();
+        listed.iter().map(|id| id.number().ok_or_else(|| format!("`{}` in {key} is no rule id", id.text()))).collect()
+    };
+    // The second name is that of the format's first version.
+    let patterns = |key: &str, old_key: &str| -> Result<Vec<Pattern>, String> {
+        let listed = [log.and_then(|log| log.field(key)), output.field(old_key)];
+        listed.into_iter().flatten().map(pattern).collect()
+    };
+    let statuses = output.field("status").map(Node::items).unwrap_or_default();
+    Ok(Expected {
+        ids: ids("expect_ids")?,
+        absent_ids: ids("no_expect_ids")?,
+        patterns: patterns("match_regex", "log_contains")?,
+        absent_patterns: patterns("no_match_regex", "no_log_contains")?,
+        statuses: statuses.iter().filter_map(Node::number).filter_map(|status| u16::try_from(status).ok()).collect(),
+    })
+}
+
+fn pattern(node: &Node) -> Result<Pattern, String> {
+    Pattern::compile(&node.bytes(), PatternOptions::default())
+        .map_err(|error| format!("`{}` is no regular expression: {error}", node.text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::yaml;
+    use super::*;
+
+    fn only_stage(text: &str) -> Result<Stage, Unrunnable> {
+        let document = yaml::parse(text.as_bytes()).unwrap().remove(0);
+        tests(&document, "1").remove(0).stages.remove(0)
+    }
+
+    #[test]
+    fn headers_are_completed_as_a_client_would() {
+        let stage = only_stage("tests: [{test_id: 1, stages: [{input: {method: POST, data: a=b, headers: {Host: x}}}]}]").unwrap();
+        let names: Vec<_> = stage.request.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        assert_eq!(names, ["Host", "Content-Type", "Content-Length", "Connection"]);
+        let bare = only_stage("tests: [{stages: [{stage: {input: {stop_magic: true, data: a}}}]}]").unwrap();
+        assert!(bare.request.headers.is_empty());
+    }
+
+    #[test]
+    fn without_a_length_there_is_no_body_and_without_a_version_it_is_http_0_9() {
+        let request =
+            |rest: &str| only_stage(&format!("tests: [{{stages: [{{input: {{stop_magic: true, data: a, {rest}}}}}]}}]")).unwrap().request;
+        assert_eq!(request("headers: {}").body, b"");
+        assert_eq!(request("headers: {Content-Length: 1}").body, b"a");
+        assert_eq!(request("version: HTTP/2").body, b"a");
+        assert_eq!(request("version: ''").version, b"0.9");
+    }
+
+    #[test]
+    fn reflect_answers_what_it_is_asked_to() {
+        let stage = only_stage("tests: [{stages: [{input: {uri: /reflect, data: '{\"status\": 500, \"body\": \"oops\"}'}}]}]").unwrap();
+        assert_eq!((stage.response.status, stage.response.body.as_slice()), (500, b"oops".as_slice()));
+        let other = only_stage("tests: [{stages: [{input: {uri: /reflect, data: '{'}}]}]").unwrap();
+        assert_eq!((other.response.status, other.response.body.len()), (200, 0));
+    }
+
+    #[test]
+    fn an_encoded_request_is_taken_byte_by_byte() {
+        // GET /a b HTTP/1.1, one header, and a body of two bytes
+        let stage = only_stage("tests: [{stages: [{input: {encoded_request: 'R0VUIC9hIGIgSFRUUC8xLjENCkg6IHgNCg0K\n  /wA='}}]}]").unwrap();
+        assert_eq!(stage.request.target, b"/a b");
+        assert_eq!(stage.request.body, b"\xff\0");
+        assert!(matches!(only_stage("tests: [{stages: [{input: {encoded_request: R0VU}}]}]"), Err(Unrunnable::NeedsServer(_))));
+    }
+
+    #[test]
+    fn expectations_of_both_versions_of_the_format_are_read() {
+        let stage =
+            only_stage("tests: [{stages: [{input: {}, output: {status: [200, 403], log: {expect_ids: [7], match_regex: a+}}}]}]").unwrap();
+        assert_eq!((stage.expected.ids.as_slice(), stage.expected.statuses.as_slice()), ([7].as_slice(), [200, 403].as_slice()));
+        assert!(stage.expected.is_about_the_log());
+        let old = only_stage("tests: [{stages: [{stage: {input: {}, output: {log_contains: 'id \"7\"'}}}]}]").unwrap();
+        assert_eq!(old.expected.patterns.len(), 1);
+        assert!(matches!(only_stage("tests: [{stages: [{input: {}, output: {log: {expect_ids: [x]}}}]}]"), Err(Unrunnable::Broken(_))));
+    }
+}

@@ -1,0 +1,150 @@
+//! Runs tests in the OWASP CRS's FTW format without a web server: each request is given to the engine as a connector would give it.
+
+mod case;
+mod log_line;
+mod yaml;
+
+use super::exchange::{Connection, Judgement, judge};
+use case::{Expected, Stage, TestCase, Unrunnable};
+use secrule::Waf;
+use secrule::pattern::Pattern;
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const CONNECTION: Connection<'_> = Connection { client: "127.0.0.1", client_port: 43210, server: "127.0.0.1", server_port: 80 };
+
+/// The status of requests that a web server itself refuses.
+const BAD_REQUEST: u16 = 400;
+
+/// How to run.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// Only tests whose title holds this.
+    pub only: String,
+    /// How many threads.
+    pub jobs: NonZeroUsize,
+    /// Whether an expected status counts where nothing was denied, too.
+    pub check_status: bool,
+}
+
+/// A test that was run.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub title: String,
+    pub file: PathBuf,
+    pub verdict: TestVerdict,
+}
+
+/// How a test ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestVerdict {
+    Passed,
+    Failed(String),
+    /// It needs what only a web server can do.
+    Skipped(String),
+}
+
+/// Runs the tests of files, in several threads; gives them in the order of the files. `progress` is called after each file.
+pub fn run(waf: &Waf, files: &[PathBuf], options: &RunOptions, progress: &(dyn Fn() + Sync)) -> Result<Vec<Finished>, String> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(files.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.get().min(files.len()) {
+            scope.spawn(|| {
+                while let Some((number, file)) = next_file(files, &next) {
+                    let result = run_file(waf, file, options);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                    progress();
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(number, _)| *number);
+    let finished: Result<Vec<_>, String> = results.into_iter().map(|(_, result)| result).collect();
+    Ok(finished?.into_iter().flatten().collect())
+}
+
+fn next_file<'a>(files: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a Path)> {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    files.get(number).map(|file| (number, file.as_path()))
+}
+
+fn run_file(waf: &Waf, file: &Path, options: &RunOptions) -> Result<Vec<Finished>, String> {
+    let about = |problem: String| format!("{}: {problem}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| about(error.to_string()))?;
+    let documents = yaml::parse(&bytes).map_err(about)?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let tests = documents.iter().flat_map(|document| case::tests(document, &stem));
+    let chosen = tests.filter(|test| test.title.contains(&options.only));
+    Ok(chosen.map(|test| Finished { verdict: run_test(waf, &test, options), title: test.title, file: file.to_owned() }).collect())
+}
+
+fn run_test(waf: &Waf, test: &TestCase, options: &RunOptions) -> TestVerdict {
+    let verdicts = test.stages.iter().map(|stage| match stage {
+        Ok(stage) => run_stage(waf, stage, options),
+        Err(Unrunnable::NeedsServer(reason)) => TestVerdict::Skipped(reason.clone()),
+        Err(Unrunnable::Broken(reason)) => TestVerdict::Failed(reason.clone()),
+    });
+    let mut verdicts = verdicts.skip_while(|verdict| *verdict == TestVerdict::Passed);
+    verdicts.next().unwrap_or(if test.stages.is_empty() { TestVerdict::Failed("it has no stages".to_owned()) } else { TestVerdict::Passed })
+}
+
+fn run_stage(waf: &Waf, stage: &Stage, options: &RunOptions) -> TestVerdict {
+    let judgement = judge(waf, CONNECTION, &stage.request, &stage.response);
+    let expected = &stage.expected;
+    let logged = logged_ids(&judgement);
+    if let Some(problem) = wrong_ids(expected, &logged).or_else(|| wrong_status(stage, &judgement, options)) {
+        return TestVerdict::Failed(problem);
+    }
+    if !(expected.patterns.is_empty() && expected.absent_patterns.is_empty()) {
+        let log = log_line::log(waf, &stage.request, &judgement);
+        let found = |pattern: &Pattern| log.split(|byte| *byte == b'\n').any(|line| pattern.is_match(line).unwrap_or(false));
+        let shown = |pattern: &Pattern| String::from_utf8_lossy(pattern.source()).into_owned();
+        if let Some(pattern) = expected.patterns.iter().find(|pattern| !found(pattern)) {
+            return TestVerdict::Failed(format!("the log lacks `{}`; logged {}", shown(pattern), list(&logged)));
+        }
+        if let Some(pattern) = expected.absent_patterns.iter().find(|pattern| found(pattern)) {
+            return TestVerdict::Failed(format!("the log holds `{}`", shown(pattern)));
+        }
+    }
+    if !expected.is_about_the_log() && judgement.stop.is_none() && !options.check_status {
+        return TestVerdict::Skipped("it expects only a status that the web server gives".to_owned());
+    }
+    TestVerdict::Passed
+}
+
+/// The ids of rules that were logged, and of the rule that stopped the exchange.
+fn logged_ids(judgement: &Judgement) -> BTreeSet<u64> {
+    let matches = judgement.transaction.matches().iter().map(|found| found.id);
+    let stop = judgement.stop.iter().map(|(_, intervention)| intervention.rule_id);
+    matches.chain(stop).filter(|id| *id > 0).collect()
+}
+
+fn wrong_ids(expected: &Expected, logged: &BTreeSet<u64>) -> Option<String> {
+    let missing: Vec<u64> = expected.ids.iter().filter(|id| !logged.contains(id)).copied().collect();
+    if !missing.is_empty() {
+        return Some(format!("expected {}; logged {}", list(&missing), list(logged)));
+    }
+    let surplus: Vec<u64> = expected.absent_ids.iter().filter(|id| logged.contains(id)).copied().collect();
+    (!surplus.is_empty()).then(|| format!("expected no {}; logged {}", list(&surplus), list(logged)))
+}
+
+/// The status counts where the engine decided it; elsewhere only if that is asked for, and never what a web server alone refuses.
+fn wrong_status(stage: &Stage, judgement: &Judgement, options: &RunOptions) -> Option<String> {
+    let expected = &stage.expected.statuses;
+    let decided = judgement.stop.as_ref().map(|(_, intervention)| intervention.status);
+    let counts = decided.is_some() || (options.check_status && !expected.contains(&BAD_REQUEST));
+    let status = decided.unwrap_or(stage.response.status);
+    let wrong = counts && !expected.is_empty() && !expected.contains(&status);
+    wrong.then(|| format!("expected status {}, it is {status}", list(expected)))
+}
+
+fn list<T: ToString>(ids: impl IntoIterator<Item = T>) -> String {
+    let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() { "nothing".to_owned() } else { ids.join(" ") }
+}

@@ -1,0 +1,124 @@
+//! Takes a command line, gives answers on standard output and an exit code; uses the library as any other program would.
+//!
+//! One verb per file. Results go to standard output; what kept a verb from its work goes to standard error.
+
+mod check;
+mod eval;
+mod exchange;
+mod ftw;
+mod message;
+mod rules;
+mod subset;
+mod test;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A web application firewall engine that speaks ModSecurity's rule language
+#[derive(Parser, Debug)]
+#[command(name = "secrule", version, after_long_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+
+    /// How results are written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  something was found: an error in the rules, a request that is denied, a test that fails
+  2  the work could not be done: wrong usage, a file that cannot be read, rules that do not load";
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    Check(check::Options),
+    Eval(eval::Options),
+    Test(test::Options),
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// What a verb that did its work has to say in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Fine,
+    Finding,
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug)]
+enum Failure {
+    /// In words.
+    Reason(String),
+    /// Nobody reads the results any more.
+    Closed,
+}
+
+/// Runs a command line.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match arguments.verb {
+        Verb::Check(options) => check::run(&options, arguments.format, &mut out),
+        Verb::Eval(options) => eval::run(&options, arguments.format, &mut out),
+        Verb::Test(options) => test::run(&options, arguments.format, &mut out),
+    };
+    match result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
+        Ok(Outcome::Fine) | Err(Failure::Closed) => ExitCode::SUCCESS,
+        Ok(Outcome::Finding) => ExitCode::from(1),
+        Err(Failure::Reason(reason)) => {
+            // What was found before the failure is still worth reading, and standard error is the last resort: neither can be helped.
+            let _ = out.flush();
+            note(&format!("secrule: {reason}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes JSON for programs.
+fn write_json(out: &mut dyn Write, document: &impl serde::Serialize) -> Result<(), Failure> {
+    serde_json::to_writer_pretty(&mut *out, document).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+/// Says something on standard error, where it does not disturb the results. A closed standard error is no reason to stop.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
+}
+
+impl Failure {
+    fn unreadable(path: &Path, error: impl fmt::Display) -> Self {
+        Failure::Reason(format!("{}: {error}", path.display()))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Closed,
+            _ => Failure::Reason(format!("the results cannot be written: {error}")),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Text => "text",
+            Format::Json => "json",
+        })
+    }
+}

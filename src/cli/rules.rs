@@ -1,0 +1,220 @@
+//! Which rules a verb works with: the starter rules, files, the OWASP CRS or a subset of it.
+
+use super::subset::Subset;
+use super::{Failure, note};
+use clap::Args;
+use secrule::compile::{CompileOptions, Input, Unbuilt};
+use secrule::diagnostic::{Code, counted};
+use secrule::source::{FileSystem, Loader, Memory};
+use secrule::{DebugLog, LoadError, Waf};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const ENGINE_SETTINGS: &str = include_str!("../../crs/setup.conf");
+
+/// Where Debian's package keeps the files of the OWASP CRS that people edit.
+const DEBIAN_SETTINGS: &str = "/etc/modsecurity/crs";
+const DEBIAN_RULES: &str = "/usr/share/modsecurity-crs";
+
+const HEADING: &str = "Rules";
+
+/// Which rules a verb works with.
+#[derive(Args, Debug)]
+pub struct RuleOptions {
+    /// A rule file; given several times, the files are one rule set in this order
+    ///
+    /// Without --rules and --crs the starter rules are used, which are built into this program. With --crs the files are loaded behind it,
+    /// which is the place for exclusions.
+    #[arg(short, long, value_name = "FILE", help_heading = HEADING)]
+    rules: Vec<PathBuf>,
+
+    /// The folder of the OWASP CRS: its setup file and rules/*.conf
+    ///
+    /// The setup file is crs-setup.conf or crs-setup.conf.example. Debian's layout is understood: /usr/share/modsecurity-crs. Engine
+    /// settings such as SecRequestBodyAccess are built in (crs/setup.conf of the project); --rules can change them.
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
+    crs: Option<PathBuf>,
+
+    /// A part of the OWASP CRS: minimal, sqli-xss, api-json, php-site, no-response, strict, or a file
+    #[arg(long, value_name = "NAME|FILE", requires = "crs", help_heading = HEADING)]
+    subset: Option<String>,
+
+    /// The paranoia level, 1 to 4: higher finds more, and more that is harmless
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4), help_heading = HEADING)]
+    paranoia: Option<u8>,
+
+    /// Sets a variable of TX before the rules run, such as inbound_anomaly_score_threshold=10
+    #[arg(long, value_name = "NAME=VALUE", value_parser = definition, help_heading = HEADING)]
+    define: Vec<(String, String)>,
+
+    /// Leaves out rules whose operator is not built yet, instead of refusing to load
+    #[arg(long, help_heading = HEADING)]
+    leave_out_unbuilt: bool,
+}
+
+impl RuleOptions {
+    /// Loads the rules.
+    pub fn load(&self, debug_log: Option<Arc<dyn DebugLog>>) -> Result<Waf, Failure> {
+        let mut loader = Replaced::default();
+        let mut builder = Waf::builder().options(compile_options(self.leave_out_unbuilt)).without_logs();
+        if let Some(log) = debug_log {
+            builder = builder.debug_log(log);
+        }
+        let files = self.rules.iter().cloned().map(Input::File);
+        if let Some(folder) = &self.crs {
+            let mut inputs = self.core_rule_set(folder, &mut loader)?;
+            inputs.extend(files);
+            builder = builder.input(Input::Group(inputs));
+        } else if self.rules.is_empty() {
+            builder = self.definitions(self.paranoia).into_iter().fold(builder, |builder, input| builder.input(input)).starter_rules();
+        } else {
+            builder = builder.input(Input::Group(self.definitions(self.paranoia).into_iter().chain(files).collect()));
+        }
+        let waf = builder.build_with(&loader).map_err(|error| not_loaded(&error))?;
+        let left_out = waf.report().left_out.len();
+        if left_out > 0 {
+            note(&format!("secrule: {} left out; secrule check --leave-out-unbuilt names what is", counted(left_out, "rule")));
+        }
+        Ok(waf)
+    }
+
+    fn core_rule_set(&self, folder: &Path, loader: &mut Replaced) -> Result<Vec<Input>, Failure> {
+        let layout = Layout::find(folder)?;
+        let subset = self.subset.as_deref().map(Subset::find).transpose().map_err(Failure::Reason)?;
+        let paranoia = self.paranoia.or(subset.as_ref().and_then(|subset| subset.paranoia));
+        let mut inputs = vec![Input::Text { name: "secrule/setup.conf".to_owned(), text: ENGINE_SETTINGS.to_owned() }];
+        inputs.push(Input::File(layout.setup));
+        inputs.extend(self.definitions(paranoia));
+        inputs.extend(layout.before.into_iter().map(Input::File));
+        match subset {
+            None => inputs.extend(layout.rules.into_iter().map(Input::File)),
+            Some(mut subset) => {
+                subset.paranoia = paranoia;
+                let selection = subset.select(read_all(&layout.rules)?);
+                selection.warnings.iter().for_each(|warning| note(&format!("secrule: {warning}")));
+                for (path, text) in selection.files {
+                    inputs.push(Input::File(path.clone()));
+                    loader.texts = std::mem::take(&mut loader.texts).with(path, text);
+                }
+            }
+        }
+        inputs.extend(layout.after.into_iter().map(Input::File));
+        Ok(inputs)
+    }
+
+    /// What the command line sets, as rules; none where it sets nothing.
+    fn definitions(&self, paranoia: Option<u8>) -> Option<Input> {
+        let mut text = String::new();
+        if let Some(level) = paranoia {
+            // The first two names are those of the OWASP CRS 4 and of the starter rules, the others those of the OWASP CRS 3.
+            let names = ["blocking_paranoia_level", "detection_paranoia_level", "paranoia_level", "executing_paranoia_level"];
+            let settings: Vec<String> = names.iter().map(|name| format!("setvar:tx.{name}={level}")).collect();
+            text += &format!("SecAction \"id:11998,phase:1,pass,nolog,t:none,{}\"\n", settings.join(","));
+        }
+        if !self.define.is_empty() {
+            let settings: Vec<String> = self.define.iter().map(|(name, value)| format!("setvar:'tx.{name}={value}'")).collect();
+            text += &format!("SecAction \"id:11997,phase:1,pass,nolog,t:none,{}\"\n", settings.join(","));
+        }
+        (!text.is_empty()).then(|| Input::Text { name: "command line".to_owned(), text })
+    }
+}
+
+fn not_loaded(error: &LoadError) -> Failure {
+    let unbuilt = error.errors().any(|error| error.code == Code::UnsupportedOperator);
+    let hint = if unbuilt { "\n--leave-out-unbuilt leaves out rules whose operator is not built yet" } else { "" };
+    Failure::Reason(format!("the rules do not load\n{error}{hint}"))
+}
+
+/// How `--leave-out-unbuilt` compiles.
+pub fn compile_options(leave_out_unbuilt: bool) -> CompileOptions {
+    let mut options = CompileOptions::default();
+    if leave_out_unbuilt {
+        options.unbuilt = Unbuilt::LeaveOut;
+    }
+    options
+}
+
+fn definition(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has the form NAME=VALUE")?;
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+        return Err("a name is made of letters, digits, `_`, `-` and `.`".to_owned());
+    }
+    if value.contains(['"', '\'', '\\', '\n', '\r', '\0']) {
+        return Err("a value holds no quotes, backslashes and line ends".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Where the files of an installed OWASP CRS are.
+struct Layout {
+    setup: PathBuf,
+    before: Option<PathBuf>,
+    rules: Vec<PathBuf>,
+    after: Option<PathBuf>,
+}
+
+impl Layout {
+    fn find(folder: &Path) -> Result<Self, Failure> {
+        let reason = |text: &str| Failure::Reason(format!("{}: {text}", folder.display()));
+        let is_debian = folder.canonicalize().is_ok_and(|path| path == Path::new(DEBIAN_RULES) || path == Path::new(DEBIAN_SETTINGS));
+        let rules_folder = if is_debian { Path::new(DEBIAN_RULES).join("rules") } else { folder.join("rules") };
+        let pattern = format!("{}/*.conf", glob::Pattern::escape(&rules_folder.to_string_lossy()));
+        let rules = FileSystem.expand(&pattern).map_err(|error| reason(&error.to_string()))?;
+        if rules.is_empty() {
+            return Err(reason(
+                "there is no rules/*.conf in it; --crs names the folder that holds crs-setup.conf and rules/ of the OWASP CRS",
+            ));
+        }
+        let settings = if is_debian { Path::new(DEBIAN_SETTINGS) } else { folder };
+        let setups = ["crs-setup.conf", "crs-setup.conf.example"].map(|name| settings.join(name));
+        let Some(setup) = setups.into_iter().find(|path| path.is_file()) else {
+            return Err(reason("it holds neither crs-setup.conf nor crs-setup.conf.example, without which the OWASP CRS refuses to work"));
+        };
+        // The exclusions that people write; elsewhere they are among the rules.
+        let own = |name: &str| Some(settings.join(name)).filter(|path| is_debian && path.is_file());
+        Ok(Self {
+            setup,
+            before: own("REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf"),
+            rules,
+            after: own("RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf"),
+        })
+    }
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+    let read = |path: &PathBuf| match FileSystem.read(path) {
+        Ok(bytes) => Ok((path.clone(), bytes)),
+        Err(error) => Err(Failure::unreadable(path, error)),
+    };
+    paths.iter().map(read).collect()
+}
+
+/// The file system, some of its files having another text.
+#[derive(Default)]
+struct Replaced {
+    texts: Memory,
+}
+
+impl Loader for Replaced {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.texts.read(path).or_else(|_| FileSystem.read(path))
+    }
+
+    fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
+        FileSystem.expand(pattern)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_cannot_leave_its_quotes() {
+        assert_eq!(definition("a.b=1 2"), Ok(("a.b".to_owned(), "1 2".to_owned())));
+        for wrong in ["a", "=1", "a b=1", "a=1'", "a=\"", "a=\\"] {
+            assert!(definition(wrong).is_err(), "{wrong}");
+        }
+    }
+}

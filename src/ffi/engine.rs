@@ -1,0 +1,112 @@
+//! The library's handle: who we are, who the host is, and where its log lines go.
+
+use super::border::{guarded, hand_out, string, take_back};
+use std::ffi::{CString, c_char, c_void};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Receives a line for the host's log: the data of the transaction, and the line as a string that ends with NUL.
+pub type ModSecLogCb = unsafe extern "C" fn(data: *mut c_void, line: *const c_void);
+
+/// What `msc_init` gives.
+pub struct ModSecurity {
+    host: Arc<Host>,
+}
+
+/// What is known of the host; transactions hold it, so that it outlives the handle.
+#[derive(Default)]
+pub struct Host {
+    log: RwLock<Option<ModSecLogCb>>,
+    connector: RwLock<String>,
+}
+
+impl ModSecurity {
+    /// What transactions hold.
+    pub fn host(&self) -> Arc<Host> {
+        Arc::clone(&self.host)
+    }
+}
+
+impl Host {
+    /// Who takes log lines, if anybody does.
+    pub fn log(&self) -> Option<ModSecLogCb> {
+        *self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The name that the host gave itself.
+    pub fn connector(&self) -> String {
+        self.connector.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What `msc_who_am_i` says. Hosts print it, and some look for the version of the library whose interface this is.
+const WHO_AM_I: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
+    concat!("secrule ", env!("CARGO_PKG_VERSION"), " (ModSecurity v3.0.13 compatible)\0").as_bytes(),
+) {
+    Ok(text) => text,
+    Err(_) => c"secrule",
+};
+
+/// Begins to use the library. Released with [`msc_cleanup`].
+#[unsafe(no_mangle)]
+pub extern "C" fn msc_init() -> *mut ModSecurity {
+    guarded(std::ptr::null_mut(), || hand_out(ModSecurity { host: Arc::default() }))
+}
+
+/// Name and version; the text is the library's own and stays.
+#[unsafe(no_mangle)]
+pub extern "C" fn msc_who_am_i(_engine: *mut ModSecurity) -> *const c_char {
+    WHO_AM_I.as_ptr()
+}
+
+/// Says who the host is, for the audit log.
+///
+/// # Safety
+///
+/// `engine` is NULL or from [`msc_init`]; `connector` is NULL or ends with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_set_connector_info(engine: *mut ModSecurity, connector: *const c_char) {
+    guarded((), || {
+        // SAFETY: as the caller promises.
+        let (engine, connector) = unsafe { (engine.as_ref(), string(connector)) };
+        if let Some(engine) = engine {
+            let connector = String::from_utf8_lossy(connector).into_owned();
+            *engine.host.connector.write().unwrap_or_else(PoisonError::into_inner) = connector;
+        }
+    });
+}
+
+/// Says who takes log lines; NULL for nobody. Transactions that run take the new one.
+///
+/// # Safety
+///
+/// `engine` is NULL or from [`msc_init`]; `callback` may be called from every thread that calls the library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_set_log_cb(engine: *mut ModSecurity, callback: Option<ModSecLogCb>) {
+    guarded((), || {
+        // SAFETY: as the caller promises.
+        if let Some(engine) = unsafe { engine.as_ref() } {
+            *engine.host.log.write().unwrap_or_else(PoisonError::into_inner) = callback;
+        }
+    });
+}
+
+/// Ends the use of the library. Transactions that still run keep what they need.
+///
+/// # Safety
+///
+/// `engine` is NULL, or from [`msc_init`] and not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_cleanup(engine: *mut ModSecurity) {
+    guarded((), || {
+        // SAFETY: as the caller promises.
+        unsafe { take_back(engine) };
+    });
+}
+
+/// Hands a line to the host's log.
+pub fn tell(callback: ModSecLogCb, data: *mut c_void, line: &str) {
+    // A line never holds a NUL: the error log shows such bytes escaped.
+    let Ok(line) = CString::new(line) else { return };
+    // SAFETY: the host set the callback and the data for this; the line lives until the callback returns.
+    unsafe { callback(data, line.as_ptr().cast()) }
+}

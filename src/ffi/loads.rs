@@ -1,0 +1,125 @@
+//! What a rule set was made of, kept so that it can be compiled anew together with more: inputs, and files as they were when they were read.
+
+use crate::compile::{Input, LoadError};
+use crate::source::{FileSystem, Loader};
+use crate::store::{MemoryStore, Store};
+use crate::waf::Waf;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+/// The name of rules that come as a string, as ModSecurity v3 shows it.
+pub const UNNAMED: &str = "<<reference missing or not informed>>";
+
+/// One input with the files that it named. Two loads are the same only if they are one.
+#[derive(Debug)]
+pub struct Load {
+    input: Input,
+    files: Snapshot,
+}
+
+/// Files as they were when they were first read: worker processes may no longer see them, and a rule set must not change by itself.
+#[derive(Debug, Default)]
+struct Snapshot {
+    contents: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
+    expansions: Mutex<BTreeMap<String, Vec<PathBuf>>>,
+}
+
+/// Reads what the loads have read before; what is new goes into the last of them.
+struct Replay<'a>(&'a [Arc<Load>]);
+
+/// Persistent collections are the process's, whatever rule set a request meets, as in ModSecurity v3.
+static STORE: LazyLock<Arc<dyn Store>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
+
+/// Rule sets that somebody holds, by their loads. Hosts make a rule set for each of their contexts, and most inherit all they have.
+static COMPILED: Mutex<Vec<(Vec<Weak<Load>>, Weak<Waf>)>> = Mutex::new(Vec::new());
+
+impl Load {
+    /// Something to load, with nothing read yet.
+    pub fn new(input: Input) -> Arc<Self> {
+        Arc::new(Self { input, files: Snapshot::default() })
+    }
+}
+
+/// The rules of these loads in their order, compiled unless somebody holds them already.
+pub fn compile(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
+    if let Some(waf) = known(loads) {
+        return Ok(waf);
+    }
+    let builder = loads.iter().fold(Waf::builder(), |builder, load| builder.input(load.input.clone()));
+    let waf = Arc::new(builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
+    lock(&COMPILED).push((loads.iter().map(Arc::downgrade).collect(), Arc::downgrade(&waf)));
+    Ok(waf)
+}
+
+fn known(loads: &[Arc<Load>]) -> Option<Arc<Waf>> {
+    let mut compiled = lock(&COMPILED);
+    compiled.retain(|(_, waf)| waf.strong_count() > 0);
+    let same = |key: &[Weak<Load>]| key.len() == loads.len() && key.iter().zip(loads).all(|(key, load)| key.as_ptr() == Arc::as_ptr(load));
+    compiled.iter().find(|(key, _)| same(key)).and_then(|(_, waf)| waf.upgrade())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change under these locks is one insertion.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Replay<'_> {
+    fn find<T>(&self, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(|load| look(&load.files))
+    }
+}
+
+impl Loader for Replay<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if let Some(bytes) = self.find(|files| lock(&files.contents).get(path).cloned()) {
+            return Ok(bytes);
+        }
+        let bytes = FileSystem.read(path)?;
+        if let Some(newest) = self.0.last() {
+            lock(&newest.files.contents).insert(path.to_owned(), bytes.clone());
+        }
+        Ok(bytes)
+    }
+
+    fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
+        if let Some(paths) = self.find(|files| lock(&files.expansions).get(pattern).cloned()) {
+            return Ok(paths);
+        }
+        let paths = FileSystem.expand(pattern)?;
+        if let Some(newest) = self.0.last() {
+            lock(&newest.files.expansions).insert(pattern.to_owned(), paths.clone());
+        }
+        Ok(paths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(rules: &str) -> Arc<Load> {
+        Load::new(Input::Text { name: UNNAMED.to_owned(), text: rules.to_owned() })
+    }
+
+    #[test]
+    fn the_same_loads_are_compiled_once() {
+        let (parent, own) = (text("SecRuleEngine On"), text("SecAction \"id:1,phase:1\""));
+        let first = compile(&[Arc::clone(&parent)]).unwrap();
+        assert!(Arc::ptr_eq(&first, &compile(&[Arc::clone(&parent)]).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &compile(&[parent, own]).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &compile(&[text("SecRuleEngine On")]).unwrap()));
+    }
+
+    #[test]
+    fn files_stay_as_they_were_read() {
+        let path = std::env::temp_dir().join(format!("secrule-loads-{}.conf", std::process::id()));
+        std::fs::write(&path, "SecAction \"id:7,phase:1\"").unwrap();
+        let file = Load::new(Input::File(path.clone()));
+        let alone = compile(&[Arc::clone(&file)]).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let both = compile(&[text("SecRuleEngine On"), file]).unwrap();
+        assert!(alone.graph().find(7).is_some() && both.graph().find(7).is_some());
+    }
+}

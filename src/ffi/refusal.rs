@@ -1,0 +1,262 @@
+//! Refused rules in ModSecurity v3's words. Administrators and tools search server logs for them; what this engine has to say follows.
+
+use crate::compile::LoadError;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Position, Source, Sources};
+use std::path::Path;
+
+/// The text for the host: the first error as v3 would word it, and every error as this engine does.
+pub fn text(error: &LoadError) -> String {
+    let sources = error.sources();
+    let mut text = error.errors().next().map(|first| as_v3(first, sources)).unwrap_or_default();
+    for diagnostic in error.errors() {
+        let located = diagnostic.located(sources);
+        let hint = located.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        text.push_str(&format!("\n{}:{}:{}: {} {}{hint}", located.file, located.line, located.column, located.code, located.message));
+    }
+    text
+}
+
+/// The text for rules that are no UTF-8.
+pub fn not_text(name: &str, bytes: &[u8]) -> String {
+    let valid = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+    let before = bytes.get(..valid).unwrap_or_default();
+    let line = 1 + memchr::memchr_iter(b'\n', before).count();
+    let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len);
+    rules_error(name, Position { line, column }, "The rules are not UTF-8 text.")
+}
+
+/// The text for rules from the network.
+pub fn remote(address: &str) -> String {
+    format!(
+        "Failed to download: \"{address}\": rules from the network are not built in; fetch the file and load it with SecRulesFile or Include."
+    )
+}
+
+/// One place in the rules, and what stands there.
+struct Place<'a> {
+    /// The file's name.
+    file: &'a str,
+    source: &'a Source,
+    position: Position,
+    /// The whole line.
+    line: &'a str,
+    /// The line from the place on.
+    rest: &'a str,
+    /// What the diagnostic marks.
+    marked: &'a str,
+}
+
+fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let Some(place) = Place::of(diagnostic, sources) else { return diagnostic.message.clone() };
+    let file = place.file;
+    match diagnostic.code {
+        Code::Unreadable if place.line.is_empty() => format!("Failed to open the file: {file}\n"),
+        Code::Unreadable => place.unreadable(),
+        Code::IncludeNothing => {
+            let message = format!("{}: Not able to open file. {}.", place.marked, place.looked_at(place.marked));
+            rules_error(file, Position { column: place.width(), ..place.position }, &message)
+        }
+        Code::BadDirectiveFile => place.unicode_map(place.marked),
+        Code::SurplusArgument if place.unquoted_unicode_map().is_some() => {
+            place.unicode_map(place.unquoted_unicode_map().unwrap_or_default())
+        }
+        Code::UnknownDirective | Code::BadDirectiveValue | Code::MissingArgument | Code::SurplusArgument => {
+            rules_error(file, place.behind_line(), &format!("Invalid input:  {}", place.line.trim_end()))
+        }
+        Code::UnsupportedDirective => place.unsupported_directive(diagnostic),
+        Code::UnknownVariable => rules_error(file, place.behind_line(), &format!("Expecting a variable, got:  :  {}", place.rest)),
+        Code::UnsupportedVariable => {
+            let message = format!("Variable VARIABLE_{} is not supported by libModSecurity", place.marked.to_ascii_uppercase());
+            let column = place.position.column.saturating_sub(1) + place.marked.chars().count();
+            rules_error(file, Position { column, ..place.position }, &message)
+        }
+        Code::UnknownAction | Code::UnknownTransformation | Code::UnsupportedAction | Code::BadActionValue => place.action(diagnostic),
+        // The value of an action is read together with its name.
+        Code::Syntax | Code::UnclosedQuote if place.before().ends_with(':') => place.expecting_action(place.action_text()),
+        Code::Syntax | Code::UnclosedQuote => place.expecting_action(place.rest),
+        Code::MisplacedAction if place.is_default() => {
+            let name = place.marked.split(':').next().unwrap_or_default();
+            let message = format!("The action '{name}' is not suitable to be part of the SecDefaultActions ");
+            rules_error(file, place.statement_start(), &message)
+        }
+        Code::DefaultNotDisruptive => match place.rest.to_ascii_lowercase().contains("t:none") {
+            true => {
+                let message = "The transformation none is not suitable to be part of the SecDefaultActions ";
+                rules_error(file, place.statement_start(), message)
+            }
+            false => rules_error(file, place.statement_start(), "SecDefaultAction must specify a disruptive action. "),
+        },
+        Code::DefaultTwice => {
+            let phase = diagnostic.message.split(' ').nth(1).unwrap_or("2");
+            let message = format!(
+                "SecDefaultActions can only be placed once per phase and configuration context. Phase {phase} was informed already. "
+            );
+            rules_error(file, place.statement_start(), &message)
+        }
+        Code::MissingId => format!("Rules must have an ID. File: {file} at line: {}\n", place.position.line),
+        Code::DuplicateId => format!("Rule id: {} is duplicated\n", place.marked.trim_start_matches("id:").trim_matches('\'')),
+        _ => rules_error(file, place.behind_line(), &diagnostic.message),
+    }
+}
+
+fn rules_error(file: &str, position: Position, message: &str) -> String {
+    format!("Rules error. File: {file}. Line: {}. Column: {}. {message}", position.line, position.column)
+}
+
+impl<'a> Place<'a> {
+    fn of(diagnostic: &Diagnostic, sources: &'a Sources) -> Option<Self> {
+        let span = diagnostic.span;
+        let source = sources.find(span.source)?;
+        let position = source.position(span.start);
+        let (range, line) = source.line(position.line)?;
+        let rest = line.get(span.start.saturating_sub(range.start)..).unwrap_or_default();
+        let marked = source.text().get(span.start..span.end).unwrap_or_default();
+        Some(Self { file: source.name(), source, position, line, rest, marked })
+    }
+
+    fn width(&self) -> usize {
+        self.line.chars().count()
+    }
+
+    /// The line up to the place.
+    fn before(&self) -> &'a str {
+        self.line.get(..self.line.len().saturating_sub(self.rest.len())).unwrap_or_default()
+    }
+
+    /// Where v3 is when it has read a line and found that it cannot go on.
+    fn behind_line(&self) -> Position {
+        Position { column: self.width() + 1, ..self.position }
+    }
+
+    /// The same within a list of actions: an operator that names no operator is counted as longer than it is.
+    fn behind_actions(&self) -> Position {
+        let names_operator = ["\"@", "\"!@", " @", " !@"].iter().any(|sign| self.line.contains(sign));
+        let is_rule = self.line.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("SecRule"));
+        Position { column: self.width() + 1 + usize::from(is_rule && !names_operator), ..self.position }
+    }
+
+    /// Where v3 sees a statement begin: at the end of the one before, whose closing quote it does not count.
+    fn statement_start(&self) -> Position {
+        let before = (1..self.position.line).rev().filter_map(|line| Some((line, self.source.line(line)?.1.trim_end())));
+        let mut previous = before.map(|(line, text)| (line, text.strip_suffix('"').unwrap_or(text).chars().count()));
+        previous.find(|(_, width)| *width > 0).map_or(Position { line: 1, column: 0 }, |(line, column)| Position { line, column })
+    }
+
+    /// Where v3 sees the argument behind a marked place begin: at the end of the word before.
+    fn before_argument(&self) -> Position {
+        let before = self.before();
+        let argument = before.rfind(['"', ' ']).unwrap_or(0);
+        let opening = before.get(..argument).and_then(|before| before.rfind('"').or(before.rfind(' '))).unwrap_or(argument);
+        let column = self.line.get(..opening).map_or(0, |before| before.trim_end().chars().count());
+        Position { column, ..self.position }
+    }
+
+    fn is_default(&self) -> bool {
+        self.line.trim_start().get(..16).is_some_and(|word| word.eq_ignore_ascii_case("SecDefaultAction"))
+    }
+
+    /// The paths that v3 tries.
+    fn looked_at(&self, name: &str) -> String {
+        let folder = match self.source.is_file() {
+            true => Path::new(self.file).parent().map(|folder| folder.display().to_string()).unwrap_or_default(),
+            false => self.file.to_owned(),
+        };
+        format!("Looking at: '{name}', '{name}', '{folder}/{name}', '{folder}/{name}'")
+    }
+
+    fn unreadable(&self) -> String {
+        let name = self.marked.trim_matches(['\'', '"']);
+        let operator = self.before().rsplit('@').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let looked = self.looked_at(name);
+        let message = match operator.as_str() {
+            "ipmatchfromfile" | "ipmatchf" => format!("{looked}. "),
+            "validatedtd" | "validateschema" => format!("XML: File not found: {name}. {looked}. "),
+            _ => format!("Failed to open file: {name}. {looked}. "),
+        };
+        rules_error(self.file, self.before_argument(), &message)
+    }
+
+    /// A unicode map's path that holds blanks without quotes: v3 takes all up to the number.
+    fn unquoted_unicode_map(&self) -> Option<&'a str> {
+        let (name, arguments) = self.line.trim().split_once(' ')?;
+        let (path, code_page) = arguments.trim().rsplit_once(' ')?;
+        let meant = name.eq_ignore_ascii_case("SecUnicodeMapFile") && code_page.bytes().all(|byte| byte.is_ascii_digit());
+        meant.then_some(path)
+    }
+
+    fn unicode_map(&self, path: &str) -> String {
+        let message = format!("Failed to locate the unicode map file from: {path} {}. ", self.looked_at(path));
+        rules_error(self.file, self.statement_start(), &message)
+    }
+
+    fn unsupported_directive(&self, diagnostic: &Diagnostic) -> String {
+        let first = self.line.split_ascii_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        let argument = self.line.split_ascii_whitespace().nth(1).unwrap_or_default();
+        let message = match first.as_str() {
+            "secremoterules" => remote(self.line.split_ascii_whitespace().last().unwrap_or_default()),
+            "secrulescript" => format!("Failed to load script: Failed to compile script '{argument}: {}. ", diagnostic.message),
+            _ => format!("{} is not yet supported. ", self.line.trim()),
+        };
+        rules_error(self.file, self.statement_start(), &message)
+    }
+
+    fn expecting_action(&self, rest: &str) -> String {
+        rules_error(self.file, self.behind_actions(), &format!("Expecting an action, got:  {rest}"))
+    }
+
+    /// The line from the name of the marked action on.
+    fn action_text(&self) -> &'a str {
+        let begin = self.before().rfind([',', '"', ' ']).map_or(0, |at| at + 1);
+        self.line.get(begin..).unwrap_or(self.rest)
+    }
+
+    /// An action that v3 cannot read, from its name on; and those whose values it reads, with its words for them.
+    fn action(&self, diagnostic: &Diagnostic) -> String {
+        let text = self.action_text();
+        let (name, value) = text.split([',', '"']).next().unwrap_or_default().split_once(':').unwrap_or((text, ""));
+        let value = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value);
+        let at_actions = |message: &str| {
+            let position = Position { column: self.actions_column(), ..self.position };
+            rules_error(self.file, position, message)
+        };
+        let behind_digits = value.trim_start_matches(|c: char| c.is_ascii_digit());
+        match (diagnostic.code, name.to_ascii_lowercase().as_str()) {
+            (Code::BadActionValue, "id") if !value.is_empty() && behind_digits.is_empty() => {
+                at_actions(&format!("The input \"{value}\" does not seems to be a valid rule id. "))
+            }
+            (Code::BadActionValue, "id") if behind_digits.len() < value.len() => {
+                let junk = text.find(behind_digits).and_then(|at| text.get(at..)).unwrap_or(text);
+                self.expecting_action(junk)
+            }
+            (Code::BadActionValue, "phase") => at_actions(&format!("Unknown phase: {value} ")),
+            (Code::BadActionValue, "xmlns") => at_actions(&namespace(self.marked)),
+            (_, "exec") => at_actions(&format!("exec: Expecting a Lua script: {value} ")),
+            _ => self.expecting_action(text),
+        }
+    }
+
+    /// Where v3 sees a rule's actions begin: at the end of the operator, before its closing quote.
+    fn actions_column(&self) -> usize {
+        let start = self.before().len();
+        let quotes: Vec<usize> = self.line.match_indices('"').map(|(at, _)| at).filter(|at| *at < start).collect();
+        match quotes.as_slice() {
+            [.., closing, _] => self.line.get(..*closing).map_or(0, |before| before.chars().count()),
+            [opening] => self.line.get(..*opening).map_or(0, |before| before.trim_end().chars().count() + 1),
+            [] => self.width(),
+        }
+    }
+}
+
+fn namespace(value: &str) -> String {
+    match value.trim_matches('\'').split_once('=') {
+        None => String::from("XMLS: Bad format, missing equals sign. "),
+        Some((name, address)) if name.is_empty() || address.is_empty() => {
+            String::from("XMLS: XMLNS is invalid. Expecting a name=value format. ")
+        }
+        Some((_, address)) => format!("XMLS: Missing xmlns href for prefix: `{}'. ", address.trim_matches('\'')),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Rule sets: made, filled, merged, and given up.
+
+use super::border::{copy_for_host, guarded, hand_out, release, string, take_back};
+use super::loads::{Load, UNNAMED, compile};
+use super::refusal;
+use crate::compile::Input;
+use crate::graph::{Phase, RuleGraph, Step};
+use crate::waf::Waf;
+use std::ffi::{OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a host holds of a rule set. It may be filled while transactions run: they keep the rules that they began with.
+pub struct RulesSet {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    loads: Vec<Arc<Load>>,
+    /// The rules, once somebody asked for them or something was added.
+    waf: Option<Arc<Waf>>,
+}
+
+impl RulesSet {
+    /// The rules as they are now.
+    pub fn waf(&self) -> Option<Arc<Waf>> {
+        let mut state = self.lock();
+        if state.waf.is_none() {
+            state.waf = compile(&state.loads).ok();
+        }
+        state.waf.clone()
+    }
+
+    /// Adds loads and gives how many rules came with them. On an error everything stays as it was.
+    fn add(&self, more: &[Arc<Load>]) -> Result<c_int, String> {
+        let mut state = self.lock();
+        let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
+        let waf = compile(&loads).map_err(|error| refusal::text(&error))?;
+        let before = state.waf.as_ref().map_or(0, |waf| count(waf.graph()));
+        let added = count(waf.graph()).saturating_sub(before);
+        *state = State { loads, waf: Some(waf) };
+        Ok(c_int::try_from(added).unwrap_or(c_int::MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state changes in one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rules as ModSecurity v3 counts them: a chain is one, a marker is one for each of its seven phases.
+fn count(graph: &RuleGraph) -> usize {
+    let rules: usize = graph.phases.iter().map(|(_, steps)| steps.iter().filter(|step| matches!(step, Step::Rule(_))).count()).sum();
+    let markers = graph.phases.at(Phase::RequestHeaders).iter().filter(|step| matches!(step, Step::Marker(_))).count();
+    rules + 7 * markers
+}
+
+/// Makes an empty rule set. Released with [`msc_rules_cleanup`].
+#[unsafe(no_mangle)]
+pub extern "C" fn msc_create_rules_set() -> *mut RulesSet {
+    guarded(std::ptr::null_mut(), || hand_out(RulesSet { state: Mutex::default() }))
+}
+
+/// Adds rules from a text and gives how many, or -1 and an error text that the host releases.
+///
+/// # Safety
+///
+/// `rules` is NULL or from [`msc_create_rules_set`]; `text` is NULL or ends with NUL; `error` is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_add(rules: *mut RulesSet, text: *const c_char, error: *mut *const c_char) -> c_int {
+    let work = || {
+        // SAFETY: as the caller promises.
+        let (rules, text) = unsafe { (rules.as_ref(), string(text)) };
+        let rules = rules.ok_or("There is no rule set to add to.")?;
+        let text = std::str::from_utf8(text).map_err(|_| refusal::not_text(UNNAMED, text))?;
+        rules.add(&[Load::new(Input::Text { name: UNNAMED.to_owned(), text: text.to_owned() })])
+    };
+    // SAFETY: as the caller promises.
+    unsafe { answer(error, work) }
+}
+
+/// Adds rules from a file and all that it includes, and gives how many, or -1 and an error text that the host releases.
+///
+/// # Safety
+///
+/// As for [`msc_rules_add`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_add_file(rules: *mut RulesSet, file: *const c_char, error: *mut *const c_char) -> c_int {
+    let work = || {
+        // SAFETY: as the caller promises.
+        let (rules, file) = unsafe { (rules.as_ref(), string(file)) };
+        let rules = rules.ok_or("There is no rule set to add to.")?;
+        rules.add(&[Load::new(Input::File(Path::new(OsStr::from_bytes(file)).to_owned()))])
+    };
+    // SAFETY: as the caller promises.
+    unsafe { answer(error, work) }
+}
+
+/// Would add rules from an address; this library fetches none and says so.
+///
+/// # Safety
+///
+/// As for [`msc_rules_add`], `key` like `uri`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_add_remote(
+    _rules: *mut RulesSet,
+    _key: *const c_char,
+    uri: *const c_char,
+    error: *mut *const c_char,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    let work = || Err(refusal::remote(&String::from_utf8_lossy(unsafe { string(uri) })));
+    // SAFETY: as the caller promises.
+    unsafe { answer(error, work) }
+}
+
+/// Adds the rules of `from` behind those of `to`, and gives how many, or -1 and an error text that the host releases.
+///
+/// # Safety
+///
+/// Both rule sets are NULL or from [`msc_create_rules_set`]; `error` is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_merge(to: *mut RulesSet, from: *mut RulesSet, error: *mut *const c_char) -> c_int {
+    let work = || {
+        // SAFETY: as the caller promises.
+        let (to, from) = unsafe { (to.as_ref(), from.as_ref()) };
+        let (Some(to), Some(from)) = (to, from) else { return Err(String::from("There is no rule set to merge.")) };
+        let more = from.lock().loads.clone();
+        to.add(&more)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { answer(error, work) }
+}
+
+/// Prints the rules of each phase on standard output.
+///
+/// # Safety
+///
+/// `rules` is NULL or from [`msc_create_rules_set`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_dump(rules: *const RulesSet) {
+    guarded((), || {
+        // SAFETY: as the caller promises.
+        let Some(waf) = unsafe { rules.as_ref() }.and_then(RulesSet::waf) else { return };
+        let text = dump(waf.graph());
+        // A host may have closed its standard output; there is nobody to tell.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    });
+}
+
+/// Gives up a rule set. Transactions that run with it keep its rules. 1, or 0 for NULL.
+///
+/// # Safety
+///
+/// `rules` is NULL, or from [`msc_create_rules_set`] and not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_cleanup(rules: *mut RulesSet) -> c_int {
+    // SAFETY: as the caller promises.
+    guarded(0, || c_int::from(unsafe { take_back(rules) }))
+}
+
+/// Releases an error text.
+///
+/// # Safety
+///
+/// `error` is NULL, or an error text of this library that is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_rules_error_cleanup(error: *const c_char) {
+    // SAFETY: as the caller promises.
+    guarded((), || unsafe { release(error.cast_mut().cast()) });
+}
+
+/// Gives the host a number, or -1 and the reason.
+///
+/// # Safety
+///
+/// `error` is NULL or may be written.
+unsafe fn answer(error: *mut *const c_char, work: impl FnOnce() -> Result<c_int, String>) -> c_int {
+    let result = guarded(Err(String::from("An error of this library kept the rules from being loaded; standard error says more.")), work);
+    result.unwrap_or_else(|reason| {
+        if !error.is_null() {
+            // SAFETY: the caller promises that the error may be written.
+            unsafe { error.write(copy_for_host(reason.as_bytes())) };
+        }
+        -1
+    })
+}
+
+fn dump(graph: &RuleGraph) -> String {
+    let mut text = String::new();
+    for (phase, steps) in graph.phases.iter() {
+        text.push_str(&format!("Phase: {} ({} rules)\n", phase.number(), steps.len()));
+        for step in steps {
+            let name = match step {
+                Step::Rule(index) => graph.rule(*index).map(|rule| rule.reference()).unwrap_or_default(),
+                Step::Marker(marker) => graph.marker(*marker).to_owned(),
+            };
+            text.push_str(&format!("    Rule ID: {name}\n"));
+        }
+    }
+    text
+}

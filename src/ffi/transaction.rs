@@ -1,0 +1,481 @@
+//! Transactions: one request with its response, fed call by call.
+
+use super::border::{bytes, copy_for_host, guarded, hand_out, string, take_back, unsigned_string};
+use super::engine::{Host, ModSecurity, tell};
+use super::rules_set::RulesSet;
+use crate::graph::{EngineMode, LimitAction};
+use crate::record::error_log;
+use crate::transaction::{Intervention, Transaction as Judged, Verdict};
+use std::ffi::{OsStr, c_char, c_int, c_uchar, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a host holds of a transaction.
+pub struct Transaction {
+    host: Arc<Host>,
+    log_data: *mut c_void,
+    /// Behind a lock, though hosts use a transaction from one thread at a time: one that does not gets an answer and no harm.
+    state: Mutex<State>,
+}
+
+struct State {
+    judged: Judged,
+    pending: Option<Intervention>,
+    /// How many of the matches the host was told of, or need not be told of.
+    told: usize,
+}
+
+/// The status of a request that an error of this library left unjudged, where the engine is on.
+const UNJUDGED: u16 = 500;
+
+impl Transaction {
+    fn begin(engine: &ModSecurity, rules: &RulesSet, id: Option<&[u8]>, log_data: *mut c_void) -> Option<Self> {
+        let waf = rules.waf()?;
+        let judged = match id {
+            Some(id) => waf.transaction_with_id(&String::from_utf8_lossy(id)),
+            None => waf.transaction(),
+        };
+        let state = Mutex::new(State { judged, pending: None, told: 0 });
+        Some(Self { host: engine.host(), log_data, state })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic leaves a transaction whose memory is whole; `feed` has decided what becomes of the request.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the transaction, keeps its verdict, and tells the host of the matches that it made.
+    fn feed(&self, work: impl FnOnce(&mut Judged) -> (Verdict, c_int)) -> c_int {
+        let mut state = self.lock();
+        let done = guarded(None, || Some(work(&mut state.judged)));
+        let result = match done {
+            Some((verdict, result)) => {
+                state.keep(verdict);
+                result
+            }
+            None => {
+                state.leave_unjudged();
+                0
+            }
+        };
+        let Some(callback) = self.host.log() else {
+            state.told = state.judged.matches().len();
+            return result;
+        };
+        let lines = guarded(Vec::new(), || state.news());
+        // The host may call back: the lock is free then.
+        drop(state);
+        for line in lines {
+            tell(callback, self.log_data, &line);
+        }
+        result
+    }
+
+    /// Takes the decision that waits, and makes something of it and the transaction.
+    pub fn take_intervention<T>(&self, make: impl FnOnce(&Judged, Intervention) -> T) -> Option<T> {
+        let mut state = self.lock();
+        let decision = state.pending.take()?;
+        Some(make(&state.judged, decision))
+    }
+}
+
+impl State {
+    fn keep(&mut self, verdict: Verdict) {
+        if let Verdict::Intervene(intervention) = verdict {
+            self.pending = Some(intervention);
+        }
+    }
+
+    /// A request that could not be judged does not pass where rules block.
+    fn leave_unjudged(&mut self) {
+        if self.judged.engine_mode() == EngineMode::On {
+            let reason = String::from("An error of the rule engine left the request unjudged");
+            self.pending =
+                Some(Intervention { status: UNJUDGED, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
+        }
+    }
+
+    /// Lines of the matches that are new. A match that stopped the request is told with the intervention.
+    fn news(&mut self) -> Vec<String> {
+        let matches = self.judged.matches();
+        let new = matches.get(self.told..).unwrap_or_default().iter().filter(|found| !found.disruptive);
+        let lines = new.map(|found| error_log::line(&self.judged, found)).collect();
+        self.told = matches.len();
+        lines
+    }
+}
+
+/// Runs a call on a transaction; 0 for NULL.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+unsafe fn feed(transaction: *const Transaction, work: impl FnOnce(&mut Judged) -> (Verdict, c_int)) -> c_int {
+    // SAFETY: as the caller promises.
+    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.feed(work)))
+}
+
+/// Begins a transaction with an id of its own; NULL without an engine or rules. Released with [`msc_transaction_cleanup`].
+///
+/// # Safety
+///
+/// The handles are NULL or from [`msc_init`](super::engine::msc_init) and [`msc_create_rules_set`](super::rules_set::msc_create_rules_set);
+/// `log_data` is what the log callback gets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_new_transaction(engine: *mut ModSecurity, rules: *mut RulesSet, log_data: *mut c_void) -> *mut Transaction {
+    // SAFETY: as the caller promises.
+    unsafe { begin(engine, rules, None, log_data) }
+}
+
+/// Begins a transaction with an id that the host gives; an empty or missing one is replaced.
+///
+/// # Safety
+///
+/// As for [`msc_new_transaction`]; `id` is NULL or ends with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_new_transaction_with_id(
+    engine: *mut ModSecurity,
+    rules: *mut RulesSet,
+    id: *const c_char,
+    log_data: *mut c_void,
+) -> *mut Transaction {
+    // SAFETY: as the caller promises.
+    unsafe { begin(engine, rules, Some(string(id)).filter(|id| !id.is_empty()), log_data) }
+}
+
+/// # Safety
+///
+/// As for [`msc_new_transaction`].
+unsafe fn begin(engine: *mut ModSecurity, rules: *mut RulesSet, id: Option<&[u8]>, log_data: *mut c_void) -> *mut Transaction {
+    guarded(std::ptr::null_mut(), || {
+        // SAFETY: as the caller promises.
+        let (Some(engine), Some(rules)) = (unsafe { (engine.as_ref(), rules.as_ref()) }) else { return std::ptr::null_mut() };
+        Transaction::begin(engine, rules, id, log_data).map_or(std::ptr::null_mut(), hand_out)
+    })
+}
+
+/// Ends a transaction. [`msc_process_logging`] was called before.
+///
+/// # Safety
+///
+/// `transaction` is NULL, or from [`msc_new_transaction`] and not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_transaction_cleanup(transaction: *mut Transaction) {
+    guarded((), || {
+        // SAFETY: as the caller promises.
+        unsafe { take_back(transaction) };
+    });
+}
+
+/// A connection was made: phase 0.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`]; the texts are NULL or end with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_connection(
+    transaction: *mut Transaction,
+    client: *const c_char,
+    client_port: c_int,
+    server: *const c_char,
+    server_port: c_int,
+) -> c_int {
+    let port = |port: c_int| u16::try_from(port).unwrap_or(0);
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (client, server) = (String::from_utf8_lossy(string(client)), String::from_utf8_lossy(string(server)));
+        feed(transaction, |judged| (judged.process_connection(&client, port(client_port), &server, port(server_port)), 1))
+    }
+}
+
+/// The host name that logs show.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_set_request_hostname(transaction: *mut Transaction, hostname: *const c_uchar) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let hostname = unsigned_string(hostname);
+        feed(transaction, |judged| {
+            judged.set_hostname(hostname);
+            (Verdict::Pass, 1)
+        })
+    }
+}
+
+/// The request line: target, method, and the version without `HTTP/`.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_uri(
+    transaction: *mut Transaction,
+    uri: *const c_char,
+    method: *const c_char,
+    http_version: *const c_char,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (uri, method, version) = (string(uri), string(method), string(http_version));
+        feed(transaction, |judged| (judged.process_uri(uri, method, version), 1))
+    }
+}
+
+/// A request header.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_add_request_header(transaction: *mut Transaction, name: *const c_uchar, value: *const c_uchar) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { request_header(transaction, unsigned_string(name), unsigned_string(value)) }
+}
+
+/// A request header, its parts with their lengths.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`]; each part is NULL or has its length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_add_n_request_header(
+    transaction: *mut Transaction,
+    name: *const c_uchar,
+    name_length: usize,
+    value: *const c_uchar,
+    value_length: usize,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { request_header(transaction, bytes(name, name_length), bytes(value, value_length)) }
+}
+
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+unsafe fn request_header(transaction: *const Transaction, name: &[u8], value: &[u8]) -> c_int {
+    let work = |judged: &mut Judged| {
+        judged.add_request_header(name, value);
+        (Verdict::Pass, 1)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, work) }
+}
+
+/// All request headers are there: phase 1.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_request_headers(transaction: *mut Transaction) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, |judged| (judged.process_request_headers(), 1)) }
+}
+
+/// A chunk of the request body. 0 where a limit cut it off, otherwise 1.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`]; `chunk` is NULL or has its length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_append_request_body(transaction: *mut Transaction, chunk: *const c_uchar, length: usize) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let chunk = bytes(chunk, length);
+        feed(transaction, |judged| append_request_body(judged, chunk))
+    }
+}
+
+/// The request body from a file, such as a server's temporary one. 0 where it cannot be read or a limit cut it off, otherwise 1.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_request_body_from_file(transaction: *mut Transaction, path: *const c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let path = OsStr::from_bytes(string(path));
+        feed(transaction, |judged| match std::fs::read(path) {
+            Ok(body) => append_request_body(judged, &body),
+            Err(_) => (Verdict::Pass, 0),
+        })
+    }
+}
+
+fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> (Verdict, c_int) {
+    let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
+    let whole = judged.request_body().len().saturating_add(chunk.len());
+    let verdict = judged.append_request_body(chunk);
+    (verdict, c_int::from(!(cuts && judged.request_body().len() < whole)))
+}
+
+/// How much of the request body was taken in, in bytes.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_get_request_body_length(transaction: *mut Transaction) -> usize {
+    // SAFETY: as the caller promises.
+    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.request_body().len()))
+}
+
+/// The whole request body is there: phase 2.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_request_body(transaction: *mut Transaction) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, |judged| (judged.process_request_body(), 1)) }
+}
+
+/// A response header.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_add_response_header(transaction: *mut Transaction, name: *const c_uchar, value: *const c_uchar) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { response_header(transaction, unsigned_string(name), unsigned_string(value)) }
+}
+
+/// A response header, its parts with their lengths.
+///
+/// # Safety
+///
+/// As for [`msc_add_n_request_header`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_add_n_response_header(
+    transaction: *mut Transaction,
+    name: *const c_uchar,
+    name_length: usize,
+    value: *const c_uchar,
+    value_length: usize,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { response_header(transaction, bytes(name, name_length), bytes(value, value_length)) }
+}
+
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+unsafe fn response_header(transaction: *const Transaction, name: &[u8], value: &[u8]) -> c_int {
+    let work = |judged: &mut Judged| {
+        judged.add_response_header(name, value);
+        (Verdict::Pass, 1)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, work) }
+}
+
+/// All response headers are there: phase 3. `protocol` is as rules see it.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_response_headers(transaction: *mut Transaction, status: c_int, protocol: *const c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let protocol = String::from_utf8_lossy(string(protocol));
+        feed(transaction, |judged| (judged.process_response_headers(in_http(status), &protocol), 1))
+    }
+}
+
+/// A chunk of the response body. 0 where a limit cut it off, otherwise 1.
+///
+/// # Safety
+///
+/// As for [`msc_append_request_body`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction, chunk: *const c_uchar, length: usize) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let chunk = bytes(chunk, length);
+        feed(transaction, |judged| {
+            let cuts = judged.graph().settings.response_body_limit_action == Some(LimitAction::ProcessPartial);
+            let whole = judged.response_body().len().saturating_add(chunk.len());
+            let gathers = judged.wants_response_body();
+            let verdict = judged.append_response_body(chunk);
+            (verdict, c_int::from(!(cuts && gathers && judged.response_body().len() < whole)))
+        })
+    }
+}
+
+/// The whole response body is there: phase 4.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_response_body(transaction: *mut Transaction) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, |judged| (judged.process_response_body(), 1)) }
+}
+
+/// A copy of the response body as far as it was taken in, which the host releases with `free`; NULL for NULL.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_get_response_body(transaction: *const Transaction) -> *const c_char {
+    guarded(std::ptr::null(), || {
+        // SAFETY: as the caller promises.
+        let Some(transaction) = (unsafe { transaction.as_ref() }) else { return std::ptr::null() };
+        copy_for_host(transaction.lock().judged.response_body()).cast_const()
+    })
+}
+
+/// How much of the response body was taken in, in bytes.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_get_response_body_length(transaction: *mut Transaction) -> usize {
+    // SAFETY: as the caller promises.
+    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.response_body().len()))
+}
+
+/// The status that the host answers with after all, for phase 5 and the logs.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_update_status_code(transaction: *mut Transaction, status: c_int) -> c_int {
+    let work = |judged: &mut Judged| {
+        judged.update_status(in_http(status));
+        (Verdict::Pass, 1)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, work) }
+}
+
+/// Everything is over: phase 5, and the logs.
+///
+/// # Safety
+///
+/// `transaction` is NULL or from [`msc_new_transaction`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_process_logging(transaction: *mut Transaction) -> c_int {
+    let work = |judged: &mut Judged| {
+        judged.process_logging();
+        (judged.take_verdict(), 1)
+    };
+    // SAFETY: as the caller promises.
+    unsafe { feed(transaction, work) }
+}
+
+/// A status from a host, which counts in `int`; what cannot be one is 0.
+fn in_http(status: c_int) -> u16 {
+    u16::try_from(status).unwrap_or(0)
+}

@@ -1,0 +1,120 @@
+//! `@fuzzyHash`: whether the input resembles one of the files whose ssdeep hashes are listed.
+
+use super::error::OperatorError;
+use super::findings::Findings;
+use ssdeep::{FuzzyHash, FuzzyHashCompareTarget, Generator};
+
+/// The two parts of an argument such as `hashes.txt 60`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FuzzyHashArgument<'a> {
+    /// The path of the file with the hashes.
+    pub file: &'a str,
+    /// The least score that matches, 0 to 100. As in ModSecurity v3 any whole number is taken; above 100 nothing matches.
+    pub score: u32,
+}
+
+/// Takes the argument of `@fuzzyHash` apart: what stands behind the last blank is the score.
+///
+/// # Errors
+/// When there is no blank, or no number behind it.
+pub fn fuzzy_hash_argument(argument: &str) -> Result<FuzzyHashArgument<'_>, OperatorError> {
+    let parts = argument.trim_end().rsplit_once(' ').and_then(|(file, score)| Some((file.trim_end(), score.parse().ok()?)));
+    let (file, score) = parts.ok_or_else(|| OperatorError::Score(argument.to_owned()))?;
+    Ok(FuzzyHashArgument { file, score })
+}
+
+/// The hashes of a file and the score that counts as a match.
+#[derive(Debug)]
+pub(super) struct FuzzyHashes {
+    hashes: Vec<FuzzyHash>,
+    score: u32,
+}
+
+impl FuzzyHashes {
+    /// Reads the hashes of files in ssdeep's format, `blocksize:hash:hash,"name"`, one a line. Lines of any other form, such as ssdeep's
+    /// heading, are left out, as in ModSecurity v3.
+    pub(super) fn new(argument: &[u8], files: &[Vec<u8>]) -> Result<Self, OperatorError> {
+        let argument = String::from_utf8_lossy(argument);
+        let score = fuzzy_hash_argument(&argument)?.score;
+        let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
+        let hashes: Vec<FuzzyHash> = lines.filter_map(|line| FuzzyHash::from_bytes(line.trim_ascii()).ok()).collect();
+        if hashes.is_empty() {
+            return Err(OperatorError::NoHashes);
+        }
+        Ok(Self { hashes, score })
+    }
+
+    /// Whether the input's hash is as much like one of the hashes as the score demands; the score found is noted.
+    pub(super) fn resembles(&self, input: &[u8], findings: &mut Findings) -> bool {
+        let Some(target) = hash(input) else { return false };
+        let score = self.hashes.iter().map(|hash| target.compare(hash)).find(|score| *score >= self.score);
+        findings.score = score;
+        score.is_some()
+    }
+}
+
+fn hash(input: &[u8]) -> Option<FuzzyHashCompareTarget> {
+    let mut generator = Generator::new();
+    generator.set_fixed_input_size_in_usize(input.len()).ok()?;
+    generator.update(input);
+    let hash = generator.finalize().ok()?.normalize();
+    Some(FuzzyHashCompareTarget::from(&hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(seed: u64, length: usize) -> Vec<u8> {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u8
+        };
+        (0..length).map(next).collect()
+    }
+
+    fn list(inputs: &[&[u8]]) -> Vec<u8> {
+        let hash = |input: &&[u8]| {
+            let mut generator = Generator::new();
+            generator.update(input);
+            format!("{},\"a file\"\n", generator.finalize().unwrap())
+        };
+        let heading = String::from("ssdeep,1.1--blocksize:hash:hash,filename\n");
+        (heading + &inputs.iter().map(hash).collect::<String>()).into_bytes()
+    }
+
+    fn score(list: &[u8], argument: &str, input: &[u8]) -> Option<u32> {
+        let hashes = FuzzyHashes::new(argument.as_bytes(), &[list.to_vec()]).unwrap();
+        let mut findings = Findings::default();
+        assert_eq!(hashes.resembles(input, &mut findings), findings.score.is_some());
+        findings.score
+    }
+
+    #[test]
+    fn a_file_resembles_itself_and_a_changed_copy_but_no_other() {
+        let original = text(7, 9000);
+        let mut changed = original.clone();
+        changed.splice(4000..4040, text(99, 60));
+        let listed = list(&[&text(1, 5000), &original]);
+        assert_eq!(score(&listed, "hashes.txt 100", &original), Some(100));
+        let similar = score(&listed, "hashes.txt 50", &changed).unwrap();
+        assert!((50..100).contains(&similar), "{similar}");
+        assert_eq!(score(&listed, "hashes.txt 1", &text(2, 9000)), None);
+        assert_eq!(score(&listed, "hashes.txt 101", &original), None);
+    }
+
+    #[test]
+    fn the_score_stands_behind_the_last_blank() {
+        let argument = FuzzyHashArgument { file: "my hashes.txt", score: 60 };
+        assert_eq!(fuzzy_hash_argument("my hashes.txt 60"), Ok(argument));
+        for wrong in ["hashes.txt", "hashes.txt x", "hashes.txt -1", "60"] {
+            assert!(fuzzy_hash_argument(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_hashes_is_an_error() {
+        assert_eq!(FuzzyHashes::new(b"f 1", &[b"no hash\n".to_vec()]).err(), Some(OperatorError::NoHashes));
+    }
+}

@@ -1,0 +1,75 @@
+//! `@geoLookup`: where an address is, as a MaxMind database says.
+
+use maxminddb::{Reader, path};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// A database of places, such as GeoLite2-City.
+pub struct GeoDatabase {
+    reader: Reader<Arc<[u8]>>,
+    /// The same bytes as the reader's.
+    bytes: Arc<[u8]>,
+}
+
+/// Why a file is no database of places.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is no MaxMind database: {0}")]
+pub struct GeoDatabaseError(String);
+
+/// What is known of a place, by the keys of GEO, in the order of a place's parts from large to small.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Keys and values; what is not known is not there.
+    pub parts: Vec<(&'static str, String)>,
+}
+
+impl GeoDatabase {
+    /// Reads a database; while another with the same bytes is in use, that one is shared.
+    ///
+    /// # Errors
+    /// When the bytes are no MaxMind database. GeoIP's older `.dat` files are none either.
+    pub fn shared(bytes: Vec<u8>) -> Result<Arc<Self>, GeoDatabaseError> {
+        static IN_USE: Mutex<Vec<Weak<GeoDatabase>>> = Mutex::new(Vec::new());
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.retain(|database| database.strong_count() > 0);
+        if let Some(known) = in_use.iter().filter_map(Weak::upgrade).find(|database| *database.bytes == *bytes) {
+            return Ok(known);
+        }
+        let bytes: Arc<[u8]> = bytes.into();
+        let reader = Reader::from_source(Arc::clone(&bytes)).map_err(|error| GeoDatabaseError(error.to_string()))?;
+        let database = Arc::new(Self { reader, bytes });
+        in_use.push(Arc::downgrade(&database));
+        Ok(database)
+    }
+
+    /// What is known of an address; `None` for one that the database does not hold.
+    ///
+    /// The keys are those of ModSecurity v3 with a MaxMind database: COUNTRY_CODE, COUNTRY_NAME, COUNTRY_CONTINENT, CITY, POSTAL_CODE,
+    /// LATITUDE and LONGITUDE, names in English, and degrees with six decimals.
+    #[must_use]
+    pub fn find(&self, address: IpAddr) -> Option<Place> {
+        let found = self.reader.lookup(address).ok().filter(|found| found.has_data())?;
+        let text = |path: &[maxminddb::PathElement<'_>]| found.decode_path::<String>(path).ok().flatten();
+        let degrees = |name| found.decode_path::<f64>(&path!["location", name]).ok().flatten().map(|degrees| format!("{degrees:.6}"));
+        let parts = [
+            ("COUNTRY_CODE", text(&path!["country", "iso_code"])),
+            ("COUNTRY_NAME", text(&path!["country", "names", "en"])),
+            ("COUNTRY_CONTINENT", text(&path!["continent", "names", "en"])),
+            ("CITY", text(&path!["city", "names", "en"])),
+            ("POSTAL_CODE", text(&path!["postal", "code"])),
+            ("LATITUDE", degrees("latitude")),
+            ("LONGITUDE", degrees("longitude")),
+        ];
+        Some(Place { parts: parts.into_iter().filter_map(|(key, value)| Some((key, value?))).collect() })
+    }
+}
+
+impl fmt::Debug for GeoDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeoDatabase").field("kind", &self.reader.metadata().database_type).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,211 @@
+//! The JSON format: one object on one line.
+
+use crate::graph::{EngineMode, RuleGraph};
+use crate::record::escape::text;
+use crate::transaction::{RuleMatch, Transaction};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use sha1::{Digest as _, Sha1};
+use std::fs;
+use std::sync::LazyLock;
+
+/// The software, as `producer` names it.
+const SOFTWARE: &str = concat!("secrule v", env!("CARGO_PKG_VERSION"));
+
+/// A transaction as ModSecurity v3 lays it out, with a line break behind it.
+///
+/// It is valid UTF-8 and valid JSON whatever the transaction holds: bytes that are no UTF-8 are written as the text `\xHH`. In v3 a text ends
+/// at its first NUL, and one that is no UTF-8 is cut off where that begins.
+pub fn record(transaction: &Transaction) -> Vec<u8> {
+    // Writing to memory does not fail, and every key is a text.
+    let mut record = serde_json::to_vec(&Record { transaction: Body::of(transaction) }).unwrap_or_default();
+    record.push(b'\n');
+    record
+}
+
+#[derive(Serialize)]
+struct Record {
+    transaction: Body,
+}
+
+#[derive(Serialize)]
+struct Body {
+    client_ip: String,
+    time_stamp: String,
+    server_id: &'static str,
+    client_port: u16,
+    host_ip: String,
+    host_port: u16,
+    unique_id: String,
+    request: Request,
+    response: Response,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    producer: Option<Producer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Message>>,
+}
+
+#[derive(Serialize)]
+struct Request {
+    method: String,
+    http_version: Version,
+    uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Headers>,
+}
+
+#[derive(Serialize)]
+struct Response {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    http_code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Headers>,
+}
+
+#[derive(Serialize)]
+struct Producer {
+    modsecurity: String,
+    connector: String,
+    secrules_engine: &'static str,
+    components: Vec<Box<str>>,
+}
+
+#[derive(Serialize)]
+struct Message {
+    message: String,
+    details: Details,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    #[serde(rename = "match")]
+    detail: String,
+    reference: String,
+    rule_id: String,
+    file: String,
+    line_number: String,
+    data: String,
+    severity: String,
+    ver: String,
+    rev: String,
+    tags: Vec<String>,
+    maturity: String,
+    accuracy: String,
+}
+
+/// A version of HTTP: a number as v3 writes it, or whatever else the host gave.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Version {
+    Whole(u32),
+    Decimal(f64),
+    Other(String),
+}
+
+/// Headers in the order of their arrival. As in v3 a name that comes twice stands there twice.
+struct Headers(Vec<(String, String)>);
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Body {
+    fn of(transaction: &Transaction) -> Self {
+        let parts = transaction.audit_parts();
+        let headers = |headers: Vec<(&[u8], &[u8])>| Headers(headers.into_iter().map(|(name, value)| (text(name), text(value))).collect());
+        let graph = transaction.graph();
+        Self {
+            client_ip: text(transaction.client_address()),
+            time_stamp: transaction.began().format("%a %b %e %H:%M:%S %Y").to_string(),
+            server_id: &SERVER,
+            client_port: number(transaction.client_port()),
+            host_ip: text(transaction.server_address()),
+            host_port: number(transaction.server_port()),
+            unique_id: transaction.id(),
+            request: Request {
+                method: text(transaction.method()),
+                http_version: Version::of(transaction.protocol()),
+                uri: text(transaction.target()),
+                body: parts.contains('C').then(|| text(transaction.request_body())),
+                headers: parts.contains('B').then(|| headers(transaction.request_headers().collect())),
+            },
+            response: Response {
+                body: parts.contains('E').then(|| text(transaction.response_body())),
+                http_code: transaction.status(),
+                headers: parts.contains('F').then(|| headers(transaction.response_headers().collect())),
+            },
+            producer: parts.contains('H').then(|| Producer::of(transaction)),
+            messages: parts.contains('H').then(|| transaction.matches().iter().filter_map(|found| Message::of(graph, found)).collect()),
+        }
+    }
+}
+
+impl Producer {
+    fn of(transaction: &Transaction) -> Self {
+        Self {
+            modsecurity: format!("{SOFTWARE} ({})", std::env::consts::OS),
+            connector: text(transaction.connector()),
+            secrules_engine: match transaction.engine_mode() {
+                EngineMode::On => "Enabled",
+                EngineMode::Off => "Disabled",
+                EngineMode::DetectionOnly => "DetectionOnly",
+            },
+            components: transaction.graph().settings.components.clone(),
+        }
+    }
+}
+
+impl Message {
+    fn of(graph: &RuleGraph, found: &RuleMatch) -> Option<Self> {
+        let rule = graph.rule(found.rule)?;
+        let metadata = &rule.metadata;
+        let details = Details {
+            detail: text(&found.detail),
+            reference: text(&found.reference),
+            rule_id: found.id.to_string(),
+            file: rule.location.file.to_string(),
+            line_number: rule.location.last_line.to_string(),
+            data: text(&found.data),
+            severity: found.severity.unwrap_or(0).to_string(),
+            ver: metadata.version.to_string(),
+            rev: metadata.revision.to_string(),
+            tags: found.tags.iter().map(|tag| text(tag)).collect(),
+            maturity: metadata.maturity.to_string(),
+            accuracy: metadata.accuracy.to_string(),
+        };
+        Some(Self { message: text(&found.message), details })
+    }
+}
+
+impl Version {
+    /// Of a protocol such as `HTTP/1.1`.
+    fn of(protocol: &[u8]) -> Self {
+        let version = text(protocol.strip_prefix(b"HTTP/").unwrap_or(protocol));
+        let is_number = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match (version.parse(), version.parse::<f64>()) {
+            (Ok(whole), _) if is_number => Self::Whole(whole),
+            (_, Ok(decimal)) if is_number => Self::Decimal(decimal),
+            _ => Self::Other(version),
+        }
+    }
+}
+
+fn number(digits: &[u8]) -> u16 {
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// A number that stays the same for this machine: the SHA-1 of its name.
+static SERVER: LazyLock<String> = LazyLock::new(|| {
+    let name = fs::read("/proc/sys/kernel/hostname").or_else(|_| fs::read("/etc/hostname")).unwrap_or_default();
+    Sha1::digest(name.trim_ascii()).iter().map(|byte| format!("{byte:02x}")).collect()
+});

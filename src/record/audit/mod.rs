@@ -1,0 +1,58 @@
+//! The audit log: transactions as records in ModSecurity v3's formats, written to one file or to one each.
+
+mod concurrent;
+mod json;
+mod native;
+
+use super::log_file::LogFile;
+use crate::graph::{AuditFormat, AuditType, Settings};
+use crate::transaction::{AuditLog, Transaction};
+use concurrent::Storage;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The mode that the file of all records, or their index, is made with, as in v3: the umask narrows it.
+const LOG_MODE: u32 = 0o644;
+
+/// Writes transactions as the settings ask for it.
+#[derive(Debug)]
+pub struct AuditWriter {
+    format: AuditFormat,
+    /// Where records go, or their index.
+    log: Option<Arc<LogFile>>,
+    /// Where records go that are files of their own.
+    storage: Option<Storage>,
+}
+
+impl AuditWriter {
+    /// The writer that the settings ask for; none where they name no place.
+    ///
+    /// Files are opened now, so that a process which gives its rights away later can go on writing. One that cannot be opened is reported to
+    /// standard error and tried again with each record; as in v3 the rules load all the same.
+    pub fn from_settings(settings: &Settings) -> Option<Self> {
+        let concurrent = settings.audit_type == Some(AuditType::Concurrent);
+        let second = settings.audit_log_2.as_deref().filter(|_| concurrent);
+        let log = second.or(settings.audit_log.as_deref()).map(|path| LogFile::ready(Path::new(path), LOG_MODE));
+        let storage = concurrent.then(|| Storage::new(settings));
+        (log.is_some() || storage.is_some()).then(|| Self { format: settings.audit_format.unwrap_or(AuditFormat::Native), log, storage })
+    }
+
+    fn record(&self, transaction: &Transaction) -> Vec<u8> {
+        match self.format {
+            AuditFormat::Native => native::record(transaction),
+            AuditFormat::Json => json::record(transaction),
+        }
+    }
+}
+
+impl AuditLog for AuditWriter {
+    fn write(&self, transaction: &Transaction) -> io::Result<()> {
+        let record = self.record(transaction);
+        let entry = match &self.storage {
+            Some(storage) => storage.write(transaction, &record)?,
+            None => record,
+        };
+        self.log.as_ref().map_or(Ok(()), |log| log.append(&entry))
+    }
+}

@@ -1,0 +1,109 @@
+//! The native format: sections of text, each headed by a boundary and its letter.
+
+use crate::record::{error_log, escape::printable};
+use crate::transaction::Transaction;
+use std::hash::{BuildHasher, Hasher};
+use std::io::Write as _;
+
+/// How many letters and digits a boundary has.
+const BOUNDARY: usize = 8;
+
+/// The moment of a transaction, as sections and the index show it.
+pub const MOMENT: &str = "[%d/%b/%Y:%H:%M:%S %z]";
+
+/// A transaction in sections.
+///
+/// As in ModSecurity v3 A and Z are always there, the order is that of the alphabet, D, G, I, J and K stay empty, and bodies and headers are
+/// written as they came, but for the response body, which is made printable.
+pub fn record(transaction: &Transaction) -> Vec<u8> {
+    let parts = transaction.audit_parts();
+    let mut sections = Sections { boundary: boundary(), record: Vec::with_capacity(1024) };
+    sections.begin('A');
+    sections.connection(transaction);
+    for letter in ('B'..='K').filter(|letter| parts.contains(*letter)) {
+        sections.begin(letter);
+        match letter {
+            'B' => sections.request_head(transaction),
+            'C' => sections.body(transaction.request_body()),
+            'E' => {
+                let mut shown = Vec::with_capacity(transaction.response_body().len());
+                printable(transaction.response_body(), &mut shown);
+                sections.body(&shown);
+            }
+            'F' => sections.response_head(transaction),
+            'H' => sections.matches(transaction),
+            _ => {}
+        }
+        sections.end();
+    }
+    if !parts.contains('B') {
+        sections.end();
+    }
+    sections.begin('Z');
+    sections.end();
+    sections.record
+}
+
+struct Sections {
+    boundary: String,
+    record: Vec<u8>,
+}
+
+impl Sections {
+    fn begin(&mut self, letter: char) {
+        // Writing to memory does not fail.
+        let _ = writeln!(self.record, "---{}---{letter}--", self.boundary);
+    }
+
+    fn end(&mut self) {
+        self.record.push(b'\n');
+    }
+
+    fn line(&mut self, parts: &[&[u8]]) {
+        self.record.extend(parts.iter().copied().flatten());
+        self.record.push(b'\n');
+    }
+
+    fn connection(&mut self, transaction: &Transaction) {
+        let moment = transaction.began().format(MOMENT).to_string();
+        let id = transaction.id();
+        let (client, client_port) = (transaction.client_address(), transaction.client_port());
+        let (server, server_port) = (transaction.server_address(), transaction.server_port());
+        let words: [&[u8]; 6] = [moment.as_bytes(), id.as_bytes(), client, client_port, server, server_port];
+        self.line(&[&words.join(&b' ')]);
+    }
+
+    fn request_head(&mut self, transaction: &Transaction) {
+        self.line(&[transaction.method(), b" ", transaction.target(), b" ", transaction.protocol()]);
+        transaction.request_headers().for_each(|(name, value)| self.line(&[name, b": ", value]));
+    }
+
+    fn response_head(&mut self, transaction: &Transaction) {
+        let status = transaction.status().to_string();
+        self.line(&[transaction.protocol(), b" ", status.as_bytes()]);
+        transaction.response_headers().for_each(|(name, value)| self.line(&[name, b": ", value]));
+    }
+
+    fn body(&mut self, body: &[u8]) {
+        if !body.is_empty() {
+            self.line(&[body]);
+        }
+    }
+
+    fn matches(&mut self, transaction: &Transaction) {
+        transaction.matches().iter().for_each(|found| self.line(&[error_log::line(transaction, found).as_bytes()]));
+    }
+}
+
+/// Letters and digits that a client cannot guess, so that a body cannot hold a section of its own making.
+fn boundary() -> String {
+    const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut number = std::hash::RandomState::new().build_hasher().finish();
+    let mut text = String::with_capacity(BOUNDARY);
+    for _ in 0..BOUNDARY {
+        let sign = SIGNS.get((number % SIGNS.len() as u64) as usize).copied().unwrap_or(b'0');
+        text.push(char::from(sign));
+        number /= SIGNS.len() as u64;
+    }
+    text
+}

@@ -1,0 +1,45 @@
+//! The debug log as a file: one line for each message, as ModSecurity v3 lays them out.
+
+use super::escape::legible;
+use super::log_file::LogFile;
+use crate::transaction::DebugLog;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The mode that the file is made with, as in v3: the umask narrows it.
+const FILE_MODE: u32 = 0o644;
+
+/// Appends messages to a file: `[<unique id>] [<target>] [<level>] <message>`.
+///
+/// Each line is in the file when the message was written, so that it is not lost with the process. Control characters and bytes that are no
+/// text are written as `\xHH`, where v3 writes them as they are: a request cannot forge lines.
+#[derive(Debug)]
+pub struct DebugFile {
+    level: u8,
+    file: Arc<LogFile>,
+}
+
+impl DebugFile {
+    /// Opens a file, which is made if it is not there.
+    pub fn open(path: &Path, level: u8) -> io::Result<Self> {
+        Ok(Self { level, file: LogFile::open(path, FILE_MODE)? })
+    }
+}
+
+impl DebugLog for DebugFile {
+    fn level(&self) -> u8 {
+        self.level
+    }
+
+    fn write(&self, level: u8, transaction: &str, target: &[u8], message: &str) {
+        let mut line = Vec::with_capacity(transaction.len() + target.len() + message.len() + 16);
+        let _ = write!(line, "[{transaction}] [");
+        legible(target, &mut line);
+        let _ = write!(line, "] [{level}] ");
+        legible(message.as_bytes(), &mut line);
+        line.push(b'\n');
+        // A log that cannot be written says so once, and no request fails for it.
+        let _ = self.file.append(&line);
+    }
+}

@@ -1,0 +1,87 @@
+//! The line of the error log: a rule that matched, in one line.
+
+use super::escape::{cut, printable, quoted};
+use crate::graph::Phase;
+use crate::transaction::{Intervention, RuleMatch, Transaction};
+use std::io::Write as _;
+
+/// The most bytes of a text in the line: data, path, offsets.
+const LONGEST_TEXT: usize = 200;
+
+/// The line that ModSecurity v3 gives to the server's log for a rule that matched.
+///
+/// It is printable ASCII whatever the request holds. For a match that stopped the request it says `Access denied`, with the status that the
+/// client was given after all; v3 writes that line to the audit log only.
+pub fn line(transaction: &Transaction, found: &RuleMatch) -> String {
+    match found.disruptive {
+        true => denial(transaction, found, transaction.status(), Vec::new()),
+        false => finish(transaction, found, b"ModSecurity: Warning. ".to_vec()),
+    }
+}
+
+/// The line for a decision, as v3 hands it over with an intervention: like [`line`] with the client and the status
+/// of the rule. A limit that stopped the
+/// request gives its reason alone.
+pub fn intervention(transaction: &Transaction, decision: &Intervention) -> String {
+    match &decision.found {
+        Some(found) => {
+            let client = [b"[client ", transaction.client_address(), b"] "].concat();
+            denial(transaction, found, decision.status, client)
+        }
+        None => decision.reason.clone(),
+    }
+}
+
+fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: Vec<u8>) -> String {
+    // As in v3, phase 0 is counted from below.
+    let phase = match found.phase {
+        Phase::Connection => -1,
+        phase => i16::from(phase.number()),
+    };
+    let _ = write!(line, "ModSecurity: Access denied with code {status} (phase {phase}). ");
+    finish(transaction, found, line)
+}
+
+fn finish(transaction: &Transaction, found: &RuleMatch, mut line: Vec<u8>) -> String {
+    line.extend_from_slice(&found.detail);
+    fields(transaction, found, &mut line);
+    let mut shown = Vec::with_capacity(line.len());
+    printable(&line, &mut shown);
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+/// Appends ` [name "value"]` for everything that is known of a match.
+fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
+    let Some(rule) = transaction.graph().rule(found.rule) else { return };
+    let metadata = &rule.metadata;
+    field(line, "file", rule.location.file.as_bytes());
+    field(line, "line", rule.location.last_line.to_string().as_bytes());
+    field(line, "id", found.id.to_string().as_bytes());
+    quoted_field(line, "rev", metadata.revision.as_bytes());
+    field(line, "msg", &found.message);
+    quoted_field(line, "data", &cut(&found.data, LONGEST_TEXT));
+    field(line, "severity", found.severity.unwrap_or(0).to_string().as_bytes());
+    quoted_field(line, "ver", metadata.version.as_bytes());
+    field(line, "maturity", metadata.maturity.to_string().as_bytes());
+    field(line, "accuracy", metadata.accuracy.to_string().as_bytes());
+    for tag in &found.tags {
+        quoted_field(line, "tag", tag);
+    }
+    field(line, "hostname", transaction.hostname());
+    let path = if found.phase == Phase::Connection { b"" } else { transaction.path() };
+    field(line, "uri", &cut(path, LONGEST_TEXT));
+    field(line, "unique_id", transaction.id().as_bytes());
+    field(line, "ref", &cut(&found.reference, LONGEST_TEXT));
+}
+
+fn field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
+    let _ = write!(line, " [{name} \"");
+    line.extend_from_slice(value);
+    line.extend_from_slice(b"\"]");
+}
+
+fn quoted_field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
+    let mut shown = Vec::with_capacity(value.len());
+    quoted(value, &mut shown);
+    field(line, name, &shown);
+}

@@ -1,0 +1,150 @@
+//! A file that lines and records are appended to: each in one write, so that those of several threads and processes do not mix.
+
+use super::stream::Stream;
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+
+/// A log file, shared by all that write to the same path.
+///
+/// What is written to a regular file is there when [`append`](Self::append) returns. Pipes, terminals and devices can make a writer wait, so
+/// they have a thread of their own, with a bounded queue. A file that was renamed or removed is opened anew under its path.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    mode: u32,
+    target: Target,
+    /// Whether a failure was reported already.
+    failed: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// `None` while the file cannot be opened.
+    File(RwLock<Option<Arc<File>>>),
+    Stream(Stream),
+}
+
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<LogFile>>>> = LazyLock::new(Mutex::default);
+
+impl LogFile {
+    /// The file under a path; opened now unless somebody in this process has it open. It is made with `mode`, as the umask allows.
+    ///
+    /// A path that cannot be opened gives its error.
+    pub fn open(path: &Path, mode: u32) -> io::Result<Arc<Self>> {
+        let file = Self::shared(path, mode);
+        if let Target::File(open) = &file.target {
+            file.file(open)?;
+        }
+        Ok(file)
+    }
+
+    /// Like [`open`](Self::open), but a path that cannot be opened is reported, and tried again when something is written.
+    pub fn ready(path: &Path, mode: u32) -> Arc<Self> {
+        let file = Self::shared(path, mode);
+        if let Target::File(open) = &file.target
+            && let Err(error) = file.file(open)
+        {
+            file.report(&error);
+        }
+        file
+    }
+
+    /// The file under a path, which is opened when something is written.
+    fn shared(path: &Path, mode: u32) -> Arc<Self> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get(path).and_then(Weak::upgrade) {
+            return known;
+        }
+        let file = Arc::new(Self { path: path.to_owned(), mode, target: Target::of(path), failed: AtomicBool::new(false) });
+        open.retain(|_, known| known.strong_count() > 0);
+        open.insert(path.to_owned(), Arc::downgrade(&file));
+        file
+    }
+
+    /// Appends bytes in one write. A failure loses them; the first is reported to standard error.
+    pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let result = match &self.target {
+            Target::File(open) => self.file(open).and_then(|file| (&*file).write_all(bytes)),
+            Target::Stream(stream) => stream.append(bytes),
+        };
+        if let Err(error) = &result {
+            self.report(error);
+        }
+        result
+    }
+
+    /// Reports a failure, unless one was reported before.
+    fn report(&self, error: &io::Error) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            // Standard error may be closed as well; there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "secrule: cannot write the log {}: {error}", self.path.display());
+        }
+    }
+
+    /// The open file, opened anew if another one or none stands under its path. Who may not open it any more, such as a worker whose
+    /// master could, goes on with the file that is open.
+    fn file(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<Arc<File>> {
+        let current = open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match current {
+            Some(file) if is_at(&file, &self.path) => Ok(file),
+            current => self.reopen(open).or_else(|error| current.ok_or(error)),
+        }
+    }
+
+    fn reopen(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<Arc<File>> {
+        let mut place = open.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = place.as_ref().filter(|file| is_at(file, &self.path)) {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(append_options(self.mode).open(&self.path)?);
+        *place = Some(file.clone());
+        Ok(file)
+    }
+}
+
+impl Target {
+    fn of(path: &Path) -> Self {
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => Self::Stream(Stream::new(path)),
+            _ => Self::File(RwLock::new(None)),
+        }
+    }
+}
+
+/// How files are opened that are appended to.
+fn append_options(mode: u32) -> OpenOptions {
+    let mut options = create_options(mode);
+    options.truncate(false).append(true);
+    options
+}
+
+/// How files are opened that are written once.
+pub fn create_options(mode: u32) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    options
+}
+
+/// Whether an open file is the one under a path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(found)) => open.ino() == found.ino() && open.dev() == found.dev(),
+        _ => false,
+    }
+}
+
+/// Whether an open file is the one under a path: elsewhere than on Unix an open file is not replaced.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
+}

@@ -1,0 +1,9 @@
+//! Writes transactions down: takes one, finished or at work, and gives lines for the error log, the debug log and the audit log; imports
+//! `transaction` and `graph`.
+
+pub mod audit;
+pub mod debug_log;
+pub mod error_log;
+mod escape;
+mod log_file;
+mod stream;

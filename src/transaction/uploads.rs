@@ -1,0 +1,77 @@
+//! Uploaded files on disk, where the settings ask for them.
+
+use crate::collection::Clock;
+use crate::graph::{KeepFiles, Settings};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// How many names are tried for one file.
+const NAMES_TRIED: u32 = 16;
+
+/// The files that a transaction wrote. Those that are not to be kept go when it ends.
+#[derive(Debug, Default)]
+pub struct Uploads {
+    written: Vec<PathBuf>,
+    keep: bool,
+}
+
+/// Whether uploaded files are written to disk.
+pub fn are_written(settings: &Settings) -> bool {
+    settings.save_uploaded_files == Some(true) || matches!(settings.upload_keep_files, Some(KeepFiles::On | KeepFiles::RelevantOnly))
+}
+
+impl Uploads {
+    /// Writes a file, named as ModSecurity v3 names it: time, transaction, and letters that cannot be guessed. Gives its path.
+    pub fn write(&mut self, settings: &Settings, clock: &Clock, transaction: &str, content: &[u8]) -> io::Result<PathBuf> {
+        self.keep = settings.upload_keep_files == Some(KeepFiles::On);
+        let folder = settings.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from);
+        let plain: String =
+            transaction.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect();
+        let stem = format!("{}-{plain}-file", clock.file_stamp());
+        let path = write_new(&folder, &stem, settings.upload_file_mode.unwrap_or(0o600), content)?;
+        self.written.push(path.clone());
+        Ok(path)
+    }
+
+    /// Keeps the files of a transaction that turned out to be relevant.
+    pub fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        if !self.keep {
+            for path in &self.written {
+                // A file that somebody else took away is gone, which is what was wanted.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+fn write_new(folder: &Path, stem: &str, mode: u32, content: &[u8]) -> io::Result<PathBuf> {
+    let mut tried = 0;
+    loop {
+        let path = folder.join(format!("{stem}-{:06x}", super::unique_number() & 0xff_ffff));
+        match create_new(&path, mode) {
+            Ok(mut file) => {
+                file.write_all(content)?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < NAMES_TRIED => tried += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn create_new(path: &Path, mode: u32) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    options.open(path)
+}

@@ -1,0 +1,319 @@
+//! The `secrule` command as its users meet it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+const HEAD: &str = "HTTP/1.1\nHost: shop.example\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0\nAccept: */*\n";
+
+fn secrule(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_secrule"));
+    let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A verb that does not read its input may have closed it.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn eval(arguments: &[&str], target: &str) -> Output {
+    secrule(&[&["eval"], arguments].concat(), &format!("GET {target} {HEAD}"))
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A file that lives as long as the value.
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("secrule-cli-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_harmless_request_passes() {
+    let output = eval(&[], "/search?q=blue+shoes&page=2");
+    assert_eq!(code(&output), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\n  pass ("), "{}", stdout(&output));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn attacks_are_denied_and_the_rules_named() {
+    for (target, file) in [
+        ("/?q=<script>alert(1)</script>", "starter/33-cross-site-scripting.conf:"),
+        ("/?id=1' UNION SELECT a FROM b--", "starter/32-sql-injection.conf:"),
+    ] {
+        let output = eval(&[], target);
+        assert_eq!(code(&output), Some(1));
+        let text = stdout(&output);
+        assert!(text.contains("deny with status 403 in phase 2 by rule 11010"), "{text}");
+        assert!(text.contains(file) && text.contains("blocking_inbound_anomaly_score="), "{text}");
+    }
+}
+
+#[test]
+fn json_says_the_same() {
+    let output = eval(&["--format", "json"], "/?q=<script>alert(1)</script>");
+    assert_eq!(code(&output), Some(1));
+    let report = json(&output);
+    assert_eq!(report["denied"], 1);
+    let request = &report["requests"][0];
+    assert_eq!(
+        (&request["verdict"], &request["status"], &request["phase"], &request["rule"]),
+        (&"deny".into(), &403.into(), &2.into(), &11010.into())
+    );
+    assert!(request["matches"].as_array().unwrap().iter().any(|found| found["id"] == 10601 && found["severity"] == "critical"));
+    assert!(request["scores"]["blocking_inbound_anomaly_score"].as_u64() >= Some(5));
+    assert_eq!(json(&eval(&["--format", "json"], "/"))["requests"][0]["verdict"], "pass");
+}
+
+#[test]
+fn several_requests_come_from_files_and_one_may_be_denied() {
+    let good = TemporaryFile::new("good.http", &format!("GET / {HEAD}"));
+    let both = TemporaryFile::new(
+        "both.http",
+        &format!("GET /a {HEAD}\n===\nPOST /b {HEAD}Content-Type: application/x-www-form-urlencoded\nContent-Length: 7\n\nf=/etc/passwd\n"),
+    );
+    let output = secrule(&["eval", "--separator", "===", good.path(), both.path()], "");
+    assert_eq!(code(&output), Some(1));
+    assert!(stdout(&output).ends_with("1 of 3 requests denied\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn rules_of_ones_own_redirect_and_see_the_client() {
+    let rules = TemporaryFile::new(
+        "own.conf",
+        "SecRuleEngine On\nSecRule REMOTE_ADDR \"@ipMatch 192.0.2.0/24\" \"id:1,phase:1,redirect:http://b.example/,log,msg:'away',logdata:'%{tx.note}'\"",
+    );
+    let output = eval(&["--rules", rules.path(), "--client-ip", "192.0.2.9", "--define", "note=seen", "--format", "json"], "/");
+    let request = &json(&output)["requests"][0];
+    assert_eq!((&request["verdict"], &request["redirect"]), (&"redirect".into(), &"http://b.example/".into()));
+    assert_eq!(request["matches"][0]["data"], "seen");
+    assert_eq!(code(&eval(&["--rules", rules.path()], "/")), Some(0));
+}
+
+#[test]
+fn a_response_is_judged_too() {
+    let rules = TemporaryFile::new(
+        "response.conf",
+        "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\nSecRule RESPONSE_BODY \"@contains secret\" \"id:1,phase:4,deny,status:502\"",
+    );
+    let response = TemporaryFile::new("leak.http", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\na secret");
+    let output = eval(&["-r", rules.path(), "--response", response.path(), "--format", "json"], "/");
+    let request = &json(&output)["requests"][0];
+    assert_eq!((&request["status"], &request["phase"]), (&502.into(), &4.into()));
+}
+
+#[test]
+fn the_paranoia_level_reaches_the_starter_rules() {
+    let head = "GET / HTTP/1.1\nHost: shop.example\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0\n";
+    let found = |level: &str| json(&secrule(&["eval", "--format", "json", "--paranoia", level], head))["requests"][0]["matches"].clone();
+    assert_eq!(found("1").as_array().map(Vec::len), Some(0));
+    assert_eq!(found("2")[0]["id"], 10182);
+    assert_eq!(code(&eval(&["--paranoia", "5"], "/")), Some(2));
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_said_on_standard_error() {
+    let broken = TemporaryFile::new("broken.conf", "SecRul ARGS x id:1\n");
+    for (arguments, reason) in [
+        (vec!["eval", "/nowhere/a.http"], "/nowhere/a.http"),
+        (vec!["eval", "--rules", broken.path()], "unknown directive `SecRul`"),
+        (vec!["eval", "--subset", "minimal"], "--crs"),
+        (vec!["eval", "--crs", "/nowhere"], "rules/*.conf"),
+        (vec!["eval", "--rules", "/nowhere/a.conf"], "/nowhere/a.conf"),
+        (vec!["eval", "--nonsense"], "--nonsense"),
+    ] {
+        let output = secrule(&arguments, "GET / HTTP/1.1\n\n");
+        assert_eq!(code(&output), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(reason), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+    assert_eq!(code(&secrule(&["eval"], "nonsense")), Some(2));
+}
+
+#[test]
+fn the_debug_log_goes_to_standard_error() {
+    let output = eval(&["--debug-log", "9"], "/a");
+    assert!(stderr(&output).contains("] [/a] [4] Starting phase REQUEST_HEADERS"), "{}", stderr(&output));
+    assert_eq!(code(&output), Some(0));
+}
+
+#[test]
+fn check_reports_what_was_loaded() {
+    let rules =
+        TemporaryFile::new("fine.conf", "SecRuleEngine On\nSecRule ARGS \"@rx a\" \"id:1,phase:2,deny\"\nSecAction \"id:2,pass\"\n");
+    let output = secrule(&["check", rules.path()], "");
+    assert_eq!(code(&output), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).contains("loaded 1 file"), "{}", stdout(&output));
+    let report = json(&secrule(&["check", "--format", "json", rules.path()], ""));
+    assert_eq!((&report["loaded"], &report["report"]["rules"], &report["report"]["actions"]), (&true.into(), &1.into(), &1.into()));
+}
+
+#[test]
+fn check_points_at_every_error() {
+    let rules = TemporaryFile::new("errors.conf", "SecRule ARGS \"@contain x\" \"id:1,deny\"\nSecRule ARG \"@rx x\" \"id:2,deny\"\n");
+    let output = secrule(&["check", rules.path()], "");
+    assert_eq!(code(&output), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("error[E401]") && text.contains("error[E301]") && text.contains("^^^"), "{text}");
+    assert!(text.ends_with("2 errors; nothing was loaded\n"), "{text}");
+    let report = json(&secrule(&["check", "--format", "json", rules.path()], ""));
+    assert_eq!((&report["loaded"], &report["errors"][1]["line"], &report["errors"][1]["code"]), (&false.into(), &2.into(), &"E301".into()));
+    assert_eq!(code(&secrule(&["check", "/nowhere/a.conf"], "")), Some(2));
+}
+
+#[test]
+fn check_collapses_floods_of_warnings() {
+    let rules = TemporaryFile::new("flood.conf", &"SecTmpDir /tmp/\n".repeat(9));
+    let shown = |arguments: &[&str]| stdout(&secrule(&[&["check", rules.path()], arguments].concat(), "")).matches("has no effect").count();
+    assert_eq!(shown(&["--all-warnings"]), 9);
+    assert_eq!(shown(&[]), 3);
+}
+
+#[test]
+fn check_explains_codes() {
+    let output = secrule(&["check", "--explain", "e606"], "");
+    assert_eq!((code(&output), stdout(&output).as_str()), (Some(0), "E606 (error): Two rules have the same id.\n"));
+    assert_eq!(code(&secrule(&["check", "--explain", "E999"], "")), Some(2));
+}
+
+#[test]
+fn tests_pass_fail_and_are_known_to_fail() {
+    let tests = TemporaryFile::new(
+        "suite.yaml",
+        "tests:\n\
+         - {test_id: 1, stages: [{input: {uri: '/?a=%3Cscript%3Ealert(1)%3C/script%3E'}, output: {status: 403, log: {expect_ids: [10601]}}}]}\n\
+         - {test_id: 2, stages: [{input: {uri: /}, output: {log: {expect_ids: [10601]}}}]}\n\
+         - {test_id: 3, stages: [{input: {headers: {Host: a.example, User-Agent: x, Accept: '*/*'}}, output: {status: 200}}]}\n",
+    );
+    let title = tests.0.file_stem().unwrap().to_str().unwrap().to_owned();
+    let output = secrule(&["test", tests.path()], "");
+    assert_eq!(code(&output), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains(&format!("failed {title}-2: expected 10601; logged ")), "{text}");
+    assert!(text.contains("1 passed, 1 failed, 1 skipped"), "{text}");
+
+    let known = TemporaryFile::new("known.txt", &format!("{title}-2 # it sends nothing to find\n"));
+    let report = json(&secrule(&["test", "--format", "json", "--exclude", known.path(), tests.path()], ""));
+    assert_eq!((&report["failed"], &report["known_failures"]), (&0.into(), &1.into()));
+
+    let rotten = TemporaryFile::new("rotten.txt", &format!("{title}-1 # passes\n{title}-2 # fails\n{title}-9 # is gone\n"));
+    let output = secrule(&["test", "--exclude", rotten.path(), tests.path()], "");
+    assert_eq!(code(&output), Some(1));
+    assert!(stdout(&output).contains("0 passed, 2 failed, 1 skipped, 1 known failure in"), "{}", stdout(&output));
+
+    assert_eq!(code(&secrule(&["test", "--only", "-suite-1", tests.path()], "")), Some(0));
+    assert_eq!(code(&secrule(&["test", "--only", "nothing", tests.path()], "")), Some(2));
+    assert_eq!(code(&secrule(&["test", "/nowhere"], "")), Some(2));
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let rules = TemporaryFile::new("long.conf", &"SecTmpDir /tmp/\n".repeat(5000));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_secrule"));
+    let mut child = command.args(["check", "--all-warnings", rules.path()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn every_verb_teaches_by_example_and_names_its_exit_codes() {
+    for verb in ["check", "eval", "test"] {
+        let output = secrule(&[verb, "--help"], "");
+        assert_eq!(code(&output), Some(0));
+        let text = stdout(&output);
+        assert!(text.contains("Examples:") && text.contains(&format!("secrule {verb} ")) && text.contains("Exit codes:"), "{text}");
+    }
+    assert!(stdout(&secrule(&["--help"], "")).contains("Exit codes:"));
+    assert_eq!(code(&secrule(&[], "")), Some(2));
+}
+
+/// A folder laid out as the OWASP CRS is.
+struct CoreRuleSet(PathBuf);
+
+impl CoreRuleSet {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("secrule-cli-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(folder.join("rules")).unwrap();
+        let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
+        write("crs-setup.conf.example", "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.crs_setup_version=400\"\n");
+        write(
+            "rules/REQUEST-930-FIRST.conf",
+            "SecRule TX:detection_paranoia_level \"@lt 2\" \"id:10,phase:1,pass,nolog,skipAfter:END\"\n\
+             # the second level\n\
+             SecRule ARGS \"@pmFromFile words.data\" \\\n    \"id:11,phase:1,deny,log,tag:'attack-lfi',tag:'paranoia-level/2'\"\n\
+             SecMarker END\n\
+             SecRule ARGS \"@streq two\" \"id:12,phase:1,deny,log,tag:'attack-lfi',tag:'paranoia-level/1'\"\n",
+        );
+        write(
+            "rules/REQUEST-941-SECOND.conf",
+            "SecRule ARGS \"@streq three\" \"id:13,phase:1,deny,log,tag:'attack-xss',tag:'paranoia-level/1'\"\n",
+        );
+        write("rules/words.data", "one\n");
+        Self(folder)
+    }
+
+    /// The rule that denies a value.
+    fn denies(&self, arguments: &[&str], value: &str) -> Value {
+        let output = eval(&[&["--format", "json", "--crs", self.0.to_str().unwrap()], arguments].concat(), &format!("/?a={value}"));
+        assert_eq!(stderr(&output), "");
+        json(&output)["requests"][0]["rule"].clone()
+    }
+}
+
+impl Drop for CoreRuleSet {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_core_rule_set_is_found_in_its_folder_and_knows_the_level() {
+    let rules = CoreRuleSet::new("level");
+    assert_eq!(rules.denies(&["--paranoia", "1"], "one"), Value::Null);
+    assert_eq!(rules.denies(&["--paranoia", "2"], "one"), 11);
+    assert_eq!(rules.denies(&["--paranoia", "1"], "two"), 12);
+}
+
+#[test]
+fn a_subset_leaves_rules_out_and_keeps_lines() {
+    let rules = CoreRuleSet::new("subset");
+    let description = TemporaryFile::new("own.subset", "tag attack-lfi\nparanoia 2\nwithout-file REQUEST-941-*\n");
+    let subset = ["--subset", description.path()];
+    assert_eq!(rules.denies(&subset, "one"), 11);
+    assert_eq!(rules.denies(&subset, "three"), Value::Null);
+    assert_eq!(rules.denies(&["--subset", description.path(), "--paranoia", "1"], "one"), Value::Null);
+    let output = eval(&["--crs", rules.0.to_str().unwrap(), "--subset", description.path()], "/?a=two");
+    assert!(stdout(&output).contains("REQUEST-930-FIRST.conf:6\n"), "{}", stdout(&output));
+}

@@ -1,0 +1,118 @@
+//! Every code has a golden pair: rules that raise it, and what a person reads then.
+//!
+//! `tests/golden/E101.conf`, or `tests/golden/E002/main.conf` with the files that it needs, is compiled; the rendering is compared with
+//! `E101.txt`. `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the renderings anew: read them as an operator would before committing.
+
+// A helper that fails ends the test, as it should.
+#![allow(clippy::unwrap_used)]
+
+use secrule::compile::{CompileOptions, Input, Unbuilt, compile};
+use secrule::diagnostic::Code;
+use secrule::source::Memory;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Golden pairs that show something else than one code.
+const SCENARIOS: [&str; 1] = ["several-errors"];
+
+/// Rules with the files they need, and where their rendering is kept.
+struct Golden {
+    main: PathBuf,
+    files: Memory,
+    rendering: PathBuf,
+}
+
+#[test]
+fn every_code_reads_as_it_should() {
+    let goldens = goldens();
+    let mut complaints = Vec::new();
+    for code in Code::ALL {
+        let name = code.as_str();
+        match goldens.get(name) {
+            None => complaints.push(format!("{name} has no tests/golden/{name}.conf: {}", code.explanation())),
+            Some(golden) => {
+                let shown = golden.render(*code);
+                if !shown.contains(&format!("[{name}]: ")) {
+                    complaints.push(format!("tests/golden/{name}.conf does not raise {name}:\n{shown}"));
+                }
+                complaints.extend(golden.compare(&shown));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+#[test]
+fn all_errors_of_a_load_are_reported_in_one_run() {
+    let goldens = goldens();
+    let golden = goldens.get("several-errors").expect("tests/golden/several-errors");
+    let shown = golden.render(Code::Syntax);
+    assert!(shown.matches("error[").count() > 5, "{shown}");
+    assert_eq!(golden.compare(&shown), None);
+}
+
+#[test]
+fn every_golden_file_belongs_to_a_code() {
+    let known = |name: &str| SCENARIOS.contains(&name) || Code::ALL.iter().any(|code| code.as_str() == name);
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let strangers: Vec<_> = entries.filter(|path| !known(&stem(path))).collect();
+    assert!(strangers.is_empty(), "no code has these: {strangers:?}");
+}
+
+impl Golden {
+    /// What a person reads when these rules are loaded.
+    fn render(&self, code: Code) -> String {
+        let mut options = CompileOptions::default();
+        if code == Code::RuleLeftOut {
+            options.unbuilt = Unbuilt::LeaveOut;
+        }
+        match compile(&[Input::File(self.main.clone())], &self.files, &options) {
+            Err(error) => format!("{error}\n"),
+            Ok(compiled) => {
+                let report = &compiled.report;
+                report.warnings().iter().map(|warning| warning.render(report.texts())).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    /// What is wrong with a rendering; where it is to be updated, nothing ever is.
+    fn compare(&self, shown: &str) -> Option<String> {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&self.rendering, shown).unwrap();
+        }
+        let kept = fs::read_to_string(&self.rendering).unwrap_or_default();
+        (kept != shown).then(|| format!("{} differs; now it reads:\n{shown}", self.rendering.display()))
+    }
+}
+
+/// The golden rules, by name.
+fn goldens() -> BTreeMap<String, Golden> {
+    let mut goldens = BTreeMap::new();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let rendering = path.with_extension("txt");
+        if path.is_dir() {
+            let inside = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+            let files = inside.fold(Memory::new(), |files, file| files.with(file_name(&file), fs::read(&file).unwrap()));
+            goldens.insert(stem(&path), Golden { main: PathBuf::from("main.conf"), files, rendering });
+        } else if path.extension().is_some_and(|extension| extension == "conf") {
+            let main = file_name(&path);
+            let files = Memory::new().with(&main, fs::read(&path).unwrap());
+            goldens.insert(stem(&path), Golden { main, files, rendering });
+        }
+    }
+    goldens
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn file_name(path: &Path) -> PathBuf {
+    path.file_name().unwrap_or_default().into()
+}
