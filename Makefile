@@ -46,6 +46,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/modsecurity
 
 check-capi: capi
+	$(CARGO) test --lib --no-default-features --features capi ffi::
 	$(CARGO) test --test capi --test nginx
 
 clean-capi:

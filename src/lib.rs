@@ -37,6 +37,7 @@ mod http;
 pub mod operator;
 pub mod pattern;
 pub mod record;
+pub mod resolver;
 pub mod seclang;
 pub mod source;
 mod starter;

@@ -4,6 +4,7 @@ use crate::compile::{CompileOptions, Compiled, Input, LoadError, LoadReport, com
 use crate::graph::{RuleGraph, Settings};
 use crate::record::audit::AuditWriter;
 use crate::record::debug_log::DebugFile;
+use crate::resolver::{Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
 use crate::store::{MemoryStore, Store};
@@ -24,6 +25,7 @@ pub struct WafBuilder {
     inputs: Vec<Input>,
     options: CompileOptions,
     store: Arc<dyn Store>,
+    resolver: Arc<dyn Resolver>,
     debug_log: Option<Arc<dyn DebugLog>>,
     opens_logs: bool,
 }
@@ -35,6 +37,7 @@ impl Waf {
             inputs: Vec::new(),
             options: CompileOptions::default(),
             store: Arc::new(MemoryStore::new()),
+            resolver: SystemResolver::shared(),
             debug_log: None,
             opens_logs: true,
         }
@@ -114,6 +117,12 @@ impl WafBuilder {
         self
     }
 
+    /// Looks names up for `@rbl` otherwise than with the system's resolver and its limits, such as one second for an answer.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Keeps persistent collections elsewhere than in a store of this rule set's own: for rule sets that follow each other, or share.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = store;
@@ -147,7 +156,7 @@ impl WafBuilder {
         };
         let audit_log = self.opens_logs.then(|| AuditWriter::from_settings(&graph.settings)).flatten();
         let audit_log = audit_log.map(|writer| Arc::new(writer) as Arc<dyn AuditLog>);
-        let ground = Ground { graph: Arc::new(graph), store: self.store, debug_log, audit_log };
+        let ground = Ground { graph: Arc::new(graph), store: self.store, resolver: self.resolver, debug_log, audit_log };
         Ok(Waf { ground, report: Arc::new(report) })
     }
 }

@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 6] = [
     &["transform", "pattern", "operator", "http", "body"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
-    &["store", "collection", "lua", "transaction", "record", "metrics"],
+    &["store", "resolver", "collection", "lua", "transaction", "record", "metrics"],
     &["starter", "waf", "ffi", "proxy", "cli"],
 ];
 

@@ -5,6 +5,7 @@
 
 mod arena;
 mod clock;
+mod origin;
 mod scalar;
 mod select;
 mod selected;
@@ -12,6 +13,7 @@ mod tx;
 
 pub use arena::{Arena, BodyView, Text};
 pub use clock::Clock;
+pub use origin::Places;
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
 pub use tx::{TxSlot, TxVariables};
@@ -74,6 +76,8 @@ pub struct UploadedFile {
     pub content: Text,
     /// Where the field's name and the file's name begin.
     pub offsets: Offsets,
+    /// Where its content begins.
+    pub content_offset: usize,
 }
 
 /// A value that matched.
@@ -107,8 +111,6 @@ pub struct Scalars {
     pub remote_user: Option<Text>,
     pub argument_sizes: Text,
     pub file_sizes: Text,
-    pub full_request: Text,
-    pub full_request_length: Text,
     pub request_body: Text,
     pub request_body_length: Text,
     pub body_processor: Text,
@@ -160,6 +162,8 @@ pub struct OpenRecords {
 pub struct Collections {
     /// The bytes of all values.
     pub arena: Arena,
+    /// Where values stand in the request.
+    pub places: Places,
     /// Values of which there is one.
     pub scalars: Scalars,
     /// ARGS and its kin.
@@ -180,6 +184,10 @@ pub struct Collections {
     pub tx: TxVariables,
     /// MATCHED_VARS and its kin.
     pub matched: Vec<Matched>,
+    /// Whether the request body was read, so that FULL_REQUEST has a value.
+    pub request_is_complete: bool,
+    /// GEO: what `@geoLookup` found, keys and values.
+    pub geography: Vec<(&'static str, Text)>,
     /// What `setenv` set: names and values.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys of persistent collections.

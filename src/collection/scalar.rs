@@ -16,8 +16,11 @@ impl Collections {
             Variable::ArgsCombinedSize => scalars.argument_sizes,
             Variable::AuthType => scalars.auth_type,
             Variable::FilesCombinedSize => scalars.file_sizes,
-            Variable::FullRequest => scalars.full_request,
-            Variable::FullRequestLength => scalars.full_request_length,
+            Variable::FullRequest => self.full_request(),
+            Variable::FullRequestLength => {
+                let full = self.full_request();
+                if self.request_is_complete { self.arena.store(full.len().to_string().as_bytes()) } else { full }
+            }
             Variable::HighestSeverity => self.arena.store(self.highest_severity.to_string().as_bytes()),
             Variable::InboundDataError => scalars.inbound_data_error,
             Variable::MatchedVar => self.matched.last().map(|matched| matched.value).unwrap_or_default(),
@@ -76,6 +79,23 @@ impl Collections {
             },
         };
         Some(plain(variable, value))
+    }
+
+    /// Request line, headers and body; put together only when a rule asks, because it copies all of them. Empty before phase 2.
+    fn full_request(&mut self) -> Text {
+        if !self.request_is_complete {
+            return Text::EMPTY;
+        }
+        let mut full = Vec::new();
+        for header in &self.request_headers {
+            full.extend_from_slice(self.arena.read(header.name));
+            full.extend_from_slice(b": ");
+            full.extend_from_slice(self.arena.read(header.value));
+            full.push(b'\n');
+        }
+        full.extend_from_slice(b"\n\n");
+        full.extend_from_slice(self.arena.read(self.arena.request_body()));
+        self.arena.store(&full)
     }
 }
 

@@ -80,8 +80,7 @@ impl Collections {
             Variable::Env => self.environment(target, found),
             Variable::Rule => self.rule_texts(target, selection.rule, found),
             Variable::Xml => self.xml(target, selection.namespaces, found),
-            // Filled by @geoLookup.
-            Variable::Geo => {}
+            Variable::Geo => self.geography(target, found),
             Variable::WebAppId => {
                 let value = self.arena.store(selection.graph.settings.web_app_id.as_deref().unwrap_or_default().as_bytes());
                 found.push(Selected { label: Label::Variable(Variable::WebAppId), value, offsets: None });
@@ -169,6 +168,16 @@ impl Collections {
         }
     }
 
+    fn geography(&mut self, target: &Target, found: &mut Vec<Selected>) {
+        for at in 0..self.geography.len() {
+            let Some((key, value)) = self.geography.get(at).copied() else { break };
+            if target.selector.selects(key.as_bytes()) && !target.excludes(key.as_bytes()) {
+                let key = self.arena.store(key.as_bytes());
+                found.push(Selected { label: Label::Keyed(Variable::Geo, key), value, offsets: None });
+            }
+        }
+    }
+
     fn environment(&mut self, target: &Target, found: &mut Vec<Selected>) {
         let set: Vec<(Vec<u8>, Vec<u8>)> = self.environment.clone();
         let of_process = std::env::vars_os().map(|(name, value)| (name.into_encoded_bytes(), value.into_encoded_bytes()));
@@ -193,11 +202,12 @@ impl Collections {
     }
 
     fn xml(&mut self, target: &Target, namespaces: &[(Box<str>, Box<str>)], found: &mut Vec<Selected>) {
-        let Some(document) = &mut self.xml else { return };
+        // As in ModSecurity v3 this value is there without a document too: @validateDTD and @validateSchema match then.
         let Selector::XPath(path) = &target.selector else {
             let value = self.arena.store(b"[XML document tree]");
             return found.push(Selected { label: Label::Written(Text::EMPTY), value, offsets: None });
         };
+        let Some(document) = &mut self.xml else { return };
         let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
         let Ok(values) = document.select(path, &namespaces) else { return };
         let key = self.arena.store(path.as_bytes());

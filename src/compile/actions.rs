@@ -1,7 +1,7 @@
 //! Actions as written into actions as meant.
 
 use super::directives::Builder;
-use super::draft::{ParsedAction, RuleActions};
+use super::draft::{ParsedAction, RuleActions, SpelledTransformation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, PersistentCollection, Phase, Template};
 use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
@@ -158,7 +158,7 @@ impl Builder<'_> {
         }
     }
 
-    fn transformation(&mut self, written: &ActionExpression) -> Option<Option<Transformation>> {
+    fn transformation(&mut self, written: &ActionExpression) -> Option<Option<SpelledTransformation>> {
         let name = written.text().trim();
         if name.eq_ignore_ascii_case("none") {
             return Some(None);
@@ -170,7 +170,10 @@ impl Builder<'_> {
             let message = format!("unknown transformation `t:{name}`");
             self.report(Diagnostic::new(Code::UnknownTransformation, written.value_span(), message).maybe_hint(hint));
         }
-        found.map(Some)
+        found.map(|transformation| {
+            let spelling = (transformation.name() != name).then(|| name.into());
+            Some(SpelledTransformation { transformation, spelling })
+        })
     }
 
     fn assignment(&mut self, written: &ActionExpression) -> Option<Assignment> {
@@ -183,12 +186,12 @@ impl Builder<'_> {
             return self.bad_value(written, &format!("`{}` cannot be written to", found.collection), hint);
         };
         let span = written.value_span();
-        let key_template = self.template(found.key, span);
+        let key_template = self.action_template(found.key, span);
         let key = key_template.as_literal().is_some().then(|| self.key(variable, found.key));
         let change = match found.kind {
-            AssignmentKind::Set(value) => AssignmentChange::Set(self.template(value, span)),
-            AssignmentKind::Add(value) => AssignmentChange::Add(self.template(value, span)),
-            AssignmentKind::Subtract(value) => AssignmentChange::Subtract(self.template(value, span)),
+            AssignmentKind::Set(value) => AssignmentChange::Set(self.action_template(value, span)),
+            AssignmentKind::Add(value) => AssignmentChange::Add(self.action_template(value, span)),
+            AssignmentKind::Subtract(value) => AssignmentChange::Subtract(self.action_template(value, span)),
             AssignmentKind::Remove => AssignmentChange::Remove,
         };
         Some(Assignment { variable, key, key_template, change })
@@ -208,7 +211,7 @@ impl Builder<'_> {
     }
 
     fn value_template(&mut self, written: &ActionExpression) -> Template {
-        self.template(written.text(), written.value_span())
+        self.action_template(written.text(), written.value_span())
     }
 
     fn number(&mut self, written: &ActionExpression, what: &str) -> Option<u32> {

@@ -3,7 +3,7 @@
 use super::directives::Builder;
 use super::draft::{Draft, LogFlags};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{ChainId, DefaultActions, PhaseMap, Rule, RuleIndex, Step};
+use crate::graph::{DefaultActions, PhaseMap, Rule, RuleIndex, Step};
 use crate::seclang::{ActionExpression, Actions};
 use crate::vocabulary::{Action, ActionRole};
 
@@ -82,17 +82,17 @@ impl Builder<'_> {
         // From the last to the first: the log flags of a chain's later rules reach its earlier ones.
         for draft in std::mem::take(&mut self.drafts).into_iter().rev() {
             let defaults = self.defaults.at(draft.rule.phase);
-            let mut transformations = ChainId::EMPTY;
+            let mut rule = draft.rule;
             let before = if draft.transformations.reset { &[][..] } else { &defaults.transformations };
             for transformation in before.iter().chain(&draft.transformations.list) {
-                transformations = self.graph.transformations.extend(transformations, *transformation);
+                transformation.append_to(&mut rule, &mut self.graph.transformations);
             }
-            if draft.rule.next.is_none() {
+            if rule.next.is_none() {
                 inherited = LogFlags::DEFAULT;
             }
-            let flags = inherited.after(&defaults.effects).after(&draft.rule.effects);
+            let flags = inherited.after(&defaults.effects).after(&rule.effects);
             inherited = flags;
-            rules.push(Rule { transformations, logs: flags.log, audits: flags.audit, ..draft.rule });
+            rules.push(Rule { logs: flags.log, audits: flags.audit, ..rule });
         }
         rules.reverse();
         self.graph.rules = rules;

@@ -25,7 +25,7 @@ impl Builder<'_> {
         let understood = match control {
             vocabulary::Control::AuditEngine => audit_engine(value).map(Control::AuditEngine),
             vocabulary::Control::AuditLogParts => audit_log_parts(value),
-            vocabulary::Control::ForceRequestBodyVariable => on_off(value).map(|_| Control::ForceRequestBodyVariable),
+            vocabulary::Control::ForceRequestBodyVariable => on_off(value).map(Control::ForceRequestBodyVariable),
             vocabulary::Control::RequestBodyAccess => on_off(value).map(Control::RequestBodyAccess),
             vocabulary::Control::RequestBodyProcessor => BodyProcessor::parse(value).map(Control::RequestBodyProcessor),
             vocabulary::Control::RuleEngine => engine_mode(value).map(Control::RuleEngine),

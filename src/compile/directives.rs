@@ -3,6 +3,7 @@
 use super::CompileOptions;
 use super::chains::OpenChain;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
+use super::lookups::Need;
 use super::updates::Update;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::graph::{Location, MarkerId, OperatorArgument, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Target, Test};
@@ -25,6 +26,8 @@ pub struct Builder<'a> {
     pub open_chain: Option<OpenChain>,
     /// Places of `skipAfter`, by marker.
     pub jumps: Vec<(MarkerId, Span)>,
+    /// What operators need directives for, and where they stand.
+    pub needs: Vec<(Need, Span)>,
     diagnostics: Vec<Diagnostic>,
     load: usize,
     ids: HashMap<u64, Span>,
@@ -44,6 +47,7 @@ impl<'a> Builder<'a> {
             updates: Vec::new(),
             open_chain: None,
             jumps: Vec::new(),
+            needs: Vec::new(),
             diagnostics: Vec::new(),
             load: 0,
             ids: HashMap::new(),
@@ -77,6 +81,7 @@ impl<'a> Builder<'a> {
             let hint = hint.unwrap_or_else(|| String::from("add the SecMarker"));
             self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
         }
+        self.check_needs();
         self.join_rules();
         self.apply_updates();
         diagnostics.append(&mut self.diagnostics);
@@ -199,6 +204,7 @@ impl<'a> Builder<'a> {
             phase: actions.phase.unwrap_or(Phase::RequestHeaders),
             test,
             transformations: crate::graph::ChainId::EMPTY,
+            spellings: Vec::new(),
             multi_match: actions.multi_match,
             capture: actions.capture,
             chained: actions.chain,
@@ -213,6 +219,7 @@ impl<'a> Builder<'a> {
             namespaces: actions.namespaces,
             updated: None,
             removed: None,
+            plan: crate::graph::RulePlan::default(),
         };
         Draft { rule, transformations: actions.transformations, span }
     }

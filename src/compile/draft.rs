@@ -1,6 +1,6 @@
 //! Actions of one list, sorted by what becomes of them; rules before their defaults are known.
 
-use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Phase, Rule, Template};
+use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Phase, Rule, Template, TransformationTree};
 use crate::source::Span;
 use crate::transform::Transformation;
 
@@ -20,7 +20,7 @@ pub enum ParsedAction {
     MultiMatch,
     Chain,
     /// `t:none` is `None`.
-    Transformation(Option<Transformation>),
+    Transformation(Option<SpelledTransformation>),
     Assign(Assignment),
     Disruptive(Disruptive),
     Effect(Effect),
@@ -48,7 +48,14 @@ pub struct RuleActions {
 pub struct OwnTransformations {
     /// Whether `t:none` takes those of the default action away.
     pub reset: bool,
-    pub list: Vec<Transformation>,
+    pub list: Vec<SpelledTransformation>,
+}
+
+/// A transformation, and how the rule writes it where that is not its name.
+#[derive(Clone)]
+pub struct SpelledTransformation {
+    pub transformation: Transformation,
+    pub spelling: Option<Box<str>>,
 }
 
 /// A rule whose defaults are not known yet.
@@ -61,7 +68,7 @@ pub struct Draft {
 /// What a `SecDefaultAction` says.
 #[derive(Default)]
 pub struct DefaultDraft {
-    pub transformations: Vec<Transformation>,
+    pub transformations: Vec<SpelledTransformation>,
     pub effects: Vec<Effect>,
     pub disruptive: Option<Disruptive>,
     /// The load that set it, counted from 1; two in one load are an error.
@@ -75,8 +82,16 @@ pub struct LogFlags {
     pub audit: bool,
 }
 
+impl SpelledTransformation {
+    /// Makes it the last of a rule's transformations.
+    pub fn append_to(&self, rule: &mut Rule, tree: &mut TransformationTree) {
+        rule.transformations = tree.extend(rule.transformations, self.transformation);
+        rule.spellings.extend(self.spelling.iter().map(|spelling| (rule.transformations, spelling.clone())));
+    }
+}
+
 impl OwnTransformations {
-    pub fn add(&mut self, transformation: Option<Transformation>) {
+    pub fn add(&mut self, transformation: Option<SpelledTransformation>) {
         match transformation {
             Some(transformation) => self.list.push(transformation),
             None => {

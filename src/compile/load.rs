@@ -61,6 +61,9 @@ impl Reader<'_> {
         // The copy is for messages: bytes that are no text are shown as far as they are.
         match self.sources.add_file(&name, bytes.clone()) {
             Ok(source) => {
+                if let Some(place) = included_at {
+                    self.sources.note_include(source, place);
+                }
                 self.open.push(path.to_owned());
                 self.source(source, Some(path));
                 self.open.pop();

@@ -9,7 +9,9 @@ mod controls;
 mod directives;
 mod draft;
 mod load;
+mod lookups;
 mod operators;
+mod plan;
 mod report;
 mod settings;
 mod targets;
@@ -48,6 +50,18 @@ pub enum Input {
 pub struct CompileOptions {
     /// What to do with a rule whose operator is known but not built yet.
     pub unbuilt: Unbuilt,
+    /// Whether evaluation is planned. A plan changes no verdict, only the time it takes.
+    pub planning: Planning,
+}
+
+/// Whether evaluation is planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Planning {
+    /// Rules are asked as seldom as possible.
+    #[default]
+    On,
+    /// Every rule is asked about every value: to compare with.
+    Off,
 }
 
 /// What to do with a rule whose operator is known but not built yet.
@@ -85,7 +99,10 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
         let directives = load::load(input, loader, &mut sources, &mut diagnostics);
         builder.add_load(&directives, &sources);
     }
-    let graph = builder.finish(&mut diagnostics);
+    let mut graph = builder.finish(&mut diagnostics);
+    if options.planning == Planning::On {
+        plan::plan(&mut graph);
+    }
     let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
     if has_errors {

@@ -2,14 +2,12 @@
 
 use super::Unbuilt;
 use super::directives::Builder;
-use super::load::reason;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::OperatorArgument;
-use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits};
+use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits, fuzzy_hash_argument};
 use crate::seclang::OperatorExpression;
 use crate::source::Sources;
 use crate::vocabulary::{REFUSED_OPERATORS, did_you_mean};
-use std::path::Path;
 
 impl Builder<'_> {
     /// The kind of an operator and its argument, compiled where it holds no macros. Nothing for a rule that cannot be built.
@@ -36,6 +34,9 @@ impl Builder<'_> {
                 }
             }
             _ => {}
+        }
+        if let Some(lookup) = self.lookup(kind, written, sources) {
+            return lookup.ok().map(|lookup| (kind, OperatorArgument::Lookup { lookup, text: text.into() }));
         }
         let files = self.operator_files(kind, written, sources)?;
         let steps = self.load_settings.match_limit.or(self.graph.settings.match_limit);
@@ -95,25 +96,13 @@ impl Builder<'_> {
 
     /// The contents of the files that an operator's argument names.
     fn operator_files(&mut self, kind: OperatorKind, written: &OperatorExpression, sources: &Sources) -> Option<Vec<Vec<u8>>> {
-        if kind.argument() != ArgumentKind::Files {
-            return Some(Vec::new());
-        }
-        let source = sources.find(written.span.source)?;
-        let including_file = source.is_file().then(|| Path::new(source.name().as_ref()));
-        let mut files = Vec::new();
-        for name in written.argument.node.split_ascii_whitespace() {
-            let candidates = self.loader.candidates(name, including_file);
-            match self.loader.read_first(&candidates) {
-                Ok(bytes) => files.push(bytes),
-                Err(error) => {
-                    let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
-                    let message = format!("`{name}` cannot be read: {}", reason(&error));
-                    let hint = format!("looked at {}", looked.join(" and "));
-                    self.report(Diagnostic::new(Code::Unreadable, written.argument.span, message).hint(hint));
-                    return None;
-                }
-            }
-        }
-        Some(files)
+        let (text, span) = (written.argument.node.as_str(), written.argument.span);
+        let names: Vec<&str> = match (kind, kind.argument()) {
+            // An argument of another form is the operator's to refuse.
+            (OperatorKind::FuzzyHash, _) => fuzzy_hash_argument(text).into_iter().map(|argument| argument.file).collect(),
+            (_, ArgumentKind::Files) => text.split_ascii_whitespace().collect(),
+            _ => Vec::new(),
+        };
+        names.into_iter().map(|name| self.read_file(name, span, sources).map(|(_, bytes)| bytes)).collect()
     }
 }

@@ -99,7 +99,7 @@ impl Builder<'_> {
             }
             Directive::SecTmpSaveUploadedFiles => settings.save_uploaded_files = on_off(text),
             Directive::SecComponentSignature => settings.components.push(text.into()),
-            Directive::SecGeoLookupDb => settings.geo_database = Some(text.into()),
+            Directive::SecGeoLookupDb => self.geo_database(argument, sources),
             Directive::SecHttpBlKey => settings.http_blocklist_key = Some(text.into()),
             Directive::SecDebugLog => {
                 settings.debug_log = Some(Spanned { node: text.into(), span: argument.span });
@@ -108,7 +108,12 @@ impl Builder<'_> {
             Directive::SecAuditEngine => settings.audit_engine = audit_engine(text),
             Directive::SecAuditLog => settings.audit_log = Some(text.into()),
             Directive::SecAuditLog2 => settings.audit_log_2 = Some(text.into()),
-            Directive::SecAuditLogType => settings.audit_type = Some(audit_type(text)),
+            Directive::SecAuditLogType => match audit_type(text) {
+                Some(kind) => settings.audit_type = Some(kind),
+                None => {
+                    self.bad_directive_value(entry, argument, "sending audit logs over HTTPS is not built yet: write Serial or Concurrent")
+                }
+            },
             Directive::SecAuditLogFormat if text.eq_ignore_ascii_case("JSON") => settings.audit_format = Some(AuditFormat::Json),
             Directive::SecAuditLogFormat => settings.audit_format = Some(AuditFormat::Native),
             Directive::SecAuditLogParts => match LogLetters::parse(text) {
@@ -170,11 +175,12 @@ fn limit_action(text: &str) -> Option<LimitAction> {
     Some(if text.eq_ignore_ascii_case("Reject") { LimitAction::Reject } else { LimitAction::ProcessPartial })
 }
 
-fn audit_type(text: &str) -> AuditType {
+/// Nothing for `HTTPS`.
+fn audit_type(text: &str) -> Option<AuditType> {
     match text.to_ascii_lowercase().as_str() {
-        "serial" => AuditType::Serial,
-        "https" => AuditType::Https,
-        _ => AuditType::Concurrent,
+        "serial" => Some(AuditType::Serial),
+        "https" => None,
+        _ => Some(AuditType::Concurrent),
     }
 }
 

@@ -27,6 +27,12 @@ impl Builder<'_> {
         Template::new(parts, text)
     }
 
+    /// The text of an action. As in ModSecurity v3 a `%` right behind a macro is part of the macro: old rules write `%{variable}%`.
+    pub fn action_template(&mut self, text: &str, span: Span) -> Template {
+        let text = text.replace("}%", "}");
+        self.template(&text, span)
+    }
+
     fn reference(&mut self, name: &str, key: Option<&str>) -> Result<Target, (String, Option<String>)> {
         let unknown = || format!("the macro `%{{{name}}}` names no variable");
         let entry = Variable::find(name).ok_or_else(|| {

@@ -97,7 +97,7 @@ mod chains {
     fn a_chain_with_a_rule_that_cannot_be_built_is_left_out_whole() {
         let rules = "SecRule ARGS \"@rx a\" \"id:1,phase:2,deny,chain\"\nSecMarker INSIDE\nSecRule ARGS \"@inspectFile scan.lua\" \"chain\"\n\
                      SecRule ARGS \"@rx c\"\nSecRule ARGS \"@rx d\" \"id:2,phase:2\"";
-        let options = CompileOptions { unbuilt: Unbuilt::LeaveOut };
+        let options = CompileOptions { unbuilt: Unbuilt::LeaveOut, ..CompileOptions::default() };
         let compiled = compile(&[text("rules", rules)], &Memory::new(), &options).unwrap();
         assert_eq!(steps(&compiled.graph, Phase::RequestBody), "INSIDE 2");
         assert_eq!(compiled.graph.rules.len(), 1);

@@ -127,9 +127,11 @@ impl Builder<'_> {
                 added.disruptive = update.disruptive.clone().or(added.disruptive.take());
                 let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);
                 (rule.logs, rule.audits) = (flags.log, flags.audit);
-                let start = if update.transformations.reset { ChainId::EMPTY } else { rule.transformations };
+                if update.transformations.reset {
+                    rule.transformations = ChainId::EMPTY;
+                }
                 let tree = &mut self.graph.transformations;
-                rule.transformations = update.transformations.list.iter().fold(start, |chain, step| tree.extend(chain, *step));
+                update.transformations.list.iter().for_each(|step| step.append_to(rule, tree));
             }
         }
     }

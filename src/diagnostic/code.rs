@@ -114,6 +114,10 @@ codes! {
     UnknownMarker = "W204",
     /// A rule needs an operator that is not built yet, and is left out.
     RuleLeftOut = "W205",
+    /// An operator has nothing to look things up in, since no directive names it.
+    NothingToLookUp = "W206",
+    /// A DTD or schema cannot be used, so that no body conforms to it.
+    UselessGrammar = "W207",
 }
 
 impl Code {

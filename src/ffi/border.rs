@@ -75,18 +75,23 @@ pub fn hand_out<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
-/// Takes a handle back and drops what it holds; false for NULL.
+/// Takes a handle back with what it holds; `None` for NULL.
 ///
 /// # Safety
 ///
 /// `handle` is NULL, or came from [`hand_out`] and is not used again.
-pub unsafe fn take_back<T>(handle: *mut T) -> bool {
-    if handle.is_null() {
-        return false;
-    }
+pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
     // SAFETY: the caller promises that the handle is one of ours and its last use.
-    drop(unsafe { Box::from_raw(handle) });
-    true
+    (!handle.is_null()).then(|| unsafe { Box::from_raw(handle) })
+}
+
+/// Gives memory that is free back to the system, which glibc puts off until the end of its heap happens to be free.
+pub fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: this only looks at the allocator's own books, under its locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The library's handle: who we are, who the host is, and where its log lines go.
 
 use super::border::{guarded, hand_out, string, take_back};
+use crate::transaction::Transaction;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,21 +10,15 @@ pub type ModSecLogCb = unsafe extern "C" fn(data: *mut c_void, line: *const c_vo
 
 /// What `msc_init` gives.
 pub struct ModSecurity {
-    host: Arc<Host>,
+    /// Shared with the transactions.
+    pub host: Arc<Host>,
 }
 
 /// What is known of the host; transactions hold it, so that it outlives the handle.
 #[derive(Default)]
 pub struct Host {
     log: RwLock<Option<ModSecLogCb>>,
-    connector: RwLock<String>,
-}
-
-impl ModSecurity {
-    /// What transactions hold.
-    pub fn host(&self) -> Arc<Host> {
-        Arc::clone(&self.host)
-    }
+    connector: RwLock<Vec<u8>>,
 }
 
 impl Host {
@@ -32,9 +27,12 @@ impl Host {
         *self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The name that the host gave itself.
-    pub fn connector(&self) -> String {
-        self.connector.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Tells a transaction what the host calls itself.
+    pub fn introduce(&self, transaction: &mut Transaction) {
+        let connector = self.connector.read().unwrap_or_else(PoisonError::into_inner);
+        if !connector.is_empty() {
+            transaction.set_connector(&connector);
+        }
     }
 }
 
@@ -69,8 +67,7 @@ pub unsafe extern "C" fn msc_set_connector_info(engine: *mut ModSecurity, connec
         // SAFETY: as the caller promises.
         let (engine, connector) = unsafe { (engine.as_ref(), string(connector)) };
         if let Some(engine) = engine {
-            let connector = String::from_utf8_lossy(connector).into_owned();
-            *engine.host.connector.write().unwrap_or_else(PoisonError::into_inner) = connector;
+            *engine.host.connector.write().unwrap_or_else(PoisonError::into_inner) = connector.to_vec();
         }
     });
 }
@@ -99,7 +96,7 @@ pub unsafe extern "C" fn msc_set_log_cb(engine: *mut ModSecurity, callback: Opti
 pub unsafe extern "C" fn msc_cleanup(engine: *mut ModSecurity) {
     guarded((), || {
         // SAFETY: as the caller promises.
-        unsafe { take_back(engine) };
+        drop(unsafe { take_back(engine) });
     });
 }
 

@@ -1,5 +1,6 @@
 //! What a rule set was made of, kept so that it can be compiled anew together with more: inputs, and files as they were when they were read.
 
+use super::border::return_memory;
 use crate::compile::{Input, LoadError};
 use crate::source::{FileSystem, Loader};
 use crate::store::{MemoryStore, Store};
@@ -33,7 +34,13 @@ struct Replay<'a>(&'a [Arc<Load>]);
 static STORE: LazyLock<Arc<dyn Store>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
 
 /// Rule sets that somebody holds, by their loads. Hosts make a rule set for each of their contexts, and most inherit all they have.
-static COMPILED: Mutex<Vec<(Vec<Weak<Load>>, Weak<Waf>)>> = Mutex::new(Vec::new());
+static COMPILED: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+/// Loads, and the rules that they make together.
+struct Known {
+    loads: Vec<Weak<Load>>,
+    waf: Weak<Waf>,
+}
 
 impl Load {
     /// Something to load, with nothing read yet.
@@ -49,15 +56,22 @@ pub fn compile(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
     }
     let builder = loads.iter().fold(Waf::builder(), |builder, load| builder.input(load.input.clone()));
     let waf = Arc::new(builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
-    lock(&COMPILED).push((loads.iter().map(Arc::downgrade).collect(), Arc::downgrade(&waf)));
+    lock(&COMPILED).push(Known { loads: loads.iter().map(Arc::downgrade).collect(), waf: Arc::downgrade(&waf) });
+    // Compiling takes about as much memory as the rules keep.
+    return_memory();
     Ok(waf)
 }
 
 fn known(loads: &[Arc<Load>]) -> Option<Arc<Waf>> {
     let mut compiled = lock(&COMPILED);
-    compiled.retain(|(_, waf)| waf.strong_count() > 0);
-    let same = |key: &[Weak<Load>]| key.len() == loads.len() && key.iter().zip(loads).all(|(key, load)| key.as_ptr() == Arc::as_ptr(load));
-    compiled.iter().find(|(key, _)| same(key)).and_then(|(_, waf)| waf.upgrade())
+    compiled.retain(|known| known.waf.strong_count() > 0);
+    compiled.iter().find(|known| known.is_made_of(loads))?.waf.upgrade()
+}
+
+impl Known {
+    fn is_made_of(&self, loads: &[Arc<Load>]) -> bool {
+        self.loads.len() == loads.len() && self.loads.iter().zip(loads).all(|(known, load)| known.as_ptr() == Arc::as_ptr(load))
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,10 +5,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Position, Source, Sources};
 use std::path::Path;
 
-/// The text for the host: the first error as v3 would word it, and every error as this engine does.
+/// The text for the host: the error that is read first as v3 would word it, and every error as this engine does.
 pub fn text(error: &LoadError) -> String {
     let sources = error.sources();
-    let mut text = error.errors().next().map(|first| as_v3(first, sources)).unwrap_or_default();
+    let first = error.errors().min_by_key(|diagnostic| sources.way_to(diagnostic.span));
+    let mut text = first.map(|first| as_v3(first, sources)).unwrap_or_default();
     for diagnostic in error.errors() {
         let located = diagnostic.located(sources);
         let hint = located.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -61,6 +62,7 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
         Code::SurplusArgument if place.unquoted_unicode_map().is_some() => {
             place.unicode_map(place.unquoted_unicode_map().unwrap_or_default())
         }
+        Code::SurplusArgument if place.is_rule() => place.expecting_action(place.actions_before()),
         Code::UnknownDirective | Code::BadDirectiveValue | Code::MissingArgument | Code::SurplusArgument => {
             rules_error(file, place.behind_line(), &format!("Invalid input:  {}", place.line.trim_end()))
         }
@@ -132,8 +134,7 @@ impl<'a> Place<'a> {
     /// The same within a list of actions: an operator that names no operator is counted as longer than it is.
     fn behind_actions(&self) -> Position {
         let names_operator = ["\"@", "\"!@", " @", " !@"].iter().any(|sign| self.line.contains(sign));
-        let is_rule = self.line.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("SecRule"));
-        Position { column: self.width() + 1 + usize::from(is_rule && !names_operator), ..self.position }
+        Position { column: self.width() + 1 + usize::from(self.is_rule() && !names_operator), ..self.position }
     }
 
     /// Where v3 sees a statement begin: at the end of the one before, whose closing quote it does not count.
@@ -150,6 +151,21 @@ impl<'a> Place<'a> {
         let opening = before.get(..argument).and_then(|before| before.rfind('"').or(before.rfind(' '))).unwrap_or(argument);
         let column = self.line.get(..opening).map_or(0, |before| before.trim_end().chars().count());
         Position { column, ..self.position }
+    }
+
+    fn is_rule(&self) -> bool {
+        self.line.split_ascii_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("SecRule"))
+    }
+
+    /// The line from a rule's actions on, where something stands behind them.
+    fn actions_before(&self) -> &'a str {
+        let before = self.before();
+        let actions = before.strip_suffix('"').unwrap_or(before).trim_end();
+        let begin = match actions.strip_suffix('"') {
+            Some(quoted) => quoted.rfind('"'),
+            None => actions.rfind(' ').map(|at| at + 1),
+        };
+        begin.and_then(|at| self.line.get(at..)).unwrap_or(self.rest)
     }
 
     fn is_default(&self) -> bool {

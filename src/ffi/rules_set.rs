@@ -1,6 +1,6 @@
 //! Rule sets: made, filled, merged, and given up.
 
-use super::border::{copy_for_host, guarded, hand_out, release, string, take_back};
+use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
 use super::loads::{Load, UNNAMED, compile};
 use super::refusal;
 use crate::compile::Input;
@@ -157,8 +157,17 @@ pub unsafe extern "C" fn msc_rules_dump(rules: *const RulesSet) {
 /// `rules` is NULL, or from [`msc_create_rules_set`] and not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_rules_cleanup(rules: *mut RulesSet) -> c_int {
-    // SAFETY: as the caller promises.
-    guarded(0, || c_int::from(unsafe { take_back(rules) }))
+    guarded(0, || {
+        // SAFETY: as the caller promises.
+        let Some(rules) = (unsafe { take_back(rules) }) else { return 0 };
+        let waf = rules.lock().waf.take();
+        drop(rules);
+        // A server that reloads gives up old rules for new ones again and again: what they held goes back at once.
+        if waf.and_then(Arc::into_inner).is_some() {
+            return_memory();
+        }
+        1
+    })
 }
 
 /// Releases an error text.

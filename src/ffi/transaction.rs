@@ -7,6 +7,8 @@ use crate::graph::{EngineMode, LimitAction};
 use crate::record::error_log;
 use crate::transaction::{Intervention, Transaction as Judged, Verdict};
 use std::ffi::{OsStr, c_char, c_int, c_uchar, c_void};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,12 +33,13 @@ const UNJUDGED: u16 = 500;
 impl Transaction {
     fn begin(engine: &ModSecurity, rules: &RulesSet, id: Option<&[u8]>, log_data: *mut c_void) -> Option<Self> {
         let waf = rules.waf()?;
-        let judged = match id {
+        let mut judged = match id {
             Some(id) => waf.transaction_with_id(&String::from_utf8_lossy(id)),
             None => waf.transaction(),
         };
+        engine.host.introduce(&mut judged);
         let state = Mutex::new(State { judged, pending: None, told: 0 });
-        Some(Self { host: engine.host(), log_data, state })
+        Some(Self { host: Arc::clone(&engine.host), log_data, state })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -163,7 +166,7 @@ unsafe fn begin(engine: *mut ModSecurity, rules: *mut RulesSet, id: Option<&[u8]
 pub unsafe extern "C" fn msc_transaction_cleanup(transaction: *mut Transaction) {
     guarded((), || {
         // SAFETY: as the caller promises.
-        unsafe { take_back(transaction) };
+        drop(unsafe { take_back(transaction) });
     });
 }
 
@@ -299,11 +302,19 @@ pub unsafe extern "C" fn msc_request_body_from_file(transaction: *mut Transactio
     // SAFETY: as the caller promises.
     unsafe {
         let path = OsStr::from_bytes(string(path));
-        feed(transaction, |judged| match std::fs::read(path) {
+        feed(transaction, |judged| match read(path, judged.graph().settings.request_body_limit) {
             Ok(body) => append_request_body(judged, &body),
             Err(_) => (Verdict::Pass, 0),
         })
     }
+}
+
+/// A file, or its beginning as far as it takes to see that it is longer than the limit. Without a limit, or with 0, all of it.
+fn read(path: &OsStr, limit: Option<usize>) -> io::Result<Vec<u8>> {
+    let enough = limit.filter(|limit| *limit > 0).map_or(u64::MAX, |limit| (limit as u64).saturating_add(1));
+    let mut body = Vec::new();
+    File::open(path)?.take(enough).read_to_end(&mut body)?;
+    Ok(body)
 }
 
 fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> (Verdict, c_int) {
@@ -478,4 +489,34 @@ pub unsafe extern "C" fn msc_process_logging(transaction: *mut Transaction) -> c
 /// A status from a host, which counts in `int`; what cannot be one is 0.
 fn in_http(status: c_int) -> u16 {
     u16::try_from(status).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::msc_init;
+    use super::super::rules_set::{msc_create_rules_set, msc_rules_add, msc_rules_cleanup};
+    use super::*;
+
+    /// What waits after a call that panicked, under these rules.
+    fn after_a_panic(rules: &std::ffi::CStr) -> Option<Intervention> {
+        // SAFETY: the handles are used in their order and given back once.
+        unsafe {
+            let (engine, set) = (msc_init(), msc_create_rules_set());
+            assert_eq!(msc_rules_add(set, rules.as_ptr(), std::ptr::null_mut()), 0);
+            let transaction = msc_new_transaction(engine, set, std::ptr::null_mut());
+            assert_eq!(feed(transaction, |_| panic!("a test")), 0);
+            let pending = (*transaction).take_intervention(|_, decision| decision);
+            assert_eq!(msc_process_request_headers(transaction), 1);
+            msc_transaction_cleanup(transaction);
+            msc_rules_cleanup(set);
+            super::super::engine::msc_cleanup(engine);
+            pending
+        }
+    }
+
+    #[test]
+    fn a_request_that_could_not_be_judged_passes_only_where_nothing_blocks() {
+        assert_eq!(after_a_panic(c"SecRuleEngine On").map(|decision| decision.status), Some(UNJUDGED));
+        assert_eq!(after_a_panic(c"SecRuleEngine DetectionOnly"), None);
+    }
 }

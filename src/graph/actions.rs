@@ -158,8 +158,8 @@ pub enum Control {
         /// Which.
         letters: LogLetters,
     },
-    /// `forceRequestBodyVariable`: REQUEST_BODY is always filled.
-    ForceRequestBodyVariable,
+    /// `forceRequestBodyVariable`: whether REQUEST_BODY holds an XML body too.
+    ForceRequestBodyVariable(bool),
     /// `requestBodyAccess`
     RequestBodyAccess(bool),
     /// `requestBodyProcessor`

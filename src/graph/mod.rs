@@ -1,10 +1,12 @@
-//! Holds the compiled, immutable rule graph: data and look-ups only; imports `operator`, `pattern`, `transform` and `vocabulary`.
+//! Holds the compiled, immutable rule graph: data and look-ups only; imports `body`, `operator`, `pattern`, `transform` and `vocabulary`.
 //!
 //! `compile` makes it, any number of transactions share it.
 
 mod actions;
+mod lookup;
 mod names;
 mod phase;
+mod plan;
 mod rule;
 mod settings;
 mod target;
@@ -15,8 +17,10 @@ pub use actions::{
     AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, PersistentCollection, RuleFilter,
     TargetFilter,
 };
+pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
+pub use plan::{GroupId, Plan, RulePlan};
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub use settings::{AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, LogLetters, Settings};
 pub use target::{Exclusion, Key, Selector, Target};
@@ -57,6 +61,8 @@ pub struct RuleGraph {
     pub markers: Vec<Box<str>>,
     /// The code page of `t:urlDecodeUni`.
     pub unicode_map: Option<UnicodeMap>,
+    /// How the rules are asked with less work; none where planning is off.
+    pub plan: Option<Plan>,
 }
 
 impl RuleGraph {

@@ -1,6 +1,6 @@
 //! Rules as meant: defaults, chains, updates and removals are resolved.
 
-use super::{Assignment, ChainId, Disruptive, Effect, Phase, Target, Template};
+use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Phase, RulePlan, Target, Template, TransformationTree};
 use crate::operator::{Operator, OperatorKind};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Rule {
     pub test: Test,
     /// What values go through before the operator sees them.
     pub transformations: ChainId,
+    /// How the rule writes transformations, where that is not their name: logs show it as written.
+    pub spellings: Vec<(ChainId, Box<str>)>,
     /// Whether the operator is asked after each step that changes the value.
     pub multi_match: bool,
     /// Whether what the operator captures is stored in TX.
@@ -49,6 +51,8 @@ pub struct Rule {
     pub updated: Option<Box<UpdatedActions>>,
     /// Why it never runs.
     pub removed: Option<Removal>,
+    /// What the plan knows of it.
+    pub plan: RulePlan,
 }
 
 /// What a rule asks.
@@ -82,6 +86,13 @@ pub enum OperatorArgument {
     },
     /// Known when the macros are.
     Template(Template),
+    /// Known at load, but asked of more than the value.
+    Lookup {
+        /// What is looked up.
+        lookup: Lookup,
+        /// The argument as written.
+        text: Box<str>,
+    },
 }
 
 /// Where a rule was written.
@@ -145,6 +156,12 @@ impl Rule {
             0 => format!("{}:{}", self.location.file, self.location.line),
             id => id.to_string(),
         }
+    }
+
+    /// What logs call the last transformation of one of its chains: the name as the rule writes it.
+    pub fn transformation_name<'a>(&'a self, tree: &TransformationTree, chain: ChainId) -> &'a str {
+        let spelled = self.spellings.iter().find(|(spelled, _)| *spelled == chain).map(|(_, spelling)| &**spelling);
+        spelled.or_else(|| tree.last_step(chain).map(|step| step.transformation.name())).unwrap_or_default()
     }
 
     /// Whether it has exactly this tag, as written.

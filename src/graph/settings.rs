@@ -1,5 +1,6 @@
 //! Settings of the engine, each unset until a directive sets it.
 
+use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
 use std::sync::Arc;
@@ -33,8 +34,6 @@ pub enum AuditType {
     Serial,
     /// One file per transaction, and an index.
     Concurrent,
-    /// Sent to an address.
-    Https,
 }
 
 /// `SecAuditLogFormat`
@@ -160,7 +159,7 @@ settings! {
     /// `SecTmpSaveUploadedFiles`
     save_uploaded_files: bool,
     /// `SecGeoLookupDb`
-    geo_database: Box<str>,
+    geo_database: Arc<GeoDatabase>,
     /// `SecHttpBlKey`
     http_blocklist_key: Box<str>,
     /// `SecDebugLog`

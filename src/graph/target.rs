@@ -74,6 +74,15 @@ impl Target {
         Self { variable, selector, count: false, exclusions: Vec::new() }
     }
 
+    /// Whether two targets select the same.
+    pub fn is_same(&self, other: &Target) -> bool {
+        self.variable == other.variable
+            && self.count == other.count
+            && self.selector.is_same(&other.selector)
+            && self.exclusions.len() == other.exclusions.len()
+            && self.exclusions.iter().zip(&other.exclusions).all(|(one, other)| one.is_same(other))
+    }
+
     /// Whether a member with this key is left out.
     pub fn excludes(&self, key: &[u8]) -> bool {
         self.exclusions.iter().any(|exclusion| exclusion.selects(key))

@@ -116,6 +116,15 @@ impl Operator {
         }
     }
 
+    /// The text that the input is compared with, if this compares texts.
+    #[must_use]
+    pub fn text(&self) -> Option<&[u8]> {
+        match &self.test {
+            Test::Text(_, text) => Some(text),
+            _ => None,
+        }
+    }
+
     fn with_patterns(
         kind: OperatorKind,
         argument: &[u8],

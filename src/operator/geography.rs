@@ -72,4 +72,4 @@ impl fmt::Debug for GeoDatabase {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -47,6 +47,12 @@ impl ByteSet {
         Self { low: self.low | other.low, high: self.high | other.high }
     }
 
+    /// Whether the two sets have a byte in common.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.low & other.low != 0 || self.high & other.high != 0
+    }
+
     /// The bytes that are not in the set.
     #[must_use]
     pub const fn complement(self) -> Self {

@@ -3,6 +3,7 @@
 use super::dialect::translate;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
+use super::literals::Requirement;
 use fancy_regex::{BytesMode, RegexBuilder};
 use regex_automata::meta;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
@@ -56,8 +57,9 @@ enum Matcher {
 
 #[derive(Debug)]
 struct Linear {
-    /// The pattern in the syntax of the engine.
+    /// The pattern in the syntax of the engine. Its structure is large and seldom needed, so it is not kept but read anew.
     text: Box<str>,
+    requirement: Option<Requirement>,
     automata: OnceLock<Option<meta::Regex>>,
     /// For patterns whose match may end with `^`: the slower engine that knows where a line starts in PCRE.
     exact_line_start: Option<OnceLock<Option<PikeVM>>>,
@@ -123,14 +125,11 @@ impl Pattern {
         }
     }
 
-    /// The pattern's structure, to derive from it what any match must contain; `None` for the backtracking engine. It is
-    /// large and seldom needed, so it is not kept but read anew at every call.
-    ///
-    /// Whatever matches the pattern matches this; where `^` would match at the very end of the input, this matches more.
+    /// What any match must contain, where something useful is known.
     #[must_use]
-    pub fn hir(&self) -> Option<Hir> {
+    pub fn requirement(&self) -> Option<&Requirement> {
         match &self.matcher {
-            Matcher::Linear(linear) => linear.hir(),
+            Matcher::Linear(linear) => linear.requirement.as_ref(),
             Matcher::Backtracking(_) => None,
         }
     }
@@ -184,7 +183,9 @@ impl Linear {
             return Err(PatternError::new("the repetitions make this pattern too large", 0));
         }
         let exact_line_start = line_start::may_end_a_match(&hir).then(OnceLock::new);
-        Ok(Self { text: text.into(), automata: OnceLock::new(), exact_line_start })
+        // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
+        let requirement = Requirement::of(&hir);
+        Ok(Self { text: text.into(), requirement, automata: OnceLock::new(), exact_line_start })
     }
 
     fn hir(&self) -> Option<Hir> {

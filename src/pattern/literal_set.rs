@@ -4,7 +4,9 @@ use super::Requirement;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use std::collections::{BTreeMap, HashMap};
 
-/// The number of a requirement within its set.
+/// The number of a requirement within its set: a gate in front of the patterns that have it.
+///
+/// A closed gate says that the pattern behind it cannot match, an open one says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GateId(u32);
 
@@ -24,24 +26,18 @@ pub struct LiteralSet {
     gates: usize,
 }
 
-/// Which gates a value opens. A closed gate says that the pattern behind it cannot match; an open one says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpenGates {
-    words: Vec<u64>,
-}
-
 impl LiteralSetBuilder {
     /// The gate of a requirement; requirements that are alike share one.
-    pub fn add(&mut self, requirement: &Requirement) -> GateId {
-        if let Some(known) = self.gates.get(requirement) {
+    pub fn add(&mut self, requirement: Requirement) -> GateId {
+        let next = GateId(u32::try_from(self.gates.len()).unwrap_or(u32::MAX));
+        if let Some(known) = self.gates.get(&requirement) {
             return *known;
         }
-        let gate = GateId(u32::try_from(self.gates.len()).unwrap_or(u32::MAX));
-        self.gates.insert(requirement.clone(), gate);
         for literal in requirement.literals() {
-            self.literals.entry(literal.clone()).or_default().push(gate);
+            self.literals.entry(literal.clone()).or_default().push(next);
         }
-        gate
+        self.gates.insert(requirement, next);
+        next
     }
 
     /// Builds the automaton.
@@ -58,51 +54,28 @@ impl LiteralSetBuilder {
 }
 
 impl LiteralSet {
-    /// How many gates there are.
-    pub fn len(&self) -> usize {
-        self.gates
+    /// How many words of bits show all gates.
+    pub fn words(&self) -> usize {
+        self.gates.div_ceil(u64::BITS as usize)
     }
 
-    /// Whether there is no gate.
-    pub fn is_empty(&self) -> bool {
-        self.gates == 0
-    }
-
-    /// Opens the gates of every literal that the value holds, beside those that are open already. Time is linear in the value and in the
-    /// literals found.
-    pub fn scan(&self, value: &[u8], open: &mut OpenGates) {
-        open.words.resize(self.gates.div_ceil(64).max(open.words.len()), 0);
+    /// Opens the gates of every literal that the value holds, beside those that are open already: gate N is bit N of `open`, which has
+    /// [`words`](Self::words) words. Time is linear in the value and in the literals found.
+    pub fn scan(&self, value: &[u8], open: &mut [u64]) {
         for found in self.automaton.find_overlapping_iter(value) {
             for gate in self.opened.get(found.pattern().as_usize()).into_iter().flatten() {
-                open.open(*gate);
+                if let Some(word) = open.get_mut(gate.0 as usize / u64::BITS as usize) {
+                    *word |= 1 << (gate.0 % u64::BITS);
+                }
             }
         }
     }
 }
 
-impl OpenGates {
-    /// Closes all gates.
-    pub fn close(&mut self) {
-        self.words.fill(0);
-    }
-
-    /// Whether a gate is open.
-    pub fn is_open(&self, gate: GateId) -> bool {
-        self.words.get(gate.0 as usize / 64).is_some_and(|word| word >> (gate.0 % 64) & 1 == 1)
-    }
-
-    /// Opens what is open in another set.
-    pub fn join(&mut self, other: &OpenGates) {
-        self.words.resize(self.words.len().max(other.words.len()), 0);
-        for (word, more) in self.words.iter_mut().zip(&other.words) {
-            *word |= more;
-        }
-    }
-
-    fn open(&mut self, gate: GateId) {
-        if let Some(word) = self.words.get_mut(gate.0 as usize / 64) {
-            *word |= 1 << (gate.0 % 64);
-        }
+impl GateId {
+    /// Whether the gate is open.
+    pub fn is_open(self, open: &[u64]) -> bool {
+        open.get(self.0 as usize / u64::BITS as usize).is_some_and(|word| word >> (self.0 % u64::BITS) & 1 == 1)
     }
 }
 
@@ -113,17 +86,16 @@ mod tests {
     #[test]
     fn a_value_opens_the_gates_whose_literals_it_holds() {
         let mut builder = LiteralSetBuilder::default();
-        let union = builder.add(&Requirement::any_of([b"UNION".as_slice(), b"select"]).unwrap());
-        let script = builder.add(&Requirement::any_of([b"<script".as_slice()]).unwrap());
-        let overlapping = builder.add(&Requirement::any_of([b"rip".as_slice()]).unwrap());
-        assert_eq!(builder.add(&Requirement::any_of([b"rip".as_slice()]).unwrap()), overlapping);
+        let requirement = |literals: &[&'static [u8]]| Requirement::any_of(literals.iter().copied()).unwrap();
+        let union = builder.add(requirement(&[b"UNION", b"select"]));
+        let script = builder.add(requirement(&[b"<script"]));
+        let overlapping = builder.add(requirement(&[b"rip"]));
+        assert_eq!(builder.add(requirement(&[b"rip"])), overlapping);
         let set = builder.build().unwrap();
-        let mut open = OpenGates::default();
+        let mut open = vec![0; set.words()];
         set.scan(b"a Union b", &mut open);
-        assert_eq!([union, script, overlapping].map(|gate| open.is_open(gate)), [true, false, false]);
+        assert_eq!([union, script, overlapping].map(|gate| gate.is_open(&open)), [true, false, false]);
         set.scan(b"<SCRIPT>", &mut open);
-        assert_eq!([union, script, overlapping].map(|gate| open.is_open(gate)), [true, true, true]);
-        open.close();
-        assert!(!open.is_open(union));
+        assert_eq!([union, script, overlapping].map(|gate| gate.is_open(&open)), [true, true, true]);
     }
 }

@@ -11,6 +11,9 @@ const MOST_SPELLED: usize = 128;
 /// The longest literal that is kept; a longer one is cut, which only makes it occur more often.
 const LONGEST: usize = 32;
 
+/// The most literals that are compared with each other.
+const MOST_COMPARED: usize = 64;
+
 /// The most members of a class that is spelled out.
 const MOST_MEMBERS: usize = 16;
 
@@ -24,18 +27,20 @@ pub struct Requirement {
 
 impl Requirement {
     /// What any match of a pattern with this structure must contain; `None` where nothing useful is known.
-    pub fn of(pattern: &Hir) -> Option<Self> {
+    pub(super) fn of(pattern: &Hir) -> Option<Self> {
         let best = analyse(pattern).best()?;
         (value(&best) >= USEFUL).then_some(Self { literals: best })
     }
 
     /// One of these texts, in any case of ASCII letters; `None` where an empty one is among them.
     pub fn any_of<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Option<Self> {
-        let literals = normalised(texts.into_iter().map(|text| fold(text)).collect());
+        let mut literals: Vec<Vec<u8>> = texts.into_iter().map(|text| fold(text.get(..LONGEST).unwrap_or(text))).collect();
+        literals.sort_unstable();
+        literals.dedup();
         (!literals.is_empty() && literals.iter().all(|literal| !literal.is_empty())).then_some(Self { literals })
     }
 
-    /// The literals, in lower case, none empty and none within another.
+    /// The literals, in lower case, none empty and none twice.
     pub fn literals(&self) -> &[Vec<u8>] {
         &self.literals
     }
@@ -174,11 +179,14 @@ fn product(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     joined.iter().all(|text| text.len() <= 4 * LONGEST).then_some(joined)
 }
 
-/// Sorted, cut to a length that is worth searching for, without repetition and without literals that hold another.
+/// Sorted, cut to a length that is worth searching for, without repetition, and where they are few without literals that hold another.
 fn normalised(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     literals.iter_mut().for_each(|literal| literal.truncate(LONGEST));
     literals.sort_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
     literals.dedup();
+    if literals.len() > MOST_COMPARED {
+        return literals;
+    }
     let mut kept: Vec<Vec<u8>> = Vec::with_capacity(literals.len());
     for literal in literals {
         if !kept.iter().any(|shorter| memchr::memmem::find(&literal, shorter).is_some()) {
@@ -227,7 +235,7 @@ mod tests {
 
     fn literals(pattern: &str) -> Option<Vec<String>> {
         let pattern = Pattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap();
-        let requirement = Requirement::of(&pattern.hir().unwrap())?;
+        let requirement = pattern.requirement()?;
         Some(requirement.literals().iter().map(|literal| String::from_utf8_lossy(literal).into_owned()).collect())
     }
 

@@ -17,6 +17,6 @@ mod words;
 pub use byte_set::ByteSet;
 pub use compiled::{Engine, Pattern, PatternOptions};
 pub use error::{LimitExceeded, PatternError};
-pub use literal_set::{GateId, LiteralSet, LiteralSetBuilder, OpenGates};
+pub use literal_set::{GateId, LiteralSet, LiteralSetBuilder};
 pub use literals::Requirement;
 pub use words::{WordMatch, Words, WordsError};

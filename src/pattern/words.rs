@@ -1,12 +1,14 @@
 //! Many words looked for at once, whatever the case of their letters.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use std::sync::OnceLock;
 
 /// A set of words, compiled to be searched for in one pass.
 #[derive(Debug)]
 pub struct Words {
     words: Vec<Box<[u8]>>,
-    automaton: AhoCorasick,
+    /// Built by the first search: gates keep most lists from ever being searched.
+    automaton: OnceLock<Option<AhoCorasick>>,
 }
 
 /// Where a word was found.
@@ -22,29 +24,38 @@ pub struct WordMatch {
 
 /// There are too many words for one automaton.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("too many words: {0}")]
-pub struct WordsError(String);
+#[error("the words are {bytes} bytes long together, more than {MOST_BYTES}")]
+pub struct WordsError {
+    bytes: usize,
+}
+
+/// The most bytes that the words of one list have together: an automaton of that size can always be built.
+const MOST_BYTES: usize = 16 << 20;
 
 impl Words {
     /// Compiles `words`. ASCII letters match in either case; an empty word is left out.
     ///
     /// # Errors
-    /// When the words are too many or too long for an automaton (gigabytes).
+    /// When the words are too many or too long for an automaton.
     pub fn new<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Result<Self, WordsError> {
         let words: Vec<Box<[u8]>> = words.into_iter().filter(|word| !word.is_empty()).map(Box::from).collect();
-        let automaton = AhoCorasickBuilder::new()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .build(&words)
-            .map_err(|error| WordsError(error.to_string()))?;
-        Ok(Self { words, automaton })
+        let bytes: usize = words.iter().map(|word| word.len()).sum();
+        if bytes > MOST_BYTES {
+            return Err(WordsError { bytes });
+        }
+        Ok(Self { words, automaton: OnceLock::new() })
     }
 
     /// The match that ends first; of those that end at the same place, the longest.
     #[must_use]
     pub fn find(&self, input: &[u8]) -> Option<WordMatch> {
-        let found = self.automaton.find(input)?;
+        let found = self.automaton()?.find(input)?;
         Some(WordMatch { word: found.pattern().as_usize(), start: found.start(), end: found.end() })
+    }
+
+    fn automaton(&self) -> Option<&AhoCorasick> {
+        let build = || AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(&self.words).ok();
+        self.automaton.get_or_init(build).as_ref()
     }
 
     /// A word as it was given.

@@ -1,8 +1,8 @@
 //! The debug log as a file: one line for each message, as ModSecurity v3 lays them out.
 
-use super::escape::legible;
 use super::log_file::LogFile;
 use crate::transaction::DebugLog;
+use crate::transaction::escape::legible;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ const FILE_MODE: u32 = 0o644;
 
 /// Appends messages to a file: `[<unique id>] [<target>] [<level>] <message>`.
 ///
-/// Each line is in the file when the message was written, so that it is not lost with the process. Control characters and bytes that are no
-/// text are written as `\xHH`, where v3 writes them as they are: a request cannot forge lines.
+/// Each line is in the file when the message was written, so that it is not lost with the process. Bytes that are no text are
+/// written as `\xHH`, where v3 writes them as they are.
 #[derive(Debug)]
 pub struct DebugFile {
     level: u8,
@@ -37,7 +37,7 @@ impl DebugLog for DebugFile {
         let _ = write!(line, "[{transaction}] [");
         legible(target, &mut line);
         let _ = write!(line, "] [{level}] ");
-        legible(message.as_bytes(), &mut line);
+        line.extend_from_slice(message.as_bytes());
         line.push(b'\n');
         // A log that cannot be written says so once, and no request fails for it.
         let _ = self.file.append(&line);

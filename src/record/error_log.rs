@@ -1,7 +1,7 @@
 //! The line of the error log: a rule that matched, in one line.
 
-use super::escape::{cut, printable, quoted};
 use crate::graph::Phase;
+use crate::transaction::escape::{cut, printable, quoted};
 use crate::transaction::{Intervention, RuleMatch, Transaction};
 use std::io::Write as _;
 
@@ -55,7 +55,7 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     let Some(rule) = transaction.graph().rule(found.rule) else { return };
     let metadata = &rule.metadata;
     field(line, "file", rule.location.file.as_bytes());
-    field(line, "line", rule.location.last_line.to_string().as_bytes());
+    field(line, "line", rule.location.line.to_string().as_bytes());
     field(line, "id", found.id.to_string().as_bytes());
     quoted_field(line, "rev", metadata.revision.as_bytes());
     field(line, "msg", &found.message);

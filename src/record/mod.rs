@@ -4,6 +4,5 @@
 pub mod audit;
 pub mod debug_log;
 pub mod error_log;
-mod escape;
 mod log_file;
 mod stream;

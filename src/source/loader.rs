@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The largest file a rule set may name, in bytes: rule files and data files alike.
-const LARGEST_FILE: u64 = 64 << 20;
+/// The largest file a rule set may name, in bytes: rule files and data files alike. Databases of places have more than 100 MB.
+const LARGEST_FILE: u64 = 512 << 20;
 
 /// Reads files and expands wildcards on behalf of the compiler.
 pub trait Loader {
@@ -28,9 +28,14 @@ pub trait Loader {
 
     /// The bytes of the first of several files that can be read; otherwise what was wrong with the last.
     fn read_first(&self, candidates: &[PathBuf]) -> io::Result<Vec<u8>> {
+        self.find_first(candidates).map(|(_, bytes)| bytes)
+    }
+
+    /// The first of several files that can be read, and its bytes; otherwise what was wrong with the last.
+    fn find_first(&self, candidates: &[PathBuf]) -> io::Result<(PathBuf, Vec<u8>)> {
         let mut result = Err(io::Error::from(io::ErrorKind::NotFound));
         for path in candidates {
-            result = self.read(path);
+            result = self.read(path).map(|bytes| (path.clone(), bytes));
             if result.is_ok() {
                 break;
             }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct SourceId(u32);
 
 /// A range of bytes of one text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
     /// The text.
     pub source: SourceId,
@@ -50,6 +50,7 @@ pub struct Source {
     text: Arc<str>,
     line_starts: Vec<usize>,
     from_file: bool,
+    included_at: Option<Span>,
 }
 
 /// All texts of one load, numbered in the order in which they were added.
@@ -90,8 +91,24 @@ impl Sources {
         }
         let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
         let id = SourceId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
-        self.texts.push(Source { name: name.into(), text: text.into(), line_starts, from_file });
+        self.texts.push(Source { name: name.into(), text: text.into(), line_starts, from_file, included_at: None });
         Ok(id)
+    }
+
+    /// Notes the place of an earlier text that includes this one.
+    pub fn note_include(&mut self, included: SourceId, at: Span) {
+        if let Some(source) = self.texts.get_mut(included.0 as usize).filter(|_| at.source < included) {
+            source.included_at = Some(at);
+        }
+    }
+
+    /// The way to a place: the places that include each other from the text that was given inwards, then the place itself. Places sorted by
+    /// their ways stand in the order in which they are read.
+    pub fn way_to(&self, place: Span) -> Vec<Span> {
+        let includes = |place: &Span| self.find(place.source).and_then(|source| source.included_at);
+        let mut way: Vec<Span> = std::iter::successors(Some(place), includes).collect();
+        way.reverse();
+        way
     }
 
     /// The text with this number.
@@ -210,6 +227,17 @@ mod tests {
         assert_eq!(text.line(1), Some((0..3, "one")));
         assert_eq!(text.line(2), Some((5..8, "two")));
         assert_eq!(text.line(3), None);
+    }
+
+    #[test]
+    fn an_included_text_is_read_at_its_include() {
+        let (mut sources, outer) = source("Include a\nx");
+        let inner = sources.add_file("a", b"y".to_vec()).unwrap();
+        let at = |source, start| Span { source, start, end: start + 1 };
+        sources.note_include(inner, at(outer, 8));
+        sources.note_include(outer, at(inner, 0));
+        assert_eq!(sources.way_to(at(inner, 0)), [at(outer, 8), at(inner, 0)]);
+        assert!(sources.way_to(at(inner, 0)) < sources.way_to(at(outer, 10)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `setvar`: writes to TX and to persistent collections.
 
 use super::Transaction;
-use super::debug::shown;
+use super::escape::text;
 use crate::collection::TxSlot;
 use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
 use crate::operator::leading_integer;
@@ -39,11 +39,10 @@ impl Transaction {
             }
         };
         self.collections.tx.write(slot, value);
-        if let Some(value) = value {
-            self.debug(8, || {
-                let value = shown(self.collections.arena.read(value), usize::MAX);
-                format!("Saving variable: TX:{} with value: {value}", assignment.key_template.source())
-            });
+        if let Some(value) = value.filter(|_| self.debugs(8)) {
+            let key = self.expand(graph, Some(rule), &assignment.key_template);
+            let value = self.collections.arena.read(value);
+            self.debug(8, || format!("Saving variable: TX:{} with value: {}", text(&key), text(value)));
         }
     }
 
@@ -85,7 +84,7 @@ impl Transaction {
         };
         self.debug(8, || {
             let name = collection.variable().name();
-            format!("Saving variable: {name}:{} with value: {}", shown(&key, usize::MAX), shown(&value, usize::MAX))
+            format!("Saving variable: {name}:{} with value: {}", text(&key), text(&value))
         });
     }
 
@@ -99,7 +98,7 @@ impl Transaction {
         if let Some(moment) = moment {
             let record = self.collections.record_key(collection, graph);
             self.ground.store.expire(&record, key, moment);
-            self.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), shown(key, 80)));
+            self.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
         }
     }
 }

@@ -13,6 +13,7 @@ pub struct Overrides {
     pub audit_engine: Option<AuditEngine>,
     pub audit_parts: Option<LogLetters>,
     pub request_body_access: Option<bool>,
+    pub force_request_body: bool,
     pub removed_rules: Vec<RuleFilter>,
     pub removed_targets: Vec<TargetFilter>,
 }
@@ -32,10 +33,11 @@ impl Transaction {
                 let parts = self.audit_parts();
                 self.overrides.audit_parts = Some(if *add { parts.with(*letters) } else { parts.without(*letters) });
             }
-            Control::ForceRequestBodyVariable => {}
+            Control::ForceRequestBodyVariable(force) => self.overrides.force_request_body = *force,
             Control::RequestBodyAccess(access) => self.overrides.request_body_access = Some(*access),
             Control::RequestBodyProcessor(processor) => {
                 self.body_processor = Some(*processor);
+                self.collections.places.body_processor = self.collections.places.end;
                 self.collections.scalars.body_processor = self.collections.arena.store(processor.name().as_bytes());
             }
             Control::RemoveRules(filter) => {
@@ -63,8 +65,8 @@ fn shown_mode(mode: EngineMode) -> &'static str {
 /// ModSecurity shows the numbers of its own enumeration.
 fn shown_audit(mode: AuditEngine) -> u8 {
     match mode {
-        AuditEngine::Off => 0,
         AuditEngine::On => 1,
-        AuditEngine::RelevantOnly => 2,
+        AuditEngine::Off => 2,
+        AuditEngine::RelevantOnly => 3,
     }
 }

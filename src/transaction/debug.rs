@@ -27,18 +27,7 @@ impl Transaction {
     }
 }
 
-/// Bytes as the logs show them: what is not printable ASCII as `\xHH`, cut after so many bytes.
-pub(super) fn shown(bytes: &[u8], limit: usize) -> String {
-    let cut = bytes.get(..limit).unwrap_or(bytes);
-    let mut text = String::with_capacity(cut.len() + 32);
-    for byte in cut {
-        match byte {
-            b' '..=b'~' => text.push(char::from(*byte)),
-            other => text.push_str(&format!("\\x{other:02x}")),
-        }
-    }
-    if bytes.len() > limit {
-        text.push_str(&format!(" ({} characters omitted)", bytes.len() - limit));
-    }
-    text
+/// A limit as ModSecurity v3 prints it: a number with six decimals, 0 for none.
+pub(super) fn shown_limit(limit: Option<usize>) -> String {
+    format!("{}.000000", limit.unwrap_or(0))
 }

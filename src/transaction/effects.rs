@@ -1,12 +1,11 @@
 //! What a rule does when it and all that are chained to it match.
 
+use super::Transaction;
+use super::escape::text;
 use super::evaluate::Draft;
 use super::verdict::Intervention;
-use super::{Transaction, debug::shown};
-use crate::collection::{Arena, Selected};
-use crate::graph::{ChainId, Disruptive, Effect, EngineMode, Rule, RuleGraph, Test};
-use crate::operator::Findings;
-use std::io::Write as _;
+use crate::collection::Text;
+use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, RuleGraph, Template, Test};
 
 /// The status of `deny` and `drop` where no rule names one.
 const DENIED: u16 = 403;
@@ -21,12 +20,13 @@ impl Transaction {
         for effect in &graph.defaults.at(rule.phase).effects {
             self.run_effect(graph, rule, effect, draft);
         }
-        self.describe(graph, rule, draft);
+        self.tag(graph, rule, draft);
         let updated = rule.updated.as_deref();
         for effect in updated.map_or(&[][..], |updated| &updated.effects) {
             self.run_effect(graph, rule, effect, draft);
         }
         let replaced = updated.and_then(|updated| updated.disruptive.as_ref());
+        self.describe(graph, rule, draft);
         for effect in &rule.effects {
             if matches!(effect, Effect::Block) && replaced.is_some() {
                 continue;
@@ -34,11 +34,28 @@ impl Transaction {
             self.run_effect(graph, rule, effect, draft);
         }
         if let Some(disruptive) = replaced.or(rule.disruptive.as_ref()) {
-            self.decide(graph, rule, disruptive, draft);
+            self.disrupt(graph, rule, disruptive, draft);
         }
         if std::ptr::eq(rule, starter) {
             self.log_match(rule, draft);
         }
+    }
+
+    /// The rule's tags, into the entry for the log.
+    fn tag(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
+        if !draft.logs {
+            return;
+        }
+        for template in &rule.metadata.tags {
+            self.debug(4, || "Running (non-disruptive) action: tag".to_owned());
+            self.add_tag(graph, rule, template, draft);
+        }
+    }
+
+    fn add_tag(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, draft: &mut Draft) {
+        let tag = self.expand(graph, Some(rule), template);
+        self.debug(9, || format!("Rule tag: {}", text(&tag)));
+        draft.entry.tags.push(tag);
     }
 
     /// Texts that describe the rule, into the entry for the log.
@@ -49,18 +66,28 @@ impl Transaction {
         if !draft.logs {
             return;
         }
-        for tag in &rule.metadata.tags {
-            self.debug(4, || "Running (non-disruptive) action: tag".to_owned());
-            let tag = self.expand(graph, Some(rule), tag);
-            self.debug(9, || format!("Rule tag: {}", shown(&tag, usize::MAX)));
-            draft.entry.tags.push(tag);
-        }
         if let Some(template) = &rule.metadata.log_data {
             draft.entry.data = self.expand(graph, Some(rule), template);
         }
         if let Some(template) = &rule.metadata.message {
-            draft.entry.message = self.expand(graph, Some(rule), template);
-            self.debug(9, || format!("Saving msg: {}", shown(&draft.entry.message, usize::MAX)));
+            self.set_message(graph, rule, template, draft);
+        }
+    }
+
+    fn set_message(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, draft: &mut Draft) {
+        draft.entry.message = self.expand(graph, Some(rule), template);
+        self.debug(9, || format!("Saving msg: {}", text(&draft.entry.message)));
+    }
+
+    /// Notes one of the matches of a rule with `multiMatch`: as in ModSecurity v3 each has an entry of its own.
+    ///
+    /// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
+    pub(super) fn log_one_of_many(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
+        if draft.is_kept {
+            let mut one = Draft { hits: Vec::new(), ..draft.clone() };
+            self.tag(graph, rule, &mut one);
+            self.describe(graph, rule, &mut one);
+            draft.hits.push(one.entry);
         }
     }
 
@@ -71,15 +98,14 @@ impl Transaction {
     }
 
     fn run_effect(&mut self, graph: &RuleGraph, rule: &Rule, effect: &Effect, draft: &mut Draft) {
-        self.debug(9, || format!("Running action: {}", name(effect)));
+        if !matches!(effect, Effect::Block) {
+            self.debug(9, || format!("Running action: {}", name(effect)));
+        }
         match effect {
             Effect::Block => self.block(graph, rule, draft),
             Effect::Assign(assignment) => self.assign(graph, rule, assignment),
-            Effect::Tag(template) => {
-                let tag = self.expand(graph, Some(rule), template);
-                draft.entry.tags.push(tag);
-            }
-            Effect::Message(template) => draft.entry.message = self.expand(graph, Some(rule), template),
+            Effect::Tag(template) => self.add_tag(graph, rule, template, draft),
+            Effect::Message(template) => self.set_message(graph, rule, template, draft),
             Effect::LogData(template) => draft.entry.data = self.expand(graph, Some(rule), template),
             Effect::Severity(severity) => self.set_severity(*severity, draft),
             Effect::Status(status) => self.pending.status = Some(*status),
@@ -94,10 +120,7 @@ impl Transaction {
             Effect::OpenCollection { collection, key } => {
                 let key = self.expand_text(graph, Some(rule), key);
                 self.collections.open_records.open(*collection, key);
-                self.debug(5, || {
-                    let name = collection.variable().name().to_ascii_lowercase();
-                    format!("Collection `{name}' initialized with value: {}", shown(self.collections.arena.read(key), usize::MAX))
-                });
+                self.debug_opened(*collection, key);
             }
             Effect::Expire { variable, key, seconds } => {
                 let key = self.expand(graph, Some(rule), key);
@@ -107,30 +130,57 @@ impl Transaction {
             Effect::SetEnvironment { name, value } => {
                 let name = self.expand(graph, Some(rule), name);
                 let value = self.expand(graph, Some(rule), value);
-                self.debug(8, || format!("Setting environment variable: {} to {}", shown(&name, 200), shown(&value, 200)));
+                self.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&value)));
                 self.collections.environment.retain(|(known, _)| *known != name);
                 self.collections.environment.push((name, value));
             }
             Effect::Control(control) => self.control(control),
             // Resolved at load: the rule knows whether it logs.
-            Effect::Logging(_) => {}
+            Effect::Logging(LoggingAction::Log | LoggingAction::AuditLog) => self.debug(9, || "Saving transaction to logs".to_owned()),
+            Effect::Logging(LoggingAction::NoLog | LoggingAction::NoAuditLog) => {}
+        }
+    }
+
+    fn debug_opened(&self, collection: PersistentCollection, key: Text) {
+        let key = || text(self.collections.arena.read(key));
+        match collection {
+            PersistentCollection::User => self.debug(8, || format!("User collection initiated with value: '{}'.", key())),
+            PersistentCollection::Session => self.debug(8, || format!("Session ID initiated with value: '{}'.", key())),
+            PersistentCollection::Resource => self.debug(8, || format!("RESOURCE initiated with value: '{}'.", key())),
+            PersistentCollection::Global | PersistentCollection::Ip => self.debug(5, || {
+                let name = collection.variable().name().to_ascii_lowercase();
+                format!("Collection `{name}' initialized with value: {}", key())
+            }),
         }
     }
 
     /// Does what the phase's `SecDefaultAction` says; where there is none, nothing.
     fn block(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
-        self.debug(8, || "Marking request as disruptive.".to_owned());
-        if let Some(disruptive) = &graph.defaults.at(rule.phase).disruptive {
+        if self.may_disrupt("block") {
+            self.debug(8, || "Marking request as disruptive.".to_owned());
+            if let Some(disruptive) = &graph.defaults.at(rule.phase).disruptive {
+                self.decide(graph, rule, disruptive, draft);
+            }
+        }
+    }
+
+    fn disrupt(&mut self, graph: &RuleGraph, rule: &Rule, disruptive: &Disruptive, draft: &mut Draft) {
+        // The last name is ModSecurity's own spelling: logs are searched for it.
+        if self.may_disrupt(if let Disruptive::Redirect(_) = disruptive { "redirert" } else { disruptive.name() }) {
             self.decide(graph, rule, disruptive, draft);
         }
     }
 
+    fn may_disrupt(&self, action: &str) -> bool {
+        let is_on = self.engine_mode() == EngineMode::On;
+        self.debug(4, || match is_on {
+            true => format!("Running (disruptive)     action: {action}."),
+            false => format!("Not running any disruptive action (or block): {action}. SecRuleEngine is not On."),
+        });
+        is_on
+    }
+
     fn decide(&mut self, graph: &RuleGraph, rule: &Rule, disruptive: &Disruptive, draft: &mut Draft) {
-        if self.engine_mode() != EngineMode::On {
-            return self
-                .debug(4, || format!("Not running any disruptive action (or block): {}. SecRuleEngine is not On.", disruptive.name()));
-        }
-        self.debug(4, || format!("Running (disruptive)     action: {}.", disruptive.name()));
         match disruptive {
             Disruptive::Pass => {
                 self.debug(8, || "Running action pass".to_owned());
@@ -149,7 +199,10 @@ impl Transaction {
                 self.flow.allow = Some(*scope);
             }
             Disruptive::Deny | Disruptive::Drop => {
-                self.debug(8, || format!("Running action {}", disruptive.name()));
+                self.debug(8, || match disruptive {
+                    Disruptive::Drop => "Running action drop [executing deny instead of drop.]".to_owned(),
+                    _ => "Running action deny".to_owned(),
+                });
                 let status = self.pending.status.filter(|status| *status != 200).unwrap_or(DENIED);
                 self.stop(rule, status, None, matches!(disruptive, Disruptive::Drop), draft);
             }
@@ -170,11 +223,13 @@ impl Transaction {
         self.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });
     }
 
-    /// Keeps the match of a rule that logs. An action without a message is silent unless it stops the request, as in ModSecurity v3.
+    /// Keeps the match of a rule that logs. An action without a message is silent unless it stops the request or would by default, as in
+    /// ModSecurity v3.
     fn log_match(&mut self, rule: &Rule, draft: &mut Draft) {
-        let silent = matches!(rule.test, Test::Unconditional) && draft.entry.message.is_empty() && !draft.entry.disruptive;
-        if rule.logs && !silent {
-            self.debug(9, || "Saving transaction to logs".to_owned());
+        let speaks =
+            !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
+        let silent = matches!(rule.test, Test::Unconditional) && !speaks;
+        if draft.is_kept && !silent && !rule.multi_match {
             self.matches.push(draft.entry.clone());
         }
     }
@@ -192,28 +247,16 @@ fn name(effect: &Effect) -> &'static str {
         Effect::Status(_) => "status",
         Effect::Skip(_) => "skip",
         Effect::SkipAfter(_) => "skipAfter",
-        Effect::OpenCollection { .. } => "initcol",
+        Effect::OpenCollection { collection, .. } => match collection {
+            PersistentCollection::User => "setuid",
+            PersistentCollection::Session => "setsid",
+            // ModSecurity's own spelling.
+            PersistentCollection::Resource => "setsrc",
+            PersistentCollection::Global | PersistentCollection::Ip => "initcol",
+        },
         Effect::Expire { .. } => "expirevar",
         Effect::SetEnvironment { .. } => "setenv",
         Effect::Control(_) => "ctl",
         Effect::Logging(action) => action.name(),
     }
-}
-
-/// Where a match stands in the request, in ModSecurity's notation: captures `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, transformations.
-pub fn reference(graph: &RuleGraph, selected: &Selected, arena: &Arena, findings: &Findings, chain: ChainId) -> Vec<u8> {
-    let mut text = Vec::new();
-    for (offset, length) in &findings.offsets {
-        let _ = write!(text, "o{offset},{length}");
-    }
-    if let Some(offsets) = selected.offsets {
-        let _ = write!(text, "v{},{}", offsets.value, arena.read(selected.value).len());
-    }
-    for (place, prefix) in graph.transformations.prefixes(chain).into_iter().enumerate() {
-        if let Some(step) = graph.transformations.last_step(prefix) {
-            let separator = if place == 0 { "" } else { "," };
-            let _ = write!(text, "{separator}t:{}", step.transformation.name());
-        }
-    }
-    text
 }

@@ -1,27 +1,39 @@
 //! Evaluates one rule, and the rules that are chained to it.
 
-use super::debug::shown;
+use super::Transaction;
+use super::escape::{cut, shown, text};
+use super::lookup::Respondent;
 use super::matches::RuleMatch;
+use super::question::Question;
 use super::slots::Slot;
-use super::{Transaction, effects};
 use crate::collection::{Matched, Selected, Selection, Text};
-use crate::graph::{ChainId, OperatorArgument, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, Test};
-use crate::operator::{Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use crate::graph::{ChainId, Disruptive, OperatorArgument, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, Test};
+use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use std::io::Write as _;
 use std::sync::Arc;
 
+/// The most characters of a value in the debug log.
+const LONGEST_SHOWN: usize = 80;
+
 /// A rule on its way to a log: what is known of it so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Draft {
     pub entry: RuleMatch,
     /// Whether anybody will read it.
     pub logs: bool,
+    /// Whether it will be written to the error log or the audit log.
+    pub is_kept: bool,
+    /// Entries of their own for what a rule with `multiMatch` found, kept when the whole chain matches: ModSecurity v3 logs them even when the
+    /// chain fails.
+    pub hits: Vec<RuleMatch>,
 }
 
 impl Transaction {
     /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
     pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex) {
         let Some(first) = graph.rule(starter) else { return };
-        let mut draft = Draft { entry: blank_match(first, starter), logs: first.logs || self.debugs(9) };
+        let logs = first.logs || self.debugs(7) || may_stop(graph, first);
+        let mut draft = Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new() };
         let mut matched: Vec<&Rule> = Vec::new();
         let mut at = Some(first);
         while let Some(rule) = at {
@@ -35,8 +47,8 @@ impl Transaction {
                         }
                         true
                     } else {
-                        let question = Question { targets, kind: *kind, argument, negated: *negated };
-                        self.ask(graph, rule, &question, &mut draft)
+                        let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
+                        self.ask(graph, rule, &mut question, &mut draft)
                     }
                 }
             };
@@ -52,6 +64,7 @@ impl Transaction {
             }
             at = rule.next.and_then(|next| graph.rule(next));
         }
+        self.matches.append(&mut draft.hits);
         for rule in matched.into_iter().rev() {
             self.after_match(graph, rule, first, &mut draft);
         }
@@ -72,16 +85,22 @@ impl Transaction {
     }
 
     /// Asks the operator about every value of every target.
-    fn ask(&mut self, graph: &RuleGraph, rule: &Rule, question: &Question<'_>, draft: &mut Draft) -> bool {
+    fn ask(&mut self, graph: &RuleGraph, rule: &Rule, question: &mut Question<'_>, draft: &mut Draft) -> bool {
+        if self.cannot_match(graph, rule) {
+            self.collections.matched.clear();
+            return false;
+        }
         let expanded;
-        let operator = match question.argument {
-            OperatorArgument::Compiled { operator, .. } => operator,
+        let respondent = match question.argument {
+            OperatorArgument::Compiled { operator, .. } => Respondent::Value(operator),
+            OperatorArgument::Lookup { lookup, text } => Respondent::Lookup(lookup, text),
             OperatorArgument::Template(template) => {
                 let text = self.expand(graph, Some(rule), template);
                 match Operator::compile(question.kind, &text, &[], operator_limits(graph)) {
                     Ok(operator) => {
+                        question.expanded = Some(text);
                         expanded = operator;
-                        &expanded
+                        Respondent::Value(&expanded)
                     }
                     Err(error) => {
                         self.debug(1, || format!("(Rule: {}) The expanded argument cannot be used: {error}", rule.id));
@@ -90,32 +109,60 @@ impl Transaction {
                 }
             }
         };
+        let asked = Asked { rule, question, respondent };
         self.debug(4, || question.announcement(rule));
-        let mut any = false;
-        for target in question.targets {
-            let mut selected = std::mem::take(&mut self.scratch.selected);
-            selected.clear();
-            self.select(graph, rule, target, &mut selected);
-            for value in &selected {
-                if self.is_removed_target(rule, value) {
-                    continue;
-                }
-                any |= self.ask_about(graph, rule, question, operator, value, draft);
+        let any = match (&graph.plan, rule.plan.group) {
+            (Some(plan), Some(group)) => {
+                let values = self.group_values(graph, group);
+                let every = self.debugs(4);
+                let any = values.iter().fold(false, |any, value| {
+                    let asks = every || self.may_match(plan, graph, rule, value);
+                    (asks && self.ask_unless_removed(graph, &asked, value, draft)) | any
+                });
+                self.gates.give_back(group, values);
+                any
             }
-            self.scratch.selected = selected;
-        }
+            _ => self.ask_target_by_target(graph, &asked, draft),
+        };
         self.debug(4, || format!("Rule returned {}.", u8::from(any)));
-        if !any && !self.collections.matched.is_empty() {
+        if !any {
             self.collections.matched.clear();
             self.debug(9, || "Matched vars cleaned.".to_owned());
         }
         any
     }
 
+    /// Selects the values of each target after the target before it was asked about: rules change variables while they run.
+    fn ask_target_by_target(&mut self, graph: &RuleGraph, asked: &Asked<'_>, draft: &mut Draft) -> bool {
+        let mut any = false;
+        for target in asked.question.targets {
+            let mut selected = std::mem::take(&mut self.scratch.selected);
+            selected.clear();
+            self.select(graph, asked.rule, target, &mut selected);
+            for value in &selected {
+                any |= self.ask_unless_removed(graph, asked, value, draft);
+            }
+            self.scratch.selected = selected;
+        }
+        any
+    }
+
+    fn ask_unless_removed(&mut self, graph: &RuleGraph, asked: &Asked<'_>, value: &Selected, draft: &mut Draft) -> bool {
+        !self.is_removed_target(asked.rule, value) && self.ask_about(graph, asked, value, draft)
+    }
+
     fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
         let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, Some(rule)));
-        let store = Arc::clone(&self.ground.store);
-        let selection = Selection { graph, store: store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref() };
+        let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref() };
+        if self.debugs(7) && !target.exclusions.is_empty() {
+            let mut all = Vec::new();
+            self.collections.select(&Target { exclusions: Vec::new(), ..target.clone() }, &selection, &mut all);
+            for key in all.iter().filter_map(|value| value.label.key()).map(|key| self.collections.arena.read(key)) {
+                if target.excludes(key) {
+                    self.debug(7, || format!("Excluding key: {} from target value.", text(key)));
+                }
+            }
+        }
         self.collections.select(target, &selection, selected);
     }
 
@@ -139,95 +186,107 @@ impl Transaction {
     }
 
     /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
-    fn ask_about(
-        &mut self,
-        graph: &RuleGraph,
-        rule: &Rule,
-        question: &Question<'_>,
-        operator: &Operator,
-        value: &Selected,
-        draft: &mut Draft,
-    ) -> bool {
+    fn ask_about(&mut self, graph: &RuleGraph, asked: &Asked<'_>, value: &Selected, draft: &mut Draft) -> bool {
+        let rule = asked.rule;
         if !rule.multi_match {
             let slot = self.transformed(graph, value.value, rule.transformations);
             self.debug_transformations(graph, rule, value.value);
-            return self.test(graph, rule, question, operator, value, slot.value, rule.transformations, draft);
+            return self.test(graph, asked, value, Step { value: slot.value, chain: rule.transformations }, draft);
         }
-        let mut any = self.test(graph, rule, question, operator, value, value.value, ChainId::EMPTY, draft);
-        let mut tested = value.value;
-        for prefix in graph.transformations.prefixes(rule.transformations) {
-            let slot = self.transformed(graph, value.value, prefix);
-            if slot.counted && slot.value != tested {
-                tested = slot.value;
-                any |= self.test(graph, rule, question, operator, value, slot.value, prefix, draft);
+        let mut steps = vec![Step { value: value.value, chain: ChainId::EMPTY }];
+        let mut last = value.value;
+        for chain in graph.transformations.prefixes(rule.transformations) {
+            let slot = self.transformed(graph, value.value, chain);
+            if slot.counted && slot.value != last {
+                last = slot.value;
+                steps.push(Step { value: slot.value, chain });
             }
+            self.debug_transformation(graph, rule, chain, slot, steps.len() - 1);
         }
-        any
+        self.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
+        steps.into_iter().fold(false, |any, step| self.test(graph, asked, value, step, draft) | any)
     }
 
     fn transformed(&mut self, graph: &RuleGraph, value: Text, chain: ChainId) -> Slot {
         self.slots.value(graph, &mut self.collections.arena, value, chain)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn test(
-        &mut self,
-        graph: &RuleGraph,
-        rule: &Rule,
-        question: &Question<'_>,
-        operator: &Operator,
-        selected: &Selected,
-        value: Text,
-        chain: ChainId,
-        draft: &mut Draft,
-    ) -> bool {
+    fn test(&mut self, graph: &RuleGraph, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut Draft) -> bool {
+        let Asked { rule, question, respondent } = asked;
         self.debug(9, || {
             let mut name = Vec::new();
             selected.label.write(&self.collections.arena, &mut name);
-            format!("Target value: \"{}\" (Variable: {})", shown(self.collections.arena.read(value), 80), String::from_utf8_lossy(&name))
+            format!("Target value: \"{}\" (Variable: {})", shown(self.collections.arena.read(step.value), LONGEST_SHOWN), text(&name))
         });
         let mut findings = std::mem::take(&mut self.scratch.findings);
         findings.clear();
         let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
-        let found = operator.evaluate(self.collections.arena.read(value), wanted, &mut findings);
+        let found = match *respondent {
+            Respondent::Value(operator) => operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings),
+            Respondent::Lookup(lookup, text) => self.look_up(graph, lookup, text, step.value, &mut findings),
+        };
         if findings.limit_exceeded {
             self.limit_exceeded(rule, question);
         }
+        if self.debugs(4)
+            && let Some((level, message)) = question.finding(found, self.collections.arena.read(step.value), &findings)
+        {
+            self.debug(level, || message);
+        }
         if found && rule.capture {
-            self.capture(graph, question.kind, value, &findings);
+            self.capture(graph, question.kind, step.value, &findings);
         }
         let is_match = found != question.negated;
         if is_match {
             let name = selected.label.store(&mut self.collections.arena);
             if draft.logs {
-                let references = effects::reference(graph, selected, &self.collections.arena, &findings, chain);
-                draft.entry.reference.extend_from_slice(&references);
+                self.refer(graph, rule, selected, step.chain, &findings, &mut draft.entry.reference);
                 draft.entry.detail = question.detail(self.collections.arena.read(name), self.collections.arena.read(selected.value));
             }
-            self.collections.matched.push(Matched { name, value });
+            self.collections.matched.push(Matched { name, value: step.value });
             self.debug(9, || "Matched vars updated.".to_owned());
             self.assign_all(graph, rule);
+            if rule.multi_match {
+                self.log_one_of_many(graph, rule, draft);
+            }
         }
         self.scratch.findings = findings;
         is_match
     }
 
+    /// Where a match stands in the request, in ModSecurity's notation: what was found `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
+    /// transformations; with `multiMatch` the last.
+    fn refer(&self, graph: &RuleGraph, rule: &Rule, selected: &Selected, chain: ChainId, findings: &Findings, reference: &mut Vec<u8>) {
+        for (offset, length) in &findings.offsets {
+            // Writing to memory does not fail.
+            let _ = write!(reference, "o{offset},{length}");
+        }
+        self.collections.write_origins(selected, reference);
+        let steps = graph.transformations.prefixes(chain);
+        let first = if rule.multi_match { steps.len().saturating_sub(1) } else { 0 };
+        for (place, step) in steps.into_iter().skip(first).enumerate() {
+            let separator = if place == 0 { "" } else { "," };
+            let _ = write!(reference, "{separator}t:{}", rule.transformation_name(&graph.transformations, step));
+        }
+    }
+
     /// Stores what the operator captured in TX. As in ModSecurity v3 groups of earlier matches stay where this one has none.
     fn capture(&mut self, graph: &RuleGraph, kind: OperatorKind, value: Text, findings: &Findings) {
         for capture in &findings.captures {
-            let text = match &capture.value {
-                crate::operator::CapturedValue::Input(range) => value.part(range.start, range.len()),
-                crate::operator::CapturedValue::Text(text) => self.collections.arena.store(text),
+            let value = match &capture.value {
+                CapturedValue::Input(range) => value.part(range.start, range.len()),
+                CapturedValue::Text(text) => self.collections.arena.store(text),
             };
             let slot = self.collections.tx.find_or_make(&graph.tx_names, capture.index.to_string().as_bytes());
-            self.collections.tx.write(slot, Some(text));
+            self.collections.tx.write(slot, Some(value));
             self.debug(7, || {
                 let what = match kind {
                     OperatorKind::Rx | OperatorKind::RxGlobal => "regex subexpression".to_owned(),
                     OperatorKind::Pm | OperatorKind::PmFromFile => "pm match".to_owned(),
+                    OperatorKind::Rbl => "RXL match".to_owned(),
                     other => format!("{} match", other.log_name()),
                 };
-                format!("Added {what} TX.{}: {}", capture.index, shown(self.collections.arena.read(text), usize::MAX))
+                format!("Added {what} TX.{}: {}", capture.index, text(self.collections.arena.read(value)))
             });
         }
     }
@@ -241,69 +300,53 @@ impl Transaction {
             let slot = self.collections.tx.find_or_make(&graph.tx_names, key.as_bytes());
             self.collections.tx.write(slot, Some(one));
         }
-        self.debug(3, || format!("(Rule: {}) rx: regex error 'MATCH_LIMIT' for pattern '{}'", rule.id, question.argument_text()));
+        self.debug(3, || format!("(Rule: {}) rx: regex error 'MATCH_LIMIT' for pattern '{}'", rule.id, text(question.argument_bytes())));
     }
 
     fn debug_transformations(&mut self, graph: &RuleGraph, rule: &Rule, original: Text) {
         if !self.debugs(9) {
             return;
         }
-        for (place, prefix) in graph.transformations.prefixes(rule.transformations).into_iter().enumerate() {
-            let slot = self.transformed(graph, original, prefix);
-            let name = graph.transformations.last_step(prefix).map_or("", |step| step.transformation.name());
-            self.debug(9, || format!(" T ({place}) t:{name}: \"{}\"", shown(self.collections.arena.read(slot.value), 80)));
+        for chain in graph.transformations.prefixes(rule.transformations) {
+            let slot = self.transformed(graph, original, chain);
+            self.debug_transformation(graph, rule, chain, slot, 0);
         }
     }
+
+    /// The value after a transformation; `changes` counts those that the rule looks at besides the original.
+    fn debug_transformation(&self, graph: &RuleGraph, rule: &Rule, chain: ChainId, slot: Slot, changes: usize) {
+        self.debug(9, || {
+            let name = rule.transformation_name(&graph.transformations, chain);
+            format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(self.collections.arena.read(slot.value), LONGEST_SHOWN)))
+        });
+    }
+}
+
+/// A rule that asks.
+struct Asked<'a> {
+    rule: &'a Rule,
+    question: &'a Question<'a>,
+    respondent: Respondent<'a>,
+}
+
+/// A value that is tested, and the transformations it went through.
+#[derive(Clone, Copy)]
+struct Step {
+    value: Text,
+    chain: ChainId,
+}
+
+/// Whether a rule, or one that is chained to it, may stop the request, so that the intervention needs to say why.
+fn may_stop(graph: &RuleGraph, first: &Rule) -> bool {
+    let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
+    let chain = std::iter::successors(Some(first), |rule| rule.next.and_then(|next| graph.rule(next)));
+    let mut of_rules =
+        chain.flat_map(|rule| rule.disruptive.iter().chain(rule.updated.iter().filter_map(|updated| updated.disruptive.as_ref())));
+    of_rules.any(stops) || graph.defaults.at(first.phase).disruptive.as_ref().is_some_and(stops)
 }
 
 fn operator_limits(graph: &RuleGraph) -> OperatorLimits {
     graph.settings.match_limit.map_or_else(OperatorLimits::default, |pattern_steps| OperatorLimits { pattern_steps })
-}
-
-/// What a rule asks.
-struct Question<'a> {
-    targets: &'a [Target],
-    kind: OperatorKind,
-    argument: &'a OperatorArgument,
-    negated: bool,
-}
-
-impl Question<'_> {
-    fn argument_text(&self) -> &str {
-        match self.argument {
-            OperatorArgument::Compiled { text, .. } => text,
-            OperatorArgument::Template(template) => template.source(),
-        }
-    }
-
-    fn announcement(&self, rule: &Rule) -> String {
-        let targets: Vec<String> = self.targets.iter().map(ToString::to_string).collect();
-        let (id, name, targets) = (rule.id, self.kind.log_name(), targets.join("|"));
-        match self.argument_text() {
-            "" => format!("(Rule: {id}) Executing operator \"{name} against {targets}."),
-            argument => format!("(Rule: {id}) Executing operator \"{name}\" with param \"{argument}\" against {targets}."),
-        }
-    }
-
-    /// What matched what, as the error log words it.
-    fn detail(&self, name: &[u8], value: &[u8]) -> Vec<u8> {
-        let parameter = self.argument_text().as_bytes();
-        let mut text = Vec::with_capacity(128);
-        for part in [
-            b"Matched \"Operator `".as_slice(),
-            self.kind.log_name().as_bytes(),
-            b"' with parameter `",
-            parameter.get(..200).unwrap_or(parameter),
-            b"' against variable `",
-            name,
-            b"' (Value: `",
-            value.get(..100).unwrap_or(value),
-            b"' )",
-        ] {
-            text.extend_from_slice(part);
-        }
-        text
-    }
 }
 
 fn blank_match(rule: &Rule, index: RuleIndex) -> RuleMatch {

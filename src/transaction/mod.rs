@@ -6,11 +6,16 @@ mod audit;
 mod control;
 mod debug;
 mod effects;
+pub mod escape;
 mod evaluate;
 mod expand;
 mod facts;
+mod gates;
+mod lookup;
 mod matches;
 mod phases;
+mod planned;
+mod question;
 mod request;
 mod request_body;
 mod response;
@@ -26,8 +31,10 @@ pub use verdict::{Intervention, Verdict};
 use crate::collection::{Collections, NO_SEVERITY, Selected, Text};
 use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph};
 use crate::operator::Findings;
+use crate::resolver::Resolver;
 use crate::store::Store;
 use control::Overrides;
+use gates::Gates;
 use slots::Slots;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -40,6 +47,8 @@ pub struct Ground {
     pub graph: Arc<RuleGraph>,
     /// Where persistent collections are kept.
     pub store: Arc<dyn Store>,
+    /// Who looks up names in the DNS.
+    pub resolver: Arc<dyn Resolver>,
     /// Where debug messages go, if anywhere.
     pub debug_log: Option<Arc<dyn DebugLog>>,
     /// Where transactions are written down, if anywhere.
@@ -55,6 +64,7 @@ pub struct Transaction {
     ground: Ground,
     collections: Collections,
     slots: Slots,
+    gates: Gates,
     matches: Vec<RuleMatch>,
     flow: Flow,
     overrides: Overrides,
@@ -105,6 +115,7 @@ impl Transaction {
             ground,
             collections,
             slots: Slots::default(),
+            gates: Gates::default(),
             matches: Vec::new(),
             flow: Flow::default(),
             overrides: Overrides::default(),

@@ -21,7 +21,9 @@ impl Transaction {
             });
         }
         self.flow.allow = None;
-        for step in steps {
+        self.gates.begin_phase();
+        let mut place = 0;
+        while let Some(step) = steps.get(self.jump(&graph, phase, &mut place, steps.len())) {
             match step {
                 Step::Marker(marker) => {
                     if self.flow.skip_after == Some(*marker) {
@@ -41,6 +43,17 @@ impl Transaction {
                 }
             }
         }
+    }
+
+    /// The place of the next step, behind which `place` then stands: at the marker that is looked for, or behind the end where it is in no later place of this phase. While a debug log
+    /// names every rule that is passed over, none is jumped over.
+    fn jump(&self, graph: &RuleGraph, phase: Phase, place: &mut usize, end: usize) -> usize {
+        let next = match (self.flow.skip_after, &graph.plan) {
+            (Some(marker), Some(plan)) if !self.debugs(9) => plan.marker(phase, marker).filter(|found| *found >= *place).unwrap_or(end),
+            _ => *place,
+        };
+        *place = next + 1;
+        next
     }
 
     fn is_passed_over(&mut self, graph: &RuleGraph, rule: &Rule) -> bool {

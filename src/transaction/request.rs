@@ -1,7 +1,9 @@
 //! The connection, the request line and the request headers.
 
+use super::debug::shown_limit;
+use super::escape::text;
 use super::{Transaction, Verdict};
-use crate::collection::{Argument, ArgumentOrigin, Entry, Offsets};
+use crate::collection::{Argument, ArgumentOrigin, Entry, Offsets, Places};
 use crate::graph::{BodyProcessor, Phase};
 use crate::http::content_type::{FormType, form_type};
 use crate::http::request_target::{RequestTarget, request_line, request_protocol};
@@ -26,9 +28,9 @@ impl Transaction {
         self.debug(4, || "Starting phase URI. (SecRules 0 + 1/2)".to_owned());
         let split = RequestTarget::new(target);
         let separator = self.ground.graph.settings.separator();
-        let query_offset = method.len() + 1 + split.query_string_offset().unwrap_or(0);
         let decoded: Vec<_> =
             split.query_string().map(|query| arguments::split(query, separator).map(|raw| raw.decode()).collect()).unwrap_or_default();
+        let sent = target.split(|byte| *byte == b'#').next().unwrap_or(target);
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
         scalars.request_method = arena.store(method);
@@ -39,8 +41,12 @@ impl Transaction {
         scalars.query_string = arena.store(split.query_string().unwrap_or_default());
         scalars.request_protocol = arena.store(&request_protocol(version));
         scalars.request_line = arena.store(&request_line(method, target, version));
+        let path = split.query_string_offset().map_or(sent.len(), |query| query.saturating_sub(1));
+        let end = scalars.request_line.len() + 1;
+        self.collections.places = Places { end, query: method.len() + 1 + path + 1, target: sent.len(), path, body_processor: 0 };
+        let query = self.collections.places.query;
         for argument in &decoded {
-            let offsets = Offsets { name: query_offset + argument.offset, value: query_offset + argument.value_offset() };
+            let offsets = Offsets { name: query + argument.offset, value: query + argument.value_offset() };
             let entry = self.collections.entry(&argument.name, &argument.value, offsets);
             self.flag_encoding(argument.invalid_encoding);
             self.add_argument(ArgumentOrigin::Query, entry);
@@ -51,7 +57,10 @@ impl Transaction {
 
     /// A request header.
     pub fn add_request_header(&mut self, name: &[u8], value: &[u8]) {
-        let entry = self.collections.entry(name, value, Offsets::default());
+        let name_offset = self.collections.places.end;
+        let value_offset = name_offset + name.len() + ": ".len();
+        self.collections.places.end = value_offset + value.len() + 1;
+        let entry = self.collections.entry(name, value, Offsets { name: name_offset, value: value_offset });
         self.collections.request_headers.push(entry);
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
@@ -59,7 +68,7 @@ impl Transaction {
             for cookie in cookies::parse(value) {
                 let name = entry.value.part(cookie.name_offset, cookie.name.len());
                 let value = entry.value.part(cookie.value_offset(), cookie.value.len());
-                let offsets = Offsets { name: cookie.name_offset, value: cookie.value_offset() };
+                let offsets = Offsets { name: value_offset + cookie.name_offset, value: value_offset + cookie.value_offset() };
                 self.collections.cookies.push(Entry { name, value, offsets });
             }
         } else if name.eq_ignore_ascii_case(b"content-type") {
@@ -70,6 +79,7 @@ impl Transaction {
             if let Some(processor) = processor {
                 self.body_processor = Some(processor);
                 scalars.body_processor = arena.store(processor.name().as_bytes());
+                self.collections.places.body_processor = value_offset;
             }
         } else if name.eq_ignore_ascii_case(b"host") {
             scalars.server_name = arena.store(host::server_name(value));
@@ -92,7 +102,7 @@ impl Transaction {
     pub(super) fn add_argument(&mut self, origin: ArgumentOrigin, entry: Entry) -> bool {
         let limit = self.ground.graph.settings.arguments_limit;
         if let Some(limit) = limit.filter(|limit| self.collections.arguments.len() >= *limit) {
-            self.debug(4, || format!("Skipping request argument, over limit ({limit})"));
+            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(limit))));
             return false;
         }
         self.debug_argument(origin_name(origin), entry);
@@ -102,8 +112,8 @@ impl Transaction {
 
     pub(super) fn debug_argument(&self, origin: &str, entry: Entry) {
         self.debug(4, || {
-            let shown = |text| String::from_utf8_lossy(self.collections.arena.read(text)).into_owned();
-            format!("Adding request argument ({origin}): name \"{}\", value \"{}\"", shown(entry.name), shown(entry.value))
+            let (name, value) = (text(self.collections.arena.read(entry.name)), text(self.collections.arena.read(entry.value)));
+            format!("Adding request argument ({origin}): name \"{name}\", value \"{value}\"")
         });
     }
 

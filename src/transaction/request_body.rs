@@ -1,5 +1,6 @@
 //! The request body: gathered up to its limit, read by its processor, then judged.
 
+use super::debug::shown_limit;
 use super::verdict::Intervention;
 use super::{Transaction, Verdict, uploads};
 use crate::body::json::{self, JsonLimits};
@@ -19,9 +20,9 @@ impl Transaction {
     /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
     pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
         let settings = &self.ground.graph.settings;
-        let limit = settings.request_body_limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        let space = limit.saturating_sub(self.collections.arena.request_body().len());
-        self.debug(9, || format!("Appending request body: {} bytes. Limit set to: {limit}", chunk.len()));
+        let limit = settings.request_body_limit.filter(|limit| *limit > 0);
+        let space = limit.unwrap_or(usize::MAX).saturating_sub(self.collections.arena.request_body().len());
+        self.debug(9, || format!("Appending request body: {} bytes. Limit set to: {}", chunk.len(), shown_limit(limit)));
         if chunk.len() <= space {
             self.collections.arena.append_request_body(chunk);
             return Verdict::Pass;
@@ -124,7 +125,7 @@ impl Transaction {
     }
 
     fn too_long(&mut self, limit: usize) {
-        self.debug(5, || format!("{TOO_LONG} Limit: {limit}"));
+        self.debug(5, || format!("{TOO_LONG} Limit: {}", shown_limit(Some(limit))));
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
         let one = arena.store(b"1");
@@ -135,11 +136,13 @@ impl Transaction {
 
     fn read_form(&mut self) {
         let separator = self.ground.graph.settings.separator();
+        self.collections.places.end += 1;
+        let begin = self.collections.places.end;
         let entries: Vec<(Entry, bool)> = self.collections.arena.with_request_body(|arena, body| {
             let arguments = urlencoded::arguments(body.bytes(), separator);
             arguments
                 .map(|argument| {
-                    let offsets = Offsets { name: argument.offset, value: argument.value_offset() };
+                    let offsets = Offsets { name: begin + argument.offset, value: begin + argument.value_offset() };
                     (body_entry(arena, body, &argument.name, &argument.value, offsets), argument.invalid_encoding)
                 })
                 .collect()
@@ -162,7 +165,7 @@ impl Transaction {
                     return ControlFlow::Break(());
                 }
                 room -= 1;
-                entries.push(body_entry(arena, body, name, &value, Offsets::default()));
+                entries.push(body_entry(arena, body, name, &value, Offsets { name: 0, value: name.len() + 1 }));
                 ControlFlow::Continue(())
             })
         });
@@ -170,16 +173,21 @@ impl Transaction {
             self.add_argument(ArgumentOrigin::Json, entry);
         }
         if room == 0 && result.is_err() {
-            self.debug(4, || format!("Skipping request argument, over limit ({limit})"));
+            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(limit))));
         }
         result.map_err(BodyError::from)
     }
 
     fn read_xml(&mut self) -> Result<(), BodyError> {
+        self.debug(4, || "XML: Initialising parser.".to_owned());
         let parsed = self
             .collections
             .arena
             .with_request_body(|_, body| XmlDocument::parse(body.bytes(), &XmlLimits::default()).map(XmlDocument::into_static));
+        self.debug(4, || format!("XML: Parsing complete (well_formed {}).", u8::from(parsed.is_ok())));
+        if parsed.is_err() {
+            self.debug(4, || "XML: Failed parsing document.".to_owned());
+        }
         self.collections.xml = Some(parsed?);
         Ok(())
     }
@@ -189,13 +197,13 @@ impl Transaction {
         let files = settings.upload_file_limit.filter(|_| uploads::are_written(settings)).unwrap_or(usize::MAX);
         let limits = MultipartLimits { files, ..MultipartLimits::default() };
         let content_type = self.collections.request_header(b"content-type").map(|value| self.collections.arena.read(value).to_vec());
-        let mut found = FoundParts::default();
+        let mut found = FoundParts { begin: self.collections.places.end + 1, ..FoundParts::default() };
         self.collections.arena.with_request_body(|arena, body| {
             let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits);
             found.take(arena, body, &multipart);
         });
-        for note in std::mem::take(&mut found.notes) {
-            self.debug(4, || note);
+        for (level, note) in std::mem::take(&mut found.notes) {
+            self.debug(level, || note);
         }
         for entry in std::mem::take(&mut found.fields) {
             self.debug_argument("BODY", entry);
@@ -268,37 +276,32 @@ impl Transaction {
         self.collections.scalars.argument_sizes = self.collections.arena.store(format!("{sum}.000000").as_bytes());
     }
 
+    /// REQUEST_BODY and its length.
+    ///
+    /// A body that was read as XML is in XML only, unless `ctl:forceRequestBodyVariable` asks for it, as in ModSecurity v2: rules that look at
+    /// the raw body too would take names of elements for content, which the CRS's own tests forbid. v3 always fills the variable.
     fn fill_body_variables(&mut self) {
         let body = self.collections.arena.request_body();
-        let headers = self.collections.request_headers.clone();
-        let line = self.collections.arena.read(self.collections.scalars.request_line).to_vec();
-        let mut full = line;
-        full.extend_from_slice(b"\n\n");
-        for header in &headers {
-            full.extend_from_slice(self.collections.arena.read(header.name));
-            full.extend_from_slice(b": ");
-            full.extend_from_slice(self.collections.arena.read(header.value));
-            full.push(b'\n');
-        }
-        full.push(b'\n');
-        full.extend_from_slice(self.collections.arena.read(body));
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
-        scalars.full_request = arena.store(&full);
-        scalars.full_request_length = arena.store(full.len().to_string().as_bytes());
-        scalars.request_body = body;
+        if self.collections.xml.is_none() || self.overrides.force_request_body {
+            scalars.request_body = body;
+        }
         scalars.request_body_length = arena.store(body.len().to_string().as_bytes());
+        self.collections.request_is_complete = true;
     }
 }
 
 /// What a multipart body held, as values.
 #[derive(Default)]
 struct FoundParts {
+    /// Where the body begins, for log references.
+    begin: usize,
     fields: Vec<Entry>,
     files: Vec<UploadedFile>,
     headers: Vec<Entry>,
     names: Vec<Entry>,
-    notes: Vec<String>,
+    notes: Vec<(u8, String)>,
     flags: MultipartFlags,
     strict_error: bool,
     bytes_without_files: usize,
@@ -307,20 +310,21 @@ struct FoundParts {
 
 impl FoundParts {
     fn take(&mut self, arena: &mut Arena, body: BodyView<'_>, multipart: &Multipart<'_>) {
-        self.notes = multipart.notes.iter().map(ToString::to_string).collect();
+        self.notes = multipart.notes.iter().map(|note| (note.level(), note.to_string())).collect();
         self.flags = multipart.flags;
         self.strict_error = multipart.strict_error();
         self.bytes_without_files = multipart.bytes_without_files;
         self.error = multipart.error.clone().map(BodyError::from);
         for part in &multipart.parts {
             let name = body.text(&part.name, arena);
-            self.names.push(Entry { name, value: name, offsets: Offsets { name: part.name_offset, value: part.name_offset } });
+            let name_offset = self.begin + part.name_offset;
+            self.names.push(Entry { name, value: name, offsets: Offsets { name: name_offset, value: name_offset } });
             if !part.closed {
                 continue;
             }
             for header in &part.headers {
                 let value = body.text(&header.line, arena);
-                self.headers.push(Entry { name, value, offsets: Offsets { name: part.name_offset, value: header.offset } });
+                self.headers.push(Entry { name, value, offsets: Offsets { name: name_offset, value: self.begin + 1 + header.offset } });
             }
             if !multipart.complete {
                 continue;
@@ -328,15 +332,27 @@ impl FoundParts {
             let content = body.bytes().get(part.content.clone()).unwrap_or_default();
             match &part.file_name {
                 Some(file_name) => {
-                    let offsets = Offsets { name: part.name_offset, value: part.file_name_offset };
+                    let offsets = Offsets { name: name_offset, value: self.begin + part.file_name_offset };
+                    let content_offset = self.begin + part.content.start;
                     let file_name = body.text(file_name, arena);
                     let size = content.len() as u64;
                     let content = body.text(content, arena);
-                    self.files.push(UploadedFile { field: name, name: file_name, size, path: Text::EMPTY, content, offsets });
+                    self.files.push(UploadedFile {
+                        field: name,
+                        name: file_name,
+                        size,
+                        path: Text::EMPTY,
+                        content,
+                        offsets,
+                        content_offset,
+                    });
                 }
                 None => {
                     let value = body.text(content, arena);
-                    self.fields.push(Entry { name, value, offsets: Offsets { name: part.name_offset, value: part.content.start } });
+                    // As in ModSecurity v3 the name is taken to stand right before its value.
+                    let value_offset = self.begin + part.content.start;
+                    let offsets = Offsets { name: value_offset.saturating_sub(name.len() + 1), value: value_offset };
+                    self.fields.push(Entry { name, value, offsets });
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! The response: status, headers and body.
 
+use super::debug::shown_limit;
+use super::escape::text;
 use super::{Transaction, Verdict};
 use crate::collection::Offsets;
 use crate::graph::{LimitAction, Phase};
@@ -8,7 +10,8 @@ use crate::http::content_type::media_type;
 impl Transaction {
     /// A response header.
     pub fn add_response_header(&mut self, name: &[u8], value: &[u8]) {
-        let entry = self.collections.entry(name, value, Offsets::default());
+        let end = self.collections.places.end;
+        let entry = self.collections.entry(name, value, Offsets { name: end, value: end });
         self.collections.response_headers.push(entry);
         if name.eq_ignore_ascii_case(b"content-type") {
             self.collections.scalars.response_content_type = self.collections.arena.store(media_type(value));
@@ -33,20 +36,29 @@ impl Transaction {
 
     /// Whether the response body will be judged, so that a host need not gather one that nobody reads.
     pub fn wants_response_body(&self) -> bool {
-        let settings = &self.ground.graph.settings;
+        self.ground.graph.settings.response_body_access == Some(true) && self.inspects_response_type()
+    }
+
+    fn inspects_response_type(&self) -> bool {
         let media_type = self.collections.arena.read(self.collections.scalars.response_content_type);
-        settings.response_body_access == Some(true) && settings.inspects_response_type(media_type)
+        self.ground.graph.settings.inspects_response_type(media_type)
+    }
+
+    fn uninspected_type(&self) -> String {
+        let media_type = text(self.collections.arena.read(self.collections.scalars.response_content_type));
+        format!("Response Content-Type is {media_type}. It is not marked to be inspected.")
     }
 
     /// A chunk of the response body. What is beyond the limit is dropped, and the settings say what happens then.
     pub fn append_response_body(&mut self, chunk: &[u8]) -> Verdict {
-        if !self.wants_response_body() {
+        if !self.inspects_response_type() {
+            self.debug(4, || format!("Not appending response body. {}", self.uninspected_type()));
             return Verdict::Pass;
         }
         let settings = &self.ground.graph.settings;
-        let limit = settings.response_body_limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        let space = limit.saturating_sub(self.collections.arena.response_body().len());
-        self.debug(9, || format!("Appending response body: {} bytes. Limit set to: {limit}", chunk.len()));
+        let limit = settings.response_body_limit.filter(|limit| *limit > 0);
+        let space = limit.unwrap_or(usize::MAX).saturating_sub(self.collections.arena.response_body().len());
+        self.debug(9, || format!("Appending response body: {} bytes. Limit set to: {}", chunk.len(), shown_limit(limit)));
         if chunk.len() <= space {
             self.collections.arena.append_response_body(chunk);
             return Verdict::Pass;
@@ -77,9 +89,10 @@ impl Transaction {
             return self.take_verdict();
         }
         if !self.wants_response_body() {
-            self.debug(5, || {
-                let media_type = self.lossy(self.collections.scalars.response_content_type);
-                format!("Response Content-Type is {media_type}. It is not marked to be inspected.")
+            self.debug(5, || self.uninspected_type());
+            self.debug(8, || {
+                let listed = self.ground.graph.settings.response_body_types.iter().map(|listed| format!("{listed} "));
+                format!("Content-Type(s) marked to be inspected: {}", listed.collect::<String>())
             });
             return self.take_verdict();
         }

@@ -23,7 +23,7 @@ pub enum Control {
     AuditEngine,
     /// Which parts the audit log holds.
     AuditLogParts,
-    /// Whether REQUEST_BODY is filled; here it always is.
+    /// Whether REQUEST_BODY holds a body that was read as XML.
     ForceRequestBodyVariable,
     /// Whether phase 2 runs.
     RequestBodyAccess,

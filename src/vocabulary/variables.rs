@@ -96,7 +96,7 @@ variables! {
     FilesSizes "FILES_SIZES" Collection "Sizes of uploaded files in bytes."
     FilesTmpContent "FILES_TMP_CONTENT" Collection "Contents of uploaded files, where they are kept."
     FilesTmpNames "FILES_TMPNAMES" Collection "Paths under which uploaded files are kept."
-    FullRequest "FULL_REQUEST" Scalar "Request line, headers and body."
+    FullRequest "FULL_REQUEST" Scalar "Request headers and body; as in ModSecurity v3 without the request line."
     FullRequestLength "FULL_REQUEST_LENGTH" Scalar "The length of FULL_REQUEST in bytes."
     Geo "GEO" Collection "What the last @geoLookup found."
     Global "GLOBAL" Collection "Variables shared by all requests."

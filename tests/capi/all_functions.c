@@ -146,7 +146,7 @@ static void rule_sets(void) {
     CHECK(strstr(error, "Rules error. File: <<reference missing or not informed>>. Line: 1. Column: 9. Invalid input:  SecThing") == error);
     msc_rules_error_cleanup(error);
     error = NULL;
-    CHECK(msc_rules_add(rules, "SecAction \"id:3,phase:1\"", &error) == -1 && strstr(error, "Rule id: 3 is duplicated") == error);
+    CHECK(msc_rules_add(rules, "SecRule ARGS a \"id:3,phase:1\"", &error) == -1 && strstr(error, "Rule id: 3 is duplicated") == error);
     free((void *)error);
     error = NULL;
     CHECK(msc_rules_add(rules, "SecAction \"id:6,phase:1\"", &error) == 1 && error == NULL);
@@ -160,7 +160,7 @@ static void rule_sets(void) {
     CHECK(msc_rules_add_remote(rules, "key", "https://example.com/rules", &error) == -1 && strstr(error, "https://example.com/rules") != NULL);
     msc_rules_error_cleanup(error);
     error = NULL;
-    CHECK(msc_rules_add(others, "SecAction \"id:10,phase:1\"", NULL) == 1);
+    CHECK(msc_rules_add(others, "SecRule ARGS a \"id:10,phase:1\"", NULL) == 1);
     CHECK(msc_rules_merge(rules, others, &error) == 1 && error == NULL);
     CHECK(msc_rules_merge(rules, others, &error) == -1 && strstr(error, "Rule id: 10 is duplicated") == error);
     msc_rules_error_cleanup(error);

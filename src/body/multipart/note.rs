@@ -158,6 +158,27 @@ impl Display for Warning {
     }
 }
 
+impl Note<'_> {
+    /// The level of v3's debug log that the note belongs to.
+    pub fn level(&self) -> u8 {
+        match self {
+            Note::Error(_) => 1,
+            Note::PartSkipped { .. } => 3,
+            Note::Warning(_)
+            | Note::DataBefore
+            | Note::DataAfter { .. }
+            | Note::DuplicateHeader { .. }
+            | Note::DuplicateName { .. }
+            | Note::DuplicateFileName(_)
+            | Note::DuplicateExtendedFileName(_)
+            | Note::OnlyExtendedFileName(_)
+            | Note::BoundaryInPart
+            | Note::FinalBoundaryInPart => 4,
+            _ => 9,
+        }
+    }
+}
+
 impl Display for Note<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Note::Error(error) = self {

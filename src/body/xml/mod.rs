@@ -3,8 +3,10 @@
 mod dtd;
 mod encoding;
 mod guard;
+mod schema;
 
 pub use dtd::{Dtd, DtdError};
+pub use schema::{Schema, SchemaError};
 
 use std::borrow::Cow;
 

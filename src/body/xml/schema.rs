@@ -2,9 +2,10 @@
 
 use super::{XmlDocument, XmlLimits, encoding, parse_tree};
 use explain::Explainer;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use uppsala::dom::Document;
+use uppsala::dom::{Document, NodeId};
 use uppsala::xsd::{XS_NAMESPACE, XsdValidator};
 
 mod explain;
@@ -33,6 +34,9 @@ pub struct Schema {
 /// The longest document whose errors are put into libxml2's words: finding their places takes as long as the document is, for each.
 const LONGEST_EXPLAINED: usize = 64 << 10;
 
+/// How deeply the elements of a document may be nested: the validator takes a part of the stack for each level.
+const DEEPEST: usize = 100;
+
 impl Schema {
     /// Reads a schema. What it includes or imports is read from files in `folder` and below; without one it is left out.
     ///
@@ -51,10 +55,10 @@ impl Schema {
         Ok(Self { validator, tree })
     }
 
-    /// Whether a document conforms.
+    /// Whether a document conforms. One with more than 100 levels of elements does not, since it cannot be checked.
     #[must_use]
     pub fn accepts(&self, document: &XmlDocument<'_>) -> bool {
-        self.validator.validate(&document.tree).is_empty()
+        !is_too_deep(&document.tree) && self.validator.validate(&document.tree).is_empty()
     }
 
     /// What is wrong with a document, at most `most` things, in libxml2's words where they are known; `body` is the document's text.
@@ -62,6 +66,9 @@ impl Schema {
     /// Takes longer than [`Schema::accepts`]: for those who read logs.
     #[must_use]
     pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], most: usize) -> Vec<String> {
+        if is_too_deep(&document.tree) {
+            return vec![format!("The document has more than {DEEPEST} levels of elements.")];
+        }
         let errors = self.validator.validate(&document.tree);
         let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= most);
         let placed = placed.and_then(|text| Some((text, parse_tree(text, &document.limits).ok()?)));
@@ -70,6 +77,17 @@ impl Schema {
             None => errors.into_iter().take(most).map(|error| error.message).collect(),
         }
     }
+}
+
+fn is_too_deep(tree: &Document<'_>) -> bool {
+    // Parents come before their children.
+    let mut levels: HashMap<NodeId, usize> = HashMap::new();
+    tree.descendants(tree.root()).into_iter().filter(|node| tree.element(*node).is_some()).any(|node| {
+        let above = tree.parent(node).and_then(|parent| levels.get(&parent)).copied().unwrap_or(0);
+        let level = above.saturating_add(1);
+        levels.insert(node, level);
+        level > DEEPEST
+    })
 }
 
 impl fmt::Debug for Schema {

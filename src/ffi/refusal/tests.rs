@@ -1,5 +1,6 @@
 use super::super::loads::UNNAMED;
 use super::*;
+use crate::source::Memory;
 use crate::waf::Waf;
 
 fn refused(rules: &str) -> String {
@@ -23,6 +24,19 @@ fn what_cannot_be_read_is_shown_to_the_end_of_its_line() {
 }
 
 #[test]
+fn actions_that_are_followed_by_something_are_what_is_wrong() {
+    expect("SecRule ARGS \"@rx a\" pass \"id:1\"", 1, 33, "Expecting an action, got:  pass \"id:1\"");
+    expect("SecRule ARGS \"@rx a\" \"id:1\" pass", 1, 33, "Expecting an action, got:  \"id:1\" pass");
+}
+
+#[test]
+fn the_error_that_is_read_first_is_told_first() {
+    let files = Memory::new().with("inner.conf", "SecInner");
+    let error = Waf::builder().rules("outer", "Include inner.conf\nSecOuter").build_with(&files).unwrap_err();
+    assert!(text(&error).starts_with("Rules error. File: inner.conf. Line: 1. Column: 9. Invalid input:  SecInner"));
+}
+
+#[test]
 fn an_operator_without_a_name_counts_one_more() {
     expect("SecRule ARGS a \"id:1,skip:many\"\n", 1, 33, "Expecting an action, got:  skip:many\"");
 }
@@ -36,7 +50,7 @@ fn defaults_are_refused_at_the_end_of_the_statement_before() {
 
 #[test]
 fn ids_are_refused_in_words_of_their_own() {
-    assert_eq!(refused("SecAction \"id:5,phase:1\"\nSecAction \"id:5,phase:1\""), "Rule id: 5 is duplicated");
+    assert_eq!(refused("SecRule ARGS a \"id:5,phase:1\"\nSecRule ARGS b \"id:5,phase:1\""), "Rule id: 5 is duplicated");
     assert_eq!(refused("SecRule ARGS a \"phase:1\""), format!("Rules must have an ID. File: {UNNAMED} at line: 1"));
     let long = "9".repeat(80);
     assert!(
@@ -60,7 +74,7 @@ fn every_error_follows_with_its_code_and_hint() {
     let error = Waf::builder().rules("a.conf", "SecThing\nSecRule ARGS \"@contain a\" \"id:1\"").build().unwrap_err();
     let text = text(&error);
     assert!(text.contains("\na.conf:1:1: E201 unknown directive"), "{text}");
-    assert!(text.contains("\na.conf:2:15: E401 unknown operator `@contain`; did you mean `@contains`?"), "{text}");
+    assert!(text.contains("\na.conf:2:16: E401 unknown operator `@contain`; did you mean `@contains`?"), "{text}");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::native::MOMENT;
 use crate::graph::Settings;
-use crate::record::escape::legible;
 use crate::record::log_file::create_options;
 use crate::transaction::Transaction;
+use crate::transaction::escape::legible;
 use md5::{Digest as _, Md5};
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};

@@ -1,7 +1,7 @@
 //! The JSON format: one object on one line.
 
 use crate::graph::{EngineMode, RuleGraph};
-use crate::record::escape::text;
+use crate::transaction::escape::text;
 use crate::transaction::{RuleMatch, Transaction};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -174,7 +174,7 @@ impl Message {
             reference: text(&found.reference),
             rule_id: found.id.to_string(),
             file: rule.location.file.to_string(),
-            line_number: rule.location.last_line.to_string(),
+            line_number: rule.location.line.to_string(),
             data: text(&found.data),
             severity: found.severity.unwrap_or(0).to_string(),
             ver: metadata.version.to_string(),

@@ -1,7 +1,8 @@
 //! The native format: sections of text, each headed by a boundary and its letter.
 
-use crate::record::{error_log, escape::printable};
+use crate::record::error_log;
 use crate::transaction::Transaction;
+use crate::transaction::escape::printable;
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write as _;
 
@@ -20,6 +21,10 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
     let mut sections = Sections { boundary: boundary(), record: Vec::with_capacity(1024) };
     sections.begin('A');
     sections.connection(transaction);
+    // B begins right behind A; whatever else follows has a blank line in front.
+    if !parts.contains('B') {
+        sections.end();
+    }
     for letter in ('B'..='K').filter(|letter| parts.contains(*letter)) {
         sections.begin(letter);
         match letter {
@@ -34,9 +39,6 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
             'H' => sections.matches(transaction),
             _ => {}
         }
-        sections.end();
-    }
-    if !parts.contains('B') {
         sections.end();
     }
     sections.begin('Z');

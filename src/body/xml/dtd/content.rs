@@ -94,10 +94,8 @@ fn compile(particle: &Particle, next: usize, states: &mut Vec<State>) -> Option<
     if states.len() > MOST_STATES {
         return None;
     }
-    let occurrence = match particle {
-        Particle::Name(_, occurrence) | Particle::Sequence(_, occurrence) | Particle::Choice(_, occurrence) => *occurrence,
-    };
-    let repeats = matches!(occurrence, Occurrence::Any | Occurrence::Many);
+    let (Particle::Name(_, occurrence) | Particle::Sequence(_, occurrence) | Particle::Choice(_, occurrence)) = particle;
+    let repeats = matches!(*occurrence, Occurrence::Any | Occurrence::Many);
     let turn = states.len();
     if repeats {
         states.push(State::Split(Vec::new()));
@@ -118,7 +116,7 @@ fn compile(particle: &Particle, next: usize, states: &mut Vec<State>) -> Option<
     if let (true, Some(split)) = (repeats, states.get_mut(turn)) {
         *split = State::Split(vec![start, next]);
     }
-    Some(match occurrence {
+    Some(match *occurrence {
         Occurrence::Once | Occurrence::Many => start,
         Occurrence::Any => turn,
         Occurrence::Optional => {
@@ -189,7 +187,38 @@ impl<'m> Matcher<'m> {
 /// As libxml2 shows it: `(a* , (b | c)+ , d?)`.
 impl fmt::Display for ContentModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.written.fmt(f)
+        match &self.written {
+            Particle::Name(name, occurrence) => write!(f, "({name}){}", occurrence.mark()),
+            group => group.fmt(f),
+        }
+    }
+}
+
+impl Particle {
+    /// Alternatives, in libxml2's simplest form: `(a? | b*)+` is `(a | b)*`.
+    pub fn choice(mut parts: Vec<Self>, occurrence: Occurrence) -> Self {
+        let mut can_be_empty = occurrence == Occurrence::Any;
+        if matches!(occurrence, Occurrence::Any | Occurrence::Many) {
+            for part in &mut parts {
+                let (Self::Name(_, inner) | Self::Sequence(_, inner) | Self::Choice(_, inner)) = part;
+                if matches!(inner, Occurrence::Optional | Occurrence::Any) {
+                    *inner = Occurrence::Once;
+                    can_be_empty = true;
+                }
+            }
+        }
+        Self::Choice(parts, if can_be_empty { Occurrence::Any } else { occurrence })
+    }
+
+    /// The same part within parentheses that have an occurrence of their own.
+    pub fn repeated(mut self, outer: Occurrence) -> Self {
+        let (Self::Name(_, occurrence) | Self::Sequence(_, occurrence) | Self::Choice(_, occurrence)) = &mut self;
+        *occurrence = match (*occurrence, outer) {
+            (one, Occurrence::Once) | (Occurrence::Once, one) => one,
+            (one, other) if one == other => one,
+            _ => Occurrence::Any,
+        };
+        self
     }
 }
 

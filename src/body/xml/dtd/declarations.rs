@@ -114,7 +114,7 @@ impl Parser<'_> {
         } else if words.word("ANY") {
             Content::Any
         } else if let Some(names) = mixed(&mut words) {
-            Content::Mixed(names)
+            if names.is_empty() { Content::Text } else { Content::Mixed(names) }
         } else {
             let particle = group(&mut words, 0).ok_or_else(bad)?;
             Content::Children(ContentModel::new(particle).ok_or_else(|| Wrong(format!("the content of element {name} is too large")))?)
@@ -365,8 +365,9 @@ fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle> {
     }
     let occurrence = occurrence(words);
     Some(match separator {
-        Some("|") => Particle::Choice(parts, occurrence),
-        _ => Particle::Sequence(parts, occurrence),
+        Some("|") => Particle::choice(parts, occurrence),
+        Some(_) => Particle::Sequence(parts, occurrence),
+        None => parts.pop()?.repeated(occurrence),
     })
 }
 

@@ -51,6 +51,8 @@ enum Content {
     Empty,
     /// `ANY`
     Any,
+    /// `(#PCDATA)`
+    Text,
     /// `(#PCDATA|a|b)*`
     Mixed(HashSet<String>),
     /// `(a,b?)`
@@ -137,6 +139,11 @@ impl<'d> Validation<'d> {
                     self.error(|| format!("Element {} was declared EMPTY this one has content", name.local_name));
                 }
             }
+            Content::Text => {
+                if self.tree.children_iter(node).any(|child| self.tree.element(child).is_some()) {
+                    self.error(|| format!("Element {} was declared #PCDATA but contains non text nodes", name.local_name));
+                }
+            }
             Content::Mixed(allowed) => {
                 for child in self.tree.children_iter(node) {
                     let Some(child) = self.tree.element(child) else { continue };
@@ -151,8 +158,9 @@ impl<'d> Validation<'d> {
                 let children: Vec<Cow<'_, str>> = self.tree.children_iter(node).filter_map(|child| particle(self.tree, child)).collect();
                 let matcher = self.matchers.entry(declared).or_insert_with(|| Matcher::new(model));
                 if !matcher.accepts(&children) {
+                    let got = if self.tree.children_count(node) == 0 { String::new() } else { list(&children) };
                     self.error(|| {
-                        let (name, got) = (&name.local_name, list(&children));
+                        let name = &name.local_name;
                         format!("Element {name} content does not follow the DTD, expecting {model}, got {got}")
                     });
                 }
@@ -213,9 +221,6 @@ fn particle<'t>(tree: &'t Document<'_>, child: NodeId) -> Option<Cow<'t, str>> {
 
 /// The children that an element has, as libxml2 lists them; a long list is cut.
 fn list(children: &[Cow<'_, str>]) -> String {
-    if children.is_empty() {
-        return String::new();
-    }
     let mut text = String::from("(");
     for (place, child) in children.iter().enumerate() {
         if text.len() > LONGEST_LIST {

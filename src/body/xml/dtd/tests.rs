@@ -32,6 +32,9 @@ fn children_follow_the_content_model() {
 fn other_contents_are_checked_too() {
     check(MENU, "<intro> </intro>", &["Element intro was declared EMPTY this one has content"]);
     check(MENU, "<drink><dish/></drink>", &["Element dish is not declared in drink list of possible children"]);
+    check("<!ELEMENT r (#PCDATA)>", "<r>text<![CDATA[ & ]]></r>", &[]);
+    let message = "Element r was declared #PCDATA but contains non text nodes";
+    check("<!ELEMENT r (#PCDATA)>", "<r><r/><r/></r>", &[message]);
     check(MENU, "<dish>text<intro/><cake/></dish>", &["No declaration for element cake"]);
 }
 

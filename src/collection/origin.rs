@@ -1,0 +1,132 @@
+//! Where values stand in the request, as ModSecurity v3 counts it for its logs.
+//!
+//! Offsets count from the beginning of the request line, each line break being one byte. What is found out after the request line and the
+//! headers stands, for v3, where they end.
+
+use super::{Argument, Collections, Offsets, Selected, Text, UploadedFile};
+use crate::vocabulary::Variable;
+use std::io::Write as _;
+
+/// Lengths and places that the values themselves do not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Places {
+    /// Where the request line and the headers that came so far end.
+    pub end: usize,
+    /// Where the query begins.
+    pub query: usize,
+    /// The bytes of the target without its fragment, as received.
+    pub target: usize,
+    /// The bytes of the path, as received.
+    pub path: usize,
+    /// Where the name of the body's processor was read.
+    pub body_processor: usize,
+}
+
+impl Collections {
+    /// Appends `vOFFSET,LENGTH` for every place that a value was read from.
+    pub fn write_origins(&self, selected: &Selected, output: &mut Vec<u8>) {
+        let Some(variable) = selected.label.variable() else { return };
+        let mut write = |offset: usize, length: usize| {
+            // Writing to memory does not fail.
+            let _ = write!(output, "v{offset},{length}");
+        };
+        match (variable, selected.offsets) {
+            (Variable::ArgsCombinedSize, _) => self.arguments.iter().for_each(|Argument { entry, .. }| {
+                write(entry.offsets.name, entry.name.len());
+                write(entry.offsets.value, entry.value.len());
+            }),
+            (Variable::FilesCombinedSize, _) => self.files.iter().for_each(|file| write(file.content_offset, file.content.len())),
+            (Variable::FilesSizes | Variable::FilesTmpContent, _) => {
+                self.file(selected).into_iter().for_each(|file| write(file.content_offset, file.content.len()))
+            }
+            (Variable::FilesNames, Some(offsets)) => write(offsets.name, selected.value.len()),
+            (_, Some(Offsets { value, .. })) => write(value, selected.value.len()),
+            (variable, None) => {
+                if let Some((offset, length)) = self.origin(variable, selected.value) {
+                    write(offset, length);
+                }
+            }
+        }
+    }
+
+    /// The file that a value tells of.
+    fn file(&self, selected: &Selected) -> Option<&UploadedFile> {
+        self.files.iter().find(|file| selected.offsets == Some(file.offsets))
+    }
+
+    /// Offset and length of a variable of which there is one; nothing for one that was never set, or is read from nowhere.
+    fn origin(&self, variable: Variable, value: Text) -> Option<(usize, usize)> {
+        let Places { end, query, target, path, body_processor } = self.places;
+        let after_method = self.scalars.request_method.len() + 1;
+        let header = |name: &[u8]| self.request_header_offset(name);
+        let place = match variable {
+            Variable::RemoteAddr
+            | Variable::RemoteHost
+            | Variable::RemotePort
+            | Variable::ServerAddr
+            | Variable::ServerPort
+            | Variable::UniqueId
+            | Variable::Rule
+            | Variable::RequestMethod
+            | Variable::RequestLine
+            | Variable::UrlencodedError
+            | Variable::InboundDataError
+            | Variable::ResponseContentType => (0, value.len()),
+            Variable::RequestUri => (after_method, target),
+            Variable::RequestUriRaw => (after_method, value.len()),
+            Variable::RequestFilename | Variable::PathInfo => (after_method, path),
+            Variable::RequestBasename => (after_method + self.scalars.request_filename.len().saturating_sub(value.len()), value.len()),
+            Variable::RequestProtocol => (after_method + self.scalars.request_uri_raw.len() + 1, value.len()),
+            Variable::QueryString => return self.has_target().then_some((query, value.len())),
+            Variable::ServerName => (header(b"host")?, value.len()),
+            Variable::AuthType => (header(b"authorization")?, value.len()),
+            Variable::RemoteUser => (header(b"authorization")?, self.request_header(b"authorization")?.len()),
+            Variable::ReqbodyProcessor => (body_processor, value.len()),
+            Variable::RequestBodyLength => (end, self.scalars.request_body.len()),
+            Variable::FullRequest
+            | Variable::FullRequestLength
+            | Variable::RequestBody
+            | Variable::OutboundDataError
+            | Variable::ReqbodyError
+            | Variable::ReqbodyErrorMsg
+            | Variable::ReqbodyProcessorError
+            | Variable::ReqbodyProcessorErrorMsg
+            | Variable::MatchedVar
+            | Variable::MatchedVars
+            | Variable::MatchedVarName
+            | Variable::MatchedVarsNames
+            | Variable::MultipartBoundaryQuoted
+            | Variable::MultipartBoundaryWhitespace
+            | Variable::MultipartCrlfLfLines
+            | Variable::MultipartDataAfter
+            | Variable::MultipartDataBefore
+            | Variable::MultipartFileLimitExceeded
+            | Variable::MultipartHeaderFolding
+            | Variable::MultipartInvalidHeaderFolding
+            | Variable::MultipartInvalidPart
+            | Variable::MultipartInvalidQuoting
+            | Variable::MultipartLfLine
+            | Variable::MultipartMissingSemicolon
+            | Variable::MultipartStrictError
+            | Variable::MultipartUnmatchedBoundary
+            | Variable::ResponseBody
+            | Variable::ResponseContentLength
+            | Variable::ResponseProtocol
+            | Variable::ResponseStatus
+            | Variable::ResponseHeaders
+            | Variable::ResponseHeadersNames => (end, value.len()),
+            _ => return None,
+        };
+        (!value.is_empty()).then_some(place)
+    }
+
+    fn has_target(&self) -> bool {
+        !self.scalars.request_line.is_empty()
+    }
+
+    /// Where the value of the last request header with this name begins.
+    fn request_header_offset(&self, name: &[u8]) -> Option<usize> {
+        let header = self.request_headers.iter().rfind(|header| self.arena.read(header.name).eq_ignore_ascii_case(name))?;
+        Some(header.offsets.value)
+    }
+}

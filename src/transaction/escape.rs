@@ -1,0 +1,91 @@
+//! How logs show bytes: escaped as ModSecurity v3 does it, and cut where they are long.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+
+/// Appends bytes; what is not printable ASCII as `\xHH`.
+pub fn printable(bytes: &[u8], output: &mut Vec<u8>) {
+    escape(bytes, output, |byte| matches!(byte, b' '..=b'~'));
+}
+
+/// Appends bytes that stand in quotation marks; what is not printable ASCII, quotation marks and backslashes as `\xHH`.
+pub fn quoted(bytes: &[u8], output: &mut Vec<u8>) {
+    escape(bytes, output, |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+}
+
+/// Appends text for people: control characters and bytes that are no UTF-8 as `\xHH`.
+pub fn legible(bytes: &[u8], output: &mut Vec<u8>) {
+    for chunk in bytes.utf8_chunks() {
+        escape(chunk.valid().as_bytes(), output, |byte| !byte.is_ascii_control());
+        escape(chunk.invalid(), output, |_| false);
+    }
+}
+
+/// Bytes as text; those that are no UTF-8 as `\xHH`.
+pub fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// Bytes as [`printable`] text of at most so many characters.
+pub fn shown(bytes: &[u8], most: usize) -> String {
+    let mut whole = Vec::with_capacity(bytes.len());
+    printable(bytes, &mut whole);
+    text(&cut(&whole, most))
+}
+
+/// At most so many bytes; what was cut off is counted behind them.
+pub fn cut(bytes: &[u8], most: usize) -> Cow<'_, [u8]> {
+    match bytes.split_at_checked(most) {
+        Some((kept, rest)) if !rest.is_empty() => [kept, format!(" ({} characters omitted)", rest.len()).as_bytes()].concat().into(),
+        _ => bytes.into(),
+    }
+}
+
+fn escape(bytes: &[u8], output: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
+    for byte in bytes {
+        if stays(*byte) {
+            output.push(*byte);
+        } else {
+            // Writing to memory does not fail.
+            let _ = write!(output, "\\x{byte:02x}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(write: impl Fn(&[u8], &mut Vec<u8>), bytes: &[u8]) -> String {
+        let mut output = Vec::new();
+        write(bytes, &mut output);
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn every_byte_is_shown_in_printable_letters() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert!(made(printable, &all).bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        assert_eq!(made(printable, b"a\n\"\xff"), "a\\x0a\"\\xff");
+        assert_eq!(made(quoted, b"a\"b\\"), "a\\x22b\\x5c");
+    }
+
+    #[test]
+    fn text_in_any_language_stays_legible() {
+        assert_eq!(made(legible, "é\n".as_bytes()), "é\\x0a");
+        assert_eq!(made(legible, b"\xe9"), "\\xe9");
+        assert_eq!(text(b"\xe9\n"), "\\xe9\n");
+    }
+
+    #[test]
+    fn what_is_cut_off_is_counted() {
+        assert_eq!(*cut(b"abcdef", 4), *b"abcd (2 characters omitted)");
+        assert_eq!(*cut(b"abcd", 4), *b"abcd");
+        assert_eq!(shown(b"ab\n", 3), "ab\\ (3 characters omitted)");
+    }
+}

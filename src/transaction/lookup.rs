@@ -1,0 +1,145 @@
+//! Operators that look at more than a value: in a database, in the DNS, in the whole XML body.
+
+use super::Transaction;
+use super::escape::shown;
+use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
+use crate::collection::Text;
+use crate::graph::{BodyProcessor, Lookup, RuleGraph};
+use crate::operator::{BlockList, BlockListQuestion, Capture, CapturedValue, Findings, Listing, Operator};
+use crate::resolver::Answer;
+use std::net::IpAddr;
+
+/// How many errors of a document are written to the debug log.
+const MOST_ERRORS: usize = 20;
+
+/// Who answers a rule's question.
+#[derive(Clone, Copy)]
+pub enum Respondent<'a> {
+    /// An operator that looks at the value alone.
+    Value(&'a Operator),
+    /// One that looks further, and its argument as written.
+    Lookup(&'a Lookup, &'a str),
+}
+
+impl Transaction {
+    /// Whether a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
+    /// that cannot be checked does not conform.
+    pub(super) fn look_up(&mut self, graph: &RuleGraph, lookup: &Lookup, text: &str, value: Text, findings: &mut Findings) -> bool {
+        match lookup {
+            Lookup::Place => self.look_up_place(graph, value),
+            Lookup::BlockList(list) => self.look_up_block_list(graph, list, value, findings),
+            Lookup::Dtd(dtd) => self.breaks_dtd(graph, dtd, text),
+            Lookup::Schema(schema) => self.breaks_schema(graph, schema, text),
+        }
+    }
+
+    fn look_up_place(&mut self, graph: &RuleGraph, value: Text) -> bool {
+        let Some(database) = &graph.settings.geo_database else {
+            self.debug(4, || "Database is not open. Use: SecGeoLookupDb directive.".to_owned());
+            return false;
+        };
+        let address: Option<IpAddr> = std::str::from_utf8(self.collections.arena.read(value)).ok().and_then(|text| text.parse().ok());
+        let Some(place) = address.and_then(|address| database.find(address)) else { return false };
+        let arena = &mut self.collections.arena;
+        self.collections.geography = place.parts.into_iter().map(|(key, value)| (key, arena.store(value.as_bytes()))).collect();
+        true
+    }
+
+    fn look_up_block_list(&mut self, graph: &RuleGraph, list: &BlockList, value: Text, findings: &mut Findings) -> bool {
+        let asked = self.collections.arena.read(value);
+        let name = match list.question(asked, graph.settings.http_blocklist_key.as_deref()) {
+            BlockListQuestion::Name(name) => name,
+            BlockListQuestion::KeyMissing => {
+                let message = "Missing RBL key, cannot continue with the operator execution, please set the key using: SecHttpBlKey";
+                self.debug(0, || message.to_owned());
+                return false;
+            }
+            BlockListQuestion::NoName => {
+                self.debug(5, || format!("RBL lookup of {} failed: it is neither an address nor a host name.", shown(asked, 80)));
+                return false;
+            }
+        };
+        let answer = match self.ground.resolver.resolve(&name) {
+            Answer::Address(answer) => answer,
+            Answer::Nothing => {
+                self.debug(5, || format!("RBL lookup of {} failed.", shown(asked, 80)));
+                return false;
+            }
+            Answer::Late => {
+                self.debug(5, || format!("RBL lookup of {} failed: there was no answer in time.", shown(asked, 80)));
+                return false;
+            }
+        };
+        match list.listing(answer) {
+            Listing::NotListed => {
+                self.debug(5, || format!("RBL lookup of {} failed: {answer} is no answer of a block list.", shown(asked, 80)));
+                false
+            }
+            Listing::Listed(meaning) => {
+                self.debug(4, || format!("RBL lookup of {}{meaning}", shown(asked, 80)));
+                findings.captures.push(Capture { index: 0, value: CapturedValue::Input(0..value.len()) });
+                true
+            }
+        }
+    }
+
+    fn breaks_dtd(&mut self, graph: &RuleGraph, dtd: &Result<Box<Dtd>, DtdError>, file: &str) -> bool {
+        let Some(dtd) = dtd.as_ref().ok().filter(|_| reads_files(graph)) else {
+            self.debug(4, || format!("XML: Failed to load DTD: {file}"));
+            return true;
+        };
+        let Some(document) = &self.collections.xml else { return self.has_no_document("DTD") };
+        let errors = dtd.errors(document, if self.debugs(4) { MOST_ERRORS } else { 1 });
+        self.judge_document("DTD", file, errors.is_empty(), errors)
+    }
+
+    fn breaks_schema(&mut self, graph: &RuleGraph, schema: &Result<Box<Schema>, SchemaError>, file: &str) -> bool {
+        let schema = match schema {
+            Ok(schema) if reads_files(graph) => schema,
+            Ok(_) => return self.has_no_schema(file, format!("Failed to locate the main schema resource at '{file}'.")),
+            Err(SchemaError::NoSchema) => return self.has_no_schema(file, format!("The XML document '{file}' is not a schema document.")),
+            Err(error @ SchemaError::Malformed) => return self.has_no_schema(file, format!("{error} '{file}'.")),
+            Err(error) => return self.has_no_schema(file, error.to_string()),
+        };
+        let Some(document) = &self.collections.xml else { return self.has_no_document("Schema") };
+        if !self.debugs(4) {
+            return !schema.accepts(document);
+        }
+        let body = self.collections.arena.read(self.collections.arena.request_body());
+        let errors = schema.explain(document, body, MOST_ERRORS);
+        self.judge_document("Schema", file, errors.is_empty() && schema.accepts(document), errors)
+    }
+
+    fn has_no_schema(&self, file: &str, reason: String) -> bool {
+        self.debug(4, || format!("XML: Failed to load Schema: {file}. XML Error: {reason}"));
+        true
+    }
+
+    /// A body that is no XML document conforms to nothing.
+    fn has_no_document(&self, kind: &str) -> bool {
+        let is_broken = self.body_processor == Some(BodyProcessor::Xml) && !self.collections.arena.request_body().is_empty();
+        self.debug(4, || match (is_broken, kind) {
+            (true, _) => format!("XML: {kind} validation failed because content is not well formed."),
+            (false, "Schema") => "XML document tree could not be found for schema validation.".to_owned(),
+            (false, _) => format!("XML document tree could not be found for {kind} validation."),
+        });
+        true
+    }
+
+    fn judge_document(&self, kind: &str, file: &str, conforms: bool, errors: Vec<String>) -> bool {
+        if conforms {
+            self.debug(4, || format!("XML: Successfully validated payload against {kind}: {file}"));
+            return false;
+        }
+        for error in errors {
+            self.debug(4, || format!("XML Error: {error}"));
+        }
+        self.debug(4, || format!("XML: {kind} validation failed."));
+        true
+    }
+}
+
+/// As in ModSecurity v3 no file is read for XML, that of the grammar itself included, unless `SecXmlExternalEntity` is on.
+fn reads_files(graph: &RuleGraph) -> bool {
+    graph.settings.xml_external_entities == Some(true)
+}

@@ -1,0 +1,181 @@
+//! The C interface: the headers say what the library has, and a program in C that calls all of it ends well.
+//!
+//! The library itself is built by `make capi`; what needs it says so and passes where it is missing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Functions by name: what they give, and their arguments with type and name, in the spelling of C.
+type Functions = BTreeMap<String, (String, Vec<(String, String)>)>;
+
+#[test]
+fn the_headers_declare_what_the_library_defines() {
+    let (declared, defined) = (in_headers(), in_rust());
+    assert_eq!(defined.len(), 37);
+    let names = |functions: &Functions| functions.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&declared), names(&defined));
+    for (name, function) in &defined {
+        assert_eq!(&declared[name], function, "{name}");
+    }
+}
+
+#[test]
+fn the_library_shows_nothing_else() {
+    let Some(library) = library() else { return };
+    let Some(symbols) = output(Command::new("nm").args(["-D", "--defined-only"]).arg(library)) else { return };
+    let shown: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').next_back()).map(str::to_owned).collect();
+    assert_eq!(shown, in_rust().into_keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_headers_are_c_and_cpp() {
+    let source = scratch("headers.c");
+    fs::write(&source, "#include <modsecurity/transaction.h>\n#include <modsecurity/modsecurity.h>\nint main(void) { return 0; }\n")
+        .unwrap();
+    for language in ["c", "c++"] {
+        let compiler = if language == "c" { "cc" } else { "c++" };
+        let mut command = Command::new(compiler);
+        command.args(["-x", language, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]).arg("-I").arg(root().join("include"));
+        if output(command.arg(&source)).is_none() {
+            eprintln!("not checked: there is no {compiler}");
+        }
+    }
+}
+
+#[test]
+fn a_c_program_calls_every_function() {
+    let Some(program) = program() else { return };
+    let uncalled: Vec<_> = in_rust().into_keys().filter(|name| !C_PROGRAM.contains(&format!("{name}("))).collect();
+    assert!(uncalled.is_empty(), "never called: {uncalled:?}");
+    run(&mut Command::new(&program), "2000");
+}
+
+#[test]
+fn valgrind_finds_no_leak_and_no_invalid_access() {
+    let Some(program) = program() else { return };
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return eprintln!("not checked: there is no valgrind");
+    }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
+    run(valgrind.arg(&program), "100");
+}
+
+const C_PROGRAM: &str = include_str!("capi/all_functions.c");
+
+/// Runs the C program, which says what is wrong if anything is.
+fn run(command: &mut Command, transactions: &str) {
+    let library = library().unwrap();
+    let ended = command.arg(transactions).env("LD_LIBRARY_PATH", library.parent().unwrap()).output().unwrap();
+    assert!(ended.status.success(), "{command:?}: {}\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
+}
+
+/// The C program, built; none where there is no library or no compiler.
+fn program() -> Option<PathBuf> {
+    let library = library()?;
+    // Tests run side by side, and each builds its own.
+    let program = scratch(&format!("all_functions-{:?}", std::thread::current().id()));
+    let mut command = Command::new("cc");
+    command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]);
+    command.arg("-I").arg(root().join("include")).arg("-o").arg(&program);
+    let built = output(command.arg(root().join("tests/capi/all_functions.c")).arg(library));
+    if built.is_none() {
+        eprintln!("not run: there is no C compiler");
+    }
+    built.map(|_| program)
+}
+
+fn library() -> Option<PathBuf> {
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi/libmodsecurity.so.3");
+    if !library.exists() {
+        eprintln!("not checked: `make capi` builds {}", library.display());
+    }
+    library.exists().then_some(library)
+}
+
+/// What a command prints; none where it is not installed.
+fn output(command: &mut Command) -> Option<String> {
+    let ended = command.output().ok()?;
+    assert!(ended.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ended.stderr));
+    Some(String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// The functions that the headers declare.
+fn in_headers() -> Functions {
+    let mut functions = Functions::new();
+    for entry in fs::read_dir(root().join("include/modsecurity")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let code: String = text.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, code)| code)).collect();
+        let code: String = code.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line} ")).collect();
+        for declaration in code.split(';') {
+            let Some((head, arguments)) = declaration.split_once('(') else { continue };
+            let (gives, name) = split_name(head.rsplit('{').next().unwrap());
+            if name.starts_with("msc_") {
+                let arguments = arguments.trim_end().trim_end_matches(')').split(',').filter(|argument| *argument != "void");
+                functions.insert(name, (gives, arguments.map(split_name).collect()));
+            }
+        }
+    }
+    functions
+}
+
+/// `const char *name` as `const char *` and `name`.
+fn split_name(declared: &str) -> (String, String) {
+    let declared = declared.trim();
+    let at = declared.rfind([' ', '*']).map_or(0, |at| at + 1);
+    (declared[..at].trim().to_owned(), declared[at..].to_owned())
+}
+
+/// The functions that the library defines.
+fn in_rust() -> Functions {
+    let mut functions = Functions::new();
+    for entry in fs::read_dir(root().join("src/ffi")).unwrap() {
+        let Ok(text) = fs::read_to_string(entry.unwrap().path()) else { continue };
+        for part in text.split("#[unsafe(no_mangle)]").skip(1) {
+            let signature = part.split_once("extern \"C\" fn ").unwrap().1.split(" {\n").next().unwrap();
+            let (name, rest) = signature.split_once('(').unwrap();
+            let (arguments, gives) = rest.rsplit_once(')').unwrap();
+            let arguments = arguments.split(',').map(str::trim).filter(|argument| !argument.is_empty()).map(|argument| {
+                let (name, kind) = argument.split_once(": ").unwrap();
+                (in_c(kind), name.trim_start_matches('_').to_owned())
+            });
+            let gives = gives.trim().strip_prefix("-> ").map_or("void".to_owned(), in_c);
+            functions.insert(name.to_owned(), (gives, arguments.collect()));
+        }
+    }
+    functions
+}
+
+/// A Rust type as C spells it.
+fn in_c(kind: &str) -> String {
+    if let Some(target) = kind.strip_prefix("*mut ") {
+        return pointer_to(&in_c(target));
+    }
+    if let Some(target) = kind.strip_prefix("*const ") {
+        return format!("const {}", pointer_to(&in_c(target)));
+    }
+    match kind {
+        "c_char" => "char",
+        "c_uchar" => "unsigned char",
+        "c_int" => "int",
+        "c_void" => "void",
+        "usize" => "size_t",
+        "Option<ModSecLogCb>" => "ModSecLogCb",
+        handle => handle,
+    }
+    .to_owned()
+}
+
+fn pointer_to(target: &str) -> String {
+    if target.ends_with('*') { format!("{target}*") } else { format!("{target} *") }
+}

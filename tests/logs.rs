@@ -1,0 +1,334 @@
+//! The logs, from rules to files: the error log's line, the debug log, the audit log in its formats and places.
+
+use secrule::record::error_log;
+use secrule::{Transaction, Verdict, Waf};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const RULES: &str = r#"
+    SecRuleEngine On
+    SecRule ARGS:q "@contains evil" "id:7,phase:2,deny,status:406,log,msg:'Evil: %{MATCHED_VAR}',logdata:'q',tag:'a/b',severity:2,rev:'3'"
+    SecRule ARGS:w "@rx warn" "id:8,phase:2,pass,log,msg:'Warned',t:lowercase"
+"#;
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("secrule-logs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn waf(settings: &str) -> Waf {
+    Waf::from_rules(&format!("{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A request as far as its body was judged.
+fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
+    let mut transaction = waf.transaction_with_id("id-1");
+    let _ = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 443);
+    let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");
+    transaction.add_request_header(b"Host", b"shop.example");
+    let _ = transaction.process_request_headers();
+    let verdict = transaction.process_request_body();
+    (transaction, verdict)
+}
+
+/// A whole exchange.
+fn exchange(waf: &Waf, target: &str) -> Verdict {
+    let (mut transaction, verdict) = judged(waf, target);
+    let status = verdict.intervention().map_or(200, |intervention| intervention.status);
+    transaction.add_response_header(b"Server", b"test");
+    let _ = transaction.process_response_headers(status, "HTTP/1.1");
+    transaction.process_logging();
+    verdict
+}
+
+#[test]
+fn the_error_log_tells_all_about_a_match() {
+    let waf = waf("");
+    let (transaction, _) = judged(&waf, "/a%20b?w=a+WARNing");
+    let lines: Vec<String> = transaction.matches().iter().map(|found| error_log::line(&transaction, found)).collect();
+    assert_eq!(
+        lines,
+        [concat!(
+            "ModSecurity: Warning. Matched \"Operator `Rx' with parameter `warn' against variable `ARGS:w' (Value: `a WARNing' ) ",
+            "[file \"rules\"] [line \"4\"] [id \"8\"] [rev \"\"] [msg \"Warned\"] [data \"\"] [severity \"0\"] [ver \"\"] ",
+            "[maturity \"0\"] [accuracy \"0\"] [hostname \"192.0.2.2\"] [uri \"/a b\"] [unique_id \"id-1\"] ",
+            "[ref \"o2,4v13,9t:lowercase\"]"
+        )]
+    );
+}
+
+#[test]
+fn an_intervention_tells_its_client_and_status() {
+    let waf = waf("");
+    let (mut transaction, verdict) = judged(&waf, "/?q=evil%0a%22");
+    transaction.set_hostname(b"www.example");
+    let line = error_log::intervention(&transaction, verdict.intervention().unwrap());
+    let beginning = "[client 192.0.2.1] ModSecurity: Access denied with code 406 (phase 2). Matched \"Operator `Contains'";
+    assert!(line.starts_with(beginning), "{line}");
+    for part in
+        ["(Value: `evil\\x0a\"' )", "[msg \"Evil: evil\\x0a\"\"]", "[severity \"2\"]", "[tag \"a/b\"]", "[hostname \"www.example\"]"]
+    {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
+
+#[test]
+fn every_value_that_a_rule_with_multi_match_finds_has_a_line() {
+    let rules = r#"SecRule ARGS "@rx (?i)x" "id:1,phase:2,multiMatch,t:lowercase,log,tag:t,msg:'%{MATCHED_VAR}'""#;
+    let (transaction, _) = judged(&Waf::from_rules(rules).unwrap(), "/?a=X&b=y&c=x");
+    let messages: Vec<_> = transaction.matches().iter().map(|found| found.message().into_owned()).collect();
+    assert_eq!(messages, ["X", "x", "x"]);
+    assert!(transaction.matches().iter().all(|found| found.tags().eq(["t"])));
+}
+
+#[test]
+fn a_serial_record_has_the_parts_that_are_asked_for() {
+    let folder = Folder::new();
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\nSecAuditLogParts ABFHZ", folder.path("audit.log")));
+    let _ = exchange(&waf, "/?q=evil");
+    let text = folder.read("audit.log");
+    let boundary = text.get(..14).unwrap();
+    let shape: Vec<String> = text.lines().map(|line| line.replace(boundary, "---*---")).collect();
+    let letters: Vec<&String> = shape.iter().filter(|line| line.starts_with("---*---")).collect();
+    assert_eq!(letters, ["---*---A--", "---*---B--", "---*---F--", "---*---H--", "---*---Z--"]);
+    assert!(text.contains("] id-1 192.0.2.1 4711 192.0.2.2 443\n"), "{text}");
+    assert!(text.contains("B--\nGET /?q=evil HTTP/1.1\nHost: shop.example\n\n"), "{text}");
+    assert!(text.contains("F--\nHTTP/1.1 406\nServer: test\n\n"), "{text}");
+    assert!(text.contains("H--\nModSecurity: Access denied with code 406 (phase 2). Matched"), "{text}");
+}
+
+#[test]
+fn a_json_record_has_the_fields_of_the_peer() {
+    let folder = Folder::new();
+    let settings = "SecAuditLogFormat JSON\nSecAuditLogParts ABCEFHZ\nSecComponentSignature \"shop/1\"";
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\n{settings}", folder.path("audit.log")));
+    let _ = exchange(&waf, "/?w=warn");
+    let record: Value = serde_json::from_str(&folder.read("audit.log")).unwrap();
+    let transaction = &record["transaction"];
+    assert_eq!(transaction["client_port"], 4711);
+    assert_eq!(transaction["unique_id"], "id-1");
+    assert_eq!(transaction["request"]["http_version"], 1.1);
+    assert_eq!(transaction["request"]["headers"]["Host"], "shop.example");
+    assert_eq!(transaction["response"]["http_code"], 200);
+    assert_eq!(transaction["producer"]["secrules_engine"], "Enabled");
+    assert_eq!(transaction["producer"]["components"], serde_json::json!(["shop/1"]));
+    let message = &transaction["messages"][0];
+    assert_eq!(message["message"], "Warned");
+    assert_eq!(message["details"]["ruleId"], "8");
+    assert_eq!(message["details"]["lineNumber"], "4");
+    assert_eq!(message["details"]["reference"], "o0,4v8,4t:lowercase");
+}
+
+#[test]
+fn whatever_bytes_come_json_stays_json() {
+    let folder = Folder::new();
+    let settings = "SecAuditLogFormat JSON\nSecAuditLogParts ABCEFHZ\nSecResponseBodyAccess On";
+    let all: Vec<u8> = (0..=255).collect();
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\n{settings}", folder.path("audit.log")));
+    let mut transaction = waf.transaction_with_id("a\"b\n");
+    let odd = String::from_utf8_lossy(&all).into_owned();
+    let _ = transaction.process_connection(&odd, 1, &odd, 2);
+    transaction.set_connector(&all);
+    let target: Vec<u8> = [b"/?q=evil", all.as_slice()].concat();
+    let _ = transaction.process_uri(&target, &all, &all);
+    transaction.add_request_header(&all, &all);
+    let _ = transaction.process_request_headers();
+    let _ = transaction.append_request_body(&all);
+    let _ = transaction.process_request_body();
+    transaction.add_response_header(&all, &all);
+    let _ = transaction.process_response_headers(200, &odd);
+    let _ = transaction.append_response_body(&all);
+    let _ = transaction.process_response_body();
+    transaction.process_logging();
+    let text = String::from_utf8(fs::read(folder.path("audit.log")).unwrap()).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    let record: Value = serde_json::from_str(&text).unwrap();
+    let body = record["transaction"]["request"]["body"].as_str().unwrap();
+    assert!(body.starts_with('\0') && body.ends_with("\\xfe\\xff"), "{body:?}");
+    assert_eq!(record["transaction"]["messages"][0]["details"]["ruleId"], "7");
+}
+
+#[test]
+fn only_relevant_transactions_are_written_where_that_is_asked_for() {
+    let written = |settings: &str, target: &str| {
+        let folder = Folder::new();
+        let _ = exchange(&waf(&format!("SecAuditLog {}\n{settings}", folder.path("audit.log"))), target);
+        !folder.read("audit.log").is_empty()
+    };
+    let relevant = "SecAuditEngine RelevantOnly";
+    assert!(!written("", "/?w=warn"));
+    assert!(!written("SecAuditEngine Off", "/?w=warn"));
+    assert!(written("SecAuditEngine On", "/"));
+    assert!(!written(relevant, "/"));
+    assert!(written(relevant, "/?w=warn"));
+    assert!(written(&format!("{relevant}\nSecAuditLogRelevantStatus ^2"), "/"));
+    assert!(!written(&format!("{relevant}\nSecAuditLogRelevantStatus ^5"), "/"));
+    assert!(!written(&format!("{relevant}\nSecRule ARGS:z \"@rx .\" \"id:1,phase:1,log,noauditlog\""), "/?z=1"));
+    assert!(!written(&format!("{relevant}\nSecRule ARGS:z \"@rx .\" \"id:1,phase:1,nolog\""), "/?z=1"));
+    assert!(written(&format!("{relevant}\nSecRule ARGS:z \"@rx .\" \"id:1,phase:1,nolog,ctl:auditEngine=On\""), "/?z=1"));
+    assert!(!written("SecAuditEngine On\nSecAction \"id:1,phase:1,nolog,ctl:ruleEngine=Off\"", "/?w=warn"));
+}
+
+#[cfg(unix)]
+#[test]
+fn concurrent_records_have_a_file_each_and_a_line_in_the_index() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let modes = "SecAuditLogDirMode 0700\nSecAuditLogFileMode 0600";
+    let (index, store) = (folder.path("index.log"), folder.path("store"));
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLogType Concurrent\nSecAuditLog {index}\nSecAuditLogStorageDir {store}\n{modes}"));
+    let _ = exchange(&waf, "/?q=evil");
+    let line = folder.read("index.log");
+    assert!(line.starts_with("shop.example 192.0.2.1 - ["), "{line}");
+    assert!(line.contains("] \"GET /?q=evil HTTP/1.1\" 406 0 - \"-\" id-1 - "), "{line}");
+    let path = PathBuf::from(line.split(' ').find(|word| word.starts_with(&store)).unwrap());
+    assert!(path.file_name().unwrap().to_string_lossy().ends_with("-id-1"));
+    assert!(fs::read_to_string(&path).unwrap().contains("H--\nModSecurity: Access denied"));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_id_leads_nowhere_out_of_the_store() {
+    let folder = Folder::new();
+    let store = folder.path("store");
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLogType Concurrent\nSecAuditLogStorageDir {store}"));
+    let mut transaction = waf.transaction_with_id("../../../x");
+    transaction.process_logging();
+    let days: Vec<_> = fs::read_dir(&store).unwrap().collect();
+    assert_eq!((days.len(), fs::read_dir(&folder.0).unwrap().count()), (1, 1));
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_written_stops_nothing() {
+    let folder = Folder::new();
+    let debug = folder.path("debug.log");
+    let waf = waf(&format!("SecDebugLog {debug}\nSecDebugLogLevel 9\nSecAuditEngine On\nSecAuditLog {}", folder.path("no/such/audit.log")));
+    assert!(exchange(&waf, "/?q=evil").is_intervention());
+    assert!(!exchange(&waf, "/").is_intervention());
+    assert!(folder.read("debug.log").contains("[1] Cannot save the audit log: "));
+}
+
+#[test]
+fn a_log_that_was_rotated_is_begun_anew() {
+    let folder = Folder::new();
+    let path = folder.path("audit.log");
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {path}\nSecAuditLogFormat JSON"));
+    let _ = exchange(&waf, "/?w=warn");
+    fs::rename(&path, folder.path("audit.log.1")).unwrap();
+    let _ = exchange(&waf, "/?w=warn");
+    assert_eq!((folder.read("audit.log.1").lines().count(), folder.read("audit.log").lines().count()), (1, 1));
+}
+
+#[test]
+fn records_of_several_threads_do_not_mix() {
+    let folder = Folder::new();
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\nSecAuditLogFormat JSON", folder.path("audit.log")));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| drop(exchange(&waf, "/?w=warn"))));
+        }
+    });
+    let text = folder.read("audit.log");
+    assert_eq!(text.lines().count(), 200);
+    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+#[test]
+fn the_debug_log_tells_what_happened_in_order() {
+    let folder = Folder::new();
+    let waf = waf(&format!("SecDebugLog {}\nSecDebugLogLevel 9", folder.path("debug.log")));
+    let _ = exchange(&waf, "/?w=WARN");
+    let text = folder.read("debug.log");
+    assert!(text.lines().all(|line| line.starts_with("[id-1] [")));
+    let wanted = [
+        "[id-1] [] [4] Initializing transaction",
+        "[id-1] [] [4] Starting phase URI. (SecRules 0 + 1/2)",
+        "[id-1] [/?w=WARN] [4] Adding request argument (GET): name \"w\", value \"WARN\"",
+        "[id-1] [/?w=WARN] [9] This phase consists of 2 rule(s).",
+        "[id-1] [/?w=WARN] [4] (Rule: 7) Executing operator \"Contains\" with param \"evil\" against ARGS:q.",
+        "[id-1] [/?w=WARN] [4] Rule returned 0.",
+        "[id-1] [/?w=WARN] [9] Matched vars cleaned.",
+        "[id-1] [/?w=WARN] [4] (Rule: 8) Executing operator \"Rx\" with param \"warn\" against ARGS:w.",
+        "[id-1] [/?w=WARN] [9]  T (0) t:lowercase: \"warn\"",
+        "[id-1] [/?w=WARN] [9] Target value: \"warn\" (Variable: ARGS:w)",
+        "[id-1] [/?w=WARN] [9] Matched vars updated.",
+        "[id-1] [/?w=WARN] [4] Rule returned 1.",
+        "[id-1] [/?w=WARN] [9] Saving msg: Warned",
+        "[id-1] [/?w=WARN] [9] Running action: log",
+        "[id-1] [/?w=WARN] [9] Saving transaction to logs",
+        "[id-1] [/?w=WARN] [4] Running (disruptive)     action: pass.",
+        "[id-1] [/?w=WARN] [8] Running action pass",
+        "[id-1] [/?w=WARN] [4] Starting phase LOGGING. (SecRules 5)",
+        "[id-1] [/?w=WARN] [5] Audit log engine was not set.",
+    ];
+    let mut lines = text.lines();
+    for line in wanted {
+        assert!(lines.any(|found| found == line), "{line}\nis not in its place in\n{text}");
+    }
+}
+
+#[test]
+fn the_debug_log_keeps_to_its_level() {
+    let folder = Folder::new();
+    let waf = waf(&format!("SecDebugLog {}\nSecDebugLogLevel 4", folder.path("debug.log")));
+    let _ = exchange(&waf, "/");
+    let text = folder.read("debug.log");
+    assert!(text.contains("] [4] ") && !text.contains("] [9] "), "{text}");
+}
+
+#[test]
+fn a_debug_log_that_cannot_be_opened_is_an_error_at_its_directive() {
+    let folder = Folder::new();
+    let rules = format!("{RULES}SecDebugLog {}\n", folder.path("no/such/debug.log"));
+    let error = Waf::from_rules(&rules).unwrap_err().to_string();
+    assert!(error.contains("rules:5:13") && error.contains("cannot be opened"), "{error}");
+    assert!(Waf::builder().rules("rules", &rules).without_logs().build().is_ok());
+}
+
+#[test]
+fn an_audit_log_over_https_is_refused_until_it_is_built() {
+    let error = Waf::from_rules("SecAuditLogType HTTPS\n").unwrap_err().to_string();
+    assert!(error.contains("not built yet"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_reads_holds_nobody_up() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return eprintln!("there is no mkfifo: nothing was tested");
+    }
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {pipe}\nSecAuditLogFormat JSON"));
+    let _ = exchange(&waf, "/?w=warn");
+    let reader = std::io::BufReader::new(fs::File::open(&pipe).unwrap());
+    let line = std::io::BufRead::lines(reader).next().unwrap().unwrap();
+    assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
+}
