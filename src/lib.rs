@@ -23,7 +23,10 @@
 
 #![deny(unsafe_code)]
 #![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
+#![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
+// No input may make the engine panic: what can is denied outside of tests.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
 mod body;
 mod collection;

@@ -1,6 +1,7 @@
 //! The `secrule` command.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
 mod cli;
 

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
 
-#[allow(dead_code, reason = "the command itself finds the files and settles the exclusions")]
 mod common;
 
 use std::path::Path;

@@ -332,3 +332,37 @@ fn a_pipe_that_nobody_reads_holds_nobody_up() {
     let line = std::io::BufRead::lines(reader).next().unwrap().unwrap();
     assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
 }
+
+#[test]
+fn references_lead_to_the_values_in_the_request() {
+    let rules: String =
+        ["ARGS:item", "ARGS_NAMES:second", "REQUEST_HEADERS:X-Test", "REQUEST_COOKIES:sid", "ARGS_POST:field", "REQUEST_METHOD"]
+            .iter()
+            .enumerate()
+            .map(|(at, target)| format!("SecRule {target} \"@unconditionalMatch\" \"id:{},phase:2,pass\"\n", at + 1))
+            .collect();
+    let waf = Waf::from_rules(&rules).unwrap();
+    let headers =
+        [("Host", "h"), ("X-Test", "header"), ("Cookie", "a=b; sid=cookie"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let (target, body) = ("/path?item=value&second=2", "field=posted");
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let whole = format!("POST {target} HTTP/1.1\n{lines}\n{body}");
+
+    let mut transaction = waf.transaction();
+    let _ = transaction.process_uri(target.as_bytes(), b"POST", b"1.1");
+    headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value.as_bytes()));
+    let _ = transaction.process_request_headers();
+    let _ = transaction.append_request_body(body.as_bytes());
+    let _ = transaction.process_request_body();
+    let found: Vec<String> = transaction
+        .matches()
+        .iter()
+        .map(|found| {
+            let reference = String::from_utf8_lossy(&found.reference).into_owned();
+            let (offset, length) = reference.strip_prefix('v').and_then(|numbers| numbers.split_once(',')).unwrap();
+            let (offset, length): (usize, usize) = (offset.parse().unwrap(), length.parse().unwrap());
+            whole[offset..offset + length].to_owned()
+        })
+        .collect();
+    assert_eq!(found, ["value", "second", "header", "cookie", "posted", "POST"]);
+}

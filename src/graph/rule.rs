@@ -100,9 +100,9 @@ pub enum OperatorArgument {
 pub struct Location {
     /// The file's path, or the name of the text.
     pub file: Arc<str>,
-    /// The line of its first word, from 1.
+    /// The line of its first word, from 1: the one that logs name.
     pub line: usize,
-    /// The line of its last word, from 1; the peer's logs name this one.
+    /// The line of its last word, from 1.
     pub last_line: usize,
 }
 

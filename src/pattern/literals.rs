@@ -230,7 +230,6 @@ fn byte_rarity(byte: u8) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::pattern::{Pattern, PatternOptions};
 
     fn literals(pattern: &str) -> Option<Vec<String>> {

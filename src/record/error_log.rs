@@ -19,9 +19,8 @@ pub fn line(transaction: &Transaction, found: &RuleMatch) -> String {
     }
 }
 
-/// The line for a decision, as v3 hands it over with an intervention: like [`line`] with the client and the status
-/// of the rule. A limit that stopped the
-/// request gives its reason alone.
+/// The line for a decision, as v3 hands it over with an intervention: like [`line()`], with the client and the status of the rule. A limit that
+/// stopped the request gives its reason alone.
 pub fn intervention(transaction: &Transaction, decision: &Intervention) -> String {
     match &decision.found {
         Some(found) => {

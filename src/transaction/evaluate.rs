@@ -112,11 +112,11 @@ impl Transaction {
         let asked = Asked { rule, question, respondent };
         self.debug(4, || question.announcement(rule));
         let any = match (&graph.plan, rule.plan.group) {
-            (Some(plan), Some(group)) => {
+            // While a debug log shows every question, every question is asked.
+            (Some(plan), Some(group)) if !self.debugs(4) => {
                 let values = self.group_values(graph, group);
-                let every = self.debugs(4);
                 let any = values.iter().fold(false, |any, value| {
-                    let asks = every || self.may_match(plan, graph, rule, value);
+                    let asks = self.may_match(plan, graph, rule, value);
                     (asks && self.ask_unless_removed(graph, &asked, value, draft)) | any
                 });
                 self.gates.give_back(group, values);

@@ -1,5 +1,8 @@
 //! What the tests on shared cases have in common: where the cases are, and the lists of those that are expected to fail.
 
+// Each test takes what it needs.
+#![allow(dead_code)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

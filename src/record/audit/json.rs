@@ -209,3 +209,24 @@ static SERVER: LazyLock<String> = LazyLock::new(|| {
     let name = fs::read("/proc/sys/kernel/hostname").or_else(|_| fs::read("/etc/hostname")).unwrap_or_default();
     Sha1::digest(name.trim_ascii()).iter().map(|byte| format!("{byte:02x}")).collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_a_number_where_it_is_one() {
+        let shown = |protocol: &[u8]| serde_json::to_string(&Version::of(protocol)).unwrap();
+        assert_eq!(shown(b"HTTP/1.1"), "1.1");
+        assert_eq!(shown(b"HTTP/2"), "2");
+        assert_eq!(shown(b"HTTP/1.1.1"), "\"1.1.1\"");
+        assert_eq!(shown(b"HTTP/NaN"), "\"NaN\"");
+        assert_eq!(shown(b""), "\"\"");
+    }
+
+    #[test]
+    fn headers_with_the_same_name_are_all_there() {
+        let headers = Headers(vec![("A".into(), "1".into()), ("A".into(), "2".into())]);
+        assert_eq!(serde_json::to_string(&headers).unwrap(), r#"{"A":"1","A":"2"}"#);
+    }
+}
