@@ -54,6 +54,10 @@ impl Builder<'_> {
                     Lookup::Schema(schema.map(Box::new))
                 }
             }
+            OperatorKind::InspectFile if !is_lua(text) => match self.read_file(text, written.argument.span, sources) {
+                Some((path, _)) => Lookup::Program(path),
+                None => return Some(Err(())),
+            },
             _ => return None,
         }))
     }
@@ -133,6 +137,11 @@ impl Builder<'_> {
 fn looked_at(candidates: &[PathBuf]) -> String {
     let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
     format!("looked at {}", looked.join(" and "))
+}
+
+/// Whether a file is a Lua script by its name, as in ModSecurity v3.
+fn is_lua(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("lua"))
 }
 
 /// A file in a folder or below it; `None` for what leads elsewhere: other machines, other folders.

@@ -121,7 +121,7 @@ pub fn apply(targets: &mut Vec<Target>, changes: &[TargetChange]) {
         match change {
             TargetChange::Add(target) => targets.push(target.clone()),
             TargetChange::Exclude(_, selector @ Selector::Pattern(_)) => {
-                targets.iter_mut().for_each(|target| target.exclusions.push(selector.clone()));
+                targets.iter_mut().filter(|target| !target.count).for_each(|target| target.exclusions.push(selector.clone()));
             }
             TargetChange::Exclude(variable, selector) => exclude(targets, *variable, selector),
         }
@@ -134,7 +134,7 @@ pub fn apply(targets: &mut Vec<Target>, changes: &[TargetChange]) {
 fn exclude(targets: &mut Vec<Target>, variable: Variable, selector: &Selector) {
     let same = |target: &Target| target.variable == variable && !target.count && target.selector.is_same(selector);
     targets.retain(|target| !same(target));
-    for target in targets.iter_mut().filter(|target| target.variable == variable) {
+    for target in targets.iter_mut().filter(|target| target.variable == variable && !target.count) {
         if matches!(target.selector, Selector::All | Selector::Pattern(_)) && !matches!(selector, Selector::All) {
             target.exclusions.push(selector.clone());
         }

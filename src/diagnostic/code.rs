@@ -118,6 +118,8 @@ codes! {
     NothingToLookUp = "W206",
     /// A DTD or schema cannot be used, so that no body conforms to it.
     UselessGrammar = "W207",
+    /// Rules from the network are not there, and the rule set may do without.
+    RemoteRulesMissing = "W208",
 }
 
 impl Code {

@@ -2,6 +2,7 @@
 
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::operator::BlockList;
+use std::path::PathBuf;
 
 /// An operator that a transaction runs, since it looks something up outside of the value, or in the whole body.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub enum Lookup {
     Place,
     /// `@rbl`: in a block list in the DNS.
     BlockList(BlockList),
+    /// `@inspectFile`: a program, given the value as its one argument.
+    Program(PathBuf),
     /// `@validateDTD`: whether the XML body does not follow a DTD. One that cannot be used is followed by no body.
     Dtd(Result<Box<Dtd>, DtdError>),
     /// `@validateSchema`: the same with an XML schema.

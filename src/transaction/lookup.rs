@@ -1,6 +1,6 @@
 //! Operators that look at more than a value: in a database, in the DNS, in the whole XML body.
 
-use super::Transaction;
+use super::{Transaction, program};
 use super::escape::shown;
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::collection::Text;
@@ -8,6 +8,7 @@ use crate::graph::{BodyProcessor, Lookup, RuleGraph};
 use crate::operator::{BlockList, BlockListQuestion, Capture, CapturedValue, Findings, Listing, Operator};
 use crate::resolver::Answer;
 use std::net::IpAddr;
+use std::path::Path;
 
 /// How many errors of a document are written to the debug log.
 const MOST_ERRORS: usize = 20;
@@ -28,6 +29,7 @@ impl Transaction {
         match lookup {
             Lookup::Place => self.look_up_place(graph, value),
             Lookup::BlockList(list) => self.look_up_block_list(graph, list, value, findings),
+            Lookup::Program(program) => self.ask_program(program, value),
             Lookup::Dtd(dtd) => self.breaks_dtd(graph, dtd, text),
             Lookup::Schema(schema) => self.breaks_schema(graph, schema, text),
         }
@@ -79,6 +81,17 @@ impl Transaction {
                 self.debug(4, || format!("RBL lookup of {}{meaning}", shown(asked, 80)));
                 findings.captures.push(Capture { index: 0, value: CapturedValue::Input(0..value.len()) });
                 true
+            }
+        }
+    }
+
+    /// As in ModSecurity v3 the program finds fault by printing more than one character, the first of which is no `1`.
+    fn ask_program(&self, program: &Path, value: Text) -> bool {
+        match program::ask(program, self.collections.arena.read(value)) {
+            Ok(output) => output.len() > 1 && output.first() != Some(&b'1'),
+            Err(error) => {
+                self.debug(1, || format!("{}: {error}", program.display()));
+                false
             }
         }
     }

@@ -15,6 +15,7 @@ mod lookup;
 mod matches;
 mod phases;
 mod planned;
+mod program;
 mod question;
 mod request;
 mod request_body;

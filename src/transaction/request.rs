@@ -110,9 +110,11 @@ impl Transaction {
         true
     }
 
+    /// Shows an argument in the debug log, without its line breaks: no argument can begin a line of the log.
     pub(super) fn debug_argument(&self, origin: &str, entry: Entry) {
         self.debug(4, || {
-            let (name, value) = (text(self.collections.arena.read(entry.name)), text(self.collections.arena.read(entry.value)));
+            let shown = |part| text(self.collections.arena.read(part)).replace(['\r', '\n'], "");
+            let (name, value) = (shown(entry.name), shown(entry.value));
             format!("Adding request argument ({origin}): name \"{name}\", value \"{value}\"")
         });
     }

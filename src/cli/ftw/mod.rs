@@ -1,12 +1,12 @@
 //! Runs tests in the OWASP CRS's FTW format without a web server: each request is given to the engine as a connector would give it.
 
 mod case;
-mod log_line;
 mod yaml;
 
 use super::exchange::{Connection, Judgement, judge};
 use case::{Expected, Stage, TestCase, Unrunnable};
 use secrule::Waf;
+use secrule::record::error_log;
 use secrule::pattern::Pattern;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -102,8 +102,8 @@ fn run_stage(waf: &Waf, stage: &Stage, options: &RunOptions) -> TestVerdict {
         return TestVerdict::Failed(problem);
     }
     if !(expected.patterns.is_empty() && expected.absent_patterns.is_empty()) {
-        let log = log_line::log(waf, &stage.request, &judgement);
-        let found = |pattern: &Pattern| log.split(|byte| *byte == b'\n').any(|line| pattern.is_match(line).unwrap_or(false));
+        let log = error_log(&judgement);
+        let found = |pattern: &Pattern| log.iter().any(|line| pattern.is_match(line.as_bytes()).unwrap_or(false));
         let shown = |pattern: &Pattern| String::from_utf8_lossy(pattern.source()).into_owned();
         if let Some(pattern) = expected.patterns.iter().find(|pattern| !found(pattern)) {
             return TestVerdict::Failed(format!("the log lacks `{}`; logged {}", shown(pattern), list(&logged)));
@@ -116,6 +116,13 @@ fn run_stage(waf: &Waf, stage: &Stage, options: &RunOptions) -> TestVerdict {
         return TestVerdict::Skipped("it expects only a status that the web server gives".to_owned());
     }
     TestVerdict::Passed
+}
+
+/// What a server's error log would hold: a line for each rule that matched, and one for the decision.
+fn error_log(judgement: &Judgement) -> Vec<String> {
+    let transaction = &judgement.transaction;
+    let matches = transaction.matches().iter().map(|found| error_log::line(transaction, found));
+    matches.chain(judgement.stop.iter().map(|(_, decision)| error_log::intervention(transaction, decision))).collect()
 }
 
 /// The ids of rules that were logged, and of the rule that stopped the exchange.
