@@ -1,7 +1,7 @@
 //! Operators that look at more than a value: in a database, in the DNS, in the whole XML body.
 
-use super::{Transaction, program};
 use super::escape::shown;
+use super::{Transaction, program};
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::collection::Text;
 use crate::graph::{BodyProcessor, Lookup, RuleGraph};

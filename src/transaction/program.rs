@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// ModSecurity v3 hands the value to a shell, which reads what is special to it: a request could run anything.
 pub fn ask(program: &Path, value: &[u8]) -> io::Result<Vec<u8>> {
     let began = Instant::now();
-    let mut child = Command::new(program).arg(argument(value)?).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut child =
+        Command::new(program).arg(argument(value)?).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let Some(output) = child.stdout.take() else { return stop(&mut child) };
     let (sender, receiver) = mpsc::channel();
     let reader = thread::Builder::new().name("inspectFile".to_owned()).spawn(move || {

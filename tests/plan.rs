@@ -1,0 +1,205 @@
+//! A plan changes how long an answer takes and nothing else: the same requests, judged with and without it, end alike in every detail.
+
+mod common;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+use secrule::compile::{CompileOptions, Planning};
+use secrule::{RuleMatch, Transaction, Verdict, Waf};
+
+/// Pieces that values are put together from: what rules look for, halves of it, and what they must leave alone.
+const PIECES: &[&str] = &[
+    "hello",
+    " ",
+    "the quick brown fox",
+    "42",
+    "-1",
+    "'",
+    "\"",
+    "1' OR '1'='1",
+    " UNION SELECT a FROM b--",
+    "select",
+    "sleep(5)",
+    "/*!50000*/",
+    "<script>",
+    "alert(1)",
+    "</script>",
+    "<img src=x onerror=",
+    "javascript:",
+    "&lt;",
+    "&#x3c;",
+    "%3c",
+    "%253C",
+    "%u003c",
+    "\\x3c",
+    "\\u0041",
+    "../",
+    "..\\",
+    "/etc/passwd",
+    "%2e%2e%2f",
+    "C:\\windows",
+    ".git/config",
+    ";",
+    "|",
+    "`id`",
+    "$(cat x)",
+    "; ls -la",
+    "cmd.exe",
+    "powershell",
+    "${jndi:ldap://a}",
+    "${${lower:j}ndi",
+    "http://169.254.169.254/",
+    "file:///",
+    "gopher://",
+    "php://input",
+    "<?php",
+    "eval(",
+    "system(",
+    "java.lang.Runtime",
+    "ProcessBuilder",
+    "O:8:\"a\":0:{}",
+    "{{7*7}}",
+    "__proto__",
+    "constructor",
+    "\r\nSet-Cookie: a",
+    "\n",
+    "\t",
+    "\0",
+    "é",
+    "%",
+    "%zz",
+    "+",
+    "=",
+    "[]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "#",
+    "--",
+    "a=b",
+    "&",
+    "SQL syntax",
+    "ROOT",
+    "base64,PHNjcmlwdD4=",
+];
+
+/// A request: pieces of its target, headers and body.
+#[derive(Clone, Debug)]
+struct Request {
+    path: String,
+    arguments: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
+    kind: usize,
+    body: String,
+}
+
+/// How a judgement ended, in every detail that a user can see.
+#[derive(Debug, PartialEq)]
+struct Ending {
+    verdict: Verdict,
+    matches: Vec<RuleMatch>,
+    scores: Vec<Option<String>>,
+}
+
+fn value() -> impl Strategy<Value = String> {
+    vec(select(PIECES), 0..5).prop_map(|pieces| pieces.concat())
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let name = select(vec!["User-Agent", "Referer", "Cookie", "X-Forwarded-For", "Accept", "X-Test", "Content-Encoding", "Range"]);
+    let (arguments, headers) = (vec((value(), value()), 0..4), vec((name, value()), 0..4));
+    (value(), arguments, headers, 0usize..5, value()).prop_map(|(path, arguments, headers, kind, body)| Request {
+        path,
+        arguments,
+        headers,
+        kind,
+        body,
+    })
+}
+
+fn judge(waf: &Waf, request: &Request) -> Ending {
+    let mut transaction = waf.transaction_with_id("same");
+    let verdict = stages(&mut transaction, request);
+    transaction.process_logging();
+    let scores =
+        ["blocking_inbound_anomaly_score", "inbound_anomaly_score_pl1", "sql_injection_score", "xss_score", "rce_score", "0", "1", "2"];
+    Ending { verdict, matches: transaction.matches().to_vec(), scores: scores.map(|key| transaction.tx(key)).into() }
+}
+
+fn stages(transaction: &mut Transaction, request: &Request) -> Verdict {
+    let types = ["text/plain", "application/x-www-form-urlencoded", "application/json", "text/xml", "multipart/form-data; boundary=b"];
+    let escaped = |text: &str| text.replace(' ', "+").replace(['\0', '\r', '\n'], "%0a");
+    let query: Vec<String> = request.arguments.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    let target = format!("/{}?{}", escaped(&request.path), query.join("&"));
+    let body = match request.kind {
+        2 => format!("{{\"a\":[\"{}\",1],\"b\":{{\"c\":\"x\"}}}}", request.body.replace(['"', '\\', '\n', '\r', '\t', '\0'], "")),
+        3 => format!("<a b=\"{0}\">{0}</a>", request.body.replace(['<', '>', '&', '"', '\0'], "")),
+        4 => format!("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{0}\"\r\n\r\n{0}\r\n--b--\r\n", request.body),
+        _ => request.body.clone(),
+    };
+    let verdicts =
+        [transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80), transaction.process_uri(target.as_bytes(), b"POST", b"1.1")];
+    if let Some(verdict) = verdicts.into_iter().find(Verdict::is_intervention) {
+        return verdict;
+    }
+    transaction.add_request_header(b"Host", b"shop.example");
+    transaction.add_request_header(b"Content-Type", types[request.kind].as_bytes());
+    transaction.add_request_header(b"Content-Length", body.len().to_string().as_bytes());
+    request.headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value.as_bytes()));
+    let verdict = transaction.process_request_headers();
+    if verdict.is_intervention() {
+        return verdict;
+    }
+    let _ = transaction.append_request_body(body.as_bytes());
+    let verdict = transaction.process_request_body();
+    if verdict.is_intervention() {
+        return verdict;
+    }
+    transaction.add_response_header(b"Content-Type", b"text/html");
+    let verdict = transaction.process_response_headers(200, "HTTP/1.1");
+    if verdict.is_intervention() {
+        return verdict;
+    }
+    let _ = transaction.append_response_body(request.body.as_bytes());
+    transaction.process_response_body()
+}
+
+/// Judges random requests with two rule sets that should be one; `PROPTEST_CASES` says how many.
+fn compare(with: &Waf, without: &Waf, cases: u32) {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(cases);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&request(), |request| {
+        prop_assert_eq!(judge(with, &request), judge(without, &request));
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+fn options(planning: Planning) -> CompileOptions {
+    let mut options = CompileOptions::default();
+    options.planning = planning;
+    options
+}
+
+#[test]
+fn the_starter_rules_answer_alike_with_and_without_a_plan() {
+    let waf = |planning| Waf::builder().starter_rules().options(options(planning)).build().unwrap();
+    compare(&waf(Planning::On), &waf(Planning::Off), 400);
+}
+
+#[test]
+fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
+    let Some(crs) = common::shared("crs") else { return };
+    let settings = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n\
+        SecRule REQUEST_HEADERS:Content-Type \"@rx json\" \"id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n\
+        SecRule REQUEST_HEADERS:Content-Type \"@rx xml\" \"id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n\
+        SecAction \"id:3,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=4,setvar:tx.detection_paranoia_level=4\"\n";
+    let rules = format!("{settings}Include {0}/crs-setup.conf.example\nInclude {0}/rules/*.conf\n", crs.display());
+    let waf = |planning| Waf::builder().rules("rules", &rules).options(options(planning)).build().unwrap();
+    compare(&waf(Planning::On), &waf(Planning::Off), 200);
+}
