@@ -3,6 +3,7 @@
 
 mod assignment;
 mod audit;
+mod body_limit;
 mod control;
 mod debug;
 mod effects;

@@ -1,14 +1,14 @@
 //! The request body: gathered up to its limit, read by its processor, then judged.
 
+use super::body_limit::BodyLimit;
 use super::debug::shown_limit;
-use super::verdict::Intervention;
 use super::{Transaction, Verdict, uploads};
 use crate::body::json::{self, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartFlags, MultipartLimits};
 use crate::body::xml::{XmlDocument, XmlLimits};
 use crate::body::{BodyError, urlencoded};
 use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
-use crate::graph::{BodyProcessor, EngineMode, LimitAction, Phase};
+use crate::graph::{BodyProcessor, Phase};
 use std::ops::ControlFlow;
 
 /// The message of a body that is too long without its files.
@@ -20,36 +20,18 @@ impl Transaction {
     /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
     pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
         let settings = &self.ground.graph.settings;
-        let limit = settings.request_body_limit.filter(|limit| *limit > 0);
-        let space = limit.unwrap_or(usize::MAX).saturating_sub(self.collections.arena.request_body().len());
-        self.debug(9, || format!("Appending request body: {} bytes. Limit set to: {}", chunk.len(), shown_limit(limit)));
-        if chunk.len() <= space {
-            self.collections.arena.append_request_body(chunk);
-            return Verdict::Pass;
+        let limit = BodyLimit {
+            name: "Request",
+            limit: settings.request_body_limit,
+            action: settings.request_body_limit_action,
+            gathered: self.collections.arena.request_body().len(),
+        };
+        let admission = self.admit(chunk.len(), &limit);
+        if admission.exceeds {
+            self.collections.scalars.inbound_data_error = self.collections.arena.store(b"1");
         }
-        let action = settings.request_body_limit_action;
-        self.collections.scalars.inbound_data_error = self.collections.arena.store(b"1");
-        self.debug(5, || "Request body is bigger than the maximum expected.".to_owned());
-        match action {
-            Some(LimitAction::ProcessPartial) => {
-                self.debug(5, || "Request body limit is marked to process partial".to_owned());
-                self.collections.arena.append_request_body(chunk.get(..space).unwrap_or_default());
-            }
-            Some(LimitAction::Reject) => self.reject("Request body limit is marked to reject the request"),
-            None => {}
-        }
+        self.collections.arena.append_request_body(chunk.get(..admission.taken).unwrap_or_default());
         self.take_verdict()
-    }
-
-    /// Stops the exchange because of a limit, where the engine is on.
-    pub(super) fn reject(&mut self, reason: &str) {
-        self.debug(5, || reason.to_owned());
-        if self.engine_mode() == EngineMode::On {
-            let reason = reason.to_owned();
-            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
-        } else {
-            self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
-        }
     }
 
     /// The whole request body is there: it is read, and rules of phase 2 run.

@@ -1,10 +1,10 @@
 //! The response: status, headers and body.
 
-use super::debug::shown_limit;
+use super::body_limit::BodyLimit;
 use super::escape::text;
 use super::{Transaction, Verdict};
 use crate::collection::Offsets;
-use crate::graph::{LimitAction, Phase};
+use crate::graph::Phase;
 use crate::http::content_type::media_type;
 
 impl Transaction {
@@ -56,24 +56,17 @@ impl Transaction {
             return Verdict::Pass;
         }
         let settings = &self.ground.graph.settings;
-        let limit = settings.response_body_limit.filter(|limit| *limit > 0);
-        let space = limit.unwrap_or(usize::MAX).saturating_sub(self.collections.arena.response_body().len());
-        self.debug(9, || format!("Appending response body: {} bytes. Limit set to: {}", chunk.len(), shown_limit(limit)));
-        if chunk.len() <= space {
-            self.collections.arena.append_response_body(chunk);
-            return Verdict::Pass;
+        let limit = BodyLimit {
+            name: "Response",
+            limit: settings.response_body_limit,
+            action: settings.response_body_limit_action,
+            gathered: self.collections.arena.response_body().len(),
+        };
+        let admission = self.admit(chunk.len(), &limit);
+        if admission.exceeds {
+            self.collections.scalars.outbound_data_error = self.collections.arena.store(b"1");
         }
-        let action = settings.response_body_limit_action;
-        self.collections.scalars.outbound_data_error = self.collections.arena.store(b"1");
-        self.debug(5, || "Response body is bigger than the maximum expected.".to_owned());
-        match action {
-            Some(LimitAction::ProcessPartial) => {
-                self.debug(5, || "Response body limit is marked to process partial".to_owned());
-                self.collections.arena.append_response_body(chunk.get(..space).unwrap_or_default());
-            }
-            Some(LimitAction::Reject) => self.reject("Response body limit is marked to reject the request"),
-            None => {}
-        }
+        self.collections.arena.append_response_body(chunk.get(..admission.taken).unwrap_or_default());
         self.take_verdict()
     }
 
