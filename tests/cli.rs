@@ -192,6 +192,14 @@ fn check_points_at_every_error() {
     assert_eq!(code(&secrule(&["check", "/nowhere/a.conf"], "")), Some(2));
 }
 
+#[cfg(unix)]
+#[test]
+fn check_reads_a_pipe() {
+    let output = secrule(&["check", "/dev/stdin"], "SecRule ARG \"@rx x\" \"id:1,deny\"\n");
+    assert_eq!(code(&output), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains("--> /dev/stdin:1:9"), "{}", stdout(&output));
+}
+
 #[test]
 fn check_collapses_floods_of_warnings() {
     let rules = TemporaryFile::new("flood.conf", &"SecTmpDir /tmp/\n".repeat(9));

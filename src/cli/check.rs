@@ -5,12 +5,12 @@ use super::{Failure, Format, Outcome, write_json};
 use clap::Args;
 use secrule::compile::Input;
 use secrule::diagnostic::{Code, Diagnostic, Severity, counted};
-use secrule::source::{FileSystem, Loader, Sources};
+use secrule::source::Sources;
 use secrule::{LoadReport, Waf};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How many warnings of a kind are shown.
@@ -51,13 +51,21 @@ pub struct Options {
     explain: Option<String>,
 }
 
+/// Whether a file can be read. It is not read here: a pipe can be read only once.
+fn openable(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    std::fs::File::open(path).map(|_| ())
+}
+
 /// Checks files.
 pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
     if let Some(code) = &options.explain {
         return explain(code, format, out);
     }
     for path in &options.files {
-        FileSystem.read(path).map_err(|error| Failure::unreadable(path, error))?;
+        openable(path).map_err(|error| Failure::unreadable(path, error))?;
     }
     let inputs = options.files.iter().cloned().map(Input::File).collect();
     let start = Instant::now();

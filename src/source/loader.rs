@@ -1,7 +1,7 @@
 //! Where rule files and data files come from.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The largest file a rule set may name, in bytes: rule files and data files alike. Databases of places have more than 100 MB.
@@ -54,10 +54,13 @@ impl Loader for FileSystem {
         if about.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
         }
-        if about.len() > LARGEST_FILE {
+        // Pipes and devices do not say how much they hold.
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST_FILE {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MB", LARGEST_FILE >> 20)));
         }
-        std::fs::read(path)
+        Ok(bytes)
     }
 
     fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
