@@ -47,7 +47,7 @@ uninstall:
 
 check-capi: capi
 	$(CARGO) test --lib --no-default-features --features capi ffi::
-	$(CARGO) test --test capi --test nginx
+	$(CARGO) test --test capi --test abi --test nginx --test luajit --test trafficserver
 
 clean-capi:
 	rm -rf $(CAPI)
