@@ -3,12 +3,15 @@
 #   make capi                       target/capi/: the library, its links, modsecurity.pc
 #   make install PREFIX=/usr        where libmodsecurity's own would be; DESTDIR is put before it
 #   make check-capi                 builds it and runs the C tests on it
+#
+# With FEATURES="capi remote" each of them means a library that fetches rules from https addresses too.
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
+FEATURES ?= capi
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -19,16 +22,21 @@ RUST := $(shell find src crs/starter -type f)
 
 LINK := -C link-arg=-Wl,-soname,$(SONAME)
 
-.PHONY: capi install uninstall check-capi clean-capi
+.PHONY: capi install uninstall check-capi clean-capi always
 
 capi: $(CAPI)/$(SONAME) $(CAPI)/modsecurity.pc
 
-$(CAPI)/$(SONAME): Cargo.toml Cargo.lock $(RUST)
-	$(CARGO) rustc --release --lib --crate-type cdylib --no-default-features --features capi -- $(LINK)
+$(CAPI)/$(SONAME): Cargo.toml Cargo.lock $(RUST) $(CAPI)/features
+	$(CARGO) rustc --release --lib --crate-type cdylib --no-default-features --features "$(FEATURES)" -- $(LINK)
 	mkdir -p $(CAPI)
 	cp $(TARGET)/release/libsecrule.so $@.new
 	mv $@.new $@
 	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
+
+# Changes when other features are asked for, and only then.
+$(CAPI)/features: always
+	@mkdir -p $(CAPI)
+	@echo "$(FEATURES)" | cmp -s - $@ || echo "$(FEATURES)" > $@
 
 $(CAPI)/modsecurity.pc: capi/modsecurity.pc.in Cargo.toml Makefile
 	mkdir -p $(CAPI)
@@ -46,7 +54,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/modsecurity
 
 check-capi: capi
-	$(CARGO) test --lib --no-default-features --features capi ffi::
+	$(CARGO) test --lib --no-default-features --features "$(FEATURES)" ffi::
 	$(CARGO) test --test capi --test abi --test nginx --test luajit --test trafficserver
 
 clean-capi:

@@ -392,3 +392,67 @@ proptest::proptest! {
         transaction.process_logging();
     }
 }
+
+#[test]
+fn macros_may_stand_side_by_side() {
+    let judged = get("SecAction \"id:1,phase:1,pass,setvar:'tx.both=%{ARGS.a}%{ARGS.b}',setvar:'tx.old=%{ARGS.a}%-'\"", "/?a=x&b=y");
+    assert_eq!(judged.tx("both").as_deref(), Some("xy"));
+    assert_eq!(judged.tx("old").as_deref(), Some("x-"));
+}
+
+#[test]
+fn a_chained_rule_sees_the_texts_of_those_before_it() {
+    let rules = "SecRule ARGS:a \"@rx .\" \"id:7,phase:1,pass,msg:'saw %{ARGS.a}',severity:3,chain\"\n\
+                 SecRule RULE:msg \"@streq saw x\" \"setvar:'tx.seen=%{rule.id}/%{rule.severity}'\"";
+    assert_eq!(get(rules, "/?a=x").tx("seen").as_deref(), Some("7/3"));
+}
+
+#[test]
+fn a_status_behind_block_counts() {
+    let rules = |actions| format!("SecDefaultAction \"phase:1,deny,log\"\nSecRule ARGS:a \"@rx .\" \"id:1,phase:1,{actions}\"");
+    assert_eq!(get(&rules("block,status:418"), "/?a=x").status(), Some(418));
+    assert_eq!(get(&rules("status:418,block"), "/?a=x").status(), Some(418));
+    assert_eq!(get(&rules("block"), "/?a=x").status(), Some(403));
+}
+
+#[test]
+fn an_update_makes_a_passing_rule_block() {
+    let rules = "SecDefaultAction \"phase:1,deny,status:409,log\"\nSecRule ARGS:a \"@rx .\" \"id:1,phase:1,pass\"\n\
+                 SecRuleUpdateActionById 1 \"block\"";
+    assert_eq!(get(rules, "/?a=x").status(), Some(409));
+}
+
+#[test]
+fn a_setvar_of_an_update_runs_once_when_the_chain_matches() {
+    let rules = |second| {
+        format!(
+            "SecRule ARGS \"@rx .\" \"id:1,phase:1,pass,setvar:tx.each=+1,chain\"\nSecRule ARGS:a \"@streq {second}\" \"t:none\"\n\
+             SecRuleUpdateActionById 1 \"pass,setvar:tx.once=+1\""
+        )
+    };
+    let judged = get(&rules("x"), "/?a=x&b=y");
+    assert_eq!((judged.tx("each").as_deref(), judged.tx("once").as_deref()), (Some("2"), Some("1")));
+    let judged = get(&rules("z"), "/?a=x&b=y");
+    assert_eq!((judged.tx("each").as_deref(), judged.tx("once").as_deref()), (Some("2"), None));
+}
+
+#[test]
+fn what_was_not_sent_has_no_length() {
+    let rules = "SecRequestBodyAccess On\nSecRule REQUEST_BODY_LENGTH \"@rx ^$\" \"id:1,phase:2,pass\"\n\
+                 SecRule ARGS_COMBINED_SIZE \"@rx ^$\" \"id:2,phase:2,pass\"\nSecRule REQBODY_ERROR \"@rx ^$\" \"id:3,phase:2,pass\"";
+    assert_eq!(get(rules, "/").ids(), [1, 2]);
+    assert_eq!(post(rules, "application/x-www-form-urlencoded", "a=b").ids(), [3]);
+}
+
+#[test]
+fn names_of_the_environment_have_their_case() {
+    let rules = "SecAction \"id:1,phase:1,pass,nolog,setenv:SecRuleTest=1\"\nSecRule ENV:SecRuleTest \"@eq 1\" \"id:2,phase:1,pass\"\n\
+                 SecRule ENV:SECRULETEST \"@eq 1\" \"id:3,phase:1,pass\"";
+    assert_eq!(get(rules, "/").ids(), [2]);
+}
+
+#[test]
+fn an_argument_follows_what_the_rule_stores() {
+    let rules = "SecRule ARGS \"!@streq %{tx.last}\" \"id:1,phase:1,pass,setvar:'tx.last=%{MATCHED_VAR}',setvar:tx.changes=+1\"";
+    assert_eq!(get(rules, "/?a=x&b=x&c=y").tx("changes").as_deref(), Some("2"));
+}

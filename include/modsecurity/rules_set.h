@@ -23,7 +23,7 @@ void msc_rules_dump(const RulesSet *rules);
 /* Adds the rules of `from` behind those of `to`: how many, or -1. */
 int msc_rules_merge(RulesSet *to, RulesSet *from, const char **error);
 
-/* Rules from the network are not built in: -1, with a text that says so. */
+/* Adds rules from an https address, showing the server the key: how many, or -1. Only a library built with `remote` fetches. */
 int msc_rules_add_remote(RulesSet *rules, const char *key, const char *uri, const char **error);
 
 /* Adds rules from a file and all that it includes: how many, or -1. */

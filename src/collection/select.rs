@@ -134,7 +134,8 @@ impl Collections {
                 Variable::FilesSizes => (file.field, self.arena.store(file.size.to_string().as_bytes())),
                 Variable::FilesTmpNames if file.path.is_empty() => continue,
                 Variable::FilesTmpNames => (file.path, file.path),
-                _ if file.path.is_empty() => continue,
+                // As in ModSecurity v3 the content of a file that was not written is empty.
+                _ if file.path.is_empty() => (file.field, Text::EMPTY),
                 _ => (file.field, file.content),
             };
             if self.is_wanted(target, key) {
@@ -183,7 +184,12 @@ impl Collections {
         let of_process = std::env::vars_os().map(|(name, value)| (name.into_encoded_bytes(), value.into_encoded_bytes()));
         let hidden = |name: &[u8]| set.iter().any(|(known, _)| known == name);
         for (name, value) in set.iter().cloned().chain(of_process.filter(|(name, _)| !hidden(name))) {
-            if target.selector.selects(&name) && !target.excludes(&name) {
+            // Names of the environment are compared with regard to case, unlike all other keys.
+            let is_selected = match &target.selector {
+                Selector::Key(key) => *key.text == *name,
+                selector => selector.selects(&name),
+            };
+            if is_selected && !target.excludes(&name) {
                 self.push_keyed(Variable::Env, &name, &value, found);
             }
         }

@@ -28,8 +28,6 @@ pub struct Builder<'a> {
     pub jumps: Vec<(MarkerId, Span)>,
     /// What operators need directives for, and where they stand.
     pub needs: Vec<(Need, Span)>,
-    /// `SecRemoteRulesFailAction Warn`
-    pub remote_rules_may_fail: bool,
     diagnostics: Vec<Diagnostic>,
     load: usize,
     ids: HashMap<u64, Span>,
@@ -50,7 +48,6 @@ impl<'a> Builder<'a> {
             open_chain: None,
             jumps: Vec::new(),
             needs: Vec::new(),
-            remote_rules_may_fail: false,
             diagnostics: Vec::new(),
             load: 0,
             ids: HashMap::new(),

@@ -12,7 +12,7 @@ const DEEPEST_INCLUDE: usize = 100;
 
 /// The directives of one input, in the order in which they take effect, `Include` already followed.
 pub fn load(input: &Input, loader: &dyn Loader, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<Directive> {
-    let mut reader = Reader { loader, sources, diagnostics, directives: Vec::new(), open: Vec::new() };
+    let mut reader = Reader { loader, sources, diagnostics, directives: Vec::new(), open: Vec::new(), may_do_without: false };
     reader.input(input);
     reader.directives
 }
@@ -22,8 +22,10 @@ struct Reader<'a> {
     sources: &'a mut Sources,
     diagnostics: &'a mut Vec<Diagnostic>,
     directives: Vec<Directive>,
-    /// The files that are being read, each included by the one before.
+    /// The files and addresses that are being read, each included by the one before.
     open: Vec<PathBuf>,
+    /// `SecRemoteRulesFailAction Warn` stood before.
+    may_do_without: bool,
 }
 
 impl Reader<'_> {
@@ -34,6 +36,7 @@ impl Reader<'_> {
                 Ok(source) => self.source(source, None),
                 Err(problem) => self.not_text(name, problem, text.as_bytes()),
             },
+            Input::Remote { address, key } => self.remote(address, key, None),
             Input::Group(inputs) => inputs.iter().for_each(|input| self.input(input)),
         }
     }
@@ -41,34 +44,68 @@ impl Reader<'_> {
     /// Reads a file; `included_at` is the place that named it.
     fn file(&mut self, path: &Path, included_at: Option<Span>) {
         let name = path.display().to_string();
+        if !self.may_open(path, included_at) {
+            return;
+        }
+        match self.loader.read(path) {
+            Ok(bytes) => self.bytes(&name, bytes, Some(path), included_at),
+            Err(error) => {
+                let message = format!("`{name}` cannot be read: {}", reason(&error));
+                self.report(&name, included_at, Code::Unreadable, message, "look at the path and at who may read the file");
+            }
+        }
+    }
+
+    /// Reads what is at an address; `included_at` is the place that named it.
+    fn remote(&mut self, address: &str, key: &str, included_at: Option<Span>) {
+        if !self.may_open(Path::new(address), included_at) {
+            return;
+        }
+        match self.loader.fetch(address, Some(key)) {
+            Ok(bytes) => self.bytes(address, bytes, None, included_at),
+            Err(error) => {
+                if let Some(span) = included_at.or_else(|| self.stand_in(address)) {
+                    let problem = unfetched(address, &error, span);
+                    let code = if self.may_do_without { Code::RemoteRulesMissing } else { problem.code };
+                    self.diagnostics.push(Diagnostic { code, ..problem });
+                }
+            }
+        }
+    }
+
+    /// Whether one more file or address can be read; where it cannot this is reported.
+    fn may_open(&mut self, path: &Path, included_at: Option<Span>) -> bool {
+        let name = path.display().to_string();
         if let Some(first) = self.open.iter().position(|open| open == path) {
             let ring = self.open.iter().skip(first).map(PathBuf::as_path).chain([path]);
             let ring: Vec<String> = ring.map(|path| format!("`{}`", path.display())).collect();
             let message = format!("these files include each other: {}", ring.join(" → "));
-            return self.report(&name, included_at, Code::IncludeDepth, message, "take away one of the Includes");
+            self.report(&name, included_at, Code::IncludeDepth, message, "take away one of the Includes");
+            return false;
         }
         if self.open.len() >= DEEPEST_INCLUDE {
             let message = format!("more than {DEEPEST_INCLUDE} files include each other in a row");
-            return self.report(&name, included_at, Code::IncludeDepth, message, "look for a loop of Includes");
+            self.report(&name, included_at, Code::IncludeDepth, message, "look for a loop of Includes");
+            return false;
         }
-        let bytes = match self.loader.read(path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let message = format!("`{name}` cannot be read: {}", reason(&error));
-                return self.report(&name, included_at, Code::Unreadable, message, "look at the path and at who may read the file");
-            }
-        };
+        true
+    }
+
+    /// Takes in what was read; `path` is where it is a file.
+    fn bytes(&mut self, name: &str, bytes: Vec<u8>, path: Option<&Path>, included_at: Option<Span>) {
         // The copy is for messages: bytes that are no text are shown as far as they are.
-        match self.sources.add_file(&name, bytes.clone()) {
+        let copy = bytes.clone();
+        let added = if path.is_some() { self.sources.add_file(name, copy) } else { self.sources.add_fetched(name, copy) };
+        match added {
             Ok(source) => {
                 if let Some(place) = included_at {
                     self.sources.note_include(source, place);
                 }
-                self.open.push(path.to_owned());
-                self.source(source, Some(path));
+                self.open.push(path.map_or_else(|| PathBuf::from(name), Path::to_owned));
+                self.source(source, path);
                 self.open.pop();
             }
-            Err(problem) => self.not_text(&name, problem, &bytes),
+            Err(problem) => self.not_text(name, problem, &bytes),
         }
     }
 
@@ -85,6 +122,13 @@ impl Reader<'_> {
                 Body::Arguments(arguments) if name.eq_ignore_ascii_case("Include") => self.include(&directive, arguments, path, true),
                 Body::Arguments(arguments) if name.eq_ignore_ascii_case("IncludeOptional") => {
                     self.include(&directive, arguments, path, false)
+                }
+                Body::Arguments(arguments) if name.eq_ignore_ascii_case("SecRemoteRules") => self.remote_rules(&directive, arguments),
+                Body::Arguments(arguments) => {
+                    if let ([argument], true) = (arguments.as_slice(), name.eq_ignore_ascii_case("SecRemoteRulesFailAction")) {
+                        self.may_do_without = argument.text.eq_ignore_ascii_case("Warn");
+                    }
+                    self.directives.push(directive);
                 }
                 _ => self.directives.push(directive),
             }
@@ -121,6 +165,21 @@ impl Reader<'_> {
         }
     }
 
+    fn remote_rules(&mut self, directive: &Directive, arguments: &[Argument]) {
+        let name = &directive.name.node;
+        match arguments {
+            [key, address] => self.remote(&address.text, &key.text, Some(address.span)),
+            [_, _, surplus, ..] => {
+                let surplus = Diagnostic::new(Code::SurplusArgument, surplus.span, format!("`{name}` takes a key and an address"));
+                self.diagnostics.push(surplus.hint("put a value that holds blanks in double quotes"));
+            }
+            _ => {
+                let missing = Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` lacks its key or its address"));
+                self.diagnostics.push(missing.hint("write the key for the server, then an https address"));
+            }
+        }
+    }
+
     /// Reports bytes that are no text, at the place of the first of them.
     fn not_text(&mut self, name: &str, problem: NotText, bytes: &[u8]) {
         let (offset, message) = match problem {
@@ -136,13 +195,15 @@ impl Reader<'_> {
 
     /// Reports a problem of a whole file at the place that named it; the first files are named by nobody, so they stand for themselves.
     fn report(&mut self, name: &str, included_at: Option<Span>, code: Code, message: String, hint: &str) {
-        let span = included_at.or_else(|| {
-            let source = self.sources.add_text(name, "").ok()?;
-            Some(Span { source, start: 0, end: 0 })
-        });
-        if let Some(span) = span {
+        if let Some(span) = included_at.or_else(|| self.stand_in(name)) {
             self.diagnostics.push(Diagnostic::new(code, span, message).hint(hint));
         }
+    }
+
+    /// A place for problems of what is named nowhere.
+    fn stand_in(&mut self, name: &str) -> Option<Span> {
+        let source = self.sources.add_text(name, "").ok()?;
+        Some(Span { source, start: 0, end: 0 })
     }
 }
 
@@ -153,4 +214,10 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => String::from("this process may not read it"),
         _ => error.to_string(),
     }
+}
+
+/// The error of an address from which nothing comes.
+pub fn unfetched(address: &str, error: &io::Error, span: Span) -> Diagnostic {
+    let message = format!("`{address}` cannot be fetched: {error}");
+    Diagnostic::new(Code::Unfetched, span, message).hint("look at the address, or fetch the file yourself and name it by its path")
 }

@@ -1,13 +1,13 @@
 //! Operators that transactions run, and what they look things up in.
 
 use super::directives::Builder;
-use super::load::reason;
+use super::load::{reason, unfetched};
 use crate::body::xml::{Dtd, Schema};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Lookup;
 use crate::operator::{BlockList, GeoDatabase, OperatorKind};
 use crate::seclang::{Argument, OperatorExpression};
-use crate::source::{Sources, Span};
+use crate::source::{Sources, Span, is_remote};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,6 +113,15 @@ impl Builder<'_> {
         let old = path.to_ascii_lowercase().ends_with(".dat");
         let hint = if old { "GeoIP's .dat files are no longer read: take the .mmdb of GeoLite2 or GeoIP2" } else { "take an .mmdb file" };
         GeoDatabase::shared(bytes).map_err(|error| (error.to_string(), hint.to_owned()))
+    }
+
+    /// The bytes of data that rules name by a path or an https address; what cannot be had is reported.
+    pub fn read_data(&mut self, name: &str, span: Span, sources: &Sources) -> Option<Vec<u8>> {
+        if !is_remote(name) {
+            return self.read_file(name, span, sources).map(|(_, bytes)| bytes);
+        }
+        let fetched = self.loader.fetch(name, None);
+        fetched.map_err(|error| self.report(unfetched(name, &error, span))).ok()
     }
 
     /// The first file that a path may mean, and its bytes; where there is none this is reported.

@@ -40,6 +40,13 @@ pub enum Input {
         /// The rules.
         text: String,
     },
+    /// Rules at an https address.
+    Remote {
+        /// The address, which messages call them by.
+        address: String,
+        /// What is shown to the server.
+        key: String,
+    },
     /// Several inputs that are one load, as if one file included them.
     Group(Vec<Input>),
 }

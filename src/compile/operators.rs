@@ -94,7 +94,7 @@ impl Builder<'_> {
         });
     }
 
-    /// The contents of the files that an operator's argument names.
+    /// The contents of the files and addresses that an operator's argument names.
     fn operator_files(&mut self, kind: OperatorKind, written: &OperatorExpression, sources: &Sources) -> Option<Vec<Vec<u8>>> {
         let (text, span) = (written.argument.node.as_str(), written.argument.span);
         let names: Vec<&str> = match (kind, kind.argument()) {
@@ -103,6 +103,6 @@ impl Builder<'_> {
             (_, ArgumentKind::Files) => text.split_ascii_whitespace().collect(),
             _ => Vec::new(),
         };
-        names.into_iter().map(|name| self.read_file(name, span, sources).map(|(_, bytes)| bytes)).collect()
+        names.into_iter().map(|name| self.read_data(name, span, sources)).collect()
     }
 }

@@ -128,12 +128,6 @@ impl Builder<'_> {
                 Err(error) => self.bad_directive_value(entry, argument, &format!("it is no regular expression: {error}")),
             },
             Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1), sources),
-            Directive::SecRemoteRulesFailAction => self.remote_rules_may_fail = text.eq_ignore_ascii_case("Warn"),
-            Directive::SecRemoteRules => {
-                let code = if self.remote_rules_may_fail { Code::RemoteRulesMissing } else { Code::UnsupportedDirective };
-                let message = "rules from the network are not fetched by this build";
-                self.report(Diagnostic::new(code, argument.span, message).hint("fetch the file yourself and Include it"));
-            }
             _ => {}
         }
     }

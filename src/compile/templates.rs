@@ -29,8 +29,14 @@ impl Builder<'_> {
 
     /// The text of an action. As in ModSecurity v3 a `%` right behind a macro is part of the macro: old rules write `%{variable}%`.
     pub fn action_template(&mut self, text: &str, span: Span) -> Template {
-        let text = text.replace("}%", "}");
-        self.template(&text, span)
+        let mut pieces = text.split("}%");
+        let mut written = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            // In front of `{` it begins the next macro.
+            written.push_str(if piece.starts_with('{') { "}%" } else { "}" });
+            written.push_str(piece);
+        }
+        self.template(&written, span)
     }
 
     fn reference(&mut self, name: &str, key: Option<&str>) -> Result<Target, (String, Option<String>)> {

@@ -251,8 +251,7 @@ mod updates {
         assert_eq!(transformations(&graph, rule), "lowercase");
         let added = rule.updated.as_ref().unwrap();
         assert!(matches!(added.disruptive, Some(Disruptive::Deny)));
-        assert!(matches!(added.effects[..], [Effect::Status(404)]));
-        assert_eq!(added.assignments.len(), 1);
+        assert!(matches!(added.effects[..], [Effect::Status(404), Effect::Assign(_)]));
         assert!(graph.find(200).unwrap().updated.is_none());
     }
 
@@ -410,6 +409,70 @@ mod includes {
         let files = Memory::new().with("a", b"SecMarker A\nSecMarker \xff".to_vec());
         let result = compile(&[Input::File(PathBuf::from("a")), text("b", "SecMarker \0")], &files, &CompileOptions::default());
         assert_eq!(complaints(&result), ["E002 a:2:11", "E002 b:1:11"]);
+    }
+}
+
+mod remote_rules {
+    use super::*;
+
+    const ADDRESS: &str = "https://rules.example/waf.conf";
+
+    fn load_with(network: &Memory, rules: &str) -> Result<Compiled, LoadError> {
+        compile(&[text("rules", rules)], network, &CompileOptions::default())
+    }
+
+    #[test]
+    fn they_stand_where_they_are_named() {
+        let network = Memory::new().with_remote(ADDRESS, "SecAction id:2");
+        let graph = load_with(&network, &format!("SecAction id:1\nSecRemoteRules key {ADDRESS}\nSecAction id:3")).unwrap().graph;
+        assert_eq!(graph.rules.iter().map(|rule| rule.id).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(&*graph.rules[1].location.file, ADDRESS);
+    }
+
+    #[test]
+    fn a_whole_load_may_be_remote() {
+        let input = Input::Remote { address: ADDRESS.to_owned(), key: "key".to_owned() };
+        let load = |network: &Memory| compile(std::slice::from_ref(&input), network, &CompileOptions::default());
+        assert!(load(&Memory::new().with_remote(ADDRESS, "SecAction id:2")).unwrap().graph.find(2).is_some());
+        assert_eq!(complaints(&load(&Memory::new())), [format!("E005 {ADDRESS}:1:1")]);
+    }
+
+    #[test]
+    fn the_last_fail_action_before_them_counts() {
+        let fetch = format!("SecRemoteRules key {ADDRESS}");
+        let load = |rules: String| complaints(&load(&rules));
+        assert_eq!(load(format!("{fetch}\nSecRemoteRulesFailAction Warn")), ["E005 rules:1:20"]);
+        assert_eq!(load(format!("SecRemoteRulesFailAction warn\n{fetch}")), ["W208 rules:2:20"]);
+        let both = "SecRemoteRulesFailAction Warn\nSecRemoteRulesFailAction Abort";
+        assert_eq!(load(format!("{both}\n{fetch}")), ["E005 rules:3:20"]);
+        assert_eq!(load(format!("SecRemoteRulesFailAction Perhaps\n{fetch}")), ["E203 rules:1:26", "E005 rules:2:20"]);
+    }
+
+    #[test]
+    fn they_take_a_key_and_an_address() {
+        assert_eq!(complaints(&load("SecRemoteRules")), ["E103 rules:1:1"]);
+        assert_eq!(complaints(&load("SecRemoteRules https://rules.example/")), ["E103 rules:1:1"]);
+        assert_eq!(complaints(&load("SecRemoteRules key https://rules.example/ more")), ["E104 rules:1:43"]);
+    }
+
+    #[test]
+    fn what_is_wrong_in_them_is_shown_at_their_address() {
+        let network = Memory::new().with_remote(ADDRESS, "SecThing");
+        assert_eq!(complaints(&load_with(&network, &format!("SecRemoteRules key {ADDRESS}"))), [format!("E201 {ADDRESS}:1:1")]);
+        let network = Memory::new().with_remote(ADDRESS, format!("SecRemoteRules key {ADDRESS}"));
+        assert_eq!(complaints(&load_with(&network, &format!("SecRemoteRules key {ADDRESS}"))), [format!("E004 {ADDRESS}:1:20")]);
+        let network = Memory::new().with_remote(ADDRESS, b"\xff".to_vec());
+        assert_eq!(complaints(&load_with(&network, &format!("SecRemoteRules key {ADDRESS}"))), [format!("E002 {ADDRESS}:1:1")]);
+    }
+
+    #[test]
+    fn operators_take_lists_from_addresses() {
+        let network = Memory::new().with_remote("https://rules.example/list", "192.0.2.0/24\n");
+        let rules = |operator: &str| format!("SecRule REMOTE_ADDR \"@{operator} https://rules.example/list\" \"id:1,phase:1\"");
+        for operator in ["pmFromFile", "ipMatchFromFile"] {
+            assert!(load_with(&network, &rules(operator)).is_ok(), "{operator}");
+            assert_eq!(complaints(&load(&rules(operator))), [format!("E005 rules:1:{}", 24 + operator.len())]);
+        }
     }
 }
 

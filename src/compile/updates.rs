@@ -7,7 +7,7 @@ use super::directives::Builder;
 use super::draft::{LogFlags, OwnTransformations, ParsedAction, as_effect};
 use super::targets::{TargetChange, apply};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{Assignment, ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
+use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
 use crate::seclang::{Actions, Argument, Targets};
 use crate::source::Span;
 use crate::vocabulary::{Directive, DirectiveEntry};
@@ -25,7 +25,6 @@ pub enum Update {
 /// What `SecRuleUpdateActionById` adds.
 #[derive(Default)]
 pub struct ActionUpdate {
-    assignments: Vec<Assignment>,
     effects: Vec<Effect>,
     disruptive: Option<Disruptive>,
     transformations: OwnTransformations,
@@ -79,7 +78,7 @@ impl Builder<'_> {
         for (action, place) in self.parsed_actions(Some(written)).into_iter().zip(&written.list) {
             match action {
                 ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
-                ParsedAction::Assign(assignment) => update.assignments.push(assignment),
+                ParsedAction::Assign(assignment) => update.effects.push(Effect::Assign(assignment)),
                 ParsedAction::Disruptive(disruptive) => update.disruptive = Some(disruptive),
                 other => match as_effect(other) {
                     Ok(effect) => update.effects.push(effect),
@@ -122,7 +121,6 @@ impl Builder<'_> {
             }
             Update::Actions(_, update) => {
                 let added = rule.updated.get_or_insert_with(|| Box::new(UpdatedActions::default()));
-                added.assignments.extend(update.assignments.iter().cloned());
                 added.effects.extend(update.effects.iter().cloned());
                 added.disruptive = update.disruptive.clone().or(added.disruptive.take());
                 let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);

@@ -41,6 +41,8 @@ codes! {
     IncludeNothing = "E003",
     /// Files include each other, or too many levels deep.
     IncludeDepth = "E004",
+    /// Rules or data cannot be fetched from the network.
+    Unfetched = "E005",
 
     /// A quote is opened and never closed.
     UnclosedQuote = "E101",

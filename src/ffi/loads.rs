@@ -25,7 +25,12 @@ pub struct Load {
 struct Snapshot {
     contents: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
     expansions: Mutex<BTreeMap<String, Vec<PathBuf>>>,
+    /// By address and key.
+    fetched: Mutex<BTreeMap<(String, Option<String>), Fetched>>,
 }
+
+/// What an address gave, or why nothing came. It is not asked again: each try may take long.
+type Fetched = Result<Vec<u8>, String>;
 
 /// Reads what the loads have read before; what is new goes into the last of them.
 struct Replay<'a>(&'a [Arc<Load>]);
@@ -106,6 +111,18 @@ impl Loader for Replay<'_> {
             lock(&newest.files.expansions).insert(pattern.to_owned(), paths.clone());
         }
         Ok(paths)
+    }
+
+    fn fetch(&self, address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
+        let place = (address.to_owned(), key.map(str::to_owned));
+        if let Some(answer) = self.find(|files| lock(&files.fetched).get(&place).cloned()) {
+            return answer.map_err(io::Error::other);
+        }
+        let answer = FileSystem.fetch(address, key).map_err(|error| error.to_string());
+        if let Some(newest) = self.0.last() {
+            lock(&newest.files.fetched).insert(place, answer.clone());
+        }
+        answer.map_err(io::Error::other)
     }
 }
 

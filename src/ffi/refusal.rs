@@ -27,13 +27,6 @@ pub fn not_text(name: &str, bytes: &[u8]) -> String {
     rules_error(name, Position { line, column }, "The rules are not UTF-8 text.")
 }
 
-/// The text for rules from the network.
-pub fn remote(address: &str) -> String {
-    format!(
-        "Failed to download: \"{address}\": rules from the network are not built in; fetch the file and load it with SecRulesFile or Include."
-    )
-}
-
 /// One place in the rules, and what stands there.
 struct Place<'a> {
     /// The file's name.
@@ -54,6 +47,8 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
     match diagnostic.code {
         Code::Unreadable if place.line.is_empty() => format!("Failed to open the file: {file}\n"),
         Code::Unreadable => place.unreadable(),
+        Code::Unfetched if place.line.is_empty() => format!("Failed to download: \"{file}\"\n"),
+        Code::Unfetched => rules_error(file, place.statement_start(), &format!("Failed to download: \"{}\"", place.marked)),
         Code::IncludeNothing => {
             let message = format!("{}: Not able to open file. {}.", place.marked, place.looked_at(place.marked));
             rules_error(file, Position { column: place.width(), ..place.position }, &message)
@@ -210,7 +205,6 @@ impl<'a> Place<'a> {
         let first = self.line.split_ascii_whitespace().next().unwrap_or_default().to_ascii_lowercase();
         let argument = self.line.split_ascii_whitespace().nth(1).unwrap_or_default();
         let message = match first.as_str() {
-            "secremoterules" => remote(self.line.split_ascii_whitespace().last().unwrap_or_default()),
             "secrulescript" => format!("Failed to load script: Failed to compile script '{argument}: {}. ", diagnostic.message),
             _ => format!("{} is not yet supported. ", self.line.trim()),
         };

@@ -98,20 +98,26 @@ pub unsafe extern "C" fn msc_rules_add_file(rules: *mut RulesSet, file: *const c
     unsafe { answer(error, work) }
 }
 
-/// Would add rules from an address; this library fetches none and says so.
+/// Adds rules from an https address and gives how many, or -1 and an error text that the host releases. A library that was built without
+/// the feature `remote` fetches none and says so.
 ///
 /// # Safety
 ///
 /// As for [`msc_rules_add`], `key` like `uri`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_rules_add_remote(
-    _rules: *mut RulesSet,
-    _key: *const c_char,
+    rules: *mut RulesSet,
+    key: *const c_char,
     uri: *const c_char,
     error: *mut *const c_char,
 ) -> c_int {
-    // SAFETY: as the caller promises.
-    let work = || Err(refusal::remote(&String::from_utf8_lossy(unsafe { string(uri) })));
+    let work = || {
+        // SAFETY: as the caller promises.
+        let (rules, key, uri) = unsafe { (rules.as_ref(), string(key), string(uri)) };
+        let rules = rules.ok_or("There is no rule set to add to.")?;
+        let [key, address] = [key, uri].map(|text| String::from_utf8_lossy(text).into_owned());
+        rules.add(&[Load::new(Input::Remote { address, key })])
+    };
     // SAFETY: as the caller promises.
     unsafe { answer(error, work) }
 }

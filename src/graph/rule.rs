@@ -130,12 +130,17 @@ pub struct Metadata {
 /// What `SecRuleUpdateActionById` adds to a rule.
 #[derive(Debug, Default)]
 pub struct UpdatedActions {
-    /// `setvar`: done for each value that matches.
-    pub assignments: Vec<Assignment>,
-    /// Done before the rule's own effects.
+    /// Done before the rule's own effects. A `setvar` among them runs once, when the chain matches.
     pub effects: Vec<Effect>,
     /// Takes the place of the rule's own decision.
     pub disruptive: Option<Disruptive>,
+}
+
+impl UpdatedActions {
+    /// Whether they take the place of the rule's own decision.
+    pub fn decides(&self) -> bool {
+        self.disruptive.is_some() || self.effects.iter().any(|effect| matches!(effect, Effect::Block))
+    }
 }
 
 /// Why a rule never runs.

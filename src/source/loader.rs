@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// The largest file a rule set may name, in bytes: rule files and data files alike. Databases of places have more than 100 MB.
-const LARGEST_FILE: u64 = 512 << 20;
+/// The largest file a rule set may name, in bytes: rule files and data files alike, here and in the network. Databases of places have more than 100 MB.
+pub const LARGEST_FILE: u64 = 512 << 20;
+
+/// Whether a name means a place in the network: an https address.
+pub fn is_remote(name: &str) -> bool {
+    name.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
 
 /// Reads files and expands wildcards on behalf of the compiler.
 pub trait Loader {
@@ -14,6 +19,11 @@ pub trait Loader {
 
     /// The files that a pattern with `*`, `?` and `[…]` names, sorted; empty when there are none.
     fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>>;
+
+    /// The bytes at an https address; `key` is shown to the server. A loader that says nothing about it fetches nothing.
+    fn fetch(&self, _address: &str, _key: Option<&str>) -> io::Result<Vec<u8>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this build does not fetch from the network; build it with the feature `remote`"))
+    }
 
     /// Where a path written in a rule file may mean: beside that file first, then as it stands.
     fn candidates(&self, written: &str, including_file: Option<&Path>) -> Vec<PathBuf> {
@@ -67,12 +77,18 @@ impl Loader for FileSystem {
         let found = glob::glob(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
         found.map(|path| path.map_err(io::Error::from)).collect()
     }
+
+    #[cfg(feature = "remote")]
+    fn fetch(&self, address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
+        super::remote::fetch(address, key)
+    }
 }
 
 /// Files that exist in memory only: for tests, fuzzing and rule sets built into a program.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     files: BTreeMap<PathBuf, Vec<u8>>,
+    addresses: BTreeMap<String, Vec<u8>>,
 }
 
 impl Memory {
@@ -86,6 +102,12 @@ impl Memory {
         self.files.insert(path.into(), bytes.into());
         self
     }
+
+    /// The same and what is at one more https address, for whatever key.
+    pub fn with_remote(mut self, address: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.addresses.insert(address.into(), bytes.into());
+        self
+    }
 }
 
 impl Loader for Memory {
@@ -97,6 +119,10 @@ impl Loader for Memory {
         let pattern = glob::Pattern::new(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
         let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
         Ok(self.files.keys().filter(|path| pattern.matches_path_with(path, options)).cloned().collect())
+    }
+
+    fn fetch(&self, address: &str, _key: Option<&str>) -> io::Result<Vec<u8>> {
+        self.addresses.get(address).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nothing is there"))
     }
 }
 
@@ -116,6 +142,19 @@ mod tests {
     fn files_in_memory_are_expanded_in_order() {
         let files = Memory::new().with("b.conf", "").with("a.conf", "").with("c.data", "").with("deeper/d.conf", "");
         assert_eq!(files.expand("*.conf").unwrap(), [PathBuf::from("a.conf"), PathBuf::from("b.conf")]);
+    }
+
+    #[test]
+    fn only_https_addresses_are_remote() {
+        assert!(is_remote("https://rules.example/") && is_remote("HTTPS://rules.example/"));
+        assert!(["http://rules.example/", "https:/a", "rules/https://a", "ßßßßßßß", ""].iter().all(|name| !is_remote(name)));
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[test]
+    fn a_build_that_does_not_fetch_says_so() {
+        let error = FileSystem.fetch("https://rules.example/", None).unwrap_err();
+        assert_eq!(error.to_string(), "this build does not fetch from the network; build it with the feature `remote`");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Takes files and strings, gives numbered texts with spans; imports nothing of the project.
 //!
-//! Reading and globbing stand behind [`Loader`], so that everything above can be fed from memory.
+//! Reading, globbing and fetching stand behind [`Loader`], so that everything above can be fed from memory.
 
 mod loader;
+#[cfg(feature = "remote")]
+mod remote;
 
-pub use loader::{FileSystem, Loader, Memory};
+pub use loader::{FileSystem, Loader, Memory, is_remote};
 
 use std::fmt;
 use std::ops::Range;
@@ -77,6 +79,11 @@ impl Sources {
     /// Adds a text that came from a file; `name` is its path.
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<SourceId, NotText> {
         self.add(name, bytes, true)
+    }
+
+    /// Adds a text that came from the network; `address` is what messages call it.
+    pub fn add_fetched(&mut self, address: &str, bytes: Vec<u8>) -> Result<SourceId, NotText> {
+        self.add(address, bytes, false)
     }
 
     /// Adds a text that came from the host; `name` is what messages call it.

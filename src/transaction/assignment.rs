@@ -8,10 +8,9 @@ use crate::operator::leading_integer;
 use crate::vocabulary::Variable;
 
 impl Transaction {
-    /// The assignments of a rule, its updates first; done once for each value that matches.
+    /// The assignments of a rule, done once for each value that matches.
     pub(super) fn assign_all(&mut self, graph: &RuleGraph, rule: &Rule) {
-        let updates = rule.updated.as_ref().map_or(&[][..], |updated| &updated.assignments);
-        for assignment in updates.iter().chain(&rule.assignments) {
+        for assignment in &rule.assignments {
             self.debug(4, || "Running [independent] (non-disruptive) action: setvar".to_owned());
             self.assign(graph, rule, assignment);
         }

@@ -5,7 +5,7 @@ use super::escape::text;
 use super::evaluate::Draft;
 use super::verdict::Intervention;
 use crate::collection::Text;
-use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, RuleGraph, Template, Test};
+use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, RuleGraph, Template, Test, UpdatedActions};
 
 /// The status of `deny` and `drop` where no rule names one.
 const DENIED: u16 = 403;
@@ -26,14 +26,15 @@ impl Transaction {
             self.run_effect(graph, rule, effect, draft);
         }
         let replaced = updated.and_then(|updated| updated.disruptive.as_ref());
+        let is_replaced = updated.is_some_and(UpdatedActions::decides);
         self.describe(graph, rule, draft);
         for effect in &rule.effects {
-            if matches!(effect, Effect::Block) && replaced.is_some() {
+            if matches!(effect, Effect::Block) && is_replaced {
                 continue;
             }
             self.run_effect(graph, rule, effect, draft);
         }
-        if let Some(disruptive) = replaced.or(rule.disruptive.as_ref()) {
+        if let Some(disruptive) = if is_replaced { replaced } else { rule.disruptive.as_ref() } {
             self.disrupt(graph, rule, disruptive, draft);
         }
         if std::ptr::eq(rule, starter) {
@@ -108,7 +109,7 @@ impl Transaction {
             Effect::Message(template) => self.set_message(graph, rule, template, draft),
             Effect::LogData(template) => draft.entry.data = self.expand(graph, Some(rule), template),
             Effect::Severity(severity) => self.set_severity(*severity, draft),
-            Effect::Status(status) => self.pending.status = Some(*status),
+            Effect::Status(status) => self.pending.name_status(*status),
             Effect::Skip(count) => {
                 self.debug(5, || format!("Skipping the next {count} rules."));
                 self.flow.skip = *count;

@@ -221,7 +221,9 @@ impl Transaction {
         let mut findings = std::mem::take(&mut self.scratch.findings);
         findings.clear();
         let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
-        let found = match *respondent {
+        let renewed = self.renewed(graph, asked);
+        let respondent = renewed.as_ref().map_or(*respondent, Respondent::Value);
+        let found = match respondent {
             Respondent::Value(operator) => operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings),
             Respondent::Lookup(lookup, text) => self.look_up(graph, lookup, text, step.value, &mut findings),
         };
@@ -252,6 +254,20 @@ impl Transaction {
         }
         self.scratch.findings = findings;
         is_match
+    }
+
+    /// The operator anew, where what the rule itself stored for the values before has changed its argument, as in ModSecurity v3.
+    fn renewed(&mut self, graph: &RuleGraph, asked: &Asked<'_>) -> Option<Operator> {
+        let Asked { rule, question, .. } = asked;
+        let OperatorArgument::Template(template) = question.argument else { return None };
+        if rule.assignments.is_empty() && !rule.capture {
+            return None;
+        }
+        let text = self.expand(graph, Some(rule), template);
+        if question.expanded.as_ref() == Some(&text) {
+            return None;
+        }
+        Operator::compile(question.kind, &text, &[], operator_limits(graph)).ok()
     }
 
     /// Where a match stands in the request, in ModSecurity's notation: what was found `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the

@@ -51,22 +51,35 @@ impl Transaction {
         }
     }
 
-    /// What RULE shows of a rule. Texts with macros that name RULE again show as written there, so that none can go round in circles.
-    pub(super) fn rule_texts(&mut self, _graph: &RuleGraph, rule: Option<&Rule>) -> RuleTexts {
+    /// What RULE shows of a rule: what the rule itself lacks comes from those before it in its chain. A macro that names RULE again is empty in
+    /// these texts, so that none can go round in circles.
+    pub(super) fn rule_texts(&mut self, graph: &RuleGraph, rule: Option<&Rule>) -> RuleTexts {
         let Some(rule) = rule else { return RuleTexts::default() };
+        let starter = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
+        let until_here = std::iter::successors(Some(starter), |before| {
+            if std::ptr::eq(*before, rule) { None } else { before.next.and_then(|next| graph.rule(next)) }
+        });
+        let (mut id, mut revision, mut severity, mut log_data, mut message) = (0, "", None, None, None);
+        for rule in until_here {
+            id = if rule.id == 0 { id } else { rule.id };
+            revision = if rule.metadata.revision.is_empty() { revision } else { &rule.metadata.revision };
+            severity = rule.metadata.severity.or(severity);
+            log_data = rule.metadata.log_data.as_ref().or(log_data);
+            message = rule.metadata.message.as_ref().or(message);
+        }
         let mut texts = Vec::new();
-        if rule.id != 0 {
-            texts.push(("id", rule.id.to_string().into_bytes()));
+        if id != 0 {
+            texts.push(("id", id.to_string().into_bytes()));
         }
-        if !rule.metadata.revision.is_empty() {
-            texts.push(("rev", rule.metadata.revision.as_bytes().to_vec()));
+        if !revision.is_empty() {
+            texts.push(("rev", revision.as_bytes().to_vec()));
         }
-        if let Some(severity) = rule.metadata.severity {
+        if let Some(severity) = severity {
             texts.push(("severity", severity.to_string().into_bytes()));
         }
-        for (name, template) in [("logdata", &rule.metadata.log_data), ("msg", &rule.metadata.message)] {
+        for (name, template) in [("logdata", log_data), ("msg", message)] {
             if let Some(template) = template {
-                texts.push((name, template.source().as_bytes().to_vec()));
+                texts.push((name, self.expand(graph, None, template)));
             }
         }
         RuleTexts { texts }

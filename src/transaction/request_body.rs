@@ -81,10 +81,8 @@ impl Transaction {
             return self.too_long(limit);
         }
         let result = match processor {
-            Some(BodyProcessor::Urlencoded) => {
-                self.read_form();
-                Ok(())
-            }
+            // As in ModSecurity v3 a form leaves the flags empty: nothing of it can fail.
+            Some(BodyProcessor::Urlencoded) => return self.read_form(),
             Some(BodyProcessor::Json) => self.read_json(),
             Some(BodyProcessor::Xml) => self.read_xml(),
             Some(BodyProcessor::Multipart) => return self.read_multipart(limit),
@@ -195,8 +193,11 @@ impl Transaction {
         self.write_uploads();
         self.collections.part_headers = std::mem::take(&mut found.headers);
         self.collections.part_names = std::mem::take(&mut found.names);
-        let sizes: u64 = self.collections.files.iter().map(|file| file.size).sum();
-        self.collections.scalars.file_sizes = self.collections.arena.store(sizes.to_string().as_bytes());
+        // As in ModSecurity v3 no files have no size.
+        if !self.collections.files.is_empty() {
+            let sizes: u64 = self.collections.files.iter().map(|file| file.size).sum();
+            self.collections.scalars.file_sizes = self.collections.arena.store(sizes.to_string().as_bytes());
+        }
         self.show_multipart_flags(&found);
         let too_long = found.bytes_without_files > no_files_limit && found.error.is_none();
         self.note_body_result(found.error.map_or(Ok(()), Err));
@@ -239,7 +240,10 @@ impl Transaction {
         shown.crlf_lf_lines = flag(flags.crlf_lf_lines());
         shown.data_after = flag(flags.data_after);
         shown.data_before = flag(flags.data_before);
-        shown.file_limit_exceeded = flag(flags.file_limit_exceeded);
+        // As in ModSecurity v3 this flag alone is empty rather than `0`.
+        if flags.file_limit_exceeded {
+            shown.file_limit_exceeded = flag(true);
+        }
         shown.header_folding = flag(flags.header_folding);
         shown.invalid_header_folding = flag(flags.invalid_header_folding);
         shown.invalid_part = flag(flags.invalid_part);
@@ -250,10 +254,13 @@ impl Transaction {
         shown.unmatched_boundary = arena.store(flags.unmatched_boundary.value().to_string().as_bytes());
     }
 
-    /// ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form.
+    /// ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form; empty where nothing counts.
     pub(super) fn sum_arguments(&mut self) {
         let multipart = self.body_processor == Some(BodyProcessor::Multipart);
         let counted = self.collections.arguments.iter().filter(|argument| !(multipart && argument.origin == ArgumentOrigin::Form));
+        if counted.clone().next().is_none() {
+            return;
+        }
         let sum: usize = counted.map(|argument| argument.entry.name.len() + argument.entry.value.len()).sum();
         self.collections.scalars.argument_sizes = self.collections.arena.store(format!("{sum}.000000").as_bytes());
     }
@@ -269,7 +276,10 @@ impl Transaction {
         if self.collections.xml.is_none() || self.overrides.force_request_body {
             scalars.request_body = body;
         }
-        scalars.request_body_length = arena.store(body.len().to_string().as_bytes());
+        // As in ModSecurity v3 a request without a body has no length of one.
+        if !body.is_empty() {
+            scalars.request_body_length = arena.store(body.len().to_string().as_bytes());
+        }
         self.collections.request_is_complete = true;
     }
 }

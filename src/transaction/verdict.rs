@@ -45,6 +45,16 @@ pub(super) struct Pending {
     pub decided: bool,
 }
 
+impl Pending {
+    /// `status`: as in ModSecurity v3 it also changes a decision that is already made, by a `block` that stands before it.
+    pub(super) fn name_status(&mut self, status: u16) {
+        self.status = Some(status);
+        if let Some(intervention) = &mut self.intervention {
+            intervention.status = status;
+        }
+    }
+}
+
 impl Verdict {
     /// How to stop, if that is what is to be done.
     pub fn intervention(&self) -> Option<&Intervention> {

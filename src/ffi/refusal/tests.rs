@@ -81,3 +81,9 @@ fn every_error_follows_with_its_code_and_hint() {
 fn bytes_that_are_no_text_are_refused_at_their_place() {
     assert_eq!(not_text("x", b"a\nbc\xff"), "Rules error. File: x. Line: 2. Column: 2. The rules are not UTF-8 text.");
 }
+
+#[test]
+fn addresses_from_which_nothing_comes_are_named() {
+    let rules = "SecRuleEngine On\nSecRemoteRules key http://rules.example/waf.conf";
+    expect(rules, 1, 16, "Failed to download: \"http://rules.example/waf.conf\"");
+}
