@@ -89,6 +89,17 @@ pub struct Matched {
     pub value: Text,
 }
 
+/// What an XPath selected.
+#[derive(Clone, Debug)]
+pub struct XPathAnswer {
+    /// The path.
+    pub path: Box<str>,
+    /// The prefixes that it may use, with their URIs.
+    pub namespaces: Box<[(Box<str>, Box<str>)]>,
+    /// The values, in the order of the document.
+    pub selected: Vec<Selected>,
+}
+
 /// Values of which there is one, as received or as found out.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -194,6 +205,10 @@ pub struct Collections {
     pub open_records: OpenRecords,
     /// The XML body.
     pub xml: Option<XmlDocument<'static>>,
+    /// What XPaths selected from it: many rules ask for the same, and each answer can be as large as the body.
+    pub xml_answers: Vec<XPathAnswer>,
+    /// FULL_REQUEST, once a rule asked for it.
+    pub full_request: Option<Text>,
     /// HIGHEST_SEVERITY
     pub highest_severity: u32,
     /// When the transaction began.

@@ -86,6 +86,9 @@ impl Collections {
         if !self.request_is_complete {
             return Text::EMPTY;
         }
+        if let Some(known) = self.full_request {
+            return known;
+        }
         let mut full = Vec::new();
         for header in &self.request_headers {
             full.extend_from_slice(self.arena.read(header.name));
@@ -95,7 +98,9 @@ impl Collections {
         }
         full.extend_from_slice(b"\n\n");
         full.extend_from_slice(self.arena.read(self.arena.request_body()));
-        self.arena.store(&full)
+        let full = self.arena.store(&full);
+        self.full_request = Some(full);
+        full
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a target selects.
 
-use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text};
+use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text, XPathAnswer};
 use crate::graph::{PersistentCollection, RuleGraph, Selector, Target};
 use crate::store::{RecordKey, Store};
 use crate::vocabulary::Variable;
@@ -213,14 +213,25 @@ impl Collections {
             let value = self.arena.store(b"[XML document tree]");
             return found.push(Selected { label: Label::Written(Text::EMPTY), value, offsets: None });
         };
-        let Some(document) = &mut self.xml else { return };
-        let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
-        let Ok(values) = document.select(path, &namespaces) else { return };
+        let known = self.xml_answers.iter().position(|answer| answer.path == *path && *answer.namespaces == *namespaces);
+        let place = known.unwrap_or_else(|| {
+            let answer = self.ask_document(path, namespaces);
+            self.xml_answers.push(answer);
+            self.xml_answers.len() - 1
+        });
+        found.extend(self.xml_answers.get(place).into_iter().flat_map(|answer| &answer.selected));
+    }
+
+    /// What an XPath selects from the body; nothing where there is no document, or the path fails.
+    fn ask_document(&mut self, path: &str, namespaces: &[(Box<str>, Box<str>)]) -> XPathAnswer {
+        let pairs: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
+        let values = self.xml.as_mut().and_then(|document| document.select(path, &pairs).ok()).unwrap_or_default();
         let key = self.arena.store(path.as_bytes());
-        for value in values {
+        let selected = values.iter().map(|value| {
             let value = self.arena.store(value.as_ref());
-            found.push(Selected { label: Label::Keyed(Variable::Xml, key), value, offsets: None });
-        }
+            Selected { label: Label::Keyed(Variable::Xml, key), value, offsets: None }
+        });
+        XPathAnswer { selected: selected.collect(), path: path.into(), namespaces: namespaces.into() }
     }
 
     fn persistent(&mut self, collection: PersistentCollection, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {

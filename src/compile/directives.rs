@@ -6,8 +6,7 @@ use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::lookups::Need;
 use super::updates::Update;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::graph::{Location, MarkerId, OperatorArgument, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Target, Test};
-use crate::operator::OperatorKind;
+use crate::graph::{Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
 use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
 use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::{self, Support, did_you_mean};
@@ -167,7 +166,7 @@ impl<'a> Builder<'a> {
         let Some((kind, argument)) = built else {
             return self.abandon_chain(understood.chain);
         };
-        let test = operator_test(targets, kind, argument, operator.negated);
+        let test = Test::Operator { targets, kind, argument, negated: operator.negated };
         let draft = self.draft(test, understood, directive.span, sources);
         self.add_rule(draft, actions);
     }
@@ -286,8 +285,4 @@ impl<'a> Builder<'a> {
         self.markers.insert(name.into(), marker);
         marker
     }
-}
-
-fn operator_test(targets: Vec<Target>, kind: OperatorKind, argument: OperatorArgument, negated: bool) -> Test {
-    Test::Operator { targets, kind, argument, negated }
 }

@@ -3,7 +3,7 @@
 use super::directives::Builder;
 use super::targets::key_pattern;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{Key, Part, Reference, Selector, Target, Template};
+use crate::graph::{Key, Part, Selector, Target, Template};
 use crate::seclang::{MacroPart, macro_parts};
 use crate::source::Span;
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
@@ -16,7 +16,7 @@ impl Builder<'_> {
             match part {
                 MacroPart::Text(text) => parts.push(Part::Text(text.as_bytes().into())),
                 MacroPart::Variable { name, key } => match self.reference(name, key) {
-                    Ok(target) => parts.push(Part::Value(Reference { target })),
+                    Ok(target) => parts.push(Part::Value(target)),
                     Err((message, hint)) => {
                         let place = macro_span(text, name, span);
                         self.report(Diagnostic::new(Code::UnknownMacro, place, message).maybe_hint(hint));

@@ -24,7 +24,7 @@ pub use plan::{GroupId, Plan, RulePlan};
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub use settings::{AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, LogLetters, Settings};
 pub use target::{Exclusion, Key, Selector, Target};
-pub use template::{Part, Reference, Template};
+pub use template::{Part, Template};
 pub use transformations::{ChainId, ChainStep, TransformationTree};
 
 use crate::transform::UnicodeMap;

@@ -15,14 +15,7 @@ pub enum Part {
     /// Text that stands for itself.
     Text(Box<[u8]>),
     /// The first value of a target.
-    Value(Reference),
-}
-
-/// What a macro names.
-#[derive(Clone, Debug)]
-pub struct Reference {
-    /// The variable and, for collections, the key.
-    pub target: Target,
+    Value(Target),
 }
 
 impl Template {

@@ -14,19 +14,11 @@ impl Transaction {
         for part in template.parts() {
             match part {
                 Part::Text(literal) => text.extend_from_slice(literal),
-                Part::Value(reference) => {
-                    let texts = (reference.target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, rule));
-                    let value = {
-                        let store = self.ground.store.clone();
-                        let selection = Selection {
-                            graph,
-                            store: store.as_ref(),
-                            namespaces: rule.map_or(&[], |rule| &rule.namespaces),
-                            rule: texts.as_ref(),
-                        };
-                        self.collections.first(&reference.target, &selection)
-                    };
-                    if let Some(value) = value {
+                Part::Value(target) => {
+                    let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, rule));
+                    let namespaces = rule.map_or(&[][..], |rule| &rule.namespaces);
+                    let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: texts.as_ref() };
+                    if let Some(value) = self.collections.first(target, &selection) {
                         text.extend_from_slice(self.collections.arena.read(value));
                     }
                 }

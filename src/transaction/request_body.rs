@@ -168,6 +168,7 @@ impl Transaction {
         if parsed.is_err() {
             self.debug(4, || "XML: Failed parsing document.".to_owned());
         }
+        self.collections.xml_answers.clear();
         self.collections.xml = Some(parsed?);
         Ok(())
     }
@@ -281,6 +282,7 @@ impl Transaction {
             scalars.request_body_length = arena.store(body.len().to_string().as_bytes());
         }
         self.collections.request_is_complete = true;
+        self.collections.full_request = None;
     }
 }
 
