@@ -235,7 +235,7 @@ pub unsafe extern "C" fn msc_process_uri(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_add_request_header(transaction: *mut Transaction, name: *const c_uchar, value: *const c_uchar) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { request_header(transaction, unsigned_string(name), unsigned_string(value)) }
+    unsafe { header(transaction, Judged::add_request_header, unsigned_string(name), unsigned_string(value)) }
 }
 
 /// A request header, its parts with their lengths.
@@ -252,15 +252,15 @@ pub unsafe extern "C" fn msc_add_n_request_header(
     value_length: usize,
 ) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { request_header(transaction, bytes(name, name_length), bytes(value, value_length)) }
+    unsafe { header(transaction, Judged::add_request_header, bytes(name, name_length), bytes(value, value_length)) }
 }
 
 /// # Safety
 ///
 /// `transaction` is NULL or from [`msc_new_transaction`].
-unsafe fn request_header(transaction: *const Transaction, name: &[u8], value: &[u8]) -> c_int {
+unsafe fn header(transaction: *const Transaction, add: fn(&mut Judged, &[u8], &[u8]), name: &[u8], value: &[u8]) -> c_int {
     let work = |judged: &mut Judged| {
-        judged.add_request_header(name, value);
+        add(judged, name, value);
         (Verdict::Pass, 1)
     };
     // SAFETY: as the caller promises.
@@ -354,7 +354,7 @@ pub unsafe extern "C" fn msc_process_request_body(transaction: *mut Transaction)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_add_response_header(transaction: *mut Transaction, name: *const c_uchar, value: *const c_uchar) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { response_header(transaction, unsigned_string(name), unsigned_string(value)) }
+    unsafe { header(transaction, Judged::add_response_header, unsigned_string(name), unsigned_string(value)) }
 }
 
 /// A response header, its parts with their lengths.
@@ -371,19 +371,7 @@ pub unsafe extern "C" fn msc_add_n_response_header(
     value_length: usize,
 ) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { response_header(transaction, bytes(name, name_length), bytes(value, value_length)) }
-}
-
-/// # Safety
-///
-/// `transaction` is NULL or from [`msc_new_transaction`].
-unsafe fn response_header(transaction: *const Transaction, name: &[u8], value: &[u8]) -> c_int {
-    let work = |judged: &mut Judged| {
-        judged.add_response_header(name, value);
-        (Verdict::Pass, 1)
-    };
-    // SAFETY: as the caller promises.
-    unsafe { feed(transaction, work) }
+    unsafe { header(transaction, Judged::add_response_header, bytes(name, name_length), bytes(value, value_length)) }
 }
 
 /// All response headers are there: phase 3. `protocol` is as rules see it.
