@@ -4,7 +4,7 @@
 #   make install PREFIX=/usr        where libmodsecurity's own would be; DESTDIR is put before it
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="capi remote" each of them means a library that fetches rules from https addresses too.
+# With FEATURES="capi remote" each of them means a library that fetches rules from https addresses, and posts audit records, too.
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib

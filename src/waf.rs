@@ -68,6 +68,12 @@ impl Waf {
         &self.report
     }
 
+    /// How many records of the audit log were lost so far: they could not be written, or the server of `SecAuditLogType HTTPS` did not
+    /// take them. Rule sets that name the same log are counted together.
+    pub fn lost_audit_records(&self) -> u64 {
+        self.ground.audit_log.as_ref().map_or(0, |log| log.lost())
+    }
+
     /// The rules as meant.
     pub fn graph(&self) -> &RuleGraph {
         &self.ground.graph

@@ -311,10 +311,19 @@ fn a_debug_log_that_cannot_be_opened_is_an_error_at_its_directive() {
     assert!(Waf::builder().rules("rules", &rules).without_logs().build().is_ok());
 }
 
+#[cfg(not(feature = "remote"))]
 #[test]
-fn an_audit_log_over_https_is_refused_until_it_is_built() {
+fn an_audit_log_over_https_is_refused_by_a_build_that_does_not_post() {
     let error = Waf::from_rules("SecAuditLogType HTTPS\n").unwrap_err().to_string();
-    assert!(error.contains("not built yet"), "{error}");
+    assert!(error.contains("error[E203]") && error.contains("build it with the feature `remote`"), "{error}");
+}
+
+#[test]
+fn records_that_cannot_be_written_are_counted() {
+    let folder = Folder::new();
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}", folder.path("no/such/audit.log")));
+    (0..3).for_each(|_| drop(exchange(&waf, "/")));
+    assert_eq!(waf.lost_audit_records(), 3);
 }
 
 #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! Rules and lists from https addresses, as users of a build with the feature `remote` meet them: they come from a server that the
-//! `openssl` command runs. Passes with a notice where there is none.
+//! Rules and lists from https addresses, and audit records posted to them, as users of a build with the feature `remote` meet them: the
+//! server is one that the `openssl` command runs. Passes with a notice where there is none.
 
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
@@ -7,11 +7,16 @@
 use secrule::Waf;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Names the rules to the process that judges with them.
 const RULES: &str = "SECRULE_TEST_RULES";
+
+/// Tells that process how many requests there are.
+const REQUESTS: &str = "SECRULE_TEST_REQUESTS";
 
 /// What the servers have.
 const RULE: &str = "SecRule ARGS \"@contains attack\" \"id:7,phase:1,deny,status:403\"\n";
@@ -41,12 +46,25 @@ fn a_process_that_trusts_one_authority() {
         Ok(waf) => {
             let warnings = waf.report().warnings().iter();
             warnings.for_each(|warning| println!("{}", warning.render(waf.report().texts())));
-            let mut transaction = waf.transaction();
-            let _ = transaction.process_uri(b"/?q=attack", b"GET", b"1.1");
-            println!("verdict: {}", transaction.process_request_headers());
+            let requests = std::env::var(REQUESTS).unwrap().parse().unwrap();
+            let slowest = (0..requests).map(|_| judge(&waf)).max().unwrap();
+            println!("slowest: {} ms", slowest.as_millis());
+            println!("lost: {}", waf.lost_audit_records());
         }
         Err(error) => println!("{error}"),
     }
+}
+
+/// Judges one request, and tells how long it took.
+fn judge(waf: &Waf) -> Duration {
+    let began = Instant::now();
+    let mut transaction = waf.transaction();
+    let _ = transaction.process_uri(b"/?q=attack", b"GET", b"1.1");
+    let verdict = transaction.process_request_headers();
+    transaction.process_logging();
+    let took = began.elapsed();
+    println!("verdict: {verdict}");
+    took
 }
 
 #[test]
@@ -116,6 +134,61 @@ fn a_server_that_is_not_there_is_an_error() {
     assert!(judged.contains("error[E005]"), "{judged}");
 }
 
+#[test]
+fn audit_records_are_posted() {
+    let Some(authority) = Authority::new("audit") else { return };
+    let server = authority.serve("204 No Content", "", "");
+    let judged = authority.judge(&format!("{RULE}{}", posting(&server.address())));
+    assert!(judged.contains("verdict: deny with status 403") && !judged.contains("cannot write"), "{judged}");
+    let request = server.request();
+    assert!(request.contains("post /rules http/1.1") && request.contains("content-type: application/json\r\n"), "{request}");
+    // The format is JSON, whatever is set; a record is all there, though the process ended with it.
+    let record = request.split_once("\r\n\r\n").unwrap().1;
+    let record: serde_json::Value = serde_json::Deserializer::from_str(record).into_iter().next().unwrap().unwrap();
+    assert_eq!(record["transaction"]["request"]["uri"], "/?q=attack", "{request}");
+}
+
+#[test]
+fn a_server_that_refuses_records_is_reported_once_and_holds_nothing_up() {
+    let Some(authority) = Authority::new("refuse") else { return };
+    let server = authority.serve("403 Forbidden", "Connection: close\r\n", "");
+    for (address, reason) in [(server.address(), "403"), ("https://localhost:1/records".to_owned(), "refused")] {
+        let judged = authority.judge_all(&posting(&address), 3);
+        assert_eq!(judged.matches("verdict: ").count(), 3, "{judged}");
+        let reports: Vec<&str> = judged.lines().filter(|line| line.contains("cannot write the log")).collect();
+        assert!(reports.len() == 1 && reports[0].contains(&address) && reports[0].to_lowercase().contains(reason), "{judged}");
+        assert!(judged.contains("secrule: 3 records of the log https://localhost:"), "{judged}");
+    }
+}
+
+#[test]
+fn a_server_that_is_silent_holds_nothing_up() {
+    let Some(authority) = Authority::new("silent") else { return };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://localhost:{}/records", silent.local_addr().unwrap().port());
+    let began = Instant::now();
+    let judged = authority.judge_all(&posting(&address), 1500);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(judged.matches("verdict: ").count(), 1500);
+    let number = |name: &str| -> u64 { judged.split_once(name).unwrap().1.split_whitespace().next().unwrap().parse().unwrap() };
+    assert!(number("slowest: ") < 500, "{} ms", number("slowest: "));
+    // One record is with the server, and a thousand wait.
+    assert!((400..500).contains(&number("lost: ")), "{} are lost", number("lost: "));
+    assert_eq!(judged.matches("cannot write the log").count(), 1);
+}
+
+#[test]
+fn records_go_to_https_addresses_only() {
+    let Some(authority) = Authority::new("place") else { return };
+    let judged = authority.judge(&posting("/var/log/audit.log"));
+    assert!(judged.contains("error[E203]") && judged.contains("write an https address"), "{judged}");
+}
+
+/// Rules under which every transaction is posted.
+fn posting(address: &str) -> String {
+    format!("SecRuleEngine On\nSecAuditEngine On\nSecAuditLogFormat Native\nSecAuditLogType HTTPS\nSecAuditLog {address}\n")
+}
+
 impl Authority {
     /// Nothing where there is no openssl.
     fn new(name: &str) -> Option<Self> {
@@ -162,6 +235,11 @@ impl Authority {
 
     /// What becomes of rules and a request where this authority is the only one that is trusted.
     fn judge(&self, rules: &str) -> String {
+        self.judge_all(rules, 1)
+    }
+
+    /// The same for several requests.
+    fn judge_all(&self, rules: &str, requests: usize) -> String {
         let path = self.0.join("rules.conf");
         fs::write(&path, rules).unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -169,7 +247,7 @@ impl Authority {
             command.env_remove(proxy);
         }
         command.args(["--exact", "a_process_that_trusts_one_authority", "--nocapture"]);
-        shown(&command.env(RULES, path).env("SSL_CERT_FILE", self.0.join("ca.pem")).output().unwrap())
+        shown(&command.env(RULES, path).env(REQUESTS, requests.to_string()).env("SSL_CERT_FILE", self.0.join("ca.pem")).output().unwrap())
     }
 }
 

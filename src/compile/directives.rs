@@ -81,6 +81,8 @@ impl<'a> Builder<'a> {
             self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
         }
         self.check_needs();
+        #[cfg(feature = "remote")]
+        self.check_audit_log();
         self.join_rules();
         self.apply_updates();
         diagnostics.append(&mut self.diagnostics);

@@ -7,6 +7,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters};
 use crate::pattern::{Pattern, PatternOptions};
 use crate::seclang::Argument;
+#[cfg(feature = "remote")]
+use crate::source::is_remote;
 use crate::source::{Sources, Span, Spanned};
 use crate::transform::UnicodeMap;
 use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, in_sentence};
@@ -106,12 +108,13 @@ impl Builder<'_> {
             }
             Directive::SecDebugLogLevel => settings.debug_log_level = number().map(|level| u8::try_from(level).unwrap_or(u8::MAX)),
             Directive::SecAuditEngine => settings.audit_engine = audit_engine(text),
-            Directive::SecAuditLog => settings.audit_log = Some(text.into()),
+            Directive::SecAuditLog => settings.audit_log = Some(Spanned { node: text.into(), span: argument.span }),
             Directive::SecAuditLog2 => settings.audit_log_2 = Some(text.into()),
             Directive::SecAuditLogType => match audit_type(text) {
                 Some(kind) => settings.audit_type = Some(kind),
                 None => {
-                    self.bad_directive_value(entry, argument, "sending audit logs over HTTPS is not built yet: write Serial or Concurrent")
+                    let hint = "this build does not post to the network: build it with the feature `remote`, or write Serial or Concurrent";
+                    self.bad_directive_value(entry, argument, hint)
                 }
             },
             Directive::SecAuditLogFormat if text.eq_ignore_ascii_case("JSON") => settings.audit_format = Some(AuditFormat::Json),
@@ -129,6 +132,18 @@ impl Builder<'_> {
             },
             Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1), sources),
             _ => {}
+        }
+    }
+
+    /// What `SecAuditLogType HTTPS` posts to has to be an address.
+    #[cfg(feature = "remote")]
+    pub fn check_audit_log(&mut self) {
+        let settings = &self.graph.settings;
+        let posts = settings.audit_type == Some(AuditType::Https);
+        if let Some(place) = settings.audit_log.as_ref().filter(|place| posts && !is_remote(&place.node)) {
+            let message = format!("`SecAuditLog` does not take `{}` where `SecAuditLogType` is HTTPS", place.node);
+            let diagnostic = Diagnostic::new(Code::BadDirectiveValue, place.span, message).hint("write an https address");
+            self.report(diagnostic);
         }
     }
 
@@ -169,10 +184,13 @@ fn limit_action(text: &str) -> Option<LimitAction> {
     Some(if text.eq_ignore_ascii_case("Reject") { LimitAction::Reject } else { LimitAction::ProcessPartial })
 }
 
-/// Nothing for `HTTPS`.
+/// Nothing for `HTTPS` in a build that does not post.
 fn audit_type(text: &str) -> Option<AuditType> {
     match text.to_ascii_lowercase().as_str() {
         "serial" => Some(AuditType::Serial),
+        #[cfg(feature = "remote")]
+        "https" => Some(AuditType::Https),
+        #[cfg(not(feature = "remote"))]
         "https" => None,
         _ => Some(AuditType::Concurrent),
     }

@@ -326,7 +326,7 @@ mod settings {
     fn for_the_audit_log_the_last_load_wins() {
         let graph = graph_of_loads(&["SecAuditEngine On\nSecAuditLog /a", "SecAuditEngine Off"]);
         assert_eq!(graph.settings.audit_engine, Some(AuditEngine::Off));
-        assert_eq!(graph.settings.audit_log.as_deref(), Some("/a"));
+        assert_eq!(graph.settings.audit_log.as_ref().map(|log| &*log.node), Some("/a"));
     }
 
     #[test]

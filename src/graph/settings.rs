@@ -34,6 +34,9 @@ pub enum AuditType {
     Serial,
     /// One file per transaction, and an index.
     Concurrent,
+    /// Each record posted to an https address.
+    #[cfg(feature = "remote")]
+    Https,
 }
 
 /// `SecAuditLogFormat`
@@ -170,7 +173,7 @@ settings! {
     /// `SecAuditEngine`
     audit_engine: AuditEngine,
     /// `SecAuditLog`
-    audit_log: Box<str>,
+    audit_log: Spanned<Box<str>>,
     /// `SecAuditLog2`
     audit_log_2: Box<str>,
     /// `SecAuditLogType`

@@ -1,31 +1,33 @@
-//! A file that lines and records are appended to: each in one write, so that those of several threads and processes do not mix.
+//! A file that lines and records are appended to: each in one write, so that those of several threads and processes do not mix; or a place
+//! that is not a file and takes its time.
 
-use super::stream::Stream;
+use super::failures::Failures;
+use super::queue::{Queue, Writer};
+#[cfg(feature = "remote")]
+use crate::source::Recipient;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-/// A log file, shared by all that write to the same path.
+/// A log file, shared by all that write to the same path or address.
 ///
-/// What is written to a regular file is there when [`append`](Self::append) returns. Pipes, terminals and devices can make a writer wait, so
-/// they have a thread of their own, with a bounded queue. A file that was renamed or removed is opened anew under its path.
+/// What is written to a regular file is there when [`append`](Self::append) returns. Pipes, terminals, devices and servers can make a writer
+/// wait, so they have a thread of their own, with a bounded queue. A file that was renamed or removed is opened anew under its path.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     mode: u32,
     target: Target,
-    /// Whether a failure was reported already.
-    failed: AtomicBool,
+    failures: Arc<Failures>,
 }
 
 #[derive(Debug)]
 enum Target {
     /// `None` while the file cannot be opened.
     File(RwLock<Option<Arc<File>>>),
-    Stream(Stream),
+    Slow(Queue),
 }
 
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<LogFile>>>> = LazyLock::new(Mutex::default);
@@ -35,7 +37,7 @@ impl LogFile {
     ///
     /// A path that cannot be opened gives its error.
     pub fn open(path: &Path, mode: u32) -> io::Result<Arc<Self>> {
-        let file = Self::shared(path, mode);
+        let file = Self::shared(path, mode, Target::of);
         if let Target::File(open) = &file.target {
             file.file(open)?;
         }
@@ -44,22 +46,32 @@ impl LogFile {
 
     /// Like [`open`](Self::open), but a path that cannot be opened is reported, and tried again when something is written.
     pub fn ready(path: &Path, mode: u32) -> Arc<Self> {
-        let file = Self::shared(path, mode);
+        let file = Self::shared(path, mode, Target::of);
         if let Target::File(open) = &file.target
             && let Err(error) = file.file(open)
         {
-            file.report(&error);
+            file.failures.tell(&error);
         }
         file
     }
 
-    /// The file under a path, which is opened when something is written.
-    fn shared(path: &Path, mode: u32) -> Arc<Self> {
+    /// The server at an https address, which each record is posted to as JSON. A build without the feature `remote` has none.
+    #[cfg(feature = "remote")]
+    pub fn server(address: &str) -> Arc<Self> {
+        Self::shared(Path::new(address), 0, |_, failures| {
+            let address = address.to_owned();
+            Target::Slow(Queue::new(move || poster(&address), failures))
+        })
+    }
+
+    /// The log under a path or address, which is opened when something is written.
+    fn shared(path: &Path, mode: u32, target: impl FnOnce(&Path, Arc<Failures>) -> Target) -> Arc<Self> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.get(path).and_then(Weak::upgrade) {
             return known;
         }
-        let file = Arc::new(Self { path: path.to_owned(), mode, target: Target::of(path), failed: AtomicBool::new(false) });
+        let failures = Arc::new(Failures::of(path.display().to_string()));
+        let file = Arc::new(Self { path: path.to_owned(), mode, target: target(path, failures.clone()), failures });
         open.retain(|_, known| known.strong_count() > 0);
         open.insert(path.to_owned(), Arc::downgrade(&file));
         file
@@ -69,20 +81,17 @@ impl LogFile {
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let result = match &self.target {
             Target::File(open) => self.file(open).and_then(|file| (&*file).write_all(bytes)),
-            Target::Stream(stream) => stream.append(bytes),
+            Target::Slow(queue) => queue.append(bytes),
         };
         if let Err(error) = &result {
-            self.report(error);
+            self.failures.lost(error);
         }
         result
     }
 
-    /// Reports a failure, unless one was reported before.
-    fn report(&self, error: &io::Error) {
-        if !self.failed.swap(true, Ordering::Relaxed) {
-            // Standard error may be closed as well; there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "secrule: cannot write the log {}: {error}", self.path.display());
-        }
+    /// How many records were lost.
+    pub fn lost(&self) -> u64 {
+        self.failures.count()
     }
 
     /// The open file, opened anew if another one or none stands under its path. Who may not open it any more, such as a worker whose
@@ -107,12 +116,28 @@ impl LogFile {
 }
 
 impl Target {
-    fn of(path: &Path) -> Self {
+    fn of(path: &Path, failures: Arc<Failures>) -> Self {
         match fs::metadata(path) {
-            Ok(found) if !found.is_file() && !found.is_dir() => Self::Stream(Stream::new(path)),
+            Ok(found) if !found.is_file() && !found.is_dir() => {
+                let path = path.to_owned();
+                Self::Slow(Queue::new(move || stream(&path), failures))
+            }
             _ => Self::File(RwLock::new(None)),
         }
     }
+}
+
+/// Writes to a pipe, terminal or device.
+fn stream(path: &Path) -> io::Result<Writer> {
+    let mut stream = OpenOptions::new().append(true).open(path)?;
+    Ok(Box::new(move |record| stream.write_all(record)))
+}
+
+/// Posts to a server, as ModSecurity v3 does: one record at a time.
+#[cfg(feature = "remote")]
+fn poster(address: &str) -> io::Result<Writer> {
+    let server = Recipient::at(address)?;
+    Ok(Box::new(move |record| server.post("application/json", record.trim_ascii_end())))
 }
 
 /// How files are opened that are appended to.

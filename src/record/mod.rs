@@ -4,5 +4,6 @@
 pub mod audit;
 pub mod debug_log;
 pub mod error_log;
+mod failures;
 mod log_file;
-mod stream;
+mod queue;

@@ -7,6 +7,8 @@ mod loader;
 mod remote;
 
 pub use loader::{FileSystem, Loader, Memory, is_remote};
+#[cfg(feature = "remote")]
+pub use remote::Recipient;
 
 use std::fmt;
 use std::ops::Range;

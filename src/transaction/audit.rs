@@ -9,6 +9,9 @@ pub trait AuditLog: Send + Sync + fmt::Debug {
     /// Writes a transaction down, with the parts that [`Transaction::audit_parts`] names. It neither waits for a reader nor panics: an error
     /// goes to the debug log, and the request goes on.
     fn write(&self, transaction: &Transaction) -> io::Result<()>;
+
+    /// How many records were lost so far, of this process: those that could not be written, or that a server did not take.
+    fn lost(&self) -> u64;
 }
 
 impl Transaction {

@@ -107,7 +107,7 @@ directives! {
     SecAuditLogParts "SecAuditLogParts" VALUE, "The parts of audit log records, letters A to K and Z."
     SecAuditLogRelevantStatus "SecAuditLogRelevantStatus" VALUE, "A pattern of statuses that make a transaction relevant."
     SecAuditLogStorageDir "SecAuditLogStorageDir" VALUE, "The folder of concurrent audit logs."
-    SecAuditLogType "SecAuditLogType" DirectiveArgument::Word(&["Serial", "Parallel", "Concurrent", "HTTPS"]), "How audit log records are written."
+    SecAuditLogType "SecAuditLogType" DirectiveArgument::Word(&["Serial", "Parallel", "Concurrent", "HTTPS"]), "How audit log records are written; HTTPS posts them to the address in SecAuditLog, in builds with the feature `remote`."
     SecCollectionTimeout "SecCollectionTimeout" NUMBER, "How long persistent collections live without use, in seconds."
     SecComponentSignature "SecComponentSignature" VALUE, "A component named in audit log records."
     SecDebugLog "SecDebugLog" VALUE, "The debug log's path."

@@ -1,4 +1,4 @@
-//! The audit log: transactions as records in ModSecurity v3's formats, written to one file or to one each.
+//! The audit log: transactions as records in ModSecurity v3's formats, written to one file or to one each, or posted to a server.
 
 mod concurrent;
 mod json;
@@ -33,7 +33,13 @@ impl AuditWriter {
     pub fn from_settings(settings: &Settings) -> Option<Self> {
         let concurrent = settings.audit_type == Some(AuditType::Concurrent);
         let second = settings.audit_log_2.as_deref().filter(|_| concurrent);
-        let log = second.or(settings.audit_log.as_deref()).map(|path| LogFile::ready(Path::new(path), LOG_MODE));
+        let place = second.or(settings.audit_log.as_ref().map(|place| &*place.node));
+        #[cfg(feature = "remote")]
+        if settings.audit_type == Some(AuditType::Https) {
+            // Whatever the settings say of the format, as in v3.
+            return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
+        }
+        let log = place.map(|path| LogFile::ready(Path::new(path), LOG_MODE));
         let storage = concurrent.then(|| Storage::new(settings));
         (log.is_some() || storage.is_some()).then(|| Self { format: settings.audit_format.unwrap_or(AuditFormat::Native), log, storage })
     }
@@ -54,5 +60,9 @@ impl AuditLog for AuditWriter {
             None => record,
         };
         self.log.as_ref().map_or(Ok(()), |log| log.append(&entry))
+    }
+
+    fn lost(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.lost())
     }
 }
