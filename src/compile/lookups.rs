@@ -48,8 +48,7 @@ impl Builder<'_> {
                     self.report_grammar(kind, dtd.as_ref().err(), written);
                     Lookup::Dtd(dtd.map(Box::new))
                 } else {
-                    let here = Path::new(".");
-                    let schema = Schema::parse(&bytes, Some(if folder.as_os_str().is_empty() { here } else { &folder }));
+                    let schema = Schema::parse(&bytes, &|name| self.loader.read(&beside(&folder, name)?).ok());
                     self.report_grammar(kind, schema.as_ref().err(), written);
                     Lookup::Schema(schema.map(Box::new))
                 }

@@ -1,5 +1,6 @@
 //! XML bodies: a tree, and the values that XPath expressions select from it.
 
+mod content;
 mod dtd;
 mod encoding;
 mod guard;

@@ -1,14 +1,19 @@
 //! XML Schema: read once, then many documents are checked against it.
 
-use super::{XmlDocument, XmlLimits, encoding, parse_tree};
+use super::{XmlDocument, parse_tree};
 use explain::Explainer;
+use models::Models;
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 use uppsala::dom::{Document, NodeId};
-use uppsala::xsd::{XS_NAMESPACE, XsdValidator};
+use uppsala::error::ValidationError;
+use uppsala::xsd::XsdValidator;
 
+mod documents;
 mod explain;
+mod models;
+mod order;
+mod relaxed;
 
 /// Why a schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +32,9 @@ pub enum SchemaError {
 
 /// An XML schema.
 pub struct Schema {
+    /// The order and number of children.
+    models: Models,
+    /// All the rest.
     validator: XsdValidator,
     tree: Document<'static>,
 }
@@ -38,27 +46,22 @@ const LONGEST_EXPLAINED: usize = 64 << 10;
 const DEEPEST: usize = 100;
 
 impl Schema {
-    /// Reads a schema. What it includes or imports is read from files in `folder` and below; without one it is left out.
+    /// Reads a schema. What it includes or imports is asked of `read`, by its path from the folder of the schema.
     ///
     /// # Errors
-    /// When it is no schema.
-    pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Self, SchemaError> {
-        let text = encoding::decode(bytes).ok_or(SchemaError::Malformed)?;
-        let tree = parse_tree(&text, &XmlLimits::default()).map_err(|_| SchemaError::Malformed)?.into_static();
-        let root = tree.document_element().and_then(|root| tree.element(root));
-        if !root.is_some_and(|root| root.name.matches(Some(XS_NAMESPACE), "schema")) {
-            return Err(SchemaError::NoSchema);
-        }
-        let built = XsdValidator::from_schema_with_base_path(&tree, folder);
-        let mut validator = built.map_err(|error| SchemaError::Wrong(error.to_string()))?;
-        validator.set_lenient(true);
-        Ok(Self { validator, tree })
+    /// When it is no schema, or one that cannot be checked against.
+    pub fn parse(bytes: &[u8], read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Self, SchemaError> {
+        let tree = documents::parse(bytes)?;
+        let parts = documents::gather(&tree, read)?;
+        let models = models::build(&parts)?;
+        let validator = relaxed::validator(&parts, &models)?;
+        Ok(Self { models, validator, tree })
     }
 
     /// Whether a document conforms. One with more than 100 levels of elements does not, since it cannot be checked.
     #[must_use]
     pub fn accepts(&self, document: &XmlDocument<'_>) -> bool {
-        !is_too_deep(&document.tree) && self.validator.validate(&document.tree).is_empty()
+        !is_too_deep(&document.tree) && self.errors(&document.tree).is_empty()
     }
 
     /// What is wrong with a document, at most `most` things, in libxml2's words where they are known; `body` is the document's text.
@@ -69,13 +72,23 @@ impl Schema {
         if is_too_deep(&document.tree) {
             return vec![format!("The document has more than {DEEPEST} levels of elements.")];
         }
-        let errors = self.validator.validate(&document.tree);
+        let errors = self.errors(&document.tree);
         let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= most);
         let placed = placed.and_then(|text| Some((text, parse_tree(text, &document.limits).ok()?)));
         match &placed {
-            Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.validator.validate(tree)),
+            Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.errors(tree)),
             None => errors.into_iter().take(most).map(|error| error.message).collect(),
         }
+    }
+}
+
+impl Schema {
+    /// In the order of their places.
+    fn errors(&self, tree: &Document<'_>) -> Vec<ValidationError> {
+        let mut errors = order::errors(&self.models, tree);
+        errors.extend(self.validator.validate(tree));
+        errors.sort_by_key(|error| (error.line, error.column));
+        errors
     }
 }
 

@@ -1,9 +1,9 @@
 //! Reads the declarations of a DTD: elements, attributes, entities, notations; conditional sections and parameter entities are resolved.
 
 use super::attributes::{AttributeDeclaration, AttributeDefault, AttributeKind};
-use super::content::{ContentModel, Occurrence, Particle};
 use super::cursor::{Cursor, is_name_start};
 use super::{Content, Dtd, DtdError};
+use crate::body::xml::content::{ContentModel, Occurrence, Particle};
 use std::collections::{HashMap, HashSet};
 
 /// How deeply parameter entities may stand in each other, and groups of a content model.
@@ -342,7 +342,7 @@ fn mixed(words: &mut Cursor<'_>) -> Option<HashSet<String>> {
 }
 
 /// A group in parentheses.
-fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle> {
+fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle<String>> {
     if depth > DEEPEST || !words.take("(") {
         return None;
     }
@@ -372,8 +372,8 @@ fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle> {
 }
 
 fn occurrence(words: &mut Cursor<'_>) -> Occurrence {
-    let marks = [("?", Occurrence::Optional), ("*", Occurrence::Any), ("+", Occurrence::Many)];
-    marks.into_iter().find(|(mark, _)| words.take(mark)).map_or(Occurrence::Once, |(_, occurrence)| occurrence)
+    let marks = [("?", Occurrence::OPTIONAL), ("*", Occurrence::ANY), ("+", Occurrence::MANY)];
+    marks.into_iter().find(|(mark, _)| words.take(mark)).map_or(Occurrence::ONCE, |(_, occurrence)| occurrence)
 }
 
 fn attribute(words: &mut Cursor<'_>) -> Option<AttributeDeclaration> {

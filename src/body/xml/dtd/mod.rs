@@ -4,13 +4,12 @@
 //! declared in it. Messages are libxml2's.
 
 mod attributes;
-mod content;
 mod cursor;
 mod declarations;
 
+use super::content::{self, ContentModel, Matcher};
 use super::{XmlDocument, encoding};
 use attributes::{AttributeDeclaration, Identifiers};
-use content::{ContentModel, Matcher};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use uppsala::dom::{Document, Element, NodeId, NodeKind, QName};
@@ -56,7 +55,7 @@ enum Content {
     /// `(#PCDATA|a|b)*`
     Mixed(HashSet<String>),
     /// `(a,b?)`
-    Children(ContentModel),
+    Children(ContentModel<String>),
 }
 
 /// How long the list of children in a message may be, in bytes.
@@ -108,7 +107,7 @@ struct Validation<'d> {
     most: usize,
     errors: Vec<String>,
     /// What was worked out of content models so far, by element.
-    matchers: HashMap<&'d str, Matcher<'d>>,
+    matchers: HashMap<&'d str, Matcher<'d, String>>,
     identifiers: Identifiers<'d>,
 }
 
@@ -157,7 +156,7 @@ impl<'d> Validation<'d> {
             Content::Children(model) => {
                 let children: Vec<Cow<'_, str>> = self.tree.children_iter(node).filter_map(|child| particle(self.tree, child)).collect();
                 let matcher = self.matchers.entry(declared).or_insert_with(|| Matcher::new(model));
-                if !matcher.accepts(&children) {
+                if matcher.judge(&children).is_err() {
                     let got = if self.tree.children_count(node) == 0 { String::new() } else { list(&children) };
                     self.error(|| {
                         let name = &name.local_name;

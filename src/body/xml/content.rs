@@ -1,0 +1,295 @@
+//! Content models: which children an element may have, in which order.
+
+use std::collections::HashMap;
+use std::fmt;
+
+/// What stands for text among the children; no element can have this name where names are compared.
+pub const TEXT: &str = "CDATA";
+
+/// The most states that a content model may have.
+const MOST_STATES: usize = 1 << 16;
+
+/// The most states in all the sets that are remembered for one document.
+const MOST_REMEMBERED: usize = 1 << 18;
+
+/// What a content model takes as one child: a name, or whatever a language of grammars has.
+pub trait Label {
+    /// Whether a child of this name is one.
+    fn takes(&self, child: &str) -> bool;
+}
+
+impl Label for String {
+    fn takes(&self, child: &str) -> bool {
+        self == child
+    }
+}
+
+/// A part of a content model, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Particle<L> {
+    /// An element.
+    Name(L, Occurrence),
+    /// One after the other.
+    Sequence(Vec<Particle<L>>, Occurrence),
+    /// One of several.
+    Choice(Vec<Particle<L>>, Occurrence),
+}
+
+/// How often a part may occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    pub least: usize,
+    /// Without end where it is `None`.
+    pub most: Option<usize>,
+}
+
+/// A content model: a machine of states that is fed with the names of children.
+#[derive(Debug)]
+pub struct ContentModel<L> {
+    written: Particle<L>,
+    states: Vec<State<L>>,
+    start: usize,
+}
+
+#[derive(Debug)]
+enum State<L> {
+    /// Takes a child to another state.
+    Take(L, usize),
+    /// Goes on in each of these states.
+    Split(Vec<usize>),
+    /// The children may end here.
+    End,
+}
+
+/// A content model with what was worked out of it so far: sets of states, numbered, and the steps from set to set.
+pub struct Matcher<'m, L> {
+    model: &'m ContentModel<L>,
+    sets: Vec<Box<[usize]>>,
+    numbers: HashMap<Box<[usize]>, usize>,
+    steps: HashMap<usize, HashMap<String, usize>>,
+    /// How many states are in all the sets.
+    remembered: usize,
+    /// For each state the search that saw it last, and the number of the search.
+    seen: (Vec<usize>, usize),
+}
+
+impl<L: Label + Clone> ContentModel<L> {
+    /// Compiles a content model; `None` for one that is too large.
+    pub fn new(written: Particle<L>) -> Option<Self> {
+        let mut states = vec![State::End];
+        let start = compile(&written, 0, &mut states)?;
+        Some(Self { written, states, start })
+    }
+}
+
+/// Adds the states of a particle; `next` is where its end leads. Gives the state of its beginning. Particles are nested only as deeply as
+/// the parser lets them be.
+fn compile<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State<L>>) -> Option<usize> {
+    let (Particle::Name(_, occurrence) | Particle::Sequence(_, occurrence) | Particle::Choice(_, occurrence)) = *particle;
+    let before = states.len();
+    let Some(most) = occurrence.most else {
+        states.push(State::Split(Vec::new()));
+        let mut start = once(particle, before, states)?;
+        if let Some(turn) = states.get_mut(before) {
+            *turn = State::Split(vec![start, next]);
+        }
+        if occurrence.least == 0 {
+            return Some(before);
+        }
+        for _ in 1..occurrence.least {
+            start = match once(particle, start, states)? {
+                same if same == start => break,
+                begin => begin,
+            };
+        }
+        return Some(start);
+    };
+    let mut start = next;
+    for place in (0..most).rev() {
+        let begin = once(particle, start, states)?;
+        if states.len() == before {
+            // It holds nothing, however often it occurs.
+            return Some(next);
+        }
+        start = if place < occurrence.least { begin } else { push(State::Split(vec![begin, next]), states)? };
+    }
+    Some(start)
+}
+
+/// A particle that occurs once.
+fn once<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State<L>>) -> Option<usize> {
+    match particle {
+        Particle::Name(label, _) => push(State::Take(label.clone(), next), states),
+        Particle::Sequence(parts, _) => parts.iter().rev().try_fold(next, |next, part| compile(part, next, states)),
+        Particle::Choice(parts, _) => {
+            let parts: Option<Vec<usize>> = parts.iter().map(|part| compile(part, next, states)).collect();
+            push(State::Split(parts?), states)
+        }
+    }
+}
+
+fn push<L>(state: State<L>, states: &mut Vec<State<L>>) -> Option<usize> {
+    let number = states.len();
+    if number > MOST_STATES {
+        return None;
+    }
+    states.push(state);
+    Some(number)
+}
+
+impl<'m, L: Label> Matcher<'m, L> {
+    pub fn new(model: &'m ContentModel<L>) -> Self {
+        let seen = (vec![0; model.states.len()], 0);
+        Self { model, sets: Vec::new(), numbers: HashMap::new(), steps: HashMap::new(), remembered: 0, seen }
+    }
+
+    /// Whether an element may have these children; otherwise the number of the first that may not stand where it stands, or how many there
+    /// are where some are missing behind the last.
+    pub fn judge<T: AsRef<str>>(&mut self, children: &[T]) -> Result<(), usize> {
+        let start = self.reach(vec![self.model.start]);
+        let mut at = self.number(start);
+        for (place, child) in children.iter().enumerate() {
+            let child = child.as_ref();
+            at = match self.steps.get(&at).and_then(|steps| steps.get(child)) {
+                Some(known) => *known,
+                None => {
+                    let next = self.step(at, child);
+                    if next.is_empty() {
+                        return Err(place);
+                    }
+                    self.remember(at, child, next)
+                }
+            };
+        }
+        let end = |state: &usize| matches!(self.model.states.get(*state), Some(State::End));
+        if self.sets.get(at).is_some_and(|states| states.iter().any(end)) { Ok(()) } else { Err(children.len()) }
+    }
+
+    fn step(&mut self, at: usize, child: &str) -> Box<[usize]> {
+        let states = self.sets.get(at).map_or(&[][..], |states| states);
+        let next = states.iter().filter_map(|state| match self.model.states.get(*state) {
+            Some(State::Take(label, next)) if label.takes(child) => Some(*next),
+            _ => None,
+        });
+        self.reach(next.collect())
+    }
+
+    /// The states that take a child, or the end, reached from some states without taking one; sorted.
+    fn reach(&mut self, mut open: Vec<usize>) -> Box<[usize]> {
+        let (seen, search) = &mut self.seen;
+        *search = search.saturating_add(1);
+        let mut reached = Vec::new();
+        while let Some(state) = open.pop() {
+            match seen.get_mut(state) {
+                Some(seen) if *seen != *search => *seen = *search,
+                _ => continue,
+            }
+            match self.model.states.get(state) {
+                Some(State::Split(next)) => open.extend_from_slice(next),
+                Some(_) => reached.push(state),
+                None => {}
+            }
+        }
+        reached.sort_unstable();
+        reached.into()
+    }
+
+    fn remember(&mut self, at: usize, child: &str, next: Box<[usize]>) -> usize {
+        if self.remembered >= MOST_REMEMBERED {
+            self.steps.clear();
+            self.numbers.clear();
+            self.sets.clear();
+            self.remembered = 0;
+            return self.number(next);
+        }
+        let next = self.number(next);
+        self.steps.entry(at).or_default().insert(child.to_owned(), next);
+        next
+    }
+
+    fn number(&mut self, states: Box<[usize]>) -> usize {
+        if let Some(known) = self.numbers.get(&states) {
+            return *known;
+        }
+        let number = self.sets.len();
+        self.remembered = self.remembered.saturating_add(states.len());
+        self.numbers.insert(states.clone(), number);
+        self.sets.push(states);
+        number
+    }
+}
+
+/// As libxml2 shows it: `(a* , (b | c)+ , d?)`.
+impl fmt::Display for ContentModel<String> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.written {
+            Particle::Name(name, occurrence) => write!(f, "({name}){}", occurrence.mark()),
+            group => group.fmt(f),
+        }
+    }
+}
+
+impl Particle<String> {
+    /// Alternatives, in libxml2's simplest form: `(a? | b*)+` is `(a | b)*`.
+    pub fn choice(mut parts: Vec<Self>, occurrence: Occurrence) -> Self {
+        let mut can_be_empty = occurrence == Occurrence::ANY;
+        if matches!(occurrence, Occurrence::ANY | Occurrence::MANY) {
+            for part in &mut parts {
+                let (Self::Name(_, inner) | Self::Sequence(_, inner) | Self::Choice(_, inner)) = part;
+                if matches!(*inner, Occurrence::OPTIONAL | Occurrence::ANY) {
+                    *inner = Occurrence::ONCE;
+                    can_be_empty = true;
+                }
+            }
+        }
+        Self::Choice(parts, if can_be_empty { Occurrence::ANY } else { occurrence })
+    }
+
+    /// The same part within parentheses that have an occurrence of their own.
+    pub fn repeated(mut self, outer: Occurrence) -> Self {
+        let (Self::Name(_, occurrence) | Self::Sequence(_, occurrence) | Self::Choice(_, occurrence)) = &mut self;
+        *occurrence = match (*occurrence, outer) {
+            (one, Occurrence::ONCE) | (Occurrence::ONCE, one) => one,
+            (one, other) if one == other => one,
+            _ => Occurrence::ANY,
+        };
+        self
+    }
+}
+
+impl fmt::Display for Particle<String> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (parts, separator, occurrence) = match self {
+            Particle::Name(name, occurrence) => {
+                f.write_str(name)?;
+                return f.write_str(occurrence.mark());
+            }
+            Particle::Sequence(parts, occurrence) => (parts, " , ", occurrence),
+            Particle::Choice(parts, occurrence) => (parts, " | ", occurrence),
+        };
+        f.write_str("(")?;
+        for (place, part) in parts.iter().enumerate() {
+            f.write_str(if place == 0 { "" } else { separator })?;
+            part.fmt(f)?;
+        }
+        f.write_str(")")?;
+        f.write_str(occurrence.mark())
+    }
+}
+
+impl Occurrence {
+    pub const ONCE: Self = Self { least: 1, most: Some(1) };
+    pub const OPTIONAL: Self = Self { least: 0, most: Some(1) };
+    pub const ANY: Self = Self { least: 0, most: None };
+    pub const MANY: Self = Self { least: 1, most: None };
+
+    /// As a DTD has it.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::OPTIONAL => "?",
+            Self::ANY => "*",
+            Self::MANY => "+",
+            _ => "",
+        }
+    }
+}
