@@ -3,7 +3,7 @@
 use super::directives::Builder;
 use super::draft::{Draft, LogFlags};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{DefaultActions, PhaseMap, Rule, RuleIndex, Step};
+use crate::graph::{DefaultActions, Disruptive, PhaseMap, Rule, RuleIndex, Step};
 use crate::seclang::{ActionExpression, Actions};
 use crate::vocabulary::{Action, ActionRole};
 
@@ -102,6 +102,23 @@ impl Builder<'_> {
             *defaults.at_mut(phase) = DefaultActions { disruptive: draft.disruptive, effects: draft.effects };
         }
         self.graph.defaults = defaults;
+    }
+
+    /// Tells each rule whether the chain from it on may stop a request, now that updates and defaults are known.
+    pub fn mark_stopping_chains(&mut self) {
+        let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
+        let by_default = |phase| self.graph.defaults.at(phase).disruptive.as_ref().is_some_and(stops);
+        let of_rule = |rule: &Rule| {
+            let updated = rule.updated.as_ref().and_then(|updated| updated.disruptive.as_ref());
+            rule.disruptive.iter().chain(updated).any(stops)
+        };
+        let mut marks: Vec<bool> = self.graph.rules.iter().map(|rule| of_rule(rule) || by_default(rule.phase)).collect();
+        // A rule stands before those that are chained to it.
+        for (at, rule) in self.graph.rules.iter().enumerate().rev() {
+            let follows = rule.next.and_then(|next| marks.get(next.0 as usize)).copied().unwrap_or(false);
+            marks.get_mut(at).into_iter().for_each(|mark| *mark |= follows);
+        }
+        self.graph.rules.iter_mut().zip(marks).for_each(|(rule, mark)| rule.stops = mark);
     }
 }
 

@@ -85,6 +85,7 @@ impl<'a> Builder<'a> {
         self.check_audit_log();
         self.join_rules();
         self.apply_updates();
+        self.mark_stopping_chains();
         diagnostics.append(&mut self.diagnostics);
         // A rule with an error is not there to be updated, and a marker that was not read is not there to be jumped to.
         if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
@@ -220,6 +221,7 @@ impl<'a> Builder<'a> {
             namespaces: actions.namespaces,
             updated: None,
             removed: None,
+            stops: false,
             plan: crate::graph::RulePlan::default(),
         };
         Draft { rule, transformations: actions.transformations, span }

@@ -1,11 +1,14 @@
-//! Plans the evaluation of a finished graph: gates, groups of targets, triggers, jumps.
+//! Plans the evaluation of a finished graph: gates, groups of targets, triggers, crowds, jumps.
 
 use crate::graph::{
-    ChainId, GroupId, MarkerId, OperatorArgument, Phase, Plan, Rule, RuleGraph, RulePlan, Selector, Step, Target, Test, TransformationTree,
+    ChainId, Crowd, CrowdId, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedTarget, Rule, RuleGraph,
+    RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree, TxComparison,
 };
 use crate::operator::{Operator, OperatorKind};
-use crate::pattern::{ByteSet, GateId, LiteralSetBuilder, Requirement};
+use crate::pattern::{ByteSet, LiteralSetBuilder, Requirement, ValueKind};
+use crate::transform::Transformation;
 use crate::vocabulary::Variable;
+use std::collections::HashMap;
 
 /// Gives a graph its plan.
 pub fn plan(graph: &mut RuleGraph) {
@@ -14,42 +17,37 @@ pub fn plan(graph: &mut RuleGraph) {
     for rule in &mut graph.rules {
         rule.plan = plan_rule(rule, &mut literals, &mut groups);
     }
-    let mut plan = Plan {
-        // Without the automaton every gate stays away: the rules are asked as they would be without a plan.
-        literals: literals.build().ok().filter(|literals| literals.words() > 0),
+    let crowds = crowds(graph);
+    graph.plan = Some(Plan {
+        literals: literals.build(),
+        targets: groups.targets,
         groups: groups.lists,
-        triggers: triggers(&graph.transformations),
-        ..Plan::default()
-    };
-    for phase in Phase::ALL {
-        let places = plan.markers.at_mut(phase);
-        places.resize(graph.markers.len(), None);
-        for (place, step) in graph.phases.at(phase).iter().enumerate() {
-            if let Step::Marker(MarkerId(marker)) = step
-                && let Some(known) = places.get_mut(*marker as usize)
-            {
-                *known = Some(place);
-            }
-        }
-    }
-    graph.plan = Some(plan);
+        chains: chains(&graph.transformations),
+        crowds,
+        markers: markers(graph),
+    });
 }
 
 fn plan_rule(rule: &Rule, literals: &mut LiteralSetBuilder, groups: &mut Groups) -> RulePlan {
-    let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else {
+    let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
         return RulePlan::default();
     };
     let stable = rule.namespaces.is_empty() && targets.iter().all(|target| is_stable(target.variable));
+    let group = stable.then(|| groups.intern(targets));
+    let mut kinds: Vec<ValueKind> = targets.iter().map(kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
     RulePlan {
-        group: stable.then(|| groups.intern(targets)),
-        gate: if stable && !negated { gate(operator, literals) } else { None },
-        tx: lone_tx(rule, targets, operator),
+        group,
+        gate: group.and_then(|_| requirement(operator)).map(|requirement| literals.add(&requirement, &kinds)),
+        tx: compared_tx(rule, targets, operator),
+        crowd: None,
     }
 }
 
-/// The gate in front of an operator, where what it looks for is known.
-fn gate(operator: &Operator, literals: &mut LiteralSetBuilder) -> Option<GateId> {
-    let requirement = match (operator.kind(), operator.pattern(), operator.words(), operator.text()) {
+/// What the operator needs to find anything, where that is known.
+fn requirement(operator: &Operator) -> Option<Requirement> {
+    match (operator.kind(), operator.pattern(), operator.words(), operator.text()) {
         (_, Some(pattern), ..) => pattern.requirement().cloned(),
         (_, _, Some(words), _) => Requirement::any_of(words.iter()),
         (
@@ -57,9 +55,20 @@ fn gate(operator: &Operator, literals: &mut LiteralSetBuilder) -> Option<GateId>
             ..,
             Some(text),
         ) => Requirement::any_of([text]),
+        (OperatorKind::ValidateByteRange, ..) => operator.bytes().and_then(|allowed| Requirement::byte_of(allowed.complement())),
         _ => None,
-    };
-    requirement.map(|requirement| literals.add(requirement))
+    }
+}
+
+/// Large values are kinds of their own: few rules look at them, so that little is to be searched for.
+fn kind(target: &Target) -> ValueKind {
+    ValueKind(match target.variable {
+        Variable::RequestBody => 1,
+        Variable::ResponseBody => 2,
+        Variable::FullRequest => 3,
+        Variable::FilesTmpContent => 4,
+        _ => 0,
+    })
 }
 
 /// Whether no rule can change the variable's values while a phase runs.
@@ -95,40 +104,100 @@ fn is_stable(variable: Variable) -> bool {
 }
 
 /// The TX variable of a rule that does nothing but compare it with a number.
-fn lone_tx(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<crate::graph::TxName> {
+fn compared_tx(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
     use OperatorKind as K;
-    let [Target { variable: Variable::Tx, selector: Selector::Key(key), count: false, exclusions }] = targets else { return None };
+    let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
     let compares = matches!(operator.kind(), K::Eq | K::Ge | K::Gt | K::Le | K::Lt);
-    key.tx.filter(|_| compares && exclusions.is_empty() && rule.transformations == ChainId::EMPTY)
+    let name = key.tx.filter(|_| compares && exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
+    Some(TxComparison { name, count: *count })
 }
 
-/// The bytes that each chain acts on, by the chain's number.
-fn triggers(tree: &TransformationTree) -> Vec<ByteSet> {
-    let mut sets = vec![ByteSet::EMPTY];
-    for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()) {
-        let set = tree.last_step(ChainId(chain)).map_or(ByteSet::ALL, |step| {
-            let own =
-                (0..=u8::MAX).filter(|byte| step.transformation.is_triggered_by(*byte).unwrap_or(true)).fold(ByteSet::EMPTY, ByteSet::with);
-            sets.get(step.before.0 as usize).copied().unwrap_or(ByteSet::ALL).union(own)
+/// What is known of each chain, by the chain's number.
+fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
+    let mut chains: Vec<PlannedChain> = Vec::with_capacity(tree.len());
+    for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
+        let Some(step) = tree.last_step(chain) else { break };
+        let before = (step.before.0 as usize).checked_sub(1).and_then(|place| chains.get(place));
+        let last_triggers = triggers(step.transformation);
+        let only_case = matches!(step.transformation, Transformation::Lowercase | Transformation::Uppercase);
+        chains.push(PlannedChain {
+            triggers: before.map_or(last_triggers, |before| before.triggers.union(last_triggers)),
+            last_triggers,
+            sight: if only_case { before.map_or(ChainId::EMPTY, |before| before.sight) } else { chain },
         });
-        sets.push(set);
     }
-    sets
+    chains
 }
 
-/// Lists of targets, numbered; lists that select the same have the same number.
+fn triggers(transformation: Transformation) -> ByteSet {
+    let acting = (0..=u8::MAX).filter(|byte| transformation.is_triggered_by(*byte).unwrap_or(true));
+    acting.fold(ByteSet::EMPTY, ByteSet::with)
+}
+
+/// The rules of each phase by what they look at; each rule is told where it is.
+fn crowds(graph: &mut RuleGraph) -> PhaseMap<Vec<Crowd>> {
+    let mut crowds: PhaseMap<Vec<Crowd>> = PhaseMap::default();
+    for phase in Phase::ALL {
+        let mut known: HashMap<(GroupId, ChainId), CrowdId> = HashMap::new();
+        let crowds = crowds.at_mut(phase);
+        for (place, step) in graph.phases.at(phase).iter().enumerate() {
+            let Step::Rule(index) = step else { continue };
+            let Some(rule) = graph.rules.get_mut(index.0 as usize) else { continue };
+            let (Some(group), None, Test::Operator { negated, .. }) = (rule.plan.group, rule.removed, &rule.test) else { continue };
+            let gate = rule.plan.gate.filter(|_| !rule.multi_match && !negated);
+            let id = *known.entry((group, rule.transformations)).or_insert_with(|| {
+                crowds.push(Crowd { group, chain: rule.transformations, rules: Vec::new() });
+                CrowdId(u32::try_from(crowds.len() - 1).unwrap_or(u32::MAX))
+            });
+            if let Some(crowd) = crowds.get_mut(id.0 as usize) {
+                crowd.rules.push((place, gate));
+                rule.plan.crowd = Some(id);
+            }
+        }
+    }
+    crowds
+}
+
+fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Option<usize>>> {
+    let mut markers: PhaseMap<Vec<Option<usize>>> = PhaseMap::default();
+    for phase in Phase::ALL {
+        let places = markers.at_mut(phase);
+        places.resize(graph.markers.len(), None);
+        for (place, step) in graph.phases.at(phase).iter().enumerate() {
+            if let Step::Marker(MarkerId(marker)) = step
+                && let Some(known) = places.get_mut(*marker as usize)
+            {
+                *known = Some(place);
+            }
+        }
+    }
+    markers
+}
+
+/// Targets and lists of them, numbered; those that select the same have the same number.
 #[derive(Default)]
 struct Groups {
-    lists: Vec<Box<[Target]>>,
+    targets: Vec<PlannedTarget>,
+    lists: Vec<Box<[TargetId]>>,
+    numbers: HashMap<Box<[TargetId]>, GroupId>,
 }
 
 impl Groups {
     fn intern(&mut self, targets: &[Target]) -> GroupId {
-        let alike = |list: &[Target]| list.len() == targets.len() && list.iter().zip(targets).all(|(one, other)| one.is_same(other));
-        let known = self.lists.iter().position(|list| alike(list));
-        if known.is_none() {
-            self.lists.push(targets.into());
+        let list: Box<[TargetId]> = targets.iter().map(|target| self.target(target)).collect();
+        let next = GroupId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
+        let id = *self.numbers.entry(list.clone()).or_insert(next);
+        if id == next {
+            self.lists.push(list);
         }
-        GroupId(u32::try_from(known.unwrap_or(self.lists.len() - 1)).unwrap_or(u32::MAX))
+        id
+    }
+
+    fn target(&mut self, target: &Target) -> TargetId {
+        let known = self.targets.iter().position(|known| known.target.is_same(target));
+        if known.is_none() {
+            self.targets.push(PlannedTarget { target: target.clone(), kind: kind(target) });
+        }
+        TargetId(u32::try_from(known.unwrap_or(self.targets.len() - 1)).unwrap_or(u32::MAX))
     }
 }

@@ -1,23 +1,66 @@
 //! How the rules are asked with as little work as possible. Without a plan the same rules give the same answers, slower.
 
 use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
-use crate::pattern::{ByteSet, GateId, LiteralSet};
+use crate::pattern::{ByteSet, GateId, LiteralSet, ValueKind};
+
+/// The number of a target that several rules share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetId(pub u32);
 
 /// The number of a list of targets that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(pub u32);
 
+/// The number of a [`Crowd`] within its phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CrowdId(pub u32);
+
 /// The plan of a graph.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The literals behind all gates; none where there is no gate.
-    pub literals: Option<LiteralSet>,
-    /// Lists of targets whose values no rule can change while a phase runs: they are selected once per phase.
-    pub groups: Vec<Box<[Target]>>,
-    /// The bytes that each chain of transformations acts on, by number: a value without them stays as it is.
-    pub triggers: Vec<ByteSet>,
+    /// What the gates require, with what searches values for it.
+    pub literals: LiteralSet,
+    /// Targets whose values no rule can change while a phase runs: they are selected once per phase.
+    pub targets: Vec<PlannedTarget>,
+    /// Lists of such targets.
+    pub groups: Vec<Box<[TargetId]>>,
+    /// What is known of each chain of transformations, by its number.
+    pub chains: Vec<PlannedChain>,
+    /// The rules of each phase that look at the same values.
+    pub crowds: PhaseMap<Vec<Crowd>>,
     /// Where each marker stands in each phase, by its number.
     pub markers: PhaseMap<Vec<Option<usize>>>,
+}
+
+/// A target, and what its values are searched for.
+#[derive(Debug)]
+pub struct PlannedTarget {
+    /// The target.
+    pub target: Target,
+    /// The kind of its values.
+    pub kind: ValueKind,
+}
+
+/// What is known of a chain of transformations.
+#[derive(Clone, Copy, Debug)]
+pub struct PlannedChain {
+    /// The bytes that the chain acts on: a value without them stays as it is.
+    pub triggers: ByteSet,
+    /// The bytes that its last step acts on.
+    pub last_triggers: ByteSet,
+    /// A shorter chain whose values hold what this one's hold but for the case of letters, which gates do not look at.
+    pub sight: ChainId,
+}
+
+/// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
+#[derive(Debug)]
+pub struct Crowd {
+    /// What they look at.
+    pub group: GroupId,
+    /// What the values go through.
+    pub chain: ChainId,
+    /// Their places in the phase, each with the gate in front of it. A rule without a gate cannot match where there is no value.
+    pub rules: Vec<(usize, Option<GateId>)>,
 }
 
 /// What the plan knows of one rule.
@@ -25,21 +68,54 @@ pub struct Plan {
 pub struct RulePlan {
     /// Its targets, where they are stable.
     pub group: Option<GroupId>,
-    /// What any value that matches must hold.
+    /// What any value that its operator finds something in must hold.
     pub gate: Option<GateId>,
-    /// Where the rule compares one TX variable and nothing else: that variable.
-    pub tx: Option<TxName>,
+    /// Where the rule does nothing but compare one TX variable with a number.
+    pub tx: Option<TxComparison>,
+    /// The rules that look at the same as this one; none for a rule that is chained to another.
+    pub crowd: Option<CrowdId>,
+}
+
+/// A comparison of one TX variable with a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxComparison {
+    /// The variable.
+    pub name: TxName,
+    /// Whether it is asked if there is one (1) or none (0), instead of its value.
+    pub count: bool,
+}
+
+impl PlannedChain {
+    /// Whether a value of these bytes, or one of several that have them together, may come out changed.
+    pub fn may_change(&self, bytes: ByteSet) -> bool {
+        acts_on(self.triggers, bytes)
+    }
+
+    /// Whether the last step may change a value of these bytes.
+    pub fn may_change_last(&self, bytes: ByteSet) -> bool {
+        acts_on(self.last_triggers, bytes)
+    }
+}
+
+/// What acts on every byte acts on no byte too: an empty value has a length and a hash.
+fn acts_on(triggers: ByteSet, bytes: ByteSet) -> bool {
+    triggers == ByteSet::ALL || triggers.meets(bytes)
 }
 
 impl Plan {
     /// The targets of a group.
-    pub fn targets(&self, group: GroupId) -> &[Target] {
+    pub fn group(&self, group: GroupId) -> &[TargetId] {
         self.groups.get(group.0 as usize).map_or(&[], |targets| targets)
     }
 
-    /// The bytes that a chain acts on; all, where nothing is known.
-    pub fn triggers(&self, chain: ChainId) -> ByteSet {
-        self.triggers.get(chain.0 as usize).copied().unwrap_or(ByteSet::ALL)
+    /// What is known of a chain; none for the chain without steps.
+    pub fn chain(&self, chain: ChainId) -> Option<&PlannedChain> {
+        self.chains.get((chain.0 as usize).checked_sub(1)?)
+    }
+
+    /// The chain whose values gates look at in place of this one's.
+    pub fn sight(&self, chain: ChainId) -> ChainId {
+        self.chain(chain).map_or(chain, |known| known.sight)
     }
 
     /// Where a marker stands in a phase.

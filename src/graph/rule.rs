@@ -51,6 +51,8 @@ pub struct Rule {
     pub updated: Option<Box<UpdatedActions>>,
     /// Why it never runs.
     pub removed: Option<Removal>,
+    /// Whether it, or a rule that is chained to it, may stop the request, so that an intervention needs to say why.
+    pub stops: bool,
     /// What the plan knows of it.
     pub plan: RulePlan,
 }

@@ -125,6 +125,15 @@ impl Operator {
         }
     }
 
+    /// The bytes that this lets pass, if it is `@validateByteRange`.
+    #[must_use]
+    pub const fn bytes(&self) -> Option<ByteSet> {
+        match &self.test {
+            Test::ByteRange(allowed) => Some(*allowed),
+            _ => None,
+        }
+    }
+
     fn with_patterns(
         kind: OperatorKind,
         argument: &[u8],

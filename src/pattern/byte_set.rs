@@ -24,7 +24,14 @@ impl ByteSet {
     /// The set of the bytes that occur in `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        bytes.iter().copied().fold(Self::EMPTY, Self::with)
+        let mut words = [0u64; 4];
+        for byte in bytes {
+            if let Some(word) = words.get_mut(usize::from(byte >> 6)) {
+                *word |= 1 << (byte & 63);
+            }
+        }
+        let [first, second, third, fourth] = words.map(u128::from);
+        Self { low: first | second << 64, high: third | fourth << 64 }
     }
 
     /// This set and `byte`.
@@ -68,6 +75,17 @@ impl ByteSet {
         })
     }
 
+    /// The set with ASCII letters in lower case.
+    #[must_use]
+    pub fn lowercase(self) -> Self {
+        (b'A'..=b'Z').fold(self, |set, upper| if set.contains(upper) { set.with(upper.to_ascii_lowercase()).without(upper) } else { set })
+    }
+
+    const fn without(self, byte: u8) -> Self {
+        let bit = Self::EMPTY.with(byte);
+        Self { low: self.low & !bit.low, high: self.high & !bit.high }
+    }
+
     /// The runs of neighbouring bytes, lowest first.
     pub fn ranges(self) -> impl Iterator<Item = RangeInclusive<u8>> {
         let mut next = Some(0u8);
@@ -99,8 +117,15 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_give_the_same_set_as_short_ones() {
+        let text: Vec<u8> = b"a\x80Z\xFF\x00".repeat(100);
+        assert_eq!(ByteSet::of(&text), ByteSet::of(b"a\x80Z\xFF\x00"));
+    }
+
+    #[test]
     fn folding_adds_the_other_case_and_nothing_else() {
         let folded = ByteSet::of(b"k-Z\xe9").fold_case();
         assert_eq!(folded, ByteSet::of(b"kK-zZ\xe9"));
+        assert_eq!(folded.lowercase(), ByteSet::of(b"k-z\xe9"));
     }
 }

@@ -3,7 +3,8 @@
 use super::dialect::translate;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
-use super::literals::Requirement;
+use super::needs::needs;
+use super::requirement::Requirement;
 use fancy_regex::{BytesMode, RegexBuilder};
 use regex_automata::meta;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
@@ -184,7 +185,7 @@ impl Linear {
         }
         let exact_line_start = line_start::may_end_a_match(&hir).then(OnceLock::new);
         // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
-        let requirement = Requirement::of(&hir);
+        let requirement = needs(&hir);
         Ok(Self { text: text.into(), requirement, automata: OnceLock::new(), exact_line_start })
     }
 

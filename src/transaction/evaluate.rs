@@ -2,13 +2,15 @@
 
 use super::Transaction;
 use super::escape::{cut, shown, text};
+use super::gates::Member;
 use super::lookup::Respondent;
 use super::matches::RuleMatch;
 use super::question::Question;
-use super::slots::Slot;
+use super::slots::{Slot, ValueId};
 use crate::collection::{Matched, Selected, Selection, Text};
-use crate::graph::{ChainId, Disruptive, OperatorArgument, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, Test};
+use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use crate::pattern::ValueKind;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -32,7 +34,7 @@ impl Transaction {
     /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
     pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex) {
         let Some(first) = graph.rule(starter) else { return };
-        let logs = first.logs || self.debugs(7) || may_stop(graph, first);
+        let logs = first.logs || first.stops || self.debugs(7);
         let mut draft = Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new() };
         let mut matched: Vec<&Rule> = Vec::new();
         let mut at = Some(first);
@@ -76,7 +78,7 @@ impl Transaction {
         true
     }
 
-    fn is_removed_by_id(&self, rule: &Rule) -> bool {
+    pub(super) fn is_removed_by_id(&self, rule: &Rule) -> bool {
         let removed = self.overrides.removed_rules.iter().any(|filter| matches!(filter, RuleFilter::Ids(ids) if ids.contains(&rule.id)));
         if removed {
             self.debug(9, || format!("Rule id: {} was skipped due to a ruleRemoveById action...", rule.id));
@@ -86,7 +88,8 @@ impl Transaction {
 
     /// Asks the operator about every value of every target.
     fn ask(&mut self, graph: &RuleGraph, rule: &Rule, question: &mut Question<'_>, draft: &mut Draft) -> bool {
-        if self.cannot_match(graph, rule) {
+        let plan = self.followed_plan(graph);
+        if plan.is_some_and(|plan| self.cannot_match(plan, graph, rule)) {
             self.collections.matched.clear();
             return false;
         }
@@ -111,23 +114,29 @@ impl Transaction {
         };
         let asked = Asked { rule, question, respondent };
         self.debug(4, || question.announcement(rule));
-        let any = match (&graph.plan, rule.plan.group) {
-            // While a debug log shows every question, every question is asked.
-            (Some(plan), Some(group)) if !self.debugs(4) => {
-                let values = self.group_values(graph, group);
-                let any = values.iter().fold(false, |any, value| {
-                    let asks = self.may_match(plan, graph, rule, value);
-                    (asks && self.ask_unless_removed(graph, &asked, value, draft)) | any
-                });
-                self.gates.give_back(group, values);
-                any
-            }
+        let any = match (plan, rule.plan.group) {
+            (Some(plan), Some(group)) => self.ask_group(plan, graph, &asked, plan.group(group), draft),
             _ => self.ask_target_by_target(graph, &asked, draft),
         };
         self.debug(4, || format!("Rule returned {}.", u8::from(any)));
         if !any {
             self.collections.matched.clear();
             self.debug(9, || "Matched vars cleaned.".to_owned());
+        }
+        any
+    }
+
+    /// Asks about values that no rule can change while the phase runs.
+    fn ask_group(&mut self, plan: &Plan, graph: &RuleGraph, asked: &Asked<'_>, targets: &[TargetId], draft: &mut Draft) -> bool {
+        let mut any = false;
+        for target in targets {
+            if self.is_open(plan, graph, *target, asked.rule) {
+                let members = self.members(plan, graph, *target);
+                for member in &members {
+                    any |= self.ask_unless_removed(graph, asked, member, draft);
+                }
+                self.gates.give_back(*target, members);
+            }
         }
         any
     }
@@ -140,15 +149,16 @@ impl Transaction {
             selected.clear();
             self.select(graph, asked.rule, target, &mut selected);
             for value in &selected {
-                any |= self.ask_unless_removed(graph, asked, value, draft);
+                let id = self.slots.number(&self.collections.arena, value.value, ValueKind::default());
+                any |= self.ask_unless_removed(graph, asked, &Member { selected: *value, id }, draft);
             }
             self.scratch.selected = selected;
         }
         any
     }
 
-    fn ask_unless_removed(&mut self, graph: &RuleGraph, asked: &Asked<'_>, value: &Selected, draft: &mut Draft) -> bool {
-        !self.is_removed_target(asked.rule, value) && self.ask_about(graph, asked, value, draft)
+    fn ask_unless_removed(&mut self, graph: &RuleGraph, asked: &Asked<'_>, member: &Member, draft: &mut Draft) -> bool {
+        !self.is_removed_target(asked.rule, &member.selected) && self.ask_about(graph, asked, member, draft)
     }
 
     fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
@@ -186,28 +196,33 @@ impl Transaction {
     }
 
     /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
-    fn ask_about(&mut self, graph: &RuleGraph, asked: &Asked<'_>, value: &Selected, draft: &mut Draft) -> bool {
-        let rule = asked.rule;
+    fn ask_about(&mut self, graph: &RuleGraph, asked: &Asked<'_>, member: &Member, draft: &mut Draft) -> bool {
+        let Asked { rule, question, .. } = asked;
+        let Member { selected, id } = member;
         if !rule.multi_match {
-            let slot = self.transformed(graph, value.value, rule.transformations);
-            self.debug_transformations(graph, rule, value.value);
-            return self.test(graph, asked, value, Step { value: slot.value, chain: rule.transformations }, draft);
+            let hopeless = !self.may_find(graph, rule, *id);
+            if hopeless && !question.negated {
+                return false;
+            }
+            let slot = self.transformed(graph, *id, rule.transformations);
+            self.debug_transformations(graph, rule, *id);
+            return self.test(graph, asked, selected, Step { value: slot.value, chain: rule.transformations, hopeless }, draft);
         }
-        let mut steps = vec![Step { value: value.value, chain: ChainId::EMPTY }];
-        let mut last = value.value;
+        let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, hopeless: false }];
+        let mut last = selected.value;
         for chain in graph.transformations.prefixes(rule.transformations) {
-            let slot = self.transformed(graph, value.value, chain);
+            let slot = self.transformed(graph, *id, chain);
             if slot.counted && slot.value != last {
                 last = slot.value;
-                steps.push(Step { value: slot.value, chain });
+                steps.push(Step { value: slot.value, chain, hopeless: false });
             }
             self.debug_transformation(graph, rule, chain, slot, steps.len() - 1);
         }
         self.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
-        steps.into_iter().fold(false, |any, step| self.test(graph, asked, value, step, draft) | any)
+        steps.into_iter().fold(false, |any, step| self.test(graph, asked, selected, step, draft) | any)
     }
 
-    fn transformed(&mut self, graph: &RuleGraph, value: Text, chain: ChainId) -> Slot {
+    fn transformed(&mut self, graph: &RuleGraph, value: ValueId, chain: ChainId) -> Slot {
         self.slots.value(graph, &mut self.collections.arena, value, chain)
     }
 
@@ -224,6 +239,7 @@ impl Transaction {
         let renewed = self.renewed(graph, asked);
         let respondent = renewed.as_ref().map_or(*respondent, Respondent::Value);
         let found = match respondent {
+            Respondent::Value(_) if step.hopeless => false,
             Respondent::Value(operator) => operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings),
             Respondent::Lookup(lookup, text) => self.look_up(graph, lookup, text, step.value, &mut findings),
         };
@@ -319,7 +335,7 @@ impl Transaction {
         self.debug(3, || format!("(Rule: {}) rx: regex error 'MATCH_LIMIT' for pattern '{}'", rule.id, text(question.argument_bytes())));
     }
 
-    fn debug_transformations(&mut self, graph: &RuleGraph, rule: &Rule, original: Text) {
+    fn debug_transformations(&mut self, graph: &RuleGraph, rule: &Rule, original: ValueId) {
         if !self.debugs(9) {
             return;
         }
@@ -350,15 +366,8 @@ struct Asked<'a> {
 struct Step {
     value: Text,
     chain: ChainId,
-}
-
-/// Whether a rule, or one that is chained to it, may stop the request, so that the intervention needs to say why.
-fn may_stop(graph: &RuleGraph, first: &Rule) -> bool {
-    let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
-    let chain = std::iter::successors(Some(first), |rule| rule.next.and_then(|next| graph.rule(next)));
-    let mut of_rules =
-        chain.flat_map(|rule| rule.disruptive.iter().chain(rule.updated.iter().filter_map(|updated| updated.disruptive.as_ref())));
-    of_rules.any(stops) || graph.defaults.at(first.phase).disruptive.as_ref().is_some_and(stops)
+    /// Whether the plan knows that the operator finds nothing.
+    hopeless: bool,
 }
 
 fn operator_limits(graph: &RuleGraph) -> OperatorLimits {

@@ -1,96 +1,199 @@
-//! Follows the plan within one transaction: which values a group of targets has in this phase, and which gates they open.
+//! What is known within one phase: the values of targets, what they hold together, and which rules cannot match.
 
-use crate::collection::{Arena, Selected, Text};
-use crate::graph::{ChainId, GroupId};
-use crate::pattern::{GateId, LiteralSet};
-use rustc_hash::FxHashMap;
+use super::slots::{Slots, ValueId};
+use crate::collection::{Arena, Selected};
+use crate::graph::{ChainId, Crowd, CrowdId, Phase, Plan, RuleGraph, TargetId};
+use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
 
-/// What is known of values and groups.
+/// What is known of targets and rules in the phase that runs.
 #[derive(Debug, Default)]
 pub struct Gates {
-    /// The gates that a value opens: where its words begin in `words`.
-    opened: FxHashMap<Text, usize>,
-    words: Vec<u64>,
-    groups: Vec<Group>,
-    /// Counts the phases: what a group knows is true within one.
+    /// Counts the phases: what a target knows is true within one.
     phase: u32,
+    targets: Vec<KnownTarget>,
+    /// The literals that targets hold.
+    literals: Vec<u64>,
+    /// The steps of the phase that may still match, one bit each.
+    open: Vec<u64>,
+    /// The crowds of the phase that were looked at.
+    seen: Vec<bool>,
+    /// Memory for what a group of targets holds.
+    joined: Vec<u64>,
 }
 
-/// A list of targets in this transaction.
+/// A value of a target.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// The value with its label.
+    pub selected: Selected,
+    /// Its number.
+    pub id: ValueId,
+}
+
+/// A target in this transaction.
 #[derive(Debug, Default)]
-struct Group {
+struct KnownTarget {
     phase: u32,
-    values: Vec<Selected>,
-    /// The gates that any of its values opens after a chain: where their words begin.
-    opened: Vec<(ChainId, usize)>,
+    members: Vec<Member>,
+    /// The bytes that the values hold.
+    bytes: ByteSet,
+    holdings: Vec<Holding>,
+}
+
+/// What the values of a target hold together after a chain.
+#[derive(Clone, Copy, Debug)]
+struct Holding {
+    chain: ChainId,
+    bytes: ByteSet,
+    /// Where its words begin in `literals`.
+    literals: usize,
 }
 
 impl Gates {
-    /// Forgets what groups know, because a phase begins.
-    pub fn begin_phase(&mut self) {
+    /// Forgets everything, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.phase = 0;
+        self.targets.iter_mut().for_each(|target| target.phase = 0);
+    }
+
+    /// Begins a phase with so many steps, all of which may match.
+    pub fn begin_phase(&mut self, plan: &Plan, phase: Phase, steps: usize) {
         self.phase += 1;
-    }
-
-    /// Lends the values of a group out, if they are known; [`give_back`](Self::give_back) takes them in again.
-    pub fn borrow(&mut self, group: GroupId) -> Option<Vec<Selected>> {
-        let group = self.groups.get_mut(group.0 as usize).filter(|known| known.phase == self.phase)?;
-        Some(std::mem::take(&mut group.values))
-    }
-
-    /// Takes the values of a group in.
-    pub fn give_back(&mut self, group: GroupId, values: Vec<Selected>) {
-        let place = group.0 as usize;
-        if self.groups.len() <= place {
-            self.groups.resize_with(place + 1, Group::default);
-        }
-        if let Some(group) = self.groups.get_mut(place) {
-            if group.phase != self.phase {
-                group.phase = self.phase;
-                group.opened.clear();
-            }
-            group.values = values;
+        self.literals.clear();
+        self.open.clear();
+        self.open.resize(steps.div_ceil(u64::BITS as usize), u64::MAX);
+        self.seen.clear();
+        self.seen.resize(plan.crowds.at(phase).len(), false);
+        if self.targets.len() < plan.targets.len() {
+            self.targets.resize_with(plan.targets.len(), KnownTarget::default);
         }
     }
 
-    /// Whether any value of a group opens a gate after a chain; `None` where that was not found out yet.
-    pub fn is_open(&self, group: GroupId, chain: ChainId, gate: GateId) -> Option<bool> {
-        let group = self.groups.get(group.0 as usize).filter(|known| known.phase == self.phase)?;
-        let (_, start) = group.opened.iter().find(|(known, _)| *known == chain)?;
-        Some(gate.is_open(self.words.get(*start..).unwrap_or_default()))
-    }
-
-    /// Whether one value opens a gate. The value is scanned now if it was not before.
-    pub fn opens(&mut self, literals: &LiteralSet, arena: &Arena, value: Text, gate: GateId) -> bool {
-        let start = self.scan(literals, arena, value);
-        gate.is_open(self.words.get(start..).unwrap_or_default())
-    }
-
-    /// Finds out which gates the values of a group open after a chain.
-    pub fn find_out(&mut self, literals: &LiteralSet, arena: &Arena, group: GroupId, chain: ChainId, values: impl Iterator<Item = Text>) {
-        let starts: Vec<usize> = values.map(|value| self.scan(literals, arena, value)).collect();
-        let joined = self.words.len();
-        self.words.resize(joined + literals.words(), 0);
-        let (known, joined_words) = self.words.split_at_mut(joined);
-        for start in starts {
-            for (word, more) in joined_words.iter_mut().zip(known.get(start..).unwrap_or_default()) {
-                *word |= more;
+    /// The first step from `place` on that may match; the number of steps, or more, where there is none.
+    pub fn next_open(&self, place: usize) -> usize {
+        let first = place / u64::BITS as usize;
+        let words = self.open.get(first..).unwrap_or_default().iter().enumerate();
+        for (at, word) in words {
+            let word = if at == 0 { word & (u64::MAX << (place % u64::BITS as usize)) } else { *word };
+            if word != 0 {
+                return (first + at) * u64::BITS as usize + word.trailing_zeros() as usize;
             }
         }
-        if let Some(group) = self.groups.get_mut(group.0 as usize) {
-            group.opened.push((chain, joined));
+        usize::MAX
+    }
+
+    /// Whether a crowd was looked at in this phase.
+    pub fn is_seen(&self, crowd: CrowdId) -> bool {
+        self.seen.get(crowd.0 as usize).copied().unwrap_or(true)
+    }
+
+    /// Whether the values of a target are known.
+    pub fn knows(&self, target: TargetId) -> bool {
+        self.targets.get(target.0 as usize).is_some_and(|known| known.phase == self.phase)
+    }
+
+    /// Takes the values of a target in.
+    pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], slots: &mut Slots, arena: &Arena) {
+        let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
+        known.phase = self.phase;
+        known.holdings.clear();
+        known.members.clear();
+        known.members.extend(values.iter().map(|value| Member { selected: *value, id: slots.number(arena, value.value, kind) }));
+        known.bytes = known.members.iter().fold(ByteSet::EMPTY, |bytes, member| bytes.union(slots.bytes(member.id)));
+    }
+
+    /// Lends the values of a target out; [`give_back`](Self::give_back) takes them in again.
+    pub fn borrow(&mut self, target: TargetId) -> Vec<Member> {
+        self.targets.get_mut(target.0 as usize).map(|known| std::mem::take(&mut known.members)).unwrap_or_default()
+    }
+
+    /// Takes the values of a target in again.
+    pub fn give_back(&mut self, target: TargetId, members: Vec<Member>) {
+        if let Some(known) = self.targets.get_mut(target.0 as usize) {
+            known.members = members;
         }
     }
 
-    fn scan(&mut self, literals: &LiteralSet, arena: &Arena, value: Text) -> usize {
-        if let Some(start) = self.opened.get(&value) {
-            return *start;
+    /// Whether a target has values, and they may match after a chain what is behind a gate. The values must be known.
+    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId, gate: Option<GateId>) -> bool {
+        if self.targets.get(target.0 as usize).is_none_or(|known| known.members.is_empty()) {
+            return false;
         }
-        let start = self.words.len();
-        self.words.resize(start + literals.words(), 0);
-        if let Some(words) = self.words.get_mut(start..) {
-            literals.scan(arena.read(value), words);
-        }
-        self.opened.insert(value, start);
-        start
+        let Some(gate) = gate else { return true };
+        let literals = &view.plan.literals;
+        self.holding(view, target, chain).is_none_or(|holding| literals.is_open(gate, self.signature(view.plan, holding)))
     }
+
+    /// Closes the steps of a crowd that cannot match. The values of its group must be known.
+    pub fn look_at(&mut self, view: &mut View<'_>, id: CrowdId, crowd: &Crowd) {
+        if let Some(seen) = self.seen.get_mut(id.0 as usize) {
+            *seen = true;
+        }
+        let mut joined = std::mem::take(&mut self.joined);
+        joined.clear();
+        joined.resize(view.plan.literals.words(), 0);
+        let mut bytes = ByteSet::EMPTY;
+        let mut any = false;
+        for target in view.plan.group(crowd.group) {
+            let Some(holding) = self.holding(view, *target, crowd.chain) else { continue };
+            let signature = self.signature(view.plan, holding);
+            any = true;
+            bytes = bytes.union(signature.bytes);
+            joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more);
+        }
+        let signature = Signature { bytes, literals: &joined };
+        for (place, gate) in &crowd.rules {
+            if !any || gate.is_some_and(|gate| !view.plan.literals.is_open(gate, signature)) {
+                self.close(*place);
+            }
+        }
+        self.joined = joined;
+    }
+
+    fn close(&mut self, place: usize) {
+        if let Some(word) = self.open.get_mut(place / u64::BITS as usize) {
+            *word &= !(1 << (place % u64::BITS as usize));
+        }
+    }
+
+    fn signature(&self, plan: &Plan, holding: Holding) -> Signature<'_> {
+        let words = self.literals.get(holding.literals..holding.literals + plan.literals.words());
+        Signature { bytes: holding.bytes, literals: words.unwrap_or_default() }
+    }
+
+    /// What the values of a target hold together after a chain, found out now if it was not before; nothing where there is no value.
+    fn holding(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Holding> {
+        let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.members.is_empty())?;
+        let sight = view.plan.sight(chain);
+        let changes = view.plan.chain(sight).is_some_and(|planned| planned.may_change(known.bytes));
+        let sight = if changes { sight } else { ChainId::EMPTY };
+        if let Some(holding) = known.holdings.iter().find(|holding| holding.chain == sight) {
+            return Some(*holding);
+        }
+        let start = self.literals.len();
+        self.literals.resize(start + view.plan.literals.words(), 0);
+        let joined = self.literals.get_mut(start..).unwrap_or_default();
+        let mut bytes = ByteSet::EMPTY;
+        for member in &known.members {
+            let slot = view.slots.value(view.graph, view.arena, member.id, sight);
+            let signature = view.slots.signature(&view.plan.literals, view.arena, slot.id);
+            bytes = bytes.union(signature.bytes);
+            joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more);
+        }
+        let holding = Holding { chain: sight, bytes, literals: start };
+        known.holdings.push(holding);
+        Some(holding)
+    }
+}
+
+/// What finding out needs besides the gates.
+pub struct View<'v> {
+    /// The rules.
+    pub graph: &'v RuleGraph,
+    /// Their plan.
+    pub plan: &'v Plan,
+    /// The values.
+    pub slots: &'v mut Slots,
+    /// Their bytes.
+    pub arena: &'v mut Arena,
 }

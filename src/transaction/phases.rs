@@ -21,39 +21,55 @@ impl Transaction {
             });
         }
         self.flow.allow = None;
-        self.gates.begin_phase();
+        let plan = self.followed_plan(&graph);
+        if let Some(plan) = plan {
+            self.gates.begin_phase(plan, phase, steps.len());
+        }
         let mut place = 0;
-        while let Some(step) = steps.get(self.jump(&graph, phase, &mut place, steps.len())) {
-            match step {
-                Step::Marker(marker) => {
-                    if self.flow.skip_after == Some(*marker) {
-                        self.flow.skip_after = None;
-                    }
-                }
-                Step::Rule(index) => {
-                    let Some(rule) = graph.rule(*index) else { continue };
-                    if self.is_passed_over(&graph, rule) {
-                        continue;
-                    }
-                    self.evaluate_chain(&graph, *index);
-                    if self.is_decided() {
-                        self.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
-                        break;
-                    }
-                }
+        loop {
+            place = self.jump(&graph, phase, steps, place);
+            let Some(step) = steps.get(place) else { break };
+            let Step::Rule(index) = step else {
+                self.pass_marker(*step);
+                place += 1;
+                continue;
+            };
+            let Some(rule) = graph.rule(*index) else { break };
+            if let (Some(plan), Some(crowd)) = (plan, rule.plan.crowd.filter(|crowd| !self.gates.is_seen(*crowd))) {
+                // Its own gate may be closed now, so that the next jump goes over it.
+                self.look_at_crowd(plan, &graph, phase, crowd);
+                continue;
+            }
+            place += 1;
+            if self.is_passed_over(&graph, rule) {
+                continue;
+            }
+            self.evaluate_chain(&graph, *index);
+            if self.is_decided() {
+                self.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
+                break;
             }
         }
     }
 
-    /// The place of the next step, behind which `place` then stands: at the marker that is looked for, or behind the end where it is in no later place of this phase. While a debug log
-    /// names every rule that is passed over, none is jumped over.
-    fn jump(&self, graph: &RuleGraph, phase: Phase, place: &mut usize, end: usize) -> usize {
-        let next = match (self.flow.skip_after, &graph.plan) {
-            (Some(marker), Some(plan)) if !self.debugs(9) => plan.marker(phase, marker).filter(|found| *found >= *place).unwrap_or(end),
-            _ => *place,
-        };
-        *place = next + 1;
-        next
+    fn pass_marker(&mut self, step: Step) {
+        if let Step::Marker(marker) = step
+            && self.flow.skip_after == Some(marker)
+        {
+            self.flow.skip_after = None;
+        }
+    }
+
+    /// The place of the next step: the marker that is looked for, or behind the end where it is in no later place of this phase; else the next
+    /// that may match. While a debug log names every rule that is passed over, none is jumped over.
+    fn jump(&mut self, graph: &RuleGraph, phase: Phase, steps: &[Step], place: usize) -> usize {
+        match (self.flow.skip_after, &graph.plan) {
+            (Some(marker), Some(plan)) if !self.debugs(9) => {
+                plan.marker(phase, marker).filter(|found| *found >= place).unwrap_or(steps.len())
+            }
+            (None, Some(_)) if self.flow.skip == 0 && !self.debugs(4) => self.next_open(graph, steps, place),
+            _ => place,
+        }
     }
 
     fn is_passed_over(&mut self, graph: &RuleGraph, rule: &Rule) -> bool {
@@ -81,15 +97,25 @@ impl Transaction {
             self.debug(9, || format!("Skipped rule id '{}'. Removed by {by} directive.", rule.reference()));
             return true;
         }
-        let removed_now = self.overrides.removed_rules.iter().any(|filter| match filter {
-            RuleFilter::Tag(tag) => rule.has_tag(tag),
-            RuleFilter::Message(message) => rule.has_message(message),
-            // Removal by id is the rule's own business: actions without targets are exempt from it.
-            RuleFilter::Ids(_) => false,
-        });
+        let removed_now = self.is_removed_by_text(rule);
         if removed_now {
             self.debug(9, || format!("Skipped rule id '{}'. Skipped due to a ruleRemoveByTag action.", rule.reference()));
         }
         removed_now
+    }
+
+    /// Whether a `ctl` removed the rule by its tag or message. Removal by id is the rule's own business: actions without targets are exempt from
+    /// it.
+    fn is_removed_by_text(&self, rule: &Rule) -> bool {
+        self.overrides.removed_rules.iter().any(|filter| match filter {
+            RuleFilter::Tag(tag) => rule.has_tag(tag),
+            RuleFilter::Message(message) => rule.has_message(message),
+            RuleFilter::Ids(_) => false,
+        })
+    }
+
+    /// Whether the rule was removed in any way, at load or by this transaction.
+    pub(super) fn is_removed(&self, rule: &Rule) -> bool {
+        rule.removed.is_some() || self.is_removed_by_text(rule) || self.is_removed_by_id(rule)
     }
 }

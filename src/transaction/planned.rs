@@ -1,67 +1,107 @@
 //! Follows the plan of the graph: finds out without asking that a rule cannot match. It may only ever say "no" or "maybe".
 
 use super::Transaction;
-use crate::collection::{Selected, Selection, Text};
-use crate::graph::{ChainId, GroupId, OperatorArgument, Plan, Rule, RuleGraph, Test};
+use super::gates::{Member, View};
+use super::slots::ValueId;
+use crate::collection::Selection;
+use crate::graph::{ChainId, CrowdId, OperatorArgument, Phase, Plan, Rule, RuleGraph, Step, TargetId, Test};
 use crate::operator::{Findings, Wanted};
-use crate::pattern::{GateId, LiteralSet};
 
 impl Transaction {
-    /// Whether the plan shows that no value of the rule's targets can match. While a debug log shows every question, every question is asked.
-    pub(super) fn cannot_match(&mut self, graph: &RuleGraph, rule: &Rule) -> bool {
-        let Some(plan) = graph.plan.as_ref().filter(|_| !self.debugs(4)) else { return false };
+    /// The plan, if it is followed. While a debug log shows every question, every question is asked.
+    pub(super) fn followed_plan<'g>(&self, graph: &'g RuleGraph) -> Option<&'g Plan> {
+        graph.plan.as_ref().filter(|_| !self.debugs(4))
+    }
+
+    /// Whether the plan shows that no value of the rule's targets can match.
+    pub(super) fn cannot_match(&mut self, plan: &Plan, graph: &RuleGraph, rule: &Rule) -> bool {
         if let Some(answer) = self.compared_tx(rule) {
             return !answer;
         }
-        let (Some(group), Some(gate), Some(literals)) = (rule.plan.group, rule.plan.gate, &plan.literals) else { return false };
-        if !rule.multi_match {
-            return !self.opens(graph, literals, group, rule.transformations, gate);
-        }
-        let prefixes = graph.transformations.prefixes(rule.transformations);
-        !std::iter::once(ChainId::EMPTY).chain(prefixes).any(|chain| self.opens(graph, literals, group, chain, gate))
+        let (Some(group), None) = (rule.plan.group, rule.plan.crowd) else { return false };
+        !plan.group(group).iter().any(|target| self.is_open(plan, graph, *target, rule))
     }
 
     /// The answer of a rule that does nothing but compare one TX variable with a number.
     fn compared_tx(&self, rule: &Rule) -> Option<bool> {
-        let name = rule.plan.tx?;
+        let comparison = rule.plan.tx?;
         let Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else { return None };
-        let value = self.collections.tx.read(self.collections.tx.known(name));
+        let asked = |input: &[u8]| operator.evaluate(input, Wanted::Verdict, &mut Findings::default()) != *negated;
+        let tx = &self.collections.tx;
+        let value = tx.read(tx.known(comparison.name));
+        if comparison.count {
+            return Some(asked(if value.is_some() { b"1" } else { b"0" }));
+        }
         // Where there is no value nothing is asked, so that nothing matches, whichever way the answer would be turned.
-        let compare = |value| operator.evaluate(self.collections.arena.read(value), Wanted::Verdict, &mut Findings::default()) != *negated;
-        Some(value.is_some_and(compare))
+        Some(value.is_some_and(|value| asked(self.collections.arena.read(value))))
     }
 
-    fn opens(&mut self, graph: &RuleGraph, literals: &LiteralSet, group: GroupId, chain: ChainId, gate: GateId) -> bool {
-        if let Some(known) = self.gates.is_open(group, chain, gate) {
-            return known;
-        }
-        let values = self.group_values(graph, group);
+    /// Whether a target has values about which a rule may say "yes".
+    pub(super) fn is_open(&mut self, plan: &Plan, graph: &RuleGraph, target: TargetId, rule: &Rule) -> bool {
+        self.learn(plan, graph, target);
+        let gate = rule.plan.gate.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
         let Self { gates, slots, collections, .. } = self;
-        let transformed: Vec<Text> =
-            values.iter().map(|value| slots.value(graph, &mut collections.arena, value.value, chain).value).collect();
-        gates.give_back(group, values);
-        gates.find_out(literals, &collections.arena, group, chain, transformed.into_iter());
-        gates.is_open(group, chain, gate).unwrap_or(true)
-    }
-
-    /// Whether one value of a rule with a gate may match. With `multiMatch` each step is a value of its own, so that nothing is known here.
-    pub(super) fn may_match(&mut self, plan: &Plan, graph: &RuleGraph, rule: &Rule, value: &Selected) -> bool {
-        let (Some(gate), Some(literals), false) = (rule.plan.gate, &plan.literals, rule.multi_match) else { return true };
-        let Self { gates, slots, collections, .. } = self;
-        let slot = slots.value(graph, &mut collections.arena, value.value, rule.transformations);
-        gates.opens(literals, &collections.arena, slot.value, gate)
-    }
-
-    /// The values of a group in this phase, lent out; `gates` takes them in again.
-    pub(super) fn group_values(&mut self, graph: &RuleGraph, group: GroupId) -> Vec<Selected> {
-        if let Some(values) = self.gates.borrow(group) {
-            return values;
+        let mut view = View { graph, plan, slots, arena: &mut collections.arena };
+        let mut opens = |chain| gates.is_open(&mut view, target, chain, gate);
+        if !rule.multi_match {
+            return opens(rule.transformations);
         }
-        let mut values = Vec::new();
+        let before = |chain: &ChainId| graph.transformations.last_step(*chain).map(|step| step.before);
+        std::iter::successors(Some(rule.transformations), before).any(opens)
+    }
+
+    /// Whether the operator of a rule may find something in one value after all of the rule's transformations.
+    pub(super) fn may_find(&mut self, graph: &RuleGraph, rule: &Rule, value: ValueId) -> bool {
+        let (Some(plan), Some(gate)) = (self.followed_plan(graph), rule.plan.gate) else { return true };
+        let Self { slots, collections, .. } = self;
+        let slot = slots.value(graph, &mut collections.arena, value, plan.sight(rule.transformations));
+        plan.literals.is_open(gate, slots.signature(&plan.literals, &collections.arena, slot.id))
+    }
+
+    /// Looks at the values of a crowd, so that the gates are closed in front of those of its rules that cannot match.
+    pub(super) fn look_at_crowd(&mut self, plan: &Plan, graph: &RuleGraph, phase: Phase, id: CrowdId) {
+        let Some(crowd) = plan.crowds.at(phase).get(id.0 as usize) else { return };
+        for target in plan.group(crowd.group) {
+            self.learn(plan, graph, *target);
+        }
+        let Self { gates, slots, collections, .. } = self;
+        gates.look_at(&mut View { graph, plan, slots, arena: &mut collections.arena }, id, crowd);
+    }
+
+    /// The values of a target in this phase, lent out; `gates` takes them in again.
+    pub(super) fn members(&mut self, plan: &Plan, graph: &RuleGraph, target: TargetId) -> Vec<Member> {
+        self.learn(plan, graph, target);
+        self.gates.borrow(target)
+    }
+
+    /// Selects the values of a target, unless this phase did before.
+    fn learn(&mut self, plan: &Plan, graph: &RuleGraph, target: TargetId) {
+        if self.gates.knows(target) {
+            return;
+        }
+        let Some(planned) = plan.targets.get(target.0 as usize) else { return };
+        let mut selected = std::mem::take(&mut self.scratch.selected);
+        selected.clear();
         let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &[], rule: None };
-        for target in graph.plan.as_ref().map_or(&[][..], |plan| plan.targets(group)) {
-            self.collections.select(target, &selection, &mut values);
+        self.collections.select(&planned.target, &selection, &mut selected);
+        let Self { gates, slots, collections, .. } = self;
+        gates.learn(target, planned.kind, &selected, slots, &collections.arena);
+        self.scratch.selected = selected;
+    }
+
+    /// The next step from `place` on that may match. The rules that are passed over count as asked.
+    pub(super) fn next_open(&mut self, graph: &RuleGraph, steps: &[Step], place: usize) -> usize {
+        let next = self.gates.next_open(place);
+        if next > place && !self.collections.matched.is_empty() {
+            let passed = steps.get(place..next.min(steps.len())).unwrap_or_default();
+            let asked = passed.iter().any(|step| match step {
+                Step::Rule(index) => graph.rule(*index).is_some_and(|rule| !self.is_removed(rule)),
+                Step::Marker(_) => false,
+            });
+            if asked {
+                self.collections.matched.clear();
+            }
         }
-        values
+        next
     }
 }

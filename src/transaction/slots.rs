@@ -1,26 +1,42 @@
-//! Transformed values: each value and chain of transformations is computed at most once.
+//! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
 
 use crate::collection::{Arena, Text};
 use crate::graph::{ChainId, RuleGraph};
-use crate::pattern::ByteSet;
+use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
 use rustc_hash::FxHashMap;
 
-/// Values after chains of transformations.
+/// The number of a value within its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ValueId(u32);
+
+/// Values, and what chains of transformations make of them.
 #[derive(Debug, Default)]
 pub struct Slots {
-    computed: FxHashMap<(Text, ChainId), Slot>,
-    /// The bytes that each value holds.
-    alphabets: FxHashMap<Text, ByteSet>,
+    numbers: FxHashMap<(Text, ValueKind), ValueId>,
+    values: Vec<Value>,
+    /// What chains make of the values that they act on.
+    computed: FxHashMap<(ValueId, ChainId), Slot>,
+    /// The literals that values hold, as the plan's set shows them.
+    literals: Vec<u64>,
     /// Where transformations write, so that a value is stored once it is known to have changed.
     output: Vec<u8>,
-    /// Where transformations read: storing and reading the arena at the same time is not possible.
-    input: Vec<u8>,
-    missing: Vec<(ChainId, crate::transform::Transformation)>,
+    missing: Vec<ChainId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    text: Text,
+    kind: ValueKind,
+    bytes: ByteSet,
+    /// Where its words begin in `literals`, once it was searched.
+    literals: Option<usize>,
 }
 
 /// A value after a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
+    /// The number of the value.
+    pub id: ValueId,
     /// The value.
     pub value: Text,
     /// Whether the last step counts as a change, so that `multiMatch` looks at it.
@@ -28,13 +44,34 @@ pub struct Slot {
 }
 
 impl Slots {
+    /// Forgets all values, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.numbers.clear();
+        self.values.clear();
+        self.computed.clear();
+        self.literals.clear();
+    }
+
+    /// The number of a value, given out now if it is new.
+    pub fn number(&mut self, arena: &Arena, text: Text, kind: ValueKind) -> ValueId {
+        let Self { numbers, values, .. } = self;
+        *numbers.entry((text, kind)).or_insert_with(|| {
+            values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: None });
+            ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// The bytes that a value holds.
+    pub fn bytes(&self, id: ValueId) -> ByteSet {
+        self.values.get(id.0 as usize).map_or(ByteSet::ALL, |value| value.bytes)
+    }
+
     /// A value after a chain, computed now if it was not before. Every prefix is remembered too.
-    pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: Text, chain: ChainId) -> Slot {
-        let unchanged = Slot { value: original, counted: false };
-        if chain == ChainId::EMPTY || self.is_untouched(graph, arena, original, chain) {
-            return unchanged;
+    pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, chain: ChainId) -> Slot {
+        let mut reached = self.unchanged(original);
+        if !self.may_change(graph, chain, original) {
+            return reached;
         }
-        let mut reached = unchanged;
         let mut at = chain;
         self.missing.clear();
         while let Some(step) = graph.transformations.last_step(at) {
@@ -42,24 +79,50 @@ impl Slots {
                 reached = *slot;
                 break;
             }
-            self.missing.push((at, step.transformation));
+            self.missing.push(at);
             at = step.before;
         }
-        while let Some((chain, transformation)) = self.missing.pop() {
-            self.input.clear();
-            self.input.extend_from_slice(arena.read(reached.value));
-            let effect = transformation.apply(&self.input, &mut self.output, graph.unicode_map.as_ref());
-            let value = if effect.rewritten { arena.store(&self.output) } else { reached.value };
-            reached = Slot { value, counted: effect.counted };
+        while let Some(chain) = self.missing.pop() {
+            reached = self.step(graph, arena, reached, chain);
             self.computed.insert((original, chain), reached);
         }
         reached
     }
 
-    /// Whether a value holds none of the bytes that a chain acts on.
-    fn is_untouched(&mut self, graph: &RuleGraph, arena: &Arena, value: Text, chain: ChainId) -> bool {
-        let Some(plan) = graph.plan.as_ref().filter(|_| !value.is_empty()) else { return false };
-        let alphabet = *self.alphabets.entry(value).or_insert_with(|| ByteSet::of(arena.read(value)));
-        !alphabet.meets(plan.triggers(chain))
+    fn unchanged(&self, id: ValueId) -> Slot {
+        Slot { id, value: self.values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text), counted: false }
+    }
+
+    fn may_change(&self, graph: &RuleGraph, chain: ChainId, id: ValueId) -> bool {
+        chain != ChainId::EMPTY
+            && graph.plan.as_ref().and_then(|plan| plan.chain(chain)).is_none_or(|known| known.may_change(self.bytes(id)))
+    }
+
+    /// The last step of a chain, done to the value that the steps before it reached.
+    fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Slot, chain: ChainId) -> Slot {
+        let Some(step) = graph.transformations.last_step(chain) else { return before };
+        let known = graph.plan.as_ref().and_then(|plan| plan.chain(chain));
+        if known.is_some_and(|known| !known.may_change_last(self.bytes(before.id))) {
+            return Slot { counted: false, ..before };
+        }
+        let effect = step.transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
+        if !effect.rewritten {
+            return Slot { counted: effect.counted, ..before };
+        }
+        let value = arena.store(&self.output);
+        let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
+        Slot { id: self.number(arena, value, kind), value, counted: effect.counted }
+    }
+
+    /// What a value holds. It is searched now if it was not before.
+    pub fn signature(&mut self, literals: &LiteralSet, arena: &Arena, id: ValueId) -> Signature<'_> {
+        let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
+        let start = *value.literals.get_or_insert_with(|| {
+            let start = self.literals.len();
+            self.literals.resize(start + literals.words(), 0);
+            literals.scan(value.kind, arena.read(value.text), self.literals.get_mut(start..).unwrap_or_default());
+            start
+        });
+        Signature { bytes: value.bytes, literals: self.literals.get(start..start + literals.words()).unwrap_or_default() }
     }
 }

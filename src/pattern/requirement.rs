@@ -1,0 +1,159 @@
+//! What any value must hold that a pattern can match: derived at load, so that most values need not be searched at all.
+
+use super::ByteSet;
+use super::rarity::{self, Chance};
+
+/// The most literals that one requirement names.
+const MOST_LITERALS: usize = 512;
+
+/// The most requirements that are joined by "and" or by "or".
+const MOST_JOINED: usize = 4;
+
+/// The longest literal that is kept; a longer one is cut, which only makes it occur more often.
+const LONGEST: usize = 32;
+
+/// The most literals that are compared with each other.
+const MOST_COMPARED: usize = 64;
+
+/// A requirement that more values than these meet is not worth the question.
+const COMMON: Chance = 0.7;
+
+/// What a value must hold so that a pattern, or an operator, can match it.
+///
+/// A requirement may only be wrong in one direction: it may let a value through that does not match, never keep one out that does. It does not
+/// look at the case of ASCII letters, and not at the order of what it finds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Requirement {
+    /// One of these literals, each of two bytes at least, in lower case, sorted by length and then by their bytes.
+    Literals(Vec<Vec<u8>>),
+    /// One of these bytes; with a letter its other case is in the set too.
+    Bytes(ByteSet),
+    /// All of these.
+    All(Vec<Requirement>),
+    /// One of these.
+    Any(Vec<Requirement>),
+}
+
+impl Requirement {
+    /// One of these texts, in any case of ASCII letters; `None` where nothing useful is known, as where an empty text is among them.
+    pub fn any_of<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Option<Self> {
+        Self::one_of(texts.into_iter().map(<[u8]>::to_ascii_lowercase).collect(), usize::MAX).filter(Self::is_useful)
+    }
+
+    /// One of these bytes; `None` where nothing useful is known.
+    pub fn byte_of(bytes: ByteSet) -> Option<Self> {
+        Some(Self::Bytes(bytes.fold_case())).filter(Self::is_useful)
+    }
+
+    /// One of a pattern's literals, in lower case; `None` where they are too many, or an empty one is among them.
+    pub(super) fn one_literal_of(literals: Vec<Vec<u8>>) -> Option<Self> {
+        Self::one_of(literals, MOST_LITERALS)
+    }
+
+    fn one_of(mut literals: Vec<Vec<u8>>, most: usize) -> Option<Self> {
+        if literals.is_empty() || literals.iter().any(Vec::is_empty) {
+            return None;
+        }
+        let single = literals.iter().filter(|literal| literal.len() == 1).flatten().fold(ByteSet::EMPTY, |set, byte| set.with(*byte));
+        literals.retain(|literal| !literal.iter().any(|byte| single.contains(*byte)));
+        let literals = normalised(literals);
+        if literals.len() > most {
+            return None;
+        }
+        match (single == ByteSet::EMPTY, literals.is_empty()) {
+            (true, _) => Some(Self::Literals(literals)),
+            (false, true) => Some(Self::Bytes(single.fold_case())),
+            (false, false) => Some(Self::Any(vec![Self::Bytes(single.fold_case()), Self::Literals(literals)])),
+        }
+    }
+
+    /// Every one of these: the rarest of them, as more would not tell more.
+    pub(super) fn all(parts: Vec<Self>) -> Option<Self> {
+        let mut flat = Vec::new();
+        for part in parts {
+            match part {
+                Self::All(inner) => flat.extend(inner),
+                other => flat.push(other),
+            }
+        }
+        flat.retain(Self::is_useful);
+        flat.sort_by(|one, other| one.chance().total_cmp(&other.chance()));
+        flat.dedup();
+        flat.truncate(MOST_JOINED);
+        match flat.len() {
+            0 | 1 => flat.pop(),
+            _ => Some(Self::All(flat)),
+        }
+    }
+
+    /// One of these, each of which is what one of several alternatives needs.
+    pub(super) fn any(parts: Vec<Self>) -> Option<Self> {
+        let mut bytes = ByteSet::EMPTY;
+        let mut literals = Vec::new();
+        let mut joined = Vec::new();
+        for part in parts {
+            part.spread(&mut bytes, &mut literals, &mut joined);
+        }
+        if joined.len() > MOST_JOINED {
+            for part in std::mem::take(&mut joined) {
+                part.rarest().spread(&mut bytes, &mut literals, &mut joined);
+            }
+        }
+        let single = (bytes != ByteSet::EMPTY).then_some(Self::Bytes(bytes));
+        let literals = if literals.is_empty() { None } else { Some(Self::one_of(literals, MOST_LITERALS)?) };
+        joined.extend(single.into_iter().chain(literals));
+        let whole = if joined.len() > 1 { Some(Self::Any(joined)) } else { joined.pop() };
+        whole.filter(Self::is_useful)
+    }
+
+    /// Adds this alternative to the bytes, the literals and the rest.
+    fn spread(self, bytes: &mut ByteSet, literals: &mut Vec<Vec<u8>>, rest: &mut Vec<Self>) {
+        match self {
+            Self::Bytes(set) => *bytes = bytes.union(set),
+            Self::Literals(more) => literals.extend(more),
+            Self::Any(inner) => inner.into_iter().for_each(|part| part.spread(bytes, literals, rest)),
+            all @ Self::All(_) => rest.push(all),
+        }
+    }
+
+    /// Of a conjunction the rarest member that is none itself.
+    fn rarest(self) -> Self {
+        match self {
+            Self::All(mut parts) if !parts.is_empty() => parts.swap_remove(0).rarest(),
+            other => other,
+        }
+    }
+
+    /// Whether few enough values meet it.
+    pub(super) fn is_useful(&self) -> bool {
+        self.chance() < COMMON
+    }
+
+    /// How many values of clean traffic meet it, roughly.
+    fn chance(&self) -> Chance {
+        match self {
+            Self::Literals(literals) => literals.iter().map(|literal| rarity::of_literal(literal)).sum::<Chance>().min(1.0),
+            Self::Bytes(set) => rarity::of_bytes(*set),
+            Self::All(parts) => parts.iter().map(Self::chance).product(),
+            Self::Any(parts) => parts.iter().map(Self::chance).sum::<Chance>().min(1.0),
+        }
+    }
+}
+
+/// Sorted, cut to a length that is worth searching for, without repetition, and where they are few without literals that hold another.
+fn normalised(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    literals.iter_mut().for_each(|literal| literal.truncate(LONGEST));
+    literals.sort_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+    literals.dedup();
+    if literals.len() > MOST_COMPARED {
+        return literals;
+    }
+    let mut kept: Vec<Vec<u8>> = Vec::with_capacity(literals.len());
+    for literal in literals {
+        if !kept.iter().any(|shorter| memchr::memmem::find(&literal, shorter).is_some()) {
+            kept.push(literal);
+        }
+    }
+    kept
+}
