@@ -162,7 +162,8 @@ impl WafBuilder {
         };
         let audit_log = self.opens_logs.then(|| AuditWriter::from_settings(&graph.settings)).flatten();
         let audit_log = audit_log.map(|writer| Arc::new(writer) as Arc<dyn AuditLog>);
-        let ground = Ground { graph: Arc::new(graph), store: self.store, resolver: self.resolver, debug_log, audit_log };
+        let ground =
+            Ground { graph: Arc::new(graph), store: self.store, resolver: self.resolver, debug_log, audit_log, memory: Arc::default() };
         Ok(Waf { ground, report: Arc::new(report) })
     }
 }

@@ -19,6 +19,9 @@ enum Home {
     ResponseBody,
 }
 
+/// What the bytes of a finished transaction are overwritten with.
+const POISON: u8 = 0xA5;
+
 /// The bytes of one transaction.
 #[derive(Debug, Default)]
 pub struct Arena {
@@ -51,6 +54,17 @@ impl Text {
 }
 
 impl Arena {
+    /// Forgets all values, and keeps the memory, unless it is more than most transactions need. In builds with debug assertions the bytes are
+    /// overwritten, so that a value of an earlier transaction that could still be read would be seen.
+    pub fn clear(&mut self) {
+        for buffer in [&mut self.values, &mut self.request_body, &mut self.response_body] {
+            if cfg!(debug_assertions) {
+                buffer.fill(POISON);
+            }
+            super::forget(buffer);
+        }
+    }
+
     /// The bytes of a value.
     pub fn read(&self, text: Text) -> &[u8] {
         let buffer = match text.home {
@@ -79,6 +93,11 @@ impl Arena {
                 Text::EMPTY
             }
         }
+    }
+
+    /// Stores a number in decimal digits.
+    pub fn store_number(&mut self, number: impl itoa::Integer) -> Text {
+        self.store(itoa::Buffer::new().format(number).as_bytes())
     }
 
     /// Adds a chunk to the request body.

@@ -2,35 +2,37 @@
 
 use crate::vocabulary::Variable;
 use chrono::{DateTime, Datelike, Local, Timelike};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// When a transaction began.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     began: Instant,
-    local: DateTime<Local>,
+    moment: SystemTime,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { began: Instant::now(), local: Local::now() }
+        Self { began: Instant::now(), moment: SystemTime::now() }
     }
 }
 
 impl Clock {
     /// When the transaction began, in local time.
     pub fn began(&self) -> DateTime<Local> {
-        self.local
+        self.moment.into()
     }
 
     /// When the transaction began: seconds since 1970 and microseconds.
     pub fn epoch(&self) -> (i64, u32) {
-        (self.local.timestamp(), self.local.timestamp_subsec_micros())
+        // A clock before 1970 shows 1970.
+        let passed = self.moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        (i64::try_from(passed.as_secs()).unwrap_or(i64::MAX), passed.subsec_micros())
     }
 
     /// When the transaction began, as names of files show it: `YYYYMMDD-HHMMSS`.
     pub fn file_stamp(&self) -> String {
-        self.local.format("%Y%m%d-%H%M%S").to_string()
+        self.began().format("%Y%m%d-%H%M%S").to_string()
     }
 
     /// The text of a variable about time; nothing for other variables.

@@ -84,7 +84,7 @@ pub struct UploadedFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matched {
     /// What it is called.
-    pub name: Text,
+    pub label: Label,
     /// The value after transformations.
     pub value: Text,
 }
@@ -215,6 +215,17 @@ pub struct Collections {
     pub clock: Clock,
 }
 
+/// The most bytes of one list that are kept for the next transaction.
+const MOST_KEPT: usize = 256 << 10;
+
+/// Empties a list, and lets its memory go where it is large.
+fn forget<T>(list: &mut Vec<T>) {
+    list.clear();
+    if list.capacity() * size_of::<T>() > MOST_KEPT {
+        list.shrink_to(MOST_KEPT / size_of::<T>().max(1));
+    }
+}
+
 /// HIGHEST_SEVERITY while no rule with a severity matched.
 pub const NO_SEVERITY: u32 = 255;
 
@@ -233,6 +244,46 @@ impl OpenRecords {
 }
 
 impl Collections {
+    /// Forgets everything, and keeps the memory, unless it is more than most transactions need.
+    pub fn clear(&mut self) {
+        let Self {
+            arena,
+            places,
+            scalars,
+            arguments,
+            request_headers,
+            cookies,
+            response_headers,
+            files,
+            part_headers,
+            part_names,
+            tx,
+            matched,
+            request_is_complete,
+            geography,
+            environment,
+            open_records,
+            xml,
+            xml_answers,
+            full_request,
+            highest_severity,
+            clock: _,
+        } = self;
+        arena.clear();
+        tx.clear();
+        (*places, *scalars, *open_records) = Default::default();
+        (*request_is_complete, *xml, *full_request, *highest_severity) = (false, None, None, NO_SEVERITY);
+        for entries in [request_headers, cookies, response_headers, part_headers, part_names] {
+            forget(entries);
+        }
+        forget(arguments);
+        forget(files);
+        forget(matched);
+        forget(geography);
+        forget(environment);
+        forget(xml_answers);
+    }
+
     /// Adds an entry whose name and value are copied into the arena.
     pub fn entry(&mut self, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
         Entry { name: self.arena.store(name), value: self.arena.store(value), offsets }

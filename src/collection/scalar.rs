@@ -19,12 +19,15 @@ impl Collections {
             Variable::FullRequest => self.full_request(),
             Variable::FullRequestLength => {
                 let full = self.full_request();
-                if self.request_is_complete { self.arena.store(full.len().to_string().as_bytes()) } else { full }
+                if self.request_is_complete { self.arena.store_number(full.len()) } else { full }
             }
-            Variable::HighestSeverity => self.arena.store(self.highest_severity.to_string().as_bytes()),
+            Variable::HighestSeverity => self.arena.store_number(self.highest_severity),
             Variable::InboundDataError => scalars.inbound_data_error,
             Variable::MatchedVar => self.matched.last().map(|matched| matched.value).unwrap_or_default(),
-            Variable::MatchedVarName => self.matched.last().map(|matched| matched.name).unwrap_or_default(),
+            Variable::MatchedVarName => {
+                let label = self.matched.last().map_or(Label::Unnamed, |matched| matched.label);
+                label.store(&mut self.arena)
+            }
             Variable::ModsecBuild => self.arena.store(BUILD),
             Variable::MscPcreError => scalars.pattern_error,
             Variable::MscPcreLimitsExceeded => scalars.pattern_limits_exceeded,

@@ -1,7 +1,7 @@
 //! What a target selects.
 
 use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text, XPathAnswer};
-use crate::graph::{PersistentCollection, RuleGraph, Selector, Target};
+use crate::graph::{Key, PersistentCollection, RuleGraph, Selector, Target};
 use crate::store::{RecordKey, Store};
 use crate::vocabulary::Variable;
 use std::io::Write as _;
@@ -34,7 +34,7 @@ impl Collections {
         if target.count {
             let number = found.len() - before;
             found.truncate(before);
-            let value = self.arena.store(number.to_string().as_bytes());
+            let value = self.arena.store_number(number);
             found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
         }
     }
@@ -42,15 +42,19 @@ impl Collections {
     /// The first value that a target selects, for macros.
     pub fn first(&mut self, target: &Target, selection: &Selection<'_>) -> Option<Text> {
         if let (Variable::Tx, Selector::Key(key)) = (target.variable, &target.selector) {
-            let slot = match key.tx {
-                Some(name) => self.tx.known(name),
-                None => self.tx.find(&selection.graph.tx_names, &key.text)?,
-            };
-            return self.tx.read(slot);
+            return self.tx_value(key, selection);
         }
         let mut found = Vec::new();
         self.select(target, selection, &mut found);
         found.first().map(|selected| selected.value)
+    }
+
+    fn tx_value(&self, key: &Key, selection: &Selection<'_>) -> Option<Text> {
+        let slot = match key.tx {
+            Some(name) => self.tx.known(name),
+            None => self.tx.find(&selection.graph.tx_names, &key.text)?,
+        };
+        self.tx.read(slot)
     }
 
     fn select_values(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
@@ -131,7 +135,7 @@ impl Collections {
                 Variable::Files => (file.field, file.name),
                 Variable::MultipartFilename => (file.name, file.name),
                 Variable::FilesNames => (file.field, file.field),
-                Variable::FilesSizes => (file.field, self.arena.store(file.size.to_string().as_bytes())),
+                Variable::FilesSizes => (file.field, self.arena.store_number(file.size)),
                 Variable::FilesTmpNames if file.path.is_empty() => continue,
                 Variable::FilesTmpNames => (file.path, file.path),
                 // As in ModSecurity v3 the content of a file that was not written is empty.
@@ -144,18 +148,20 @@ impl Collections {
         }
     }
 
-    fn matched_variables(&self, target: &Target, found: &mut Vec<Selected>) {
-        let wanted = self.matched.iter().filter(|matched| self.is_wanted(target, matched.name));
-        found.extend(wanted.map(|matched| Selected {
-            label: Label::Keyed(target.variable, matched.name),
-            value: if target.variable == Variable::MatchedVars { matched.value } else { matched.name },
-            offsets: None,
-        }));
+    fn matched_variables(&mut self, target: &Target, found: &mut Vec<Selected>) {
+        for at in 0..self.matched.len() {
+            let Some(matched) = self.matched.get(at).copied() else { break };
+            let name = matched.label.store(&mut self.arena);
+            if self.is_wanted(target, name) {
+                let value = if target.variable == Variable::MatchedVars { matched.value } else { name };
+                found.push(Selected { label: Label::Keyed(target.variable, name), value, offsets: None });
+            }
+        }
     }
 
     fn tx_variables(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
         if let Selector::Key(key) = &target.selector {
-            if let Some(value) = self.first(&Target::new(Variable::Tx, Selector::Key(key.clone())), selection) {
+            if let Some(value) = self.tx_value(key, selection) {
                 let key = self.arena.store(&key.text);
                 found.push(Selected { label: Label::Keyed(Variable::Tx, key), value, offsets: None });
             }
@@ -211,7 +217,7 @@ impl Collections {
         // As in ModSecurity v3 this value is there without a document too: @validateDTD and @validateSchema match then.
         let Selector::XPath(path) = &target.selector else {
             let value = self.arena.store(b"[XML document tree]");
-            return found.push(Selected { label: Label::Written(Text::EMPTY), value, offsets: None });
+            return found.push(Selected { label: Label::Unnamed, value, offsets: None });
         };
         let known = self.xml_answers.iter().position(|answer| answer.path == *path && *answer.namespaces == *namespaces);
         let place = known.unwrap_or_else(|| {

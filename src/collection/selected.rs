@@ -1,9 +1,8 @@
 //! Selected values and what they are called.
 
 use super::{Arena, Offsets, Text};
-use crate::graph::Target;
+use crate::graph::{Selector, Target};
 use crate::vocabulary::Variable;
-use std::io::Write as _;
 
 /// A value that a target selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +22,10 @@ pub enum Label {
     Variable(Variable),
     /// The variable's name, a colon, a key.
     Keyed(Variable, Text),
-    /// This text.
-    Written(Text),
+    /// A count: the variable's name, and what stands behind a colon where the rule names it. No member of a collection.
+    Count(Variable, Option<Text>),
+    /// Nothing.
+    Unnamed,
 }
 
 impl Label {
@@ -32,7 +33,7 @@ impl Label {
     pub fn variable(self) -> Option<Variable> {
         match self {
             Label::Variable(variable) | Label::Keyed(variable, _) => Some(variable),
-            Label::Written(_) => None,
+            Label::Count(..) | Label::Unnamed => None,
         }
     }
 
@@ -40,44 +41,39 @@ impl Label {
     pub fn key(self) -> Option<Text> {
         match self {
             Label::Keyed(_, key) => Some(key),
-            Label::Variable(_) | Label::Written(_) => None,
+            Label::Variable(_) | Label::Count(..) | Label::Unnamed => None,
         }
     }
 
     /// Appends the label to a text.
     pub fn write(self, arena: &Arena, output: &mut Vec<u8>) {
-        match self {
-            Label::Variable(variable) => output.extend_from_slice(variable.name().as_bytes()),
-            Label::Keyed(variable, key) => {
-                output.extend_from_slice(variable.name().as_bytes());
-                output.push(b':');
-                output.extend_from_slice(arena.read(key));
-            }
-            Label::Written(text) => output.extend_from_slice(arena.read(text)),
+        let (variable, key) = match self {
+            Label::Variable(variable) => (variable, None),
+            Label::Keyed(variable, key) => (variable, Some(key)),
+            Label::Count(variable, key) => (variable, key),
+            Label::Unnamed => return,
+        };
+        output.extend_from_slice(variable.name().as_bytes());
+        if let Some(key) = key {
+            output.push(b':');
+            output.extend_from_slice(arena.read(key));
         }
     }
 
     /// Stores the label as a value.
     pub fn store(self, arena: &mut Arena) -> Text {
-        match self {
-            Label::Variable(variable) => arena.store(variable.name().as_bytes()),
-            Label::Keyed(variable, key) => {
-                let key = arena.read(key).to_vec();
-                arena.build(|bytes| {
-                    bytes.extend_from_slice(variable.name().as_bytes());
-                    bytes.push(b':');
-                    bytes.extend_from_slice(&key);
-                })
-            }
-            Label::Written(text) => text,
-        }
+        let mut label = Vec::new();
+        self.write(arena, &mut label);
+        arena.store(&label)
     }
 
     /// The label of a target that counts: as written, without the `&`.
     pub fn of_count(target: &Target, arena: &mut Arena) -> Self {
-        let plain = Target { count: false, ..target.clone() };
-        Label::Written(arena.build(|bytes| {
-            let _ = write!(bytes, "{plain}");
-        }))
+        let key = match &target.selector {
+            Selector::All => None,
+            Selector::Key(key) => Some(arena.store(&key.text)),
+            selector => Some(arena.store(selector.to_string().as_bytes())),
+        };
+        Label::Count(target.variable, key)
     }
 }

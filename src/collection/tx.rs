@@ -20,12 +20,18 @@ pub struct TxVariables {
 pub struct TxSlot(usize);
 
 impl TxVariables {
-    /// Forgets everything, and makes room for the keys of a graph.
-    pub fn reset(&mut self, names: &TxNames) {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
         self.values.clear();
-        self.values.resize(names.len(), None);
         self.made.clear();
         self.made_spellings.clear();
+        self.known = 0;
+    }
+
+    /// Forgets everything, and makes room for the keys of a graph.
+    pub fn reset(&mut self, names: &TxNames) {
+        self.clear();
+        self.values.resize(names.len(), None);
         self.known = names.len();
     }
 

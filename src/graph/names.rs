@@ -1,6 +1,6 @@
 //! The keys of TX that rules name, numbered at load so that evaluation looks up numbers.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// The number of a TX key within its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,7 +9,8 @@ pub struct TxName(pub u32);
 /// Keys of TX with their numbers. Keys are compared without regard to ASCII case, as ModSecurity does.
 #[derive(Clone, Debug, Default)]
 pub struct TxNames {
-    numbers: HashMap<Box<[u8]>, TxName>,
+    /// The names come from rules, not from requests, so that a fast hash will do.
+    numbers: FxHashMap<Box<[u8]>, TxName>,
     spellings: Vec<Box<[u8]>>,
 }
 

@@ -96,9 +96,19 @@ impl fmt::Display for Target {
         write!(f, "{mark}{}", self.variable.name())?;
         match &self.selector {
             Selector::All => Ok(()),
-            Selector::Key(key) => write!(f, ":{}", String::from_utf8_lossy(&key.text)),
-            Selector::Pattern(pattern) => write!(f, ":regex({})", String::from_utf8_lossy(pattern.source())),
-            Selector::XPath(path) => write!(f, ":{path}"),
+            selector => write!(f, ":{selector}"),
+        }
+    }
+}
+
+/// As logs name it behind the colon: `key`, `regex(^a)`.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::All => Ok(()),
+            Selector::Key(key) => f.write_str(&String::from_utf8_lossy(&key.text)),
+            Selector::Pattern(pattern) => write!(f, "regex({})", String::from_utf8_lossy(pattern.source())),
+            Selector::XPath(path) => f.write_str(path),
         }
     }
 }

@@ -92,6 +92,12 @@ impl Operator {
         })
     }
 
+    /// Whether this compares numbers, and the comparison with `input` holds.
+    #[must_use]
+    pub fn compares(&self, input: &[u8]) -> bool {
+        matches!(self.test, Test::Number(relation, number) if relation.holds(input, number))
+    }
+
     /// Which operator this is.
     #[must_use]
     pub const fn kind(&self) -> OperatorKind {

@@ -43,6 +43,10 @@ struct Bucket {
     place: u32,
     first: u32,
     end: u32,
+    /// The classes of which one stands before the three in each literal, one bit each; all where a literal begins with them.
+    before: u64,
+    /// The classes of which one stands behind the three in each literal, one bit each; all where a literal ends with them.
+    behind: u64,
 }
 
 /// A literal and the bytes in it that it is known by.
@@ -108,30 +112,41 @@ impl LiteralScanner {
     /// Compares the literals that may end their known bytes before `end`.
     fn compare(&self, value: &[u8], end: usize, place: usize, seen: &mut [u64]) {
         let pair = self.pair_at.get(place % PAIRS).copied().unwrap_or(0);
-        let pairs = self.pairs.get(usize::from(pair)).into_iter().flatten();
-        for known in pairs.chain(self.bucket(place)) {
-            let Some(start) = end.checked_sub(known.reach as usize) else { continue };
-            let Some(found) = value.get(start..start + known.length as usize) else { continue };
-            let literal = part(&self.bytes, known.start, known.start + known.length);
-            if found.iter().zip(literal).all(|(byte, expected)| byte.to_ascii_lowercase() == *expected) {
-                for told in part(&self.tells, known.first_told, known.end_told) {
-                    if let Some(word) = seen.get_mut((told / u64::BITS) as usize) {
-                        *word |= 1 << (told % u64::BITS);
-                    }
+        for known in self.pairs.get(usize::from(pair)).into_iter().flatten() {
+            self.compare_one(value, end, known, seen);
+        }
+        if let Some(bucket) = self.bucket(place) {
+            let class = |at: usize| value.get(at).and_then(|byte| self.class_of.get(usize::from(*byte))).copied().unwrap_or(0);
+            if bucket.before >> class(end.wrapping_sub(4)) & 1 == 1 && bucket.behind >> class(end) & 1 == 1 {
+                for known in part(&self.anchored, bucket.first, bucket.end) {
+                    self.compare_one(value, end, known, seen);
                 }
             }
         }
     }
 
-    fn bucket(&self, place: usize) -> &[Anchored] {
+    fn compare_one(&self, value: &[u8], end: usize, known: &Anchored, seen: &mut [u64]) {
+        let Some(start) = end.checked_sub(known.reach as usize) else { return };
+        let Some(found) = value.get(start..start + known.length as usize) else { return };
+        let literal = part(&self.bytes, known.start, known.start + known.length);
+        if found.iter().zip(literal).all(|(byte, expected)| byte.to_ascii_lowercase() == *expected) {
+            for told in part(&self.tells, known.first_told, known.end_told) {
+                if let Some(word) = seen.get_mut((told / u64::BITS) as usize) {
+                    *word |= 1 << (told % u64::BITS);
+                }
+            }
+        }
+    }
+
+    fn bucket(&self, place: usize) -> Option<&Bucket> {
         let mut at = self.hash(place);
-        while let Some(bucket) = self.threes.get(at).filter(|bucket| bucket.end > bucket.first) {
+        loop {
+            let bucket = self.threes.get(at).filter(|bucket| bucket.end > bucket.first)?;
             if bucket.place as usize == place {
-                return part(&self.anchored, bucket.first, bucket.end);
+                return Some(bucket);
             }
             at = (at + 1) & (self.threes.len() - 1);
         }
-        &[]
     }
 
     fn hash(&self, place: usize) -> usize {
@@ -188,13 +203,22 @@ impl LiteralScanner {
         for (place, all) in by_place {
             self.set(place);
             let first = self.anchored.len() as u32;
+            let neighbours = |offset: fn(&Anchored) -> Option<u32>| {
+                let class = |known: &Anchored| {
+                    let byte =
+                        offset(known).and_then(|offset| part(&self.bytes, known.start, known.start + known.length).get(offset as usize));
+                    byte.and_then(|byte| self.class_of.get(usize::from(*byte))).map_or(u64::MAX, |class| 1 << class)
+                };
+                all.iter().map(class).fold(0, |classes, class| classes | class)
+            };
+            let (before, behind) = (neighbours(|known| known.reach.checked_sub(4)), neighbours(|known| Some(known.reach)));
             self.anchored.extend(all);
             let mut at = self.hash(place);
             while self.threes.get(at).is_some_and(|bucket| bucket.end > bucket.first) {
                 at = (at + 1) & (self.threes.len() - 1);
             }
             if let Some(free) = self.threes.get_mut(at) {
-                *free = Bucket { place: place as u32, first, end: self.anchored.len() as u32 };
+                *free = Bucket { place: place as u32, first, end: self.anchored.len() as u32, before, behind };
             }
         }
     }

@@ -55,7 +55,7 @@ impl Transaction {
 
     fn tx_sum(&mut self, slot: TxSlot, amount: i64) -> crate::collection::Text {
         let before = self.collections.tx.read(slot).map_or(0, |value| leading_integer(self.collections.arena.read(value)));
-        self.collections.arena.store(before.saturating_add(amount).to_string().as_bytes())
+        self.collections.arena.store_number(before.saturating_add(amount))
     }
 
     fn amount(&mut self, graph: &RuleGraph, rule: &Rule, template: &crate::graph::Template) -> i64 {

@@ -32,8 +32,13 @@ pub struct Draft {
 
 impl Transaction {
     /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
-    pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex) {
-        let Some(first) = graph.rule(starter) else { return };
+    pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex, first: &Rule) {
+        if self.followed_plan(graph).is_some() && self.compared_tx(first) == Some(false) {
+            if !self.is_removed_by_id(first) {
+                self.collections.matched.clear();
+            }
+            return;
+        }
         let logs = first.logs || first.stops || self.debugs(7);
         let mut draft = Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new() };
         let mut matched: Vec<&Rule> = Vec::new();
@@ -150,7 +155,8 @@ impl Transaction {
             self.select(graph, asked.rule, target, &mut selected);
             for value in &selected {
                 let id = self.slots.number(&self.collections.arena, value.value, ValueKind::default());
-                any |= self.ask_unless_removed(graph, asked, &Member { selected: *value, id }, draft);
+                let member = Member { selected: *value, id, bytes: self.slots.bytes(id) };
+                any |= self.ask_unless_removed(graph, asked, &member, draft);
             }
             self.scratch.selected = selected;
         }
@@ -198,7 +204,7 @@ impl Transaction {
     /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
     fn ask_about(&mut self, graph: &RuleGraph, asked: &Asked<'_>, member: &Member, draft: &mut Draft) -> bool {
         let Asked { rule, question, .. } = asked;
-        let Member { selected, id } = member;
+        let Member { selected, id, .. } = member;
         if !rule.multi_match {
             let hopeless = !self.may_find(graph, rule, *id);
             if hopeless && !question.negated {
@@ -256,12 +262,13 @@ impl Transaction {
         }
         let is_match = found != question.negated;
         if is_match {
-            let name = selected.label.store(&mut self.collections.arena);
             if draft.logs {
                 self.refer(graph, rule, selected, step.chain, &findings, &mut draft.entry.reference);
-                draft.entry.detail = question.detail(self.collections.arena.read(name), self.collections.arena.read(selected.value));
+                let mut name = Vec::new();
+                selected.label.write(&self.collections.arena, &mut name);
+                draft.entry.detail = question.detail(&name, self.collections.arena.read(selected.value));
             }
-            self.collections.matched.push(Matched { name, value: step.value });
+            self.collections.matched.push(Matched { label: selected.label, value: step.value });
             self.debug(9, || "Matched vars updated.".to_owned());
             self.assign_all(graph, rule);
             if rule.multi_match {

@@ -5,6 +5,9 @@ use crate::collection::{Arena, Selected};
 use crate::graph::{ChainId, Crowd, CrowdId, Phase, Plan, RuleGraph, TargetId};
 use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
 
+/// A transaction whose targets have more values than these keeps no memory for the next.
+const MOST_KEPT: usize = 1 << 14;
+
 /// What is known of targets and rules in the phase that runs.
 #[derive(Debug, Default)]
 pub struct Gates {
@@ -28,6 +31,8 @@ pub struct Member {
     pub selected: Selected,
     /// Its number.
     pub id: ValueId,
+    /// The bytes that it holds.
+    pub bytes: ByteSet,
 }
 
 /// A target in this transaction.
@@ -40,7 +45,7 @@ struct KnownTarget {
     holdings: Vec<Holding>,
 }
 
-/// What the values of a target hold together after a chain.
+/// What the values of a target hold together before a chain or after it.
 #[derive(Clone, Copy, Debug)]
 struct Holding {
     chain: ChainId,
@@ -50,8 +55,11 @@ struct Holding {
 }
 
 impl Gates {
-    /// Forgets everything, and keeps the memory.
+    /// Forgets everything, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
+        if self.targets.iter().map(|target| target.members.capacity()).sum::<usize>() > MOST_KEPT {
+            *self = Self::default();
+        }
         self.phase = 0;
         self.targets.iter_mut().for_each(|target| target.phase = 0);
     }
@@ -98,8 +106,11 @@ impl Gates {
         known.phase = self.phase;
         known.holdings.clear();
         known.members.clear();
-        known.members.extend(values.iter().map(|value| Member { selected: *value, id: slots.number(arena, value.value, kind) }));
-        known.bytes = known.members.iter().fold(ByteSet::EMPTY, |bytes, member| bytes.union(slots.bytes(member.id)));
+        known.members.extend(values.iter().map(|value| {
+            let id = slots.number(arena, value.value, kind);
+            Member { selected: *value, id, bytes: slots.bytes(id) }
+        }));
+        known.bytes = known.members.iter().fold(ByteSet::EMPTY, |bytes, member| bytes.union(member.bytes));
     }
 
     /// Lends the values of a target out; [`give_back`](Self::give_back) takes them in again.
@@ -161,20 +172,28 @@ impl Gates {
         Signature { bytes: holding.bytes, literals: words.unwrap_or_default() }
     }
 
-    /// What the values of a target hold together after a chain, found out now if it was not before; nothing where there is no value.
+    /// What the values of a target hold together before or after a chain, found out now if it was not before; nothing where there is no value.
     fn holding(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Holding> {
         let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.members.is_empty())?;
         let sight = view.plan.sight(chain);
-        let changes = view.plan.chain(sight).is_some_and(|planned| planned.may_change(known.bytes));
-        let sight = if changes { sight } else { ChainId::EMPTY };
+        let planned = view.plan.chain(sight).filter(|planned| planned.may_change(known.bytes));
+        let sight = if planned.is_some() { sight } else { ChainId::EMPTY };
         if let Some(holding) = known.holdings.iter().find(|holding| holding.chain == sight) {
             return Some(*holding);
         }
+        let before = if planned.is_some() { self.holding(view, target, ChainId::EMPTY) } else { None };
+        let words = view.plan.literals.words();
         let start = self.literals.len();
-        self.literals.resize(start + view.plan.literals.words(), 0);
+        match before {
+            Some(before) => self.literals.extend_from_within(before.literals..before.literals + words),
+            None => self.literals.resize(start + words, 0),
+        }
+        let known = self.targets.get_mut(target.0 as usize)?;
         let joined = self.literals.get_mut(start..).unwrap_or_default();
-        let mut bytes = ByteSet::EMPTY;
-        for member in &known.members {
+        let mut bytes = known.bytes;
+        // Values that the chain leaves alone are what they were before.
+        let changing = known.members.iter().filter(|member| planned.is_none_or(|planned| planned.may_change(member.bytes)));
+        for member in changing {
             let slot = view.slots.value(view.graph, view.arena, member.id, sight);
             let signature = view.slots.signature(&view.plan.literals, view.arena, slot.id);
             bytes = bytes.union(signature.bytes);

@@ -14,6 +14,7 @@ mod facts;
 mod gates;
 mod lookup;
 mod matches;
+mod memory;
 mod phases;
 mod planned;
 mod program;
@@ -28,17 +29,20 @@ mod verdict;
 pub use audit::AuditLog;
 pub use debug::DebugLog;
 pub use matches::RuleMatch;
+pub use memory::MemoryPool;
 pub use verdict::{Intervention, Verdict};
 
-use crate::collection::{Collections, NO_SEVERITY, Selected, Text};
+use crate::collection::{Clock, Collections, NO_SEVERITY, Selected, Text};
 use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph};
 use crate::operator::Findings;
 use crate::resolver::Resolver;
 use crate::store::Store;
 use control::Overrides;
 use gates::Gates;
+use memory::Memory;
 use slots::Slots;
 use std::hash::{BuildHasher, Hasher};
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +59,8 @@ pub struct Ground {
     pub debug_log: Option<Arc<dyn DebugLog>>,
     /// Where transactions are written down, if anywhere.
     pub audit_log: Option<Arc<dyn AuditLog>>,
+    /// Memory of finished transactions, for those to come.
+    pub memory: Arc<MemoryPool>,
 }
 
 /// One request with its response, judged by a rule set.
@@ -96,18 +102,20 @@ struct Scratch {
 impl Transaction {
     /// A transaction with an id of its own.
     pub fn new(ground: Ground) -> Self {
-        let collections = Collections::default();
-        let (seconds, micros) = collections.clock.epoch();
+        let clock = Clock::default();
+        let (seconds, micros) = clock.epoch();
         let id = format!("{seconds}{:04}.{:06}", micros / 100, unique_number() % 1_000_000);
-        Self::begin(ground, collections, &id)
+        Self::begin(ground, clock, &id)
     }
 
     /// A transaction with an id that the host gives.
     pub fn with_id(ground: Ground, id: &str) -> Self {
-        Self::begin(ground, Collections::default(), id)
+        Self::begin(ground, Clock::default(), id)
     }
 
-    fn begin(ground: Ground, mut collections: Collections, id: &str) -> Self {
+    fn begin(ground: Ground, clock: Clock, id: &str) -> Self {
+        let Memory { mut collections, slots, gates, matches, scratch } = ground.memory.take();
+        collections.clock = clock;
         collections.tx.reset(&ground.graph.tx_names);
         collections.highest_severity = NO_SEVERITY;
         collections.scalars.unique_id = collections.arena.store(id.as_bytes());
@@ -116,9 +124,9 @@ impl Transaction {
         let transaction = Self {
             ground,
             collections,
-            slots: Slots::default(),
-            gates: Gates::default(),
-            matches: Vec::new(),
+            slots,
+            gates,
+            matches,
             flow: Flow::default(),
             overrides: Overrides::default(),
             pending: verdict::Pending::default(),
@@ -126,7 +134,7 @@ impl Transaction {
             hostname: None,
             connector: Text::EMPTY,
             uploads: uploads::Uploads::default(),
-            scratch: Scratch::default(),
+            scratch,
         };
         transaction.debug(4, || "Initializing transaction".to_owned());
         transaction
@@ -197,6 +205,19 @@ impl Transaction {
                 self.uploads.keep();
             }
         }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Self { collections, slots, gates, matches, scratch, .. } = self;
+        self.ground.memory.give_back(Memory {
+            collections: take(collections),
+            slots: take(slots),
+            gates: take(gates),
+            matches: take(matches),
+            scratch: take(scratch),
+        });
     }
 }
 

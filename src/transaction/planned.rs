@@ -5,7 +5,6 @@ use super::gates::{Member, View};
 use super::slots::ValueId;
 use crate::collection::Selection;
 use crate::graph::{ChainId, CrowdId, OperatorArgument, Phase, Plan, Rule, RuleGraph, Step, TargetId, Test};
-use crate::operator::{Findings, Wanted};
 
 impl Transaction {
     /// The plan, if it is followed. While a debug log shows every question, every question is asked.
@@ -23,10 +22,10 @@ impl Transaction {
     }
 
     /// The answer of a rule that does nothing but compare one TX variable with a number.
-    fn compared_tx(&self, rule: &Rule) -> Option<bool> {
+    pub(super) fn compared_tx(&self, rule: &Rule) -> Option<bool> {
         let comparison = rule.plan.tx?;
         let Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else { return None };
-        let asked = |input: &[u8]| operator.evaluate(input, Wanted::Verdict, &mut Findings::default()) != *negated;
+        let asked = |input: &[u8]| operator.compares(input) != *negated;
         let tx = &self.collections.tx;
         let value = tx.read(tx.known(comparison.name));
         if comparison.count {

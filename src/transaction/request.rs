@@ -16,9 +16,9 @@ impl Transaction {
         self.debug(4, || "Starting phase CONNECTION. (SecRules 0)".to_owned());
         let Self { collections, .. } = self;
         collections.scalars.remote_addr = collections.arena.store(client.as_bytes());
-        collections.scalars.remote_port = collections.arena.store(client_port.to_string().as_bytes());
+        collections.scalars.remote_port = collections.arena.store_number(client_port);
         collections.scalars.server_addr = collections.arena.store(server.as_bytes());
-        collections.scalars.server_port = collections.arena.store(server_port.to_string().as_bytes());
+        collections.scalars.server_port = collections.arena.store_number(server_port);
         self.run_phase(Phase::Connection);
         self.take_verdict()
     }

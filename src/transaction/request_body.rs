@@ -197,7 +197,7 @@ impl Transaction {
         // As in ModSecurity v3 no files have no size.
         if !self.collections.files.is_empty() {
             let sizes: u64 = self.collections.files.iter().map(|file| file.size).sum();
-            self.collections.scalars.file_sizes = self.collections.arena.store(sizes.to_string().as_bytes());
+            self.collections.scalars.file_sizes = self.collections.arena.store_number(sizes);
         }
         self.show_multipart_flags(&found);
         let too_long = found.bytes_without_files > no_files_limit && found.error.is_none();
@@ -252,7 +252,7 @@ impl Transaction {
         shown.lf_line = flag(flags.lf_line);
         shown.missing_semicolon = flag(flags.missing_semicolon);
         shown.strict_error = flag(found.strict_error);
-        shown.unmatched_boundary = arena.store(flags.unmatched_boundary.value().to_string().as_bytes());
+        shown.unmatched_boundary = arena.store_number(flags.unmatched_boundary.value());
     }
 
     /// ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form; empty where nothing counts.
@@ -279,7 +279,7 @@ impl Transaction {
         }
         // As in ModSecurity v3 a request without a body has no length of one.
         if !body.is_empty() {
-            scalars.request_body_length = arena.store(body.len().to_string().as_bytes());
+            scalars.request_body_length = arena.store_number(body.len());
         }
         self.collections.request_is_complete = true;
         self.collections.full_request = None;

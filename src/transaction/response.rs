@@ -31,7 +31,7 @@ impl Transaction {
 
     /// The status that the host answers with after all, for phase 5 and the logs.
     pub fn update_status(&mut self, status: u16) {
-        self.collections.scalars.response_status = self.collections.arena.store(status.to_string().as_bytes());
+        self.collections.scalars.response_status = self.collections.arena.store_number(status);
     }
 
     /// Whether the response body will be judged, so that a host need not gather one that nobody reads.
@@ -96,7 +96,7 @@ impl Transaction {
             scalars.outbound_data_error = arena.store(b"0");
         }
         scalars.response_body = body;
-        scalars.response_content_length = arena.store(body.len().to_string().as_bytes());
+        scalars.response_content_length = arena.store_number(body.len());
         self.run_phase(Phase::ResponseBody);
         self.take_verdict()
     }

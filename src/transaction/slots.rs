@@ -9,6 +9,12 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(u32);
 
+/// A transaction with more values than these keeps no memory for the next.
+const MOST_KEPT: usize = 4096;
+
+/// The most bytes that are kept for the next transaction to transform values in.
+const MOST_OUTPUT: usize = 256 << 10;
+
 /// Values, and what chains of transformations make of them.
 #[derive(Debug, Default)]
 pub struct Slots {
@@ -44,8 +50,11 @@ pub struct Slot {
 }
 
 impl Slots {
-    /// Forgets all values, and keeps the memory.
+    /// Forgets all values, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
+        if self.values.len() > MOST_KEPT || self.output.capacity() > MOST_OUTPUT {
+            *self = Self::default();
+        }
         self.numbers.clear();
         self.values.clear();
         self.computed.clear();
@@ -66,7 +75,7 @@ impl Slots {
         self.values.get(id.0 as usize).map_or(ByteSet::ALL, |value| value.bytes)
     }
 
-    /// A value after a chain, computed now if it was not before. Every prefix is remembered too.
+    /// A value after a chain, computed now if it was not before. Every prefix that changes it is remembered too.
     pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, chain: ChainId) -> Slot {
         let mut reached = self.unchanged(original);
         if !self.may_change(graph, chain, original) {
@@ -82,9 +91,12 @@ impl Slots {
             self.missing.push(at);
             at = step.before;
         }
-        while let Some(chain) = self.missing.pop() {
-            reached = self.step(graph, arena, reached, chain);
-            self.computed.insert((original, chain), reached);
+        while let Some(at) = self.missing.pop() {
+            let after = self.step(graph, arena, reached, at);
+            if after != reached || at == chain {
+                self.computed.insert((original, at), after);
+            }
+            reached = after;
         }
         reached
     }
