@@ -1,8 +1,8 @@
 //! Plans the evaluation of a finished graph: gates, groups of targets, triggers, crowds, jumps.
 
 use crate::graph::{
-    ChainId, Crowd, CrowdId, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedTarget, Rule, RuleGraph,
-    RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree, TxComparison,
+    ChainId, Crowd, CrowdId, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget, Rule,
+    RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree, TxComparison,
 };
 use crate::operator::{Operator, OperatorKind};
 use crate::pattern::{ByteSet, LiteralSetBuilder, Requirement, ValueKind};
@@ -18,12 +18,24 @@ pub fn plan(graph: &mut RuleGraph) {
         rule.plan = plan_rule(rule, &mut literals, &mut groups);
     }
     let crowds = crowds(graph);
+    let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
+    for phase in Phase::ALL {
+        steps.at_mut(phase).extend(graph.phases.at(phase).iter().map(|step| {
+            match step {
+                Step::Rule(index) => graph
+                    .rule(*index)
+                    .map_or_else(PlannedStep::default, |rule| PlannedStep { crowd: rule.plan.crowd, comparison: rule.plan.comparison }),
+                Step::Marker(_) => PlannedStep::default(),
+            }
+        }));
+    }
     graph.plan = Some(Plan {
         literals: literals.build(),
         targets: groups.targets,
         groups: groups.lists,
         chains: chains(&graph.transformations),
         crowds,
+        steps,
         markers: markers(graph),
     });
 }
@@ -40,7 +52,7 @@ fn plan_rule(rule: &Rule, literals: &mut LiteralSetBuilder, groups: &mut Groups)
     RulePlan {
         group,
         gate: group.and_then(|_| requirement(operator)).map(|requirement| literals.add(&requirement, &kinds)),
-        tx: compared_tx(rule, targets, operator),
+        comparison: comparison(rule, targets, operator),
         crowd: None,
     }
 }
@@ -104,12 +116,12 @@ fn is_stable(variable: Variable) -> bool {
 }
 
 /// The TX variable of a rule that does nothing but compare it with a number.
-fn compared_tx(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
-    use OperatorKind as K;
+fn comparison(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
+    let (relation, number) = operator.comparison()?;
     let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
-    let compares = matches!(operator.kind(), K::Eq | K::Ge | K::Gt | K::Le | K::Lt);
-    let name = key.tx.filter(|_| compares && exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
-    Some(TxComparison { name, count: *count })
+    let name = key.tx.filter(|_| exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
+    let negated = matches!(rule.test, Test::Operator { negated: true, .. });
+    Some(TxComparison { name, count: *count, relation, number, negated })
 }
 
 /// What is known of each chain, by the chain's number.

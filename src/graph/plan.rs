@@ -1,6 +1,7 @@
 //! How the rules are asked with as little work as possible. Without a plan the same rules give the same answers, slower.
 
 use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
+use crate::operator::Relation;
 use crate::pattern::{ByteSet, GateId, LiteralSet, ValueKind};
 
 /// The number of a target that several rules share.
@@ -28,8 +29,19 @@ pub struct Plan {
     pub chains: Vec<PlannedChain>,
     /// The rules of each phase that look at the same values.
     pub crowds: PhaseMap<Vec<Crowd>>,
+    /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
+    pub steps: PhaseMap<Vec<PlannedStep>>,
     /// Where each marker stands in each phase, by its number.
     pub markers: PhaseMap<Vec<Option<usize>>>,
+}
+
+/// A step of a phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlannedStep {
+    /// The rules that look at the same as the rule of this step.
+    pub crowd: Option<CrowdId>,
+    /// Where its rule does nothing but compare one TX variable with a number.
+    pub comparison: Option<TxComparison>,
 }
 
 /// A target, and what its values are searched for.
@@ -71,7 +83,7 @@ pub struct RulePlan {
     /// What any value that its operator finds something in must hold.
     pub gate: Option<GateId>,
     /// Where the rule does nothing but compare one TX variable with a number.
-    pub tx: Option<TxComparison>,
+    pub comparison: Option<TxComparison>,
     /// The rules that look at the same as this one; none for a rule that is chained to another.
     pub crowd: Option<CrowdId>,
 }
@@ -83,6 +95,21 @@ pub struct TxComparison {
     pub name: TxName,
     /// Whether it is asked if there is one (1) or none (0), instead of its value.
     pub count: bool,
+    /// How it is compared.
+    pub relation: Relation,
+    /// With what.
+    pub number: i64,
+    /// Whether the answer is turned around.
+    pub negated: bool,
+}
+
+impl TxComparison {
+    /// Whether the rule matches, given the value of its variable. Without a value nothing is asked, so that nothing matches, whichever way the
+    /// answer would be turned.
+    pub fn holds(&self, value: Option<&[u8]>) -> bool {
+        let asked = if self.count { Some(if value.is_some() { &b"1"[..] } else { b"0" }) } else { value };
+        asked.is_some_and(|value| self.relation.holds(value, self.number) != self.negated)
+    }
 }
 
 impl PlannedChain {

@@ -92,10 +92,13 @@ impl Operator {
         })
     }
 
-    /// Whether this compares numbers, and the comparison with `input` holds.
+    /// How this compares the input with which number, if it compares numbers.
     #[must_use]
-    pub fn compares(&self, input: &[u8]) -> bool {
-        matches!(self.test, Test::Number(relation, number) if relation.holds(input, number))
+    pub const fn comparison(&self) -> Option<(Relation, i64)> {
+        match self.test {
+            Test::Number(relation, number) => Some((relation, number)),
+            _ => None,
+        }
     }
 
     /// Which operator this is.

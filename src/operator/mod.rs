@@ -29,4 +29,4 @@ pub use findings::{Capture, CapturedValue, Findings, Wanted};
 pub use fuzzy_hash::{FuzzyHashArgument, fuzzy_hash_argument};
 pub use geography::{GeoDatabase, GeoDatabaseError, Place};
 pub use kind::{ArgumentKind, OperatorKind};
-pub use number::leading_integer;
+pub use number::{Relation, leading_integer};

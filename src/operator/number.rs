@@ -6,11 +6,16 @@
 
 /// The relation of the input to the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
+pub enum Relation {
+    /// `@eq`
     Eq,
+    /// `@ge`
     Ge,
+    /// `@gt`
     Gt,
+    /// `@le`
     Le,
+    /// `@lt`
     Lt,
 }
 
@@ -24,7 +29,8 @@ impl Relation {
         }
     }
 
-    pub(super) fn holds(self, input: &[u8], number: i64) -> bool {
+    /// Whether the input, read as a number, stands in this relation to `number`.
+    pub fn holds(self, input: &[u8], number: i64) -> bool {
         let input = self.number(input);
         match self {
             Self::Eq => input == number,

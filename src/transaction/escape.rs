@@ -5,7 +5,11 @@ use std::io::Write as _;
 
 /// Appends bytes; what is not printable ASCII as `\xHH`.
 pub fn printable(bytes: &[u8], output: &mut Vec<u8>) {
-    escape(bytes, output, |byte| matches!(byte, b' '..=b'~'));
+    escape(bytes, output, is_printable);
+}
+
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
 }
 
 /// Appends bytes that stand in quotation marks; what is not printable ASCII, quotation marks and backslashes as `\xHH`.
@@ -33,9 +37,16 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// Bytes as [`printable`] text of at most so many characters.
 pub fn shown(bytes: &[u8], most: usize) -> String {
-    let mut whole = Vec::with_capacity(bytes.len());
-    printable(bytes, &mut whole);
-    text(&cut(&whole, most))
+    // No byte is shown shorter than it is: those behind are only counted.
+    let (first, rest) = bytes.split_at(most.min(bytes.len()));
+    let mut shown = Vec::with_capacity(most + 4);
+    printable(first, &mut shown);
+    let omitted = shown.len().saturating_sub(most) + rest.iter().map(|byte| if is_printable(*byte) { 1 } else { 4 }).sum::<usize>();
+    shown.truncate(most);
+    if omitted > 0 {
+        let _ = write!(shown, " ({omitted} characters omitted)");
+    }
+    text(&shown)
 }
 
 /// At most so many bytes; what was cut off is counted behind them.
@@ -47,14 +58,16 @@ pub fn cut(bytes: &[u8], most: usize) -> Cow<'_, [u8]> {
 }
 
 fn escape(bytes: &[u8], output: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
-    for byte in bytes {
-        if stays(*byte) {
-            output.push(*byte);
-        } else {
-            // Writing to memory does not fail.
-            let _ = write!(output, "\\x{byte:02x}");
-        }
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| !stays(*byte)) {
+        let (kept, from) = rest.split_at(at);
+        output.extend_from_slice(kept);
+        let Some((byte, behind)) = from.split_first() else { break };
+        // Writing to memory does not fail.
+        let _ = write!(output, "\\x{byte:02x}");
+        rest = behind;
     }
+    output.extend_from_slice(rest);
 }
 
 #[cfg(test)]
@@ -87,5 +100,6 @@ mod tests {
         assert_eq!(*cut(b"abcdef", 4), *b"abcd (2 characters omitted)");
         assert_eq!(*cut(b"abcd", 4), *b"abcd");
         assert_eq!(shown(b"ab\n", 3), "ab\\ (3 characters omitted)");
+        assert_eq!(shown(b"abcd\n", 3), "abc (5 characters omitted)");
     }
 }

@@ -33,12 +33,6 @@ pub struct Draft {
 impl Transaction {
     /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
     pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex, first: &Rule) {
-        if self.followed_plan(graph).is_some() && self.compared_tx(first) == Some(false) {
-            if !self.is_removed_by_id(first) {
-                self.collections.matched.clear();
-            }
-            return;
-        }
         let logs = first.logs || first.stops || self.debugs(7);
         let mut draft = Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new() };
         let mut matched: Vec<&Rule> = Vec::new();

@@ -35,11 +35,6 @@ impl Transaction {
                 continue;
             };
             let Some(rule) = graph.rule(*index) else { break };
-            if let (Some(plan), Some(crowd)) = (plan, rule.plan.crowd.filter(|crowd| !self.gates.is_seen(*crowd))) {
-                // Its own gate may be closed now, so that the next jump goes over it.
-                self.look_at_crowd(plan, &graph, phase, crowd);
-                continue;
-            }
             place += 1;
             if self.is_passed_over(&graph, rule) {
                 continue;
@@ -67,7 +62,9 @@ impl Transaction {
             (Some(marker), Some(plan)) if !self.debugs(9) => {
                 plan.marker(phase, marker).filter(|found| *found >= place).unwrap_or(steps.len())
             }
-            (None, Some(_)) if self.flow.skip == 0 && !self.debugs(4) => self.next_open(graph, steps, place),
+            (None, Some(plan)) if self.flow.skip == 0 && self.flow.allow.is_none() && !self.debugs(4) => {
+                self.next_open(plan, graph, phase, steps, place)
+            }
             _ => place,
         }
     }

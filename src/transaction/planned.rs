@@ -4,7 +4,7 @@ use super::Transaction;
 use super::gates::{Member, View};
 use super::slots::ValueId;
 use crate::collection::Selection;
-use crate::graph::{ChainId, CrowdId, OperatorArgument, Phase, Plan, Rule, RuleGraph, Step, TargetId, Test};
+use crate::graph::{ChainId, CrowdId, Phase, Plan, Rule, RuleGraph, Step, TargetId, Test, TxComparison};
 
 impl Transaction {
     /// The plan, if it is followed. While a debug log shows every question, every question is asked.
@@ -14,25 +14,17 @@ impl Transaction {
 
     /// Whether the plan shows that no value of the rule's targets can match.
     pub(super) fn cannot_match(&mut self, plan: &Plan, graph: &RuleGraph, rule: &Rule) -> bool {
-        if let Some(answer) = self.compared_tx(rule) {
-            return !answer;
+        if let Some(comparison) = rule.plan.comparison {
+            return !self.compares(comparison);
         }
         let (Some(group), None) = (rule.plan.group, rule.plan.crowd) else { return false };
         !plan.group(group).iter().any(|target| self.is_open(plan, graph, *target, rule))
     }
 
-    /// The answer of a rule that does nothing but compare one TX variable with a number.
-    pub(super) fn compared_tx(&self, rule: &Rule) -> Option<bool> {
-        let comparison = rule.plan.tx?;
-        let Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else { return None };
-        let asked = |input: &[u8]| operator.compares(input) != *negated;
+    fn compares(&self, comparison: TxComparison) -> bool {
         let tx = &self.collections.tx;
         let value = tx.read(tx.known(comparison.name));
-        if comparison.count {
-            return Some(asked(if value.is_some() { b"1" } else { b"0" }));
-        }
-        // Where there is no value nothing is asked, so that nothing matches, whichever way the answer would be turned.
-        Some(value.is_some_and(|value| asked(self.collections.arena.read(value))))
+        comparison.holds(value.map(|value| self.collections.arena.read(value)))
     }
 
     /// Whether a target has values about which a rule may say "yes".
@@ -89,18 +81,35 @@ impl Transaction {
     }
 
     /// The next step from `place` on that may match. The rules that are passed over count as asked.
-    pub(super) fn next_open(&mut self, graph: &RuleGraph, steps: &[Step], place: usize) -> usize {
-        let next = self.gates.next_open(place);
-        if next > place && !self.collections.matched.is_empty() {
-            let passed = steps.get(place..next.min(steps.len())).unwrap_or_default();
-            let asked = passed.iter().any(|step| match step {
-                Step::Rule(index) => graph.rule(*index).is_some_and(|rule| !self.is_removed(rule)),
-                Step::Marker(_) => false,
-            });
-            if asked {
-                self.collections.matched.clear();
+    pub(super) fn next_open(&mut self, plan: &Plan, graph: &RuleGraph, phase: Phase, steps: &[Step], mut place: usize) -> usize {
+        loop {
+            let next = self.gates.next_open(place);
+            self.pass_over(graph, steps.get(place..next.min(steps.len())));
+            let Some(planned) = plan.steps.at(phase).get(next) else { return next };
+            place = next;
+            if let Some(crowd) = planned.crowd.filter(|crowd| !self.gates.is_seen(*crowd)) {
+                // The gate of this step may be closed then.
+                self.look_at_crowd(plan, graph, phase, crowd);
+            } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {
+                place += 1;
+                self.pass_over(graph, steps.get(next..place));
+            } else {
+                return next;
             }
         }
-        next
+    }
+
+    /// Counts rules as asked without a match, but for those that were removed.
+    fn pass_over(&mut self, graph: &RuleGraph, steps: Option<&[Step]>) {
+        if self.collections.matched.is_empty() {
+            return;
+        }
+        let asked = steps.unwrap_or_default().iter().any(|step| match step {
+            Step::Rule(index) => graph.rule(*index).is_some_and(|rule| !self.is_removed(rule)),
+            Step::Marker(_) => false,
+        });
+        if asked {
+            self.collections.matched.clear();
+        }
     }
 }
