@@ -9,6 +9,13 @@ pub struct ByteSet {
     high: u128,
 }
 
+/// How far the two cases of a letter are apart.
+const CASE: u32 = 32;
+
+/// `A` to `Z`, and `a` to `z`.
+const UPPER_CASE: u128 = 0x03FF_FFFF << 65;
+const LOWER_CASE: u128 = UPPER_CASE << CASE;
+
 impl ByteSet {
     /// The set of no byte.
     pub const EMPTY: Self = Self { low: 0, high: 0 };
@@ -68,33 +75,49 @@ impl ByteSet {
 
     /// The set with the other case of each of its ASCII letters.
     #[must_use]
-    pub fn fold_case(self) -> Self {
-        (b'a'..=b'z').fold(self, |set, lower| {
-            let upper = lower.to_ascii_uppercase();
-            if set.contains(lower) || set.contains(upper) { set.with(lower).with(upper) } else { set }
-        })
+    pub const fn fold_case(self) -> Self {
+        let (upper, lower) = (self.low & UPPER_CASE, self.low & LOWER_CASE);
+        Self { low: self.low | upper << CASE | lower >> CASE, high: self.high }
     }
 
     /// The set with ASCII letters in lower case.
     #[must_use]
-    pub fn lowercase(self) -> Self {
-        (b'A'..=b'Z').fold(self, |set, upper| if set.contains(upper) { set.with(upper.to_ascii_lowercase()).without(upper) } else { set })
-    }
-
-    const fn without(self, byte: u8) -> Self {
-        let bit = Self::EMPTY.with(byte);
-        Self { low: self.low & !bit.low, high: self.high & !bit.high }
+    pub const fn lowercase(self) -> Self {
+        Self { low: (self.low & !UPPER_CASE) | (self.low & UPPER_CASE) << CASE, high: self.high }
     }
 
     /// The runs of neighbouring bytes, lowest first.
     pub fn ranges(self) -> impl Iterator<Item = RangeInclusive<u8>> {
         let mut next = Some(0u8);
         std::iter::from_fn(move || {
-            let start = (next?..=u8::MAX).find(|&byte| self.contains(byte))?;
-            let end = (start..=u8::MAX).take_while(|&byte| self.contains(byte)).last()?;
-            next = end.checked_add(1);
-            Some(start..=end)
+            let start = self.first_from(next?)?;
+            let behind = self.complement().first_from(start);
+            next = behind;
+            Some(start..=behind.map_or(u8::MAX, |behind| behind - 1))
         })
+    }
+
+    /// The first byte of the set that is not below `byte`.
+    fn first_from(self, byte: u8) -> Option<u8> {
+        let Self { low, high } = self;
+        let (low, high) = if byte < 128 { (low & (u128::MAX << byte), high) } else { (0, high & (u128::MAX << (byte - 128))) };
+        match (low, high) {
+            (0, 0) => None,
+            (0, high) => Some(128 + high.trailing_zeros() as u8),
+            (low, _) => Some(low.trailing_zeros() as u8),
+        }
+    }
+
+    /// How many bytes are in the set.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        (self.low.count_ones() + self.high.count_ones()) as usize
+    }
+
+    /// Whether no byte is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.low == 0 && self.high == 0
     }
 }
 

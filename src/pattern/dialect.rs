@@ -149,7 +149,7 @@ impl<'p> Translator<'p> {
 
     fn set(&mut self, set: ByteSet) {
         self.repeatable = true;
-        if set == ByteSet::EMPTY {
+        if set.is_empty() {
             self.output.push_str(r"[^\x00-\xFF]");
             return;
         }

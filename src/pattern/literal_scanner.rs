@@ -4,7 +4,8 @@
 //! that fits the nearest cache; only where the bit is set the literals behind it are compared.
 
 use super::rarity::Threes;
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// How many bits tell the class of a byte.
 const CLASS_BITS: usize = 6;
@@ -77,7 +78,7 @@ impl LiteralScanner {
             tells: Vec::new(),
         };
         let mut by_place: BTreeMap<usize, Vec<Anchored>> = BTreeMap::new();
-        let mut anchors = Anchors { shares: Threes::count(), taken: HashMap::new() };
+        let mut anchors = Anchors { shares: Threes::count(), taken: FxHashMap::default() };
         // The short ones first, as they have least to choose from.
         let mut sorted: Vec<_> = literals.iter().filter(|(literal, _)| literal.len() >= 2).collect();
         sorted.sort_by_key(|(literal, _)| literal.len());
@@ -249,7 +250,7 @@ fn classes<'l>(literals: impl Iterator<Item = &'l Vec<u8>>) -> Box<[u8; 256]> {
 struct Anchors {
     shares: Threes,
     /// How many literals are known by the same bytes.
-    taken: HashMap<[u8; 3], u32>,
+    taken: FxHashMap<[u8; 3], u32>,
 }
 
 impl Anchors {

@@ -57,10 +57,10 @@ fn analyse(part: &Hir) -> Known {
 fn class_members(class: &Class) -> Known {
     let Class::Bytes(class) = class else { return Known::NOTHING };
     let set = class.ranges().iter().map(|range| ByteSet::range(range.start()..=range.end())).fold(ByteSet::EMPTY, ByteSet::union);
-    let members: Vec<Vec<u8>> = set.lowercase().ranges().flatten().map(|byte| vec![byte]).collect();
-    match members.len() {
+    let lower = set.lowercase();
+    match lower.len() {
         0 => Known::NOTHING,
-        1..=MOST_MEMBERS => Known::exactly(members),
+        1..=MOST_MEMBERS => Known::exactly(lower.ranges().flatten().map(|byte| vec![byte]).collect()),
         _ => Known::needing(Requirement::byte_of(set)),
     }
 }

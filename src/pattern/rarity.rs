@@ -2,7 +2,7 @@
 //! looking for, never what matches.
 
 use super::ByteSet;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Values such as most requests and responses have.
 const SAMPLE: &[u8] = include_bytes!("clean_traffic.txt");
@@ -20,7 +20,7 @@ pub(super) fn of_literal(literal: &[u8]) -> Chance {
 
 /// How many values hold one of the bytes.
 pub(super) fn of_bytes(set: ByteSet) -> Chance {
-    let share: Chance = (0..=u8::MAX).filter(|byte| set.contains(*byte) && !byte.is_ascii_uppercase()).map(of_byte).sum();
+    let share: Chance = set.lowercase().ranges().flatten().map(of_byte).sum();
     1.0 - (1.0 - share.min(1.0)).powf(LENGTH)
 }
 
@@ -46,13 +46,13 @@ pub(super) fn of_byte(byte: u8) -> Chance {
 
 /// How often three bytes in a row occur, counted in a sample of clean traffic.
 pub(super) struct Threes {
-    counts: HashMap<[u8; 3], u32>,
+    counts: FxHashMap<[u8; 3], u32>,
 }
 
 impl Threes {
     /// Counts the sample.
     pub(super) fn count() -> Self {
-        let mut counts = HashMap::new();
+        let mut counts = FxHashMap::default();
         for three in SAMPLE.windows(3).filter_map(|three| <[u8; 3]>::try_from(three).ok()) {
             *counts.entry(three.map(|byte| byte.to_ascii_lowercase())).or_insert(0) += 1;
         }

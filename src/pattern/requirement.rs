@@ -61,7 +61,7 @@ impl Requirement {
         if literals.len() > most {
             return None;
         }
-        match (single == ByteSet::EMPTY, literals.is_empty()) {
+        match (single.is_empty(), literals.is_empty()) {
             (true, _) => Some(Self::Literals(literals)),
             (false, true) => Some(Self::Bytes(single.fold_case())),
             (false, false) => Some(Self::Any(vec![Self::Bytes(single.fold_case()), Self::Literals(literals)])),
@@ -77,13 +77,15 @@ impl Requirement {
                 other => flat.push(other),
             }
         }
-        flat.retain(Self::is_useful);
-        flat.sort_by(|one, other| one.chance().total_cmp(&other.chance()));
-        flat.dedup();
-        flat.truncate(MOST_JOINED);
-        match flat.len() {
-            0 | 1 => flat.pop(),
-            _ => Some(Self::All(flat)),
+        let mut rated: Vec<(Chance, Self)> =
+            flat.into_iter().map(|part| (part.chance(), part)).filter(|(chance, _)| *chance < COMMON).collect();
+        rated.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        rated.dedup();
+        rated.truncate(MOST_JOINED);
+        let mut rarest: Vec<Self> = rated.into_iter().map(|(_, part)| part).collect();
+        match rarest.len() {
+            0 | 1 => rarest.pop(),
+            _ => Some(Self::All(rarest)),
         }
     }
 
@@ -100,7 +102,7 @@ impl Requirement {
                 part.rarest().spread(&mut bytes, &mut literals, &mut joined);
             }
         }
-        let single = (bytes != ByteSet::EMPTY).then_some(Self::Bytes(bytes));
+        let single = (!bytes.is_empty()).then_some(Self::Bytes(bytes));
         let literals = if literals.is_empty() { None } else { Some(Self::one_of(literals, MOST_LITERALS)?) };
         joined.extend(single.into_iter().chain(literals));
         let whole = if joined.len() > 1 { Some(Self::Any(joined)) } else { joined.pop() };
