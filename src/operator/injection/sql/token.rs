@@ -1,0 +1,131 @@
+//! What the text of a statement is cut into.
+
+/// The longest text of a token, in bytes: what is behind it is not compared.
+pub(super) const LONGEST_TEXT: usize = 31;
+
+/// What a token is; each stands for a letter in fingerprints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Class {
+    /// `AND`, `||`: joins conditions.
+    LogicOperator = b'&',
+    LeftParenthesis = b'(',
+    RightParenthesis = b')',
+    Comma = b',',
+    Dot = b'.',
+    Number = b'1',
+    Colon = b':',
+    Semicolon = b';',
+    /// A byte that no dialect gives a meaning.
+    Unknown = b'?',
+    Collate = b'A',
+    /// `GROUP BY`, `LIMIT`, `HAVING`.
+    Group = b'B',
+    /// `SELECT`, `INSERT`: begins an expression.
+    Expression = b'E',
+    /// `DECLARE`, `EXEC`: a statement of Transact-SQL.
+    TransactSql = b'T',
+    Union = b'U',
+    /// What dialects read so differently that only an attack would use it.
+    Evil = b'X',
+    Backslash = b'\\',
+    Comment = b'c',
+    Function = b'f',
+    Keyword = b'k',
+    /// A word without a meaning of its own, such as a column.
+    Bareword = b'n',
+    Operator = b'o',
+    String = b's',
+    /// `INTEGER`: the name of a type.
+    SqlType = b't',
+    Variable = b'v',
+    LeftBrace = b'{',
+    RightBrace = b'}',
+}
+
+/// A piece of the text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token<'a> {
+    pub(super) class: Class,
+    /// At most [`LONGEST_TEXT`] bytes; without the quotes, where it is quoted.
+    pub(super) text: &'a [u8],
+    /// The mark that opens it, where the text itself holds one.
+    pub(super) opened: Option<u8>,
+    /// The mark that closes it, where there is one.
+    pub(super) closed: Option<u8>,
+    /// Whether a phrase of several words begins with this text.
+    pub(super) leads: bool,
+}
+
+impl Class {
+    /// The letter that stands for the class in a fingerprint.
+    pub(super) fn letter(self) -> u8 {
+        self as u8
+    }
+
+    /// The class of words that a letter stands for.
+    pub(super) fn of_words(letter: u8) -> Option<Class> {
+        use Class::*;
+        let classes = [
+            LogicOperator,
+            Number,
+            Collate,
+            Group,
+            Expression,
+            TransactSql,
+            Union,
+            Function,
+            Keyword,
+            Bareword,
+            Operator,
+            SqlType,
+            Variable,
+        ];
+        classes.into_iter().find(|class| class.letter() == letter)
+    }
+
+    /// Whether a token of this class can be the first part of a phrase.
+    pub(super) fn may_lead(self) -> bool {
+        use Class::*;
+        matches!(self, Keyword | Bareword | Operator | Union | Function | Expression | TransactSql | SqlType)
+    }
+
+    /// Whether a token of this class can be the last part of a phrase.
+    pub(super) fn may_follow(self) -> bool {
+        self.may_lead() || self == Class::LogicOperator
+    }
+}
+
+impl<'a> Token<'a> {
+    /// Stands where there is none.
+    pub(super) const NONE: Token<'static> = Token { class: Class::Unknown, text: b"", opened: None, closed: None, leads: false };
+
+    pub(super) fn new(class: Class, text: &'a [u8]) -> Token<'a> {
+        let text = text.get(..LONGEST_TEXT).unwrap_or(text);
+        Token { class, text, opened: None, closed: None, leads: false }
+    }
+
+    pub(super) fn is(&self, class: Class) -> bool {
+        self.class == class
+    }
+
+    /// Whether its text is `name`, in any case.
+    pub(super) fn says(&self, name: &[u8]) -> bool {
+        self.text.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether its text begins with `name`, in any case.
+    pub(super) fn begins(&self, name: &[u8]) -> bool {
+        self.text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is an operator that needs no left side.
+    pub(super) fn is_unary(&self) -> bool {
+        self.is(Class::Operator) && (matches!(self.text, b"+" | b"-" | b"!" | b"~" | b"!!") || self.says(b"NOT"))
+    }
+
+    /// Whether it is an operator that computes.
+    pub(super) fn is_arithmetic(&self) -> bool {
+        self.is(Class::Operator) && matches!(self.text, b"*" | b"/" | b"-" | b"+" | b"%")
+    }
+}
