@@ -124,6 +124,9 @@ impl Collections {
         if matches!(target.selector, Selector::All) && target.exclusions.is_empty() {
             return true;
         }
+        if matches!(&target.selector, Selector::Key(wanted) if wanted.text.len() != key.len()) {
+            return false;
+        }
         let key = self.arena.read(key);
         target.selector.selects(key) && !target.excludes(key)
     }

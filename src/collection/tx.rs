@@ -42,10 +42,22 @@ impl TxVariables {
 
     /// The place of a key made at run time, if there is one.
     pub fn find(&self, names: &TxNames, key: &[u8]) -> Option<TxSlot> {
-        let folded = key.to_ascii_lowercase();
-        match names.find_folded(&folded) {
+        let mut short = [0; 64];
+        let long;
+        let folded = match short.get_mut(..key.len()) {
+            Some(short) => {
+                short.copy_from_slice(key);
+                short.make_ascii_lowercase();
+                &*short
+            }
+            None => {
+                long = key.to_ascii_lowercase();
+                &long
+            }
+        };
+        match names.find_folded(folded) {
             Some(name) => Some(self.known(name)),
-            None => self.made.get(&folded).copied().map(TxSlot),
+            None => self.made.get(folded).copied().map(TxSlot),
         }
     }
 

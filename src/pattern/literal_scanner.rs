@@ -113,8 +113,10 @@ impl LiteralScanner {
     /// Compares the literals that may end their known bytes before `end`.
     fn compare(&self, value: &[u8], end: usize, place: usize, seen: &mut [u64]) {
         let pair = self.pair_at.get(place % PAIRS).copied().unwrap_or(0);
-        for known in self.pairs.get(usize::from(pair)).into_iter().flatten() {
-            self.compare_one(value, end, known, seen);
+        if pair != 0 {
+            for known in self.pairs.get(usize::from(pair)).into_iter().flatten() {
+                self.compare_one(value, end, known, seen);
+            }
         }
         if let Some(bucket) = self.bucket(place) {
             let class = |at: usize| value.get(at).and_then(|byte| self.class_of.get(usize::from(*byte))).copied().unwrap_or(0);
@@ -130,7 +132,9 @@ impl LiteralScanner {
         let Some(start) = end.checked_sub(known.reach as usize) else { return };
         let Some(found) = value.get(start..start + known.length as usize) else { return };
         let literal = part(&self.bytes, known.start, known.start + known.length);
-        if found.iter().zip(literal).all(|(byte, expected)| byte.to_ascii_lowercase() == *expected) {
+        // Most differ in the first byte already.
+        let begins_alike = found.first().map(u8::to_ascii_lowercase) == literal.first().copied();
+        if begins_alike && found.eq_ignore_ascii_case(literal) {
             for told in part(&self.tells, known.first_told, known.end_told) {
                 if let Some(word) = seen.get_mut((told / u64::BITS) as usize) {
                     *word |= 1 << (told % u64::BITS);

@@ -28,13 +28,16 @@ pub struct Draft {
     /// Entries of their own for what a rule with `multiMatch` found, kept when the whole chain matches: ModSecurity v3 logs them even when the
     /// chain fails.
     pub hits: Vec<RuleMatch>,
+    /// The last value that matched, until what matched is put in words.
+    pub last: Option<Selected>,
 }
 
 impl Transaction {
     /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
     pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex, first: &Rule) {
         let logs = first.logs || first.stops || self.debugs(7);
-        let mut draft = Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new() };
+        let mut draft =
+            Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new(), last: None };
         let mut matched: Vec<&Rule> = Vec::new();
         let mut at = Some(first);
         while let Some(rule) = at {
@@ -117,12 +120,30 @@ impl Transaction {
             (Some(plan), Some(group)) => self.ask_group(plan, graph, &asked, plan.group(group), draft),
             _ => self.ask_target_by_target(graph, &asked, draft),
         };
+        if any && self.tells_detail(graph, rule) {
+            self.detail(question, draft);
+        }
         self.debug(4, || format!("Rule returned {}.", u8::from(any)));
         if !any {
             self.collections.matched.clear();
             self.debug(9, || "Matched vars cleaned.".to_owned());
         }
         any
+    }
+
+    /// Whether what this rule found may be what the log shows: of a chain it is what the last rule found that asked anything.
+    fn tells_detail(&self, graph: &RuleGraph, rule: &Rule) -> bool {
+        let next = rule.next.and_then(|next| graph.rule(next));
+        next.is_none_or(|next| matches!(next.test, Test::Unconditional)) || !self.overrides.removed_rules.is_empty()
+    }
+
+    /// Words what matched what, of the last value that matched.
+    fn detail(&self, question: &Question<'_>, draft: &mut Draft) {
+        if let Some(selected) = draft.last.take() {
+            let mut name = Vec::new();
+            selected.label.write(&self.collections.arena, &mut name);
+            draft.entry.detail = question.detail(&name, self.collections.arena.read(selected.value));
+        }
     }
 
     /// Asks about values that no rule can change while the phase runs.
@@ -258,9 +279,10 @@ impl Transaction {
         if is_match {
             if draft.logs {
                 self.refer(graph, rule, selected, step.chain, &findings, &mut draft.entry.reference);
-                let mut name = Vec::new();
-                selected.label.write(&self.collections.arena, &mut name);
-                draft.entry.detail = question.detail(&name, self.collections.arena.read(selected.value));
+                draft.last = Some(*selected);
+                if rule.multi_match {
+                    self.detail(question, draft);
+                }
             }
             self.collections.matched.push(Matched { label: selected.label, value: step.value });
             self.debug(9, || "Matched vars updated.".to_owned());

@@ -84,7 +84,9 @@ impl Transaction {
     pub(super) fn next_open(&mut self, plan: &Plan, graph: &RuleGraph, phase: Phase, steps: &[Step], mut place: usize) -> usize {
         loop {
             let next = self.gates.next_open(place);
-            self.pass_over(graph, steps.get(place..next.min(steps.len())));
+            if next > place {
+                self.pass_over(graph, steps.get(place..next.min(steps.len())));
+            }
             let Some(planned) = plan.steps.at(phase).get(next) else { return next };
             place = next;
             if let Some(crowd) = planned.crowd.filter(|crowd| !self.gates.is_seen(*crowd)) {
@@ -100,10 +102,14 @@ impl Transaction {
     }
 
     /// Counts rules as asked without a match, but for those that were removed.
+    #[inline]
     fn pass_over(&mut self, graph: &RuleGraph, steps: Option<&[Step]>) {
-        if self.collections.matched.is_empty() {
-            return;
+        if !self.collections.matched.is_empty() {
+            self.forget_matched(graph, steps);
         }
+    }
+
+    fn forget_matched(&mut self, graph: &RuleGraph, steps: Option<&[Step]>) {
         let asked = steps.unwrap_or_default().iter().any(|step| match step {
             Step::Rule(index) => graph.rule(*index).is_some_and(|rule| !self.is_removed(rule)),
             Step::Marker(_) => false,
