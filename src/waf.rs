@@ -63,6 +63,19 @@ impl Waf {
         Transaction::with_id(self.ground.clone(), id)
     }
 
+    /// The same rules with memory of their own, and with the logs that they name opened anew.
+    #[cfg(feature = "capi")]
+    pub(crate) fn reopened(&self) -> Result<Self, LoadError> {
+        let settings = &self.ground.graph.settings;
+        let ground = Ground {
+            debug_log: open_debug_log(settings, &self.report)?,
+            audit_log: open_audit_log(settings),
+            memory: Arc::default(),
+            ..self.ground.clone()
+        };
+        Ok(Self { ground, report: Arc::clone(&self.report) })
+    }
+
     /// What was loaded.
     pub fn report(&self) -> &LoadReport {
         &self.report
@@ -156,12 +169,11 @@ impl WafBuilder {
     /// log is not.
     pub fn build_with(self, loader: &dyn Loader) -> Result<Waf, LoadError> {
         let Compiled { graph, report } = compile(&self.inputs, loader, &self.options)?;
-        let (debug_log, report) = match self.debug_log {
-            None if self.opens_logs => open_debug_log(&graph.settings, report)?,
-            given => (given, report),
+        let debug_log = match self.debug_log {
+            None if self.opens_logs => open_debug_log(&graph.settings, &report)?,
+            given => given,
         };
-        let audit_log = self.opens_logs.then(|| AuditWriter::from_settings(&graph.settings)).flatten();
-        let audit_log = audit_log.map(|writer| Arc::new(writer) as Arc<dyn AuditLog>);
+        let audit_log = self.opens_logs.then(|| open_audit_log(&graph.settings)).flatten();
         let ground =
             Ground { graph: Arc::new(graph), store: self.store, resolver: self.resolver, debug_log, audit_log, memory: Arc::default() };
         Ok(Waf { ground, report: Arc::new(report) })
@@ -169,10 +181,14 @@ impl WafBuilder {
 }
 
 /// Opens the debug log that the settings name; an error stands at the directive that names it.
-fn open_debug_log(settings: &Settings, report: LoadReport) -> Result<(Option<Arc<dyn DebugLog>>, LoadReport), LoadError> {
-    let Some(path) = &settings.debug_log else { return Ok((None, report)) };
+fn open_debug_log(settings: &Settings, report: &LoadReport) -> Result<Option<Arc<dyn DebugLog>>, LoadError> {
+    let Some(path) = &settings.debug_log else { return Ok(None) };
     match DebugFile::open(Path::new(&*path.node), settings.debug_log_level.unwrap_or(0)) {
-        Ok(log) => Ok((Some(Arc::new(log)), report)),
-        Err(error) => Err(report.refuse(path.span, format!("the debug log `{}` cannot be opened: {error}", path.node))),
+        Ok(log) => Ok(Some(Arc::new(log))),
+        Err(error) => Err(report.clone().refuse(path.span, format!("the debug log `{}` cannot be opened: {error}", path.node))),
     }
+}
+
+fn open_audit_log(settings: &Settings) -> Option<Arc<dyn AuditLog>> {
+    AuditWriter::from_settings(settings).map(|writer| Arc::new(writer) as Arc<dyn AuditLog>)
 }

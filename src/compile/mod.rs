@@ -4,6 +4,7 @@
 //! with errors leaves nothing behind.
 
 mod actions;
+mod ahead;
 mod chains;
 mod controls;
 mod directives;
@@ -104,6 +105,7 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
     let mut builder = Builder::new(loader, options);
     for input in inputs {
         let directives = load::load(input, loader, &mut sources, &mut diagnostics);
+        let _held = ahead::patterns(&directives);
         builder.add_load(&directives, &sources);
     }
     let mut graph = builder.finish(&mut diagnostics);

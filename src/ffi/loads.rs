@@ -5,7 +5,7 @@ use crate::compile::{Input, LoadError};
 use crate::source::{FileSystem, Loader};
 use crate::store::{MemoryStore, Store};
 use crate::waf::Waf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 /// The name of rules that come as a string, as ModSecurity v3 shows it.
 pub const UNNAMED: &str = "<<reference missing or not informed>>";
 
-/// One input with the files that it named. Two loads are the same only if they are one.
+/// One input with the files that it named. Inputs that are the same, and whose files still are what they were, are one load.
 #[derive(Debug)]
 pub struct Load {
     input: Input,
@@ -24,6 +24,8 @@ pub struct Load {
 #[derive(Debug, Default)]
 struct Snapshot {
     contents: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
+    /// Those that could not be read.
+    missing: Mutex<BTreeSet<PathBuf>>,
     expansions: Mutex<BTreeMap<String, Vec<PathBuf>>>,
     /// By address and key.
     fetched: Mutex<BTreeMap<(String, Option<String>), Fetched>>,
@@ -48,29 +50,57 @@ struct Known {
 }
 
 impl Load {
-    /// Something to load, with nothing read yet.
+    /// Something to load: one that somebody holds, if it would read the same now, or else one with nothing read yet.
     pub fn new(input: Input) -> Arc<Self> {
-        Arc::new(Self { input, files: Snapshot::default() })
+        let held = lock(&COMPILED).iter().flat_map(|known| known.loads.iter().filter_map(Weak::upgrade)).collect::<Vec<_>>();
+        let same = held.into_iter().find(|load| load.input == input && load.files.are_unchanged());
+        same.unwrap_or_else(|| Arc::new(Self { input, files: Snapshot::default() }))
+    }
+}
+
+impl Snapshot {
+    /// Whether the file system would give the same now. What came from the network is not asked for again.
+    fn are_unchanged(&self) -> bool {
+        let contents = || lock(&self.contents).iter().all(|(path, bytes)| FileSystem.read(path).is_ok_and(|now| now == *bytes));
+        let missing = || lock(&self.missing).iter().all(|path| FileSystem.read(path).is_err());
+        let expansions = || lock(&self.expansions).iter().all(|(pattern, paths)| FileSystem.expand(pattern).is_ok_and(|now| now == *paths));
+        lock(&self.fetched).is_empty() && expansions() && contents() && missing()
     }
 }
 
 /// The rules of these loads in their order, compiled unless somebody holds them already.
 pub fn compile(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
-    if let Some(waf) = known(loads) {
-        return Ok(waf);
+    known(loads).map_or_else(|| build(loads), Ok)
+}
+
+/// As [`compile`], but with logs opened anew: the host read its configuration, and may have moved the files of the logs away before.
+pub fn compile_anew(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
+    match known(loads) {
+        Some(waf) => Ok(remember(loads, waf.reopened()?)),
+        None => build(loads),
     }
+}
+
+fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
     let builder = loads.iter().fold(Waf::builder(), |builder, load| builder.input(load.input.clone()));
-    let waf = Arc::new(builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
-    lock(&COMPILED).push(Known { loads: loads.iter().map(Arc::downgrade).collect(), waf: Arc::downgrade(&waf) });
+    let waf = remember(loads, builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
     // Compiling takes about as much memory as the rules keep.
     return_memory();
     Ok(waf)
 }
 
+fn remember(loads: &[Arc<Load>], waf: Waf) -> Arc<Waf> {
+    let waf = Arc::new(waf);
+    lock(&COMPILED).push(Known { loads: loads.iter().map(Arc::downgrade).collect(), waf: Arc::downgrade(&waf) });
+    waf
+}
+
+/// The rules that these loads made last.
+
 fn known(loads: &[Arc<Load>]) -> Option<Arc<Waf>> {
     let mut compiled = lock(&COMPILED);
     compiled.retain(|known| known.waf.strong_count() > 0);
-    compiled.iter().find(|known| known.is_made_of(loads))?.waf.upgrade()
+    compiled.iter().rev().find(|known| known.is_made_of(loads))?.waf.upgrade()
 }
 
 impl Known {
@@ -95,11 +125,14 @@ impl Loader for Replay<'_> {
         if let Some(bytes) = self.find(|files| lock(&files.contents).get(path).cloned()) {
             return Ok(bytes);
         }
-        let bytes = FileSystem.read(path)?;
-        if let Some(newest) = self.0.last() {
-            lock(&newest.files.contents).insert(path.to_owned(), bytes.clone());
+        let read = FileSystem.read(path);
+        if let Some(Load { files, .. }) = self.0.last().map(Arc::as_ref) {
+            match &read {
+                Ok(bytes) => drop(lock(&files.contents).insert(path.to_owned(), bytes.clone())),
+                Err(_) => drop(lock(&files.missing).insert(path.to_owned())),
+            }
         }
-        Ok(bytes)
+        read
     }
 
     fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
@@ -136,11 +169,28 @@ mod tests {
 
     #[test]
     fn the_same_loads_are_compiled_once() {
-        let (parent, own) = (text("SecRuleEngine On"), text("SecAction \"id:1,phase:1\""));
+        let (parent, own) = (text("SecRuleEngine On # once"), text("SecAction \"id:1,phase:1\""));
         let first = compile(&[Arc::clone(&parent)]).unwrap();
         assert!(Arc::ptr_eq(&first, &compile(&[Arc::clone(&parent)]).unwrap()));
         assert!(!Arc::ptr_eq(&first, &compile(&[parent, own]).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &compile(&[text("SecRuleEngine On")]).unwrap()));
+        assert!(Arc::ptr_eq(&first, &compile(&[text("SecRuleEngine On # once")]).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &compile(&[text("SecRuleEngine Off # once")]).unwrap()));
+    }
+
+    #[test]
+    fn rules_read_again_are_the_same_until_a_file_changes() {
+        let path = std::env::temp_dir().join(format!("secrule-again-{}.conf", std::process::id()));
+        let load = |rules: &str| {
+            std::fs::write(&path, rules).unwrap();
+            let load = [Load::new(Input::File(path.clone()))];
+            (compile_anew(&load).unwrap(), load)
+        };
+        let (first, _held) = load("SecAction \"id:7,phase:1\"");
+        let (again, _held) = load("SecAction \"id:7,phase:1\"");
+        let (changed, _held) = load("SecAction \"id:8,phase:1\"");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::ptr::eq(first.graph(), again.graph()) && !Arc::ptr_eq(&first, &again));
+        assert!(changed.graph().find(8).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Rule sets: made, filled, merged, and given up.
 
 use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
-use super::loads::{Load, UNNAMED, compile};
+use super::loads::{Load, UNNAMED, compile, compile_anew};
 use super::refusal;
 use crate::compile::Input;
 use crate::graph::{Phase, RuleGraph, Step};
@@ -37,7 +37,7 @@ impl RulesSet {
     fn add(&self, more: &[Arc<Load>]) -> Result<c_int, String> {
         let mut state = self.lock();
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
-        let waf = compile(&loads).map_err(|error| refusal::text(&error))?;
+        let waf = compile_anew(&loads).map_err(|error| refusal::text(&error))?;
         let before = state.waf.as_ref().map_or(0, |waf| count(waf.graph()));
         let added = count(waf.graph()).saturating_sub(before);
         *state = State { loads, waf: Some(waf) };

@@ -82,13 +82,18 @@ impl Pattern {
     /// # Errors
     /// When the pattern cannot be compiled, with the place in its source.
     pub fn shared(source: &[u8], options: PatternOptions) -> Result<Arc<Self>, PatternError> {
-        let key = (Box::from(source), options);
-        let cached = SHARED.lock().unwrap_or_else(PoisonError::into_inner).get(&key).and_then(Weak::upgrade);
-        if let Some(pattern) = cached {
+        // A linear pattern is the same whatever the limit.
+        let mut key = (Box::from(source), PatternOptions { step_limit: 0, ..options });
+        let cached =
+            |key: &(Box<[u8]>, PatternOptions)| SHARED.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade);
+        if let Some(pattern) = cached(&key).or_else(|| cached(&(Box::from(source), options))) {
             return Ok(pattern);
         }
         // Compiled outside the lock: two threads may do it twice, but none waits for another's pattern.
         let pattern = Arc::new(Self::compile(source, options)?);
+        if pattern.engine() == Engine::Backtracking {
+            key.1 = options;
+        }
         let mut cache = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() == cache.capacity() {
             cache.retain(|_, held| held.strong_count() > 0);

@@ -1,0 +1,48 @@
+//! Compiles the patterns of a load ahead of its rules, on several processors: they are most of the work of loading.
+
+use crate::pattern::{Pattern, PatternOptions};
+use crate::seclang::{Body, Directive};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// The most threads that compile patterns.
+const MOST_THREADS: usize = 4;
+
+/// Fewer patterns than these are not worth a thread.
+const FEW: usize = 32;
+
+/// The patterns of these rules, held so that the rules find them in the process's cache. A pattern that cannot be compiled is left to its rule,
+/// which says so.
+pub fn patterns(directives: &[Directive]) -> Vec<Arc<Pattern>> {
+    let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    if threads < 2 || sources.len() < FEW {
+        return Vec::new();
+    }
+    // The longest first, so that none is left for the end.
+    sources.sort_by_key(|source| std::cmp::Reverse(source.len()));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let taken = std::iter::from_fn(|| sources.get(next.fetch_add(1, Ordering::Relaxed)));
+        taken.filter_map(|source| Pattern::shared(source.as_bytes(), PatternOptions::default()).ok()).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        // A thread that cannot be made, or ends early, leaves its part to the others and to the rules.
+        let others: Vec<_> = (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let mut patterns = work();
+        patterns.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
+        patterns
+    })
+}
+
+/// The regular expression of a rule, if it is written without macros.
+fn pattern(directive: &Directive) -> Option<&str> {
+    let Body::Rule { operator, .. } = &directive.body else { return None };
+    let searches = operator.name.as_ref().is_none_or(|name| name.node.eq_ignore_ascii_case("rx"));
+    let text = operator.argument.node.as_str();
+    (searches && !text.is_empty() && !text.contains("%{")).then_some(text)
+}
