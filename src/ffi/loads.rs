@@ -172,7 +172,7 @@ mod tests {
         let (parent, own) = (text("SecRuleEngine On # once"), text("SecAction \"id:1,phase:1\""));
         let first = compile(&[Arc::clone(&parent)]).unwrap();
         assert!(Arc::ptr_eq(&first, &compile(&[Arc::clone(&parent)]).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &compile(&[parent, own]).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &compile(&[Arc::clone(&parent), own]).unwrap()));
         assert!(Arc::ptr_eq(&first, &compile(&[text("SecRuleEngine On # once")]).unwrap()));
         assert!(!Arc::ptr_eq(&first, &compile(&[text("SecRuleEngine Off # once")]).unwrap()));
     }
