@@ -122,6 +122,24 @@ fn rules_of_ones_own_redirect_and_see_the_client() {
 }
 
 #[test]
+fn without_a_plan_the_answer_is_the_same() {
+    let answer = |plan: &[&str]| {
+        let output = eval(&[&["--format", "json"], plan].concat(), "/?q=<script>alert(1)</script>");
+        let mut request = json(&output)["requests"][0].clone();
+        request.as_object_mut().unwrap().remove("milliseconds");
+        (code(&output), request)
+    };
+    let (ending, request) = answer(&[]);
+    assert_eq!((ending, &request["rule"]), (Some(1), &11010.into()));
+    assert_eq!(answer(&["--plan=on"]), (ending, request.clone()));
+    assert_eq!(answer(&["--plan=off"]), (ending, request));
+    assert_eq!(code(&eval(&["--plan=maybe"], "/")), Some(2));
+    for verb in ["eval", "test"] {
+        assert!(stdout(&secrule(&[verb, "--help"], "")).contains("--plan <WHETHER>"), "{verb}");
+    }
+}
+
+#[test]
 fn a_response_is_judged_too() {
     let rules = TemporaryFile::new(
         "response.conf",

@@ -2,8 +2,8 @@
 
 use super::subset::Subset;
 use super::{Failure, note};
-use clap::Args;
-use secrule::compile::{CompileOptions, Input, Unbuilt};
+use clap::{Args, ValueEnum};
+use secrule::compile::{CompileOptions, Input, Planning, Unbuilt};
 use secrule::diagnostic::{Code, counted};
 use secrule::source::{FileSystem, Loader, Memory};
 use secrule::{DebugLog, LoadError, Waf};
@@ -51,13 +51,33 @@ pub struct RuleOptions {
     /// Leaves out rules whose operator is not built yet, instead of refusing to load
     #[arg(long, help_heading = HEADING)]
     leave_out_unbuilt: bool,
+
+    /// Whether rules that cannot match are ruled out without asking them
+    ///
+    /// A plan changes no verdict, only the time it takes. `off` asks every rule about every value: for measuring what the plan saves, and for
+    /// showing that a surprise is not of its making.
+    #[arg(long, value_name = "WHETHER", value_enum, default_value_t, help_heading = HEADING)]
+    plan: Plan,
+}
+
+/// Whether rules that cannot match are ruled out without asking them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Plan {
+    #[default]
+    On,
+    Off,
 }
 
 impl RuleOptions {
     /// Loads the rules.
     pub fn load(&self, debug_log: Option<Arc<dyn DebugLog>>) -> Result<Waf, Failure> {
         let mut loader = Replaced::default();
-        let mut builder = Waf::builder().options(compile_options(self.leave_out_unbuilt)).without_logs();
+        let mut options = compile_options(self.leave_out_unbuilt);
+        options.planning = match self.plan {
+            Plan::On => Planning::On,
+            Plan::Off => Planning::Off,
+        };
+        let mut builder = Waf::builder().options(options).without_logs();
         if let Some(log) = debug_log {
             builder = builder.debug_log(log);
         }
