@@ -2,9 +2,9 @@
 
 mod common;
 
+use common::unit::{self, bytes, text};
 use secrule::Waf;
 use secrule::operator::{Findings, Operator, OperatorKind, OperatorLimits, Wanted};
-use secrule::transform::Transformation;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,14 +14,11 @@ fn operators_and_transformations_do_what_the_shared_cases_say() {
     let Some(data) = common::shared("conformance") else { return };
     let mut failed = BTreeMap::new();
     let mut ran = 0;
-    for file in common::files(&data.join("unit"), ".json") {
-        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        for case in cases {
-            ran += 1;
-            let outcome = if text(&case, "type") == "op" { operator(&case, &data) } else { transformation(&case) };
-            if let Err(reason) = outcome {
-                failed.insert(text(&case, "case").to_owned(), reason);
-            }
+    for case in unit::cases(&data.join("unit")) {
+        ran += 1;
+        let outcome = if unit::is_about_operator(&case) { operator(&case, &data) } else { transformation(&case) };
+        if let Err(reason) = outcome {
+            failed.insert(text(&case, "case").to_owned(), reason);
         }
     }
     common::settle("unit.txt", ran, &failed);
@@ -69,11 +66,7 @@ fn lookup(case: &Value) -> Result<(), String> {
 }
 
 fn transformation(case: &Value) -> Result<(), String> {
-    let name = match text(case, "name") {
-        "cmd_line" => "cmdLine",
-        name => name,
-    };
-    let transformation = Transformation::from_name(name).ok_or_else(|| format!("there is no transformation {name}"))?;
+    let transformation = unit::transformation(case).ok_or_else(|| format!("there is no transformation {}", text(case, "name")))?;
     let (input, expected) = (bytes(text(case, "input")), bytes(text(case, "output")));
     let mut output = Vec::new();
     let effect = transformation.apply(&input, &mut output, None);
@@ -81,40 +74,6 @@ fn transformation(case: &Value) -> Result<(), String> {
     if *result == expected { Ok(()) } else { Err(format!("gave {:?}, expected {:?}", lossy(result), lossy(&expected))) }
 }
 
-fn text<'a>(case: &'a Value, key: &str) -> &'a str {
-    case[key].as_str().unwrap_or_default()
-}
-
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The bytes that a case means: UTF-8, with escapes of its own, `\xHH` and `\uHHHH`.
-fn bytes(text: &str) -> Vec<u8> {
-    let mut found = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let escaped = match rest {
-            [b'\\', b'x', digits @ ..] => hex(digits, 2),
-            [b'\\', b'u', digits @ ..] => hex(digits, 4),
-            _ => None,
-        };
-        match escaped {
-            Some((byte, behind)) => {
-                found.push(byte);
-                rest = behind;
-            }
-            None => {
-                found.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    found
-}
-
-fn hex(digits: &[u8], count: usize) -> Option<(u8, &[u8])> {
-    let (digits, behind) = digits.split_at_checked(count)?;
-    let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-    Some(((u32::from_str_radix(digits, 16).ok()? & 0xff) as u8, behind))
 }

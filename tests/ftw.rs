@@ -18,27 +18,11 @@ fn every_starter_rule_passes_its_tests() {
 fn the_core_rule_set_passes_its_tests() {
     let (Some(tests), Some(rules)) = (common::shared("conformance/ftw"), common::shared("crs")) else { return };
     let configuration = std::env::temp_dir().join(format!("secrule-ftw-{}.conf", std::process::id()));
-    std::fs::write(&configuration, core_rule_set(&rules)).unwrap();
+    std::fs::write(&configuration, common::core_rule_set(&rules)).unwrap();
     let exclusions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exclusions/ftw.txt");
     let report = run(&[&"--rules", &configuration, &"--exclude", &exclusions, &tests]);
     let _ = std::fs::remove_file(&configuration);
     println!("{} passed, {} known failures, {} skipped", report["passed"], report["known_failures"], report["skipped"]);
-}
-
-/// The tests expect every paranoia level and rules that only detect.
-fn core_rule_set(rules: &Path) -> String {
-    let rules = rules.display();
-    let limits = "setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,setvar:tx.max_num_args=255,\
-                  setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535";
-    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("crs/setup.conf");
-    format!(
-        "Include {}\n\
-         SecRuleEngine DetectionOnly\n\
-         Include {rules}/crs-setup.conf.example\n\
-         SecAction \"id:11990,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=4,setvar:tx.crs_validate_utf8_encoding=1,{limits}\"\n\
-         Include {rules}/rules/*.conf\n",
-        settings.display()
-    )
 }
 
 /// Runs `secrule test` and gives its report, which must name no failure.

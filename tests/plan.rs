@@ -2,12 +2,12 @@
 
 mod common;
 
+use common::ending::Pair;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use secrule::compile::{CompileOptions, Planning};
-use secrule::{RuleMatch, Transaction, Verdict, Waf};
+use secrule::{Intervention, Transaction, Verdict, Waf};
 
 /// Pieces that values are put together from: what rules look for, halves of it, and what they must leave alone.
 const PIECES: &[&str] = &[
@@ -96,14 +96,6 @@ struct Request {
     body: String,
 }
 
-/// How a judgement ended, in every detail that a user can see.
-#[derive(Debug, PartialEq)]
-struct Ending {
-    verdict: Verdict,
-    matches: Vec<RuleMatch>,
-    scores: Vec<Option<String>>,
-}
-
 fn value() -> impl Strategy<Value = String> {
     vec(select(PIECES), 0..5).prop_map(|pieces| pieces.concat())
 }
@@ -120,13 +112,10 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
-fn judge(waf: &Waf, request: &Request) -> Ending {
-    let mut transaction = waf.transaction_with_id("same");
+fn lead(mut transaction: Transaction, request: &Request) -> (Transaction, Vec<Intervention>) {
     let verdict = stages(&mut transaction, request);
     transaction.process_logging();
-    let scores =
-        ["blocking_inbound_anomaly_score", "inbound_anomaly_score_pl1", "sql_injection_score", "xss_score", "rce_score", "0", "1", "2"];
-    Ending { verdict, matches: transaction.matches().to_vec(), scores: scores.map(|key| transaction.tx(key)).into() }
+    (transaction, verdict.intervention().cloned().into_iter().collect())
 }
 
 fn stages(transaction: &mut Transaction, request: &Request) -> Verdict {
@@ -167,12 +156,13 @@ fn stages(transaction: &mut Transaction, request: &Request) -> Verdict {
     transaction.process_response_body()
 }
 
-/// Judges random requests with two rule sets that should be one; `PROPTEST_CASES` says how many.
-fn compare(with: &Waf, without: &Waf, cases: u32) {
+/// Judges random requests with a rule set and its twin without a plan; `PROPTEST_CASES` says how many.
+fn compare(rules: &Pair, cases: u32) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(cases);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&request(), |request| {
-        prop_assert_eq!(judge(with, &request), judge(without, &request));
+        let (planned, unplanned) = rules.endings(|transaction| lead(transaction, &request));
+        prop_assert_eq!(planned, unplanned);
         Ok(())
     });
     if let Err(error) = outcome {
@@ -180,16 +170,9 @@ fn compare(with: &Waf, without: &Waf, cases: u32) {
     }
 }
 
-fn options(planning: Planning) -> CompileOptions {
-    let mut options = CompileOptions::default();
-    options.planning = planning;
-    options
-}
-
 #[test]
 fn the_starter_rules_answer_alike_with_and_without_a_plan() {
-    let waf = |planning| Waf::builder().starter_rules().options(options(planning)).build().unwrap();
-    compare(&waf(Planning::On), &waf(Planning::Off), 400);
+    compare(&Pair::load(|| Waf::builder().starter_rules()).unwrap(), 400);
 }
 
 #[test]
@@ -200,6 +183,5 @@ fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
         SecRule REQUEST_HEADERS:Content-Type \"@rx xml\" \"id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n\
         SecAction \"id:3,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=4,setvar:tx.detection_paranoia_level=4\"\n";
     let rules = format!("{settings}Include {0}/crs-setup.conf.example\nInclude {0}/rules/*.conf\n", crs.display());
-    let waf = |planning| Waf::builder().rules("rules", &rules).options(options(planning)).build().unwrap();
-    compare(&waf(Planning::On), &waf(Planning::Off), 200);
+    compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 200);
 }

@@ -84,7 +84,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     let connection = Connection { client: &client, client_port: 43210, server: "127.0.0.1", server_port: 80 };
     let mut answers = Vec::new();
     for (name, request) in read_requests(options)? {
-        let answer = Answer::new(&waf, name, &request, judge(&waf, connection, &request, &response));
+        let answer = Answer::new(&waf, name, &request, judge(waf.transaction(), connection, &request, &response));
         if format == Format::Text {
             answer.write(out, options.verbose)?;
         }

@@ -1,7 +1,7 @@
 //! One request and its response, given to the engine as a web server would give them.
 
 use secrule::graph::Phase;
-use secrule::{Intervention, Transaction, Verdict, Waf};
+use secrule::{Intervention, Transaction, Verdict};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -47,10 +47,9 @@ pub struct Judgement {
     pub elapsed: Duration,
 }
 
-/// Lets a rule set judge a request, and its response if it gets that far.
-pub fn judge(waf: &Waf, connection: Connection<'_>, request: &Request, response: &Response) -> Judgement {
+/// Lets a new transaction judge a request, and its response if it gets that far.
+pub fn judge(mut transaction: Transaction, connection: Connection<'_>, request: &Request, response: &Response) -> Judgement {
     let start = Instant::now();
-    let mut transaction = waf.transaction();
     let stop = feed(&mut transaction, connection, request, response).break_value();
     transaction.process_logging();
     Judgement { transaction, stop, elapsed: start.elapsed() }

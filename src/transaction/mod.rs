@@ -157,6 +157,12 @@ impl Transaction {
         tx.read(slot).map(|value| self.lossy(value))
     }
 
+    /// Every TX variable that is set, with its value, for hosts that show what rules noted.
+    pub fn tx_variables(&self) -> impl Iterator<Item = (String, String)> {
+        let variables = self.collections.tx.iter(&self.ground.graph.tx_names);
+        variables.map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), self.lossy(value)))
+    }
+
     /// The rules that judge it.
     pub fn graph(&self) -> &Arc<RuleGraph> {
         &self.ground.graph

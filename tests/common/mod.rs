@@ -3,6 +3,10 @@
 // Each test takes what it needs.
 #![allow(dead_code)]
 
+pub mod ending;
+pub mod regression;
+pub mod unit;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +53,22 @@ pub fn exclusions(name: &str) -> BTreeMap<String, String> {
             (case.trim().to_owned(), reason.trim().to_owned())
         })
         .collect()
+}
+
+/// The OWASP CRS as its tests expect it: every paranoia level, and rules that only detect.
+pub fn core_rule_set(rules: &Path) -> String {
+    let rules = rules.display();
+    let limits = "setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,setvar:tx.max_num_args=255,\
+                  setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535";
+    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("crs/setup.conf");
+    format!(
+        "Include {}\n\
+         SecRuleEngine DetectionOnly\n\
+         Include {rules}/crs-setup.conf.example\n\
+         SecAction \"id:11990,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=4,setvar:tx.crs_validate_utf8_encoding=1,{limits}\"\n\
+         Include {rules}/rules/*.conf\n",
+        settings.display()
+    )
 }
 
 /// Fails unless exactly the listed cases failed; `failed` holds a reason for each.

@@ -95,7 +95,7 @@ fn run_test(waf: &Waf, test: &TestCase, options: &RunOptions) -> TestVerdict {
 }
 
 fn run_stage(waf: &Waf, stage: &Stage, options: &RunOptions) -> TestVerdict {
-    let judgement = judge(waf, CONNECTION, &stage.request, &stage.response);
+    let judgement = judge(waf.transaction(), CONNECTION, &stage.request, &stage.response);
     let expected = &stage.expected;
     let logged = logged_ids(&judgement);
     if let Some(problem) = wrong_ids(expected, &logged).or_else(|| wrong_status(stage, &judgement, options)) {

@@ -1,0 +1,82 @@
+//! How a transaction ended, in every detail that a user can see, with a plan and without one.
+
+use secrule::compile::{CompileOptions, Planning};
+use secrule::record::error_log;
+use secrule::{DebugLog, Intervention, RuleMatch, Transaction, Waf, WafBuilder};
+use std::sync::{Arc, Mutex};
+
+/// How a transaction ended.
+#[derive(Debug, PartialEq)]
+pub struct Ending {
+    decisions: Vec<Intervention>,
+    matches: Vec<RuleMatch>,
+    /// What was captured included.
+    tx: Vec<(String, String)>,
+    error_log: Vec<String>,
+    debug_log: Vec<String>,
+}
+
+/// One rule set, compiled with a plan and without.
+pub struct Pair {
+    planned: Engine,
+    unplanned: Engine,
+}
+
+struct Engine {
+    waf: Waf,
+    messages: Arc<Messages>,
+}
+
+/// Debug messages in memory. A plan is followed up to level 3: from the next on every question is written down, and so is asked.
+#[derive(Debug, Default)]
+struct Messages(Mutex<Vec<String>>);
+
+impl Pair {
+    /// Loads rules twice; nothing where both loads are refused with the same words.
+    pub fn load(builder: impl Fn() -> WafBuilder) -> Option<Self> {
+        let load = |planning| {
+            let mut options = CompileOptions::default();
+            options.planning = planning;
+            let messages = Arc::new(Messages::default());
+            let built = builder().options(options).without_logs().debug_log(messages.clone()).build();
+            built.map(|waf| Engine { waf, messages }).map_err(|error| error.to_string())
+        };
+        match (load(Planning::On), load(Planning::Off)) {
+            (Ok(planned), Ok(unplanned)) => Some(Self { planned, unplanned }),
+            (planned, unplanned) => {
+                assert_eq!(planned.err(), unplanned.err());
+                None
+            }
+        }
+    }
+
+    /// Both endings of an exchange: with the plan, and without.
+    pub fn endings(&self, lead: impl Fn(Transaction) -> (Transaction, Vec<Intervention>)) -> (Ending, Ending) {
+        (self.planned.ending(&lead), self.unplanned.ending(&lead))
+    }
+}
+
+impl Engine {
+    fn ending(&self, lead: impl Fn(Transaction) -> (Transaction, Vec<Intervention>)) -> Ending {
+        let (transaction, decisions) = lead(self.waf.transaction_with_id("same"));
+        let lines = transaction.matches().iter().map(|found| error_log::line(&transaction, found));
+        let decided = decisions.iter().map(|decision| error_log::intervention(&transaction, decision));
+        Ending {
+            matches: transaction.matches().to_vec(),
+            tx: transaction.tx_variables().collect(),
+            error_log: lines.chain(decided).collect(),
+            debug_log: std::mem::take(&mut self.messages.0.lock().unwrap()),
+            decisions,
+        }
+    }
+}
+
+impl DebugLog for Messages {
+    fn level(&self) -> u8 {
+        3
+    }
+
+    fn write(&self, level: u8, _: &str, _: &[u8], message: &str) {
+        self.0.lock().unwrap().push(format!("[{level}] {message}"));
+    }
+}

@@ -1,0 +1,96 @@
+//! Whole transactions as the shared cases describe them.
+
+use secrule::{Intervention, Transaction, Verdict};
+use serde_json::Value;
+use std::path::Path;
+
+/// The cases below a folder that are not switched off.
+pub fn cases(folder: &Path) -> Vec<Value> {
+    let read = |file| serde_json::from_slice::<Vec<Value>>(&std::fs::read(file).unwrap()).unwrap();
+    let cases = super::files(folder, ".json").into_iter().flat_map(read);
+    cases.filter(|case| case["enabled"].as_i64() != Some(0)).collect()
+}
+
+/// The rules of a case.
+pub fn rules(case: &Value) -> String {
+    case["rules"].as_array().into_iter().flatten().map(|line| text(line) + "\n").collect()
+}
+
+/// An exchange as a connector leads it: it goes on after an intervention.
+pub struct Exchange {
+    pub transaction: Transaction,
+    pub status: u16,
+    pub redirect: String,
+    pub decisions: Vec<Intervention>,
+}
+
+impl Exchange {
+    /// An exchange that was not stopped yet.
+    pub fn new(transaction: Transaction) -> Self {
+        Self { transaction, status: 200, redirect: String::new(), decisions: Vec::new() }
+    }
+
+    /// Leads it as a case says.
+    pub fn run(&mut self, case: &Value) {
+        let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+        let (client, server, request, response) = (&case["client"], &case["server"], &case["request"], &case["response"]);
+        let verdict =
+            self.transaction.process_connection(&text(&client["ip"]), port(&client["port"]), &text(&server["ip"]), port(&server["port"]));
+        self.note(verdict);
+        let version = text(&request["http_version"]);
+        let verdict =
+            self.transaction.process_uri(text(&request["uri"]).as_bytes(), text(&request["method"]).as_bytes(), version.as_bytes());
+        self.note(verdict);
+        for (name, value) in headers(&request["headers"]) {
+            self.transaction.add_request_header(name.as_bytes(), value.as_bytes());
+        }
+        let verdict = self.transaction.process_request_headers();
+        self.note(verdict);
+        let verdict = self.transaction.append_request_body(&body(&request["body"]));
+        self.note(verdict);
+        let verdict = self.transaction.process_request_body();
+        self.note(verdict);
+        for (name, value) in headers(&response["headers"]) {
+            self.transaction.add_response_header(name.as_bytes(), value.as_bytes());
+        }
+        let verdict = self.transaction.process_response_headers(self.status, &text(&response["protocol"]));
+        self.note(verdict);
+        let verdict = self.transaction.append_response_body(&body(&response["body"]));
+        self.note(verdict);
+        let verdict = self.transaction.process_response_body();
+        self.note(verdict);
+        self.transaction.process_logging();
+    }
+
+    fn note(&mut self, verdict: Verdict) {
+        if let Some(intervention) = verdict.intervention() {
+            self.status = intervention.status;
+            self.redirect.push_str(intervention.redirect.as_deref().unwrap_or_default());
+            self.decisions.push(intervention.clone());
+        }
+    }
+}
+
+/// A value as text.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn headers(value: &Value) -> Vec<(String, String)> {
+    match value {
+        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        Value::Array(list) => list.iter().map(|pair| (text(&pair[0]), text(&pair[1]))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn body(value: &Value) -> Vec<u8> {
+    match value {
+        Value::Array(lines) => lines.iter().flat_map(|line| (text(line) + "\n").into_bytes()).collect(),
+        other => text(other).into_bytes(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Every shared case, judged with a plan and without one: both must end alike in every detail, whatever the case itself expects.
+//!
+//! In builds without optimisation a tenth of the cases is judged.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+/// The files that read a test of the CRS and lead its exchange, as the command has them.
+#[allow(dead_code, reason = "the command needs more of them")]
+#[path = "../src/cli"]
+mod cli {
+    pub mod exchange;
+    pub mod ftw {
+        pub mod case;
+        pub mod yaml;
+    }
+}
+
+use cli::exchange::{Connection, Judgement, judge};
+use cli::ftw::{case, yaml};
+use common::ending::{Ending, Pair};
+use common::regression::{self, Exchange};
+use common::unit::{self, text};
+use secrule::{Transaction, Waf};
+use serde_json::Value;
+use std::path::Path;
+
+/// Counts cases, and gathers those that end differently.
+#[derive(Default)]
+struct Comparison {
+    compared: usize,
+    refused: usize,
+    /// Rules that write down how long they took end differently each time.
+    left_out: usize,
+    different: Vec<String>,
+}
+
+impl Comparison {
+    fn add(&mut self, case: &str, (planned, unplanned): (Ending, Ending)) {
+        self.compared += 1;
+        if planned != unplanned {
+            self.different.push(format!("{case}\n  with a plan: {planned:?}\n  without one: {unplanned:?}"));
+        }
+    }
+
+    fn settle(self, what: &str) {
+        let Self { compared, refused, left_out, different } = self;
+        let same = compared - different.len();
+        println!("{what}: {same} cases end alike, {refused} are refused at load with and without a plan, {left_out} are left out");
+        assert!(compared > 0);
+        assert!(different.is_empty(), "{} cases of {what} end differently:\n{}", different.len(), different.join("\n"));
+    }
+}
+
+/// What is judged of a list of cases.
+fn sample<T>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let step = if cfg!(debug_assertions) { 10 } else { 1 };
+    if step > 1 {
+        println!("a build without optimisation: every {step}th case is judged");
+    }
+    cases.into_iter().step_by(step)
+}
+
+#[test]
+fn whole_transactions_end_alike() {
+    let Some(data) = common::shared("conformance") else { return };
+    // Rules name their files from this folder.
+    std::env::set_current_dir(&data).unwrap();
+    let mut comparison = Comparison::default();
+    for case in sample(regression::cases(&data.join("regression"))) {
+        let rules = regression::rules(&case);
+        if rules.contains("%{DURATION}") {
+            comparison.left_out += 1;
+            continue;
+        }
+        let Some(pair) = Pair::load(|| Waf::builder().rules("rules", &rules)) else {
+            comparison.refused += 1;
+            continue;
+        };
+        let lead = |transaction| {
+            let mut exchange = Exchange::new(transaction);
+            exchange.run(&case);
+            (exchange.transaction, exchange.decisions)
+        };
+        comparison.add(&regression::text(&case["case"]), pair.endings(lead));
+    }
+    comparison.settle("whole transactions");
+}
+
+#[test]
+fn operators_and_transformations_end_alike() {
+    let Some(data) = common::shared("conformance") else { return };
+    let mut comparison = Comparison::default();
+    for case in sample(unit::cases(&data.join("unit"))) {
+        let rules = if unit::is_about_operator(&case) { rules_with_operator(&case, &data) } else { rules_with_transformation(&case) };
+        let Some(pair) = Pair::load(|| Waf::builder().rules("rules", &rules)) else {
+            comparison.refused += 1;
+            continue;
+        };
+        let input: String = unit::bytes(text(&case, "input")).iter().map(|byte| format!("%{byte:02x}")).collect();
+        comparison.add(text(&case, "case"), pair.endings(|transaction| (send(transaction, &input), Vec::new())));
+    }
+    comparison.settle("operators and transformations");
+}
+
+/// Rules that ask what a case asks in several ways: turned around, of more values, after transformations.
+fn rules_with_operator(case: &Value, data: &Path) -> String {
+    let name = text(case, "name");
+    let argument = match name {
+        "pmFromFile" | "ipMatchFromFile" => data.join(text(case, "param")).display().to_string(),
+        _ => text(case, "param").replace('"', "\\\""),
+    };
+    format!(
+        "SecRuleEngine On\n\
+         SecRule ARGS:a \"@{name} {argument}\" \"id:1,phase:2,pass,log,capture,t:none,setvar:tx.found=%{{MATCHED_VAR}}\"\n\
+         SecRule ARGS:a \"!@{name} {argument}\" \"id:2,phase:2,pass,log,t:none\"\n\
+         SecRule ARGS|REQUEST_METHOD \"@{name} {argument}\" \"id:3,phase:2,pass,log,capture,t:none,t:urlDecodeUni,t:lowercase,multiMatch\"\n\
+         SecRule ARGS_NAMES|ARGS \"@{name} {argument}\" \"id:4,phase:2,pass,log,t:none,chain\"\n\
+         SecRule ARGS:a \"@{name} {argument}\" \"t:none,t:trim,capture\"\n"
+    )
+}
+
+/// Rules that look for what a case says comes out.
+fn rules_with_transformation(case: &Value) -> String {
+    let name = unit::transformation(case).map_or_else(|| text(case, "name").to_owned(), |known| known.name().to_owned());
+    let output: String = unit::bytes(text(case, "output")).iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    format!(
+        "SecRuleEngine On\n\
+         SecRule ARGS:a \"@rx ^({output})$\" \"id:1,phase:2,pass,log,capture,t:none,t:{name}\"\n\
+         SecRule ARGS:a \"!@rx {output}\" \"id:2,phase:2,pass,log,t:none,t:{name}\"\n\
+         SecRule ARGS|REQUEST_METHOD \"@rx {output}\" \"id:3,phase:2,pass,log,capture,t:none,t:{name},t:lowercase,multiMatch\"\n\
+         SecRule ARGS \"@rx (?i){output}\" \"id:4,phase:2,pass,log,t:none,t:lowercase,t:{name}\"\n"
+    )
+}
+
+/// Sends an argument, percent-encoded byte by byte.
+fn send(mut transaction: Transaction, input: &str) -> Transaction {
+    let _ = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
+    let _ = transaction.process_uri(format!("/?a={input}").as_bytes(), b"GET", b"1.1");
+    transaction.add_request_header(b"Host", b"shop.example");
+    let _ = transaction.process_request_headers();
+    let _ = transaction.process_request_body();
+    transaction.process_logging();
+    transaction
+}
+
+#[test]
+fn the_tests_of_the_core_rule_set_end_alike() {
+    let (Some(tests), Some(crs)) = (common::shared("conformance/ftw"), common::shared("crs")) else { return };
+    let rules = common::core_rule_set(&crs);
+    let pair = Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap();
+    let connection = Connection { client: "127.0.0.1", client_port: 43210, server: "127.0.0.1", server_port: 80 };
+    let mut comparison = Comparison::default();
+    for file in sample(common::files(&tests, ".yaml")) {
+        let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let documents = yaml::parse(&std::fs::read(&file).unwrap()).unwrap();
+        for test in documents.iter().flat_map(|document| case::tests(document, &stem)) {
+            for stage in test.stages.iter().flatten() {
+                let lead = |transaction| {
+                    let Judgement { transaction, stop, .. } = judge(transaction, connection, &stage.request, &stage.response);
+                    (transaction, stop.map(|(_, decision)| decision).into_iter().collect())
+                };
+                comparison.add(&test.title, pair.endings(lead));
+            }
+        }
+    }
+    comparison.settle("the tests of the core rule set");
+}
