@@ -37,6 +37,7 @@ pub mod diagnostic;
 mod ffi;
 pub mod graph;
 mod http;
+pub mod metrics;
 pub mod operator;
 pub mod pattern;
 pub mod record;

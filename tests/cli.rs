@@ -134,7 +134,7 @@ fn without_a_plan_the_answer_is_the_same() {
     assert_eq!(answer(&["--plan=on"]), (ending, request.clone()));
     assert_eq!(answer(&["--plan=off"]), (ending, request));
     assert_eq!(code(&eval(&["--plan=maybe"], "/")), Some(2));
-    for verb in ["eval", "test"] {
+    for verb in ["eval", "profile", "test"] {
         assert!(stdout(&secrule(&[verb, "--help"], "")).contains("--plan <WHETHER>"), "{verb}");
     }
 }
@@ -263,6 +263,63 @@ fn tests_pass_fail_and_are_known_to_fail() {
     assert_eq!(code(&secrule(&["test", "/nowhere"], "")), Some(2));
 }
 
+/// Rules whose gates are closed, wrong and right for the request, in this order, and one that has none.
+const GATED: &str = "SecRuleEngine On\n\
+    SecRule ARGS \"@rx needle\" \"id:1,phase:2,pass,nolog,t:none,t:lowercase\"\n\
+    SecRule ARGS \"@rx ^hay\" \"id:2,phase:2,pass,nolog,t:none,t:lowercase\"\n\
+    SecRule ARGS \"@rx hay\" \"id:3,phase:2,pass,nolog,t:none,t:lowercase,chain\"\n\
+    SecRule ARGS:b \"@rx .\" \"t:none\"\n\
+    SecRule ARGS \"@rx ^[^c]?$\" \"id:4,phase:2,pass,nolog,t:none\"\n\
+    SecAction \"id:5,phase:2,pass,nolog\"\n";
+
+fn profile(arguments: &[&str]) -> Output {
+    let rules = TemporaryFile::new(&format!("gated{}.conf", arguments.len()), GATED);
+    secrule(&[&["profile", "--rules", rules.path(), "--repeat", "3"], arguments].concat(), &format!("GET /?a=5+HAY&b=c {HEAD}"))
+}
+
+#[test]
+fn a_profile_says_what_gates_let_through_in_vain() {
+    let output = profile(&["--format", "json"]);
+    assert_eq!((code(&output), stderr(&output).as_str()), (Some(0), ""));
+    let report = json(&output);
+    let rule = |id: u64| report["rules"].as_array().unwrap().iter().find(|rule| rule["id"] == id).unwrap().clone();
+    let gate = |id: u64| {
+        let rule = rule(id);
+        let number = |key: &str| rule[key].as_u64().unwrap();
+        (rule["gate"].as_str().unwrap().to_owned(), number("closed"), number("maybe"), number("wrong"))
+    };
+    assert_eq!(gate(1), ("yes".to_owned(), 1, 0, 0));
+    assert_eq!(gate(2), ("yes".to_owned(), 0, 1, 1));
+    assert_eq!(gate(3), ("yes".to_owned(), 0, 1, 0));
+    assert_eq!(gate(4), ("no".to_owned(), 0, 1, 1));
+    assert_eq!(gate(5), ("-".to_owned(), 0, 0, 0));
+    assert_eq!((&rule(4)["values"], &rule(2)["line"]), (&2.into(), &3.into()));
+    assert!(report["parts"].as_array().unwrap().iter().all(|part| part["share"].as_f64() > Some(0.0)), "{report}");
+    let asked = rule(3)["operator_microseconds"].as_f64().unwrap();
+    assert!(asked > 0.0 && asked <= rule(3)["microseconds"].as_f64().unwrap());
+    assert_eq!((&report["targets"][0]["name"], &report["transformations"][0]["name"]), (&"ARGS".into(), &"t:lowercase".into()));
+    assert_eq!((&report["requests"], &report["rounds"]), (&1.into(), &3.into()));
+}
+
+#[test]
+fn a_profile_without_a_plan_asks_every_rule() {
+    let report = json(&profile(&["--format", "json", "--plan", "off"]));
+    let asked = report["rules"].as_array().unwrap().iter().filter(|rule| rule["maybe"] == 1).count();
+    assert_eq!(asked, 4);
+}
+
+#[test]
+fn a_profile_is_a_table_for_people() {
+    let output = profile(&["--top", "2"]);
+    let text = stdout(&output);
+    assert!(text.starts_with("1 request, 3 rounds: "), "{text}");
+    assert!(text.contains("  and 3 more: --top\n") && text.contains("gated2.conf:"), "{text}");
+    let shares: Vec<f64> =
+        text.lines().filter(|line| line.contains("gated2")).map(|line| line.split('%').next().unwrap().trim().parse().unwrap()).collect();
+    assert!(shares.len() == 2 && shares[0] >= shares[1], "{text}");
+    assert_eq!(code(&profile(&["--repeat", "0", "-"])), Some(2));
+}
+
 #[test]
 fn a_closed_pipe_is_no_error() {
     let rules = TemporaryFile::new("long.conf", &"SecTmpDir /tmp/\n".repeat(5000));
@@ -275,7 +332,7 @@ fn a_closed_pipe_is_no_error() {
 
 #[test]
 fn every_verb_teaches_by_example_and_names_its_exit_codes() {
-    for verb in ["check", "eval", "test"] {
+    for verb in ["check", "eval", "profile", "test"] {
         let output = secrule(&[verb, "--help"], "");
         assert_eq!(code(&output), Some(0));
         let text = stdout(&output);

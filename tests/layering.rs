@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 6] = [
     &["transform", "pattern", "operator", "http", "body"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
-    &["store", "resolver", "collection", "lua", "transaction", "record", "metrics"],
+    &["store", "resolver", "collection", "lua", "metrics", "transaction", "record"],
     &["starter", "waf", "ffi", "proxy", "cli"],
 ];
 

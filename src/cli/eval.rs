@@ -1,16 +1,15 @@
 //! `secrule eval`: what would happen to this request, and why?
 
-use super::exchange::{Connection, Judgement, Request, Response, judge};
+use super::exchange::{Judgement, Request};
+use super::requests::RequestOptions;
 use super::rules::RuleOptions;
-use super::{Failure, Format, Outcome, message, note, write_json};
+use super::{Failure, Format, Outcome, note, write_json};
 use clap::Args;
 use secrule::graph::{Location, Phase};
 use secrule::{DebugLog, RuleMatch, Transaction, Waf};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Read, Write};
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// The scores of the OWASP CRS 4 and of the starter rules, then those of the OWASP CRS 3.
@@ -50,21 +49,8 @@ pub struct Options {
     #[command(flatten)]
     rules: RuleOptions,
 
-    /// Files that hold a raw request each; `-` is standard input
-    #[arg(value_name = "REQUEST")]
-    requests: Vec<PathBuf>,
-
-    /// Reads several requests from one file, parted by lines that are exactly this
-    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
-    separator: Option<String>,
-
-    /// A file with the raw response to judge; otherwise a small HTML page with status 200
-    #[arg(long, value_name = "FILE")]
-    response: Option<PathBuf>,
-
-    /// The address that the request comes from
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    client_ip: IpAddr,
+    #[command(flatten)]
+    requests: RequestOptions,
 
     /// Shows tags, what matched what, and where rules stand
     #[arg(short, long)]
@@ -79,12 +65,10 @@ pub struct Options {
 pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
     let log = options.debug_log.map(|level| Arc::new(StandardError { level }) as Arc<dyn DebugLog>);
     let waf = options.rules.load(log)?;
-    let response = options.response.as_deref().map_or_else(|| Ok(default_response()), read_response)?;
-    let client = options.client_ip.to_string();
-    let connection = Connection { client: &client, client_port: 43210, server: "127.0.0.1", server_port: 80 };
+    let exchanges = options.requests.read()?;
     let mut answers = Vec::new();
-    for (name, request) in read_requests(options)? {
-        let answer = Answer::new(&waf, name, &request, judge(waf.transaction(), connection, &request, &response));
+    for (name, request) in &exchanges.requests {
+        let answer = Answer::new(&waf, name.clone(), request, exchanges.judge(waf.transaction(), request));
         if format == Format::Text {
             answer.write(out, options.verbose)?;
         }
@@ -97,43 +81,6 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
         writeln!(out, "{denied} of {} requests denied", answers.len())?;
     }
     Ok(if denied > 0 { Outcome::Finding } else { Outcome::Fine })
-}
-
-fn read_requests(options: &Options) -> Result<Vec<(String, Request)>, Failure> {
-    let standard_input = [PathBuf::from("-")];
-    let paths = if options.requests.is_empty() { standard_input.as_slice() } else { &options.requests };
-    let mut requests = Vec::new();
-    for path in paths {
-        let (name, bytes) = if path.as_os_str() == "-" {
-            if io::stdin().is_terminal() {
-                note("secrule: type a request; Ctrl-D ends it");
-            }
-            let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes).map_err(|error| Failure::Reason(format!("standard input: {error}")))?;
-            ("standard input".to_owned(), bytes)
-        } else {
-            (path.display().to_string(), std::fs::read(path).map_err(|error| Failure::unreadable(path, error))?)
-        };
-        let parts = options.separator.as_deref().map_or_else(|| vec![bytes.as_slice()], |separator| message::parts(&bytes, separator));
-        for (number, part) in parts.iter().enumerate() {
-            let name = if options.separator.is_some() { format!("{name}#{}", number + 1) } else { name.clone() };
-            let request = message::request(part).map_err(|problem| Failure::Reason(format!("{name}: {problem}")))?;
-            requests.push((name, request));
-        }
-    }
-    Ok(requests)
-}
-
-fn read_response(path: &Path) -> Result<Response, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, error))?;
-    message::response(&bytes).map_err(|problem| Failure::unreadable(path, problem))
-}
-
-fn default_response() -> Response {
-    let body = b"<!DOCTYPE html><title>ok</title>\n".to_vec();
-    let headers = [("Content-Type", "text/html".to_owned()), ("Content-Length", body.len().to_string())];
-    let headers = headers.map(|(name, value)| (name.into(), value.into())).to_vec();
-    Response { status: 200, protocol: "HTTP/1.1".to_owned(), headers, body }
 }
 
 /// What is said about a request.

@@ -7,11 +7,14 @@ mod eval;
 mod exchange;
 mod ftw;
 mod message;
+mod profile;
+mod requests;
 mod rules;
 mod subset;
 mod test;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -39,6 +42,7 @@ Exit codes:
 enum Verb {
     Check(check::Options),
     Eval(eval::Options),
+    Profile(profile::Options),
     Test(test::Options),
 }
 
@@ -74,6 +78,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.verb {
         Verb::Check(options) => check::run(&options, arguments.format, &mut out),
         Verb::Eval(options) => eval::run(&options, arguments.format, &mut out),
+        Verb::Profile(options) => profile::run(&options, arguments.format, &mut out),
         Verb::Test(options) => test::run(&options, arguments.format, &mut out),
     };
     match result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
@@ -92,6 +97,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn write_json(out: &mut dyn Write, document: &impl serde::Serialize) -> Result<(), Failure> {
     serde_json::to_writer_pretty(&mut *out, document).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
+}
+
+/// How far a verb is, shown on a terminal only. `unit` is what is counted.
+fn progress_bar(length: u64, unit: &str, format: Format) -> ProgressBar {
+    if format == Format::Json {
+        return ProgressBar::hidden();
+    }
+    let template = format!("{{bar:40}} {{pos}}/{{len}} {unit}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style)
 }
 
 /// Says something on standard error, where it does not disturb the results. A closed standard error is no reason to stop.

@@ -2,9 +2,8 @@
 
 use super::ftw::{self, Finished, RunOptions, TestVerdict};
 use super::rules::RuleOptions;
-use super::{Failure, Format, Outcome, write_json};
+use super::{Failure, Format, Outcome, progress_bar, write_json};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use secrule::diagnostic::counted;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -81,7 +80,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     let jobs = options.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let run_options = RunOptions { only: options.only.clone(), jobs, check_status: options.check_status };
     let start = Instant::now();
-    let bar = progress_bar(files.len(), format);
+    let bar = progress_bar(files.len() as u64, "files", format);
     let finished = ftw::run(&waf, &files, &run_options, &|| bar.inc(1)).map_err(Failure::Reason)?;
     bar.finish_and_clear();
     if finished.is_empty() {
@@ -93,15 +92,6 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
         Format::Json => write_json(out, &summary.document())?,
     }
     Ok(if summary.count(Kind::Failed) > 0 { Outcome::Finding } else { Outcome::Fine })
-}
-
-/// Shown on a terminal only.
-fn progress_bar(files: usize, format: Format) -> ProgressBar {
-    if format == Format::Json {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(files as u64).with_style(style)
 }
 
 /// The test files below a path, each folder in the order of its names.

@@ -13,6 +13,7 @@ use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorL
 use crate::pattern::ValueKind;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The most characters of a value in the debug log.
 const LONGEST_SHOWN: usize = 80;
@@ -259,11 +260,15 @@ impl Transaction {
         let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
         let renewed = self.renewed(graph, asked);
         let respondent = renewed.as_ref().map_or(*respondent, Respondent::Value);
+        let start = self.profile.as_ref().map(|_| Instant::now());
         let found = match respondent {
             Respondent::Value(_) if step.hopeless => false,
             Respondent::Value(operator) => operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings),
             Respondent::Lookup(lookup, text) => self.look_up(graph, lookup, text, step.value, &mut findings),
         };
+        if let (Some(profile), Some(start)) = (&mut self.profile, start) {
+            profile.answer(selected.label.variable(), rule.starter.is_none(), found != question.negated, start.elapsed());
+        }
         if findings.limit_exceeded {
             self.limit_exceeded(rule, question);
         }

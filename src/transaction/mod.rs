@@ -1,5 +1,5 @@
 //! The phase machine: takes one request and its response piece by piece, evaluates the rules of each phase, gives verdicts and what matched;
-//! imports `collection`, `store`, `graph` and the pure rooms.
+//! imports `metrics`, `collection`, `store`, `graph` and the pure rooms.
 
 mod assignment;
 mod audit;
@@ -14,6 +14,7 @@ mod facts;
 mod gates;
 mod lookup;
 mod matches;
+mod measured;
 mod memory;
 mod phases;
 mod planned;
@@ -34,6 +35,7 @@ pub use verdict::{Intervention, Verdict};
 
 use crate::collection::{Clock, Collections, NO_SEVERITY, Selected, Text};
 use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph};
+use crate::metrics::Profile;
 use crate::operator::Findings;
 use crate::resolver::Resolver;
 use crate::store::Store;
@@ -82,6 +84,7 @@ pub struct Transaction {
     connector: Text,
     uploads: uploads::Uploads,
     scratch: Scratch,
+    profile: Option<Box<Profile>>,
 }
 
 /// Where evaluation stands.
@@ -135,6 +138,7 @@ impl Transaction {
             connector: Text::EMPTY,
             uploads: uploads::Uploads::default(),
             scratch,
+            profile: None,
         };
         transaction.debug(4, || "Initializing transaction".to_owned());
         transaction

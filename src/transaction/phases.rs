@@ -39,7 +39,7 @@ impl Transaction {
             if self.is_passed_over(&graph, rule) {
                 continue;
             }
-            self.evaluate_chain(&graph, *index, rule);
+            self.measure_chain(&graph, *index, rule);
             if self.is_decided() {
                 self.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
                 break;

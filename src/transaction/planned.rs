@@ -91,7 +91,7 @@ impl Transaction {
             place = next;
             if let Some(crowd) = planned.crowd.filter(|crowd| !self.gates.is_seen(*crowd)) {
                 // The gate of this step may be closed then.
-                self.look_at_crowd(plan, graph, phase, crowd);
+                self.measure_crowd(plan, graph, phase, crowd);
             } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {
                 place += 1;
                 self.pass_over(graph, steps.get(next..place));
@@ -104,6 +104,9 @@ impl Transaction {
     /// Counts rules as asked without a match, but for those that were removed.
     #[inline]
     fn pass_over(&mut self, graph: &RuleGraph, steps: Option<&[Step]>) {
+        if let Some(profile) = &mut self.profile {
+            profile.rule_out(steps.unwrap_or_default());
+        }
         if !self.collections.matched.is_empty() {
             self.forget_matched(graph, steps);
         }

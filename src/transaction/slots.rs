@@ -2,8 +2,10 @@
 
 use crate::collection::{Arena, Text};
 use crate::graph::{ChainId, RuleGraph};
+use crate::metrics::TransformationCosts;
 use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
 use rustc_hash::FxHashMap;
+use std::time::Instant;
 
 /// The number of a value within its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,8 @@ pub struct Slots {
     /// Where transformations write, so that a value is stored once it is known to have changed.
     output: Vec<u8>,
     missing: Vec<ChainId>,
+    /// What transformations cost, while a profile is taken.
+    pub(super) costs: Option<Box<TransformationCosts>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,7 @@ impl Slots {
         if self.values.len() > MOST_KEPT || self.output.capacity() > MOST_OUTPUT {
             *self = Self::default();
         }
+        self.costs = None;
         self.numbers.clear();
         self.values.clear();
         self.computed.clear();
@@ -117,7 +122,11 @@ impl Slots {
         if known.is_some_and(|known| !known.may_change_last(self.bytes(before.id))) {
             return Slot { counted: false, ..before };
         }
+        let start = self.costs.as_ref().map(|_| Instant::now());
         let effect = step.transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
+        if let (Some(costs), Some(start)) = (&mut self.costs, start) {
+            costs.add(step.transformation, start.elapsed());
+        }
         if !effect.rewritten {
             return Slot { counted: effect.counted, ..before };
         }

@@ -1,0 +1,266 @@
+//! `secrule profile`: where does the time go?
+
+use super::exchange::Request;
+use super::requests::{Exchanges, RequestOptions};
+use super::rules::RuleOptions;
+use super::{Failure, Format, Outcome, progress_bar, write_json};
+use clap::Args;
+use secrule::Waf;
+use secrule::diagnostic::counted;
+use secrule::graph::Test;
+use secrule::metrics::{Cost, Profile};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+/// Judges raw HTTP requests again and again, and says which rules, targets and transformations the time goes to
+///
+/// Before it asks a rule, the engine looks at what any match must hold: the rule's gate. It says "closed", and the rule costs nothing more,
+/// or "maybe", and the operator is asked. A rule whose gate is often wrong, or that has none, and that takes much time is worth a look: a
+/// pattern with a word that every match must hold has a better gate than one made of classes and alternatives.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  secrule profile --crs /usr/share/modsecurity-crs requests/*.http
+                                            what the OWASP CRS spends on these requests
+  secrule profile -r main.conf --top 5 login.http
+                                            only the five most expensive of each table
+  secrule profile -r main.conf --repeat 1000 login.http
+                                            short times are surer when they are measured often
+  secrule profile -r main.conf --plan=off login.http
+                                            without gates: what every rule costs when it is asked
+  secrule profile --format json login.http | jq '.rules[] | select(.wrong > 0) | .id'
+                                            rules that were asked in vain
+
+What the columns of the rules say, for all requests, each judged once; times are the shortest of all rounds:
+  share     of all the time, reading requests and writing logs included
+  us        microseconds, with the rules chained to it; the first to need a transformed value pays for it
+  values    how many values the operator was asked about
+  closed    how often the rule was ruled out: its gate was closed, or there was no value
+  maybe     how often the operator was asked
+  wrong     how often it was asked and nothing matched
+  gate      yes: its gate knows what a match must hold; tx: it compares a number; no: it is asked whenever
+            there is a value, as are rules that look for what is not there
+
+Reading the clock takes time itself: the first line says how long a request takes with and without measuring.
+
+Exit codes:
+  0  the requests were measured, whatever became of them
+  2  a file cannot be read or is no request, or the rules do not load")]
+pub struct Options {
+    #[command(flatten)]
+    rules: RuleOptions,
+
+    #[command(flatten)]
+    requests: RequestOptions,
+
+    /// How often each request is judged
+    #[arg(long, value_name = "N", default_value = "100")]
+    repeat: NonZeroU32,
+
+    /// How many rows each table shows at most; JSON holds all
+    #[arg(long, value_name = "N", default_value = "20")]
+    top: NonZeroUsize,
+}
+
+/// Measures requests.
+pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
+    let waf = options.rules.load(None)?;
+    let exchanges = options.requests.read()?;
+    let measured = Measured::new(&waf, &exchanges, options.repeat, format);
+    let report = Report::new(&waf, &measured);
+    match format {
+        Format::Text => report.write(out, options.top.get())?,
+        Format::Json => write_json(out, &report)?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// What was measured: of each request the shortest times of all rounds, so that what else the processor did does not count.
+struct Measured {
+    requests: usize,
+    rounds: u32,
+    profile: Profile,
+    /// The time of all requests while it was measured where it goes.
+    measuring: Duration,
+    /// Their time without that.
+    plain: Duration,
+}
+
+impl Measured {
+    fn new(waf: &Waf, exchanges: &Exchanges, repeat: NonZeroU32, format: Format) -> Self {
+        let (requests, rounds) = (&exchanges.requests, repeat.get());
+        let mut sum =
+            Self { requests: requests.len(), rounds, profile: Profile::default(), measuring: Duration::ZERO, plain: Duration::ZERO };
+        let bar = progress_bar(requests.len() as u64 * u64::from(rounds), "judged", format);
+        for (_, request) in requests {
+            // What is built when it is first needed does not count.
+            let mut plain = exchanges.judge(waf.transaction(), request).elapsed;
+            let (mut measuring, mut profile) = measure(waf, exchanges, request);
+            for _ in 0..rounds {
+                plain = plain.min(exchanges.judge(waf.transaction(), request).elapsed);
+                let (elapsed, again) = measure(waf, exchanges, request);
+                measuring = measuring.min(elapsed);
+                profile.keep_fastest(&again);
+                bar.inc(1);
+            }
+            sum.plain += plain;
+            sum.measuring += measuring;
+            sum.profile.merge(&profile);
+        }
+        bar.finish_and_clear();
+        sum
+    }
+
+    fn share(&self, time: Duration) -> f64 {
+        if self.measuring.is_zero() { 0.0 } else { time.as_secs_f64() / self.measuring.as_secs_f64() }
+    }
+
+    fn row(&self, name: impl Into<String>, cost: Cost) -> Row {
+        Row { name: name.into(), share: self.share(cost.time), microseconds: micros(cost.time), count: cost.count }
+    }
+}
+
+fn measure(waf: &Waf, exchanges: &Exchanges, request: &Request) -> (Duration, Profile) {
+    let mut transaction = waf.transaction();
+    transaction.start_profile();
+    let mut judgement = exchanges.judge(transaction, request);
+    (judgement.elapsed, judgement.transaction.take_profile().unwrap_or_default())
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// What is said, of one round.
+#[derive(Debug, Serialize)]
+struct Report {
+    requests: usize,
+    rounds: u32,
+    /// Of all requests, each judged once and not measured further.
+    microseconds: f64,
+    measured_microseconds: f64,
+    parts: Vec<Row>,
+    rules: Vec<RuleRow>,
+    targets: Vec<Row>,
+    transformations: Vec<Row>,
+}
+
+/// What one thing cost.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    share: f64,
+    microseconds: f64,
+    count: u64,
+}
+
+/// What a rule cost.
+#[derive(Debug, Serialize)]
+struct RuleRow {
+    id: u64,
+    file: String,
+    line: usize,
+    share: f64,
+    microseconds: f64,
+    operator_microseconds: f64,
+    values: u64,
+    closed: u64,
+    maybe: u64,
+    wrong: u64,
+    gate: &'static str,
+}
+
+impl Report {
+    fn new(waf: &Waf, measured: &Measured) -> Self {
+        let profile = &measured.profile;
+        let mut rules: Vec<RuleRow> = profile
+            .rules()
+            .filter_map(|(index, cost)| {
+                let rule = waf.graph().rule(index)?;
+                Some(RuleRow {
+                    id: rule.id,
+                    file: rule.location.file.to_string(),
+                    line: rule.location.line,
+                    share: measured.share(cost.evaluations.time),
+                    microseconds: micros(cost.evaluations.time),
+                    operator_microseconds: micros(cost.questions.time),
+                    values: cost.questions.count,
+                    closed: cost.closed,
+                    maybe: cost.asked,
+                    wrong: cost.wrong,
+                    gate: match (&rule.test, rule.plan.gate, rule.plan.comparison) {
+                        (Test::Unconditional, ..) => "-",
+                        (Test::Operator { negated: false, .. }, Some(_), _) => "yes",
+                        (_, _, Some(_)) => "tx",
+                        (_, _, None) => "no",
+                    },
+                })
+            })
+            .collect();
+        rules.sort_by(|one, other| other.microseconds.total_cmp(&one.microseconds));
+        let evaluations = profile.rules().fold(Cost::default(), |mut sum, (_, cost)| {
+            sum.merge(cost.evaluations);
+            sum
+        });
+        let rest = measured.measuring.saturating_sub(evaluations.time + profile.gates().time);
+        let rest = Cost { count: measured.requests as u64, time: rest };
+        Self {
+            requests: measured.requests,
+            rounds: measured.rounds,
+            microseconds: micros(measured.plain),
+            measured_microseconds: micros(measured.measuring),
+            parts: vec![
+                measured.row("evaluating rules", evaluations),
+                measured.row("looking at values for the gates", profile.gates()),
+                measured.row("all else: reading requests, writing logs", rest),
+            ],
+            rules,
+            targets: sorted(profile.variables().map(|(variable, cost)| measured.row(variable.name(), cost))),
+            transformations: sorted(
+                profile.transformations().map(|(transformation, cost)| measured.row(format!("t:{}", transformation.name()), cost)),
+            ),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write, top: usize) -> io::Result<()> {
+        let each = |microseconds: f64| microseconds / self.requests as f64;
+        let requests = counted(self.requests, "request");
+        let (plain, measuring) = (each(self.microseconds), each(self.measured_microseconds));
+        writeln!(out, "{requests}, {} rounds: {plain:.1} us a request, {measuring:.1} us while measuring\n", self.rounds)?;
+        write_rows(out, "times", "what", &self.parts, usize::MAX)?;
+        writeln!(out, "\n  share         us  values  closed   maybe   wrong  gate     rule")?;
+        for rule in self.rules.iter().take(top) {
+            let RuleRow { id, file, line, microseconds, values, closed, maybe, wrong, gate, .. } = rule;
+            let share = rule.share * 100.0;
+            writeln!(
+                out,
+                "{share:>6.1}% {microseconds:>10.2} {values:>7} {closed:>7} {maybe:>7} {wrong:>7}  {gate:<4} {id:>8} {file}:{line}"
+            )?;
+        }
+        write_more(out, self.rules.len(), top)?;
+        writeln!(out)?;
+        write_rows(out, "values", "target", &self.targets, top)?;
+        writeln!(out)?;
+        write_rows(out, "values", "transformation", &self.transformations, top)
+    }
+}
+
+fn sorted(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut rows: Vec<Row> = rows.collect();
+    rows.sort_by(|one, other| other.microseconds.total_cmp(&one.microseconds));
+    rows
+}
+
+fn write_rows(out: &mut dyn Write, counted: &str, named: &str, rows: &[Row], top: usize) -> io::Result<()> {
+    writeln!(out, "  share         us {counted:>7}  {named}")?;
+    for Row { name, share, microseconds, count } in rows.iter().take(top) {
+        writeln!(out, "{:>6.1}% {microseconds:>10.2} {count:>7}  {name}", share * 100.0)?;
+    }
+    write_more(out, rows.len(), top)
+}
+
+fn write_more(out: &mut dyn Write, rows: usize, top: usize) -> io::Result<()> {
+    if rows > top { writeln!(out, "  and {} more: --top", rows - top) } else { Ok(()) }
+}
