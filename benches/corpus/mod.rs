@@ -1,5 +1,8 @@
 //! The request corpus: what the benchmarks send, and how each case must end.
 
+// Each benchmark takes what it needs.
+#![allow(dead_code)]
+
 use secrule::Waf;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +31,13 @@ struct Response {
     status: u16,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     body: Vec<u8>,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        let headers = vec![(b"Content-Type".to_vec(), b"text/html".to_vec())];
+        Self { status: 200, headers, body: b"<html><body>ok</body></html>".to_vec() }
+    }
 }
 
 /// How the CRS ends the cases of the corpus that it stops; ModSecurity ends them the same way.
@@ -93,7 +103,49 @@ pub fn cases(folder: &Path) -> Vec<Case> {
     paths.iter().map(|path| Case::read(path)).collect()
 }
 
+/// The headers of a browser's request.
+const HEADERS: [(&str, &str); 4] = [
+    ("Host", "shop.example"),
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+    ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("Accept-Language", "en-GB,en;q=0.7"),
+];
+
 impl Case {
+    /// A request without a body, which the CRS lets pass.
+    pub fn get(target: &str) -> Self {
+        let headers = HEADERS.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        Self {
+            name: target.to_owned(),
+            method: b"GET".to_vec(),
+            target: target.as_bytes().to_vec(),
+            version: b"1.1".to_vec(),
+            headers,
+            body: Vec::new(),
+            response: Response::default(),
+            expected: None,
+        }
+    }
+
+    /// A request with a body.
+    pub fn post(content_type: &str, body: Vec<u8>) -> Self {
+        let length = body.len().to_string();
+        let case = Self::get("/submit").with_header("Content-Type", content_type).with_header("Content-Length", &length);
+        Self { method: b"POST".to_vec(), body, ..case }
+    }
+
+    /// The same request with another header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        self
+    }
+
+    /// The same request with another answer.
+    pub fn answered(self, content_type: &str, body: Vec<u8>) -> Self {
+        let headers = vec![(b"Content-Type".to_vec(), content_type.as_bytes().to_vec())];
+        Self { response: Response { status: 200, headers, body }, ..self }
+    }
+
     fn read(path: &Path) -> Self {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let (line, headers, body) = message(&std::fs::read(path).unwrap());
@@ -104,10 +156,7 @@ impl Case {
                 let status = String::from_utf8_lossy(&line)[9..12].parse().unwrap();
                 Response { status, headers, body }
             }
-            Err(_) => {
-                let headers = vec![(b"Content-Type".to_vec(), b"text/html".to_vec())];
-                Response { status: 200, headers, body: b"<html><body>ok</body></html>".to_vec() }
-            }
+            Err(_) => Response::default(),
         };
         let expected = STOPPED.iter().find(|(stopped, _)| *stopped == name).map(|(_, status)| *status);
         let version = words[2].strip_prefix(b"HTTP/").unwrap().to_vec();
