@@ -1,0 +1,69 @@
+"""Reads what abi_bench printed for both libraries (NAME.cases.TURN, NAME.threadsN.TURN in a folder), prints them side by side.
+
+Ends with 1 where a verdict differs: the status of the intervention or the rule that made it."""
+import glob, math, re, sys
+
+FOLDER = sys.argv[1]
+CASE = re.compile(r"^(\S+)\s+median\s+([\d.]+) us\s+p99\s+([\d.]+) us\s+status\s+(\d+) ?(\S*)", re.M)
+
+
+def turns(name):
+    return [open(path).read() for path in sorted(glob.glob(f"{FOLDER}/{name}.*"))]
+
+
+def number(pattern, text):
+    found = re.search(pattern, text, re.M)
+    return float(found.group(1)) if found else math.nan
+
+
+def megabytes(when, text):
+    return number(rf"{when} VmRSS:\s+(\d+)", text) / 1024
+
+
+def verdict(pairs):
+    return "; ".join(sorted(f"{status} by {rule}" if status else "pass" for status, rule in pairs)) or "not run"
+
+
+class Library:
+    def __init__(self, name):
+        runs = turns(f"{name}.cases")
+        self.cases, self.verdicts = {}, {}
+        for case, median, p99, status, rule in (found for run in runs for found in CASE.findall(run)):
+            known = self.cases.get(case, (math.inf, math.inf))
+            self.cases[case] = (min(known[0], float(median)), min(known[1], float(p99)))
+            self.verdicts.setdefault(case, set()).add((int(status), rule))
+        self.load = min(number(r"rules in ([\d.]+) ms", run) for run in runs)
+        self.loaded, self.after = (min(megabytes(when, run) for run in runs) for when in ("loaded", "after"))
+        threads = [turns(f"{name}.threads{count}") for count in (1, 2)]
+        self.rate = [max(number(r"threads: (\d+)", run) for run in of_count) for of_count in threads]
+        self.end = min(megabytes("end", run) for run in threads[1])
+
+
+ours, peer = Library("ours"), Library("peer")
+different = []
+print(f"{'case':<24}{'ours, us':>10}{'p99':>9}{'p99/med':>9}{'peer, us':>11}{'p99':>9}{'ratio':>8}  verdict")
+ratios = []
+for case, (median, p99) in sorted(ours.cases.items()):
+    their_median, their_p99 = peer.cases.get(case, (math.nan, math.nan))
+    ratios.append(their_median / median)
+    shown = verdict(ours.verdicts[case])
+    if ours.verdicts[case] != peer.verdicts.get(case):
+        different.append(case)
+        shown += f", peer: {verdict(peer.verdicts.get(case, ()))}"
+    print(f"{case:<24}{median:>10.1f}{p99:>9.1f}{p99 / median:>9.2f}{their_median:>11.1f}{their_p99:>9.1f}{their_median / median:>8.2f}  {shown}")
+print(f"\ngeometric mean of the ratios  {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}; lowest {min(ratios):.2f}\n")
+print(f"{'':<34}{'ours':>10}{'peer':>10}")
+rows = [
+    ("load, ms", ours.load, peer.load),
+    ("memory after load, MB", ours.loaded, peer.loaded),
+    ("memory after the corpus, MB", ours.after, peer.after),
+    ("memory after it on 2 threads, MB", ours.end, peer.end),
+    ("1 thread, transactions/s", ours.rate[0], peer.rate[0]),
+    ("2 threads, transactions/s", ours.rate[1], peer.rate[1]),
+    ("2 threads : 1 thread", ours.rate[1] / ours.rate[0], peer.rate[1] / peer.rate[0]),
+]
+for what, our, their in rows:
+    print(f"{what:<34}{our:>10.2f}{their:>10.2f}")
+if different:
+    print(f"\nverdicts differ: {', '.join(different)}")
+    sys.exit(1)

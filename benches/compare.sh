@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Our library and libmodsecurity, through the same C interface, with the same program, rules and corpus, in one run.
+#
+#   benches/compare.sh [LIBMODSECURITY.so]      Debian's where none is named
+#
+# Prints medians, p99 and their ratio case by case, the geometric mean, load time, memory, and what a second thread brings. The libraries take
+# turns, and the lowest figure of all turns counts, so that what else the machine does weighs less. Ends with 1 where a verdict differs.
+#   TURNS=3         turns of each library
+#   ITERATIONS=200  transactions of each case in a turn
+#   DURATION=3      seconds that threads run in a turn
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. benches/workbench.sh
+
+peer=${1:-/usr/lib/x86_64-linux-gnu/libmodsecurity.so.3}
+[ -e "$peer" ] || { echo "$peer is not there: install libmodsecurity3, or name its library" >&2; exit 2; }
+prepare -O2
+
+turn() { # NAME LIBRARY NUMBER
+    "$bench/abi_bench" "$2" "$bench/rules.conf" "$bench/corpus" "${ITERATIONS:-200}" >"$bench/$1.cases.$3"
+    for threads in 1 2; do
+        "$bench/abi_bench" "$2" "$bench/rules.conf" "$bench/corpus" 1 "$threads" "${DURATION:-3}" >"$bench/$1.threads$threads.$3"
+    done
+}
+
+for number in $(seq "${TURNS:-3}"); do
+    turn peer "$peer" "$number"
+    turn ours "$ours" "$number"
+done
+python3 benches/compare.py "$bench"
