@@ -96,7 +96,6 @@ fn remember(loads: &[Arc<Load>], waf: Waf) -> Arc<Waf> {
 }
 
 /// The rules that these loads made last.
-
 fn known(loads: &[Arc<Load>]) -> Option<Arc<Waf>> {
     let mut compiled = lock(&COMPILED);
     compiled.retain(|known| known.waf.strong_count() > 0);
