@@ -29,6 +29,10 @@ pub struct RuleTexts {
 impl Collections {
     /// Appends the values that a target selects, in the order of their arrival. Exclusions of the target are left out already.
     pub fn select(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        if let Some(number) = self.count_all(target) {
+            let value = self.arena.store_number(number);
+            return found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
+        }
         let before = found.len();
         self.select_values(target, selection, found);
         if target.count {
@@ -36,6 +40,16 @@ impl Collections {
             found.truncate(before);
             let value = self.arena.store_number(number);
             found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
+        }
+    }
+
+    /// How many members the largest collections have, where a target counts them all.
+    fn count_all(&self, target: &Target) -> Option<usize> {
+        let all = target.count && matches!(target.selector, Selector::All) && target.exclusions.is_empty();
+        match target.variable {
+            Variable::Args | Variable::ArgsNames if all => Some(self.arguments.len()),
+            Variable::RequestHeaders if all => Some(self.request_headers.len()),
+            _ => None,
         }
     }
 

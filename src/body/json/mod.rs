@@ -5,7 +5,6 @@ mod lexer;
 mod string;
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::ops::ControlFlow;
 
 pub use error::JsonError;
@@ -186,8 +185,8 @@ impl Path {
     fn name_element(&mut self) {
         let Some(Level { container: Container::Array { next }, name_length }) = self.levels.last_mut() else { return };
         self.name.truncate(*name_length);
-        // Writing to a Vec cannot fail.
-        let _ = write!(self.name, ".array_{next}");
+        self.name.extend_from_slice(b".array_");
+        self.name.extend_from_slice(itoa::Buffer::new().format(*next).as_bytes());
         *next = next.saturating_add(1);
     }
 }
