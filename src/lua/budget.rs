@@ -1,0 +1,129 @@
+//! What one call of a script may use up: instructions, time, memory.
+
+use std::cell::Cell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What one call may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Instructions of Lua, or steps of a pattern.
+    pub instructions: u64,
+    /// Time by the clock on the wall.
+    pub time: Duration,
+    /// Bytes of values, garbage included, in Lua and in the transaction.
+    pub memory: usize,
+}
+
+/// What a call had too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Excess {
+    /// Instructions.
+    Instructions,
+    /// Time.
+    Time,
+    /// Memory.
+    Memory,
+}
+
+/// What is left of a call's limits.
+#[derive(Debug)]
+pub struct Budget {
+    instructions: Cell<u64>,
+    deadline: Cell<Instant>,
+    memory: Cell<usize>,
+    over: Cell<Option<Excess>>,
+    /// How often somebody looked when nothing was left.
+    looks: Cell<u32>,
+}
+
+/// How often somebody may look when nothing is left.
+const LOOKS: u32 = 100_000;
+
+impl Budget {
+    /// A full budget for a call that begins now.
+    pub fn new(limits: &Limits) -> Self {
+        let budget = Self {
+            instructions: Cell::new(0),
+            deadline: Cell::new(Instant::now()),
+            memory: Cell::new(0),
+            over: Cell::new(None),
+            looks: Cell::new(0),
+        };
+        budget.fill(limits);
+        budget
+    }
+
+    /// Fills it for a call that begins now.
+    pub fn fill(&self, limits: &Limits) {
+        let now = Instant::now();
+        self.instructions.set(limits.instructions);
+        self.deadline.set(now.checked_add(limits.time).unwrap_or(now));
+        self.memory.set(limits.memory);
+        self.over.set(None);
+    }
+
+    /// Takes steps away, and looks at the clock.
+    pub fn spend(&self, steps: u64) -> Result<(), Excess> {
+        self.check()?;
+        match self.instructions.get().checked_sub(steps) {
+            Some(left) => self.instructions.set(left),
+            None => return Err(self.exceed(Excess::Instructions)),
+        }
+        if Instant::now() > self.deadline.get() {
+            return Err(self.exceed(Excess::Time));
+        }
+        Ok(())
+    }
+
+    /// Takes memory away that the call filled outside of Lua, in bytes.
+    pub fn fill_memory(&self, bytes: usize) -> Result<(), Excess> {
+        self.check()?;
+        match self.memory.get().checked_sub(bytes) {
+            Some(left) => {
+                self.memory.set(left);
+                Ok(())
+            }
+            None => Err(self.exceed(Excess::Memory)),
+        }
+    }
+
+    /// What memory outside of Lua is left, in bytes.
+    pub fn memory(&self) -> usize {
+        self.memory.get()
+    }
+
+    /// Fails when the budget is used up: once it is, everything that looks at it fails until the call is over.
+    pub fn check(&self) -> Result<(), Excess> {
+        self.over.get().map_or(Ok(()), Err)
+    }
+
+    /// Whether it is used up.
+    pub fn is_over(&self) -> bool {
+        self.over.get().is_some()
+    }
+
+    /// Whether what is used up is spent on, which nothing is known to do: then the call is told once more.
+    pub fn is_ignored(&self) -> bool {
+        let looks = self.looks.get().wrapping_add(1);
+        self.looks.set(looks);
+        looks.is_multiple_of(LOOKS)
+    }
+
+    /// Notes that the call had too much of something.
+    pub fn exceed(&self, excess: Excess) -> Excess {
+        self.over.set(Some(excess));
+        excess
+    }
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Excess::Instructions => "it took more instructions than SecLuaInstructionLimit",
+            Excess::Time => "it took more time than SecLuaTimeLimit",
+            Excess::Memory => "it took more memory than SecLuaMemoryLimit",
+        })
+    }
+}

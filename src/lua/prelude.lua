@@ -1,0 +1,411 @@
+-- Prepares a Lua state in which scripts run one after the other and none sees what another left behind.
+--
+-- Takes functions of the host and whether there is a sandbox; gives what makes a script ready to run, what forgets the last call, and what
+-- `rule.lua` and `decision.lua` share.
+-- Nothing here reads a global once scripts run, since scripts can change them.
+
+local native, sandboxed = ...
+
+local assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv, setmetatable, tonumber, tostring, type, xpcall =
+    assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv, setmetatable, tonumber, tostring, type, xpcall
+local concat, sort, sub, create, resume, io = table.concat, table.sort, string.sub, coroutine.create, coroutine.resume, io
+
+local hidden = {}
+local base, libraries = {}, { string = {}, table = {}, math = {}, coroutine = {}, os = {} }
+
+for _, name in ipairs { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "rawequal", "rawget", "rawset", "select", "setmetatable",
+    "tonumber", "tostring", "type", "unpack", "_VERSION" } do
+    base[name] = _G[name]
+end
+for _, name in ipairs { "string", "table", "math", "coroutine" } do
+    for key, value in pairs(_G[name]) do
+        libraries[name][key] = value
+    end
+end
+
+-- What a script catches it cannot keep when its budget is used up: no line of it runs any more.
+local is_over = native.is_over
+
+local function checked(...)
+    if is_over() then
+        error("stopped", 0)
+    end
+    return ...
+end
+
+function base.pcall(...)
+    return checked(pcall(...))
+end
+
+function base.xpcall(body, handler, ...)
+    local function handle(problem)
+        if is_over() then
+            return problem
+        end
+        return handler(problem)
+    end
+    return checked(xpcall(body, handle, ...))
+end
+
+-- Coroutines and comparisons stand on the stack of the host, however much room a script has on its own.
+local DEEPEST, TOO_DEEP = 100, "C stack overflow"
+local depth = 0
+
+local function left(...)
+    depth = depth - 1
+    return checked(...)
+end
+
+local function resume_counted(thread, ...)
+    if type(thread) ~= "thread" then
+        error("bad argument #1 to 'resume' (coroutine expected)", 2)
+    elseif depth >= DEEPEST then
+        return false, TOO_DEEP
+    end
+    depth = depth + 1
+    return left(resume(thread, ...))
+end
+libraries.coroutine.resume = resume_counted
+
+local function propagated(succeeded, ...)
+    if not succeeded then
+        error((...), 0)
+    end
+    return ...
+end
+
+function libraries.coroutine.wrap(body)
+    local thread = create(body)
+    return function(...)
+        return propagated(resume_counted(thread, ...))
+    end
+end
+
+-- Sorting calls Lua for each comparison, so that its steps are counted.
+local function is_less(one, other)
+    return one < other
+end
+
+function libraries.table.sort(list, compare)
+    if depth >= DEEPEST then
+        error(TOO_DEEP, 2)
+    end
+    depth = depth + 1
+    propagated(left(pcall(sort, list, compare or is_less)))
+end
+
+-- The level of a function's caller is one more here than where the script counts.
+local function deeper(target)
+    if type(target) == "number" and target > 0 then
+        return target + 1
+    end
+    return target
+end
+
+function base.getfenv(target)
+    local environment = getfenv(deeper(target or 1))
+    if environment == hidden then
+        return getfenv(0)
+    end
+    return environment
+end
+
+function base.setfenv(target, environment)
+    if target ~= 0 and getfenv(deeper(target)) == hidden then
+        error("'setfenv' cannot change environment of given object", 2)
+    end
+    local changed = setfenv(deeper(target), environment)
+    return changed
+end
+
+local mode = sandboxed and "t" or nil
+
+function base.load(chunk, name, wanted, ...)
+    if type(chunk) == "function" then
+        local pieces = {}
+        for piece in chunk do
+            if piece == "" then
+                break
+            end
+            pieces[#pieces + 1] = piece
+        end
+        chunk = concat(pieces)
+    end
+    if select("#", ...) > 0 then
+        return load(chunk, name, mode or wanted, (...))
+    end
+    return load(chunk, name, mode or wanted)
+end
+
+function base.loadstring(chunk, name)
+    return load(chunk, name, mode)
+end
+
+-- Collection goes by itself: a script that stopped it would stop it for those after it.
+function base.collectgarbage(option)
+    if option == "count" then
+        return native.memory() / 1024
+    end
+    return 0
+end
+
+function base.gcinfo()
+    return native.memory() / 1024
+end
+
+-- What the host answers: a value, or a problem, which is an error of the script at the line that asked.
+local function told(value, problem)
+    if problem then
+        error(problem, 3)
+    end
+    return value
+end
+
+local LOG, PRINT_LEVEL = 1, 4
+
+function base.print(...)
+    local words = {}
+    for at = 1, select("#", ...) do
+        words[at] = tostring((select(at, ...)))
+    end
+    native.ask(LOG, PRINT_LEVEL, concat(words, "\t"))
+end
+
+-- Patterns are matched by the host, which counts the steps.
+local strings = libraries.string
+
+local function text(value, place, name)
+    if type(value) == "string" then
+        return value
+    elseif type(value) == "number" then
+        return tostring(value)
+    end
+    error(("bad argument #%d to '%s' (string expected, got %s)"):format(place, name, value == nil and "no value" or type(value)), 3)
+end
+
+local function number(value, default, place, name)
+    if value == nil then
+        return default
+    end
+    return tonumber(value) or error(("bad argument #%d to '%s' (number expected, got %s)"):format(place, name, type(value)), 3)
+end
+
+local function answer(first, ...)
+    if first == false then
+        error((...), 2)
+    end
+    return first, ...
+end
+
+function strings.find(subject, pattern, init, plain)
+    subject, pattern, init = text(subject, 1, "find"), text(pattern, 2, "find"), number(init, 1, 3, "find")
+    return answer(native.find(subject, pattern, init, plain and true or false))
+end
+
+function strings.match(subject, pattern, init)
+    subject, pattern, init = text(subject, 1, "match"), text(pattern, 2, "match"), number(init, 1, 3, "match")
+    return answer(native.match(subject, pattern, init))
+end
+
+function strings.gmatch(subject, pattern)
+    subject, pattern = text(subject, 1, "gmatch"), text(pattern, 2, "gmatch")
+    local at = 1
+    local function advance(start, stop, ...)
+        if not start then
+            return nil
+        end
+        at = stop < start and start + 1 or stop + 1
+        return ...
+    end
+    return function()
+        if at > #subject + 1 then
+            return nil
+        end
+        return advance(answer(native.search(subject, pattern, at, false)))
+    end
+end
+strings.gfind = strings.gmatch
+
+-- One match of gsub: what is put into its place. The first capture, or all of the match, is what is looked up.
+local function replacement(by, kind, found, first, ...)
+    local value
+    if kind == "function" then
+        value = by(first, ...)
+    else
+        value = by[first]
+    end
+    if not value then
+        return found
+    elseif type(value) == "string" or type(value) == "number" then
+        return value
+    end
+    error(("invalid replacement value (a %s)"):format(type(value)), 3)
+end
+
+function strings.gsub(subject, pattern, by, most)
+    subject, pattern, most = text(subject, 1, "gsub"), text(pattern, 2, "gsub"), number(most, #subject + 1, 4, "gsub")
+    local kind = type(by)
+    if kind == "string" or kind == "number" then
+        return answer(native.gsub(subject, pattern, tostring(by), most))
+    elseif kind ~= "function" and kind ~= "table" then
+        error(("bad argument #3 to 'gsub' (string/function/table expected, got %s)"):format(by == nil and "no value" or kind), 2)
+    end
+    local anchored = sub(pattern, 1, 1) == "^"
+    local pieces, count, at = {}, 0, 1
+    local function replace(start, stop, ...)
+        if not start then
+            return false
+        end
+        count = count + 1
+        pieces[#pieces + 1] = sub(subject, at, start - 1)
+        pieces[#pieces + 1] = replacement(by, kind, sub(subject, start, stop), ...)
+        if stop >= start then
+            at = stop + 1
+        else
+            pieces[#pieces + 1] = sub(subject, start, start)
+            at = start + 1
+        end
+        return not anchored
+    end
+    while count < most and at <= #subject + 1 and replace(answer(native.search(subject, pattern, at, true))) do end
+    pieces[#pieces + 1] = sub(subject, at)
+    return concat(pieces), count
+end
+
+-- What reaches beyond the script.
+for _, name in ipairs { "clock", "date", "difftime", "time" } do
+    libraries.os[name] = os[name]
+end
+function libraries.os.exit()
+    error("os.exit ends nothing here: return from main instead", 2)
+end
+if sandboxed then
+    strings.dump = nil
+else
+    for _, name in ipairs { "execute", "getenv", "remove", "rename", "tmpname" } do
+        libraries.os[name] = os[name]
+    end
+    libraries.io = {}
+    for key, value in pairs(io) do
+        libraries.io[key] = value
+    end
+    function base.loadfile(name, wanted)
+        return load(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted)
+    end
+    function base.dofile(name)
+        return assert(base.loadfile(name))()
+    end
+end
+
+-- Modules written in Lua, looked for as Lua does, and read anew for each call.
+local function add_modules(environment)
+    local loaded = {}
+    local package = { loaded = loaded, preload = {}, path = "./?.lua;/usr/local/share/lua/5.1/?.lua;/usr/share/lua/5.1/?.lua" }
+    local function require(name)
+        name = text(name, 1, "require")
+        if loaded[name] ~= nil then
+            return loaded[name]
+        end
+        local module = package.preload[name]
+        for path in strings.gmatch(module and "" or package.path, "[^;]+") do
+            path = strings.gsub(path, "%?", (strings.gsub(strings.gsub(name, "%.", "/"), "%%", "%%%%")))
+            local file = libraries.io.open(path, "rb")
+            if file then
+                local source = file:read("*a")
+                file:close()
+                module = assert(load(source, "@" .. path))
+                break
+            end
+        end
+        if not module then
+            error(("module '%s' is not found in package.path"):format(name), 2)
+        end
+        local value = module(name)
+        loaded[name] = loaded[name] or value or value == nil
+        return loaded[name]
+    end
+    rawset(environment, "package", package)
+    rawset(environment, "require", require)
+end
+
+-- The methods of strings are those of the call's own `string`, which it may change.
+local string_metatable = getmetatable("")
+string_metatable.__metatable = false
+
+local function add_library(environment, name, library)
+    local own = {}
+    for key, value in next, library do
+        own[key] = value
+    end
+    rawset(environment, name, own)
+    if name == "string" then
+        string_metatable.__index = own
+    elseif name == "io" then
+        io.input(io.stdin)
+        io.output(io.stdout)
+    end
+    return own
+end
+
+-- The world of one call holds nothing at first: what a script looks at is put there, as its own.
+local world = { __metatable = false }
+function world.__index(environment, name)
+    local value = base[name]
+    if value ~= nil then
+        return value
+    end
+    local library = libraries[name]
+    if library then
+        return add_library(environment, name, library)
+    elseif not sandboxed and (name == "require" or name == "package") then
+        add_modules(environment)
+        return rawget(environment, name)
+    end
+end
+
+local function forget()
+    string_metatable.__index = strings
+    setfenv(0, hidden)
+end
+
+local function returned(value)
+    if type(value) == "number" then
+        return value, tostring(value)
+    elseif value ~= nil then
+        return type(value), value
+    end
+end
+
+-- Makes a script ready to run: its own lines in a world of their own, then its function `name`.
+local function prepare(chunk, name, add)
+    local function run(argument)
+        depth = 0
+        string_metatable.__index = strings
+        local environment = { _G = nil, m = nil, main = nil }
+        environment._G = environment
+        add(environment)
+        setmetatable(environment, world)
+        setfenv(0, environment)
+        setfenv(chunk, environment)
+        chunk()
+        local main = rawget(environment, name)
+        if type(main) ~= "function" then
+            error(("it has no function `%s`"):format(name), 0)
+        end
+        return returned(main(argument))
+    end
+    return setfenv(run, hidden)
+end
+
+for _, group in ipairs { base, libraries.string, libraries.table, libraries.coroutine, libraries.os } do
+    for _, value in pairs(group) do
+        if type(value) == "function" then
+            pcall(setfenv, value, hidden)
+        end
+    end
+end
+for _, value in ipairs { prepare, returned, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
+    number, answer, replacement, add_modules, add_library, world.__index } do
+    setfenv(value, hidden)
+end
+return prepare, forget, hidden, { told = told, text = text, number = number }

@@ -1,0 +1,56 @@
+-- What scripts of rules see: `m`.
+
+local native, hidden, shared = ...
+local told, text = shared.told, shared.text
+local concat, setmetatable, type = table.concat, setmetatable, type
+local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
+
+local LOG, GETVARS = 1, 2
+local methods = {}
+
+-- The names of transformations, in one text.
+local function steps(transformations, name)
+    if transformations == nil then
+        return nil
+    elseif type(transformations) == "table" then
+        return concat(transformations, ",")
+    end
+    return text(transformations, 2, name)
+end
+
+function methods.log(level, message)
+    ask(LOG, level, text(message, 2, "log"))
+end
+
+function methods.getvar(name, transformations)
+    local value = told(native_getvar(text(name, 1, "getvar"), steps(transformations, "getvar")))
+    return value
+end
+
+function methods.getvars(name, transformations)
+    local flat = told(ask(GETVARS, text(name, 1, "getvars"), steps(transformations, "getvars")))
+    local list = {}
+    for at = 1, #flat, 2 do
+        list[#list + 1] = { name = flat[at], value = flat[at + 1] }
+    end
+    return list
+end
+
+function methods.setvar(name, value)
+    told(native_setvar(text(name, 1, "setvar"), text(value, 2, "setvar")))
+end
+
+-- Each call has its own `m`, which it may change.
+local of_m = { __index = methods, __metatable = false }
+
+local function add(environment)
+    environment.m = setmetatable({}, of_m)
+end
+
+for _, value in next, methods do
+    setfenv(value, hidden)
+end
+for _, value in ipairs { steps, add } do
+    setfenv(value, hidden)
+end
+return add

@@ -1,0 +1,176 @@
+//! A state of Lua that runs scripts one after the other.
+
+use super::budget::{Budget, Excess, Limits};
+use super::questions::{self, HOST};
+use super::strings::{self, stopped};
+use super::{Call, Failure, Host, Returned, World};
+use crate::script::WeakScript;
+use mlua::state::{GcIncParams, GcMode};
+use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// After how many instructions the budget is looked at. Few: one instruction can move megabytes.
+const PERIOD: u32 = 100;
+
+/// How many bytes more than at first a state may hold on to between calls, garbage included.
+const MOST_KEPT: usize = 1 << 20;
+
+/// How many scripts a state holds before it looks for those that nobody needs any more.
+const MOST_RUNNERS: usize = 64;
+
+/// How much a state may grow before garbage is collected, in percent of what it held: while it is small, and once it is not.
+const SELDOM: i32 = 1000;
+const OFTEN: i32 = 150;
+
+/// Enough to make a state.
+const MAKING: Limits = Limits { instructions: u64::MAX, time: Duration::from_secs(3600), memory: usize::MAX };
+
+/// What errors call our own Lua.
+const PRELUDE: &str = "prelude";
+const RULE: &str = "rule";
+const DECISION: &str = "decision";
+
+/// A state and what was prepared in it.
+pub struct State {
+    lua: Lua,
+    budget: Rc<Budget>,
+    prepare: Function,
+    forget: Function,
+    /// What adds the world of rules to a call.
+    rule: Value,
+    /// What adds the world of decision scripts.
+    decision: Value,
+    /// What runs each script, by its number and whether it is a rule's.
+    runners: FxHashMap<(u64, bool), (WeakScript, Function)>,
+    /// What it held when it was made, in bytes.
+    at_first: usize,
+    is_sound: bool,
+}
+
+impl State {
+    /// Makes a state.
+    pub fn new(sandboxed: bool) -> Result<Self> {
+        let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS;
+        let libraries = if sandboxed { libraries } else { libraries | StdLib::IO };
+        // The library of the just-in-time compiler is left out, so that it stays off: compiled loops cannot be stopped.
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let budget = Rc::new(Budget::new(&MAKING));
+        let native = lua.create_table()?;
+        strings::add(&lua, &native, &budget)?;
+        questions::add(&lua, &native, &budget)?;
+        let own = Rc::clone(&budget);
+        native.raw_set("is_over", lua.create_function(move |_, ()| Ok(own.is_over()))?)?;
+        native.raw_set("memory", lua.create_function(|lua, ()| Ok(lua.used_memory()))?)?;
+        let load = |name: &str, text: &str| lua.load(text).set_name(format!("={name}")).into_function();
+        let (prepare, forget, hidden, host): (_, _, Table, Table) = load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed))?;
+        let rule = load(RULE, include_str!("rule.lua"))?.call((&native, &hidden, &host))?;
+        let decision = load(DECISION, include_str!("decision.lua"))?.call((&native, &hidden, &host))?;
+        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
+        lua.gc_collect()?;
+        let at_first = lua.used_memory();
+        set_hook(&lua, &budget, at_first.saturating_add(MOST_KEPT))?;
+        Ok(Self { lua, budget, prepare, forget, rule, decision, runners: FxHashMap::default(), at_first, is_sound: true })
+    }
+
+    /// Runs a script.
+    pub fn run(&mut self, call: &Call<'_>, host: &mut dyn Host) -> std::result::Result<Returned, Failure> {
+        self.budget.fill(&call.limits);
+        let result = self.lua.set_memory_limit(self.lua.used_memory().saturating_add(call.limits.memory));
+        let result = result.and_then(|_| self.called(call, host));
+        let result = match (self.budget.check(), result) {
+            (Err(excess), _) => Err(Failure::Over(excess)),
+            (Ok(()), Ok(returned)) => Ok(returned),
+            (Ok(()), Err(error)) if is_out_of_memory(&error) => Err(Failure::Over(Excess::Memory)),
+            (Ok(()), Err(error)) => Err(Failure::Script(message(&error))),
+        };
+        self.is_sound = !matches!(result, Err(Failure::Over(_)));
+        if self.is_sound && self.lua.used_memory() > self.at_first.saturating_add(MOST_KEPT) {
+            self.is_sound = self.tidy().is_ok();
+        }
+        result
+    }
+
+    /// Whether the next call can have it.
+    pub fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
+    fn called(&mut self, call: &Call<'_>, host: &mut dyn Host) -> Result<Returned> {
+        let run = self.runner(call)?;
+        let argument = match call.world {
+            World::Rule { argument: Some(argument) } => Some(self.lua.create_string(argument)?),
+            World::Rule { argument: None } | World::Decision => None,
+        };
+        let (kind, value): (Value, Value) = HOST.set(host, || run.call(argument))?;
+        Ok(match (kind, value) {
+            (Value::Number(number), Value::String(text)) => Returned::Number(number, text.as_bytes().to_vec()),
+            (Value::Integer(number), Value::String(text)) => Returned::Number(number as f64, text.as_bytes().to_vec()),
+            (_, Value::String(text)) => Returned::Text(text.as_bytes().to_vec()),
+            (_, other) => Returned::Other(other.type_name().to_owned()),
+        })
+    }
+
+    /// What runs the script, prepared now if it was not before.
+    fn runner(&mut self, call: &Call<'_>) -> Result<Function> {
+        let is_rule = matches!(call.world, World::Rule { .. });
+        let key = (call.script.number(), is_rule);
+        if let Some((_, run)) = self.runners.get(&key) {
+            return Ok(run.clone());
+        }
+        if self.runners.len() >= MOST_RUNNERS {
+            self.runners.retain(|_, (script, _)| !script.is_gone());
+        }
+        let chunk = self.lua.load(call.script.source()).set_name(format!("@{}", call.script.name())).into_function()?;
+        let run: Function = match is_rule {
+            true => self.prepare.call((chunk, "main", &self.rule))?,
+            false => self.prepare.call((chunk, "should_block", &self.decision))?,
+        };
+        self.runners.insert(key, (call.script.downgrade(), run.clone()));
+        Ok(run)
+    }
+
+    /// Gives back what the last call left, when it is much.
+    fn tidy(&mut self) -> Result<()> {
+        self.budget.fill(&MAKING);
+        self.forget.call::<()>(())?;
+        self.lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
+        self.lua.gc_collect()
+    }
+}
+
+/// Looks at the budget as a script goes on. A hook of one thread would not see coroutines.
+fn set_hook(lua: &Lua, budget: &Rc<Budget>, much: usize) -> Result<()> {
+    let budget = Rc::clone(budget);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(PERIOD), move |lua, _| {
+        if lua.used_memory() > much {
+            lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(OFTEN)));
+        }
+        // An error that is on its way needs no other: no line of the script runs behind it.
+        if !budget.is_over() || budget.is_ignored() {
+            budget.spend(u64::from(PERIOD)).map_err(stopped)?;
+        }
+        Ok(VmState::Continue)
+    })
+}
+
+fn is_out_of_memory(error: &Error) -> bool {
+    match error {
+        Error::CallbackError { cause, .. } => is_out_of_memory(cause),
+        other => matches!(other, Error::MemoryError(_)),
+    }
+}
+
+/// What an error says, in one line: without the way to it, and without a place in our own Lua, where a script's last call has taken its place.
+fn message(error: &Error) -> String {
+    let text = match error {
+        Error::CallbackError { cause, .. } => return message(cause),
+        Error::RuntimeError(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let line = text.lines().next().unwrap_or_default();
+    let own = [PRELUDE, RULE, DECISION].into_iter().find_map(|name| line.strip_prefix(name)?.strip_prefix(':')?.split_once(": "));
+    own.map_or(line, |(_, message)| message).to_owned()
+}
+
