@@ -54,5 +54,5 @@ pub mod vocabulary;
 mod waf;
 
 pub use compile::{LoadError, LoadReport};
-pub use transaction::{DebugLog, Intervention, RuleMatch, Transaction, Verdict};
+pub use transaction::{DebugLog, Intervention, RuleMatch, ScriptFailure, Transaction, Verdict};
 pub use waf::{Waf, WafBuilder};

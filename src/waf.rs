@@ -1,16 +1,18 @@
 //! The handle that a host keeps: rules, stores and logs, shared by all transactions.
 
 use crate::compile::{CompileOptions, Compiled, Input, LoadError, LoadReport, compile};
-use crate::graph::{RuleGraph, Settings};
+use crate::graph::{RuleGraph, Settings, SiteId};
 use crate::record::audit::AuditWriter;
 use crate::record::debug_log::DebugFile;
-use crate::resolver::{Resolver, SystemResolver};
+use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
-use crate::store::{MemoryStore, Store};
+use crate::store::{MemoryStore, RateLimits, Store};
 use crate::transaction::{AuditLog, DebugLog, Ground, Transaction};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// A rule set, ready to judge requests. Clones share everything, so that each worker can have its own.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ pub struct WafBuilder {
     inputs: Vec<Input>,
     options: CompileOptions,
     store: Arc<dyn Store>,
-    resolver: Arc<dyn Resolver>,
+    resolver: Option<Arc<dyn Resolver>>,
     debug_log: Option<Arc<dyn DebugLog>>,
     opens_logs: bool,
 }
@@ -37,7 +39,7 @@ impl Waf {
             inputs: Vec::new(),
             options: CompileOptions::default(),
             store: Arc::new(MemoryStore::new()),
-            resolver: SystemResolver::shared(),
+            resolver: None,
             debug_log: None,
             opens_logs: true,
         }
@@ -74,6 +76,28 @@ impl Waf {
             ..self.ground.clone()
         };
         Ok(Self { ground, report: Arc::clone(&self.report) })
+    }
+
+    /// Turns an address away from a site for some time, or from all with site 0: decision scripts find it on the blacklist. The ban is kept in
+    /// the store, so that rule sets that share one share it.
+    pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
+        let now = SystemTime::now();
+        self.ground.store.ban(SiteId(site), address, now.checked_add(time).unwrap_or(now));
+    }
+
+    /// Ends a ban from exactly this site; whether there was one.
+    pub fn unban(&self, address: IpAddr, site: u64) -> bool {
+        self.ground.store.unban(SiteId(site), address)
+    }
+
+    /// Whether an address is on a blacklist of the site or of all, or banned from one of them.
+    pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> bool {
+        self.ground.is_blacklisted(address, SiteId(site))
+    }
+
+    /// Whether an address is on a whitelist of the site or of all.
+    pub fn is_whitelisted(&self, address: IpAddr, site: u64) -> bool {
+        self.ground.is_whitelisted(address, SiteId(site))
     }
 
     /// What was loaded.
@@ -138,7 +162,7 @@ impl WafBuilder {
 
     /// Looks names up for `@rbl` otherwise than with the system's resolver and its limits, such as one second for an answer.
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = resolver;
+        self.resolver = Some(resolver);
         self
     }
 
@@ -174,8 +198,16 @@ impl WafBuilder {
             given => given,
         };
         let audit_log = self.opens_logs.then(|| open_audit_log(&graph.settings)).flatten();
-        let ground =
-            Ground { graph: Arc::new(graph), store: self.store, resolver: self.resolver, debug_log, audit_log, memory: Arc::default() };
+        let settings = &graph.settings;
+        let resolver = self.resolver.unwrap_or_else(|| match settings.resolver {
+            Some(server) => Arc::new(SystemResolver::asking(server)),
+            None => SystemResolver::shared(),
+        });
+        let patience = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
+        let origins = Arc::new(Origins::new(settings.resolver, patience));
+        let rates = Arc::new(RateLimits::new(&settings.decisions.rates));
+        let (store, memory) = (self.store, Arc::default());
+        let ground = Ground { graph: Arc::new(graph), store, resolver, origins, rates, debug_log, audit_log, memory };
         Ok(Waf { ground, report: Arc::new(report) })
     }
 }

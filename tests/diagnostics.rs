@@ -6,7 +6,7 @@
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
 
-use secrule::compile::{CompileOptions, Input, Unbuilt, compile};
+use secrule::compile::{CompileOptions, Input, compile};
 use secrule::diagnostic::Code;
 use secrule::source::Memory;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ fn every_code_reads_as_it_should() {
         match goldens.get(name) {
             None => complaints.push(format!("{name} has no tests/golden/{name}.conf: {}", code.explanation())),
             Some(golden) => {
-                let shown = golden.render(*code);
+                let shown = golden.render();
                 if !shown.contains(&format!("[{name}]: ")) {
                     complaints.push(format!("tests/golden/{name}.conf does not raise {name}:\n{shown}"));
                 }
@@ -47,7 +47,7 @@ fn every_code_reads_as_it_should() {
 fn all_errors_of_a_load_are_reported_in_one_run() {
     let goldens = goldens();
     let golden = goldens.get("several-errors").expect("tests/golden/several-errors");
-    let shown = golden.render(Code::Syntax);
+    let shown = golden.render();
     assert!(shown.matches("error[").count() > 5, "{shown}");
     assert_eq!(golden.compare(&shown), None);
 }
@@ -62,12 +62,8 @@ fn every_golden_file_belongs_to_a_code() {
 
 impl Golden {
     /// What a person reads when these rules are loaded.
-    fn render(&self, code: Code) -> String {
-        let mut options = CompileOptions::default();
-        if code == Code::RuleLeftOut {
-            options.unbuilt = Unbuilt::LeaveOut;
-        }
-        match compile(&[Input::File(self.main.clone())], &self.files, &options) {
+    fn render(&self) -> String {
+        match compile(&[Input::File(self.main.clone())], &self.files, &CompileOptions::default()) {
             Err(error) => format!("{error}\n"),
             Ok(compiled) => {
                 let report = &compiled.report;

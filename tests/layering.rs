@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// `store` stands before `collection`: the selection of a transaction's values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
     &["source", "diagnostic"],
-    &["transform", "pattern", "operator", "http", "body"],
+    &["transform", "pattern", "operator", "script", "http", "body"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
     &["store", "resolver", "collection", "lua", "metrics", "transaction", "record"],

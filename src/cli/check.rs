@@ -1,6 +1,5 @@
 //! `secrule check`: do these rules load, and what is in them?
 
-use super::rules::compile_options;
 use super::{Failure, Format, Outcome, write_json};
 use clap::Args;
 use secrule::compile::Input;
@@ -38,10 +37,6 @@ pub struct Options {
     #[arg(required_unless_present = "explain", value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Leave out rules whose operator is not built yet, and name them, instead of refusing to load
-    #[arg(long)]
-    leave_out_unbuilt: bool,
-
     /// Show every warning; otherwise the first of each kind and their number
     #[arg(long)]
     all_warnings: bool,
@@ -69,7 +64,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     }
     let inputs = options.files.iter().cloned().map(Input::File).collect();
     let start = Instant::now();
-    let loaded = Waf::builder().input(Input::Group(inputs)).options(compile_options(options.leave_out_unbuilt)).build();
+    let loaded = Waf::builder().input(Input::Group(inputs)).build();
     let elapsed = start.elapsed();
     match &loaded {
         Ok(waf) => {
@@ -154,6 +149,7 @@ fn write_report(out: &mut dyn Write, report: &LoadReport, elapsed: Duration) -> 
     let figures = [
         ("rules", report.rules),
         ("actions", report.actions),
+        ("scripts", report.scripts),
         ("chained", report.chained),
         ("markers", report.markers),
         ("removed", report.removed),
@@ -173,12 +169,6 @@ fn write_report(out: &mut dyn Write, report: &LoadReport, elapsed: Duration) -> 
             writeln!(out, "  {code}  {count:>4}")?;
         }
     }
-    if !report.left_out.is_empty() {
-        writeln!(out, "left out")?;
-        for rule in &report.left_out {
-            writeln!(out, "  {}: {}", rule.place, rule.reason)?;
-        }
-    }
     Ok(())
 }
 
@@ -186,13 +176,13 @@ fn report_document(report: &LoadReport, elapsed: Duration) -> serde_json::Value 
     json!({
         "rules": report.rules,
         "actions": report.actions,
+        "scripts": report.scripts,
         "chained": report.chained,
         "markers": report.markers,
         "removed": report.removed,
         "transformation_chains": report.transformation_chains,
         "files": report.sources,
         "warnings_by_code": warnings_by_code(report.warnings()),
-        "left_out": report.left_out,
         "milliseconds": elapsed.as_secs_f64() * 1e3,
     })
 }

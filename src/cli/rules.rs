@@ -3,10 +3,9 @@
 use super::subset::Subset;
 use super::{Failure, note};
 use clap::{Args, ValueEnum};
-use secrule::compile::{CompileOptions, Input, Planning, Unbuilt};
-use secrule::diagnostic::{Code, counted};
+use secrule::compile::{CompileOptions, Input, Planning};
 use secrule::source::{FileSystem, Loader, Memory};
-use secrule::{DebugLog, LoadError, Waf};
+use secrule::{DebugLog, Waf};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,10 +47,6 @@ pub struct RuleOptions {
     #[arg(long, value_name = "NAME=VALUE", value_parser = definition, help_heading = HEADING)]
     define: Vec<(String, String)>,
 
-    /// Leaves out rules whose operator is not built yet, instead of refusing to load
-    #[arg(long, help_heading = HEADING)]
-    leave_out_unbuilt: bool,
-
     /// Whether rules that cannot match are ruled out without asking them
     ///
     /// A plan changes no verdict, only the time it takes. `off` asks every rule about every value: for measuring what the plan saves, and for
@@ -72,7 +67,7 @@ impl RuleOptions {
     /// Loads the rules.
     pub fn load(&self, debug_log: Option<Arc<dyn DebugLog>>) -> Result<Waf, Failure> {
         let mut loader = Replaced::default();
-        let mut options = compile_options(self.leave_out_unbuilt);
+        let mut options = CompileOptions::default();
         options.planning = match self.plan {
             Plan::On => Planning::On,
             Plan::Off => Planning::Off,
@@ -91,12 +86,7 @@ impl RuleOptions {
         } else {
             builder = builder.input(Input::Group(self.definitions(self.paranoia).into_iter().chain(files).collect()));
         }
-        let waf = builder.build_with(&loader).map_err(|error| not_loaded(&error))?;
-        let left_out = waf.report().left_out.len();
-        if left_out > 0 {
-            note(&format!("secrule: {} left out; secrule check --leave-out-unbuilt names what is", counted(left_out, "rule")));
-        }
-        Ok(waf)
+        builder.build_with(&loader).map_err(|error| Failure::Reason(format!("the rules do not load\n{error}")))
     }
 
     fn core_rule_set(&self, folder: &Path, loader: &mut Replaced) -> Result<Vec<Input>, Failure> {
@@ -138,21 +128,6 @@ impl RuleOptions {
         }
         (!text.is_empty()).then(|| Input::Text { name: "command line".to_owned(), text })
     }
-}
-
-fn not_loaded(error: &LoadError) -> Failure {
-    let unbuilt = error.errors().any(|error| error.code == Code::UnsupportedOperator);
-    let hint = if unbuilt { "\n--leave-out-unbuilt leaves out rules whose operator is not built yet" } else { "" };
-    Failure::Reason(format!("the rules do not load\n{error}{hint}"))
-}
-
-/// How `--leave-out-unbuilt` compiles.
-pub fn compile_options(leave_out_unbuilt: bool) -> CompileOptions {
-    let mut options = CompileOptions::default();
-    if leave_out_unbuilt {
-        options.unbuilt = Unbuilt::LeaveOut;
-    }
-    options
 }
 
 fn definition(text: &str) -> Result<(String, String), String> {

@@ -100,6 +100,11 @@ impl Arena {
         self.store(itoa::Buffer::new().format(number).as_bytes())
     }
 
+    /// How many bytes values take, bodies apart.
+    pub fn stored(&self) -> usize {
+        self.values.len()
+    }
+
     /// Adds a chunk to the request body.
     pub fn append_request_body(&mut self, chunk: &[u8]) {
         self.request_body.extend_from_slice(chunk);

@@ -5,6 +5,7 @@ use super::draft::{ParsedAction, RuleActions, SpelledTransformation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, PersistentCollection, Phase, Template};
 use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
+use crate::source::Sources;
 use crate::transform::Transformation;
 use crate::vocabulary::{Action, ActionArgument, Support, Variable, did_you_mean, in_sentence};
 
@@ -12,20 +13,20 @@ const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNI
 
 impl Builder<'_> {
     /// All actions of a rule.
-    pub fn rule_actions(&mut self, written: Option<&Actions>) -> RuleActions {
+    pub fn rule_actions(&mut self, written: Option<&Actions>, sources: &Sources) -> RuleActions {
         let mut actions = RuleActions::default();
-        for action in self.parsed_actions(written) {
+        for action in self.parsed_actions(written, sources) {
             actions.add(action);
         }
         actions
     }
 
     /// The actions of a list, one by one; what cannot be understood is reported and left out.
-    pub fn parsed_actions(&mut self, written: Option<&Actions>) -> Vec<ParsedAction> {
-        written.into_iter().flat_map(|actions| &actions.list).filter_map(|action| self.action(action)).collect()
+    pub fn parsed_actions(&mut self, written: Option<&Actions>, sources: &Sources) -> Vec<ParsedAction> {
+        written.into_iter().flat_map(|actions| &actions.list).filter_map(|action| self.action(action, sources)).collect()
     }
 
-    fn action(&mut self, written: &ActionExpression) -> Option<ParsedAction> {
+    fn action(&mut self, written: &ActionExpression, sources: &Sources) -> Option<ParsedAction> {
         let name = &written.name.node;
         let Some(entry) = Action::find(name) else {
             let hint = did_you_mean(name, Action::table().filter(|entry| entry.action.is_some()).map(|entry| entry.name), "");
@@ -45,11 +46,11 @@ impl Builder<'_> {
             ActionArgument::None if written.value.is_some() => {
                 self.bad_value(written, &format!("`{}` takes no value", entry.name), "take away the colon and what follows it")
             }
-            _ => self.understood(action, written),
+            _ => self.understood(action, written, sources),
         }
     }
 
-    fn understood(&mut self, action: Action, written: &ActionExpression) -> Option<ParsedAction> {
+    fn understood(&mut self, action: Action, written: &ActionExpression, sources: &Sources) -> Option<ParsedAction> {
         let text = written.text();
         Some(match action {
             Action::Id => ParsedAction::Id(self.id(written)?),
@@ -76,11 +77,11 @@ impl Builder<'_> {
             Action::Redirect => ParsedAction::Disruptive(Disruptive::Redirect(self.value_template(written))),
             Action::Allow => ParsedAction::Disruptive(Disruptive::Allow(self.allow_scope(written)?)),
             Action::XmlNs => self.namespace(written)?,
-            _ => ParsedAction::Effect(self.effect(action, written)?),
+            _ => ParsedAction::Effect(self.effect(action, written, sources)?),
         })
     }
 
-    fn effect(&mut self, action: Action, written: &ActionExpression) -> Option<Effect> {
+    fn effect(&mut self, action: Action, written: &ActionExpression, sources: &Sources) -> Option<Effect> {
         let text = written.text();
         Some(match action {
             Action::Block => Effect::Block,
@@ -123,6 +124,7 @@ impl Builder<'_> {
                 Effect::Expire { variable, key: self.template(key, span), seconds: self.template(seconds, span) }
             }
             Action::Ctl => Effect::Control(self.control(written)?),
+            Action::Exec => Effect::Execute(self.executed(written, sources)?),
             _ => {
                 let message = format!("`{}` is not built yet", action.name());
                 self.report(Diagnostic::new(Code::UnsupportedAction, written.name.span, message).hint("take the action out until it is"));

@@ -1,21 +1,21 @@
 //! Goes through the directives of each load and gathers what becomes the graph.
 
-use super::CompileOptions;
 use super::chains::OpenChain;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::lookups::Need;
 use super::updates::Update;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::graph::{Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
+use crate::script::Script;
 use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
 use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::{self, Support, did_you_mean};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// What is known so far.
 pub struct Builder<'a> {
     pub loader: &'a dyn Loader,
-    pub options: &'a CompileOptions,
     pub graph: RuleGraph,
     /// Settings of the current load, in which the last directive wins.
     pub load_settings: Settings,
@@ -27,6 +27,8 @@ pub struct Builder<'a> {
     pub jumps: Vec<(MarkerId, Span)>,
     /// What operators need directives for, and where they stand.
     pub needs: Vec<(Need, Span)>,
+    /// Scripts, by the path of their file.
+    pub scripts: HashMap<PathBuf, Script>,
     diagnostics: Vec<Diagnostic>,
     load: usize,
     ids: HashMap<u64, Span>,
@@ -35,10 +37,9 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(loader: &'a dyn Loader, options: &'a CompileOptions) -> Self {
+    pub fn new(loader: &'a dyn Loader) -> Self {
         Self {
             loader,
-            options,
             graph: RuleGraph::default(),
             load_settings: Settings::default(),
             drafts: Vec::new(),
@@ -47,6 +48,7 @@ impl<'a> Builder<'a> {
             open_chain: None,
             jumps: Vec::new(),
             needs: Vec::new(),
+            scripts: HashMap::new(),
             diagnostics: Vec::new(),
             load: 0,
             ids: HashMap::new(),
@@ -127,16 +129,11 @@ impl<'a> Builder<'a> {
         }
         match &directive.body {
             Body::Rule { targets, operator, actions } => self.rule(directive, targets, operator, actions.as_ref(), sources),
-            Body::Actions(actions) if name.eq_ignore_ascii_case("SecDefaultAction") => self.default_action(actions),
+            Body::Actions(actions) if name.eq_ignore_ascii_case("SecDefaultAction") => self.default_action(actions, sources),
             Body::Actions(actions) => self.unconditional(directive, actions, sources),
-            Body::Script { .. } => {
-                let message = "Lua scripts are not built yet";
-                self.report(
-                    Diagnostic::new(Code::UnsupportedDirective, directive.name.span, message).hint("take the rule out until they are"),
-                );
-            }
+            Body::Script { file, actions } => self.rule_script(directive, file, actions.as_ref(), sources),
             Body::UpdateTargets { rules, targets } => self.update_targets(&entry, rules, targets),
-            Body::UpdateActions { rule, actions } => self.update_actions(rule, actions),
+            Body::UpdateActions { rule, actions } => self.update_actions(rule, actions, sources),
             Body::Arguments(arguments) => match entry.directive {
                 Some(vocabulary::Directive::SecMarker) => self.place_marker(arguments),
                 Some(
@@ -144,6 +141,15 @@ impl<'a> Builder<'a> {
                     | vocabulary::Directive::SecRuleRemoveByMsg
                     | vocabulary::Directive::SecRuleRemoveByTag),
                 ) => self.removal(removal, arguments),
+                Some(vocabulary::Directive::SecDecisionScript) => self.decision_script(directive, arguments, sources),
+                Some(
+                    setting @ (vocabulary::Directive::SecCrawlerFile
+                    | vocabulary::Directive::SecDecisionStatus
+                    | vocabulary::Directive::SecIpList
+                    | vocabulary::Directive::SecRateLimit
+                    | vocabulary::Directive::SecResolver
+                    | vocabulary::Directive::SecTrustedSource),
+                ) => self.decision_setting(setting, arguments, sources),
                 Some(setting) => self.set(setting, &entry, arguments, sources),
                 None => {}
             },
@@ -158,7 +164,7 @@ impl<'a> Builder<'a> {
         actions: Option<&Actions>,
         sources: &Sources,
     ) {
-        let understood = self.rule_actions(actions);
+        let understood = self.rule_actions(actions, sources);
         self.check_paths(targets, &understood.namespaces);
         let targets = self.targets(targets);
         let built = self.operator(operator, sources);
@@ -175,7 +181,7 @@ impl<'a> Builder<'a> {
     }
 
     fn unconditional(&mut self, directive: &Directive, actions: &Actions, sources: &Sources) {
-        let understood = self.rule_actions(Some(actions));
+        let understood = self.rule_actions(Some(actions), sources);
         let draft = self.draft(Test::Unconditional, understood, directive.span, sources);
         self.add_rule(draft, Some(actions));
     }
@@ -197,7 +203,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn draft(&mut self, test: Test, actions: RuleActions, span: Span, sources: &Sources) -> Draft {
+    pub fn draft(&mut self, test: Test, actions: RuleActions, span: Span, sources: &Sources) -> Draft {
         let (file, position) = sources.locate(span);
         let (_, last) = sources.locate(Span { start: span.end, ..span });
         let rule = Rule {
@@ -227,11 +233,11 @@ impl<'a> Builder<'a> {
         Draft { rule, transformations: actions.transformations, span }
     }
 
-    fn default_action(&mut self, written: &Actions) {
+    fn default_action(&mut self, written: &Actions, sources: &Sources) {
         let mut draft = DefaultDraft { load: self.load, ..DefaultDraft::default() };
         let mut phase = Phase::RequestHeaders;
         let mut misplaced = Vec::new();
-        for (action, place) in self.parsed_actions(Some(written)).into_iter().zip(written.list.iter()) {
+        for (action, place) in self.parsed_actions(Some(written), sources).into_iter().zip(written.list.iter()) {
             match action {
                 ParsedAction::Phase(named) => phase = named,
                 ParsedAction::Disruptive(disruptive) => draft.disruptive = Some(disruptive),

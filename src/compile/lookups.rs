@@ -2,6 +2,7 @@
 
 use super::directives::Builder;
 use super::load::{reason, unfetched};
+use super::scripts::is_lua;
 use crate::body::xml::{Dtd, Schema};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Lookup;
@@ -53,7 +54,11 @@ impl Builder<'_> {
                     Lookup::Schema(schema.map(Box::new))
                 }
             }
-            OperatorKind::InspectFile if !is_lua(text) => match self.read_file(text, written.argument.span, sources) {
+            OperatorKind::InspectFile if is_lua(text) => match self.script(text, written.argument.span, sources) {
+                Some(script) => Lookup::Script(script),
+                None => return Some(Err(())),
+            },
+            OperatorKind::InspectFile => match self.read_file(text, written.argument.span, sources) {
                 Some((path, _)) => Lookup::Program(path),
                 None => return Some(Err(())),
             },
@@ -145,11 +150,6 @@ impl Builder<'_> {
 fn looked_at(candidates: &[PathBuf]) -> String {
     let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
     format!("looked at {}", looked.join(" and "))
-}
-
-/// Whether a file is a Lua script by its name, as in ModSecurity v3.
-fn is_lua(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("lua"))
 }
 
 /// A file in a folder or below it; `None` for what leads elsewhere: other machines, other folders.

@@ -7,6 +7,7 @@ mod actions;
 mod ahead;
 mod chains;
 mod controls;
+mod decisions;
 mod directives;
 mod draft;
 mod load;
@@ -14,12 +15,13 @@ mod lookups;
 mod operators;
 mod plan;
 mod report;
+mod scripts;
 mod settings;
 mod targets;
 mod templates;
 mod updates;
 
-pub use report::{LoadReport, SourceReport, UnbuiltRule};
+pub use report::{LoadReport, SourceReport};
 
 use crate::diagnostic::{Diagnostic, Severity, counted};
 use crate::graph::RuleGraph;
@@ -56,8 +58,6 @@ pub enum Input {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompileOptions {
-    /// What to do with a rule whose operator is known but not built yet.
-    pub unbuilt: Unbuilt,
     /// Whether evaluation is planned. A plan changes no verdict, only the time it takes.
     pub planning: Planning,
 }
@@ -70,16 +70,6 @@ pub enum Planning {
     On,
     /// Every rule is asked about every value: to compare with.
     Off,
-}
-
-/// What to do with a rule whose operator is known but not built yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unbuilt {
-    /// Refuse the load.
-    #[default]
-    Refuse,
-    /// Leave the rule out, and name it in the report.
-    LeaveOut,
 }
 
 /// A rule set that was understood.
@@ -102,7 +92,7 @@ pub struct LoadError {
 pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
     let mut sources = Sources::new();
     let mut diagnostics = Vec::new();
-    let mut builder = Builder::new(loader, options);
+    let mut builder = Builder::new(loader);
     for input in inputs {
         let directives = load::load(input, loader, &mut sources, &mut diagnostics);
         let _held = ahead::patterns(&directives);

@@ -1,10 +1,9 @@
 //! Operators as written into operators as meant.
 
-use super::Unbuilt;
 use super::directives::Builder;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::OperatorArgument;
-use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits, fuzzy_hash_argument};
+use crate::operator::{ArgumentKind, Operator, OperatorKind, OperatorLimits, fuzzy_hash_argument};
 use crate::seclang::OperatorExpression;
 use crate::source::Sources;
 use crate::vocabulary::{REFUSED_OPERATORS, did_you_mean};
@@ -43,10 +42,6 @@ impl Builder<'_> {
         let limits = steps.map_or_else(OperatorLimits::default, |pattern_steps| OperatorLimits { pattern_steps });
         match Operator::compile(kind, text.as_bytes(), &files, limits) {
             Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
-            Err(OperatorError::NotYetBuilt(_)) => {
-                self.unbuilt(kind, written);
-                None
-            }
             Err(error) => {
                 let message = format!("`@{}` does not take this: {error}", kind.name());
                 self.report(Diagnostic::new(Code::BadOperatorArgument, span, message));
@@ -81,17 +76,6 @@ impl Builder<'_> {
             });
         }
         kind
-    }
-
-    fn unbuilt(&mut self, kind: OperatorKind, written: &OperatorExpression) {
-        let span = written.name.as_ref().map_or(written.span, |name| name.span);
-        self.report(match self.options.unbuilt {
-            Unbuilt::Refuse => Diagnostic::new(Code::UnsupportedOperator, span, format!("`@{}` is not built yet", kind.name()))
-                .hint("take the rule out until it is"),
-            Unbuilt::LeaveOut => {
-                Diagnostic::new(Code::RuleLeftOut, span, format!("`@{}` is not built yet; the rule is left out", kind.name()))
-            }
-        });
     }
 
     /// The contents of the files and addresses that an operator's argument names.

@@ -13,18 +13,18 @@ pub struct LoadReport {
     pub rules: usize,
     /// Rules without one: `SecAction`.
     pub actions: usize,
-    /// Rules that are part of another rule's chain, counted in `rules` and `actions` too.
+    /// Rules that are scripts: `SecRuleScript`, `SecDecisionScript`.
+    pub scripts: usize,
+    /// Rules that are part of another rule's chain, counted above too.
     pub chained: usize,
     /// Markers.
     pub markers: usize,
-    /// Rules that removals switched off, counted in `rules` and `actions` too.
+    /// Rules that removals switched off, counted above too.
     pub removed: usize,
     /// Different transformation chains.
     pub transformation_chains: usize,
     /// Files and texts, in the order in which they were read.
     pub sources: Vec<SourceReport>,
-    /// Rules that were left out because their operator is not built yet.
-    pub left_out: Vec<UnbuiltRule>,
     warnings: Vec<Diagnostic>,
     texts: Sources,
 }
@@ -38,31 +38,19 @@ pub struct SourceReport {
     pub bytes: usize,
 }
 
-/// A rule that was left out.
-#[derive(Clone, Debug, Serialize)]
-pub struct UnbuiltRule {
-    /// Where it stands, as `file:line`.
-    pub place: String,
-    /// Why it was left out.
-    pub reason: String,
-}
-
 impl LoadReport {
     pub(super) fn of(graph: &RuleGraph, texts: Sources, warnings: Vec<Diagnostic>) -> Self {
         let actions = graph.rules.iter().filter(|rule| matches!(rule.test, Test::Unconditional)).count();
-        let left_out = warnings.iter().filter(|warning| warning.code == Code::RuleLeftOut).map(|warning| {
-            let (file, position) = texts.locate(warning.span);
-            UnbuiltRule { place: format!("{file}:{}", position.line), reason: warning.message.clone() }
-        });
+        let scripts = graph.rules.iter().filter(|rule| matches!(rule.test, Test::Script(_) | Test::Decision(_))).count();
         Self {
-            rules: graph.rules.len() - actions,
+            rules: graph.rules.len() - actions - scripts,
             actions,
+            scripts,
             chained: graph.rules.iter().filter(|rule| rule.starter.is_some()).count(),
             markers: graph.markers.len(),
             removed: graph.rules.iter().filter(|rule| rule.removed.is_some()).count(),
             transformation_chains: graph.transformations.len(),
             sources: texts.iter().map(|text| SourceReport { name: text.name().to_string(), bytes: text.text().len() }).collect(),
-            left_out: left_out.collect(),
             warnings,
             texts,
         }

@@ -103,6 +103,12 @@ impl Builder<'_> {
             Directive::SecComponentSignature => settings.components.push(text.into()),
             Directive::SecGeoLookupDb => self.geo_database(argument, sources),
             Directive::SecHttpBlKey => settings.http_blocklist_key = Some(text.into()),
+            Directive::SecDecisionBodyLimit => settings.decision_body_limit = number(),
+            Directive::SecResolverTimeLimit => settings.resolver_time_limit = text.parse().ok(),
+            Directive::SecLuaSandbox => settings.lua_sandbox = on_off(text),
+            Directive::SecLuaInstructionLimit => settings.lua_instruction_limit = text.parse().ok(),
+            Directive::SecLuaTimeLimit => settings.lua_time_limit = text.parse().ok(),
+            Directive::SecLuaMemoryLimit => settings.lua_memory_limit = number(),
             Directive::SecDebugLog => {
                 settings.debug_log = Some(Spanned { node: text.into(), span: argument.span });
             }

@@ -94,18 +94,6 @@ mod chains {
     }
 
     #[test]
-    fn a_chain_with_a_rule_that_cannot_be_built_is_left_out_whole() {
-        let rules = "SecRule ARGS \"@rx a\" \"id:1,phase:2,deny,chain\"\nSecMarker INSIDE\nSecRule ARGS \"@inspectFile scan.lua\" \"chain\"\n\
-                     SecRule ARGS \"@rx c\"\nSecRule ARGS \"@rx d\" \"id:2,phase:2\"";
-        let options = CompileOptions { unbuilt: Unbuilt::LeaveOut, ..CompileOptions::default() };
-        let compiled = compile(&[text("rules", rules)], &Memory::new(), &options).unwrap();
-        assert_eq!(steps(&compiled.graph, Phase::RequestBody), "INSIDE 2");
-        assert_eq!(compiled.graph.rules.len(), 1);
-        let left_out: Vec<_> = compiled.report.left_out.iter().map(|rule| rule.place.as_str()).collect();
-        assert_eq!(left_out, ["rules:3"]);
-    }
-
-    #[test]
     fn only_the_first_rule_decides() {
         let result = load("SecRule ARGS a \"id:1,deny,chain\"\nSecRule ARGS b \"t:lowercase,deny\"");
         assert_eq!(complaints(&result), ["E604 rules:2:29"]);

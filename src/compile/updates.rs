@@ -9,7 +9,7 @@ use super::targets::{TargetChange, apply};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
 use crate::seclang::{Actions, Argument, Targets};
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::vocabulary::{Directive, DirectiveEntry};
 
 /// A change to rules.
@@ -70,12 +70,12 @@ impl Builder<'_> {
         self.updates.push((Update::Targets(filter, changes), rules.span));
     }
 
-    pub fn update_actions(&mut self, rule: &Argument, written: &Actions) {
+    pub fn update_actions(&mut self, rule: &Argument, written: &Actions, sources: &Sources) {
         let Some(range) = id_range(&rule.text) else {
             return self.no_id(&rule.text, rule.span);
         };
         let mut update = ActionUpdate::default();
-        for (action, place) in self.parsed_actions(Some(written)).into_iter().zip(&written.list) {
+        for (action, place) in self.parsed_actions(Some(written), sources).into_iter().zip(&written.list) {
             match action {
                 ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
                 ParsedAction::Assign(assignment) => update.effects.push(Effect::Assign(assignment)),

@@ -61,6 +61,8 @@ codes! {
     BadDirectiveValue = "E203",
     /// A file that a directive names cannot be used.
     BadDirectiveFile = "E204",
+    /// A file is no Lua script.
+    BadScript = "E205",
 
     /// No variable has this name.
     UnknownVariable = "E301",
@@ -114,8 +116,6 @@ codes! {
     NothingToUpdate = "W203",
     /// A skipAfter names no marker.
     UnknownMarker = "W204",
-    /// A rule needs an operator that is not built yet, and is left out.
-    RuleLeftOut = "W205",
     /// An operator has nothing to look things up in, since no directive names it.
     NothingToLookUp = "W206",
     /// A DTD or schema cannot be used, so that no body conforms to it.

@@ -1,6 +1,7 @@
 //! What rules do.
 
 use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Selector, Template};
+use crate::script::Script;
 use crate::vocabulary::Variable;
 use std::ops::RangeInclusive;
 
@@ -87,6 +88,8 @@ pub enum Effect {
     },
     /// `ctl`
     Control(Control),
+    /// `exec`
+    Execute(Script),
     /// `log`, `nolog`, `auditlog`, `noauditlog`: resolved at load, kept for the debug log.
     Logging(LoggingAction),
 }

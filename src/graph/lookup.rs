@@ -2,6 +2,7 @@
 
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::operator::BlockList;
+use crate::script::Script;
 use std::path::PathBuf;
 
 /// An operator that a transaction runs, since it looks something up outside of the value, or in the whole body.
@@ -14,6 +15,8 @@ pub enum Lookup {
     BlockList(BlockList),
     /// `@inspectFile`: a program, given the value as its one argument.
     Program(PathBuf),
+    /// `@inspectFile`: a Lua script, given the value.
+    Script(Script),
     /// `@validateDTD`: whether the XML body does not follow a DTD. One that cannot be used is followed by no body.
     Dtd(Result<Box<Dtd>, DtdError>),
     /// `@validateSchema`: the same with an XML schema.

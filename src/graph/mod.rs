@@ -1,8 +1,10 @@
-//! Holds the compiled, immutable rule graph: data and look-ups only; imports `body`, `operator`, `pattern`, `transform` and `vocabulary`.
+//! Holds the compiled, immutable rule graph: data and look-ups only; imports `body`, `operator`, `pattern`, `script`,
+//! `transform` and `vocabulary`.
 //!
 //! `compile` makes it, any number of transactions share it.
 
 mod actions;
+mod decision;
 mod lookup;
 mod names;
 mod phase;
@@ -17,6 +19,7 @@ pub use actions::{
     AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, PersistentCollection, RuleFilter,
     TargetFilter,
 };
+pub use decision::{AddressList, Crawler, Decisions, RateLimit, SiteId};
 pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};

@@ -2,6 +2,7 @@
 
 use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Phase, RulePlan, Target, Template, TransformationTree};
 use crate::operator::{Operator, OperatorKind};
+use crate::script::Script;
 use std::sync::Arc;
 
 /// The number of a rule within its graph.
@@ -74,6 +75,10 @@ pub enum Test {
         /// Whether the answer is turned around.
         negated: bool,
     },
+    /// `SecRuleScript`: a script that returns why it matches.
+    Script(Script),
+    /// `SecDecisionScript`: a script that blocks, lets pass or leaves the decision to the next.
+    Decision(Script),
 }
 
 /// An operator's argument.

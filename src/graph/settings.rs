@@ -1,8 +1,10 @@
 //! Settings of the engine, each unset until a directive sets it.
 
+use super::Decisions;
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// `SecRuleEngine`
@@ -100,6 +102,8 @@ macro_rules! settings {
             pub response_body_types: Vec<Box<str>>,
             /// `SecComponentSignature`
             pub components: Vec<Box<str>>,
+            /// What decision scripts ask about.
+            pub decisions: Decisions,
         }
 
         impl Settings {
@@ -114,6 +118,7 @@ macro_rules! settings {
                     }
                 }
                 self.components.extend(later.components);
+                self.decisions.append(later.decisions);
             }
         }
     };
@@ -165,6 +170,22 @@ settings! {
     geo_database: Arc<GeoDatabase>,
     /// `SecHttpBlKey`
     http_blocklist_key: Box<str>,
+    /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
+    lua_sandbox: bool,
+    /// `SecLuaInstructionLimit`, of one call.
+    lua_instruction_limit: u64,
+    /// `SecLuaTimeLimit`, of one call, in milliseconds.
+    lua_time_limit: u64,
+    /// `SecLuaMemoryLimit`, of one call, in bytes.
+    lua_memory_limit: usize,
+    /// `SecDecisionStatus`
+    decision_status: u16,
+    /// `SecDecisionBodyLimit`, in bytes.
+    decision_body_limit: usize,
+    /// `SecResolver`
+    resolver: SocketAddr,
+    /// `SecResolverTimeLimit`, in milliseconds.
+    resolver_time_limit: u64,
     /// `SecDebugLog`
     debug_log: Spanned<Box<str>>,
     /// `SecDebugLogLevel`
@@ -195,6 +216,21 @@ settings! {
 impl Settings {
     /// How deep JSON may be nested where nothing is set, as in ModSecurity v3.
     pub const JSON_DEPTH: usize = 10_000;
+
+    /// How many instructions one call of a script may take where nothing is set.
+    pub const LUA_INSTRUCTIONS: u64 = 10_000_000;
+
+    /// How long one call of a script may take where nothing is set, in milliseconds.
+    pub const LUA_TIME: u64 = 250;
+
+    /// How much memory the values of one call of a script may take where nothing is set, in bytes.
+    pub const LUA_MEMORY: usize = 64 << 20;
+
+    /// How much of a body decision scripts see where nothing is set, in bytes.
+    pub const DECISION_BODY: usize = 128 << 10;
+
+    /// How long decision scripts wait for the name server where nothing is set, in milliseconds.
+    pub const RESOLVER_TIME: u64 = 500;
 
     /// The mode of the engine at the start of a transaction.
     pub fn engine_mode(&self) -> EngineMode {

@@ -120,6 +120,7 @@ pub enum Failure {
     #[error("{0}")]
     Script(String),
     /// This program was built without Lua.
+    #[cfg(not(feature = "lua"))]
     #[error("this program was built without Lua")]
     NotBuilt,
 }

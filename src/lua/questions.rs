@@ -20,7 +20,8 @@ pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
     })?;
     native.raw_set("getvar", function)?;
     let own = Rc::clone(budget);
-    let function = lua.create_function(move |lua, (name, value): (BString, BString)| tell(lua, Question::SetVariable(&name, &value), &own))?;
+    let function =
+        lua.create_function(move |lua, (name, value): (BString, BString)| tell(lua, Question::SetVariable(&name, &value), &own))?;
     native.raw_set("setvar", function)?;
     let own = Rc::clone(budget);
     native.raw_set("ask", lua.create_function(move |lua, arguments: MultiValue| ask(lua, arguments, &own))?)
@@ -49,7 +50,8 @@ fn ask(lua: &Lua, arguments: MultiValue, budget: &Budget) -> Result<(Value, Valu
         14 => Question::Unban(one, number(&second)),
         15 => Question::IsRateLimited(one, number(&second)),
         16 => {
-            let list: Vec<LuaString> = third.as_table().map_or_else(|| Ok(Vec::new()), |list| list.sequence_values().collect::<Result<_>>())?;
+            let list: Vec<LuaString> =
+                third.as_table().map_or_else(|| Ok(Vec::new()), |list| list.sequence_values().collect::<Result<_>>())?;
             let exempts = list.iter().map(|text| text.as_bytes().to_vec()).collect();
             Question::IsVerifiedCrawler(one, two, exempts, number(&fourth).unwrap_or_default())
         }

@@ -64,7 +64,8 @@ impl State {
         native.raw_set("is_over", lua.create_function(move |_, ()| Ok(own.is_over()))?)?;
         native.raw_set("memory", lua.create_function(|lua, ()| Ok(lua.used_memory()))?)?;
         let load = |name: &str, text: &str| lua.load(text).set_name(format!("={name}")).into_function();
-        let (prepare, forget, hidden, host): (_, _, Table, Table) = load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed))?;
+        let (prepare, forget, hidden, host): (_, _, Table, Table) =
+            load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed))?;
         let rule = load(RULE, include_str!("rule.lua"))?.call((&native, &hidden, &host))?;
         let decision = load(DECISION, include_str!("decision.lua"))?.call((&native, &hidden, &host))?;
         lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
@@ -173,4 +174,3 @@ fn message(error: &Error) -> String {
     let own = [PRELUDE, RULE, DECISION].into_iter().find_map(|name| line.strip_prefix(name)?.strip_prefix(':')?.split_once(": "));
     own.map_or(line, |(_, message)| message).to_owned()
 }
-

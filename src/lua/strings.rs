@@ -57,12 +57,13 @@ pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
     native.raw_set("search", function)?;
 
     let own = Rc::clone(budget);
-    let function = lua.create_function(move |lua, (subject, pattern, by, most): (LuaString, LuaString, LuaString, f64)| {
-        match replaced(&subject.as_bytes(), &pattern.as_bytes(), &by.as_bytes(), most, &own)? {
-            Ok((text, count)) => Ok(many([lua.create_string(text)?.into_lua(lua)?, integer(count)])),
-            Err(message) => senseless(lua, message),
-        }
-    })?;
+    let function =
+        lua.create_function(move |lua, (subject, pattern, by, most): (LuaString, LuaString, LuaString, f64)| {
+            match replaced(&subject.as_bytes(), &pattern.as_bytes(), &by.as_bytes(), most, &own)? {
+                Ok((text, count)) => Ok(many([lua.create_string(text)?.into_lua(lua)?, integer(count)])),
+                Err(message) => senseless(lua, message),
+            }
+        })?;
     native.raw_set("gsub", function)
 }
 

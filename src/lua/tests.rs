@@ -93,9 +93,14 @@ fn idioms_of_lua_5_1_work() {
     assert_eq!(value("return loadstring('return 1 + 1')()"), "2");
     assert_eq!(value("local n = 0 for w in string.gfind('a b', '%a') do n = n + 1 end return n"), "2");
     assert_eq!(value("return table.getn({1, 2})"), "2");
-    assert_eq!(value("return #arg", ), "failure: a.lua:2: attempt to get length of global 'arg' (a nil value)");
-    assert_eq!(value("local co = coroutine.create(function(a) local b = coroutine.yield(a + 1) return b end)
-        local _, one = coroutine.resume(co, 1) local _, two = coroutine.resume(co, 'x') return one .. two"), "2x");
+    assert_eq!(value("return #arg",), "failure: a.lua:2: attempt to get length of global 'arg' (a nil value)");
+    assert_eq!(
+        value(
+            "local co = coroutine.create(function(a) local b = coroutine.yield(a + 1) return b end)
+        local _, one = coroutine.resume(co, 1) local _, two = coroutine.resume(co, 'x') return one .. two"
+        ),
+        "2x"
+    );
     assert_eq!(value("local ok, why = pcall(error, {code = 4}) return why.code"), "4");
     assert_eq!(value("return tostring(xpcall(function() error('a', 0) end, function(e) return e .. 'b' end))"), "false");
     assert_eq!(value("return _VERSION .. tostring(_G._G == _G)"), "Lua 5.1true");
@@ -110,7 +115,12 @@ fn the_sandbox_takes_away_what_reaches_beyond() {
         .. tostring(newproxy) .. tostring(package)";
     assert_eq!(value(left), "nil".repeat(13));
     assert_eq!(value("return tostring(loadstring('\\27LJ'))"), "nil");
-    let outside = run_with("function main() return type(io.open) .. type(os.execute) .. type(require) .. tostring(debug) end", false, LIMITS, &mut Sample::default());
+    let outside = run_with(
+        "function main() return type(io.open) .. type(os.execute) .. type(require) .. tostring(debug) end",
+        false,
+        LIMITS,
+        &mut Sample::default(),
+    );
     assert_eq!(outside, Ok(Returned::Text(b"functionfunctionfunctionnil".to_vec())));
 }
 
@@ -121,7 +131,10 @@ fn what_never_ends_is_stopped() {
         ("a loop that catches", "while true do pcall(function() while true do end end) end"),
         ("a handler that loops", "xpcall(function() error('a') end, function() while true do end end)"),
         ("a coroutine", "coroutine.wrap(function() while true do end end)()"),
-        ("a coroutine that is resumed", "local co = coroutine.create(function() while true do end end) while true do coroutine.resume(co) end"),
+        (
+            "a coroutine that is resumed",
+            "local co = coroutine.create(function() while true do end end) while true do coroutine.resume(co) end",
+        ),
         ("coroutines without end", "while true do coroutine.wrap(function() coroutine.yield() end)() end"),
         ("recursion", "local function f() return f() end f()"),
         ("a pattern", "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')"),
@@ -166,7 +179,8 @@ fn memory_has_an_end() {
 #[test]
 fn recursion_has_an_end() {
     assert!(value("local function f() return 1 + f() end return f()").contains("stack overflow"));
-    let written = "local s = setmetatable({}, {}) getmetatable(s).__tostring = function() return '' .. tostring(s) end return '' .. tostring(s)";
+    let written =
+        "local s = setmetatable({}, {}) getmetatable(s).__tostring = function() return '' .. tostring(s) end return '' .. tostring(s)";
     assert!(value(written).contains("overflow"));
     assert!(value("local function f(s) return (s:gsub('.', f)) end return f('a')").contains("overflow"));
     assert!(value("return ('a'):rep(300):find(('(a'):rep(30) .. (')'):rep(30))").starts_with('1'));
@@ -276,7 +290,11 @@ fn a_thousand_errors_leave_nothing_behind() {
 #[test]
 #[ignore = "a measurement: cargo test --release --lib lua::tests::what_a_call_costs -- --ignored --nocapture"]
 fn what_a_call_costs() {
-    for text in ["function main() end", "function main() m.getvar('name') end", "function main()\nlocal v = m.getvar('name')\nm.setvar('tx.seen', v)\nend"] {
+    for text in [
+        "function main() end",
+        "function main() m.getvar('name') end",
+        "function main()\nlocal v = m.getvar('name')\nm.setvar('tx.seen', v)\nend",
+    ] {
         let script = Script::new("a.lua", text.into()).unwrap();
         let call = Call { script: &script, world: World::Rule { argument: None }, sandboxed: false, limits: LIMITS };
         for _ in 0..3 {

@@ -7,19 +7,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A set of networks: disjoint, sorted, and searched by halving.
 #[derive(Debug, Default)]
-pub(super) struct AddressSet {
+pub struct AddressSet {
     v4: Vec<Ipv4Net>,
     v6: Vec<Ipv6Net>,
 }
 
 impl AddressSet {
     /// Reads addresses and networks separated by commas; empty entries are left out, and blanks around entries.
-    pub(super) fn from_argument(argument: &[u8]) -> Result<Self, OperatorError> {
+    pub fn from_argument(argument: &[u8]) -> Result<Self, OperatorError> {
         Self::from_entries(argument.split(|&byte| byte == b','))
     }
 
     /// Reads files with a list like that on each line; lines that begin with `#` are comments.
-    pub(super) fn from_files(files: &[Vec<u8>]) -> Result<Self, OperatorError> {
+    pub fn from_files(files: &[Vec<u8>]) -> Result<Self, OperatorError> {
         let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
         Self::from_entries(lines.filter(|line| !line.starts_with(b"#")).flat_map(|line| line.split(|&byte| byte == b',')))
     }
@@ -39,10 +39,14 @@ impl AddressSet {
 
     /// Whether `input` is an address in one of the networks. What is no address is in none.
     pub(super) fn contains(&self, input: &[u8]) -> bool {
-        match std::str::from_utf8(input).ok().and_then(|text| text.parse().ok()) {
-            Some(IpAddr::V4(address)) => self.contains_v4(address),
-            Some(IpAddr::V6(address)) => self.contains_v6(address),
-            None => false,
+        std::str::from_utf8(input).ok().and_then(|text| text.parse().ok()).is_some_and(|address| self.contains_address(address))
+    }
+
+    /// Whether an address is in one of the networks.
+    pub fn contains_address(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.contains_v4(address),
+            IpAddr::V6(address) => self.contains_v6(address),
         }
     }
 

@@ -28,7 +28,4 @@ pub enum OperatorError {
     /// The operator looks at more than a value, so that only a transaction can ask it.
     #[error("@{} can only be asked by a transaction", .0.name())]
     NeedsTransaction(OperatorKind),
-    /// The operator is known but not part of this version.
-    #[error("@{} is not supported yet", .0.name())]
-    NotYetBuilt(OperatorKind),
 }

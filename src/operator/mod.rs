@@ -22,6 +22,7 @@ mod regular_expression;
 mod text;
 mod words;
 
+pub use address::AddressSet;
 pub use block_list::{BlockList, BlockListQuestion, Listing};
 pub use compiled::{Operator, OperatorLimits};
 pub use error::OperatorError;

@@ -1,8 +1,8 @@
 //! The machine's own resolver, asked by a few threads.
 
-use super::{Answer, Resolver};
+use super::{Answer, Resolver, dns};
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,19 @@ impl SystemResolver {
     pub fn shared() -> Arc<dyn Resolver> {
         static OF_PROCESS: OnceLock<Arc<SystemResolver>> = OnceLock::new();
         OF_PROCESS.get_or_init(|| Arc::new(Self::new(ResolverLimits::default()))).clone()
+    }
+
+    /// A resolver of its own that asks one name server instead of the system's resolver.
+    #[must_use]
+    pub fn asking(server: SocketAddr) -> Self {
+        let limits = ResolverLimits::default();
+        Self::with_lookup(limits, move |name| {
+            let records = dns::ask(server, name, dns::Kind::A, Instant::now() + limits.wait).ok()?;
+            records.into_iter().find_map(|record| match record {
+                dns::Record::Address(IpAddr::V4(address)) => Some(address),
+                _ => None,
+            })
+        })
     }
 
     fn with_lookup(limits: ResolverLimits, lookup: impl Fn(&str) -> Option<Ipv4Addr> + Send + Sync + 'static) -> Self {

@@ -3,8 +3,8 @@
 //! The room `lua` runs scripts. What stands here is what a rule set needs to hold them.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// A Lua script: text without a syntax error.
 ///

@@ -1,7 +1,10 @@
 //! Persistent collections in the memory of the process.
 
+use super::bans::Bans;
 use super::{RecordKey, Store};
+use crate::graph::SiteId;
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -17,6 +20,7 @@ const MOST_VARIABLES: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     records: Mutex<Records>,
+    bans: Bans,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +129,18 @@ impl Store for MemoryStore {
         if let Some(variable) = self.lock().existing(record).and_then(|record| record.variables.get_mut(&name.to_ascii_lowercase())) {
             variable.expires = Some(moment);
         }
+    }
+
+    fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime) {
+        self.bans.ban(site, address, until);
+    }
+
+    fn unban(&self, site: SiteId, address: IpAddr) -> bool {
+        self.bans.unban(site, address)
+    }
+
+    fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
+        self.bans.is_banned(site, address)
     }
 }
 

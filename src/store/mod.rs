@@ -2,11 +2,15 @@
 //!
 //! Everything stands behind [`Store`]; [`MemoryStore`] keeps it in the process.
 
+mod bans;
 mod memory;
+mod rates;
 
 pub use memory::MemoryStore;
+pub use rates::{Rate, RateLimits};
 
-use crate::graph::PersistentCollection;
+use crate::graph::{PersistentCollection, SiteId};
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 /// What names one record: the variables of one address, session, user, resource, or of all.
@@ -41,4 +45,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Removes a variable at a moment, unless it is set anew before; nothing happens where it does not exist.
     fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime);
+
+    /// Turns an address away from a site until a moment, or from all with site 0.
+    fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime);
+
+    /// Ends a ban from exactly this site; whether there was one.
+    fn unban(&self, site: SiteId, address: IpAddr) -> bool;
+
+    /// Whether an address is turned away from exactly this site.
+    fn is_banned(&self, site: SiteId, address: IpAddr) -> bool;
 }

@@ -136,6 +136,10 @@ impl Transaction {
                 self.collections.environment.push((name, value));
             }
             Effect::Control(control) => self.control(control),
+            Effect::Execute(script) => {
+                self.debug(8, || format!("Running script... {}", script.name()));
+                self.run_script(graph, rule, script, None);
+            }
             // Resolved at load: the rule knows whether it logs.
             Effect::Logging(LoggingAction::Log | LoggingAction::AuditLog) => self.debug(9, || "Saving transaction to logs".to_owned()),
             Effect::Logging(LoggingAction::NoLog | LoggingAction::NoAuditLog) => {}
@@ -258,6 +262,7 @@ fn name(effect: &Effect) -> &'static str {
         Effect::Expire { .. } => "expirevar",
         Effect::SetEnvironment { .. } => "setenv",
         Effect::Control(_) => "ctl",
+        Effect::Execute(_) => "exec",
         Effect::Logging(action) => action.name(),
     }
 }

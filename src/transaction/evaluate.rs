@@ -44,18 +44,15 @@ impl Transaction {
         while let Some(rule) = at {
             let is_match = match &rule.test {
                 Test::Unconditional => self.unconditional(graph, rule),
+                // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
+                _ if self.is_removed_by_id(rule) && matched.is_empty() => return,
+                _ if self.is_removed_by_id(rule) => true,
                 Test::Operator { targets, kind, argument, negated } => {
-                    if self.is_removed_by_id(rule) {
-                        // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
-                        if matched.is_empty() {
-                            return;
-                        }
-                        true
-                    } else {
-                        let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
-                        self.ask(graph, rule, &mut question, &mut draft)
-                    }
+                    let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
+                    self.ask(graph, rule, &mut question, &mut draft)
                 }
+                Test::Script(script) => self.ask_script(graph, rule, script, &mut draft),
+                Test::Decision(script) => self.ask_decision(graph, script, &mut draft),
             };
             if !is_match {
                 return;
@@ -183,7 +180,7 @@ impl Transaction {
         !self.is_removed_target(asked.rule, &member.selected) && self.ask_about(graph, asked, member, draft)
     }
 
-    fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
+    pub(super) fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
         let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, Some(rule)));
         let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref() };
         if self.debugs(7) && !target.exclusions.is_empty() {
@@ -264,7 +261,7 @@ impl Transaction {
         let found = match respondent {
             Respondent::Value(_) if step.hopeless => false,
             Respondent::Value(operator) => operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings),
-            Respondent::Lookup(lookup, text) => self.look_up(graph, lookup, text, step.value, &mut findings),
+            Respondent::Lookup(lookup, text) => self.look_up((graph, rule), lookup, text, step.value, &mut findings),
         };
         if let (Some(profile), Some(start)) = (&mut self.profile, start) {
             profile.answer(selected.label.variable(), rule.starter.is_none(), found != question.negated, start.elapsed());

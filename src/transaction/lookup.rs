@@ -4,7 +4,7 @@ use super::escape::shown;
 use super::{Transaction, program};
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::collection::Text;
-use crate::graph::{BodyProcessor, Lookup, RuleGraph};
+use crate::graph::{BodyProcessor, Lookup, Rule, RuleGraph};
 use crate::operator::{BlockList, BlockListQuestion, Capture, CapturedValue, Findings, Listing, Operator};
 use crate::resolver::Answer;
 use std::net::IpAddr;
@@ -25,11 +25,23 @@ pub enum Respondent<'a> {
 impl Transaction {
     /// Whether a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
     /// that cannot be checked does not conform.
-    pub(super) fn look_up(&mut self, graph: &RuleGraph, lookup: &Lookup, text: &str, value: Text, findings: &mut Findings) -> bool {
+    pub(super) fn look_up(
+        &mut self,
+        place: (&RuleGraph, &Rule),
+        lookup: &Lookup,
+        text: &str,
+        value: Text,
+        findings: &mut Findings,
+    ) -> bool {
+        let (graph, rule) = place;
         match lookup {
             Lookup::Place => self.look_up_place(graph, value),
             Lookup::BlockList(list) => self.look_up_block_list(graph, list, value, findings),
             Lookup::Program(program) => self.ask_program(program, value),
+            Lookup::Script(script) => {
+                let value = self.collections.arena.read(value).to_vec();
+                self.run_script(graph, rule, script, Some(&value)).is_some()
+            }
             Lookup::Dtd(dtd) => self.breaks_dtd(graph, dtd, text),
             Lookup::Schema(schema) => self.breaks_schema(graph, schema, text),
         }

@@ -1,11 +1,12 @@
 //! The phase machine: takes one request and its response piece by piece, evaluates the rules of each phase, gives verdicts and what matched;
-//! imports `metrics`, `collection`, `store`, `graph` and the pure rooms.
+//! imports `lua`, `metrics`, `collection`, `store`, `graph` and the pure rooms.
 
 mod assignment;
 mod audit;
 mod body_limit;
 mod control;
 mod debug;
+mod decision;
 mod effects;
 pub mod escape;
 mod evaluate;
@@ -23,6 +24,7 @@ mod question;
 mod request;
 mod request_body;
 mod response;
+mod script;
 mod slots;
 mod uploads;
 mod verdict;
@@ -31,14 +33,15 @@ pub use audit::AuditLog;
 pub use debug::DebugLog;
 pub use matches::RuleMatch;
 pub use memory::MemoryPool;
+pub use script::ScriptFailure;
 pub use verdict::{Intervention, Verdict};
 
 use crate::collection::{Clock, Collections, NO_SEVERITY, Selected, Text};
-use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph};
+use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph, SiteId};
 use crate::metrics::Profile;
 use crate::operator::Findings;
-use crate::resolver::Resolver;
-use crate::store::Store;
+use crate::resolver::{Origins, Resolver};
+use crate::store::{RateLimits, Store};
 use control::Overrides;
 use gates::Gates;
 use memory::Memory;
@@ -57,6 +60,10 @@ pub struct Ground {
     pub store: Arc<dyn Store>,
     /// Who looks up names in the DNS.
     pub resolver: Arc<dyn Resolver>,
+    /// Who tells which domains addresses belong to.
+    pub origins: Arc<Origins>,
+    /// How often addresses asked.
+    pub rates: Arc<RateLimits>,
     /// Where debug messages go, if anywhere.
     pub debug_log: Option<Arc<dyn DebugLog>>,
     /// Where transactions are written down, if anywhere.
@@ -83,6 +90,8 @@ pub struct Transaction {
     hostname: Option<Text>,
     connector: Text,
     uploads: uploads::Uploads,
+    site: SiteId,
+    script_failures: Vec<ScriptFailure>,
     scratch: Scratch,
     profile: Option<Box<Profile>>,
 }
@@ -93,6 +102,8 @@ struct Flow {
     skip: u32,
     skip_after: Option<MarkerId>,
     allow: Option<crate::graph::AllowScope>,
+    /// Whether a decision script let the request pass, so that those behind it are not asked.
+    let_pass: bool,
 }
 
 /// Memory that is used again and again.
@@ -137,6 +148,8 @@ impl Transaction {
             hostname: None,
             connector: Text::EMPTY,
             uploads: uploads::Uploads::default(),
+            site: SiteId::default(),
+            script_failures: Vec::new(),
             scratch,
             profile: None,
         };

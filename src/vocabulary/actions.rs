@@ -104,7 +104,7 @@ actions! {
     Ctl "ctl" NonDisruptive Required "Changes the configuration for this transaction."
     Deny "deny" Disruptive None "Stops the request with the status, 403 by default."
     Drop "drop" Disruptive None "Stops the request as deny does: the host decides how to close."
-    Exec "exec" NonDisruptive Required "Runs a Lua script."
+    Exec "exec" NonDisruptive Required "Runs a Lua script when the rule matches."
     ExpireVar "expirevar" NonDisruptive Required "Removes a variable after some seconds."
     Id "id" Metadata Required "The rule's number."
     InitCol "initcol" NonDisruptive Required "Opens a persistent collection under a key."

@@ -93,8 +93,6 @@ fn arguments_that_make_no_sense_are_errors() {
     for (kind, argument) in [(Kind::Rx, "a(b"), (Kind::IpMatch, "localhost"), (Kind::ValidateByteRange, "0-300")] {
         assert!(Operator::compile(kind, argument.as_bytes(), &[], OperatorLimits::default()).is_err());
     }
-    let missing = Operator::compile(Kind::InspectFile, b"scan.lua", &[], OperatorLimits::default());
-    assert_eq!(missing.err(), Some(OperatorError::NotYetBuilt(Kind::InspectFile)));
     let elsewhere = Operator::compile(Kind::Rbl, b"bl.example.net", &[], OperatorLimits::default());
     assert_eq!(elsewhere.err(), Some(OperatorError::NeedsTransaction(Kind::Rbl)));
 }

@@ -1,0 +1,151 @@
+//! Directives about decision scripts and what they ask.
+
+use super::directives::Builder;
+use super::draft::RuleActions;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{AddressList, Crawler, Disruptive, Phase, RateLimit, SiteId, Test};
+use crate::operator::AddressSet;
+use crate::seclang::{self, Argument};
+use crate::source::Sources;
+use crate::vocabulary::Directive;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The port of name servers.
+const DNS: u16 = 53;
+
+impl Builder<'_> {
+    /// `SecDecisionScript FILE [phase:1|2]`
+    pub fn decision_script(&mut self, directive: &seclang::Directive, arguments: &[Argument], sources: &Sources) {
+        if self.open_chain.is_some() {
+            let message = "a decision script cannot stand within a chain";
+            return self.report(
+                Diagnostic::new(Code::BadDirectiveValue, directive.span, message).hint("move it in front of the chain, or behind it"),
+            );
+        }
+        let [file, behind @ ..] = arguments else { return };
+        let phase = match behind {
+            [] => Phase::RequestHeaders,
+            [phase] if phase.text.eq_ignore_ascii_case("phase:1") => Phase::RequestHeaders,
+            [phase] if phase.text.eq_ignore_ascii_case("phase:2") => Phase::RequestBody,
+            [other, ..] => return self.bad_decision(other, "write phase:1 or phase:2"),
+        };
+        let Some(script) = self.script(&file.text, file.span, sources) else { return };
+        let actions = RuleActions { phase: Some(phase), disruptive: Some(Disruptive::Deny), ..RuleActions::default() };
+        let draft = self.draft(Test::Decision(script), actions, directive.span, sources);
+        self.add_rule(draft, None);
+    }
+
+    /// The other directives about decisions.
+    pub fn decision_setting(&mut self, directive: Directive, arguments: &[Argument], sources: &Sources) {
+        let Some(first) = arguments.first() else { return };
+        match directive {
+            Directive::SecIpList => self.address_list(first, arguments.get(1..).unwrap_or_default(), sources),
+            Directive::SecRateLimit => self.rate_limit(first, arguments.get(1..).unwrap_or_default()),
+            Directive::SecTrustedSource => {
+                if let Some(addresses) = self.addresses(arguments, sources) {
+                    self.load_settings.decisions.trusted.push(addresses);
+                }
+            }
+            Directive::SecCrawlerFile => {
+                let Some((_, bytes)) = self.read_file(&first.text, first.span, sources) else { return };
+                match Crawler::parse(&String::from_utf8_lossy(&bytes)) {
+                    Ok(mut crawlers) => self.load_settings.decisions.crawlers.append(&mut crawlers),
+                    Err(line) => {
+                        let message = format!("`{}` cannot be used: line {line} names no crawler", first.text);
+                        let hint = "write a part of the user agent and domains: examplebot example.com example.net";
+                        self.report(Diagnostic::new(Code::BadDirectiveFile, first.span, message).hint(hint));
+                    }
+                }
+            }
+            Directive::SecDecisionStatus => match first.text.parse() {
+                Ok(status @ 100..=999) => self.load_settings.decision_status = Some(status),
+                _ => self.bad_decision(first, "write a status such as 403"),
+            },
+            Directive::SecResolver => match server(&first.text) {
+                Some(server) => self.load_settings.resolver = Some(server),
+                None => self.bad_decision(first, "write the address of a name server, such as 192.0.2.53 or [2001:db8::53]:5353"),
+            },
+            _ => {}
+        }
+    }
+
+    fn address_list(&mut self, kind: &Argument, entries: &[Argument], sources: &Sources) {
+        let welcome = match kind.text.to_ascii_lowercase().as_str() {
+            "blacklist" => false,
+            "whitelist" => true,
+            _ => return self.bad_decision(kind, "write blacklist or whitelist first"),
+        };
+        let (site, entries) = match entries.split_last() {
+            Some((last, before)) if last.text.starts_with("site:") => match site(&last.text) {
+                Some(site) => (site, before),
+                None => return self.bad_decision(last, "write site:N with the number of a site"),
+            },
+            _ => (SiteId(0), entries),
+        };
+        if entries.is_empty() {
+            return self.bad_decision(kind, "write addresses, networks or a file of them behind it");
+        }
+        if let Some(addresses) = self.addresses(entries, sources) {
+            self.load_settings.decisions.lists.push(AddressList { site, welcome, addresses });
+        }
+    }
+
+    /// Addresses, networks, and files of them; what is none is reported.
+    fn addresses(&mut self, entries: &[Argument], sources: &Sources) -> Option<Arc<AddressSet>> {
+        let mut texts = Vec::new();
+        for entry in entries {
+            match AddressSet::from_argument(entry.text.as_bytes()) {
+                Ok(_) => texts.push(entry.text.clone().into_bytes()),
+                Err(_) => {
+                    let (_, bytes) = self.read_file(&entry.text, entry.span, sources)?;
+                    if let Err(error) = AddressSet::from_files(std::slice::from_ref(&bytes)) {
+                        let message = format!("`{}` cannot be used: {error}", entry.text);
+                        self.report(Diagnostic::new(Code::BadDirectiveFile, entry.span, message));
+                        return None;
+                    }
+                    texts.push(bytes);
+                }
+            }
+        }
+        AddressSet::from_files(&texts).ok().map(Arc::new)
+    }
+
+    fn rate_limit(&mut self, rate: &Argument, behind: &[Argument]) {
+        let form = "write requests/seconds, such as 100/60";
+        let Some((requests, seconds)) = rate.text.split_once('/').and_then(|(requests, seconds)| {
+            let seconds: NonZeroU32 = seconds.parse().ok()?;
+            Some((requests.parse::<NonZeroU32>().ok()?, Duration::from_secs(u64::from(seconds.get()))))
+        }) else {
+            return self.bad_decision(rate, form);
+        };
+        let mut limit = RateLimit { site: SiteId(0), requests, period: seconds, burst: requests };
+        for argument in behind {
+            match (argument.text.strip_prefix("burst:").and_then(|burst| burst.parse().ok()), site(&argument.text)) {
+                (Some(burst), _) => limit.burst = burst,
+                (None, Some(site)) => limit.site = site,
+                (None, None) => return self.bad_decision(argument, "write burst:N or site:N"),
+            }
+        }
+        if limit.period / limit.requests.get() == Duration::ZERO {
+            return self.bad_decision(rate, form);
+        }
+        self.load_settings.decisions.rates.push(limit);
+    }
+
+    fn bad_decision(&mut self, argument: &Argument, hint: &str) {
+        let message = format!("`{}` makes no sense here", argument.text);
+        self.report(Diagnostic::new(Code::BadDirectiveValue, argument.span, message).hint(hint));
+    }
+}
+
+/// `site:N`
+fn site(text: &str) -> Option<SiteId> {
+    text.strip_prefix("site:")?.parse().ok().map(SiteId)
+}
+
+fn server(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, DNS)))
+}

@@ -1,0 +1,58 @@
+//! Lua scripts that rules name.
+
+use super::directives::Builder;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::Test;
+use crate::script::Script;
+use crate::seclang::{ActionExpression, Actions, Argument, Directive};
+use crate::source::{Sources, Span};
+
+impl Builder<'_> {
+    /// `SecRuleScript`
+    pub fn rule_script(&mut self, directive: &Directive, file: &Argument, actions: Option<&Actions>, sources: &Sources) {
+        let understood = self.rule_actions(actions, sources);
+        let Some(script) = self.script(&file.text, file.span, sources) else {
+            return self.abandon_chain(understood.chain);
+        };
+        let draft = self.draft(Test::Script(script), understood, directive.span, sources);
+        self.add_rule(draft, actions);
+    }
+
+    /// `exec`
+    pub fn executed(&mut self, written: &ActionExpression, sources: &Sources) -> Option<Script> {
+        let path = written.text();
+        if !is_lua(path) {
+            return self.bad_value(
+                written,
+                &format!("`{path}` is no Lua script"),
+                "name a file that ends with .lua: other programs are not run",
+            );
+        }
+        self.script(path, written.value_span(), sources)
+    }
+
+    /// The script of a file; one that cannot be read, or is no script, is reported. A script that several rules name is one.
+    pub fn script(&mut self, name: &str, span: Span, sources: &Sources) -> Option<Script> {
+        let (path, text) = self.read_file(name, span, sources)?;
+        if let Some(known) = self.scripts.get(&path) {
+            return Some(known.clone());
+        }
+        match Script::new(&path.display().to_string(), text) {
+            Ok(script) => {
+                self.scripts.insert(path, script.clone());
+                Some(script)
+            }
+            Err(error) => {
+                let place = error.line().map_or_else(String::new, |line| format!(":{line}"));
+                let message = format!("`{}` cannot be used: {}{place}: {error}", name, path.display());
+                self.report(Diagnostic::new(Code::BadScript, span, message));
+                None
+            }
+        }
+    }
+}
+
+/// Whether a file is a Lua script by its name, as in ModSecurity v3.
+pub fn is_lua(path: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("lua"))
+}

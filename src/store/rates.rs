@@ -1,0 +1,101 @@
+//! How often addresses ask: the generic cell rate algorithm, for each site with a limit.
+
+use crate::graph::{RateLimit, SiteId};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// How many addresses are counted for one limit. When there are more, those that asked seldom are forgotten.
+const MOST_ADDRESSES: usize = 100_000;
+
+/// The rates of a rule set. They live as long as it does.
+pub struct RateLimits {
+    limits: Vec<(SiteId, DefaultKeyedRateLimiter<(SiteId, IpAddr)>)>,
+}
+
+/// What came of counting a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rate {
+    /// It is within the limit, or there is none.
+    Within,
+    /// It is beyond.
+    Beyond,
+    /// There are more addresses than can be counted.
+    Unknown,
+}
+
+impl RateLimits {
+    /// Nothing counted yet.
+    pub fn new(limits: &[RateLimit]) -> Self {
+        let limiter = |limit: &RateLimit| {
+            let interval = limit.period / limit.requests.get();
+            let quota = Quota::with_period(interval)?.allow_burst(limit.burst);
+            Some((limit.site, RateLimiter::keyed(quota)))
+        };
+        Self { limits: limits.iter().filter_map(limiter).collect() }
+    }
+
+    /// Counts a request to a site: against the site's own limit, or that of all where it has none. Each site is counted by itself, and
+    /// IPv6 addresses by their network of 64 bits, since whoever has one has all of it.
+    pub fn count(&self, site: SiteId, address: IpAddr) -> Rate {
+        let of = |site: SiteId| self.limits.iter().rev().find(|(known, _)| *known == site);
+        let Some((_, limiter)) = of(site).or_else(|| of(SiteId(0))) else { return Rate::Within };
+        if limiter.len() >= MOST_ADDRESSES {
+            limiter.retain_recent();
+            if limiter.len() >= MOST_ADDRESSES {
+                return Rate::Unknown;
+            }
+        }
+        match limiter.check_key(&(site, network(address))) {
+            Ok(()) => Rate::Within,
+            Err(_) => Rate::Beyond,
+        }
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+impl fmt::Debug for RateLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.limits.iter().map(|(site, _)| site)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    fn limit(site: u64, requests: u32, milliseconds: u64, burst: u32) -> RateLimit {
+        let whole = |number| NonZeroU32::new(number).unwrap();
+        RateLimit { site: SiteId(site), requests: whole(requests), period: Duration::from_millis(milliseconds), burst: whole(burst) }
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let rates = RateLimits::new(&[limit(0, 2, 100, 3)]);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let beyond = |count: u32| (0..count).filter(|_| rates.count(SiteId(0), address) == Rate::Beyond).count();
+        assert_eq!(beyond(5), 2);
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(beyond(2), 1);
+        assert_eq!(rates.count(SiteId(0), IpAddr::from([192, 0, 2, 2])), Rate::Within);
+        assert_eq!(rates.count(SiteId(7), address), Rate::Within);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one() {
+        let rates = RateLimits::new(&[limit(3, 1, 10_000, 1)]);
+        assert_eq!(rates.count(SiteId(3), "2001:db8::1".parse().unwrap()), Rate::Within);
+        assert_eq!(rates.count(SiteId(3), "2001:db8::2".parse().unwrap()), Rate::Beyond);
+        assert_eq!(rates.count(SiteId(3), "2001:db8:0:1::2".parse().unwrap()), Rate::Within);
+        assert_eq!(rates.count(SiteId(4), "2001:db8::1".parse().unwrap()), Rate::Within);
+    }
+}

@@ -1,0 +1,249 @@
+//! Decision scripts: each blocks the request, lets it pass, or leaves it to the next.
+
+use super::escape::text;
+use super::evaluate::Draft;
+use super::script::limits;
+use super::{Ground, Transaction};
+use crate::graph::{RuleGraph, Settings, SiteId};
+use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
+use crate::script::Script;
+use crate::store::Rate;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// The status of a script that blocks where no setting names one.
+const BLOCKED: u16 = 403;
+
+/// The longest ban, in minutes: ten years.
+const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
+
+impl Transaction {
+    /// Tells decision scripts which of the host's sites the request is for, by a number of the host's choice; 0 where it tells none apart.
+    pub fn set_site(&mut self, site: u64) {
+        self.site = SiteId(site);
+    }
+
+    /// Asks a decision script, unless one before it let the request pass. Whether it blocks.
+    pub(super) fn ask_decision(&mut self, graph: &RuleGraph, script: &Script, draft: &mut Draft) -> bool {
+        if self.flow.let_pass {
+            self.debug(4, || format!("Decision script {}: one before it let the request pass.", script.name()));
+            return false;
+        }
+        self.debug(4, || format!("Decision script {}: should_block()", script.name()));
+        let call = Call { script, world: World::Decision, sandboxed: true, limits: limits(&graph.settings) };
+        let mut host = OfDecision { transaction: self, graph, script, last_words: Vec::new() };
+        let returned = lua::run(&call, &mut host);
+        let last_words = host.last_words;
+        match returned {
+            Ok(Returned::Number(0.0, _)) => false,
+            Ok(Returned::Number(-1.0, _)) => {
+                self.debug(4, || format!("Decision script {}: it lets the request pass.", script.name()));
+                self.flow.let_pass = true;
+                false
+            }
+            Ok(Returned::Number(1.0, number)) => {
+                self.pending.name_status(graph.settings.decision_status.unwrap_or(BLOCKED));
+                self.note_script(script, number, draft);
+                if draft.logs {
+                    draft.entry.message = format!("Blocked by decision script {}", script.name()).into_bytes();
+                    draft.entry.data = last_words;
+                }
+                true
+            }
+            Ok(other) => {
+                let returned = match other {
+                    Returned::Number(_, text) | Returned::Text(text) => text_of(&text),
+                    Returned::Other(kind) => kind,
+                };
+                let failure = Failure::Script(format!("should_block returned {returned}, which is none of 0, 1 and -1"));
+                self.script_failed(graph, script, &failure);
+                false
+            }
+            Err(failure) => {
+                self.script_failed(graph, script, &failure);
+                false
+            }
+        }
+    }
+
+    /// The client's address: what a trusted peer says it is, or the peer's own. Nothing where the peer has none, such as on a local socket.
+    fn client(&self, graph: &RuleGraph) -> Option<IpAddr> {
+        let address = |bytes: &[u8]| -> Option<IpAddr> {
+            std::str::from_utf8(bytes).ok()?.trim().parse::<IpAddr>().ok().map(|found| found.to_canonical())
+        };
+        let read = |text| self.collections.arena.read(text);
+        let peer = address(read(self.collections.scalars.remote_addr))?;
+        if !graph.settings.decisions.trusted.iter().any(|trusted| trusted.contains_address(peer)) {
+            return Some(peer);
+        }
+        let header = |name| self.collections.request_header(name).map(read);
+        let forwarded = || header(b"x-forwarded-for").and_then(|list| address(list.split(|byte| *byte == b',').next().unwrap_or_default()));
+        header(b"x-real-ip").and_then(address).or_else(forwarded).or(Some(peer))
+    }
+}
+
+impl Ground {
+    /// Whether an address is turned away from a site: by a list for the site or for all, or by a ban.
+    pub fn is_blacklisted(&self, address: IpAddr, site: SiteId) -> bool {
+        self.is_listed(address, site, false) || [SiteId(0), site].into_iter().any(|site| self.store.is_banned(site, address))
+    }
+
+    /// Whether an address is welcome on a site: by a list for the site or for all.
+    pub fn is_whitelisted(&self, address: IpAddr, site: SiteId) -> bool {
+        self.is_listed(address, site, true)
+    }
+
+    fn is_listed(&self, address: IpAddr, site: SiteId, welcome: bool) -> bool {
+        let lists = self.graph.settings.decisions.lists.iter();
+        let mut meant = lists.filter(|list| list.welcome == welcome && (list.site == site || list.site == SiteId(0)));
+        meant.any(|list| list.addresses.contains_address(address))
+    }
+}
+
+/// Answers what a decision script asks.
+struct OfDecision<'a> {
+    transaction: &'a mut Transaction,
+    graph: &'a RuleGraph,
+    script: &'a Script,
+    /// What it logged last: the data of its match.
+    last_words: Vec<u8>,
+}
+
+impl Host for OfDecision<'_> {
+    fn answer(&mut self, question: Question<'_>, _: &Budget) -> Reply<'_> {
+        match question {
+            Question::Log(_, message) => {
+                self.log(&text(message));
+                self.last_words = message.to_vec();
+                Reply::Nothing
+            }
+            Question::Field(name) => self.field(name),
+            Question::Headers => Reply::Pairs(self.headers()),
+            other => self.about_address(other).unwrap_or_else(Reply::Senseless),
+        }
+    }
+}
+
+impl OfDecision<'_> {
+    fn log(&self, message: &str) {
+        self.transaction.debug(1, || format!("Decision script {}: {message}", self.script.name()));
+    }
+
+    fn field(&self, name: &[u8]) -> Reply<'_> {
+        let Transaction { collections, site, .. } = &*self.transaction;
+        let scalars = &collections.scalars;
+        let body = || collections.arena.read(collections.arena.request_body());
+        let limit = self.graph.settings.decision_body_limit.unwrap_or(Settings::DECISION_BODY);
+        match name {
+            b"method" => Reply::Text(collections.arena.read(scalars.request_method).into()),
+            b"uri" => Reply::Text(collections.arena.read(scalars.request_uri_raw).into()),
+            b"body" => Reply::Text(body().get(..limit).unwrap_or(body()).into()),
+            b"body_is_cut" => Reply::Truth(body().len() > limit),
+            b"client_ip" => match self.transaction.client(self.graph) {
+                Some(address) => Reply::Text(address.to_string().into_bytes().into()),
+                None => Reply::Text(collections.arena.read(scalars.remote_addr).into()),
+            },
+            b"timestamp" => Reply::Number(collections.clock.epoch().0 as f64),
+            b"site_id" => Reply::Number(site.0 as f64),
+            _ => Reply::Nothing,
+        }
+    }
+
+    /// Headers in the order of their arrival, each name once, with its values joined.
+    fn headers(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        let collections = &self.transaction.collections;
+        for header in &collections.request_headers {
+            let (name, value) = (collections.arena.read(header.name), collections.arena.read(header.value));
+            let place = *places.entry(name.to_ascii_lowercase()).or_insert(headers.len());
+            match headers.get_mut(place) {
+                Some((_, joined)) => {
+                    joined.extend_from_slice(b", ");
+                    joined.extend_from_slice(value);
+                }
+                None => headers.push((name.to_vec(), value.to_vec())),
+            }
+        }
+        headers
+    }
+
+    fn about_address(&mut self, question: Question<'_>) -> Result<Reply<'static>, String> {
+        match question {
+            Question::IsListed(address, site, welcome) => {
+                let (address, site) = (address_of(address)?, self.site(site)?);
+                let ground = &self.transaction.ground;
+                let listed = if welcome { ground.is_whitelisted(address, site) } else { ground.is_blacklisted(address, site) };
+                Ok(Reply::Truth(listed))
+            }
+            Question::Ban(address, site, minutes) => {
+                let (address, site) = (address_of(address)?, self.site(site)?);
+                let minutes = minutes.filter(|minutes| *minutes > 0.0).ok_or("a ban lasts a number of minutes above 0")?;
+                self.ban(address, site, minutes);
+                Ok(Reply::Nothing)
+            }
+            Question::Unban(address, site) => {
+                let (address, site) = (address_of(address)?, self.site(site)?);
+                Ok(Reply::Truth(self.transaction.ground.store.unban(site, address)))
+            }
+            Question::IsRateLimited(address, site) => {
+                let (address, site) = (address_of(address)?, self.site(site)?);
+                Ok(Reply::Truth(match self.transaction.ground.rates.count(site, address) {
+                    Rate::Within => false,
+                    Rate::Beyond => true,
+                    Rate::Unknown => {
+                        self.log("there are more addresses than can be counted, so that no new one is limited");
+                        false
+                    }
+                }))
+            }
+            Question::IsVerifiedCrawler(address, agent, exempts, minutes) => {
+                let address = address_of(address)?;
+                Ok(Reply::Number(if self.is_false_crawler(address, agent, &exempts, minutes) { 1.0 } else { 0.0 }))
+            }
+            _ => Err(String::from("decision scripts cannot ask this")),
+        }
+    }
+
+    fn is_false_crawler(&mut self, address: IpAddr, agent: &[u8], exempts: &[Vec<u8>], minutes: f64) -> bool {
+        let Some(crawler) = self.graph.settings.decisions.crawler(agent) else { return false };
+        match self.transaction.ground.origins.belongs(address, &crawler.domains) {
+            Some(true) => false,
+            Some(false) => {
+                let is_exempt = exempts.iter().any(|exempt| !exempt.is_empty() && memchr::memmem::find(agent, exempt).is_some());
+                self.log(&format!("{address} says that it is {}, and is not", crawler.token));
+                if minutes > 0.0 && !is_exempt {
+                    self.ban(address, self.transaction.site, minutes);
+                }
+                true
+            }
+            None => {
+                self.log(&format!("the name server did not say in time whether {address} is {}", crawler.token));
+                false
+            }
+        }
+    }
+
+    fn ban(&self, address: IpAddr, site: SiteId, minutes: f64) {
+        let until = SystemTime::now() + Duration::from_secs_f64(minutes.min(LONGEST_BAN) * 60.0);
+        self.transaction.ground.store.ban(site, address, until);
+        self.log(&format!("{address} is banned from site {} for {minutes} minutes", site.0));
+    }
+
+    fn site(&self, site: Option<f64>) -> Result<SiteId, String> {
+        match site {
+            None => Ok(self.transaction.site),
+            Some(number) if number >= 0.0 && number.fract() == 0.0 => Ok(SiteId(number as u64)),
+            Some(number) => Err(format!("{number} is no number of a site")),
+        }
+    }
+}
+
+fn address_of(bytes: &[u8]) -> Result<IpAddr, String> {
+    let found = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
+    found.map(|address| address.to_canonical()).ok_or_else(|| format!("`{}` is no address", text(bytes)))
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    format!("`{}`", super::escape::shown(bytes, 80))
+}

@@ -1,0 +1,247 @@
+//! Scripts in rules: `SecRuleScript`, `exec`, `@inspectFile FILE.lua`, and what `m` gives them.
+
+use super::Transaction;
+use super::escape::{shown, text};
+use super::evaluate::Draft;
+use crate::collection::{Selected, Selection};
+use crate::graph::{Key, PersistentCollection, Rule, RuleGraph, Selector, Settings, Target};
+use crate::lua::{self, Budget, Call, Failure, Host, Limits, Question, Reply, Returned, World};
+use crate::script::Script;
+use crate::transform::Transformation;
+use crate::vocabulary::{Shape, Variable};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// How many failures of scripts one transaction remembers.
+const MOST_FAILURES: usize = 16;
+
+/// The most bytes of what a script returned in an entry of the error log.
+const LONGEST_VALUE: usize = 100;
+
+/// What a variable that a script makes takes besides its bytes.
+const VARIABLE_SIZE: usize = 128;
+
+/// A script that could not be run to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScriptFailure {
+    /// The script's file.
+    pub script: String,
+    /// Why, in words; for an error of the script with its line.
+    pub reason: String,
+    /// Whether it was stopped because it used up its instructions, time or memory.
+    pub stopped: bool,
+}
+
+impl Transaction {
+    /// Scripts that could not be run to their end, the first of them.
+    pub fn script_failures(&self) -> &[ScriptFailure] {
+        &self.script_failures
+    }
+
+    /// Asks a script whether a rule matches. What it returns is the message of a rule that has none, which ModSecurity v3 tells nobody.
+    pub(super) fn ask_script(&mut self, graph: &RuleGraph, rule: &Rule, script: &Script, draft: &mut Draft) -> bool {
+        let found = self.run_script(graph, rule, script, None);
+        self.debug(4, || format!("Rule returned {}.", u8::from(found.is_some())));
+        let Some(found) = found else { return false };
+        self.note_script(script, found, draft);
+        self.assign_all(graph, rule);
+        true
+    }
+
+    /// What a log says of a script's match.
+    pub(super) fn note_script(&mut self, script: &Script, found: Vec<u8>, draft: &mut Draft) {
+        if draft.logs {
+            let value = shown(&found, LONGEST_VALUE);
+            draft.entry.detail = format!("Matched script `{}' (Value: `{value}' )", script.name()).into_bytes();
+            draft.entry.message = found;
+        }
+    }
+
+    /// Runs a script for a rule. What it returns is why it matches, or nothing.
+    pub(super) fn run_script(&mut self, graph: &RuleGraph, rule: &Rule, script: &Script, argument: Option<&[u8]>) -> Option<Vec<u8>> {
+        self.debug(4, || format!(" Executing script: {}.", script.name()));
+        let sandboxed = graph.settings.lua_sandbox == Some(true);
+        let call = Call { script, world: World::Rule { argument }, sandboxed, limits: limits(&graph.settings) };
+        match lua::run(&call, &mut OfRule { transaction: self, graph, rule }) {
+            Ok(Returned::Text(text) | Returned::Number(_, text)) => {
+                self.debug(9, || format!("Returning from lua script: {}", super::escape::text(&text)));
+                Some(text).filter(|text| !text.is_empty())
+            }
+            Ok(Returned::Other(_)) => None,
+            Err(failure) => {
+                self.script_failed(graph, script, &failure);
+                None
+            }
+        }
+    }
+
+    /// Notes that a script failed. For one that was stopped rules find TX:MSC_LUA_LIMITS_EXCEEDED.
+    pub(super) fn script_failed(&mut self, graph: &RuleGraph, script: &Script, failure: &Failure) {
+        let stopped = matches!(failure, Failure::Over(_));
+        if stopped {
+            let one = self.collections.arena.store(b"1");
+            let slot = self.collections.tx.find_or_make(&graph.tx_names, b"MSC_LUA_LIMITS_EXCEEDED");
+            self.collections.tx.write(slot, Some(one));
+        }
+        self.debug(if stopped { 1 } else { 2 }, || format!("Lua script {}: {failure}", script.name()));
+        if self.script_failures.len() < MOST_FAILURES {
+            self.script_failures.push(ScriptFailure { script: script.name().to_owned(), reason: failure.to_string(), stopped });
+        }
+    }
+}
+
+/// What one call of a script may use up.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        instructions: settings.lua_instruction_limit.unwrap_or(Settings::LUA_INSTRUCTIONS),
+        time: Duration::from_millis(settings.lua_time_limit.unwrap_or(Settings::LUA_TIME)),
+        memory: settings.lua_memory_limit.unwrap_or(Settings::LUA_MEMORY),
+    }
+}
+
+/// Answers what a rule's script asks.
+struct OfRule<'a> {
+    transaction: &'a mut Transaction,
+    graph: &'a RuleGraph,
+    rule: &'a Rule,
+}
+
+impl Host for OfRule<'_> {
+    fn answer(&mut self, question: Question<'_>, budget: &Budget) -> Reply<'_> {
+        let before = self.transaction.collections.arena.stored();
+        match question {
+            Question::Log(level, message) => {
+                let level = u8::try_from(level.clamp(0, 9)).unwrap_or(0);
+                self.transaction.debug(level, || text(message));
+                Reply::Nothing
+            }
+            Question::Variable(name, steps) => {
+                let value = self.first(name);
+                self.charge(before, budget);
+                match value {
+                    Some(value) => Reply::Text(self.transformed(value, steps)),
+                    None => Reply::Nothing,
+                }
+            }
+            Question::Variables(name, steps) => {
+                let values = self.all(name);
+                self.charge(before, budget);
+                let arena = &self.transaction.collections.arena;
+                let named = values.iter().map(|value| {
+                    let mut label = Vec::new();
+                    value.label.write(arena, &mut label);
+                    (label, self.transformed(value.value, steps).into_owned())
+                });
+                Reply::Pairs(named.collect())
+            }
+            Question::SetVariable(name, value) => {
+                let made = self.set(name, value);
+                self.charge(before.saturating_sub(made), budget);
+                Reply::Nothing
+            }
+            _ => Reply::Senseless(String::from("rules cannot ask this")),
+        }
+    }
+}
+
+impl OfRule<'_> {
+    /// Takes what the transaction stored for the script from its memory; the next thing it does ends it where that was too much.
+    fn charge(&self, before: usize, budget: &Budget) {
+        let grown = self.transaction.collections.arena.stored().saturating_sub(before);
+        // The budget remembers that it is used up.
+        let _ = budget.fill_memory(grown);
+    }
+
+    /// The first value of a variable; as in ModSecurity v3 a scalar without text is none.
+    fn first(&mut self, name: &[u8]) -> Option<crate::collection::Text> {
+        let target = self.target(name)?;
+        let texts = (target.variable == Variable::Rule).then(|| self.transaction.rule_texts(self.graph, Some(self.rule)));
+        let Transaction { collections, ground, .. } = &mut *self.transaction;
+        let store = ground.store.as_ref();
+        let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref() };
+        let value = collections.first(&target, &selection)?;
+        (target.variable.shape() == Shape::Collection || !value.is_empty()).then_some(value)
+    }
+
+    fn all(&mut self, name: &[u8]) -> Vec<Selected> {
+        let mut values = Vec::new();
+        if let Some(target) = self.target(name) {
+            self.transaction.select(self.graph, self.rule, &target, &mut values);
+            if target.variable.shape() == Shape::Scalar {
+                values.retain(|value| !value.value.is_empty());
+            }
+        }
+        values
+    }
+
+    /// What a script names: `ARGS`, `ARGS:key`, `TX.key`, `XML:/path`; nothing where there is no such variable.
+    fn target(&self, name: &[u8]) -> Option<Target> {
+        let separator = name.iter().position(|byte| matches!(byte, b'.' | b':'));
+        let (variable, key) = separator.and_then(|at| name.split_at_checked(at)).unwrap_or((name, b""));
+        let key = key.get(1..);
+        let found = std::str::from_utf8(variable).ok().and_then(Variable::find).and_then(|entry| entry.variable);
+        let Some(variable) = found.filter(|variable| key.is_none() || variable.shape() == Shape::Collection) else {
+            self.transaction.debug(2, || format!("Lua: there is no variable `{}`.", text(name)));
+            return None;
+        };
+        let selector = match key {
+            None => Selector::All,
+            Some(path) if variable == Variable::Xml => Selector::XPath(std::str::from_utf8(path).ok()?.into()),
+            Some(key) => {
+                let tx = (variable == Variable::Tx).then(|| self.graph.tx_names.find_folded(&key.to_ascii_lowercase())).flatten();
+                Selector::Key(Key { text: key.into(), tx })
+            }
+        };
+        Some(Target::new(variable, selector))
+    }
+
+    /// A value after transformations. As in ModSecurity v3 `none` changes nothing, and what is unknown is passed over.
+    fn transformed(&self, value: crate::collection::Text, steps: &[u8]) -> Cow<'_, [u8]> {
+        let mut value = Cow::Borrowed(self.transaction.collections.arena.read(value));
+        let mut output = Vec::new();
+        for name in steps.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()) {
+            let known = std::str::from_utf8(name).ok().and_then(Transformation::from_name);
+            match known {
+                Some(step) if step.apply(&value, &mut output, self.graph.unicode_map.as_ref()).rewritten => {
+                    value = Cow::Owned(std::mem::take(&mut output));
+                }
+                Some(_) => {}
+                None if name.eq_ignore_ascii_case(b"none") => {}
+                None => self.transaction.debug(2, || format!("Lua: there is no transformation `{}`.", text(name))),
+            }
+        }
+        value
+    }
+
+    /// Sets a variable of TX or of a persistent collection to a text, as it is. Gives what it takes besides the bytes of its value.
+    fn set(&mut self, name: &[u8], value: &[u8]) -> usize {
+        let separator = name.iter().position(|byte| matches!(byte, b'.' | b':'));
+        let Some((variable, key)) =
+            separator.and_then(|at| name.split_at_checked(at)).map(|(name, key)| (name, key.get(1..).unwrap_or_default()))
+        else {
+            self.transaction.debug(8, || format!("Lua: m.setvar needs a collection and a key, such as tx.{}.", text(name)));
+            return 0;
+        };
+        let found = std::str::from_utf8(variable).ok().and_then(Variable::find).and_then(|entry| entry.variable);
+        let collections = &mut self.transaction.collections;
+        match found.map(|variable| (variable, PersistentCollection::of(variable))) {
+            Some((Variable::Tx, _)) => {
+                let value = collections.arena.store(value);
+                let slot = collections.tx.find_or_make(&self.graph.tx_names, key);
+                collections.tx.write(slot, Some(value));
+            }
+            Some((_, Some(collection))) => {
+                let record = collections.record_key(collection, self.graph);
+                self.transaction.ground.store.write(&record, key, value);
+            }
+            _ => {
+                self.transaction.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(variable)));
+                return 0;
+            }
+        }
+        self.transaction
+            .debug(8, || format!("Saving variable: {}:{} with value: {}", text(variable).to_ascii_uppercase(), text(key), text(value)));
+        key.len().saturating_mul(2).saturating_add(VARIABLE_SIZE)
+    }
+}

@@ -1,0 +1,4 @@
+function main()
+  if m.getvar("ARGS.q") then
+    return "found"
+end
