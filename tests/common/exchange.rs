@@ -1,0 +1,119 @@
+//! Rules with the files they name, and a request that they judge.
+
+// Each test takes what it needs.
+#![allow(dead_code)]
+
+use secrule::source::Memory;
+use secrule::{DebugLog, Intervention, Transaction, Verdict, Waf};
+use std::sync::{Arc, Mutex};
+
+/// Keeps messages up to a level.
+#[derive(Debug)]
+pub struct Messages {
+    level: u8,
+    kept: Mutex<Vec<String>>,
+}
+
+impl DebugLog for Messages {
+    fn level(&self) -> u8 {
+        self.level
+    }
+
+    fn write(&self, _level: u8, _transaction: &str, _uri: &[u8], message: &str) {
+        self.kept.lock().unwrap().push(message.to_owned());
+    }
+}
+
+/// A rule set, and what it writes to the debug log.
+pub struct Rules {
+    pub waf: Waf,
+    pub messages: Arc<Messages>,
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Default)]
+pub struct Request<'a> {
+    pub client: &'a str,
+    pub target: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: Option<&'a str>,
+    pub site: u64,
+}
+
+/// A request that was judged.
+pub struct Judged {
+    pub interventions: Vec<Intervention>,
+    pub transaction: Transaction,
+}
+
+impl Rules {
+    /// Rules that name these scripts and other files; the debug log is kept up to a level.
+    #[track_caller]
+    pub fn at_level(level: u8, rules: &str, files: &[(&str, &str)]) -> Self {
+        let messages = Arc::new(Messages { level, kept: Mutex::default() });
+        let memory = files.iter().fold(Memory::new(), |memory, (name, text)| memory.with(name, *text));
+        let text = format!("SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n{rules}");
+        let waf = Waf::builder().rules("rules", &text).debug_log(messages.clone()).build_with(&memory);
+        Self { waf: waf.unwrap_or_else(|error| panic!("{error}")), messages }
+    }
+
+    #[track_caller]
+    pub fn new(rules: &str, files: &[(&str, &str)]) -> Self {
+        Self::at_level(2, rules, files)
+    }
+
+    /// Judges a request and an empty response.
+    pub fn judge(&self, request: Request<'_>) -> Judged {
+        let mut transaction = self.waf.transaction();
+        transaction.set_site(request.site);
+        let mut interventions = Vec::new();
+        let mut note = |verdict: Verdict| interventions.extend(verdict.intervention().cloned());
+        let client = if request.client.is_empty() { "192.0.2.1" } else { request.client };
+        note(transaction.process_connection(client, 40_000, "192.0.2.200", 80));
+        let target = if request.target.is_empty() { "/" } else { request.target };
+        let method: &[u8] = if request.body.is_some() { b"POST" } else { b"GET" };
+        note(transaction.process_uri(target.as_bytes(), method, b"1.1"));
+        transaction.add_request_header(b"Host", b"shop.example");
+        if request.body.is_some() {
+            transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
+        }
+        for (name, value) in request.headers {
+            transaction.add_request_header(name.as_bytes(), value.as_bytes());
+        }
+        note(transaction.process_request_headers());
+        note(transaction.append_request_body(request.body.unwrap_or_default().as_bytes()));
+        note(transaction.process_request_body());
+        transaction.add_response_header(b"Content-Type", b"text/html");
+        note(transaction.process_response_headers(200, "HTTP/1.1"));
+        note(transaction.append_response_body(b"fine"));
+        note(transaction.process_response_body());
+        transaction.process_logging();
+        Judged { interventions, transaction }
+    }
+
+    /// The messages since the last time.
+    pub fn said(&self) -> Vec<String> {
+        std::mem::take(&mut self.messages.kept.lock().unwrap())
+    }
+}
+
+impl Judged {
+    /// The status that it was stopped with.
+    pub fn status(&self) -> Option<u16> {
+        self.interventions.first().map(|intervention| intervention.status)
+    }
+
+    pub fn tx(&self, key: &str) -> Option<String> {
+        self.transaction.tx(key)
+    }
+}
+
+/// What the load of rules with these files says is wrong.
+#[track_caller]
+pub fn refusal(rules: &str, files: &[(&str, &str)]) -> String {
+    let memory = files.iter().fold(Memory::new(), |memory, (name, text)| memory.with(name, *text));
+    match Waf::builder().rules("rules", rules).build_with(&memory) {
+        Ok(_) => panic!("these rules load: {rules}"),
+        Err(error) => error.to_string(),
+    }
+}
