@@ -4,21 +4,22 @@
 #   make install PREFIX=/usr        where libmodsecurity's own would be; DESTDIR is put before it
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="capi remote" each of them means a library that fetches rules from https addresses, and posts audit records, too.
+# With FEATURES="capi lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
+# without `lua` it runs no scripts.
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
-FEATURES ?= capi
+FEATURES ?= capi lua
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CAPI := $(TARGET)/capi
 SONAME := libmodsecurity.so.3
 HEADERS := $(wildcard include/modsecurity/*.h)
-RUST := $(shell find src crs/starter -type f)
+RUST := $(shell find src crs/starter crs/crawlers.data -type f)
 
 LINK := -C link-arg=-Wl,-soname,$(SONAME)
 

@@ -1,0 +1,8 @@
+-- Blocks those who say that they are a known crawler and are not, and bans them for an hour.
+
+local exempts = { "ExampleBot-Preview" }
+local minutes = 60
+
+function should_block()
+    return is_verified_crawler(request.client_ip, request.headers["User-Agent"], exempts, minutes)
+end

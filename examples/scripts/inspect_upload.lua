@@ -1,0 +1,9 @@
+-- Finds fault with a value that looks like a script of PHP:
+--
+--   SecRule ARGS|FILES_TMP_CONTENT "@inspectFile inspect_upload.lua" "phase:2,id:23,deny,t:lowercase"
+
+function main(value)
+    if value:find("<?php", 1, true) or value:find("<?=", 1, true) then
+        return "a script of PHP"
+    end
+end
