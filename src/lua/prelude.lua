@@ -11,6 +11,8 @@ local assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv
 local concat, sort, sub, create, resume, io = table.concat, table.sort, string.sub, coroutine.create, coroutine.resume, io
 
 local hidden = {}
+-- The world of the call that runs.
+local current
 local base, libraries = {}, { string = {}, table = {}, math = {}, coroutine = {}, os = {} }
 
 for _, name in ipairs { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "rawequal", "rawget", "rawset", "select", "setmetatable",
@@ -103,15 +105,21 @@ local function deeper(target)
 end
 
 function base.getfenv(target)
+    if target == 0 then
+        return current
+    end
     local environment = getfenv(deeper(target or 1))
     if environment == hidden then
-        return getfenv(0)
+        return current
     end
     return environment
 end
 
 function base.setfenv(target, environment)
-    if target ~= 0 and getfenv(deeper(target)) == hidden then
+    if target == 0 then
+        current = environment
+        return
+    elseif getfenv(deeper(target)) == hidden then
         error("'setfenv' cannot change environment of given object", 2)
     end
     local changed = setfenv(deeper(target), environment)
@@ -134,11 +142,11 @@ function base.load(chunk, name, wanted, ...)
     if select("#", ...) > 0 then
         return load(chunk, name, mode or wanted, (...))
     end
-    return load(chunk, name, mode or wanted)
+    return load(chunk, name, mode or wanted, current)
 end
 
 function base.loadstring(chunk, name)
-    return load(chunk, name, mode)
+    return load(chunk, name, mode, current)
 end
 
 -- Collection goes by itself: a script that stopped it would stop it for those after it.
@@ -290,7 +298,7 @@ else
         libraries.io[key] = value
     end
     function base.loadfile(name, wanted)
-        return load(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted)
+        return load(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted, current)
     end
     function base.dofile(name)
         return assert(base.loadfile(name))()
@@ -313,7 +321,7 @@ local function add_modules(environment)
             if file then
                 local source = file:read("*a")
                 file:close()
-                module = assert(load(source, "@" .. path))
+                module = assert(load(source, "@" .. path, nil, current))
                 break
             end
         end
@@ -330,7 +338,8 @@ end
 
 -- The methods of strings are those of the call's own `string`, which it may change.
 local string_metatable = getmetatable("")
-string_metatable.__metatable = false
+string_metatable.__metatable, string_metatable.__index = false, strings
+local has_own_strings = false
 
 local function add_library(environment, name, library)
     local own = {}
@@ -339,7 +348,7 @@ local function add_library(environment, name, library)
     end
     rawset(environment, name, own)
     if name == "string" then
-        string_metatable.__index = own
+        string_metatable.__index, has_own_strings = own, true
     elseif name == "io" then
         io.input(io.stdin)
         io.output(io.stdout)
@@ -364,35 +373,36 @@ function world.__index(environment, name)
 end
 
 local function forget()
-    string_metatable.__index = strings
-    setfenv(0, hidden)
-end
-
-local function returned(value)
-    if type(value) == "number" then
-        return value, tostring(value)
-    elseif value ~= nil then
-        return type(value), value
+    if has_own_strings then
+        string_metatable.__index, has_own_strings = strings, false
     end
+    current = nil
 end
 
 -- Makes a script ready to run: its own lines in a world of their own, then its function `name`.
 local function prepare(chunk, name, add)
     local function run(argument)
         depth = 0
-        string_metatable.__index = strings
+        if has_own_strings then
+            string_metatable.__index, has_own_strings = strings, false
+        end
         local environment = { _G = nil, m = nil, main = nil }
         environment._G = environment
         add(environment)
-        setmetatable(environment, world)
-        setfenv(0, environment)
+        current = setmetatable(environment, world)
         setfenv(chunk, environment)
         chunk()
-        local main = rawget(environment, name)
-        if type(main) ~= "function" then
+        local main = environment[name]
+        if not main then
             error(("it has no function `%s`"):format(name), 0)
         end
-        return returned(main(argument))
+        local value = main(argument)
+        if value == nil then
+            return
+        elseif type(value) == "number" then
+            return value, tostring(value)
+        end
+        return type(value), value
     end
     return setfenv(run, hidden)
 end
@@ -404,7 +414,7 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.coro
         end
     end
 end
-for _, value in ipairs { prepare, returned, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
+for _, value in ipairs { prepare, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
     number, answer, replacement, add_modules, add_library, world.__index } do
     setfenv(value, hidden)
 end

@@ -12,16 +12,24 @@ scoped_thread_local! {
     pub static mut HOST: for<'a> &'a mut (dyn Host + 'a)
 }
 
-/// Puts `getvar`, `setvar` and, for all that is asked more seldom, `ask` into a table. Each gives a value, or `nil` and why there is none.
+/// Puts `getvar`, `setvar` and, for all that is asked more seldom, `ask` into a table. The last gives a value, or `nil` and why there is none.
 pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
     let own = Rc::clone(budget);
     let function = lua.create_function(move |lua, (name, steps): (BString, Option<BString>)| {
-        tell(lua, Question::Variable(&name, steps.as_ref().map_or(&[][..], |steps| steps)), &own)
+        with_host(|host| match host.answer(Question::Variable(&name, steps.as_ref().map_or(&[][..], |steps| steps)), &own) {
+            _ if own.is_over() => own.check().map_err(stopped).map(|()| None),
+            Reply::Text(text) => lua.create_string(text).map(Some),
+            _ => Ok(None),
+        })
     })?;
     native.raw_set("getvar", function)?;
     let own = Rc::clone(budget);
-    let function =
-        lua.create_function(move |lua, (name, value): (BString, BString)| tell(lua, Question::SetVariable(&name, &value), &own))?;
+    let function = lua.create_function(move |_, (name, value): (BString, BString)| {
+        with_host(|host| {
+            host.answer(Question::SetVariable(&name, &value), &own);
+            own.check().map_err(stopped)
+        })
+    })?;
     native.raw_set("setvar", function)?;
     let own = Rc::clone(budget);
     native.raw_set("ask", lua.create_function(move |lua, arguments: MultiValue| ask(lua, arguments, &own))?)
@@ -60,11 +68,15 @@ fn ask(lua: &Lua, arguments: MultiValue, budget: &Budget) -> Result<(Value, Valu
     tell(lua, question, budget)
 }
 
-fn tell(lua: &Lua, question: Question<'_>, budget: &Budget) -> Result<(Value, Value)> {
+fn with_host<T>(answer: impl FnOnce(&mut dyn Host) -> Result<T>) -> Result<T> {
     if !HOST.is_set() {
         return Err(mlua::Error::runtime("nobody runs this script"));
     }
-    HOST.with(|host| {
+    HOST.with(|host| answer(host))
+}
+
+fn tell(lua: &Lua, question: Question<'_>, budget: &Budget) -> Result<(Value, Value)> {
+    with_host(|host| {
         let reply = host.answer(question, budget);
         budget.check().map_err(stopped)?;
         Ok(match reply {

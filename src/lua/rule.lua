@@ -23,8 +23,10 @@ function methods.log(level, message)
 end
 
 function methods.getvar(name, transformations)
-    local value = told(native_getvar(text(name, 1, "getvar"), steps(transformations, "getvar")))
-    return value
+    if type(name) == "string" and transformations == nil then
+        return native_getvar(name)
+    end
+    return native_getvar(text(name, 1, "getvar"), steps(transformations, "getvar"))
 end
 
 function methods.getvars(name, transformations)
@@ -37,7 +39,10 @@ function methods.getvars(name, transformations)
 end
 
 function methods.setvar(name, value)
-    told(native_setvar(text(name, 1, "setvar"), text(value, 2, "setvar")))
+    if type(name) ~= "string" or type(value) ~= "string" then
+        name, value = text(name, 1, "setvar"), text(value, 2, "setvar")
+    end
+    native_setvar(name, value)
 end
 
 -- Each call has its own `m`, which it may change.

@@ -99,12 +99,20 @@ impl State {
     }
 
     fn called(&mut self, call: &Call<'_>, host: &mut dyn Host) -> Result<Returned> {
-        let run = self.runner(call)?;
+        let key = (call.script.number(), matches!(call.world, World::Rule { .. }));
+        if !self.runners.contains_key(&key) {
+            let run = self.runner(call)?;
+            self.runners.insert(key, (call.script.downgrade(), run));
+        }
+        let Some((_, run)) = self.runners.get(&key) else { return Err(Error::runtime("it is not ready")) };
         let argument = match call.world {
             World::Rule { argument: Some(argument) } => Some(self.lua.create_string(argument)?),
             World::Rule { argument: None } | World::Decision => None,
         };
-        let (kind, value): (Value, Value) = HOST.set(host, || run.call(argument))?;
+        let (kind, value): (Value, Value) = HOST.set(host, || match argument {
+            Some(argument) => run.call(argument),
+            None => run.call(()),
+        })?;
         Ok(match (kind, value) {
             (Value::Number(number), Value::String(text)) => Returned::Number(number, text.as_bytes().to_vec()),
             (Value::Integer(number), Value::String(text)) => Returned::Number(number as f64, text.as_bytes().to_vec()),
@@ -113,23 +121,16 @@ impl State {
         })
     }
 
-    /// What runs the script, prepared now if it was not before.
+    /// Prepares what runs a script.
     fn runner(&mut self, call: &Call<'_>) -> Result<Function> {
-        let is_rule = matches!(call.world, World::Rule { .. });
-        let key = (call.script.number(), is_rule);
-        if let Some((_, run)) = self.runners.get(&key) {
-            return Ok(run.clone());
-        }
         if self.runners.len() >= MOST_RUNNERS {
             self.runners.retain(|_, (script, _)| !script.is_gone());
         }
         let chunk = self.lua.load(call.script.source()).set_name(format!("@{}", call.script.name())).into_function()?;
-        let run: Function = match is_rule {
-            true => self.prepare.call((chunk, "main", &self.rule))?,
-            false => self.prepare.call((chunk, "should_block", &self.decision))?,
-        };
-        self.runners.insert(key, (call.script.downgrade(), run.clone()));
-        Ok(run)
+        match call.world {
+            World::Rule { .. } => self.prepare.call((chunk, "main", &self.rule)),
+            World::Decision => self.prepare.call((chunk, "should_block", &self.decision)),
+        }
     }
 
     /// Gives back what the last call left, when it is much.

@@ -1,6 +1,8 @@
 //! The variables of the language.
 
 use super::Support;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
 
 /// What a variable holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,10 +215,19 @@ const REFUSED: &[(&str, &str)] = &[
     ("JSON", "JSON values are in ARGS, named json.…"),
 ];
 
+/// No name is longer, in bytes.
+const LONGEST_NAME: usize = 48;
+
 impl Variable {
     /// The row with this name, in any case.
     pub fn find(name: &str) -> Option<VariableEntry> {
-        Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
+        static BY_NAME: LazyLock<FxHashMap<&str, VariableEntry>> =
+            LazyLock::new(|| Variable::table().map(|entry| (entry.name, entry)).collect());
+        let mut upper = [0; LONGEST_NAME];
+        let upper = upper.get_mut(..name.len())?;
+        upper.copy_from_slice(name.as_bytes());
+        upper.make_ascii_uppercase();
+        BY_NAME.get(std::str::from_utf8(upper).ok()?).copied()
     }
 
     /// Whether rules can write to it with `setvar`.
@@ -240,6 +251,7 @@ mod tests {
         assert_eq!(Variable::find("Status_Line").unwrap().variable, Some(Variable::ResponseStatus));
         assert!(matches!(Variable::find("STREAM_INPUT_BODY").unwrap().support, Support::Refused(_)));
         assert!(Variable::find("ARG").is_none());
+        assert!(Variable::table().all(|entry| Variable::find(&entry.name.to_ascii_lowercase()).is_some()));
     }
 
     #[test]
