@@ -3,18 +3,14 @@
 //! Needs nginx, its module `ngx_http_modsecurity_module.so` and the library that `make capi` builds; says so and passes where one is missing.
 
 mod common;
+#[path = "common/nginx.rs"]
+mod nginx;
 
+use nginx::{Nginx, Site};
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
-
-const MODULES: [&str; 3] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/libexec/nginx/modules"];
-const MODULE: &str = "ngx_http_modsecurity_module.so";
 
 /// What the server behind the firewall answers with where something leaks.
 const LEAK: &str = "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version near x";
@@ -24,7 +20,10 @@ const RELOADS: usize = 20;
 
 #[test]
 fn nginx_with_our_library_is_a_firewall() {
-    let Some(nginx) = Nginx::start() else { return };
+    let in_front = "location /broken { modsecurity_rules 'SecRequestBodyLimit 1000'; proxy_pass http://unix:{folder}/behind.sock; }";
+    let behind = format!("location /broken {{ return 200 \"{LEAK}\"; }}");
+    let site = Site { name: "nginx", environment: &[], workers: 2, rules: &rules, in_front, behind: &behind };
+    let Some(nginx) = Nginx::start(&site) else { return };
     requests_pass_or_are_stopped(&nginx);
     a_leak_is_cut_off(&nginx);
     the_audit_log_is_written(&nginx);
@@ -117,122 +116,6 @@ fn reloads_lose_nothing(nginx: &Nginx) {
     assert!(at_end * 100 <= after_third * (100 + percent), "the master grew from {after_third} kB to {at_end} kB");
 }
 
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    body: String,
-}
-
-/// An nginx of our own, in a folder of its own, on a port of its own.
-struct Nginx {
-    master: Child,
-    folder: PathBuf,
-    library: PathBuf,
-    address: SocketAddr,
-}
-
-impl Nginx {
-    fn start() -> Option<Self> {
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi");
-        let module = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists());
-        let installed = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
-        let (true, Some(module), true) = (installed, module, library.join("libmodsecurity.so.3").exists()) else {
-            eprintln!("not tested: needs nginx, {MODULE} and what `make capi` builds");
-            return None;
-        };
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nginx-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        fs::write(folder.join("rules.conf"), rules(&folder)).unwrap();
-        fs::write(folder.join("nginx.conf"), configuration(&module, &folder, address)).unwrap();
-        let mut command = nginx_command(&folder, &library);
-        let master = command.stderr(Stdio::null()).spawn().unwrap();
-        let mut nginx = Self { master, folder, library, address };
-        nginx.wait_until_it_answers();
-        Some(nginx)
-    }
-
-    fn wait_until_it_answers(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(self.address).is_err() {
-            let ended = self.master.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "nginx does not start:\n{}", self.errors());
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn errors(&self) -> String {
-        fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
-    }
-
-    /// Reloads, and waits until new workers have taken over.
-    fn reload(&self) {
-        let before = self.workers();
-        let signal = nginx_command(&self.folder, &self.library).args(["-s", "reload"]).stderr(Stdio::null()).status().unwrap();
-        assert!(signal.success());
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while self.workers().iter().any(|worker| before.contains(worker)) {
-            assert!(Instant::now() < deadline, "nginx does not reload:\n{}", self.errors());
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn workers(&self) -> Vec<u32> {
-        let master = self.master.id();
-        let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
-        children.split_ascii_whitespace().map(|child| child.parse().unwrap()).collect()
-    }
-
-    /// What the master holds in memory, in kB.
-    fn memory(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.master.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    fn ask(&self, method: &str, target: &str, body: Option<(&str, &str)>) -> Answer {
-        // A connection that ends early is an answer too: the firewall cuts responses off.
-        self.exchange(method, target, body).unwrap_or_else(|error| Answer { status: 0, body: error.to_string() })
-    }
-
-    fn exchange(&self, method: &str, target: &str, body: Option<(&str, &str)>) -> io::Result<Answer> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let about = body.map_or(String::new(), |(kind, body)| format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()));
-        let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\n\
-             {about}Connection: close\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body.map_or("", |(_, body)| body).as_bytes())?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Ok(Answer { status, body: text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned() })
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let stopped = nginx_command(&self.folder, &self.library).args(["-s", "stop"]).stderr(Stdio::null()).status();
-        if !stopped.is_ok_and(|status| status.success()) {
-            let _ = self.master.kill();
-        }
-        let _ = self.master.wait();
-        if !thread::panicking() {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
-}
-
-fn nginx_command(folder: &Path, library: &Path) -> Command {
-    let mut command = Command::new("nginx");
-    command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf")).env("LD_LIBRARY_PATH", library);
-    command.arg("-e").arg(folder.join("error.log"));
-    command
-}
-
 /// The OWASP CRS where it is at hand, else our starter rules.
 fn rules(folder: &Path) -> String {
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("crs/starter");
@@ -247,49 +130,4 @@ fn rules(folder: &Path) -> String {
     };
     let audit = folder.join("audit.log");
     format!("{rules}SecAuditEngine RelevantOnly\nSecAuditLogParts ABHZ\nSecAuditLogType Serial\nSecAuditLog {}\n", audit.display())
-}
-
-fn configuration(module: &Path, folder: &Path, address: SocketAddr) -> String {
-    let (module, folder) = (module.display(), folder.display());
-    format!(
-        r#"
-load_module {module};
-user root root;
-daemon off;
-worker_processes 2;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
-    access_log off;
-    default_type text/html;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen {address};
-        modsecurity on;
-        modsecurity_rules_file {folder}/rules.conf;
-        location / {{
-            proxy_pass http://unix:{folder}/behind.sock;
-        }}
-        location /broken {{
-            modsecurity_rules 'SecRequestBodyLimit 1000';
-            proxy_pass http://unix:{folder}/behind.sock;
-        }}
-    }}
-    server {{
-        listen unix:{folder}/behind.sock;
-        location / {{
-            return 200 "fine";
-        }}
-        location /broken {{
-            return 200 "{LEAK}";
-        }}
-    }}
-}}
-"#
-    )
 }

@@ -1,0 +1,53 @@
+//! The scripts of `examples/scripts` load, and do what their first lines say.
+
+#![cfg(feature = "lua")]
+
+use secrule::{Transaction, Waf};
+use std::fs;
+use std::path::Path;
+
+fn waf() -> Waf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts");
+    Waf::from_file(folder.join("scripts.conf")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Judges a request up to its body; the status that it is stopped with.
+fn judge(waf: &Waf, client: &str, body: &str) -> (Option<u16>, Transaction) {
+    let mut transaction = waf.transaction_with_id("the-id");
+    let _ = transaction.process_connection(client, 40_000, "192.0.2.200", 80);
+    let _ = transaction.process_uri(b"/", if body.is_empty() { b"GET" } else { b"POST" }, b"1.1");
+    transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
+    let headers = transaction.process_request_headers();
+    let verdict = if headers.is_intervention() {
+        headers
+    } else {
+        let _ = transaction.append_request_body(body.as_bytes());
+        transaction.process_request_body()
+    };
+    transaction.process_logging();
+    assert_eq!(transaction.script_failures(), []);
+    (verdict.intervention().map(|intervention| intervention.status), transaction)
+}
+
+#[test]
+fn bodies_are_appended_to_a_file() {
+    // The script writes where the process stands: no other test of this program does.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recipes-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let waf = waf();
+    std::env::set_current_dir(&folder).unwrap();
+    assert_eq!(judge(&waf, "192.0.2.1", "a=1&b=2").0, None);
+    assert_eq!(judge(&waf, "192.0.2.1", "c=\nforged").0, None);
+    assert_eq!(fs::read_to_string(folder.join("bodies.log")).unwrap(), "the-id a=1&b=2\nthe-id c=\\x0aforged\n");
+    assert_eq!(judge(&waf, "192.0.2.2", "a=%3C%3Fphp").0, Some(403));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn lists_and_rates_decide() {
+    let waf = waf();
+    let (status, transaction) = judge(&waf, "203.0.113.7", "");
+    assert_eq!((status, &*transaction.matches()[0].data()), (Some(429), "on the blacklist: 203.0.113.7"));
+    let blocked = |client: &str| (0..30).filter(|_| judge(&waf, client, "").0 == Some(429)).count();
+    assert_eq!((blocked("192.0.2.9"), blocked("198.51.100.9")), (10, 0));
+}

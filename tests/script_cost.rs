@@ -1,0 +1,70 @@
+//! What calling a Lua script costs beside libmodsecurity, through the C interface: both in one run, so that both have the same machine.
+//!
+//! Needs a C compiler, libmodsecurity and the library that `make capi` builds; says so and passes where one is missing.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A script of three lines.
+const SCRIPT: &str = "function main()\n  return m.getvar(\"ARGS.name\")\nend\n";
+
+/// How often a transaction calls it.
+const CALLS: usize = 100;
+
+/// How often the two are measured in turn; the fastest time of each counts.
+const ROUNDS: usize = 5;
+
+/// How many times less a call must cost here. `SECRULE_SCRIPT_RATIO` names another number: the goal is 50, which a machine that does other
+/// things meanwhile does not show.
+const RATIO: f64 = 20.0;
+
+#[test]
+fn a_call_costs_a_small_part_of_what_it_costs_elsewhere() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let ours = target.parent().unwrap().join("capi");
+    let folder = target.join("script-cost");
+    fs::create_dir_all(&folder).unwrap();
+    let (Some(program), true) = (program(&folder), ours.join("libmodsecurity.so.3").exists()) else {
+        return eprintln!("not measured: needs a C compiler, libmodsecurity and what `make capi` builds");
+    };
+    let script = folder.join("three.lua");
+    fs::write(&script, SCRIPT).unwrap();
+    let rules = |name: &str, action: &str| {
+        let lines = (1..=CALLS).map(|id| format!("SecAction \"id:{id},phase:1,pass,nolog{action}\"\n"));
+        fs::write(folder.join(name), format!("SecRuleEngine On\n{}", lines.collect::<String>())).unwrap();
+        folder.join(name)
+    };
+    let (with, without) = (rules("with.conf", &format!(",exec:{}", script.display())), rules("without.conf", ""));
+    let cost = |library: Option<&Path>| -> f64 {
+        let mut command = Command::new(&program);
+        command.arg(&with).arg(&without).arg(CALLS.to_string()).env_remove("LD_LIBRARY_PATH");
+        if let Some(library) = library {
+            command.env("LD_LIBRARY_PATH", library);
+        }
+        let ended = command.output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8_lossy(&ended.stdout).trim().parse().unwrap()
+    };
+    let (mut here, mut there) = (f64::MAX, f64::MAX);
+    for _ in 0..ROUNDS {
+        here = here.min(cost(Some(&ours)));
+        there = there.min(cost(None));
+    }
+    let asked = std::env::var("SECRULE_SCRIPT_RATIO").ok().and_then(|number| number.parse().ok()).unwrap_or(RATIO);
+    println!("a call of a script of three lines: {here:.0} ns here, {there:.0} ns in libmodsecurity: {:.0} times less", there / here);
+    assert!(here * asked < there, "{here} ns here, {there} ns in libmodsecurity");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// The C program, built on the libmodsecurity that is installed.
+fn program(folder: &Path) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = folder.join("script_cost");
+    let mut command = Command::new("cc");
+    command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]).arg("-I").arg(root.join("include"));
+    let built = command.arg("-o").arg(&program).arg(root.join("tests/capi/script_cost.c")).arg("-l:libmodsecurity.so.3").output().ok()?;
+    built.status.success().then_some(program)
+}
