@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 thread_local! {
     /// The state without a sandbox, and the one with it.
-    static STATES: RefCell<[Option<State>; 2]> = const { RefCell::new([None, None]) };
+    static STATES: RefCell<[Option<Box<State>>; 2]> = const { RefCell::new([None, None]) };
 }
 
 /// Runs a script in the thread's state; one that a script spoiled is not used again.
@@ -15,7 +15,7 @@ pub fn run(call: &Call<'_>, host: &mut dyn Host) -> Result<Returned, Failure> {
     let kept = STATES.try_with(|states| states.try_borrow_mut().ok()?.get_mut(place)?.take()).ok().flatten();
     let mut state = match kept {
         Some(state) => state,
-        None => State::new(call.sandboxed).map_err(|error| Failure::Script(error.to_string()))?,
+        None => Box::new(State::new(call.sandboxed).map_err(|error| Failure::Script(error.to_string()))?),
     };
     let result = state.run(call, host);
     if state.is_sound() {

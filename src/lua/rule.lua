@@ -2,7 +2,7 @@
 
 local native, hidden, shared = ...
 local told, text = shared.told, shared.text
-local concat, setmetatable, type = table.concat, setmetatable, type
+local concat, getmetatable, setmetatable, type = table.concat, getmetatable, setmetatable, type
 local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
 
 local LOG, GETVARS = 1, 2
@@ -48,8 +48,11 @@ end
 -- Each call has its own `m`, which it may change.
 local of_m = { __index = methods, __metatable = false }
 
-local function add(environment)
-    environment.m = setmetatable({}, of_m)
+local function add(environment, m)
+    if getmetatable(m) == nil then
+        setmetatable(m, of_m)
+    end
+    environment.m = m
 end
 
 for _, value in next, methods do

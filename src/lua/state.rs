@@ -46,6 +46,8 @@ pub struct State {
     runners: FxHashMap<(u64, bool), (WeakScript, Function)>,
     /// What it held when it was made, in bytes.
     at_first: usize,
+    /// The limit of the last call, in bytes.
+    memory_limit: Option<usize>,
     is_sound: bool,
 }
 
@@ -72,14 +74,24 @@ impl State {
         lua.gc_collect()?;
         let at_first = lua.used_memory();
         set_hook(&lua, &budget, at_first.saturating_add(MOST_KEPT))?;
-        Ok(Self { lua, budget, prepare, forget, rule, decision, runners: FxHashMap::default(), at_first, is_sound: true })
+        Ok(Self {
+            lua,
+            budget,
+            prepare,
+            forget,
+            rule,
+            decision,
+            runners: FxHashMap::default(),
+            at_first,
+            memory_limit: None,
+            is_sound: true,
+        })
     }
 
     /// Runs a script.
     pub fn run(&mut self, call: &Call<'_>, host: &mut dyn Host) -> std::result::Result<Returned, Failure> {
         self.budget.fill(&call.limits);
-        let result = self.lua.set_memory_limit(self.lua.used_memory().saturating_add(call.limits.memory));
-        let result = result.and_then(|_| self.called(call, host));
+        let result = self.limit_memory(call.limits.memory).and_then(|()| self.called(call, host));
         let result = match (self.budget.check(), result) {
             (Err(excess), _) => Err(Failure::Over(excess)),
             (Ok(()), Ok(returned)) => Ok(returned),
@@ -96,6 +108,14 @@ impl State {
     /// Whether the next call can have it.
     pub fn is_sound(&self) -> bool {
         self.is_sound
+    }
+
+    fn limit_memory(&mut self, limit: usize) -> Result<()> {
+        if self.memory_limit != Some(limit) {
+            self.lua.set_memory_limit(self.at_first.saturating_add(MOST_KEPT).saturating_add(limit))?;
+            self.memory_limit = Some(limit);
+        }
+        Ok(())
     }
 
     fn called(&mut self, call: &Call<'_>, host: &mut dyn Host) -> Result<Returned> {
