@@ -101,6 +101,7 @@ impl Arena {
     }
 
     /// How many bytes values take, bodies apart.
+    #[cfg_attr(not(feature = "lua"), allow(dead_code))]
     pub fn stored(&self) -> usize {
         self.values.len()
     }

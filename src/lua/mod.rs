@@ -136,5 +136,6 @@ pub fn run(call: &Call<'_>, host: &mut dyn Host) -> Result<Returned, Failure> {
     }
 }
 
-#[cfg(all(test, feature = "lua"))]
+#[cfg(test)]
+#[cfg(feature = "lua")]
 mod tests;

@@ -121,7 +121,8 @@ fn check(_: &[u8]) -> Result<(), ScriptError> {
     Err(ScriptError { message: String::from("this program was built without Lua: build it with the feature `lua`"), line: None })
 }
 
-#[cfg(all(test, feature = "lua"))]
+#[cfg(test)]
+#[cfg(feature = "lua")]
 mod tests {
     use super::*;
 

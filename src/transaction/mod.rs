@@ -6,6 +6,7 @@ mod audit;
 mod body_limit;
 mod control;
 mod debug;
+#[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod decision;
 mod effects;
 pub mod escape;
@@ -24,6 +25,7 @@ mod question;
 mod request;
 mod request_body;
 mod response;
+#[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod script;
 mod slots;
 mod uploads;
