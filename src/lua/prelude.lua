@@ -372,44 +372,26 @@ function world.__index(environment, name)
     end
 end
 
--- A world that a call left in order serves the next one, emptied: what was in it nothing holds any more.
-local spare, spare_more
-
 local function forget()
     if has_own_strings then
         string_metatable.__index, has_own_strings = strings, false
     end
-    current, spare, spare_more = nil, nil, nil
+    current = nil
 end
 
-local MOST_EMPTIED = 32
-
-local function is_emptied(list)
-    local count = 0
-    for key in next, list do
-        list[key] = nil
-        count = count + 1
-        if count > MOST_EMPTIED then
-            return false
-        end
-    end
-    return true
-end
-
--- Makes a script ready to run: its own lines in a world of their own, then its function `name`.
+-- Makes a script ready to run: its own lines in a world of their own, then its function `name`. `add` puts into the world what scripts of its
+-- kind see; what it gives serves again.
 local function prepare(chunk, name, add)
+    local spare, added
     local function run(argument)
-        local environment, more = spare, spare_more
-        spare = nil
         depth = 0
         if has_own_strings then
             string_metatable.__index, has_own_strings = strings, false
         end
-        if not environment then
-            environment, more = setmetatable({ _G = nil, m = nil, main = nil }, world), {}
-        end
-        environment._G, current = environment, environment
-        add(environment, more)
+        local environment = spare or setmetatable({ _G = nil, m = nil, main = nil }, world)
+        spare, current = nil, environment
+        environment._G = environment
+        added = add(environment, added)
         setfenv(chunk, environment)
         chunk()
         local main = environment[name]
@@ -417,15 +399,17 @@ local function prepare(chunk, name, add)
             error(("it has no function `%s`"):format(name), 0)
         end
         local value = main(argument)
-        if is_emptied(environment) and is_emptied(more) then
-            spare, spare_more = environment, more
+        -- A world in which nothing else was made serves the next call: nobody holds it any more.
+        environment._G, environment.m, environment[name] = nil, nil, nil
+        if next(environment) == nil then
+            spare = environment
         end
-        if value == nil then
-            return
+        if type(value) == "string" or value == nil then
+            return value
         elseif type(value) == "number" then
             return value, tostring(value)
         end
-        return type(value), value
+        return false, type(value)
     end
     return setfenv(run, hidden)
 end
@@ -437,7 +421,7 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.coro
         end
     end
 end
-for _, value in ipairs { prepare, is_emptied, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
+for _, value in ipairs { prepare, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
     number, answer, replacement, add_modules, add_library, world.__index } do
     setfenv(value, hidden)
 end

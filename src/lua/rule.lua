@@ -2,7 +2,7 @@
 
 local native, hidden, shared = ...
 local told, text = shared.told, shared.text
-local concat, getmetatable, setmetatable, type = table.concat, getmetatable, setmetatable, type
+local concat, next, setmetatable, type = table.concat, next, setmetatable, type
 local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
 
 local LOG, GETVARS = 1, 2
@@ -49,10 +49,11 @@ end
 local of_m = { __index = methods, __metatable = false }
 
 local function add(environment, m)
-    if getmetatable(m) == nil then
-        setmetatable(m, of_m)
+    if not m or next(m) ~= nil then
+        m = setmetatable({}, of_m)
     end
     environment.m = m
+    return m
 end
 
 for _, value in next, methods do

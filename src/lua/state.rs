@@ -11,8 +11,9 @@ use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// After how many instructions the budget is looked at. Few: one instruction can move megabytes.
-const PERIOD: u32 = 100;
+/// After how many instructions the budget is looked at: while a state is small, and once one instruction can move megabytes.
+const PERIOD: u32 = 1000;
+const SHORT_PERIOD: u32 = 50;
 
 /// How many bytes more than at first a state may hold on to between calls, garbage included.
 const MOST_KEPT: usize = 1 << 20;
@@ -73,7 +74,7 @@ impl State {
         lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
         lua.gc_collect()?;
         let at_first = lua.used_memory();
-        set_hook(&lua, &budget, at_first.saturating_add(MOST_KEPT))?;
+        set_hook(&lua, &budget, at_first.saturating_add(MOST_KEPT), PERIOD)?;
         Ok(Self {
             lua,
             budget,
@@ -129,15 +130,16 @@ impl State {
             World::Rule { argument: Some(argument) } => Some(self.lua.create_string(argument)?),
             World::Rule { argument: None } | World::Decision => None,
         };
-        let (kind, value): (Value, Value) = HOST.set(host, || match argument {
+        let (value, more): (Value, Value) = HOST.set(host, || match argument {
             Some(argument) => run.call(argument),
             None => run.call(()),
         })?;
-        Ok(match (kind, value) {
+        Ok(match (value, more) {
             (Value::Number(number), Value::String(text)) => Returned::Number(number, text.as_bytes().to_vec()),
             (Value::Integer(number), Value::String(text)) => Returned::Number(number as f64, text.as_bytes().to_vec()),
-            (_, Value::String(text)) => Returned::Text(text.as_bytes().to_vec()),
-            (_, other) => Returned::Other(other.type_name().to_owned()),
+            (Value::String(text), _) => Returned::Text(text.as_bytes().to_vec()),
+            (_, Value::String(kind)) => Returned::Other(kind.to_string_lossy()),
+            (other, _) => Returned::Other(other.type_name().to_owned()),
         })
     }
 
@@ -158,20 +160,22 @@ impl State {
         self.budget.fill(&MAKING);
         self.forget.call::<()>(())?;
         self.lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
+        set_hook(&self.lua, &self.budget, self.at_first.saturating_add(MOST_KEPT), PERIOD)?;
         self.lua.gc_collect()
     }
 }
 
-/// Looks at the budget as a script goes on. A hook of one thread would not see coroutines.
-fn set_hook(lua: &Lua, budget: &Rc<Budget>, much: usize) -> Result<()> {
-    let budget = Rc::clone(budget);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(PERIOD), move |lua, _| {
-        if lua.used_memory() > much {
+/// Looks at the budget as a script goes on, and closer once it holds `much`. A hook of one thread would not see coroutines.
+fn set_hook(lua: &Lua, budget: &Rc<Budget>, much: usize, period: u32) -> Result<()> {
+    let own = Rc::clone(budget);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(period), move |lua, _| {
+        if period > SHORT_PERIOD && lua.used_memory() > much {
             lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(OFTEN)));
+            set_hook(lua, &own, much, SHORT_PERIOD)?;
         }
         // An error that is on its way needs no other: no line of the script runs behind it.
-        if !budget.is_over() || budget.is_ignored() {
-            budget.spend(u64::from(PERIOD)).map_err(stopped)?;
+        if !own.is_over() || own.is_ignored() {
+            own.spend(u64::from(period)).map_err(stopped)?;
         }
         Ok(VmState::Continue)
     })
