@@ -267,3 +267,15 @@ fn the_libraries_of_a_rule_reach_files_unless_there_is_a_sandbox() {
     assert!(judged.transaction.script_failures()[0].reason.contains("global 'package' (a nil value)"));
     std::fs::remove_file(module).unwrap();
 }
+
+#[test]
+fn the_last_rule_of_a_chain_is_what_the_log_tells() {
+    let script = [("a.lua", "function main() return 'from the script' end")];
+    let rules = "SecRule REQUEST_METHOD \"@streq GET\" \"id:1,phase:1,deny,chain\"\nSecRuleScript a.lua";
+    let judged = Rules::new(rules, &script).judge(Request::default());
+    let found = &judged.transaction.matches()[0];
+    assert_eq!((&*found.message(), &*found.detail()), ("from the script", "Matched script `a.lua' (Value: `from the script' )"));
+    let rules = "SecRuleScript a.lua \"id:1,phase:1,deny,chain\"\nSecRule REQUEST_METHOD \"@streq GET\"";
+    let judged = Rules::new(rules, &script).judge(Request::default());
+    assert!(judged.transaction.matches()[0].detail().contains("against variable `REQUEST_METHOD'"));
+}

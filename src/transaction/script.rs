@@ -55,6 +55,7 @@ impl Transaction {
             let value = shown(&found, LONGEST_VALUE);
             draft.entry.detail = format!("Matched script `{}' (Value: `{value}' )", script.name()).into_bytes();
             draft.entry.message = found;
+            draft.last = None;
         }
     }
 
