@@ -53,7 +53,8 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
             let message = format!("{}: Not able to open file. {}.", place.marked, place.looked_at(place.marked));
             rules_error(file, Position { column: place.width(), ..place.position }, &message)
         }
-        Code::BadDirectiveFile => place.unicode_map(place.marked),
+        Code::BadDirectiveFile if place.is_about("SecUnicodeMapFile") => place.unicode_map(place.marked),
+        Code::BadScript => place.script(diagnostic),
         Code::SurplusArgument if place.unquoted_unicode_map().is_some() => {
             place.unicode_map(place.unquoted_unicode_map().unwrap_or_default())
         }
@@ -61,7 +62,7 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
         Code::UnknownDirective | Code::BadDirectiveValue | Code::MissingArgument | Code::SurplusArgument => {
             rules_error(file, place.behind_line(), &format!("Invalid input:  {}", place.line.trim_end()))
         }
-        Code::UnsupportedDirective => place.unsupported_directive(diagnostic),
+        Code::UnsupportedDirective => place.unsupported_directive(),
         Code::UnknownVariable => rules_error(file, place.behind_line(), &format!("Expecting a variable, got:  :  {}", place.rest)),
         Code::UnsupportedVariable => {
             let message = format!("Variable VARIABLE_{} is not supported by libModSecurity", place.marked.to_ascii_uppercase());
@@ -201,14 +202,18 @@ impl<'a> Place<'a> {
         rules_error(self.file, self.statement_start(), &message)
     }
 
-    fn unsupported_directive(&self, diagnostic: &Diagnostic) -> String {
-        let first = self.line.split_ascii_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-        let argument = self.line.split_ascii_whitespace().nth(1).unwrap_or_default();
-        let message = match first.as_str() {
-            "secrulescript" => format!("Failed to load script: Failed to compile script '{argument}: {}. ", diagnostic.message),
-            _ => format!("{} is not yet supported. ", self.line.trim()),
-        };
+    fn unsupported_directive(&self) -> String {
+        rules_error(self.file, self.statement_start(), &format!("{} is not yet supported. ", self.line.trim()))
+    }
+
+    fn script(&self, diagnostic: &Diagnostic) -> String {
+        let message = format!("Failed to load script: Failed to compile script '{}: {}. ", self.marked, diagnostic.message);
         rules_error(self.file, self.statement_start(), &message)
+    }
+
+    /// Whether the line is one of this directive.
+    fn is_about(&self, directive: &str) -> bool {
+        self.line.split_ascii_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(directive))
     }
 
     fn expecting_action(&self, rest: &str) -> String {
