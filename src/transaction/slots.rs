@@ -138,12 +138,19 @@ impl Slots {
     /// What a value holds. It is searched now if it was not before.
     pub fn signature(&mut self, literals: &LiteralSet, arena: &Arena, id: ValueId) -> Signature<'_> {
         let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
+        let words = literals.words();
         let start = *value.literals.get_or_insert_with(|| {
-            let start = self.literals.len();
-            self.literals.resize(start + literals.words(), 0);
-            literals.scan(value.kind, arena.read(value.text), self.literals.get_mut(start..).unwrap_or_default());
-            start
+            // Most values hold nothing; they share the first words.
+            let start = self.literals.len().max(words);
+            self.literals.resize(start + words, 0);
+            let seen = self.literals.get_mut(start..).unwrap_or_default();
+            literals.scan(value.kind, arena.read(value.text), seen);
+            if seen.iter().any(|word| *word != 0) {
+                return start;
+            }
+            self.literals.truncate(start);
+            0
         });
-        Signature { bytes: value.bytes, literals: self.literals.get(start..start + literals.words()).unwrap_or_default() }
+        Signature { bytes: value.bytes, literals: self.literals.get(start..start + words).unwrap_or_default() }
     }
 }

@@ -1,0 +1,91 @@
+//! Transactions use the memory of those before them; nothing of one request reaches the next.
+
+use secrule::{RuleMatch, Transaction, Verdict, Waf};
+
+/// How a request ended: the verdict, the matches, and all of TX.
+type Ending = (Verdict, Vec<RuleMatch>, Vec<(String, String)>);
+
+/// Rules that write down whatever there is in every collection.
+const SHOW_ALL: &str = r#"
+SecRuleEngine On
+SecRequestBodyAccess On
+SecResponseBodyAccess On
+SecResponseBodyMimeType text/plain
+SecRule REQUEST_HEADERS:Content-Type "@contains xml" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=XML"
+SecRule REQUEST_HEADERS:Content-Type "@contains json" "id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
+SecRule ARGS|ARGS_NAMES|REQUEST_HEADERS|REQUEST_COOKIES|FILES|FILES_NAMES|MULTIPART_PART_HEADERS|XML:/*|XML://@* "@unconditionalMatch" \
+    "id:3,phase:2,pass,t:lowercase,t:base64Decode,log,logdata:'%{MATCHED_VAR_NAME}=%{MATCHED_VAR}',setvar:'tx.saw_%{MATCHED_VAR_NAME}=%{MATCHED_VAR}'"
+SecRule REQUEST_BODY|REQUEST_LINE|QUERY_STRING|REQBODY_ERROR|FULL_REQUEST|ARGS_COMBINED_SIZE|HIGHEST_SEVERITY|MULTIPART_STRICT_ERROR "@rx ^(.*)$" \
+    "id:4,phase:2,pass,capture,log,logdata:'%{TX.1}',multiMatch,t:removeWhitespace,severity:CRITICAL"
+SecRule TX:/^saw_/|MATCHED_VARS|MATCHED_VARS_NAMES "@unconditionalMatch" "id:5,phase:2,pass,log,logdata:'%{MATCHED_VAR}'"
+SecRule ARGS "@contains stop" "id:6,phase:2,deny,log,status:418,msg:'%{MATCHED_VAR}'"
+SecRule RESPONSE_HEADERS|RESPONSE_BODY|RESPONSE_STATUS "@unconditionalMatch" "id:7,phase:4,pass,log,logdata:'%{MATCHED_VAR_NAME}=%{MATCHED_VAR}'"
+SecRule ARGS "@contains skip" "id:8,phase:5,pass,skipAfter:END,ctl:ruleRemoveById=9"
+SecRule REQUEST_METHOD "@streq POST" "id:9,phase:5,pass,log,msg:'reached'"
+SecMarker END
+"#;
+
+/// Content type, target and body of requests that leave much behind, or would show what another left.
+const REQUESTS: &[(&str, &str, &str)] = &[
+    ("", "/", ""),
+    ("application/x-www-form-urlencoded", "/form?secret=first", "password=hunter2&note=a+long+text+that+fills+memory"),
+    ("application/json", "/json", r#"{"card": "4111-1111", "list": [1, 2, {"deep": "secret"}]}"#),
+    ("text/xml", "/xml", r#"<order id="7"><card>4222</card></order>"#),
+    (
+        "multipart/form-data; boundary=b",
+        "/upload",
+        "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"private.txt\"\r\n\r\nconfidential\r\n--b--\r\n",
+    ),
+    ("application/x-www-form-urlencoded", "/stop?a=stop", "b=1"),
+    ("application/json", "/broken", r#"{"a": "#),
+    ("", "/skip?a=skip&b=&c=%00", ""),
+    ("", "/?x=1", ""),
+];
+
+fn judge(waf: &Waf, (content_type, target, body): (&str, &str, &str)) -> Ending {
+    let mut transaction = waf.transaction_with_id("same");
+    let mut verdict = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 80);
+    let steps: [&dyn Fn(&mut Transaction) -> Verdict; 4] = [
+        &|transaction| transaction.process_uri(target.as_bytes(), b"POST", b"1.1"),
+        &|transaction| {
+            transaction.add_request_header(b"Host", b"shop.example");
+            if !content_type.is_empty() {
+                transaction.add_request_header(b"Content-Type", content_type.as_bytes());
+                transaction.add_request_header(b"Cookie", format!("id={}", target.len()).as_bytes());
+            }
+            transaction.process_request_headers()
+        },
+        &|transaction| {
+            let _ = transaction.append_request_body(body.as_bytes());
+            transaction.process_request_body()
+        },
+        &|transaction| {
+            transaction.add_response_header(b"Content-Type", b"text/plain");
+            let _ = transaction.process_response_headers(200, "HTTP/1.1");
+            let _ = transaction.append_response_body(target.as_bytes());
+            transaction.process_response_body()
+        },
+    ];
+    for step in steps {
+        if !verdict.is_intervention() {
+            verdict = step(&mut transaction);
+        }
+    }
+    transaction.process_logging();
+    (verdict, transaction.matches().to_vec(), transaction.tx_variables().collect())
+}
+
+#[test]
+fn a_request_ends_as_if_it_were_the_first() {
+    let rules = || Waf::from_rules(SHOW_ALL).unwrap_or_else(|error| panic!("{error}"));
+    let alone: Vec<Ending> = REQUESTS.iter().map(|request| judge(&rules(), *request)).collect();
+    let used = rules();
+    // Every request comes after every other.
+    for first in 0..REQUESTS.len() {
+        for second in 0..REQUESTS.len() {
+            for at in [first, second] {
+                assert_eq!(judge(&used, REQUESTS[at]), alone[at], "{} after {}", REQUESTS[second].1, REQUESTS[first].1);
+            }
+        }
+    }
+}
