@@ -1,8 +1,8 @@
 //! Plans the evaluation of a finished graph: gates, groups of targets, triggers, crowds, jumps.
 
 use crate::graph::{
-    ChainId, Crowd, CrowdId, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget, Rule,
-    RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree, TxComparison,
+    ChainId, Crowd, CrowdId, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget,
+    PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree, TxComparison,
 };
 use crate::operator::{Operator, OperatorKind};
 use crate::pattern::{ByteSet, LiteralSetBuilder, Requirement, ValueKind};
@@ -130,11 +130,11 @@ fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
     for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
         let Some(step) = tree.last_step(chain) else { break };
         let before = (step.before.0 as usize).checked_sub(1).and_then(|place| chains.get(place));
-        let last_triggers = triggers(step.transformation);
+        let last = PlannedTransformation { transformation: step.transformation, triggers: triggers(step.transformation) };
         let only_case = matches!(step.transformation, Transformation::Lowercase | Transformation::Uppercase);
         chains.push(PlannedChain {
-            triggers: before.map_or(last_triggers, |before| before.triggers.union(last_triggers)),
-            last_triggers,
+            triggers: before.map_or(last.triggers, |before| before.triggers.union(last.triggers)),
+            steps: before.map_or(&[][..], |before| &before.steps).iter().copied().chain([last]).collect(),
             sight: if only_case { before.map_or(ChainId::EMPTY, |before| before.sight) } else { chain },
         });
     }

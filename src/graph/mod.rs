@@ -23,7 +23,9 @@ pub use decision::{AddressList, Crawler, Decisions, RateLimit, SiteId};
 pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
-pub use plan::{Crowd, CrowdId, GroupId, Plan, PlannedChain, PlannedStep, PlannedTarget, RulePlan, TargetId, TxComparison};
+pub use plan::{
+    Crowd, CrowdId, GroupId, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RulePlan, TargetId, TxComparison,
+};
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub use settings::{AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, LogLetters, Settings};
 pub use target::{Exclusion, Key, Selector, Target};

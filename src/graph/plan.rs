@@ -3,6 +3,7 @@
 use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
 use crate::operator::Relation;
 use crate::pattern::{ByteSet, GateId, LiteralSet, ValueKind};
+use crate::transform::Transformation;
 
 /// The number of a target that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,14 +55,23 @@ pub struct PlannedTarget {
 }
 
 /// What is known of a chain of transformations.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedChain {
     /// The bytes that the chain acts on: a value without them stays as it is.
     pub triggers: ByteSet,
-    /// The bytes that its last step acts on.
-    pub last_triggers: ByteSet,
+    /// Its steps.
+    pub steps: Box<[PlannedTransformation]>,
     /// A shorter chain whose values hold what this one's hold but for the case of letters, which gates do not look at.
     pub sight: ChainId,
+}
+
+/// A step of a chain.
+#[derive(Clone, Copy, Debug)]
+pub struct PlannedTransformation {
+    /// What is done.
+    pub transformation: Transformation,
+    /// The bytes that it acts on.
+    pub triggers: ByteSet,
 }
 
 /// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
@@ -117,10 +127,12 @@ impl PlannedChain {
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         acts_on(self.triggers, bytes)
     }
+}
 
-    /// Whether the last step may change a value of these bytes.
-    pub fn may_change_last(&self, bytes: ByteSet) -> bool {
-        acts_on(self.last_triggers, bytes)
+impl PlannedTransformation {
+    /// Whether it may change a value of these bytes.
+    pub fn may_change(&self, bytes: ByteSet) -> bool {
+        acts_on(self.triggers, bytes)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::collection::{Arena, Text};
 use crate::graph::{ChainId, RuleGraph};
 use crate::metrics::TransformationCosts;
 use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
+use crate::transform::Transformation;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -22,13 +23,12 @@ const MOST_OUTPUT: usize = 256 << 10;
 pub struct Slots {
     numbers: FxHashMap<(Text, ValueKind), ValueId>,
     values: Vec<Value>,
-    /// What chains make of the values that they act on.
-    computed: FxHashMap<(ValueId, ChainId), Slot>,
+    /// What transformations make of values.
+    computed: FxHashMap<(ValueId, Transformation), Slot>,
     /// The literals that values hold, as the plan's set shows them.
     literals: Vec<u64>,
     /// Where transformations write, so that a value is stored once it is known to have changed.
     output: Vec<u8>,
-    missing: Vec<ChainId>,
     /// What transformations cost, while a profile is taken.
     pub(super) costs: Option<Box<TransformationCosts>>,
 }
@@ -80,59 +80,49 @@ impl Slots {
         self.values.get(id.0 as usize).map_or(ByteSet::ALL, |value| value.bytes)
     }
 
-    /// A value after a chain, computed now if it was not before. Every prefix that changes it is remembered too.
+    /// A value after a chain, computed now if it was not before. What one step makes of a value is known to every chain that comes to it.
     pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, chain: ChainId) -> Slot {
-        let mut reached = self.unchanged(original);
-        if !self.may_change(graph, chain, original) {
+        let mut reached = Slot { id: original, value: self.text(original), counted: false };
+        if chain == ChainId::EMPTY {
             return reached;
         }
-        let mut at = chain;
-        self.missing.clear();
-        while let Some(step) = graph.transformations.last_step(at) {
-            if let Some(slot) = self.computed.get(&(original, at)) {
-                reached = *slot;
-                break;
+        let Some(known) = graph.plan.as_ref().and_then(|plan| plan.chain(chain)) else {
+            let steps = graph.transformations.prefixes(chain).into_iter().filter_map(|prefix| graph.transformations.last_step(prefix));
+            return steps.fold(reached, |before, step| self.step(graph, arena, before, step.transformation));
+        };
+        if known.may_change(self.bytes(original)) {
+            for step in &known.steps {
+                reached = match step.may_change(self.bytes(reached.id)) {
+                    true => self.step(graph, arena, reached, step.transformation),
+                    false => Slot { counted: false, ..reached },
+                };
             }
-            self.missing.push(at);
-            at = step.before;
-        }
-        while let Some(at) = self.missing.pop() {
-            let after = self.step(graph, arena, reached, at);
-            if after != reached || at == chain {
-                self.computed.insert((original, at), after);
-            }
-            reached = after;
         }
         reached
     }
 
-    fn unchanged(&self, id: ValueId) -> Slot {
-        Slot { id, value: self.values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text), counted: false }
+    fn text(&self, id: ValueId) -> Text {
+        self.values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text)
     }
 
-    fn may_change(&self, graph: &RuleGraph, chain: ChainId, id: ValueId) -> bool {
-        chain != ChainId::EMPTY
-            && graph.plan.as_ref().and_then(|plan| plan.chain(chain)).is_none_or(|known| known.may_change(self.bytes(id)))
-    }
-
-    /// The last step of a chain, done to the value that the steps before it reached.
-    fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Slot, chain: ChainId) -> Slot {
-        let Some(step) = graph.transformations.last_step(chain) else { return before };
-        let known = graph.plan.as_ref().and_then(|plan| plan.chain(chain));
-        if known.is_some_and(|known| !known.may_change_last(self.bytes(before.id))) {
-            return Slot { counted: false, ..before };
+    /// What one transformation makes of the value that those before it reached.
+    fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Slot, transformation: Transformation) -> Slot {
+        if let Some(known) = self.computed.get(&(before.id, transformation)) {
+            return *known;
         }
         let start = self.costs.as_ref().map(|_| Instant::now());
-        let effect = step.transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
+        let effect = transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
         if let (Some(costs), Some(start)) = (&mut self.costs, start) {
-            costs.add(step.transformation, start.elapsed());
+            costs.add(transformation, start.elapsed());
         }
-        if !effect.rewritten {
-            return Slot { counted: effect.counted, ..before };
+        let mut after = Slot { counted: effect.counted, ..before };
+        if effect.rewritten {
+            after.value = arena.store(&self.output);
+            let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
+            after.id = self.number(arena, after.value, kind);
         }
-        let value = arena.store(&self.output);
-        let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
-        Slot { id: self.number(arena, value, kind), value, counted: effect.counted }
+        self.computed.insert((before.id, transformation), after);
+        after
     }
 
     /// What a value holds. It is searched now if it was not before.
