@@ -185,3 +185,25 @@ fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
     let rules = format!("{settings}Include {0}/crs-setup.conf.example\nInclude {0}/rules/*.conf\n", crs.display());
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 200);
 }
+
+/// Rules that fuzzing found to end differently.
+fn end_alike(rules: &str, target: &str) {
+    let rules = format!("SecRuleEngine On\n{rules}");
+    let pair = Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap();
+    let (planned, unplanned) = pair.endings(|mut transaction| {
+        let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");
+        let _ = transaction.process_request_headers();
+        let _ = transaction.process_request_body();
+        (transaction, Vec::new())
+    });
+    assert_eq!(planned, unplanned);
+}
+
+#[test]
+fn a_marker_that_stands_twice_ends_a_jump_at_its_next_place() {
+    let rules = "SecAction \"id:1,phase:2,pass,skipAfter:HERE\"\n\
+        SecMarker HERE\n\
+        SecAction \"id:2,phase:2,pass,log,setvar:tx.seen=1\"\n\
+        SecMarker HERE\n";
+    end_alike(rules, "/");
+}

@@ -170,16 +170,16 @@ fn crowds(graph: &mut RuleGraph) -> PhaseMap<Vec<Crowd>> {
     crowds
 }
 
-fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Option<usize>>> {
-    let mut markers: PhaseMap<Vec<Option<usize>>> = PhaseMap::default();
+fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {
+    let mut markers: PhaseMap<Vec<Vec<usize>>> = PhaseMap::default();
     for phase in Phase::ALL {
         let places = markers.at_mut(phase);
-        places.resize(graph.markers.len(), None);
+        places.resize(graph.markers.len(), Vec::new());
         for (place, step) in graph.phases.at(phase).iter().enumerate() {
             if let Step::Marker(MarkerId(marker)) = step
                 && let Some(known) = places.get_mut(*marker as usize)
             {
-                *known = Some(place);
+                known.push(place);
             }
         }
     }

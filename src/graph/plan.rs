@@ -32,8 +32,8 @@ pub struct Plan {
     pub crowds: PhaseMap<Vec<Crowd>>,
     /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
     pub steps: PhaseMap<Vec<PlannedStep>>,
-    /// Where each marker stands in each phase, by its number.
-    pub markers: PhaseMap<Vec<Option<usize>>>,
+    /// The places where each marker stands in each phase, by its number: a file may set one again and again.
+    pub markers: PhaseMap<Vec<Vec<usize>>>,
 }
 
 /// A step of a phase.
@@ -157,8 +157,9 @@ impl Plan {
         self.chain(chain).map_or(chain, |known| known.sight)
     }
 
-    /// Where a marker stands in a phase.
-    pub fn marker(&self, phase: Phase, marker: MarkerId) -> Option<usize> {
-        self.markers.at(phase).get(marker.0 as usize).copied().flatten()
+    /// Where a marker stands next in a phase, from a place on.
+    pub fn next_marker(&self, phase: Phase, marker: MarkerId, place: usize) -> Option<usize> {
+        let places = self.markers.at(phase).get(marker.0 as usize)?;
+        places.get(places.partition_point(|known| *known < place)).copied()
     }
 }

@@ -53,8 +53,7 @@ fn print_directive(directive: &Directive) -> String {
 }
 
 fn print_argument(text: &mut String, argument: &Argument) {
-    // A word that begins with a single quote would be read as an argument in single quotes.
-    let _ = match argument.quoted || argument.text.starts_with('\'') {
+    let _ = match argument.quoted {
         true => write!(text, " \"{}\"", escape(&argument.text, '"')),
         false => write!(text, " {}", argument.text),
     };

@@ -59,9 +59,7 @@ impl Transaction {
     /// that may match. While a debug log names every rule that is passed over, none is jumped over.
     fn jump(&mut self, graph: &RuleGraph, phase: Phase, steps: &[Step], place: usize) -> usize {
         match (self.flow.skip_after, &graph.plan) {
-            (Some(marker), Some(plan)) if !self.debugs(9) => {
-                plan.marker(phase, marker).filter(|found| *found >= place).unwrap_or(steps.len())
-            }
+            (Some(marker), Some(plan)) if !self.debugs(9) => plan.next_marker(phase, marker, place).unwrap_or(steps.len()),
             (None, Some(plan)) if self.flow.skip == 0 && self.flow.allow.is_none() && !self.debugs(4) => {
                 self.next_open(plan, graph, phase, steps, place)
             }

@@ -56,6 +56,14 @@ impl Pair {
     }
 }
 
+impl Ending {
+    /// Whether a rule wrote something down.
+    #[allow(dead_code, reason = "fuzzing counts them")]
+    pub fn has_matches(&self) -> bool {
+        !self.matches.is_empty()
+    }
+}
+
 impl Engine {
     fn ending(&self, lead: impl Fn(Transaction) -> (Transaction, Vec<Intervention>)) -> Ending {
         let (transaction, decisions) = lead(self.waf.transaction_with_id("same"));

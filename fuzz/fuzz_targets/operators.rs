@@ -1,0 +1,52 @@
+//! Operators: asked in each way they give the same answer, what they find is in the input, and a gate is open wherever one matches.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use secrule::operator::{ArgumentKind, CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use secrule::pattern::{ByteSet, LiteralSetBuilder, Requirement, Signature, ValueKind};
+use secrule_fuzz::draw::Draw;
+use secrule_fuzz::rules::operator;
+use secrule_fuzz::words::value;
+
+fuzz_target!(|data: &[u8]| {
+    let mut draw = Draw::new(data);
+    let text = operator(&mut draw);
+    let values: Vec<_> = (0..draw.between(1, 4)).map(|_| value(&mut draw).into_bytes()).collect();
+    let (name, argument) = text.split_once(' ').unwrap_or((&text, ""));
+    let kind = OperatorKind::from_name(name).expect("rules are drawn from known operators");
+    let limits = OperatorLimits::default();
+    let Ok(operator) = Operator::compile(kind, argument.as_bytes(), &[], limits) else { return };
+    for value in values.iter().map(Vec::as_slice).chain([draw.rest()]) {
+        let mut findings = Findings::default();
+        let found = operator.evaluate(value, Wanted::Findings, &mut findings);
+        for capture in &findings.captures {
+            if let CapturedValue::Input(range) = &capture.value {
+                assert!(value.get(range.clone()).is_some(), "{text} captures {range:?} of {value:?}");
+            }
+        }
+        if findings.limit_exceeded {
+            continue;
+        }
+        assert_eq!(operator.evaluate(value, Wanted::Verdict, &mut Findings::default()), found, "{text} of {value:?}");
+        if matches!(kind.argument(), ArgumentKind::Text { macros: true }) {
+            let mut expanded = Findings::default();
+            let answer = Operator::evaluate_with(kind, argument.as_bytes(), value, limits, Wanted::Findings, &mut expanded);
+            assert_eq!((answer, expanded), (Ok(found), findings), "{text} of {value:?}, as a macro expands to it");
+        }
+        if let Some(requirement) = operator.pattern().and_then(|pattern| pattern.requirement()) {
+            assert!(!found || admits(requirement, value), "{text} matches {value:?}, and requires {requirement:?}");
+        }
+    }
+});
+
+/// Whether the gate of a requirement is open for a value.
+fn admits(requirement: &Requirement, value: &[u8]) -> bool {
+    let mut literals = LiteralSetBuilder::default();
+    let gate = literals.add(requirement, &[ValueKind::default()]);
+    let literals = literals.build();
+    let mut seen = vec![0; literals.words()];
+    literals.scan(ValueKind::default(), value, &mut seen);
+    let bytes = value.iter().copied().fold(ByteSet::EMPTY, ByteSet::with);
+    literals.is_open(gate, Signature { bytes, literals: &seen })
+}
