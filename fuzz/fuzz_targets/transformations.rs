@@ -47,8 +47,6 @@ fn is_idempotent(transformation: Transformation) -> bool {
         T::RemoveNulls,
         T::ReplaceNulls,
         T::ParityZero7bit,
-        T::NormalisePath,
-        T::NormalisePathWin,
     ];
     steps.contains(&transformation)
 }
