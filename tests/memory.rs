@@ -81,11 +81,10 @@ fn a_request_ends_as_if_it_were_the_first() {
     let alone: Vec<Ending> = REQUESTS.iter().map(|request| judge(&rules(), *request)).collect();
     let used = rules();
     // Every request comes after every other.
-    for first in 0..REQUESTS.len() {
-        for second in 0..REQUESTS.len() {
-            for at in [first, second] {
-                assert_eq!(judge(&used, REQUESTS[at]), alone[at], "{} after {}", REQUESTS[second].1, REQUESTS[first].1);
-            }
+    for (first, first_alone) in REQUESTS.iter().zip(&alone) {
+        for (second, second_alone) in REQUESTS.iter().zip(&alone) {
+            assert_eq!(judge(&used, *first), *first_alone, "{} after others", first.1);
+            assert_eq!(judge(&used, *second), *second_alone, "{} after {}", second.1, first.1);
         }
     }
 }
