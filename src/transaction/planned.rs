@@ -3,9 +3,8 @@
 use super::Transaction;
 use super::gates::{Member, View};
 use super::slots::ValueId;
-use crate::collection::{Matched, Selection};
-use crate::graph::{ChainId, CrowdId, EngineMode, Phase, Plan, Rule, RuleGraph, RuleIndex, Step, TargetId, Test, TxComparison};
-use crate::vocabulary::Variable;
+use crate::collection::Selection;
+use crate::graph::{ChainId, CrowdId, Phase, Plan, Rule, RuleGraph, Step, TargetId, Test, TxComparison};
 
 impl Transaction {
     /// The plan, if it is followed. While a debug log shows every question, every question is asked.
@@ -96,38 +95,9 @@ impl Transaction {
             } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {
                 place += 1;
                 self.pass_over(graph, steps.get(next..place));
-            } else if let (Some(marker), Some(Step::Rule(index))) = (planned.skips_to.filter(|_| self.jumps_freely()), steps.get(next)) {
-                self.note_match(graph, *index);
-                self.flow.skip_after = Some(marker);
-                return plan.next_marker(phase, marker, next).unwrap_or(steps.len());
             } else {
                 return next;
             }
-        }
-    }
-
-    /// Whether a rule that only skips need not be evaluated to do so: nobody measures it, and no `ctl` may have taken it or TX out.
-    fn jumps_freely(&self) -> bool {
-        let overrides = &self.overrides;
-        self.profile.is_none()
-            && overrides.removed_rules.is_empty()
-            && overrides.removed_targets.iter().all(|filter| filter.variable != Variable::Tx)
-    }
-
-    /// Notes what a rule matched that compares one TX variable and then passes.
-    fn note_match(&mut self, graph: &RuleGraph, index: RuleIndex) {
-        let Some(rule) = graph.rule(index) else { return };
-        let mut selected = std::mem::take(&mut self.scratch.selected);
-        selected.clear();
-        if let Test::Operator { targets, .. } = &rule.test {
-            let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &[], rule: None };
-            targets.iter().for_each(|target| self.collections.select(target, &selection, &mut selected));
-        }
-        self.collections.matched.extend(selected.iter().map(|value| Matched { label: value.label, value: value.value }));
-        self.scratch.selected = selected;
-        if rule.disruptive.is_some() && self.engine_mode() == EngineMode::On {
-            self.pending.intervention = None;
-            self.pending.status = None;
         }
     }
 
