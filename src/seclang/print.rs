@@ -53,7 +53,8 @@ fn print_directive(directive: &Directive) -> String {
 }
 
 fn print_argument(text: &mut String, argument: &Argument) {
-    let _ = match argument.quoted {
+    // A word that begins with a single quote would be read as an argument in single quotes.
+    let _ = match argument.quoted || argument.text.starts_with('\'') {
         true => write!(text, " \"{}\"", escape(&argument.text, '"')),
         false => write!(text, " {}", argument.text),
     };

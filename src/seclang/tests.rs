@@ -107,12 +107,6 @@ fn printing_and_parsing_again_gives_the_same_tree() {
     assert_eq!(actions.find("msg").unwrap().text(), "it's \"so\"");
 }
 
-#[test]
-fn a_word_that_begins_with_quotes_is_printed_as_a_word() {
-    let (ast, errors) = parse_text("SecMarker ''a'");
-    assert_eq!((print(&ast), errors), ("SecMarker ''a'\n".to_owned(), Vec::new()));
-}
-
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "(\\PC|\n|\\\\\n|\"|'|SecRule |SecAction |ARGS|:/|@rx |\\|){0,60}") {
