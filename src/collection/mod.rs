@@ -219,7 +219,7 @@ pub struct Collections {
 const MOST_KEPT: usize = 256 << 10;
 
 /// Empties a list, and lets its memory go where it is large.
-fn forget<T>(list: &mut Vec<T>) {
+pub fn forget<T>(list: &mut Vec<T>) {
     list.clear();
     if list.capacity() * size_of::<T>() > MOST_KEPT {
         list.shrink_to(MOST_KEPT / size_of::<T>().max(1));
@@ -292,5 +292,19 @@ impl Collections {
     /// The first request header with this name.
     pub fn request_header(&self, name: &[u8]) -> Option<Text> {
         self.request_headers.iter().find(|header| self.arena.read(header.name).eq_ignore_ascii_case(name)).map(|header| header.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_keep_little_memory_and_no_members() {
+        let (mut large, mut small) = (vec![0u64; 1 << 20], vec![0u64; 8]);
+        forget(&mut large);
+        forget(&mut small);
+        assert!(large.is_empty() && large.capacity() * size_of::<u64>() <= 2 * MOST_KEPT);
+        assert!(small.is_empty() && small.capacity() >= 8);
     }
 }

@@ -4,6 +4,9 @@ use super::arena::Text;
 use crate::graph::{TxName, TxNames};
 use std::collections::HashMap;
 
+/// A transaction that made more keys than these keeps no memory for the next.
+const MOST_MADE: usize = 1024;
+
 /// TX. Keys that rules name at load have numbers; keys that a macro makes get theirs behind them.
 #[derive(Debug, Default)]
 pub struct TxVariables {
@@ -20,8 +23,11 @@ pub struct TxVariables {
 pub struct TxSlot(usize);
 
 impl TxVariables {
-    /// Forgets everything.
+    /// Forgets everything, and lets memory go that many keys made at run time took.
     pub fn clear(&mut self) {
+        if self.made.len() > MOST_MADE {
+            *self = Self::default();
+        }
         self.values.clear();
         self.made.clear();
         self.made_spellings.clear();

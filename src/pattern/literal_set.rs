@@ -66,11 +66,13 @@ impl LiteralSetBuilder {
             Requirement::Literals(literals) => {
                 let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
                 let list = *self.lists.entry(literals.clone()).or_insert(next);
-                for literal in kinds.iter().flat_map(|kind| literals.iter().map(move |literal| (*kind, literal))) {
-                    let (kind, literal) = literal;
-                    let told = self.literals.entry(kind).or_default().entry(literal.clone()).or_default();
-                    if !told.contains(&list) {
-                        told.push(list);
+                for kind in kinds {
+                    let wanted = self.literals.entry(*kind).or_default();
+                    for literal in literals {
+                        let told = wanted.entry(literal.clone()).or_default();
+                        if !told.contains(&list) {
+                            told.push(list);
+                        }
                     }
                 }
                 Gate::Literals(list)

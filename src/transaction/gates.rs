@@ -6,7 +6,7 @@ use crate::graph::{ChainId, Crowd, CrowdId, Phase, Plan, RuleGraph, TargetId};
 use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
 
 /// A transaction whose targets have more values than these keeps no memory for the next.
-const MOST_KEPT: usize = 1 << 14;
+const MOST_KEPT: usize = 1 << 12;
 
 /// What is known of targets and rules in the phase that runs.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 use super::gates::Gates;
 use super::slots::Slots;
 use super::{RuleMatch, Scratch};
-use crate::collection::Collections;
+use crate::collection::{Collections, forget};
 use std::sync::{Mutex, PoisonError};
 
 /// How many transactions' memory is kept at most: more than run at the same time in most processes.
@@ -50,8 +50,10 @@ impl Memory {
         collections.clear();
         slots.clear();
         gates.clear();
-        matches.clear();
-        scratch.selected.clear();
+        forget(matches);
+        forget(&mut scratch.selected);
+        forget(&mut scratch.findings.captures);
+        forget(&mut scratch.findings.offsets);
         scratch.findings.clear();
     }
 }
