@@ -1,8 +1,9 @@
 //! Plans the evaluation of a finished graph: gates, groups of targets, triggers, crowds, jumps.
 
 use crate::graph::{
-    ChainId, Crowd, CrowdId, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget,
-    PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree, TxComparison,
+    ChainId, Crowd, CrowdId, Disruptive, Effect, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
+    PlannedTarget, PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree,
+    TxComparison,
 };
 use crate::operator::{Operator, OperatorKind};
 use crate::pattern::{ByteSet, LiteralSetBuilder, Requirement, ValueKind};
@@ -20,13 +21,13 @@ pub fn plan(graph: &mut RuleGraph) {
     let crowds = crowds(graph);
     let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
     for phase in Phase::ALL {
-        steps.at_mut(phase).extend(graph.phases.at(phase).iter().map(|step| {
-            match step {
-                Step::Rule(index) => graph
-                    .rule(*index)
-                    .map_or_else(PlannedStep::default, |rule| PlannedStep { crowd: rule.plan.crowd, comparison: rule.plan.comparison }),
-                Step::Marker(_) => PlannedStep::default(),
-            }
+        steps.at_mut(phase).extend(graph.phases.at(phase).iter().map(|step| match step {
+            Step::Rule(index) => graph.rule(*index).map_or_else(PlannedStep::default, |rule| PlannedStep {
+                crowd: rule.plan.crowd,
+                comparison: rule.plan.comparison,
+                skips_to: rule.plan.comparison.and_then(|_| lone_jump(rule, &graph.defaults.at(phase).effects)),
+            }),
+            Step::Marker(_) => PlannedStep::default(),
         }));
     }
     graph.plan = Some(Plan {
@@ -122,6 +123,18 @@ fn comparison(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<Tx
     let name = key.tx.filter(|_| exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
     let negated = matches!(rule.test, Test::Operator { negated: true, .. });
     Some(TxComparison { name, count: *count, relation, number, negated })
+}
+
+/// The marker of a rule that does nothing when it matches but skip to it.
+fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<MarkerId> {
+    let silent = !rule.logs && !rule.audits && !rule.stops && rule.metadata.severity.is_none();
+    let alone = rule.next.is_none() && !rule.chained && rule.removed.is_none() && rule.updated.is_none();
+    let passes = !rule.multi_match && rule.assignments.is_empty() && matches!(rule.disruptive, None | Some(Disruptive::Pass));
+    let mut acting = rule.effects.iter().chain(defaults).filter(|effect| !matches!(effect, Effect::Logging(_)));
+    match (acting.next(), acting.next()) {
+        (Some(Effect::SkipAfter(marker)), None) if silent && alone && passes => Some(*marker),
+        _ => None,
+    }
 }
 
 /// What is known of each chain, by the chain's number.

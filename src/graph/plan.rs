@@ -43,6 +43,8 @@ pub struct PlannedStep {
     pub crowd: Option<CrowdId>,
     /// Where its rule does nothing but compare one TX variable with a number.
     pub comparison: Option<TxComparison>,
+    /// Where a match of such a rule does nothing but skip: up to this marker.
+    pub skips_to: Option<MarkerId>,
 }
 
 /// A target, and what its values are searched for.

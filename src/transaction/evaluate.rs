@@ -93,6 +93,10 @@ impl Transaction {
             self.collections.matched.clear();
             return false;
         }
+        if plan.is_some() && !draft.logs && self.matches_quietly(rule) {
+            self.assign_all(graph, rule);
+            return true;
+        }
         let expanded;
         let respondent = match question.argument {
             OperatorArgument::Compiled { operator, .. } => Respondent::Value(operator),

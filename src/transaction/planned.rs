@@ -3,8 +3,9 @@
 use super::Transaction;
 use super::gates::{Member, View};
 use super::slots::ValueId;
-use crate::collection::Selection;
-use crate::graph::{ChainId, CrowdId, Phase, Plan, Rule, RuleGraph, Step, TargetId, Test, TxComparison};
+use crate::collection::{Label, Matched, Selection};
+use crate::graph::{ChainId, CrowdId, EngineMode, Phase, Plan, Rule, RuleGraph, RuleIndex, Selector, Step, TargetId, Test, TxComparison};
+use crate::vocabulary::Variable;
 
 impl Transaction {
     /// The plan, if it is followed. While a debug log shows every question, every question is asked.
@@ -95,10 +96,59 @@ impl Transaction {
             } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {
                 place += 1;
                 self.pass_over(graph, steps.get(next..place));
+            } else if let (Some(marker), Some(Step::Rule(index))) = (planned.skips_to, steps.get(next))
+                && self.compares_freely()
+            {
+                self.jump_after(graph, *index);
+                self.flow.skip_after = Some(marker);
+                return plan.next_marker(phase, marker, next).unwrap_or(steps.len());
             } else {
                 return next;
             }
         }
+    }
+
+    /// Whether rules that compare a TX variable need not be asked one by one: nobody measures them, and no `ctl` may have taken them or TX out.
+    fn compares_freely(&self) -> bool {
+        let overrides = &self.overrides;
+        self.profile.is_none()
+            && overrides.removed_rules.is_empty()
+            && overrides.removed_targets.iter().all(|filter| filter.variable != Variable::Tx)
+    }
+
+    /// Does what a rule does that compares a TX variable, matches, passes and skips.
+    fn jump_after(&mut self, graph: &RuleGraph, index: RuleIndex) {
+        let Some(rule) = graph.rule(index) else { return };
+        self.note_comparison(rule);
+        if rule.disruptive.is_some() && self.engine_mode() == EngineMode::On {
+            self.pending.intervention = None;
+            self.pending.status = None;
+        }
+    }
+
+    /// Takes note of a match of a rule that compares a TX variable, if nobody needs to know more of it than that; says whether it did.
+    pub(super) fn matches_quietly(&mut self, rule: &Rule) -> bool {
+        let quiet = rule.plan.comparison.is_some() && !rule.multi_match && self.compares_freely();
+        if quiet {
+            self.note_comparison(rule);
+        }
+        quiet
+    }
+
+    /// Stores what matched where a rule compares a TX variable.
+    fn note_comparison(&mut self, rule: &Rule) {
+        let Test::Operator { targets, .. } = &rule.test else { return };
+        let (Some(comparison), Some(target)) = (rule.plan.comparison, targets.first()) else { return };
+        let Selector::Key(key) = &target.selector else { return };
+        let tx = &self.collections.tx;
+        let value = tx.read(tx.known(comparison.name));
+        let arena = &mut self.collections.arena;
+        let matched = match (comparison.count, value) {
+            (true, value) => Matched { label: Label::of_count(target, arena), value: arena.store_number(u8::from(value.is_some())) },
+            (false, Some(value)) => Matched { label: Label::Keyed(Variable::Tx, arena.store(&key.text)), value },
+            (false, None) => return,
+        };
+        self.collections.matched.push(matched);
     }
 
     /// Counts rules as asked without a match, but for those that were removed.
