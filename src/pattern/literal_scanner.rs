@@ -16,11 +16,14 @@ const LAST_CLASS: usize = (1 << CLASS_BITS) - 1;
 /// The places of the table: one for every three classes in a row.
 const PLACES: usize = 1 << (3 * CLASS_BITS);
 
-/// The places for every two classes in a row.
-const PAIRS: usize = 1 << (2 * CLASS_BITS);
+/// The bits of a word of the table.
+const WIDTH: usize = u64::BITS as usize;
 
 /// The words of the table.
-const WORDS: usize = PLACES / u64::BITS as usize;
+const WORDS: usize = PLACES / WIDTH;
+
+/// What tells the two cases of an ASCII letter apart.
+const CASE: u8 = 0x20;
 
 /// A pass over values that finds literals, each of two bytes at least, in any case of ASCII letters.
 #[derive(Debug)]
@@ -28,56 +31,94 @@ pub(super) struct LiteralScanner {
     class_of: Box<[u8; 256]>,
     /// The bit of a place is set where its classes stand in a literal, or end with a literal of two bytes.
     table: Box<[u64; WORDS]>,
-    /// The literals known by three bytes: a hash table with as many free entries as used ones, searched from the hash onwards.
-    threes: Box<[Bucket]>,
-    /// The literals of two bytes, by their classes: where they stand in `pairs`, and none at 0.
-    pair_at: Box<[u16; PAIRS]>,
-    pairs: Vec<Vec<Anchored>>,
+    /// How many bits are set before each word of the table: what stands behind a bit is found by counting.
+    before: Box<[u32; WORDS]>,
+    /// The literals behind each bit that is set: a range of `anchored`.
+    behind: Box<[(u32, u32)]>,
     anchored: Vec<Anchored>,
-    bytes: Vec<u8>,
-    tells: Vec<u32>,
+    tails: Vec<u8>,
+    tells: Vec<Told>,
 }
 
-/// The literals known by the same three classes: a range of `anchored`, empty in a free entry.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    place: u32,
-    first: u32,
-    end: u32,
-    /// The classes of which one stands before the three in each literal, one bit each; all where a literal begins with them.
-    before: u64,
-    /// The classes of which one stands behind the three in each literal, one bit each; all where a literal ends with them.
-    behind: u64,
-}
-
-/// A literal and the bytes in it that it is known by.
+/// A literal and where in it the bytes stand that it is known by.
 #[derive(Clone, Copy, Debug)]
 struct Anchored {
-    /// Where it stands in `bytes`.
-    start: u32,
-    length: u32,
+    head: Head,
     /// How many of its bytes stand before the end of those that it is known by.
     reach: u32,
+    /// Where what it has beyond its head stands in `tails`.
+    first_tail: u32,
+    end_tail: u32,
     /// What it tells: a range of `tells`.
     first_told: u32,
     end_told: u32,
 }
 
+/// The first bytes of a literal, compared at once with those of a value in any case of letters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    bytes: u64,
+    /// The bytes that count, if there are fewer than eight.
+    mask: u64,
+    /// The bit that tells the cases of a letter apart, where there is one.
+    case: u64,
+    /// How many bytes count.
+    length: u32,
+}
+
+/// Numbers that a literal tells: bits of one word.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    word: u32,
+    bits: u64,
+}
+
+impl Head {
+    /// How many bytes it holds at most.
+    const LENGTH: usize = 8;
+
+    fn of(literal: &[u8]) -> Self {
+        let mut head = Self::default();
+        for (at, byte) in (0..u64::BITS).step_by(8).zip(literal) {
+            head.bytes |= u64::from(*byte) << at;
+            head.mask |= 0xFF << at;
+            head.case |= u64::from(if byte.is_ascii_lowercase() { CASE } else { 0 }) << at;
+            head.length += 1;
+        }
+        head
+    }
+
+    /// Whether a value goes on like this from `start` on.
+    fn begins(&self, value: &[u8], start: usize) -> bool {
+        (eight(value, start) | self.case) & self.mask == self.bytes && value.len() - start >= self.length as usize
+    }
+}
+
+/// The eight bytes of a value from `start` on, the first lowest; behind the end there are zeros.
+fn eight(value: &[u8], start: usize) -> u64 {
+    if let Some(bytes) = value.get(start..).and_then(|rest| rest.first_chunk()) {
+        return u64::from_le_bytes(*bytes);
+    }
+    let missing = (start + Head::LENGTH - value.len()) as u32 * u8::BITS;
+    match value.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last).checked_shr(missing).unwrap_or(0),
+        None => value.iter().skip(start).rev().fold(0, |bytes, byte| bytes << u8::BITS | u64::from(*byte)),
+    }
+}
+
 impl LiteralScanner {
     /// A scanner for these literals, in lower case; each tells some numbers. Literals of fewer than two bytes are never found.
     pub(super) fn new(literals: &BTreeMap<Vec<u8>, Vec<u32>>) -> Self {
-        let class_of = classes(literals.keys());
         let mut scanner = Self {
-            class_of,
+            class_of: classes(literals.keys()),
             table: Box::new([0; WORDS]),
-            threes: Box::default(),
-            pair_at: Box::new([0; PAIRS]),
-            pairs: vec![Vec::new()],
+            before: Box::new([0; WORDS]),
+            behind: Box::default(),
             anchored: Vec::new(),
-            bytes: Vec::new(),
+            tails: Vec::new(),
             tells: Vec::new(),
         };
-        let mut by_place: BTreeMap<usize, Vec<Anchored>> = BTreeMap::new();
+        let mut placed: Vec<(usize, Anchored)> = Vec::new();
         let mut anchors = Anchors { shares: Threes::count(), taken: FxHashMap::default() };
         // The short ones first, as they have least to choose from.
         let mut sorted: Vec<_> = literals.iter().filter(|(literal, _)| literal.len() >= 2).collect();
@@ -85,16 +126,18 @@ impl LiteralScanner {
         for (literal, told) in sorted {
             match anchors.choose(literal) {
                 Some((three, reach)) => {
-                    let known = scanner.keep(literal, reach, told);
-                    by_place.entry(scanner.place(&three)).or_default().push(known);
+                    let place = scanner.place(&three);
+                    placed.push((place, scanner.keep(literal, reach, told)));
                 }
                 None => {
                     let known = scanner.keep(literal, literal.len(), told);
-                    scanner.keep_pair(scanner.place(literal), known);
+                    let place = scanner.place(literal);
+                    placed.extend((0..=LAST_CLASS).map(|before| (before << (2 * CLASS_BITS) | place, known)));
                 }
             }
         }
-        scanner.keep_threes(by_place);
+        placed.sort_by_key(|(place, _)| *place);
+        scanner.keep_places(&placed);
         scanner
     }
 
@@ -104,58 +147,34 @@ impl LiteralScanner {
         let mut place = 0;
         for (at, byte) in value.iter().enumerate() {
             place = self.after(place, *byte);
-            if self.is_set(place) {
-                self.compare(value, at + 1, place, seen);
+            let word = self.table.get(place / WIDTH).copied().unwrap_or(0);
+            let bit = 1 << (place % WIDTH);
+            if word & bit != 0 {
+                let index = self.before.get(place / WIDTH).map_or(0, |before| before + (word & (bit - 1)).count_ones());
+                self.compare(value, at + 1, index, seen);
             }
         }
     }
 
-    /// Compares the literals that may end their known bytes before `end`.
-    fn compare(&self, value: &[u8], end: usize, place: usize, seen: &mut [u64]) {
-        let pair = self.pair_at.get(place % PAIRS).copied().unwrap_or(0);
-        if pair != 0 {
-            for known in self.pairs.get(usize::from(pair)).into_iter().flatten() {
-                self.compare_one(value, end, known, seen);
-            }
-        }
-        if let Some(bucket) = self.bucket(place) {
-            let class = |at: usize| value.get(at).and_then(|byte| self.class_of.get(usize::from(*byte))).copied().unwrap_or(0);
-            if bucket.before >> class(end.wrapping_sub(4)) & 1 == 1 && bucket.behind >> class(end) & 1 == 1 {
-                for known in part(&self.anchored, bucket.first, bucket.end) {
-                    self.compare_one(value, end, known, seen);
+    /// Compares the literals behind a bit, which may end their known bytes before `end`.
+    fn compare(&self, value: &[u8], end: usize, index: u32, seen: &mut [u64]) {
+        let Some((first, last)) = self.behind.get(index as usize) else { return };
+        for known in part(&self.anchored, *first, *last) {
+            let Some(start) = end.checked_sub(known.reach as usize) else { continue };
+            if known.head.begins(value, start) && self.ends(known, value, start + Head::LENGTH) {
+                for told in part(&self.tells, known.first_told, known.end_told) {
+                    if let Some(word) = seen.get_mut(told.word as usize) {
+                        *word |= told.bits;
+                    }
                 }
             }
         }
     }
 
-    fn compare_one(&self, value: &[u8], end: usize, known: &Anchored, seen: &mut [u64]) {
-        let Some(start) = end.checked_sub(known.reach as usize) else { return };
-        let Some(found) = value.get(start..start + known.length as usize) else { return };
-        let literal = part(&self.bytes, known.start, known.start + known.length);
-        // Most differ in the first byte already.
-        let begins_alike = found.first().map(u8::to_ascii_lowercase) == literal.first().copied();
-        if begins_alike && found.eq_ignore_ascii_case(literal) {
-            for told in part(&self.tells, known.first_told, known.end_told) {
-                if let Some(word) = seen.get_mut((told / u64::BITS) as usize) {
-                    *word |= 1 << (told % u64::BITS);
-                }
-            }
-        }
-    }
-
-    fn bucket(&self, place: usize) -> Option<&Bucket> {
-        let mut at = self.hash(place);
-        loop {
-            let bucket = self.threes.get(at).filter(|bucket| bucket.end > bucket.first)?;
-            if bucket.place as usize == place {
-                return Some(bucket);
-            }
-            at = (at + 1) & (self.threes.len() - 1);
-        }
-    }
-
-    fn hash(&self, place: usize) -> usize {
-        place.wrapping_mul(0x9E37_79B1) >> 7 & self.threes.len().saturating_sub(1)
+    /// Whether a value that begins like a literal goes on like it.
+    fn ends(&self, known: &Anchored, value: &[u8], start: usize) -> bool {
+        let tail = part(&self.tails, known.first_tail, known.end_tail);
+        tail.is_empty() || value.get(start..start + tail.len()).is_some_and(|found| found.eq_ignore_ascii_case(tail))
     }
 
     fn after(&self, place: usize, byte: u8) -> usize {
@@ -163,68 +182,48 @@ impl LiteralScanner {
         (place << CLASS_BITS | usize::from(class)) & (PLACES - 1)
     }
 
-    fn is_set(&self, place: usize) -> bool {
-        self.table.get(place / u64::BITS as usize).is_some_and(|word| word >> (place % u64::BITS as usize) & 1 == 1)
-    }
-
-    fn set(&mut self, place: usize) {
-        if let Some(word) = self.table.get_mut(place / u64::BITS as usize) {
-            *word |= 1 << (place % u64::BITS as usize);
-        }
-    }
-
     fn place(&self, anchor: &[u8]) -> usize {
         anchor.iter().fold(0, |place, byte| self.after(place, *byte))
     }
 
     fn keep(&mut self, literal: &[u8], reach: usize, told: &[u32]) -> Anchored {
-        let (start, first_told) = (self.bytes.len(), self.tells.len());
-        self.bytes.extend_from_slice(literal);
-        self.tells.extend_from_slice(told);
+        let (first_tail, first_told) = (self.tails.len(), self.tells.len());
+        self.tails.extend(literal.iter().skip(Head::LENGTH));
+        for number in told {
+            let (word, bits) = (number / u64::BITS, 1 << (number % u64::BITS));
+            match self.tells.get_mut(first_told..).unwrap_or_default().iter_mut().find(|told| told.word == word) {
+                Some(told) => told.bits |= bits,
+                None => self.tells.push(Told { word, bits }),
+            }
+        }
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Anchored {
-            start: number(start),
-            length: number(literal.len()),
+            head: Head::of(literal),
             reach: number(reach),
+            first_tail: number(first_tail),
+            end_tail: number(self.tails.len()),
             first_told: number(first_told),
             end_told: number(self.tells.len()),
         }
     }
 
-    fn keep_pair(&mut self, place: usize, known: Anchored) {
-        for before in 0..=LAST_CLASS {
-            self.set(before << (2 * CLASS_BITS) | place);
-        }
-        let Some(at) = self.pair_at.get_mut(place) else { return };
-        if *at == 0 {
-            *at = u16::try_from(self.pairs.len()).unwrap_or(0);
-            self.pairs.push(Vec::new());
-        }
-        self.pairs.get_mut(usize::from(*at)).into_iter().for_each(|pair| pair.push(known));
-    }
-
-    fn keep_threes(&mut self, by_place: BTreeMap<usize, Vec<Anchored>>) {
-        self.threes = vec![Bucket::default(); (2 * by_place.len() + 1).next_power_of_two()].into_boxed_slice();
-        for (place, all) in by_place {
-            self.set(place);
+    /// Sets the bits of these places, which are sorted, and keeps what stands behind each.
+    fn keep_places(&mut self, placed: &[(usize, Anchored)]) {
+        let mut behind = Vec::new();
+        for alike in placed.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((place, _)) = alike.first() else { continue };
+            if let Some(word) = self.table.get_mut(place / WIDTH) {
+                *word |= 1 << (place % WIDTH);
+            }
             let first = self.anchored.len() as u32;
-            let neighbours = |offset: fn(&Anchored) -> Option<u32>| {
-                let class = |known: &Anchored| {
-                    let byte =
-                        offset(known).and_then(|offset| part(&self.bytes, known.start, known.start + known.length).get(offset as usize));
-                    byte.and_then(|byte| self.class_of.get(usize::from(*byte))).map_or(u64::MAX, |class| 1 << class)
-                };
-                all.iter().map(class).fold(0, |classes, class| classes | class)
-            };
-            let (before, behind) = (neighbours(|known| known.reach.checked_sub(4)), neighbours(|known| Some(known.reach)));
-            self.anchored.extend(all);
-            let mut at = self.hash(place);
-            while self.threes.get(at).is_some_and(|bucket| bucket.end > bucket.first) {
-                at = (at + 1) & (self.threes.len() - 1);
-            }
-            if let Some(free) = self.threes.get_mut(at) {
-                *free = Bucket { place: place as u32, first, end: self.anchored.len() as u32, before, behind };
-            }
+            self.anchored.extend(alike.iter().map(|(_, known)| known));
+            behind.push((first, self.anchored.len() as u32));
+        }
+        self.behind = behind.into();
+        let mut count = 0;
+        for (before, word) in self.before.iter_mut().zip(self.table.iter()) {
+            *before = count;
+            count += word.count_ones();
         }
     }
 }
