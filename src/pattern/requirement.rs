@@ -18,6 +18,9 @@ const MOST_COMPARED: usize = 64;
 /// A requirement that more values than these meet is not worth the question.
 const COMMON: Chance = 0.7;
 
+/// Where fewer values than these meet some requirements, more of them are not worth the search.
+const RARE: Chance = 0.005;
+
 /// What a value must hold so that a pattern, or an operator, can match it.
 ///
 /// A requirement may only be wrong in one direction: it may let a value through that does not match, never keep one out that does. It does not
@@ -82,6 +85,12 @@ impl Requirement {
         rated.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         rated.dedup();
         rated.truncate(MOST_JOINED);
+        let mut together = 1.0;
+        rated.retain(|(chance, _)| {
+            let wanted = together > RARE;
+            together *= chance;
+            wanted
+        });
         let mut rarest: Vec<Self> = rated.into_iter().map(|(_, part)| part).collect();
         match rarest.len() {
             0 | 1 => rarest.pop(),
