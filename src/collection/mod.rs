@@ -13,7 +13,7 @@ mod tx;
 
 pub use arena::{Arena, BodyView, Text};
 pub use clock::Clock;
-pub use origin::Places;
+pub use origin::{Places, write_place};
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
 pub use tx::{TxSlot, TxVariables};

@@ -5,7 +5,6 @@
 
 use super::{Argument, Collections, Offsets, Selected, Text, UploadedFile};
 use crate::vocabulary::Variable;
-use std::io::Write as _;
 
 /// Lengths and places that the values themselves do not tell.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,14 +21,20 @@ pub struct Places {
     pub body_processor: usize,
 }
 
+/// Appends a place in ModSecurity's notation: a mark, the offset, a comma, the length.
+pub fn write_place(output: &mut Vec<u8>, mark: u8, offset: usize, length: usize) {
+    let mut digits = itoa::Buffer::new();
+    output.push(mark);
+    output.extend_from_slice(digits.format(offset).as_bytes());
+    output.push(b',');
+    output.extend_from_slice(digits.format(length).as_bytes());
+}
+
 impl Collections {
     /// Appends `vOFFSET,LENGTH` for every place that a value was read from.
     pub fn write_origins(&self, selected: &Selected, output: &mut Vec<u8>) {
         let Some(variable) = selected.label.variable() else { return };
-        let mut write = |offset: usize, length: usize| {
-            // Writing to memory does not fail.
-            let _ = write!(output, "v{offset},{length}");
-        };
+        let mut write = |offset: usize, length: usize| write_place(output, b'v', offset, length);
         match (variable, selected.offsets) {
             (Variable::ArgsCombinedSize, _) => self.arguments.iter().for_each(|Argument { entry, .. }| {
                 write(entry.offsets.name, entry.name.len());

@@ -36,6 +36,7 @@ impl Builder<'_> {
                     self.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
                 }
                 draft.rule.starter = Some(starter);
+                draft.rule.before = Some(last);
                 draft.rule.phase = self.drafts.get(starter.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
                 if let Some(before) = self.drafts.get_mut(last.0 as usize) {
                     before.rule.next = Some(index);

@@ -217,6 +217,7 @@ impl<'a> Builder<'a> {
             capture: actions.capture,
             chained: actions.chain,
             next: None,
+            before: None,
             starter: None,
             metadata: actions.metadata,
             logs: true,

@@ -32,6 +32,8 @@ pub struct Rule {
     pub chained: bool,
     /// The next rule of its chain; a chain that was never closed has none.
     pub next: Option<RuleIndex>,
+    /// The rule before it in its chain.
+    pub before: Option<RuleIndex>,
     /// The first rule of its chain, for all but the first.
     pub starter: Option<RuleIndex>,
     /// Texts that describe it.

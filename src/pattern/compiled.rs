@@ -4,6 +4,7 @@ use super::dialect::translate;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
 use super::needs::needs;
+use super::opening::Opening;
 use super::requirement::Requirement;
 use fancy_regex::{BytesMode, RegexBuilder};
 use regex_automata::meta;
@@ -61,6 +62,7 @@ struct Linear {
     /// The pattern in the syntax of the engine. Its structure is large and seldom needed, so it is not kept but read anew.
     text: Box<str>,
     requirement: Option<Requirement>,
+    opening: Option<Opening>,
     automata: OnceLock<Option<meta::Regex>>,
     /// For patterns whose match may end with `^`: the slower engine that knows where a line starts in PCRE.
     exact_line_start: Option<OnceLock<Option<PikeVM>>>,
@@ -191,7 +193,8 @@ impl Linear {
         let exact_line_start = line_start::may_end_a_match(&hir).then(OnceLock::new);
         // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
         let requirement = needs(&hir);
-        Ok(Self { text: text.into(), requirement, automata: OnceLock::new(), exact_line_start })
+        let opening = Opening::of(&hir);
+        Ok(Self { text: text.into(), requirement, opening, automata: OnceLock::new(), exact_line_start })
     }
 
     fn hir(&self) -> Option<Hir> {
@@ -204,6 +207,9 @@ impl Linear {
     }
 
     fn is_match(&self, input: &[u8]) -> Result<bool, LimitExceeded> {
+        if let Some(answer) = self.opening.as_ref().and_then(|opening| opening.answer(input)) {
+            return Ok(answer);
+        }
         let regex = self.automata()?;
         let Some(exact) = self.exact_line_start.as_ref().filter(|_| input.ends_with(b"\n")) else {
             return Ok(regex.is_match(input));
@@ -218,13 +224,22 @@ impl Linear {
     }
 
     fn captures(&self, input: &[u8], start: usize, count: usize, groups: &mut Vec<Option<Range<usize>>>) -> Result<bool, LimitExceeded> {
+        if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
+            return Ok(false);
+        }
         let regex = self.automata()?;
         let search = Input::new(input).span(start..input.len());
         // Finding out that there is no match costs no allocation.
         let Some(found) = regex.search(&search) else { return Ok(false) };
-        let mut slots = vec![None; count.saturating_add(1).saturating_mul(2)];
         let ends_at_a_newline = found.end() == input.len() && input.ends_with(b"\n");
-        let matched = match self.exact_line_start.as_ref().filter(|_| ends_at_a_newline) {
+        let exact = self.exact_line_start.as_ref().filter(|_| ends_at_a_newline);
+        if count == 0 && exact.is_none() {
+            groups.clear();
+            groups.push(Some(found.range()));
+            return Ok(true);
+        }
+        let mut slots = vec![None; count.saturating_add(1).saturating_mul(2)];
+        let matched = match exact {
             None => regex.search_slots(&search, &mut slots),
             Some(exact) => {
                 let exact = exact.get_or_init(|| exact_automaton(&self.hir()?)).as_ref().ok_or(LimitExceeded)?;

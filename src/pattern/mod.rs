@@ -13,6 +13,7 @@ mod line_start;
 mod literal_scanner;
 mod literal_set;
 mod needs;
+mod opening;
 mod rarity;
 mod requirement;
 mod words;

@@ -166,17 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn every_literal_of_a_sequence_is_required_the_rarest_first() {
-        assert_eq!(requirement(r"(?i)\d*UNION.*select"), Some(Requirement::All(vec![literals(&["select"]), literals(&["union"])])));
+    fn the_literals_of_a_sequence_are_required_the_rarest_first_until_they_are_rare() {
+        assert_eq!(requirement(r"(?i)\d*AB.*cd"), Some(Requirement::All(vec![literals(&["cd"]), literals(&["ab"])])));
+        assert_eq!(requirement(r"(?i)\d*UNION.*select"), Some(literals(&["select"])));
         assert_eq!(requirement(r"^a.*\$\{jndi"), Some(literals(&["${jndi"])));
     }
 
     #[test]
     fn alternatives_need_one_literal_each() {
-        assert_eq!(
-            requirement(r"\b(?:exec|system|passthru)\d*\("),
-            Some(Requirement::All(vec![literals(&["exec", "system", "passthru"]), bytes("(")]))
-        );
+        assert_eq!(requirement(r"\b(?:in|on)\d*\("), Some(Requirement::All(vec![bytes("("), literals(&["in", "on"])])));
         assert_eq!(requirement(r"foo|.+"), None);
     }
 

@@ -14,9 +14,8 @@ const DENIED: u16 = 403;
 const REDIRECTED: u16 = 302;
 
 impl Transaction {
-    /// The effects of one rule of a chain, in v3's order: the phase's defaults, texts, updates, its own, its decision. The first rule of
-    /// the chain is the last to come here; then the match is logged.
-    pub(super) fn after_match(&mut self, graph: &RuleGraph, rule: &Rule, starter: &Rule, draft: &mut Draft) {
+    /// The effects of one rule of a chain, in v3's order: the phase's defaults, texts, updates, its own, its decision.
+    pub(super) fn after_match(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
         for effect in &graph.defaults.at(rule.phase).effects {
             self.run_effect(graph, rule, effect, draft);
         }
@@ -36,9 +35,6 @@ impl Transaction {
         }
         if let Some(disruptive) = if is_replaced { replaced } else { rule.disruptive.as_ref() } {
             self.disrupt(graph, rule, disruptive, draft);
-        }
-        if std::ptr::eq(rule, starter) {
-            self.log_match(rule, draft);
         }
     }
 
@@ -228,14 +224,14 @@ impl Transaction {
         self.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });
     }
 
-    /// Keeps the match of a rule that logs. An action without a message is silent unless it stops the request or would by default, as in
+    /// Keeps the match of a chain, by its first rule, that logs. An action without a message is silent unless it stops the request or would by default, as in
     /// ModSecurity v3.
-    fn log_match(&mut self, rule: &Rule, draft: &mut Draft) {
+    pub(super) fn log_match(&mut self, rule: &Rule, draft: Draft) {
         let speaks =
             !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
         let silent = matches!(rule.test, Test::Unconditional) && !speaks;
         if draft.is_kept && !silent && !rule.multi_match {
-            self.matches.push(draft.entry.clone());
+            self.matches.push(draft.entry);
         }
     }
 }

@@ -7,11 +7,10 @@ use super::lookup::Respondent;
 use super::matches::RuleMatch;
 use super::question::Question;
 use super::slots::{Slot, ValueId};
-use crate::collection::{Matched, Selected, Selection, Text};
+use crate::collection::{Matched, Selected, Selection, Text, write_place};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
 use crate::pattern::ValueKind;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,13 +38,13 @@ impl Transaction {
         let logs = first.logs || first.stops || self.debugs(7);
         let mut draft =
             Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new(), last: None };
-        let mut matched: Vec<&Rule> = Vec::new();
+        let mut matched: Option<&Rule> = None;
         let mut at = Some(first);
         while let Some(rule) = at {
             let is_match = match &rule.test {
                 Test::Unconditional => self.unconditional(graph, rule),
                 // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
-                _ if self.is_removed_by_id(rule) && matched.is_empty() => return,
+                _ if self.is_removed_by_id(rule) && matched.is_none() => return,
                 _ if self.is_removed_by_id(rule) => true,
                 Test::Operator { targets, kind, argument, negated } => {
                     let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
@@ -57,7 +56,7 @@ impl Transaction {
             if !is_match {
                 return;
             }
-            matched.push(rule);
+            matched = Some(rule);
             if rule.chained {
                 self.debug(4, || "Executing chained rule.".to_owned());
                 if rule.next.is_none() {
@@ -67,9 +66,11 @@ impl Transaction {
             at = rule.next.and_then(|next| graph.rule(next));
         }
         self.matches.append(&mut draft.hits);
-        for rule in matched.into_iter().rev() {
-            self.after_match(graph, rule, first, &mut draft);
+        let before = |rule: &&Rule| rule.before.and_then(|before| graph.rule(before));
+        for rule in std::iter::successors(matched, before) {
+            self.after_match(graph, rule, &mut draft);
         }
+        self.log_match(first, draft);
     }
 
     fn unconditional(&mut self, graph: &RuleGraph, rule: &Rule) -> bool {
@@ -319,15 +320,14 @@ impl Transaction {
     /// transformations; with `multiMatch` the last.
     fn refer(&self, graph: &RuleGraph, rule: &Rule, selected: &Selected, chain: ChainId, findings: &Findings, reference: &mut Vec<u8>) {
         for (offset, length) in &findings.offsets {
-            // Writing to memory does not fail.
-            let _ = write!(reference, "o{offset},{length}");
+            write_place(reference, b'o', *offset, *length);
         }
         self.collections.write_origins(selected, reference);
         let steps = graph.transformations.prefixes(chain);
         let first = if rule.multi_match { steps.len().saturating_sub(1) } else { 0 };
         for (place, step) in steps.into_iter().skip(first).enumerate() {
-            let separator = if place == 0 { "" } else { "," };
-            let _ = write!(reference, "{separator}t:{}", rule.transformation_name(&graph.transformations, step));
+            reference.extend_from_slice(if place == 0 { b"t:" } else { b",t:" });
+            reference.extend_from_slice(rule.transformation_name(&graph.transformations, step).as_bytes());
         }
     }
 
@@ -338,7 +338,7 @@ impl Transaction {
                 CapturedValue::Input(range) => value.part(range.start, range.len()),
                 CapturedValue::Text(text) => self.collections.arena.store(text),
             };
-            let slot = self.collections.tx.find_or_make(&graph.tx_names, capture.index.to_string().as_bytes());
+            let slot = self.collections.tx.find_or_make(&graph.tx_names, itoa::Buffer::new().format(capture.index).as_bytes());
             self.collections.tx.write(slot, Some(value));
             self.debug(7, || {
                 let what = match kind {

@@ -1,0 +1,79 @@
+//! Patterns that begin with a text at the beginning of a line: most inputs begin differently, which is seen without a search.
+
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
+
+/// The text that a pattern begins with, after `^` or `\A`.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// The bytes, each with the bit that tells the cases of a letter apart where either will do.
+    bytes: Box<[(u8, u8)]>,
+    /// Whether the pattern is nothing but this text.
+    is_all: bool,
+}
+
+/// What tells the two cases of an ASCII letter apart.
+const CASE: u8 = 0x20;
+
+impl Opening {
+    /// What a pattern with this structure begins with; `None` where it is no text, or may stand anywhere.
+    pub(super) fn of(pattern: &Hir) -> Option<Self> {
+        let HirKind::Concat(parts) = pattern.kind() else { return None };
+        let [start, parts @ ..] = parts.as_slice() else { return None };
+        if !matches!(start.kind(), HirKind::Look(Look::Start | Look::StartLF)) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        let mut is_all = true;
+        for part in parts {
+            match part.kind() {
+                HirKind::Literal(literal) => bytes.extend(literal.0.iter().map(|byte| (*byte, 0))),
+                HirKind::Class(Class::Bytes(class)) => match class.ranges() {
+                    [upper, lower] if is_letter_in_both_cases((upper.start(), upper.end()), (lower.start(), lower.end())) => {
+                        bytes.push((lower.start(), CASE));
+                    }
+                    _ => is_all = false,
+                },
+                _ => is_all = false,
+            }
+            if !is_all {
+                break;
+            }
+        }
+        (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_all })
+    }
+
+    /// Whether the pattern matches, where its beginning tells: a later line may begin otherwise than the first.
+    pub(super) fn answer(&self, input: &[u8]) -> Option<bool> {
+        let begins = input.len() >= self.bytes.len() && self.bytes.iter().zip(input).all(|((byte, case), found)| found | case == *byte);
+        match begins {
+            true => self.is_all.then_some(true),
+            false => memchr::memchr(b'\n', input).is_none().then_some(false),
+        }
+    }
+}
+
+fn is_letter_in_both_cases(upper: (u8, u8), lower: (u8, u8)) -> bool {
+    upper.0 == upper.1 && lower.0 == lower.1 && upper.0.is_ascii_uppercase() && upper.0 | CASE == lower.0
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pattern::{Pattern, PatternOptions};
+    use proptest::prelude::*;
+
+    const PATTERNS: [&str; 9] = ["^_ab", r"\Aab", "^ab$", "^a(?:b|c)", "^A-b", "^ab*", "^a[bB]", r"^a@", r"^\x60a"];
+
+    proptest! {
+        #[test]
+        fn an_opening_answers_as_the_whole_pattern_does(
+            pattern in proptest::sample::select(&PATTERNS[..]),
+            case_insensitive: bool,
+            input in proptest::collection::vec(proptest::sample::select(&b"abABc_-@`\n"[..]), 0..7),
+        ) {
+            let options = PatternOptions { case_insensitive, ..PatternOptions::default() };
+            let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input).unwrap();
+            // A group around the whole hides the beginning.
+            prop_assert_eq!(matches(pattern), matches(&format!("(?:{pattern}|[^\\x00-\\xff])")));
+        }
+    }
+}
