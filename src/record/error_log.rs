@@ -8,6 +8,9 @@ use std::io::Write as _;
 /// The most bytes of a text in the line: data, path, offsets.
 const LONGEST_TEXT: usize = 200;
 
+/// The bytes that most lines have room in.
+const LINE: usize = 2048;
+
 /// The line that ModSecurity v3 gives to the server's log for a rule that matched.
 ///
 /// It is printable ASCII whatever the request holds. For a match that stopped the request it says `Access denied`, with the status that the
@@ -42,11 +45,12 @@ fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: V
 }
 
 fn finish(transaction: &Transaction, found: &RuleMatch, mut line: Vec<u8>) -> String {
+    line.reserve(LINE);
     line.extend_from_slice(&found.detail);
     fields(transaction, found, &mut line);
     let mut shown = Vec::with_capacity(line.len());
     printable(&line, &mut shown);
-    String::from_utf8_lossy(&shown).into_owned()
+    String::from_utf8(shown).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Appends ` [name "value"]` for everything that is known of a match.
@@ -54,15 +58,15 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     let Some(rule) = transaction.graph().rule(found.rule) else { return };
     let metadata = &rule.metadata;
     field(line, "file", rule.location.file.as_bytes());
-    field(line, "line", rule.location.line.to_string().as_bytes());
-    field(line, "id", found.id.to_string().as_bytes());
+    number_field(line, "line", rule.location.line);
+    number_field(line, "id", found.id);
     quoted_field(line, "rev", metadata.revision.as_bytes());
     field(line, "msg", &found.message);
     quoted_field(line, "data", &cut(&found.data, LONGEST_TEXT));
-    field(line, "severity", found.severity.unwrap_or(0).to_string().as_bytes());
+    number_field(line, "severity", found.severity.unwrap_or(0));
     quoted_field(line, "ver", metadata.version.as_bytes());
-    field(line, "maturity", metadata.maturity.to_string().as_bytes());
-    field(line, "accuracy", metadata.accuracy.to_string().as_bytes());
+    number_field(line, "maturity", metadata.maturity);
+    number_field(line, "accuracy", metadata.accuracy);
     for tag in &found.tags {
         quoted_field(line, "tag", tag);
     }
@@ -74,13 +78,21 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
 }
 
 fn field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
-    let _ = write!(line, " [{name} \"");
-    line.extend_from_slice(value);
-    line.extend_from_slice(b"\"]");
+    write_field(line, name, |line| line.extend_from_slice(value));
 }
 
 fn quoted_field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
-    let mut shown = Vec::with_capacity(value.len());
-    quoted(value, &mut shown);
-    field(line, name, &shown);
+    write_field(line, name, |line| quoted(value, line));
+}
+
+fn number_field(line: &mut Vec<u8>, name: &str, value: impl itoa::Integer) {
+    field(line, name, itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn write_field(line: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    line.extend_from_slice(b" [");
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(b" \"");
+    write(line);
+    line.extend_from_slice(b"\"]");
 }

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
+/// How many bytes are looked at together.
+const BLOCK: usize = 64;
+
 /// Appends bytes; what is not printable ASCII as `\xHH`.
 pub fn printable(bytes: &[u8], output: &mut Vec<u8>) {
     escape(bytes, output, is_printable);
@@ -27,6 +30,9 @@ pub fn legible(bytes: &[u8], output: &mut Vec<u8>) {
 
 /// Bytes as text; those that are no UTF-8 as `\xHH`.
 pub fn text(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -57,7 +63,17 @@ pub fn cut(bytes: &[u8], most: usize) -> Cow<'_, [u8]> {
     }
 }
 
+/// Appends bytes; those that do not stay as `\xHH`. Many in a row that stay are seen at once, as in most texts all do.
 fn escape(bytes: &[u8], output: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
+    for block in bytes.chunks(BLOCK) {
+        match block.iter().fold(true, |all, byte| all & stays(*byte)) {
+            true => output.extend_from_slice(block),
+            false => escape_one_by_one(block, output, &stays),
+        }
+    }
+}
+
+fn escape_one_by_one(bytes: &[u8], output: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| !stays(*byte)) {
         let (kept, from) = rest.split_at(at);
