@@ -36,7 +36,7 @@ pub struct LiteralSet {
 pub struct Signature<'s> {
     /// The bytes.
     pub bytes: ByteSet,
-    /// List N is bit N; [`LiteralSet::words`] words.
+    /// List N is bit N; [`LiteralSet::words`] words, or none at all where no literal was found.
     pub literals: &'s [u64],
 }
 

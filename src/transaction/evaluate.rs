@@ -11,6 +11,7 @@ use crate::collection::{Matched, Selected, Selection, Text, write_place};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
 use crate::pattern::ValueKind;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -117,7 +118,7 @@ impl Transaction {
                 }
             }
         };
-        let asked = Asked { rule, question, respondent };
+        let asked = Asked { rule, question, respondent, found: Cell::new(false) };
         self.debug(4, || question.announcement(rule));
         let any = match (plan, rule.plan.group) {
             (Some(plan), Some(group)) => self.ask_group(plan, graph, &asked, plan.group(group), draft),
@@ -251,7 +252,7 @@ impl Transaction {
     }
 
     fn test(&mut self, graph: &RuleGraph, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut Draft) -> bool {
-        let Asked { rule, question, respondent } = asked;
+        let Asked { rule, question, respondent, found: has_found } = asked;
         self.debug(9, || {
             let mut name = Vec::new();
             selected.label.write(&self.collections.arena, &mut name);
@@ -279,10 +280,11 @@ impl Transaction {
         {
             self.debug(level, || message);
         }
+        let is_match = found != question.negated;
+        has_found.set(has_found.get() || found || is_match);
         if found && rule.capture {
             self.capture(graph, question.kind, step.value, &findings);
         }
-        let is_match = found != question.negated;
         if is_match {
             if draft.logs {
                 self.refer(graph, rule, selected, step.chain, &findings, &mut draft.entry.reference);
@@ -306,7 +308,7 @@ impl Transaction {
     fn renewed(&mut self, graph: &RuleGraph, asked: &Asked<'_>) -> Option<Operator> {
         let Asked { rule, question, .. } = asked;
         let OperatorArgument::Template(template) = question.argument else { return None };
-        if rule.assignments.is_empty() && !rule.capture {
+        if !asked.found.get() || rule.assignments.is_empty() && !rule.capture {
             return None;
         }
         let text = self.expand(graph, Some(rule), template);
@@ -388,6 +390,8 @@ struct Asked<'a> {
     rule: &'a Rule,
     question: &'a Question<'a>,
     respondent: Respondent<'a>,
+    /// Whether it found something in a value: what it stored then may change its own argument.
+    found: Cell<bool>,
 }
 
 /// A value that is tested, and the transformations it went through.

@@ -50,8 +50,8 @@ struct KnownTarget {
 struct Holding {
     chain: ChainId,
     bytes: ByteSet,
-    /// Where its words begin in `literals`.
-    literals: usize,
+    /// Where its words begin in `literals`; none where it holds no literal.
+    literals: Option<usize>,
 }
 
 impl Gates {
@@ -142,7 +142,6 @@ impl Gates {
         }
         let mut joined = std::mem::take(&mut self.joined);
         joined.clear();
-        joined.resize(view.plan.literals.words(), 0);
         let mut bytes = ByteSet::EMPTY;
         let mut any = false;
         for target in view.plan.group(crowd.group) {
@@ -150,7 +149,7 @@ impl Gates {
             let signature = self.signature(view.plan, holding);
             any = true;
             bytes = bytes.union(signature.bytes);
-            joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more);
+            join(&mut joined, signature.literals);
         }
         let signature = Signature { bytes, literals: &joined };
         for (place, gate) in &crowd.rules {
@@ -168,7 +167,7 @@ impl Gates {
     }
 
     fn signature(&self, plan: &Plan, holding: Holding) -> Signature<'_> {
-        let words = self.literals.get(holding.literals..holding.literals + plan.literals.words());
+        let words = holding.literals.and_then(|start| self.literals.get(start..start + plan.literals.words()));
         Signature { bytes: holding.bytes, literals: words.unwrap_or_default() }
     }
 
@@ -182,14 +181,11 @@ impl Gates {
             return Some(*holding);
         }
         let before = if planned.is_some() { self.holding(view, target, ChainId::EMPTY) } else { None };
-        let words = view.plan.literals.words();
         let start = self.literals.len();
-        match before {
-            Some(before) => self.literals.extend_from_within(before.literals..before.literals + words),
-            None => self.literals.resize(start + words, 0),
+        if let Some(literals) = before.and_then(|before| before.literals) {
+            self.literals.extend_from_within(literals..literals + view.plan.literals.words());
         }
         let known = self.targets.get_mut(target.0 as usize)?;
-        let joined = self.literals.get_mut(start..).unwrap_or_default();
         let mut bytes = known.bytes;
         // Values that the chain leaves alone are what they were before.
         let changing = known.members.iter().filter(|member| planned.is_none_or(|planned| planned.may_change(member.bytes)));
@@ -197,11 +193,22 @@ impl Gates {
             let slot = view.slots.value(view.graph, view.arena, member.id, sight);
             let signature = view.slots.signature(&view.plan.literals, view.arena, slot.id);
             bytes = bytes.union(signature.bytes);
-            joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more);
+            match self.literals.get_mut(start..) {
+                Some([]) | None => self.literals.extend_from_slice(signature.literals),
+                Some(joined) => joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more),
+            }
         }
-        let holding = Holding { chain: sight, bytes, literals: start };
+        let holding = Holding { chain: sight, bytes, literals: (self.literals.len() > start).then_some(start) };
         known.holdings.push(holding);
         Some(holding)
+    }
+}
+
+/// Adds the literals of one value or target to those of others; where there are none, there need be no words.
+fn join(joined: &mut Vec<u64>, more: &[u64]) {
+    match joined.is_empty() {
+        true => joined.extend_from_slice(more),
+        false => joined.iter_mut().zip(more).for_each(|(word, more)| *word |= more),
     }
 }
 

@@ -38,8 +38,18 @@ struct Value {
     text: Text,
     kind: ValueKind,
     bytes: ByteSet,
-    /// Where its words begin in `literals`, once it was searched.
-    literals: Option<usize>,
+    literals: Literals,
+}
+
+/// What is known of the literals in a value.
+#[derive(Clone, Copy, Debug)]
+enum Literals {
+    /// It was not searched.
+    Unknown,
+    /// It holds none, as most values.
+    None,
+    /// Where its words begin in [`Slots::literals`].
+    Known(usize),
 }
 
 /// A value after a chain.
@@ -70,7 +80,7 @@ impl Slots {
     pub fn number(&mut self, arena: &Arena, text: Text, kind: ValueKind) -> ValueId {
         let Self { numbers, values, .. } = self;
         *numbers.entry((text, kind)).or_insert_with(|| {
-            values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: None });
+            values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });
             ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
         })
     }
@@ -128,19 +138,21 @@ impl Slots {
     /// What a value holds. It is searched now if it was not before.
     pub fn signature(&mut self, literals: &LiteralSet, arena: &Arena, id: ValueId) -> Signature<'_> {
         let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
-        let words = literals.words();
-        let start = *value.literals.get_or_insert_with(|| {
-            // Most values hold nothing; they share the first words.
-            let start = self.literals.len().max(words);
-            self.literals.resize(start + words, 0);
-            let seen = self.literals.get_mut(start..).unwrap_or_default();
-            literals.scan(value.kind, arena.read(value.text), seen);
-            if seen.iter().any(|word| *word != 0) {
-                return start;
+        let held = match value.literals {
+            Literals::Known(start) => start..start + literals.words(),
+            Literals::None => 0..0,
+            Literals::Unknown => {
+                let start = self.literals.len();
+                self.literals.resize(start + literals.words(), 0);
+                let seen = self.literals.get_mut(start..).unwrap_or_default();
+                literals.scan(value.kind, arena.read(value.text), seen);
+                if seen.iter().all(|word| *word == 0) {
+                    self.literals.truncate(start);
+                }
+                value.literals = if self.literals.len() > start { Literals::Known(start) } else { Literals::None };
+                start..self.literals.len()
             }
-            self.literals.truncate(start);
-            0
-        });
-        Signature { bytes: value.bytes, literals: self.literals.get(start..start + words).unwrap_or_default() }
+        };
+        Signature { bytes: value.bytes, literals: self.literals.get(held).unwrap_or_default() }
     }
 }
