@@ -143,10 +143,12 @@ fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
     for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
         let Some(step) = tree.last_step(chain) else { break };
         let before = (step.before.0 as usize).checked_sub(1).and_then(|place| chains.get(place));
-        let last = PlannedTransformation { transformation: step.transformation, triggers: triggers(step.transformation) };
+        let acting = triggers(step.transformation);
+        let last = PlannedTransformation { transformation: step.transformation, triggers: acting, always: acting == ByteSet::ALL };
         let only_case = matches!(step.transformation, Transformation::Lowercase | Transformation::Uppercase);
         chains.push(PlannedChain {
-            triggers: before.map_or(last.triggers, |before| before.triggers.union(last.triggers)),
+            triggers: before.map_or(acting, |before| before.triggers.union(acting)),
+            always: last.always || before.is_some_and(|before| before.always),
             steps: before.map_or(&[][..], |before| &before.steps).iter().copied().chain([last]).collect(),
             sight: if only_case { before.map_or(ChainId::EMPTY, |before| before.sight) } else { chain },
         });

@@ -61,6 +61,8 @@ pub struct PlannedTarget {
 pub struct PlannedChain {
     /// The bytes that the chain acts on: a value without them stays as it is.
     pub triggers: ByteSet,
+    /// Whether one of its steps acts on every value.
+    pub always: bool,
     /// Its steps.
     pub steps: Box<[PlannedTransformation]>,
     /// A shorter chain whose values hold what this one's hold but for the case of letters, which gates do not look at.
@@ -74,6 +76,8 @@ pub struct PlannedTransformation {
     pub transformation: Transformation,
     /// The bytes that it acts on.
     pub triggers: ByteSet,
+    /// Whether it acts on every byte, and on no byte too: an empty value has a length and a hash.
+    pub always: bool,
 }
 
 /// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
@@ -127,20 +131,15 @@ impl TxComparison {
 impl PlannedChain {
     /// Whether a value of these bytes, or one of several that have them together, may come out changed.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
-        acts_on(self.triggers, bytes)
+        self.always || self.triggers.meets(bytes)
     }
 }
 
 impl PlannedTransformation {
     /// Whether it may change a value of these bytes.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
-        acts_on(self.triggers, bytes)
+        self.always || self.triggers.meets(bytes)
     }
-}
-
-/// What acts on every byte acts on no byte too: an empty value has a length and a hash.
-fn acts_on(triggers: ByteSet, bytes: ByteSet) -> bool {
-    triggers == ByteSet::ALL || triggers.meets(bytes)
 }
 
 impl Plan {

@@ -2,7 +2,7 @@
 
 use super::slots::{Slots, ValueId};
 use crate::collection::{Arena, Selected};
-use crate::graph::{ChainId, Crowd, CrowdId, Phase, Plan, RuleGraph, TargetId};
+use crate::graph::{ChainId, Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, TargetId};
 use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
 
 /// A transaction whose targets have more values than these keeps no memory for the next.
@@ -14,14 +14,13 @@ pub struct Gates {
     /// Counts the phases: what a target knows is true within one.
     phase: u32,
     targets: Vec<KnownTarget>,
+    groups: Vec<KnownGroup>,
     /// The literals that targets hold.
     literals: Vec<u64>,
     /// The steps of the phase that may still match, one bit each.
     open: Vec<u64>,
     /// The crowds of the phase that were looked at.
     seen: Vec<bool>,
-    /// Memory for what a group of targets holds.
-    joined: Vec<u64>,
 }
 
 /// A value of a target.
@@ -45,13 +44,34 @@ struct KnownTarget {
     holdings: Vec<Holding>,
 }
 
+/// A list of targets in this transaction.
+#[derive(Clone, Copy, Debug, Default)]
+struct KnownGroup {
+    phase: u32,
+    /// What its values hold before any transformation; nothing where there is no value.
+    held: Option<Held>,
+}
+
 /// What the values of a target hold together before a chain or after it.
 #[derive(Clone, Copy, Debug)]
 struct Holding {
     chain: ChainId,
+    held: Held,
+}
+
+/// What values hold together.
+#[derive(Clone, Copy, Debug)]
+struct Held {
     bytes: ByteSet,
-    /// Where its words begin in `literals`; none where it holds no literal.
+    /// Where their words begin in [`Gates::literals`]; none where they hold no literal.
     literals: Option<usize>,
+}
+
+impl Held {
+    fn signature<'l>(self, plan: &Plan, literals: &'l [u64]) -> Signature<'l> {
+        let words = self.literals.and_then(|start| literals.get(start..start + plan.literals.words()));
+        Signature { bytes: self.bytes, literals: words.unwrap_or_default() }
+    }
 }
 
 impl Gates {
@@ -62,6 +82,7 @@ impl Gates {
         }
         self.phase = 0;
         self.targets.iter_mut().for_each(|target| target.phase = 0);
+        self.groups.iter_mut().for_each(|group| group.phase = 0);
     }
 
     /// Begins a phase with so many steps, all of which may match.
@@ -74,6 +95,9 @@ impl Gates {
         self.seen.resize(plan.crowds.at(phase).len(), false);
         if self.targets.len() < plan.targets.len() {
             self.targets.resize_with(plan.targets.len(), KnownTarget::default);
+        }
+        if self.groups.len() < plan.groups.len() {
+            self.groups.resize(plan.groups.len(), KnownGroup::default());
         }
     }
 
@@ -93,6 +117,11 @@ impl Gates {
     /// Whether a crowd was looked at in this phase.
     pub fn is_seen(&self, crowd: CrowdId) -> bool {
         self.seen.get(crowd.0 as usize).copied().unwrap_or(true)
+    }
+
+    /// Whether the values of a group are known.
+    pub fn knows_group(&self, group: GroupId) -> bool {
+        self.groups.get(group.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
 
     /// Whether the values of a target are known.
@@ -132,7 +161,7 @@ impl Gates {
         }
         let Some(gate) = gate else { return true };
         let literals = &view.plan.literals;
-        self.holding(view, target, chain).is_none_or(|holding| literals.is_open(gate, self.signature(view.plan, holding)))
+        self.holding(view, target, chain).is_none_or(|held| literals.is_open(gate, held.signature(view.plan, &self.literals)))
     }
 
     /// Closes the steps of a crowd that cannot match. The values of its group must be known.
@@ -140,45 +169,64 @@ impl Gates {
         if let Some(seen) = self.seen.get_mut(id.0 as usize) {
             *seen = true;
         }
-        let mut joined = std::mem::take(&mut self.joined);
-        joined.clear();
-        let mut bytes = ByteSet::EMPTY;
-        let mut any = false;
-        for target in view.plan.group(crowd.group) {
-            let Some(holding) = self.holding(view, *target, crowd.chain) else { continue };
-            let signature = self.signature(view.plan, holding);
-            any = true;
-            bytes = bytes.union(signature.bytes);
-            join(&mut joined, signature.literals);
-        }
-        let signature = Signature { bytes, literals: &joined };
+        let plain = self.group(view, crowd.group);
+        let chain = view.plan.chain(view.plan.sight(crowd.chain));
+        let held = match (plain, chain) {
+            (Some(held), Some(chain)) if chain.may_change(held.bytes) => self.join(view, crowd.group, crowd.chain),
+            _ => plain,
+        };
+        let Self { open: steps, literals, .. } = self;
+        let signature = held.map(|held| held.signature(view.plan, literals));
+        let may_match = |gate: &GateId| signature.is_some_and(|signature| view.plan.literals.is_open(*gate, signature));
         for (place, gate) in &crowd.rules {
-            if !any || gate.is_some_and(|gate| !view.plan.literals.is_open(gate, signature)) {
-                self.close(*place);
+            let open = gate.as_ref().map_or(signature.is_some(), may_match);
+            if let Some(word) = steps.get_mut(place / u64::BITS as usize).filter(|_| !open) {
+                *word &= !(1 << (place % u64::BITS as usize));
             }
         }
-        self.joined = joined;
     }
 
-    fn close(&mut self, place: usize) {
-        if let Some(word) = self.open.get_mut(place / u64::BITS as usize) {
-            *word &= !(1 << (place % u64::BITS as usize));
+    /// What the values of a group hold before any transformation, found out now if it was not before in this phase.
+    fn group(&mut self, view: &mut View<'_>, id: GroupId) -> Option<Held> {
+        if let Some(known) = self.groups.get(id.0 as usize).filter(|known| known.phase == self.phase) {
+            return known.held;
         }
+        let held = self.join(view, id, ChainId::EMPTY);
+        if let Some(known) = self.groups.get_mut(id.0 as usize) {
+            *known = KnownGroup { phase: self.phase, held };
+        }
+        held
     }
 
-    fn signature(&self, plan: &Plan, holding: Holding) -> Signature<'_> {
-        let words = holding.literals.and_then(|start| self.literals.get(start..start + plan.literals.words()));
-        Signature { bytes: holding.bytes, literals: words.unwrap_or_default() }
+    /// What the values of all targets of a group hold after a chain.
+    fn join(&mut self, view: &mut View<'_>, group: GroupId, chain: ChainId) -> Option<Held> {
+        let words = view.plan.literals.words();
+        view.plan.group(group).iter().fold(None, |before: Option<Held>, target| {
+            let Some(more) = self.holding(view, *target, chain) else { return before };
+            let Some(before) = before else { return Some(more) };
+            let literals = match (before.literals, more.literals) {
+                (Some(one), Some(other)) => {
+                    let start = self.literals.len();
+                    self.literals.extend_from_within(one..one + words);
+                    let (known, joined) = self.literals.split_at_mut(start);
+                    let other = known.get(other..other + words).unwrap_or_default();
+                    joined.iter_mut().zip(other).for_each(|(word, more)| *word |= more);
+                    Some(start)
+                }
+                (one, other) => one.or(other),
+            };
+            Some(Held { bytes: before.bytes.union(more.bytes), literals })
+        })
     }
 
     /// What the values of a target hold together before or after a chain, found out now if it was not before; nothing where there is no value.
-    fn holding(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Holding> {
+    fn holding(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Held> {
         let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.members.is_empty())?;
         let sight = view.plan.sight(chain);
         let planned = view.plan.chain(sight).filter(|planned| planned.may_change(known.bytes));
         let sight = if planned.is_some() { sight } else { ChainId::EMPTY };
         if let Some(holding) = known.holdings.iter().find(|holding| holding.chain == sight) {
-            return Some(*holding);
+            return Some(holding.held);
         }
         let before = if planned.is_some() { self.holding(view, target, ChainId::EMPTY) } else { None };
         let start = self.literals.len();
@@ -198,17 +246,9 @@ impl Gates {
                 Some(joined) => joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more),
             }
         }
-        let holding = Holding { chain: sight, bytes, literals: (self.literals.len() > start).then_some(start) };
-        known.holdings.push(holding);
-        Some(holding)
-    }
-}
-
-/// Adds the literals of one value or target to those of others; where there are none, there need be no words.
-fn join(joined: &mut Vec<u64>, more: &[u64]) {
-    match joined.is_empty() {
-        true => joined.extend_from_slice(more),
-        false => joined.iter_mut().zip(more).for_each(|(word, more)| *word |= more),
+        let held = Held { bytes, literals: (self.literals.len() > start).then_some(start) };
+        known.holdings.push(Holding { chain: sight, held });
+        Some(held)
     }
 }
 

@@ -53,8 +53,8 @@ impl Transaction {
     /// Looks at the values of a crowd, so that the gates are closed in front of those of its rules that cannot match.
     pub(super) fn look_at_crowd(&mut self, plan: &Plan, graph: &RuleGraph, phase: Phase, id: CrowdId) {
         let Some(crowd) = plan.crowds.at(phase).get(id.0 as usize) else { return };
-        for target in plan.group(crowd.group) {
-            self.learn(plan, graph, *target);
+        if !self.gates.knows_group(crowd.group) {
+            plan.group(crowd.group).iter().for_each(|target| self.learn(plan, graph, *target));
         }
         let Self { gates, slots, collections, .. } = self;
         gates.look_at(&mut View { graph, plan, slots, arena: &mut collections.arena }, id, crowd);

@@ -100,12 +100,14 @@ impl Slots {
             let steps = graph.transformations.prefixes(chain).into_iter().filter_map(|prefix| graph.transformations.last_step(prefix));
             return steps.fold(reached, |before, step| self.step(graph, arena, before, step.transformation));
         };
-        if known.may_change(self.bytes(original)) {
+        let mut bytes = self.bytes(original);
+        if known.may_change(bytes) {
             for step in &known.steps {
-                reached = match step.may_change(self.bytes(reached.id)) {
-                    true => self.step(graph, arena, reached, step.transformation),
-                    false => Slot { counted: false, ..reached },
-                };
+                reached.counted = false;
+                if step.may_change(bytes) {
+                    reached = self.step(graph, arena, reached, step.transformation);
+                    bytes = self.bytes(reached.id);
+                }
             }
         }
         reached
