@@ -12,6 +12,9 @@ pub struct ByteSet {
 /// How far the two cases of a letter are apart.
 const CASE: u32 = 32;
 
+/// From so many bytes on a set is gathered in a table, which takes less for each byte and more at the end.
+const MANY: usize = 512;
+
 /// `A` to `Z`, and `a` to `z`.
 const UPPER_CASE: u128 = 0x03FF_FFFF << 65;
 const LOWER_CASE: u128 = UPPER_CASE << CASE;
@@ -31,6 +34,15 @@ impl ByteSet {
     /// The set of the bytes that occur in `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
+        if bytes.len() >= MANY {
+            let mut seen = [false; 256];
+            for byte in bytes {
+                if let Some(seen) = seen.get_mut(usize::from(*byte)) {
+                    *seen = true;
+                }
+            }
+            return (0..=u8::MAX).zip(seen).filter(|(_, seen)| *seen).fold(Self::EMPTY, |set, (byte, _)| set.with(byte));
+        }
         let mut words = [0u64; 4];
         for byte in bytes {
             if let Some(word) = words.get_mut(usize::from(byte >> 6)) {

@@ -26,7 +26,7 @@ impl Transaction {
     fn assign_tx(&mut self, graph: &RuleGraph, rule: &Rule, assignment: &Assignment) {
         let slot = self.tx_slot(graph, rule, assignment);
         let value = match &assignment.change {
-            AssignmentChange::Set(template) => Some(self.expand_text(graph, Some(rule), template)),
+            AssignmentChange::Set(template) => Some(self.expand_text(graph, rule, template)),
             AssignmentChange::Remove => None,
             AssignmentChange::Add(template) => {
                 let amount = self.amount(graph, rule, template);
@@ -49,8 +49,9 @@ impl Transaction {
         if let Some(name) = assignment.key.as_ref().and_then(|key| key.tx) {
             return self.collections.tx.known(name);
         }
-        let key = self.expand(graph, Some(rule), &assignment.key_template);
-        self.collections.tx.find_or_make(&graph.tx_names, &key)
+        self.with_expanded(graph, rule, &assignment.key_template, |transaction, key| {
+            transaction.collections.tx.find_or_make(&graph.tx_names, key)
+        })
     }
 
     fn tx_sum(&mut self, slot: TxSlot, amount: i64) -> crate::collection::Text {
@@ -61,7 +62,7 @@ impl Transaction {
     fn amount(&mut self, graph: &RuleGraph, rule: &Rule, template: &crate::graph::Template) -> i64 {
         match template.as_literal() {
             Some(literal) => leading_integer(literal),
-            None => leading_integer(&self.expand(graph, Some(rule), template)),
+            None => self.with_expanded(graph, rule, template, |_, text| leading_integer(text)),
         }
     }
 

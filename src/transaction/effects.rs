@@ -115,7 +115,7 @@ impl Transaction {
                 self.flow.skip_after = Some(*marker);
             }
             Effect::OpenCollection { collection, key } => {
-                let key = self.expand_text(graph, Some(rule), key);
+                let key = self.expand_text(graph, rule, key);
                 self.collections.open_records.open(*collection, key);
                 self.debug_opened(*collection, key);
             }

@@ -11,6 +11,27 @@ impl Transaction {
     /// The text of a template; macros stand for the first value of what they name, or for nothing.
     pub(super) fn expand(&mut self, graph: &RuleGraph, rule: Option<&Rule>, template: &Template) -> Vec<u8> {
         let mut text = Vec::with_capacity(template.source().len());
+        self.expand_into(graph, rule, template, &mut text);
+        text
+    }
+
+    /// Makes something of the text of a template, which is in memory that is used again.
+    pub(super) fn with_expanded<T>(
+        &mut self,
+        graph: &RuleGraph,
+        rule: &Rule,
+        template: &Template,
+        make: impl FnOnce(&mut Self, &[u8]) -> T,
+    ) -> T {
+        let mut text = std::mem::take(&mut self.scratch.text);
+        text.clear();
+        self.expand_into(graph, Some(rule), template, &mut text);
+        let made = make(self, &text);
+        self.scratch.text = text;
+        made
+    }
+
+    fn expand_into(&mut self, graph: &RuleGraph, rule: Option<&Rule>, template: &Template, text: &mut Vec<u8>) {
         for part in template.parts() {
             match part {
                 Part::Text(literal) => text.extend_from_slice(literal),
@@ -29,17 +50,13 @@ impl Transaction {
                 break;
             }
         }
-        text
     }
 
     /// The text of a template as a value; literals are stored as they are.
-    pub(super) fn expand_text(&mut self, graph: &RuleGraph, rule: Option<&Rule>, template: &Template) -> Text {
+    pub(super) fn expand_text(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template) -> Text {
         match template.as_literal() {
             Some(literal) => self.collections.arena.store(literal),
-            None => {
-                let text = self.expand(graph, rule, template);
-                self.collections.arena.store(&text)
-            }
+            None => self.with_expanded(graph, rule, template, |transaction, text| transaction.collections.arena.store(text)),
         }
     }
 

@@ -219,9 +219,19 @@ impl Gates {
         })
     }
 
-    /// What the values of a target hold together before or after a chain, found out now if it was not before; nothing where there is no value.
+    /// What the values of a target hold together before or after a chain; nothing where there is no value.
+    #[inline]
     fn holding(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Held> {
-        let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.members.is_empty())?;
+        let known = self.targets.get(target.0 as usize).filter(|known| !known.members.is_empty())?;
+        match known.holdings.iter().find(|holding| holding.chain == chain) {
+            Some(holding) => Some(holding.held),
+            None => self.find_out(view, target, chain),
+        }
+    }
+
+    /// What the values of a target hold together before or after a chain of which it is not known.
+    fn find_out(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Held> {
+        let known = self.targets.get_mut(target.0 as usize)?;
         let sight = view.plan.sight(chain);
         let planned = view.plan.chain(sight).filter(|planned| planned.may_change(known.bytes));
         let sight = if planned.is_some() { sight } else { ChainId::EMPTY };

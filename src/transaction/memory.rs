@@ -52,6 +52,7 @@ impl Memory {
         gates.clear();
         forget(matches);
         forget(&mut scratch.selected);
+        forget(&mut scratch.text);
         forget(&mut scratch.findings.captures);
         forget(&mut scratch.findings.offsets);
         scratch.findings.clear();

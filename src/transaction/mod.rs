@@ -113,6 +113,7 @@ struct Flow {
 struct Scratch {
     selected: Vec<Selected>,
     findings: Findings,
+    text: Vec<u8>,
 }
 
 impl Transaction {

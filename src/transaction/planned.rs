@@ -67,10 +67,14 @@ impl Transaction {
     }
 
     /// Selects the values of a target, unless this phase did before.
+    #[inline]
     fn learn(&mut self, plan: &Plan, graph: &RuleGraph, target: TargetId) {
-        if self.gates.knows(target) {
-            return;
+        if !self.gates.knows(target) {
+            self.select_once(plan, graph, target);
         }
+    }
+
+    fn select_once(&mut self, plan: &Plan, graph: &RuleGraph, target: TargetId) {
         let Some(planned) = plan.targets.get(target.0 as usize) else { return };
         let mut selected = std::mem::take(&mut self.scratch.selected);
         selected.clear();
