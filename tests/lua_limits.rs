@@ -33,6 +33,8 @@ fn what_misbehaves_is_stopped_on_two_threads() {
             "local c = coroutine.wrap(function() while true do coroutine.yield() end end) while true do c() end",
         ),
         ("a hostile pattern", "return (('a'):rep(50000)):find(('a*'):rep(30) .. 'b')"),
+        ("transformations that double", "return m.getvar('REQUEST_METHOD', ('hexEncode,'):rep(60))"),
+        ("transformations without end", "local long = ('lowercase,'):rep(900) while true do m.getvar('REQUEST_METHOD', long) end"),
         ("variables without end", "local n = 0 while true do n = n + 1 m.setvar('tx.v' .. n, ('x'):rep(1000)) end"),
     ];
     thread::scope(|scope| {

@@ -58,7 +58,7 @@ impl Collections {
         if let (Variable::Tx, Selector::Key(key)) = (target.variable, &target.selector) {
             return self.tx_value(key, selection);
         }
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(1);
         self.select(target, selection, &mut found);
         found.first().map(|selected| selected.value)
     }

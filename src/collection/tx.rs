@@ -7,6 +7,9 @@ use std::collections::HashMap;
 /// A transaction that made more keys than these keeps no memory for the next.
 const MOST_MADE: usize = 1024;
 
+/// As many keys made at run time are sooner compared than hashed.
+const FEW: usize = 8;
+
 /// TX. Keys that rules name at load have numbers; keys that a macro makes get theirs behind them.
 #[derive(Debug, Default)]
 pub struct TxVariables {
@@ -63,6 +66,10 @@ impl TxVariables {
         };
         match names.find_folded(folded) {
             Some(name) => Some(self.known(name)),
+            None if self.made_spellings.len() <= FEW => {
+                let made = self.made_spellings.iter().position(|spelling| spelling.eq_ignore_ascii_case(key))?;
+                Some(TxSlot(self.known + made))
+            }
             None => self.made.get(folded).copied().map(TxSlot),
         }
     }

@@ -36,10 +36,16 @@ pub struct Budget {
     over: Cell<Option<Excess>>,
     /// How often somebody looked when nothing was left.
     looks: Cell<u32>,
+    /// Steps of small work that were not taken away yet.
+    untaken: Cell<u64>,
 }
 
 /// How often somebody may look when nothing is left.
 const LOOKS: u32 = 100_000;
+
+/// How many bytes are gone over in the time of one step, and how many steps of such work are taken away together.
+const BYTES_A_STEP: usize = 64;
+const STRIDE: u64 = 1000;
 
 impl Budget {
     /// A full budget for a call that begins now.
@@ -50,6 +56,7 @@ impl Budget {
             memory: Cell::new(0),
             over: Cell::new(None),
             looks: Cell::new(0),
+            untaken: Cell::new(0),
         };
         budget.fill(limits);
         budget
@@ -75,6 +82,17 @@ impl Budget {
             return Err(self.exceed(Excess::Time));
         }
         Ok(())
+    }
+
+    /// Takes away what it costs to go over some bytes once.
+    pub fn spend_on(&self, bytes: usize) -> Result<(), Excess> {
+        let steps = self.untaken.get().saturating_add(1 + (bytes / BYTES_A_STEP) as u64);
+        if steps < STRIDE {
+            self.untaken.set(steps);
+            return self.check();
+        }
+        self.untaken.set(0);
+        self.spend(steps)
     }
 
     /// Takes memory away that the call filled outside of Lua, in bytes.

@@ -87,11 +87,12 @@ function of_request.__index(request, field)
 end
 of_request.__metatable = false
 
-local function add(environment)
+local function add(shown)
     for name, value in next, functions do
-        environment[name] = value
+        shown[name] = value
     end
-    environment.request = setmetatable({}, of_request)
+    shown.request = setmetatable({}, of_request)
+    return shown.request
 end
 
 for _, value in next, functions do

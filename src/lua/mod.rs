@@ -1,10 +1,14 @@
-//! Runs Lua scripts: takes a script, what it may use up and who answers its questions, gives what it returned; imports `script`.
+//! Runs Lua scripts: takes a script, what it may use up and who answers its questions, gives what it returned; imports `script`, and for
+//! the names that scripts know variables and transformations by `transform`, `vocabulary`, `graph`.
 //!
 //! A state of Lua is made once for each thread and used again; what one call leaves behind no other sees. A call that uses up its budget is
 //! stopped wherever it is: in a loop, in a coroutine, in a pattern, in an allocation. Only a system call that blocks is not, which is why
 //! scripts that others write belong into the sandbox.
 
 mod budget;
+#[cfg(feature = "lua")]
+mod known;
+mod name;
 #[cfg(feature = "lua")]
 mod pattern;
 #[cfg(feature = "lua")]
@@ -17,6 +21,7 @@ mod state;
 mod strings;
 
 pub use budget::{Budget, Excess, Limits};
+pub use name::{Chain, Step, VariableName};
 
 use crate::script::Script;
 use std::borrow::Cow;
@@ -52,12 +57,12 @@ pub struct Call<'a> {
 pub enum Question<'a> {
     /// `log` and `m.log`: a message with its level.
     Log(i64, &'a [u8]),
-    /// `m.getvar`: a variable, after transformations named with commas between.
-    Variable(&'a [u8], &'a [u8]),
+    /// `m.getvar`: a variable, after transformations.
+    Variable(&'a VariableName, &'a Chain),
     /// `m.getvars`: all that a variable selects, likewise.
-    Variables(&'a [u8], &'a [u8]),
+    Variables(&'a VariableName, &'a Chain),
     /// `m.setvar`: a variable and its value.
-    SetVariable(&'a [u8], &'a [u8]),
+    SetVariable(&'a VariableName, &'a [u8]),
     /// `request.…`: a field.
     Field(&'a [u8]),
     /// `request.headers`
@@ -106,7 +111,7 @@ pub enum Returned {
     /// A number, and how Lua writes it.
     Number(f64, Vec<u8>),
     /// Something else: the name of its type.
-    Other(String),
+    Other(&'static str),
 }
 
 /// Why a script returned nothing.

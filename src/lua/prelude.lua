@@ -8,11 +8,14 @@ local native, sandboxed = ...
 
 local assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv, setmetatable, tonumber, tostring, type, xpcall =
     assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv, setmetatable, tonumber, tostring, type, xpcall
-local concat, sort, sub, create, resume, io = table.concat, table.sort, string.sub, coroutine.create, coroutine.resume, io
+local concat, insert, sort, format, sub = table.concat, table.insert, table.sort, string.format, string.sub
+local create, resume, io = coroutine.create, coroutine.resume, io
 
 local hidden = {}
--- The world of the call that runs.
-local current
+-- The world of the call that runs, and the one that it set in its place, if any.
+local running, current
+-- Whether the call changed what is not in its world, and whether a function now stands in another.
+local has_changed, has_moved
 local base, libraries = {}, { string = {}, table = {}, math = {}, coroutine = {}, os = {} }
 
 for _, name in ipairs { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "rawequal", "rawget", "rawset", "select", "setmetatable",
@@ -83,7 +86,36 @@ function libraries.coroutine.wrap(body)
     end
 end
 
--- Sorting calls Lua for each comparison, so that its steps are counted.
+-- A metamethod that is the host's own `tostring` would call itself where nothing counts.
+function base.tostring(...)
+    local written = tostring(...)
+    return written
+end
+
+-- What a format shows may be written by a metamethod, which may format.
+function libraries.string.format(...)
+    for at = 2, select("#", ...) do
+        if type((select(at, ...))) == "table" then
+            if depth >= DEEPEST then
+                error(TOO_DEEP, 2)
+            end
+            depth = depth + 1
+            return propagated(left(pcall(format, ...)))
+        end
+    end
+    return format(...)
+end
+
+-- The host moves each place between, whether or not there is something.
+function libraries.table.insert(list, ...)
+    local place = ...
+    if select("#", ...) > 1 and type(place) == "number" and place < 1 then
+        error("bad argument #2 to 'insert' (position out of bounds)", 2)
+    end
+    return insert(list, ...)
+end
+
+-- Sorting calls Lua for each comparison, so that its steps are counted: also where a script compares with a function of the host.
 local function is_less(one, other)
     return one < other
 end
@@ -92,8 +124,11 @@ function libraries.table.sort(list, compare)
     if depth >= DEEPEST then
         error(TOO_DEEP, 2)
     end
+    local by = compare and function(one, other)
+        return (compare(one, other))
+    end
     depth = depth + 1
-    propagated(left(pcall(sort, list, compare or is_less)))
+    propagated(left(pcall(sort, list, by or is_less)))
 end
 
 -- The level of a function's caller is one more here than where the script counts.
@@ -104,24 +139,31 @@ local function deeper(target)
     return target
 end
 
+-- Functions of the host and of this file show the world of the call; what they stand in themselves no script sees.
+local globals = _G
+
 function base.getfenv(target)
     if target == 0 then
-        return current
+        return current or running
     end
     local environment = getfenv(deeper(target or 1))
-    if environment == hidden then
-        return current
+    if environment == hidden or environment == globals then
+        return current or running
     end
     return environment
 end
 
 function base.setfenv(target, environment)
     if target == 0 then
-        current = environment
+        if type(environment) ~= "table" then
+            error("bad argument #2 to 'setfenv' (table expected)", 2)
+        end
+        current, has_changed = environment, true
         return
     elseif getfenv(deeper(target)) == hidden then
         error("'setfenv' cannot change environment of given object", 2)
     end
+    has_changed, has_moved = true, true
     local changed = setfenv(deeper(target), environment)
     return changed
 end
@@ -142,11 +184,11 @@ function base.load(chunk, name, wanted, ...)
     if select("#", ...) > 0 then
         return load(chunk, name, mode or wanted, (...))
     end
-    return load(chunk, name, mode or wanted, current)
+    return load(chunk, name, mode or wanted, current or running)
 end
 
 function base.loadstring(chunk, name)
-    return load(chunk, name, mode, current)
+    return load(chunk, name, mode, current or running)
 end
 
 -- Collection goes by itself: a script that stopped it would stop it for those after it.
@@ -297,8 +339,16 @@ else
     for key, value in pairs(io) do
         libraries.io[key] = value
     end
+    -- Files of all calls share a metatable: out of reach, and without a method that would lead to it.
+    local of_files, methods = getmetatable(io.stdout), {}
+    for key, value in pairs(of_files) do
+        if type(key) == "string" and key:sub(1, 2) ~= "__" then
+            methods[key] = value
+        end
+    end
+    of_files.__metatable, of_files.__index = false, methods
     function base.loadfile(name, wanted)
-        return load(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted, current)
+        return load(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted, current or running)
     end
     function base.dofile(name)
         return assert(base.loadfile(name))()
@@ -321,7 +371,7 @@ local function add_modules(environment)
             if file then
                 local source = file:read("*a")
                 file:close()
-                module = assert(load(source, "@" .. path, nil, current))
+                module = assert(load(source, "@" .. path, nil, current or running))
                 break
             end
         end
@@ -339,16 +389,17 @@ end
 -- The methods of strings are those of the call's own `string`, which it may change.
 local string_metatable = getmetatable("")
 string_metatable.__metatable, string_metatable.__index = false, strings
-local has_own_strings = false
 
-local function add_library(environment, name, library)
+
+-- What a script looks at and may change is put into its world as its own; all else stands behind it.
+local function add_library(name, library)
     local own = {}
     for key, value in next, library do
         own[key] = value
     end
-    rawset(environment, name, own)
+    rawset(running, name, own)
     if name == "string" then
-        string_metatable.__index, has_own_strings = own, true
+        string_metatable.__index, has_changed = own, true
     elseif name == "io" then
         io.input(io.stdin)
         io.output(io.stdout)
@@ -356,60 +407,74 @@ local function add_library(environment, name, library)
     return own
 end
 
--- The world of one call holds nothing at first: what a script looks at is put there, as its own.
-local world = { __metatable = false }
-function world.__index(environment, name)
-    local value = base[name]
-    if value ~= nil then
-        return value
-    end
+local function look(_, name)
     local library = libraries[name]
     if library then
-        return add_library(environment, name, library)
+        return add_library(name, library)
     elseif not sandboxed and (name == "require" or name == "package") then
-        add_modules(environment)
-        return rawget(environment, name)
+        add_modules(running)
+        return rawget(running, name)
     end
 end
+setmetatable(base, { __index = look })
 
+-- A world that holds nothing, and what scripts of one kind see in it as their own.
+local behind = { __index = base }
+local function make_world(add)
+    local shown = setmetatable({}, behind)
+    local environment = setmetatable({}, { __index = shown, __metatable = false })
+    shown._G = environment
+    return environment, add(shown)
+end
+
+-- Puts back what a call changed outside of its world.
 local function forget()
-    if has_own_strings then
-        string_metatable.__index, has_own_strings = strings, false
-    end
-    current = nil
+    string_metatable.__index = strings
+    running, current, has_changed, has_moved, depth = nil, nil, false, false, 0
 end
 
--- Makes a script ready to run: its own lines in a world of their own, then its function `name`. `add` puts into the world what scripts of its
--- kind see; what it gives serves again.
+-- A world that held more is not used again.
+local MOST_HELD = 100
+
+-- Makes a script ready to run: its own lines in a world of their own, then its function `name`. `add` shows the world what scripts of its kind
+-- see, and gives the part of it that they may change.
 local function prepare(chunk, name, add)
-    local spare, added
+    local spare, own
     local function run(argument)
-        depth = 0
-        if has_own_strings then
-            string_metatable.__index, has_own_strings = strings, false
+        local environment = spare
+        if not environment then
+            environment, own = make_world(add)
+            setfenv(chunk, environment)
         end
-        local environment = spare or setmetatable({ _G = nil, m = nil, main = nil }, world)
-        spare, current = nil, environment
-        environment._G = environment
-        added = add(environment, added)
-        setfenv(chunk, environment)
+        spare, running = nil, environment
         chunk()
         local main = environment[name]
         if not main then
             error(("it has no function `%s`"):format(name), 0)
         end
         local value = main(argument)
-        -- A world in which nothing else was made serves the next call: nobody holds it any more.
-        environment._G, environment.m, environment[name] = nil, nil, nil
-        if next(environment) == nil then
+        -- Emptied, a world serves the next call: nothing that runs holds it any more.
+        environment[name] = nil
+        local held = 0
+        for key in next, environment do
+            environment[key], held = nil, held + 1
+            if held > MOST_HELD then
+                break
+            end
+        end
+        for key in next, own do
+            own[key], held = nil, held + 1
+            if held > MOST_HELD then
+                break
+            end
+        end
+        if held <= MOST_HELD and not has_moved then
             spare = environment
         end
-        if type(value) == "string" or value == nil then
-            return value
-        elseif type(value) == "number" then
-            return value, tostring(value)
+        if has_changed then
+            forget()
         end
-        return false, type(value)
+        return value
     end
     return setfenv(run, hidden)
 end
@@ -422,7 +487,7 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.coro
     end
 end
 for _, value in ipairs { prepare, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
-    number, answer, replacement, add_modules, add_library, world.__index } do
+    number, answer, replacement, add_modules, add_library, look, make_world } do
     setfenv(value, hidden)
 end
 return prepare, forget, hidden, { told = told, text = text, number = number }

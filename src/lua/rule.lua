@@ -2,20 +2,27 @@
 
 local native, hidden, shared = ...
 local told, text = shared.told, shared.text
-local concat, next, setmetatable, type = table.concat, next, setmetatable, type
+local concat, error, next, setmetatable, type = table.concat, error, next, setmetatable, type
 local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
+-- What the host knows by number: it notes what it is asked for.
+local variables, chains = native.variables, native.chains
 
-local LOG, GETVARS = 1, 2
+local LOG, GETVAR, GETVARS, SETVAR = 1, 2, 3, 4
 local methods = {}
+
+-- The longest list of transformations, in bytes.
+local LONGEST = 10000
 
 -- The names of transformations, in one text.
 local function steps(transformations, name)
     if transformations == nil then
         return nil
-    elseif type(transformations) == "table" then
-        return concat(transformations, ",")
     end
-    return text(transformations, 2, name)
+    local list = type(transformations) == "table" and concat(transformations, ",") or text(transformations, 2, name)
+    if #list > LONGEST then
+        error(("bad argument #2 to '%s' (more than %d bytes of transformations)"):format(name, LONGEST), 3)
+    end
+    return list
 end
 
 function methods.log(level, message)
@@ -23,10 +30,18 @@ function methods.log(level, message)
 end
 
 function methods.getvar(name, transformations)
-    if type(name) == "string" and transformations == nil then
-        return native_getvar(name)
+    local variable = variables[name]
+    if variable then
+        if transformations == nil then
+            return native_getvar(variable)
+        end
+        local chain = chains[transformations]
+        if chain then
+            return native_getvar(variable, chain)
+        end
     end
-    return native_getvar(text(name, 1, "getvar"), steps(transformations, "getvar"))
+    local value = ask(GETVAR, text(name, 1, "getvar"), steps(transformations, "getvar"))
+    return value
 end
 
 function methods.getvars(name, transformations)
@@ -39,21 +54,17 @@ function methods.getvars(name, transformations)
 end
 
 function methods.setvar(name, value)
-    if type(name) ~= "string" or type(value) ~= "string" then
-        name, value = text(name, 1, "setvar"), text(value, 2, "setvar")
+    if not native_setvar(variables[name], value) then
+        ask(SETVAR, text(name, 1, "setvar"), text(value, 2, "setvar"))
     end
-    native_setvar(name, value)
 end
 
--- Each call has its own `m`, which it may change.
+-- Each world has its own `m`, which a call may change.
 local of_m = { __index = methods, __metatable = false }
 
-local function add(environment, m)
-    if not m or next(m) ~= nil then
-        m = setmetatable({}, of_m)
-    end
-    environment.m = m
-    return m
+local function add(shown)
+    shown.m = setmetatable({}, of_m)
+    return shown.m
 end
 
 for _, value in next, methods do

@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Excess, Limits};
 use super::questions::{self, HOST};
-use super::strings::{self, stopped};
+use super::strings::{self, stopped, string};
 use super::{Call, Failure, Host, Returned, World};
 use crate::script::WeakScript;
 use mlua::state::{GcIncParams, GcMode};
@@ -71,6 +71,8 @@ impl State {
             load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed))?;
         let rule = load(RULE, include_str!("rule.lua"))?.call((&native, &hidden, &host))?;
         let decision = load(DECISION, include_str!("decision.lua"))?.call((&native, &hidden, &host))?;
+        // What is left there scripts cannot see; functions of Lua's libraries stand in it.
+        lua.globals().clear()?;
         lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
         lua.gc_collect()?;
         let at_first = lua.used_memory();
@@ -99,7 +101,11 @@ impl State {
             (Ok(()), Err(error)) if is_out_of_memory(&error) => Err(Failure::Over(Excess::Memory)),
             (Ok(()), Err(error)) => Err(Failure::Script(message(&error))),
         };
-        self.is_sound = !matches!(result, Err(Failure::Over(_)));
+        self.is_sound = match result {
+            Ok(_) => true,
+            Err(Failure::Script(_)) => self.forget.call::<()>(()).is_ok(),
+            Err(_) => false,
+        };
         if self.is_sound && self.lua.used_memory() > self.at_first.saturating_add(MOST_KEPT) {
             self.is_sound = self.tidy().is_ok();
         }
@@ -121,25 +127,27 @@ impl State {
 
     fn called(&mut self, call: &Call<'_>, host: &mut dyn Host) -> Result<Returned> {
         let key = (call.script.number(), matches!(call.world, World::Rule { .. }));
-        if !self.runners.contains_key(&key) {
-            let run = self.runner(call)?;
-            self.runners.insert(key, (call.script.downgrade(), run));
-        }
-        let Some((_, run)) = self.runners.get(&key) else { return Err(Error::runtime("it is not ready")) };
+        let run = match self.runners.get(&key) {
+            Some((_, run)) => run,
+            None => {
+                let run = self.runner(call)?;
+                &self.runners.entry(key).or_insert((call.script.downgrade(), run)).1
+            }
+        };
         let argument = match call.world {
-            World::Rule { argument: Some(argument) } => Some(self.lua.create_string(argument)?),
+            World::Rule { argument: Some(argument) } => Some(string(&self.lua, argument)?),
             World::Rule { argument: None } | World::Decision => None,
         };
-        let (value, more): (Value, Value) = HOST.set(host, || match argument {
+        let value: Value = HOST.set(host, || match argument {
             Some(argument) => run.call(argument),
             None => run.call(()),
         })?;
-        Ok(match (value, more) {
-            (Value::Number(number), Value::String(text)) => Returned::Number(number, text.as_bytes().to_vec()),
-            (Value::Integer(number), Value::String(text)) => Returned::Number(number as f64, text.as_bytes().to_vec()),
-            (Value::String(text), _) => Returned::Text(text.as_bytes().to_vec()),
-            (_, Value::String(kind)) => Returned::Other(kind.to_string_lossy()),
-            (other, _) => Returned::Other(other.type_name().to_owned()),
+        let text = |value| Result::Ok(self.lua.coerce_string(value)?.map_or_else(Vec::new, |text| text.as_bytes().to_vec()));
+        Ok(match value {
+            Value::String(_) => Returned::Text(text(value)?),
+            Value::Integer(number) => Returned::Number(number as f64, text(value)?),
+            Value::Number(number) => Returned::Number(number, text(value)?),
+            other => Returned::Other(other.type_name()),
         })
     }
 

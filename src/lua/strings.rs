@@ -2,65 +2,46 @@
 
 use super::budget::{Budget, Excess};
 use super::pattern::{Capture, Fault, Match, find, is_plain};
-use mlua::{BorrowedBytes, IntoLua, Lua, LuaString, MultiValue, Result, Table, Value};
+use mlua::{BorrowedBytes, Lua, LuaString, MultiValue, Result, Table, Value};
 use std::rc::Rc;
+
+/// What looks for one match of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// `string.find`: gives places and captures; its last argument says whether the pattern is a plain text.
+    Find,
+    /// `string.match`: gives captures, or the match where it has none.
+    Match,
+    /// One step of `gmatch` and `gsub`: gives places and what `match` gives; its last argument says whether `^` is an anchor.
+    Step,
+}
 
 /// Puts `find`, `match`, `search` and `gsub` into a table. Each gives `false` and a message where the pattern makes no sense.
 pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
-    let own = Rc::clone(budget);
-    let function = lua.create_function(move |lua, (subject, pattern, init, plain): (LuaString, LuaString, f64, bool)| {
-        let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
-        let from = offset(init, subject.len());
-        if plain || is_plain(&pattern) {
-            spend(&own, subject.len() as u64 / 64)?;
-            let found = subject.get(from..).and_then(|rest| memchr::memmem::find(rest, &pattern)).map(|at| from + at);
-            let places = found.map(|at| (at + 1, at + pattern.len()));
-            return Ok(places.map_or_else(none, |(start, end)| many([integer(start), integer(end)])));
-        }
-        let found = match searched(&subject, &pattern, from, true, &own)? {
-            Ok(found) => found,
-            Err(message) => return senseless(lua, message),
-        };
-        let Some(found) = found else { return Ok(none()) };
-        let mut values = vec![integer(found.start + 1), integer(found.end)];
-        push_captures(lua, &subject, &found, &mut values)?;
-        Ok(values.into_iter().collect())
-    })?;
-    native.raw_set("find", function)?;
-
-    let own = Rc::clone(budget);
-    let function = lua.create_function(move |lua, (subject, pattern, init): (LuaString, LuaString, f64)| {
-        let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
-        let found = match searched(&subject, &pattern, offset(init, subject.len()), true, &own)? {
-            Ok(found) => found,
-            Err(message) => return senseless(lua, message),
-        };
-        let Some(found) = found else { return Ok(none()) };
-        let mut values = Vec::new();
-        push_whole_or_captures(lua, &subject, &found, &mut values)?;
-        Ok(values.into_iter().collect())
-    })?;
-    native.raw_set("match", function)?;
-
-    let own = Rc::clone(budget);
-    let function = lua.create_function(move |lua, (subject, pattern, at, anchors): (LuaString, LuaString, usize, bool)| {
-        let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
-        let found = match searched(&subject, &pattern, at.saturating_sub(1), anchors, &own)? {
-            Ok(found) => found,
-            Err(message) => return senseless(lua, message),
-        };
-        let Some(found) = found else { return Ok(none()) };
-        let mut values = vec![integer(found.start + 1), integer(found.end)];
-        push_whole_or_captures(lua, &subject, &found, &mut values)?;
-        Ok(values.into_iter().collect())
-    })?;
-    native.raw_set("search", function)?;
+    for (name, search) in [("find", Search::Find), ("match", Search::Match), ("search", Search::Step)] {
+        let own = Rc::clone(budget);
+        let function = lua.create_function(move |lua, (subject, pattern, init, flag): (LuaString, LuaString, f64, bool)| {
+            let (subject, pattern) = (subject.as_bytes(), pattern.as_bytes());
+            let from = offset(init, subject.len());
+            if search == Search::Find && (flag || is_plain(&pattern)) {
+                own.spend_on(subject.len()).map_err(stopped)?;
+                let found = subject.get(from..).and_then(|rest| memchr::memmem::find(rest, &pattern)).map(|at| from + at);
+                return Ok(found.map_or_else(none, |at| many([integer(at + 1), integer(at + pattern.len())])));
+            }
+            match searched(&subject, &pattern, from, search != Search::Step || flag, &own)? {
+                Ok(Some(found)) => values(lua, search, &subject, &found),
+                Ok(None) => Ok(none()),
+                Err(message) => senseless(lua, message),
+            }
+        })?;
+        native.raw_set(name, function)?;
+    }
 
     let own = Rc::clone(budget);
     let function =
         lua.create_function(move |lua, (subject, pattern, by, most): (LuaString, LuaString, LuaString, f64)| {
             match replaced(&subject.as_bytes(), &pattern.as_bytes(), &by.as_bytes(), most, &own)? {
-                Ok((text, count)) => Ok(many([lua.create_string(text)?.into_lua(lua)?, integer(count)])),
+                Ok((text, count)) => Ok(many([Value::String(string(lua, &text)?), integer(count)])),
                 Err(message) => senseless(lua, message),
             }
         })?;
@@ -145,21 +126,21 @@ fn put_replacement(subject: &[u8], found: &Match, by: &[u8], output: &mut Vec<u8
     Ok(())
 }
 
-fn push_whole_or_captures(lua: &Lua, subject: &BorrowedBytes, found: &Match, values: &mut Vec<Value>) -> Result<()> {
-    if found.captures.is_empty() {
-        values.push(lua.create_string(subject.get(found.start..found.end).unwrap_or_default())?.into_lua(lua)?);
+/// What a search gives of its match.
+fn values(lua: &Lua, search: Search, subject: &BorrowedBytes, found: &Match) -> Result<MultiValue> {
+    let mut values = Vec::with_capacity(found.captures.len() + 3);
+    if search != Search::Match {
+        values.extend([integer(found.start + 1), integer(found.end)]);
     }
-    push_captures(lua, subject, found, values)
-}
-
-fn push_captures(lua: &Lua, subject: &BorrowedBytes, found: &Match, values: &mut Vec<Value>) -> Result<()> {
-    for capture in &found.captures {
+    let whole = [Capture::Range(found.start, found.end)];
+    let captures = if found.captures.is_empty() && search != Search::Find { &whole } else { found.captures.as_slice() };
+    for capture in captures {
         values.push(match *capture {
-            Capture::Range(start, end) => lua.create_string(subject.get(start..end).unwrap_or_default())?.into_lua(lua)?,
+            Capture::Range(start, end) => Value::String(string(lua, subject.get(start..end).unwrap_or_default())?),
             Capture::Position(place) => integer(place + 1),
         });
     }
-    Ok(())
+    Ok(values.into_iter().collect())
 }
 
 /// Where to begin, from 0: `init` counts from 1, and below 0 from the end.
@@ -169,17 +150,25 @@ fn offset(init: f64, length: usize) -> usize {
     (from.max(0.0) as usize).min(length)
 }
 
-fn spend(budget: &Budget, steps: u64) -> Result<()> {
-    budget.spend(steps).map_err(stopped)
-}
-
 /// The error that ends a call.
 pub fn stopped(excess: Excess) -> mlua::Error {
     mlua::Error::runtime(excess)
 }
 
+/// A text as Lua's own. While there is room for it its making cannot fail, and needs no protected call, which costs four times as much.
+pub fn string(lua: &Lua, text: &[u8]) -> Result<LuaString> {
+    let limit = lua.set_memory_limit(0)?;
+    if limit != 0 && lua.used_memory().saturating_add(text.len()) >= limit {
+        lua.set_memory_limit(limit)?;
+        return lua.create_string(text);
+    }
+    let made = lua.create_string(text);
+    lua.set_memory_limit(limit)?;
+    made
+}
+
 fn senseless(lua: &Lua, message: &str) -> Result<MultiValue> {
-    Ok(many([Value::Boolean(false), lua.create_string(message)?.into_lua(lua)?]))
+    Ok(many([Value::Boolean(false), Value::String(string(lua, message.as_bytes())?)]))
 }
 
 fn none() -> MultiValue {

@@ -14,9 +14,11 @@ impl Host for Sample {
     fn answer(&mut self, question: Question<'_>, _: &Budget) -> Reply<'_> {
         match question {
             Question::Log(level, text) => self.told.push((level, text.to_vec())),
-            Question::Variable(b"name", steps) => return Reply::Text([b"Ann ", steps].concat().into()),
+            Question::Variable(name, chain) if name.text() == b"name" => {
+                return Reply::Text(format!("Ann {:?}", chain.steps()).into_bytes().into());
+            }
             Question::Variables(..) => return Reply::Pairs(vec![(b"ARGS:a".to_vec(), b"1".to_vec()), (b"ARGS:b".to_vec(), b"2".to_vec())]),
-            Question::SetVariable(name, value) => self.set.push((name.to_vec(), value.to_vec())),
+            Question::SetVariable(name, value) => self.set.push((name.text().to_vec(), value.to_vec())),
             _ => {}
         }
         Reply::Nothing
@@ -33,7 +35,7 @@ fn run_with(text: &str, sandboxed: bool, limits: Limits, host: &mut Sample) -> R
 fn value(body: &str) -> String {
     match run_with(&format!("function main(given)\n{body}\nend"), true, LIMITS, &mut Sample::default()) {
         Ok(Returned::Text(text) | Returned::Number(_, text)) => String::from_utf8(text).unwrap(),
-        Ok(Returned::Other(kind)) => kind,
+        Ok(Returned::Other(kind)) => kind.to_owned(),
         Err(failure) => format!("failure: {failure}"),
     }
 }
@@ -44,7 +46,7 @@ fn what_main_returns_is_given() {
     assert_eq!(value("return 1.5"), "1.5");
     assert_eq!(value("return true"), "boolean");
     assert_eq!(value(""), "nil");
-    assert_eq!(value("return m.getvar('name', {'lowercase', 'trim'})"), "Ann lowercase,trim");
+    assert_eq!(value("return m.getvar('name', {'lowercase', 'trim'})"), "Ann [Known(Lowercase), Known(Trim)]");
     assert_eq!(value("return tostring(m.getvar('other'))"), "nil");
     assert_eq!(value("local t = m.getvars('ARGS') return #t .. t[1].name .. t[2].value"), "2ARGS:a2");
 }
@@ -299,4 +301,161 @@ fn what_a_call_costs() {
             println!("{:?} a call", began.elapsed() / 100_000);
         }
     }
+}
+
+/// What a script gives for `look` in calls before and after one for `spoil`.
+#[track_caller]
+fn looks_around(text: &str, sandboxed: bool) -> [String; 2] {
+    let script = Script::new("a.lua", text.into()).unwrap();
+    let call = |argument| {
+        let world = World::Rule { argument: Some(argument) };
+        match run(&Call { script: &script, world, sandboxed, limits: LIMITS }, &mut Sample::default()) {
+            Ok(Returned::Text(text)) => String::from_utf8(text).unwrap(),
+            other => format!("{other:?}"),
+        }
+    };
+    let before = call(b"look");
+    call(b"spoil");
+    [before, call(b"look")]
+}
+
+#[test]
+fn a_call_sees_nothing_of_one_before_it_of_the_same_script() {
+    for spoil in [
+        "leak = 1",
+        "leak = 1 error('no')",
+        "leak = 1 coroutine.wrap(error)('no')",
+        "rawset(_G, 'leak', 1) rawset(m, 'leak', 1)",
+        "table.insert(_G, 1) table.insert(m, 1)",
+        "m.leak = 1 m.getvar = nil",
+        "m = nil _G = nil main = nil tostring = nil",
+        "for i = 1, 1000 do _G['x' .. i] = i end leak = 1",
+        "for i = 1, 1000 do m['x' .. i] = i end m.leak = 1",
+        "function string.leak() end string = nil",
+        "function string.leak() end error('no')",
+        "string.find = nil table.leak = 1 math.floor = nil",
+        "local mine = {leak = 1, string = {leak = 1}} setfenv(0, mine) error('no')",
+        "setfenv(0, {leak = 1})",
+        "setfenv(main, {leak = 1})",
+        "setfenv(1, {leak = 1})",
+        "getfenv(0).leak = 1 getfenv(1).leak = 1 getfenv(ipairs).leak = 1 getfenv(string.byte).leak = 1",
+        "getfenv(ipairs).string.leak = 1 getfenv(tostring).m.leak = 1 getfenv(m.log).leak = 1",
+        "pcall(setmetatable, _G, {__index = {leak = 1}}) pcall(setmetatable, m, {__index = {leak = 1}})",
+        "pcall(rawset, getmetatable(''), '__index', {leak = 1})",
+        "kept = coroutine.wrap(function() while true do leak = 1 coroutine.yield() end end) kept()",
+        "local function deep() coroutine.wrap(deep)() end pcall(deep) table.sort({2, 1}, function() error('no') end)",
+    ] {
+        let script = format!(
+            "local is_there, names = leak or main, 0
+             function main(what)
+                 if what == 'spoil' then {spoil} return 'spoiled' end
+                 for name in pairs(_G) do names = names + 1 end
+                 for name in pairs(m) do names = names + 1 end
+                 return table.concat({{tostring(is_there), names, tostring(leak), tostring(m.leak), tostring(('').leak), type(string.find),
+                     type(math.floor), tostring(m.getvar('name')), tostring(getfenv(0) == _G), type(loadstring('return main')()),
+                     tostring(table.leak), coroutine.wrap(function() return 'deep' end)()}}, ' ')
+             end"
+        );
+        for sandboxed in [true, false] {
+            let [before, after] = looks_around(&script, sandboxed);
+            // `main`, and the libraries that were looked at.
+            assert_eq!(before, "nil 1 nil nil nil function function Ann [] true function nil deep", "{spoil}");
+            assert_eq!(after, before, "{spoil}");
+        }
+    }
+    let moved = "if given then return end setfenv(1, setmetatable({leak = 1}, {__index = _G})) outer = getfenv(1)
+        function main(what) local found = seen seen = true return tostring(found) end";
+    assert_eq!(looks_around(moved, true), ["Err(Script(\"it has no function `main`\"))"; 2]);
+}
+
+#[test]
+fn a_call_without_a_sandbox_leaves_files_and_modules_as_they_were() {
+    let script = "function main(what)
+        if what == 'spoil' then
+            package.loaded.leak, package.path = 1, ''
+            pcall(function() getmetatable(io.stdout).leak = 1 end)
+            pcall(function() io.stdout.__index.leak = 1 end)
+            pcall(function() io.stdout.__index.write = nil end)
+            io.leak, os.leak = 1, 1
+            io.output('/dev/null')
+        end
+        return table.concat({tostring(package.loaded.leak), #package.path, tostring(io.stdout.leak), type(io.stdout.write), tostring(io.leak),
+            tostring(os.leak), tostring(io.output() == io.stdout)}, ' ')
+    end";
+    let [before, after] = looks_around(script, false);
+    assert_eq!((before.starts_with("nil "), before.ends_with(" nil function nil nil true")), (true, true), "{before}");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn what_the_host_stands_in_no_script_reaches() {
+    for look in [
+        "getfenv(ipairs)",
+        "getfenv(string.byte)",
+        "getfenv(coroutine.running)",
+        "getfenv(m.getvar)",
+        "getfenv(0)",
+        "getfenv(1)",
+        "select(2, pcall(getfenv, 2))",
+        "select(2, pcall(getfenv, 3))",
+        "select(2, coroutine.resume(coroutine.create(function() return getfenv(0) end)))",
+        "select(2, coroutine.resume(coroutine.create(function() local e = getfenv(1) return e end)))",
+        "select(2, pcall(string.gsub, 'a', 'a', function() found = getfenv(2) end)) and found",
+    ] {
+        assert_eq!(value(&format!("return tostring({look} == _G)")), "true", "{look}");
+    }
+    let names =
+        "local t = {} for _, name in ipairs {'loadfile', 'dofile', 'newproxy', 'io', 'jit', 'debug', 'ffi', 'require', 'package'} do
+        t[#t + 1] = tostring(getfenv(ipairs)[name]) end return table.concat(t)";
+    assert_eq!(value(names), "nil".repeat(9));
+    assert_eq!(value("return tostring(getfenv(ipairs).load('\\27LJ'))"), "nil");
+    assert_eq!(value("return type(select(2, pcall(string.find, 'a', '['))) .. tostring(getmetatable(''))"), "stringfalse");
+    assert_eq!(value("setfenv(0, 5)"), "failure: a.lua:2: bad argument #2 to 'setfenv' (table expected)");
+}
+
+#[test]
+fn what_lua_does_not_count_is_counted_or_refused() {
+    for (body, reason) in [
+        ("table.insert({}, -2e9, 1)", "bad argument #2 to 'insert' (position out of bounds)"),
+        ("return tostring(setmetatable({}, {__tostring = tostring}))", "stack overflow"),
+        ("return ('%s'):format(setmetatable({}, {__tostring = tostring}))", "overflow"),
+        (
+            "local t = setmetatable({}, {}) getmetatable(t).__tostring = function() return ('%s'):format(t) end return tostring(t)",
+            "overflow",
+        ),
+        ("error(setmetatable({}, {__tostring = tostring}))", "error in error handling"),
+        ("error(setmetatable({}, {__tostring = function() while true do end end}))", "it was stopped"),
+        ("local t = {} for i = 1, 500000 do t[i] = i end table.sort(t, rawequal)", "it was stopped"),
+        ("table.move({}, 1, 1e15, 2)", "it was stopped"),
+        ("return #os.date(('%c'):rep(1e6))", "it was stopped"),
+        ("return type(load(('x=1;'):rep(3e6)))", "it was stopped"),
+        ("coroutine.yield()", "attempt to yield"),
+        ("return m.getvar('name', ('hexEncode,'):rep(2000))", "more than 10000 bytes of transformations"),
+    ] {
+        let began = Instant::now();
+        let failure = value(body);
+        assert!(failure.starts_with("failure: ") && failure.contains(reason), "{body}: {failure}");
+        assert!(began.elapsed() < Duration::from_millis(900), "{body} took {:?}", began.elapsed());
+    }
+    for (body, expected) in [
+        ("local t = {1} table.insert(t, 1, 'a') table.insert(t, 'b') return table.concat(t)", "a1b"),
+        ("return ('%s %d %s'):format(setmetatable({}, {__tostring = function() return 'own' end}), 3, 'x')", "own 3 x"),
+        ("return ('%d'):format('x')", "failure: bad argument #2 to 'main' (number expected, got string)"),
+        ("return type(load(('('):rep(1e6)))", "nil"),
+    ] {
+        assert_eq!(value(body), expected, "{body}");
+    }
+}
+
+#[test]
+fn names_are_read_anew_when_there_were_many() {
+    let many = "for i = 1, 3000 do m.getvar('n' .. i, 'lowercase,step' .. i) end
+        m.setvar('tx.a', 1) m.setvar('tx.a', 'b')
+        return m.getvar('name') .. m.getvar('name', 'trim') .. m.getvar('name', {'trim', 'trim'}) .. tostring(m.getvar('n1'))";
+    assert_eq!(value(many), "Ann []Ann [Known(Trim)]Ann [Known(Trim), Known(Trim)]nil");
+    let mut host = Sample::default();
+    run_with("function main() for i = 1, 3 do m.setvar('tx.a', i) m.setvar('tx.b', 'c') end end", true, LIMITS, &mut host).unwrap();
+    let set: Vec<_> =
+        host.set.iter().map(|(name, value)| format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))).collect();
+    assert_eq!(set.join(" "), "tx.a=1 tx.b=c tx.a=2 tx.b=c tx.a=3 tx.b=c");
 }

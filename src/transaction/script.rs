@@ -3,11 +3,10 @@
 use super::Transaction;
 use super::escape::{shown, text};
 use super::evaluate::Draft;
-use crate::collection::{Selected, Selection};
-use crate::graph::{Key, PersistentCollection, Rule, RuleGraph, Selector, Settings, Target};
-use crate::lua::{self, Budget, Call, Failure, Host, Limits, Question, Reply, Returned, World};
+use crate::collection::{Selected, Selection, Text};
+use crate::graph::{PersistentCollection, Rule, RuleGraph, Settings, Target};
+use crate::lua::{self, Budget, Call, Chain, Excess, Failure, Host, Limits, Question, Reply, Returned, Step, VariableName, World};
 use crate::script::Script;
-use crate::transform::Transformation;
 use crate::vocabulary::{Shape, Variable};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -65,9 +64,9 @@ impl Transaction {
         let sandboxed = graph.settings.lua_sandbox == Some(true);
         let call = Call { script, world: World::Rule { argument }, sandboxed, limits: limits(&graph.settings) };
         match lua::run(&call, &mut OfRule { transaction: self, graph, rule }) {
-            Ok(Returned::Text(text) | Returned::Number(_, text)) => {
-                self.debug(9, || format!("Returning from lua script: {}", super::escape::text(&text)));
-                Some(text).filter(|text| !text.is_empty())
+            Ok(Returned::Text(found) | Returned::Number(_, found)) => {
+                self.debug(9, || format!("Returning from lua script: {}", text(&found)));
+                Some(found).filter(|found| !found.is_empty())
             }
             Ok(Returned::Other(_)) => None,
             Err(failure) => {
@@ -117,22 +116,22 @@ impl Host for OfRule<'_> {
                 self.transaction.debug(level, || text(message));
                 Reply::Nothing
             }
-            Question::Variable(name, steps) => {
+            Question::Variable(name, chain) => {
                 let value = self.first(name);
                 self.charge(before, budget);
                 match value {
-                    Some(value) => Reply::Text(self.transformed(value, steps)),
+                    Some(value) => Reply::Text(self.transformed(value, chain, budget)),
                     None => Reply::Nothing,
                 }
             }
-            Question::Variables(name, steps) => {
+            Question::Variables(name, chain) => {
                 let values = self.all(name);
                 self.charge(before, budget);
                 let arena = &self.transaction.collections.arena;
                 let named = values.iter().map(|value| {
                     let mut label = Vec::new();
                     value.label.write(arena, &mut label);
-                    (label, self.transformed(value.value, steps).into_owned())
+                    (label, self.transformed(value.value, chain, budget).into_owned())
                 });
                 Reply::Pairs(named.collect())
             }
@@ -155,20 +154,20 @@ impl OfRule<'_> {
     }
 
     /// The first value of a variable; as in ModSecurity v3 a scalar without text is none.
-    fn first(&mut self, name: &[u8]) -> Option<crate::collection::Text> {
+    fn first(&mut self, name: &VariableName) -> Option<Text> {
         let target = self.target(name)?;
         let texts = (target.variable == Variable::Rule).then(|| self.transaction.rule_texts(self.graph, Some(self.rule)));
         let Transaction { collections, ground, .. } = &mut *self.transaction;
         let store = ground.store.as_ref();
         let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref() };
-        let value = collections.first(&target, &selection)?;
+        let value = collections.first(target, &selection)?;
         (target.variable.shape() == Shape::Collection || !value.is_empty()).then_some(value)
     }
 
-    fn all(&mut self, name: &[u8]) -> Vec<Selected> {
+    fn all(&mut self, name: &VariableName) -> Vec<Selected> {
         let mut values = Vec::new();
         if let Some(target) = self.target(name) {
-            self.transaction.select(self.graph, self.rule, &target, &mut values);
+            self.transaction.select(self.graph, self.rule, target, &mut values);
             if target.variable.shape() == Shape::Scalar {
                 values.retain(|value| !value.value.is_empty());
             }
@@ -176,57 +175,46 @@ impl OfRule<'_> {
         values
     }
 
-    /// What a script names: `ARGS`, `ARGS:key`, `TX.key`, `XML:/path`; nothing where there is no such variable.
-    fn target(&self, name: &[u8]) -> Option<Target> {
-        let separator = name.iter().position(|byte| matches!(byte, b'.' | b':'));
-        let (variable, key) = separator.and_then(|at| name.split_at_checked(at)).unwrap_or((name, b""));
-        let key = key.get(1..);
-        let found = std::str::from_utf8(variable).ok().and_then(Variable::find).and_then(|entry| entry.variable);
-        let Some(variable) = found.filter(|variable| key.is_none() || variable.shape() == Shape::Collection) else {
-            self.transaction.debug(2, || format!("Lua: there is no variable `{}`.", text(name)));
-            return None;
-        };
-        let selector = match key {
-            None => Selector::All,
-            Some(path) if variable == Variable::Xml => Selector::XPath(std::str::from_utf8(path).ok()?.into()),
-            Some(key) => {
-                let tx = (variable == Variable::Tx).then(|| self.graph.tx_names.find_folded(&key.to_ascii_lowercase())).flatten();
-                Selector::Key(Key { text: key.into(), tx })
-            }
-        };
-        Some(Target::new(variable, selector))
+    /// What a script names; nothing where there is no such variable.
+    fn target<'name>(&self, name: &'name VariableName) -> Option<&'name Target> {
+        let target = name.target();
+        if target.is_none() {
+            self.transaction.debug(2, || format!("Lua: there is no variable `{}`.", text(name.text())));
+        }
+        target
     }
 
-    /// A value after transformations. As in ModSecurity v3 `none` changes nothing, and what is unknown is passed over.
-    fn transformed(&self, value: crate::collection::Text, steps: &[u8]) -> Cow<'_, [u8]> {
+    /// A value after transformations. What is unknown is passed over, as in ModSecurity v3; when the budget is used up, all that is left.
+    fn transformed(&self, value: Text, chain: &Chain, budget: &Budget) -> Cow<'_, [u8]> {
         let mut value = Cow::Borrowed(self.transaction.collections.arena.read(value));
         let mut output = Vec::new();
-        for name in steps.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()) {
-            let known = std::str::from_utf8(name).ok().and_then(Transformation::from_name);
-            match known {
-                Some(step) if step.apply(&value, &mut output, self.graph.unicode_map.as_ref()).rewritten => {
+        for step in chain.steps() {
+            if budget.spend_on(value.len()).is_err() {
+                break;
+            }
+            match step {
+                Step::Known(step) if step.apply(&value, &mut output, self.graph.unicode_map.as_ref()).rewritten => {
                     value = Cow::Owned(std::mem::take(&mut output));
+                    if value.len() > budget.memory() {
+                        budget.exceed(Excess::Memory);
+                    }
                 }
-                Some(_) => {}
-                None if name.eq_ignore_ascii_case(b"none") => {}
-                None => self.transaction.debug(2, || format!("Lua: there is no transformation `{}`.", text(name))),
+                Step::Known(_) => {}
+                Step::Unknown(name) => self.transaction.debug(2, || format!("Lua: there is no transformation `{}`.", text(name))),
             }
         }
         value
     }
 
     /// Sets a variable of TX or of a persistent collection to a text, as it is. Gives what it takes besides the bytes of its value.
-    fn set(&mut self, name: &[u8], value: &[u8]) -> usize {
-        let separator = name.iter().position(|byte| matches!(byte, b'.' | b':'));
-        let Some((variable, key)) =
-            separator.and_then(|at| name.split_at_checked(at)).map(|(name, key)| (name, key.get(1..).unwrap_or_default()))
-        else {
-            self.transaction.debug(8, || format!("Lua: m.setvar needs a collection and a key, such as tx.{}.", text(name)));
+    fn set(&mut self, name: &VariableName, value: &[u8]) -> usize {
+        let Some(key) = name.key() else {
+            self.transaction.debug(8, || format!("Lua: m.setvar needs a collection and a key, such as tx.{}.", text(name.text())));
             return 0;
         };
-        let found = std::str::from_utf8(variable).ok().and_then(Variable::find).and_then(|entry| entry.variable);
         let collections = &mut self.transaction.collections;
-        match found.map(|variable| (variable, PersistentCollection::of(variable))) {
+        let variable = name.target().map(|target| target.variable);
+        match variable.map(|variable| (variable, PersistentCollection::of(variable))) {
             Some((Variable::Tx, _)) => {
                 let value = collections.arena.store(value);
                 let slot = collections.tx.find_or_make(&self.graph.tx_names, key);
@@ -237,12 +225,13 @@ impl OfRule<'_> {
                 self.transaction.ground.store.write(&record, key, value);
             }
             _ => {
-                self.transaction.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(variable)));
+                self.transaction.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(name.variable())));
                 return 0;
             }
         }
-        self.transaction
-            .debug(8, || format!("Saving variable: {}:{} with value: {}", text(variable).to_ascii_uppercase(), text(key), text(value)));
+        self.transaction.debug(8, || {
+            format!("Saving variable: {}:{} with value: {}", text(name.variable()).to_ascii_uppercase(), text(key), text(value))
+        });
         key.len().saturating_mul(2).saturating_add(VARIABLE_SIZE)
     }
 }
