@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Scripts of three lines, by what they do.
-const SCRIPTS: [(&str, &str); 3] = [
-    ("does nothing", "function main()\n  return nil\nend\n"),
-    ("reads a variable", "function main()\n  return m.getvar(\"ARGS.name\")\nend\n"),
-    ("reads one and sets one", "function main()\n  m.setvar(\"tx.name\", m.getvar(\"ARGS.name\", \"lowercase\"))\nend\n"),
+/// Scripts of three lines: what they do, their text, and how many times less a call must cost here, however busy the machine is. On a quiet one
+/// it is about twice as many times.
+const SCRIPTS: [(&str, &str, f64); 3] = [
+    ("does nothing", "function main()\n  return nil\nend\n", 50.0),
+    ("reads a variable", "function main()\n  return m.getvar(\"ARGS.name\")\nend\n", 25.0),
+    ("reads one and sets one", "function main()\n  m.setvar(\"tx.name\", m.getvar(\"ARGS.name\", \"lowercase\"))\nend\n", 18.0),
 ];
 
 /// How often a transaction calls it.
@@ -20,10 +21,6 @@ const CALLS: usize = 100;
 
 /// How often the two are measured in turn; the fastest time of each counts.
 const ROUNDS: usize = 3;
-
-/// How many times less a call must cost here, whatever the script does and however busy the machine is; `SECRULE_SCRIPT_RATIO` names another
-/// number.
-const RATIO: f64 = 10.0;
 
 #[test]
 fn a_call_costs_a_small_part_of_what_it_costs_elsewhere() {
@@ -34,11 +31,12 @@ fn a_call_costs_a_small_part_of_what_it_costs_elsewhere() {
     let (Some(program), true) = (program(&folder), ours.join("libmodsecurity.so.3").exists()) else {
         return eprintln!("not measured: needs a C compiler, libmodsecurity and what `make capi` builds");
     };
-    let asked = std::env::var("SECRULE_SCRIPT_RATIO").ok().and_then(|number| number.parse().ok()).unwrap_or(RATIO);
-    for (what, text) in SCRIPTS {
+    // `SECRULE_SCRIPT_RATIO` names another number for all of them.
+    let asked = std::env::var("SECRULE_SCRIPT_RATIO").ok().and_then(|number| number.parse::<f64>().ok());
+    for (what, text, times) in SCRIPTS {
         let (here, there) = costs(&program, &ours, &folder, text);
         println!("a script of three lines that {what}: {here:.0} ns here, {there:.0} ns in libmodsecurity: {:.0} times less", there / here);
-        assert!(here * asked < there, "{what}: {here} ns here, {there} ns in libmodsecurity");
+        assert!(here * asked.unwrap_or(times) < there, "{what}: {here} ns here, {there} ns in libmodsecurity");
     }
     fs::remove_dir_all(folder).unwrap();
 }

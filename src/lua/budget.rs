@@ -31,7 +31,9 @@ pub enum Excess {
 #[derive(Debug)]
 pub struct Budget {
     instructions: Cell<u64>,
-    deadline: Cell<Instant>,
+    time: Cell<Duration>,
+    /// When it ends, once somebody looked at the clock: that costs as much as a short call.
+    deadline: Cell<Option<Instant>>,
     memory: Cell<usize>,
     over: Cell<Option<Excess>>,
     /// How often somebody looked when nothing was left.
@@ -48,11 +50,12 @@ const BYTES_A_STEP: usize = 64;
 const STRIDE: u64 = 1000;
 
 impl Budget {
-    /// A full budget for a call that begins now.
+    /// A full budget for a call.
     pub fn new(limits: &Limits) -> Self {
         let budget = Self {
             instructions: Cell::new(0),
-            deadline: Cell::new(Instant::now()),
+            time: Cell::new(Duration::ZERO),
+            deadline: Cell::new(None),
             memory: Cell::new(0),
             over: Cell::new(None),
             looks: Cell::new(0),
@@ -62,11 +65,12 @@ impl Budget {
         budget
     }
 
-    /// Fills it for a call that begins now.
+    /// Fills it for a call.
     pub fn fill(&self, limits: &Limits) {
-        let now = Instant::now();
         self.instructions.set(limits.instructions);
-        self.deadline.set(now.checked_add(limits.time).unwrap_or(now));
+        self.time.set(limits.time);
+        self.deadline.set(None);
+        self.untaken.set(0);
         self.memory.set(limits.memory);
         self.over.set(None);
     }
@@ -78,10 +82,18 @@ impl Budget {
             Some(left) => self.instructions.set(left),
             None => return Err(self.exceed(Excess::Instructions)),
         }
-        if Instant::now() > self.deadline.get() {
+        if self.look() {
             return Err(self.exceed(Excess::Time));
         }
         Ok(())
+    }
+
+    /// Looks at the clock. The first look is where the call's time begins: it comes before anything that may take long. Gives whether it is over.
+    pub fn look(&self) -> bool {
+        let now = Instant::now();
+        let deadline = self.deadline.get().unwrap_or_else(|| now.checked_add(self.time.get()).unwrap_or(now));
+        self.deadline.set(Some(deadline));
+        now > deadline
     }
 
     /// Takes away what it costs to go over some bytes once.

@@ -436,8 +436,19 @@ end
 -- A world that held more is not used again.
 local MOST_HELD = 100
 
+local function empty(held)
+    local count = 0
+    for key in next, held do
+        held[key], count = nil, count + 1
+        if count > MOST_HELD then
+            has_changed, has_moved = true, true
+            break
+        end
+    end
+end
+
 -- Makes a script ready to run: its own lines in a world of their own, then its function `name`. `add` shows the world what scripts of its kind
--- see, and gives the part of it that they may change.
+-- see, and gives the part of it that they may change. Each line of `run` is part of what a call costs.
 local function prepare(chunk, name, add)
     local spare, own
     local function run(argument)
@@ -446,7 +457,8 @@ local function prepare(chunk, name, add)
             environment, own = make_world(add)
             setfenv(chunk, environment)
         end
-        spare, running = nil, environment
+        spare = nil
+        running = environment
         chunk()
         local main = environment[name]
         if not main then
@@ -455,25 +467,22 @@ local function prepare(chunk, name, add)
         local value = main(argument)
         -- Emptied, a world serves the next call: nothing that runs holds it any more.
         environment[name] = nil
-        local held = 0
-        for key in next, environment do
-            environment[key], held = nil, held + 1
-            if held > MOST_HELD then
-                break
-            end
+        for _ in next, environment do
+            empty(environment)
+            break
         end
-        for key in next, own do
-            own[key], held = nil, held + 1
-            if held > MOST_HELD then
-                break
-            end
+        for _ in next, own do
+            empty(own)
+            break
         end
-        if held <= MOST_HELD and not has_moved then
+        if not has_changed then
+            spare = environment
+            return value
+        end
+        if not has_moved then
             spare = environment
         end
-        if has_changed then
-            forget()
-        end
+        forget()
         return value
     end
     return setfenv(run, hidden)
@@ -486,8 +495,8 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.coro
         end
     end
 end
-for _, value in ipairs { prepare, forget, told, checked, left, resume_counted, propagated, deeper, is_less, text,
-    number, answer, replacement, add_modules, add_library, look, make_world } do
+for _, value in ipairs { prepare, told, checked, left, resume_counted, propagated, deeper, is_less, text,
+    number, answer, replacement, add_modules, add_library, look, make_world, forget, empty } do
     setfenv(value, hidden)
 end
 return prepare, forget, hidden, { told = told, text = text, number = number }

@@ -1,6 +1,6 @@
 //! What scripts ask of whoever runs them, as Lua calls it.
 
-use super::budget::Budget;
+use super::budget::{Budget, Excess};
 use super::known::Known;
 use super::name::{Chain, VariableName};
 use super::strings::{stopped, string};
@@ -78,6 +78,9 @@ fn ask(lua: &Lua, arguments: MultiValue, names: &Names, budget: &Budget) -> Resu
     let (one, two) = (bytes(&first), bytes(&second));
     let one = one.as_deref().unwrap_or_default();
     let two = two.as_deref().unwrap_or_default();
+    if budget.look() {
+        return Err(stopped(budget.exceed(Excess::Time)));
+    }
     budget.spend_on(one.len() + two.len()).map_err(stopped)?;
     let question = match (number(&kind).unwrap_or_default() as u32, &first) {
         (1, _) => Question::Log(number(&first).unwrap_or_default() as i64, two),

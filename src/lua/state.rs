@@ -43,8 +43,8 @@ pub struct State {
     rule: Value,
     /// What adds the world of decision scripts.
     decision: Value,
-    /// What runs each script, by its number and whether it is a rule's.
-    runners: FxHashMap<(u64, bool), (WeakScript, Function)>,
+    /// What runs each script, by its number, twice, and one more where it is a rule's.
+    runners: FxHashMap<u64, (WeakScript, Function)>,
     /// What it held when it was made, in bytes.
     at_first: usize,
     /// The limit of the last call, in bytes.
@@ -126,7 +126,7 @@ impl State {
     }
 
     fn called(&mut self, call: &Call<'_>, host: &mut dyn Host) -> Result<Returned> {
-        let key = (call.script.number(), matches!(call.world, World::Rule { .. }));
+        let key = call.script.number() << 1 | u64::from(matches!(call.world, World::Rule { .. }));
         let run = match self.runners.get(&key) {
             Some((_, run)) => run,
             None => {
