@@ -110,8 +110,10 @@ pub enum Returned {
     Text(Vec<u8>),
     /// A number, and how Lua writes it.
     Number(f64, Vec<u8>),
+    /// Nothing: `nil`.
+    Nothing,
     /// Something else: the name of its type.
-    Other(&'static str),
+    Other(String),
 }
 
 /// Why a script returned nothing.

@@ -447,6 +447,17 @@ local function empty(held)
     end
 end
 
+-- What a script returned, as text, with the number where it is one; or nothing, and the name of its type.
+local function written(value)
+    local kind = type(value)
+    if kind == "string" then
+        return value
+    elseif kind == "number" then
+        return tostring(value), value
+    end
+    return nil, kind
+end
+
 -- Makes a script ready to run: its own lines in a world of their own, then its function `name`. `add` shows the world what scripts of its kind
 -- see, and gives the part of it that they may change. Each line of `run` is part of what a call costs.
 local function prepare(chunk, name, add)
@@ -475,15 +486,15 @@ local function prepare(chunk, name, add)
             empty(own)
             break
         end
-        if not has_changed then
-            spare = environment
-            return value
-        end
         if not has_moved then
             spare = environment
         end
-        forget()
-        return value
+        if has_changed then
+            forget()
+        end
+        if value ~= nil then
+            return written(value)
+        end
     end
     return setfenv(run, hidden)
 end
@@ -496,7 +507,7 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.coro
     end
 end
 for _, value in ipairs { prepare, told, checked, left, resume_counted, propagated, deeper, is_less, text,
-    number, answer, replacement, add_modules, add_library, look, make_world, forget, empty } do
+    number, answer, replacement, add_modules, add_library, look, make_world, forget, empty, written } do
     setfenv(value, hidden)
 end
 return prepare, forget, hidden, { told = told, text = text, number = number }

@@ -6,7 +6,7 @@ use super::strings::{self, stopped, string};
 use super::{Call, Failure, Host, Returned, World};
 use crate::script::WeakScript;
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
+use mlua::{BString, Error, Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -138,16 +138,16 @@ impl State {
             World::Rule { argument: Some(argument) } => Some(string(&self.lua, argument)?),
             World::Rule { argument: None } | World::Decision => None,
         };
-        let value: Value = HOST.set(host, || match argument {
+        let (text, more): (Option<BString>, Value) = HOST.set(host, || match argument {
             Some(argument) => run.call(argument),
             None => run.call(()),
         })?;
-        let text = |value| Result::Ok(self.lua.coerce_string(value)?.map_or_else(Vec::new, |text| text.as_bytes().to_vec()));
-        Ok(match value {
-            Value::String(_) => Returned::Text(text(value)?),
-            Value::Integer(number) => Returned::Number(number as f64, text(value)?),
-            Value::Number(number) => Returned::Number(number, text(value)?),
-            other => Returned::Other(other.type_name()),
+        Ok(match (text, more) {
+            (Some(text), Value::Integer(number)) => Returned::Number(number as f64, text.into()),
+            (Some(text), Value::Number(number)) => Returned::Number(number, text.into()),
+            (Some(text), _) => Returned::Text(text.into()),
+            (None, Value::String(kind)) => Returned::Other(kind.to_string_lossy()),
+            (None, _) => Returned::Nothing,
         })
     }
 

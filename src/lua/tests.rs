@@ -35,7 +35,8 @@ fn run_with(text: &str, sandboxed: bool, limits: Limits, host: &mut Sample) -> R
 fn value(body: &str) -> String {
     match run_with(&format!("function main(given)\n{body}\nend"), true, LIMITS, &mut Sample::default()) {
         Ok(Returned::Text(text) | Returned::Number(_, text)) => String::from_utf8(text).unwrap(),
-        Ok(Returned::Other(kind)) => kind.to_owned(),
+        Ok(Returned::Other(kind)) => kind,
+        Ok(Returned::Nothing) => "nil".to_owned(),
         Err(failure) => format!("failure: {failure}"),
     }
 }

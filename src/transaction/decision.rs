@@ -53,7 +53,8 @@ impl Transaction {
             Ok(other) => {
                 let returned = match other {
                     Returned::Number(_, text) | Returned::Text(text) => text_of(&text),
-                    Returned::Other(kind) => kind.to_owned(),
+                    Returned::Other(kind) => kind,
+                    Returned::Nothing => "nil".to_owned(),
                 };
                 let failure = Failure::Script(format!("should_block returned {returned}, which is none of 0, 1 and -1"));
                 self.script_failed(graph, script, &failure);

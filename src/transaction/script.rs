@@ -68,7 +68,7 @@ impl Transaction {
                 self.debug(9, || format!("Returning from lua script: {}", text(&found)));
                 Some(found).filter(|found| !found.is_empty())
             }
-            Ok(Returned::Other(_)) => None,
+            Ok(Returned::Nothing | Returned::Other(_)) => None,
             Err(failure) => {
                 self.script_failed(graph, script, &failure);
                 None
