@@ -240,6 +240,27 @@ local function number(value, default, place, name)
     return tonumber(value) or error(("bad argument #%d to '%s' (number expected, got %s)"):format(place, name, type(value)), 3)
 end
 
+-- What goes over a long text byte by byte is counted by its length: it may be done often before the next look at the budget.
+local LONG = 100000
+
+for _, name in ipairs { "lower", "rep", "reverse", "upper" } do
+    local plain = strings[name]
+    strings[name] = function(subject, ...)
+        local made = plain(text(subject, 1, name), ...)
+        if #made > LONG then
+            native.work(#made)
+        end
+        return made
+    end
+end
+
+function base.tonumber(value, radix)
+    if type(value) == "string" and #value > LONG then
+        native.work(#value)
+    end
+    return tonumber(value, radix)
+end
+
 local function answer(first, ...)
     if first == false then
         error((...), 2)

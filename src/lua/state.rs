@@ -65,6 +65,8 @@ impl State {
         questions::add(&lua, &native, &budget)?;
         let own = Rc::clone(&budget);
         native.raw_set("is_over", lua.create_function(move |_, ()| Ok(own.is_over()))?)?;
+        let own = Rc::clone(&budget);
+        native.raw_set("work", lua.create_function(move |_, bytes: f64| own.spend_on(bytes as usize).map_err(stopped))?)?;
         native.raw_set("memory", lua.create_function(|lua, ()| Ok(lua.used_memory()))?)?;
         let load = |name: &str, text: &str| lua.load(text).set_name(format!("={name}")).into_function();
         let (prepare, forget, hidden, host): (_, _, Table, Table) =

@@ -428,6 +428,9 @@ fn what_lua_does_not_count_is_counted_or_refused() {
         ("error(setmetatable({}, {__tostring = function() while true do end end}))", "it was stopped"),
         ("local t = {} for i = 1, 500000 do t[i] = i end table.sort(t, rawequal)", "it was stopped"),
         ("table.move({}, 1, 1e15, 2)", "it was stopped"),
+        ("local long = ('a'):rep(7e6) while true do local other = long:reverse() end", "it was stopped"),
+        ("local long = ('a'):rep(7e6) while true do local other = long:upper():lower() end", "it was stopped"),
+        ("local long = ('a'):rep(7e6) while true do local other = tonumber(long, 36) end", "it was stopped"),
         ("return #os.date(('%c'):rep(1e6))", "it was stopped"),
         ("return type(load(('x=1;'):rep(3e6)))", "it was stopped"),
         ("coroutine.yield()", "attempt to yield"),
@@ -443,6 +446,11 @@ fn what_lua_does_not_count_is_counted_or_refused() {
         ("return ('%s %d %s'):format(setmetatable({}, {__tostring = function() return 'own' end}), 3, 'x')", "own 3 x"),
         ("return ('%d'):format('x')", "failure: bad argument #2 to 'main' (number expected, got string)"),
         ("return type(load(('('):rep(1e6)))", "nil"),
+        (
+            "return tostring(tonumber('x')) .. tonumber('ff', 16) .. tonumber(' 7 ') .. ('aB'):upper() .. ('aB'):lower() .. ('ab'):reverse()",
+            "nil2557ABabba",
+        ),
+        ("return ('x'):lower(nil) .. string.lower(nil)", "failure: a.lua:2: bad argument #1 to 'lower' (string expected, got no value)"),
     ] {
         assert_eq!(value(body), expected, "{body}");
     }
