@@ -22,23 +22,44 @@ pub(super) fn needs(pattern: &Hir) -> Option<Requirement> {
 struct Known {
     /// All texts that the part matches, in lower case, where they are few.
     exact: Option<Vec<Vec<u8>>>,
-    /// What every match of the part holds.
+    /// What a match holds that is none of these texts, if there may be such.
+    otherwise: Option<Requirement>,
+    /// What every match of the part holds, where that is more than the texts tell.
     need: Option<Requirement>,
 }
 
 impl Known {
-    const NOTHING: Known = Known { exact: None, need: None };
+    const NOTHING: Known = Known { exact: None, otherwise: None, need: None };
 
     fn exactly(texts: Vec<Vec<u8>>) -> Self {
-        Self { exact: Some(texts), need: None }
+        Self { exact: Some(texts), ..Self::NOTHING }
     }
 
     fn needing(need: Option<Requirement>) -> Self {
-        Self { exact: None, need }
+        Self { need, ..Self::NOTHING }
+    }
+
+    /// Nothing at all, or what holds this.
+    fn empty_or(need: Requirement) -> Self {
+        Self { exact: Some(vec![Vec::new()]), otherwise: Some(need), need: None }
     }
 
     fn into_need(self) -> Option<Requirement> {
-        self.need.or_else(|| self.exact.and_then(Requirement::one_literal_of))
+        self.need.or_else(|| need_of(self.exact?, self.otherwise))
+    }
+}
+
+/// What a match holds that is one of some texts, or else holds something else.
+fn need_of(exact: Vec<Vec<u8>>, otherwise: Option<Requirement>) -> Option<Requirement> {
+    let literal = Requirement::one_literal_of(exact)?;
+    either(Some(literal), otherwise).flatten()
+}
+
+/// One of two requirements where there are two; nothing where they say nothing useful together.
+fn either(one: Option<Requirement>, other: Option<Requirement>) -> Option<Option<Requirement>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Requirement::any(vec![one, other]).map(Some),
+        (one, other) => Some(one.or(other)),
     }
 }
 
@@ -66,25 +87,27 @@ fn class_members(class: &Class) -> Known {
 }
 
 fn repeated(repetition: &Repetition) -> Known {
-    let inner = analyse(&repetition.sub);
+    let mut inner = analyse(&repetition.sub);
     match (repetition.min, repetition.max) {
-        (0, Some(1)) => match inner.exact {
-            Some(mut texts) => {
-                texts.push(Vec::new());
-                Known::exactly(texts)
-            }
-            None => Known::NOTHING,
-        },
-        (0, _) => Known::NOTHING,
+        (0, Some(1)) if inner.exact.as_deref().is_some_and(|texts| !are_rare_bytes(texts)) => {
+            inner.exact.as_mut().into_iter().for_each(|texts| texts.push(Vec::new()));
+            Known { need: None, ..inner }
+        }
+        (0, _) => inner.into_need().filter(Requirement::is_useful).map_or(Known::NOTHING, Known::empty_or),
         (1, Some(1)) => inner,
-        (least, most) => match &inner.exact {
+        (least, most) => match (&inner.exact, &inner.otherwise) {
             // A text that is repeated at least so often is there in a row.
-            Some(texts) if most == Some(least) => {
+            (Some(texts), None) if most == Some(least) => {
                 spelled_out(texts, least).map_or_else(|| Known::needing(inner.into_need()), Known::exactly)
             }
             _ => Known::needing(inner.into_need()),
         },
     }
+}
+
+/// Whether texts are bytes that hardly a value holds: such a part is left out, as each that is spelled out doubles the texts.
+fn are_rare_bytes(texts: &[Vec<u8>]) -> bool {
+    texts.iter().all(|text| text.len() == 1) && Requirement::one_literal_of(texts.to_vec()).is_some_and(|bytes| bytes.is_rare())
 }
 
 fn spelled_out(texts: &[Vec<u8>], times: u32) -> Option<Vec<Vec<u8>>> {
@@ -96,40 +119,86 @@ fn spelled_out(texts: &[Vec<u8>], times: u32) -> Option<Vec<Vec<u8>>> {
 }
 
 fn concatenated(parts: &[Hir]) -> Known {
-    // The exact texts of the parts since the last one that could not be spelled out.
-    let mut run = vec![Vec::new()];
+    let mut run = Run::default();
     let mut whole = true;
     let mut needs = Vec::new();
     for part in parts {
         let known = analyse(part);
-        match known.exact.as_deref().and_then(|texts| product(&run, texts)) {
-            Some(longer) => run = longer,
-            None => {
-                whole = false;
-                needs.extend(Requirement::one_literal_of(std::mem::take(&mut run)));
-                needs.extend(known.need);
-                run = known.exact.unwrap_or_else(|| vec![Vec::new()]);
+        if !run.goes_on(&known) {
+            whole = false;
+            needs.extend(std::mem::take(&mut run).into_need());
+            needs.extend(known.need.clone());
+            run = Run::default();
+            if !run.goes_on(&known) {
+                run = Run::default();
             }
         }
     }
-    if whole {
-        return Known::exactly(run);
+    match whole {
+        true => run.into_known(),
+        false => {
+            needs.extend(run.into_need());
+            Known::needing(Requirement::all(needs))
+        }
     }
-    needs.extend(Requirement::one_literal_of(run));
-    Known::needing(Requirement::all(needs))
+}
+
+/// Parts of a sequence, one behind the other, whose texts are known.
+struct Run {
+    exact: Vec<Vec<u8>>,
+    /// What stands there otherwise, so that the texts may be torn apart.
+    within: Option<Requirement>,
+    /// What may stand before the texts or behind them.
+    around: Option<Requirement>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { exact: vec![Vec::new()], within: None, around: None }
+    }
+}
+
+impl Run {
+    /// Adds a part, if its texts are known and few.
+    fn goes_on(&mut self, part: &Known) -> bool {
+        let Some(texts) = &part.exact else { return false };
+        let around = either(self.around.clone(), part.otherwise.clone());
+        if texts.iter().all(Vec::is_empty) {
+            return around.map(|around| self.around = around).is_some();
+        }
+        // What stands before the first text takes nothing from it, unlike what stands between two.
+        let begins = self.exact.iter().all(Vec::is_empty);
+        let (within, around) = match begins {
+            true => (Some(part.otherwise.clone()), self.around.clone()),
+            false => (around.and_then(|around| either(self.within.clone(), around)), None),
+        };
+        let (Some(exact), Some(within)) = (product(&self.exact, texts), within) else { return false };
+        *self = Self { exact, within, around };
+        true
+    }
+
+    fn into_need(self) -> Option<Requirement> {
+        need_of(self.exact, self.within)
+    }
+
+    fn into_known(self) -> Known {
+        match either(self.within.clone(), self.around.clone()) {
+            Some(None) => Known::exactly(self.exact),
+            Some(otherwise) => Known { exact: Some(self.exact.clone()), otherwise, need: self.into_need() },
+            None => Known::needing(self.into_need()),
+        }
+    }
 }
 
 fn alternated(parts: &[Hir]) -> Known {
-    let mut exact = Some(Vec::new());
+    let mut exact = Some((Vec::new(), None));
     let mut needs = Some(Vec::new());
     for part in parts {
         let known = analyse(part);
-        if let Some(texts) = &mut exact {
-            match &known.exact {
-                Some(more) if texts.len() + more.len() <= MOST_SPELLED => texts.extend_from_slice(more),
-                _ => exact = None,
-            }
-        }
+        exact = exact.and_then(|(mut texts, otherwise)| {
+            texts.extend_from_slice(known.exact.as_deref().filter(|more| texts.len() + more.len() <= MOST_SPELLED)?);
+            Some((texts, either(otherwise, known.otherwise.clone())?))
+        });
         if let Some(all) = &mut needs {
             match known.into_need() {
                 Some(need) => all.push(need),
@@ -137,7 +206,11 @@ fn alternated(parts: &[Hir]) -> Known {
             }
         }
     }
-    Known { need: if exact.is_some() { None } else { needs.and_then(Requirement::any) }, exact }
+    match exact {
+        Some((texts, None)) => Known::exactly(texts),
+        Some((texts, otherwise)) => Known { exact: Some(texts), otherwise, need: needs.and_then(Requirement::any) },
+        None => Known::needing(needs.and_then(Requirement::any)),
+    }
 }
 
 fn product(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
@@ -183,6 +256,13 @@ mod tests {
         assert_eq!(requirement(r"(?:abc)?defg"), Some(literals(&["defg"])));
         assert_eq!(requirement(r"(?:abcdef)*"), None);
         assert_eq!(requirement(r"x{3}y*"), Some(literals(&["xxx"])));
+    }
+
+    #[test]
+    fn what_may_stand_between_letters_is_there_or_the_letters_are_a_word() {
+        let evaded = r"(?i)w[\x22'\[]*(?:\$[a-z]*)?\x5c?g[\x22'\[]*(?:\$[a-z]*)?\x5c?et";
+        assert_eq!(requirement(evaded), Some(Requirement::Any(vec![bytes("\"'[\\$"), literals(&["wget"])])));
+        assert_eq!(requirement(r"(?:\$x)*get\x5c*"), Some(literals(&["get"])));
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl Requirement {
         self.chance() < COMMON
     }
 
+    /// Whether hardly a value meets it.
+    pub(super) fn is_rare(&self) -> bool {
+        self.chance() < RARE
+    }
+
     /// How many values of clean traffic meet it, roughly.
     fn chance(&self) -> Chance {
         match self {
