@@ -107,7 +107,8 @@ pub fn draw_rules(draw: &mut Draw<'_>) -> String {
 }
 
 fn item(draw: &mut Draw<'_>, id: usize, phase: usize) -> String {
-    match draw.below(12) {
+    match draw.below(14) {
+        12 | 13 => gate(draw, id, phase),
         10 => format!("SecMarker {}\n", marker(draw)),
         11 => format!("SecAction \"id:{id},phase:{phase},{}\"\n", first_actions(draw, id)),
         _ => {
@@ -120,6 +121,22 @@ fn item(draw: &mut Draw<'_>, id: usize, phase: usize) -> String {
             text + "\"\n"
         }
     }
+}
+
+/// A rule that compares or asks, tells nobody, and does little: as rule sets have them to skip what is not wanted, and to set what is not set.
+fn gate(draw: &mut Draw<'_>, id: usize, phase: usize) -> String {
+    let name = draw.pick(NAMES);
+    let question = match draw.below(4) {
+        0 => format!("SecRule &TX:{name} \"@eq {}\"", draw.below(2)),
+        1 | 2 => format!("SecRule TX:{name} \"@{} {}\"", draw.pick(NUMERIC), draw.below(3)),
+        _ => rule(draw),
+    };
+    let effect = match draw.below(4) {
+        0 => assignment(draw),
+        1 => format!("{},skipAfter:{}", assignment(draw), marker(draw)),
+        _ => format!("skipAfter:{}", marker(draw)),
+    };
+    format!("{question} \"id:{id},phase:{phase},pass,nolog,{effect}\"\n")
 }
 
 fn marker(draw: &mut Draw<'_>) -> &'static str {
