@@ -6,6 +6,7 @@ use super::line_start;
 use super::needs::needs;
 use super::opening::Opening;
 use super::requirement::Requirement;
+use super::structure::structure;
 use fancy_regex::{BytesMode, RegexBuilder};
 use regex_automata::meta;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
@@ -72,8 +73,6 @@ struct Linear {
 const LAZY_AUTOMATON: usize = 256 * 1024;
 /// The most states that the repetitions of a pattern may multiply it to.
 const MAXIMUM_SIZE: usize = 2_000_000;
-/// How deep groups may nest, as in PCRE.
-const MAXIMUM_NESTING: u32 = 250;
 
 type Cache = HashMap<(Box<[u8]>, PatternOptions), Weak<Pattern>>;
 static SHARED: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
@@ -186,7 +185,7 @@ impl Pattern {
 
 impl Linear {
     fn new(text: String) -> Result<Self, PatternError> {
-        let hir = parse(&text)?;
+        let hir = structure(&text)?;
         if expanded_size(&hir) > MAXIMUM_SIZE {
             return Err(PatternError::new("the repetitions make this pattern too large", 0));
         }
@@ -198,7 +197,7 @@ impl Linear {
     }
 
     fn hir(&self) -> Option<Hir> {
-        parse(&self.text).ok()
+        structure(&self.text).ok()
     }
 
     /// A pattern that cannot be built in spite of all checks must not look like one that does not match.
@@ -255,15 +254,6 @@ impl Linear {
         }
         Ok(matched.is_some())
     }
-}
-
-fn parse(text: &str) -> Result<Hir, PatternError> {
-    regex_syntax::ParserBuilder::new().unicode(false).utf8(false).nest_limit(MAXIMUM_NESTING).build().parse(text).map_err(|error| {
-        match error {
-            regex_syntax::Error::Parse(error) => PatternError::new(error.kind().to_string(), 0),
-            error => PatternError::new(error.to_string(), 0),
-        }
-    })
 }
 
 fn automata(hir: &Hir) -> Option<meta::Regex> {

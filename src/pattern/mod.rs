@@ -16,6 +16,7 @@ mod needs;
 mod opening;
 mod rarity;
 mod requirement;
+mod structure;
 mod words;
 
 pub use byte_set::ByteSet;
