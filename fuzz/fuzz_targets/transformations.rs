@@ -5,6 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use secrule::transform::Transformation;
 use secrule_fuzz::draw::Draw;
+use secrule_fuzz::plain::plain;
 
 fuzz_target!(|data: &[u8]| {
     let mut draw = Draw::new(data);
@@ -49,22 +50,4 @@ fn is_idempotent(transformation: Transformation) -> bool {
         T::ParityZero7bit,
     ];
     steps.contains(&transformation)
-}
-
-/// What a transformation makes of a value, written as plainly as can be.
-fn plain(transformation: Transformation, value: &[u8]) -> Option<Vec<u8>> {
-    use Transformation as T;
-    let each = |change: fn(u8) -> u8| Some(value.iter().map(|byte| change(*byte)).collect());
-    match transformation {
-        T::Lowercase => Some(value.to_ascii_lowercase()),
-        T::Uppercase => Some(value.to_ascii_uppercase()),
-        T::HexEncode => Some(value.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()),
-        T::Length => Some(value.len().to_string().into_bytes()),
-        T::RemoveNulls => Some(value.iter().copied().filter(|byte| *byte != 0).collect()),
-        T::ReplaceNulls => each(|byte| if byte == 0 { b' ' } else { byte }),
-        T::ParityZero7bit => each(|byte| byte & 0x7f),
-        T::ParityEven7bit => each(|byte| if byte.count_ones() % 2 == 1 { byte | 0x80 } else { byte & 0x7f }),
-        T::ParityOdd7bit => each(|byte| if byte.count_ones() % 2 == 0 { byte | 0x80 } else { byte & 0x7f }),
-        _ => None,
-    }
 }

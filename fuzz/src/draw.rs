@@ -36,6 +36,17 @@ impl<'a> Draw<'a> {
         (0..self.between(0, most)).map(|_| text(self)).collect()
     }
 
+    /// Up to `most` bytes as they are.
+    pub fn bytes(&mut self, most: usize) -> Vec<u8> {
+        let number = self.between(0, most).min(self.0.len());
+        self.0.bytes(number).map(<[u8]>::to_vec).unwrap_or_default()
+    }
+
+    /// Whether every byte was used.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All bytes that are left.
     pub fn rest(self) -> &'a [u8] {
         self.0.take_rest()

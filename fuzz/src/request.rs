@@ -5,14 +5,20 @@ use crate::words::{NAMES, value};
 use secrule::{Intervention, Transaction, Verdict};
 
 /// A request with its response.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    method: &'static str,
-    target: String,
-    headers: Vec<(&'static str, String)>,
-    content_type: &'static str,
-    body: String,
-    response: String,
+    /// Its method.
+    pub method: String,
+    /// Its target, as it stands in the request line.
+    pub target: String,
+    /// Its headers but `Host` and `Content-Type`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The type of its body.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: String,
+    /// The body of the response, and its header `X-Test`.
+    pub response: String,
 }
 
 const HEADERS: &[&str] = &["User-Agent", "Referer", "Cookie", "X-Test", "cookie", "Accept", "X-Test"];
@@ -20,11 +26,22 @@ const HEADERS: &[&str] = &["User-Agent", "Referer", "Cookie", "X-Test", "cookie"
 impl Request {
     /// A request that the bytes choose.
     pub fn draw(draw: &mut Draw<'_>) -> Self {
-        let method = draw.pick(&["GET", "POST", "ab", "PUT"]);
+        let method = draw.pick(&["GET", "POST", "ab", "PUT"]).to_owned();
         let target = format!("/{}{}{}", value(draw), draw.pick(&["?", "", "?&", "#"]), pairs(draw, '&'));
         let headers = (0..draw.between(0, 3)).map(|_| header(draw)).collect();
         let (content_type, body) = body(draw);
         Self { method, target, headers, content_type, body, response: value(draw) }
+    }
+
+    /// Its headers in their order.
+    pub fn all_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        [("Host", "shop.example"), ("Content-Type", self.content_type)].into_iter().chain(own)
+    }
+
+    /// The headers of its response.
+    pub fn response_headers(&self) -> [(&str, &str); 2] {
+        [("Content-Type", "text/html"), ("X-Test", &self.response)]
     }
 
     /// Leads a transaction to its end. Gives what was decided.
@@ -43,9 +60,7 @@ impl Request {
         if verdict.is_intervention() {
             return verdict;
         }
-        transaction.add_request_header(b"Host", b"shop.example");
-        transaction.add_request_header(b"Content-Type", self.content_type.as_bytes());
-        for (name, value) in &self.headers {
+        for (name, value) in self.all_headers() {
             transaction.add_request_header(name.as_bytes(), value.as_bytes());
         }
         let verdict = transaction.process_request_headers();
@@ -60,8 +75,9 @@ impl Request {
         if verdict.is_intervention() {
             return verdict;
         }
-        transaction.add_response_header(b"Content-Type", b"text/html");
-        transaction.add_response_header(b"X-Test", self.response.as_bytes());
+        for (name, value) in self.response_headers() {
+            transaction.add_response_header(name.as_bytes(), value.as_bytes());
+        }
         let verdict = transaction.process_response_headers(200, "HTTP/1.1");
         if verdict.is_intervention() {
             return verdict;
@@ -96,12 +112,17 @@ fn body(draw: &mut Draw<'_>) -> (&'static str, String) {
         4 => ("text/xml", format!("<a b='{0}'>{0}<c>{1}</c></a>", xml(draw), xml(draw))),
         _ => {
             let parts = draw.texts(3, |draw| {
-                let file = if draw.one_in(2) { format!("; filename=\"{}\"", value(draw)) } else { String::new() };
-                format!("--b\r\nContent-Disposition: form-data; name=\"{}\"{file}\r\n\r\n{}\r\n", name(draw), value(draw))
+                let file = if draw.one_in(2) { format!("; filename=\"{}\"", in_quotes(&value(draw))) } else { String::new() };
+                let name = in_quotes(&name(draw));
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{}\r\n", value(draw))
             });
             ("multipart/form-data; boundary=b", format!("{parts}--b--\r\n"))
         }
     }
+}
+
+fn in_quotes(text: &str) -> String {
+    text.replace(['"', '\\', '\n', '\t'], "")
 }
 
 fn json(draw: &mut Draw<'_>, depth: usize) -> String {
@@ -111,7 +132,7 @@ fn json(draw: &mut Draw<'_>, depth: usize) -> String {
         2 | 3 if depth > 0 => {
             format!("{{{}\"c\":1}}", draw.texts(3, |draw| format!("\"{}\":{},", draw.pick(NAMES), json(draw, depth - 1))))
         }
-        _ => format!("\"{}\"", value(draw).replace(['"', '\\', '\n', '\t'], "")),
+        _ => format!("\"{}\"", in_quotes(&value(draw))),
     }
 }
 

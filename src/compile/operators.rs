@@ -16,7 +16,7 @@ impl Builder<'_> {
         let span = if text.is_empty() { written.span } else { written.argument.span };
         let complain = |message: String| Diagnostic::new(Code::OperatorArgument, span, message);
         match kind.argument() {
-            ArgumentKind::None if !text.is_empty() => {
+            ArgumentKind::None if !text.trim().is_empty() => {
                 self.report(complain(format!("`@{}` takes no argument", kind.name())).hint("take the argument away"));
                 return None;
             }

@@ -130,9 +130,9 @@ pub fn apply(targets: &mut Vec<Target>, changes: &[TargetChange]) {
 
 /// Leaves something out: a target that was written the same way goes, a wider one of the same variable gets an exclusion.
 ///
-/// As in ModSecurity v3, a target that names one key stays unless the exclusion names it too, and counts are not touched.
+/// As in ModSecurity v3, a target that names one key stays unless the exclusion names it too, and a count goes or counts all.
 fn exclude(targets: &mut Vec<Target>, variable: Variable, selector: &Selector) {
-    let same = |target: &Target| target.variable == variable && !target.count && target.selector.is_same(selector);
+    let same = |target: &Target| target.variable == variable && target.selector.is_same(selector);
     targets.retain(|target| !same(target));
     for target in targets.iter_mut().filter(|target| target.variable == variable && !target.count) {
         if matches!(target.selector, Selector::All | Selector::Pattern(_)) && !matches!(selector, Selector::All) {

@@ -198,8 +198,9 @@ mod target_lists {
     }
 
     #[test]
-    fn exclusions_touch_neither_counts_nor_other_keys() {
-        assert_eq!(target_list("&ARGS:a|ARGS:b|!ARGS:a"), "&ARGS:a|ARGS:b");
+    fn exclusions_touch_no_other_keys_and_change_no_count() {
+        assert_eq!(target_list("&ARGS:a|ARGS:b|!ARGS:a"), "ARGS:b");
+        assert_eq!(target_list("&ARGS|&TX:a|!ARGS:a|!TX"), "&ARGS|&TX:a");
     }
 
     #[test]

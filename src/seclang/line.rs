@@ -60,7 +60,7 @@ pub fn physical_lines(text: &str) -> impl Iterator<Item = PhysicalLine<'_>> {
         let here = start;
         start += line.len();
         let line = line.strip_suffix('\n').unwrap_or(line);
-        PhysicalLine { start: here, text: line.strip_suffix('\r').unwrap_or(line) }
+        PhysicalLine { start: here, text: line.trim_end_matches('\r') }
     })
 }
 

@@ -14,7 +14,8 @@ pub fn operator<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Re
         None => (false, start),
     };
     let (name, argument) = match marked_name("@").parse(behind) {
-        Ok((rest, name)) => (Some(name), rest.trim_start_matches(blanks)),
+        // One blank ends the name; more of them are the argument's, as in ModSecurity v3.
+        Ok((rest, name)) => (Some(name), rest.strip_prefix(blanks).unwrap_or(rest)),
         Err(_) => (None, behind),
     };
     Ok(OperatorExpression {

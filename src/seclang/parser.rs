@@ -147,7 +147,7 @@ impl<'a> Arguments<'a> {
         if text.is_empty() || text.starts_with('#') {
             return Ok(None);
         }
-        let parsed = alt((|input| quoted('"', Quote::Double, input), whole_single_quoted, bare)).parse(text);
+        let parsed = raw_argument(text);
         let (rest, (content, quote)) = match parsed {
             Err(nom::Err::Failure(failure)) if self.ends_text && failure.code == Code::UnclosedQuote => {
                 self.closed_by_the_end(text, failure)
@@ -174,6 +174,18 @@ impl<'a> Arguments<'a> {
         let missing = || Failure::fatal(at, Code::MissingArgument, format!("`{directive}` lacks {what}"));
         self.next()?.ok_or_else(missing)
     }
+}
+
+fn raw_argument(text: &str) -> Parsed<'_, RawArgument<'_>> {
+    alt((|input| quoted('"', Quote::Double, input), whole_single_quoted, bare)).parse(text)
+}
+
+/// An argument that a text holds, and nothing besides.
+pub fn whole_argument(text: &str) -> Option<RawArgument<'_>> {
+    if text.is_empty() || text.starts_with([' ', '\t', '#']) {
+        return None;
+    }
+    raw_argument(text).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, argument)| argument)
 }
 
 /// `"…"` with `\"` inside; `\\` is a pair, so that a pattern may end with an escaped backslash.
@@ -207,21 +219,21 @@ fn whole_single_quoted(input: &str) -> Parsed<'_, RawArgument<'_>> {
     Err(nom::Err::Error(nom::error::ParseError::from_error_kind(input, nom::error::ErrorKind::Char)))
 }
 
-/// A word up to the next blank; single quotes inside it hold blanks together, as in `ARGS:'/a b/'`.
+/// A word up to the next blank; single quotes hold blanks together, as in `ARGS:'/a b/'`, and where the word begins with them.
 fn bare(input: &str) -> Parsed<'_, RawArgument<'_>> {
     let mut inside = false;
-    let mut last = ' ';
+    let mut last = None;
     for (at, c) in input.char_indices() {
         match c {
-            '\'' if inside => inside = last == '\\',
-            '\'' if matches!(last, ':' | '.') => inside = true,
+            '\'' if inside => inside = last == Some('\\'),
+            '\'' if matches!(last, None | Some(':' | '.')) => inside = true,
             ' ' | '\t' if !inside => {
                 let (content, rest) = input.split_at(at);
                 return Ok((rest, (content, Quote::None)));
             }
             _ => {}
         }
-        last = c;
+        last = Some(c);
     }
     let (content, rest) = input.split_at(input.len());
     Ok((rest, (content, Quote::None)))

@@ -1,9 +1,16 @@
 //! Trees back into text, in one canonical layout: what `parse` reads from it is the same tree.
+//!
+//! What an author wrote without quotes cannot always stand in quotes, nor the other way round: each part is printed in the first spelling that
+//! is read as it is meant.
 
 use super::ast::{
     ActionExpression, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression, TargetMode,
     Targets,
 };
+use super::line::LogicalLine;
+use super::operator::operator;
+use super::parser::{RawArgument, unescape, whole_argument};
+use super::targets::selector_expression;
 use std::fmt::Write as _;
 
 /// Lists of more than this many actions are set one per line.
@@ -27,7 +34,13 @@ fn print_directive(directive: &Directive) -> String {
     let mut text = directive.name.node.clone();
     match &directive.body {
         Body::Rule { targets, operator, actions } => {
-            let _ = write!(text, " {} \"{}\"", print_targets(targets), print_operator(operator));
+            let list = joined_targets(targets);
+            let _ = write!(
+                text,
+                " {} {}",
+                spelled([list.clone(), in_quotes(&list, '"'), in_quotes(&list, '\'')], |(read, _)| read == list),
+                print_operator(operator)
+            );
             if let Some(actions) = actions {
                 print_actions(&mut text, actions);
             }
@@ -41,7 +54,8 @@ fn print_directive(directive: &Directive) -> String {
         }
         Body::UpdateTargets { rules, targets } => {
             print_argument(&mut text, rules);
-            let _ = write!(text, " \"{}\"", joined_targets(targets));
+            let list = joined_targets(targets);
+            let _ = write!(text, " {}", spelled([in_quotes(&list, '"'), list.clone(), in_quotes(&list, '\'')], |(read, _)| read == list));
         }
         Body::UpdateActions { rule, actions } => {
             print_argument(&mut text, rule);
@@ -49,26 +63,33 @@ fn print_directive(directive: &Directive) -> String {
         }
         Body::Arguments(arguments) => arguments.iter().for_each(|argument| print_argument(&mut text, argument)),
     }
+    if text.ends_with(['\\', '\r']) {
+        // The one would join the next line, the other would be part of the line's end: an empty line is joined.
+        text.push_str("\\\n");
+    }
     text
 }
 
-fn print_argument(text: &mut String, argument: &Argument) {
-    // A word that begins with a single quote would be read as an argument in single quotes.
-    let _ = match argument.quoted || argument.text.starts_with('\'') {
-        true => write!(text, " \"{}\"", escape(&argument.text, '"')),
-        false => write!(text, " {}", argument.text),
-    };
+/// The first of some spellings of an argument that is read as it is meant.
+fn spelled(spellings: [String; 3], is_meant: impl Fn(RawArgument<'_>) -> bool) -> String {
+    let [first, second, third] = spellings;
+    let fits = |spelling: &String| whole_argument(spelling).is_some_and(&is_meant);
+    match (fits(&first), fits(&second), fits(&third)) {
+        (false, true, _) => second,
+        (false, false, true) => third,
+        _ => first,
+    }
 }
 
-/// A list of targets, in double quotes where a selector without quotes of its own holds blanks.
-fn print_targets(targets: &Targets) -> String {
-    let list = joined_targets(targets);
-    let holds_blanks = |selector: &SelectorExpression| match selector {
-        SelectorExpression::XPath(text) | SelectorExpression::Pattern { source: text, quoted: false } => text.contains([' ', '\t']),
-        SelectorExpression::Key(_) | SelectorExpression::Pattern { quoted: true, .. } => false,
-    };
-    let selectors = targets.list.iter().filter_map(|target| target.selector.as_ref());
-    if selectors.into_iter().any(|selector| holds_blanks(&selector.node)) { format!("\"{list}\"") } else { list }
+fn in_quotes(text: &str, mark: char) -> String {
+    format!("{mark}{text}{mark}")
+}
+
+fn print_argument(text: &mut String, argument: &Argument) {
+    let [double, single] = ['"', '\''].map(|mark| in_quotes(&escape(&argument.text, mark), mark));
+    let word = argument.text.clone();
+    let spellings = if argument.quoted { [double, single, word] } else { [word, double, single] };
+    let _ = write!(text, " {}", spelled(spellings, |(read, quote)| unescape(read, quote) == argument.text));
 }
 
 fn joined_targets(targets: &Targets) -> String {
@@ -82,32 +103,55 @@ fn print_target(target: &TargetExpression) -> String {
         TargetMode::Count => "&",
         TargetMode::Exclude => "!",
     };
+    let variable = &target.variable.node;
     let selector = match target.selector.as_ref().map(|selector| &selector.node) {
         None => String::new(),
         Some(SelectorExpression::Pattern { source, quoted: true }) => format!(":'/{}/'", escape(source, '\'')),
         Some(SelectorExpression::Pattern { source, quoted: false }) => format!(":/{source}/"),
         Some(SelectorExpression::XPath(path)) => format!(":{path}"),
-        Some(SelectorExpression::Key(key)) if key.contains([' ', '\t', '|', ',', '\'']) => format!(":'{}'", escape(key, '\'')),
-        Some(SelectorExpression::Key(key)) => format!(":{key}"),
+        Some(SelectorExpression::Key(key)) => format!(":{}", print_key(target, key)),
     };
-    format!("{mark}{}{selector}", target.variable.node)
+    format!("{mark}{variable}{selector}")
 }
 
-fn print_operator(operator: &OperatorExpression) -> String {
-    let negation = if operator.negated { "!" } else { "" };
-    let argument = escape(&operator.argument.node, '"');
-    match &operator.name {
-        None => format!("{negation}{argument}"),
-        Some(name) if argument.is_empty() => format!("{negation}@{}", name.node),
-        Some(name) => format!("{negation}@{} {argument}", name.node),
-    }
+/// A key as a word; in single quotes where it holds blanks or would be read as something else.
+fn print_key(target: &TargetExpression, key: &str) -> String {
+    let quoted = in_quotes(&escape(key, '\''), '\'');
+    let line = LogicalLine::join(target.span.source, &[]);
+    let is_meant = |spelling: &str| match selector_expression(&line, &target.variable.node, spelling) {
+        Ok(("", selector)) => matches!(selector.node, SelectorExpression::Key(read) if read == key),
+        _ => false,
+    };
+    let in_word = !key.contains([' ', '\t']) && is_meant(key);
+    if in_word || !is_meant(&quoted) { key.to_owned() } else { quoted }
+}
+
+fn print_operator(expression: &OperatorExpression) -> String {
+    let negation = if expression.negated { "!" } else { "" };
+    let argument = &expression.argument.node;
+    let (name, blank) = match &expression.name {
+        None => (String::new(), ""),
+        Some(name) if argument.is_empty() => (format!("@{}", name.node), ""),
+        Some(name) => (format!("@{}", name.node), " "),
+    };
+    let [double, single] = ['"', '\''].map(|mark| in_quotes(&format!("{negation}{name}{blank}{}", escape(argument, mark)), mark));
+    let word = format!("{negation}{name}{argument}");
+    let line = LogicalLine::join(expression.span.source, &[]);
+    spelled([double, word, single], |read| {
+        let same_name =
+            |read: &OperatorExpression| read.name.as_ref().map(|name| &name.node) == expression.name.as_ref().map(|name| &name.node);
+        operator(&line, read).is_ok_and(|read| read.negated == expression.negated && same_name(&read) && read.argument.node == *argument)
+    })
 }
 
 fn print_actions(text: &mut String, actions: &Actions) {
     let list: Vec<String> = actions.list.iter().map(print_action).collect();
     let long = list.len() > ACTIONS_ON_ONE_LINE;
     let (open, between) = if long { (" \\\n    \"", ",\\\n    ") } else { (" \"", ",") };
-    let _ = write!(text, "{open}{}\"", list.join(between));
+    let list = list.join(between);
+    // A backslash at the end of a word would escape the quote; blanks behind the word do not count.
+    let end = if list.ends_with('\\') { " \"" } else { "\"" };
+    let _ = write!(text, "{open}{list}{end}");
 }
 
 fn print_action(action: &ActionExpression) -> String {

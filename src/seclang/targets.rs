@@ -69,7 +69,8 @@ fn target<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, TargetExpress
     Ok((rest, TargetExpression { mode, variable, selector, span: line.span(whole) }))
 }
 
-fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a str) -> Parsed<'a, Spanned<SelectorExpression>> {
+/// Reads what stands behind the colon of a target.
+pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a str) -> Parsed<'a, Spanned<SelectorExpression>> {
     let (rest, text, selector) = if variable.eq_ignore_ascii_case("XML") {
         let (path, rest) = input.split_at(xpath_end(input));
         (rest, path, SelectorExpression::XPath(path.to_owned()))

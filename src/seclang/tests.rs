@@ -50,6 +50,13 @@ fn an_operator_without_a_name_is_a_regular_expression() {
 }
 
 #[test]
+fn the_argument_of_an_operator_begins_behind_one_blank() {
+    let argument = |text: &str| rule(text).1.argument.node;
+    assert_eq!(argument("SecRule ARGS \"@streq  a \" id:1"), " a ");
+    assert_eq!(argument("SecRule ARGS \" !@streq a\" id:1"), "a");
+}
+
+#[test]
 fn quotes_are_escaped_by_a_backslash_and_pairs_stay() {
     let (_, operator, _) = rule(r#"SecRule ARGS "@rx a\"b\\" "id:1""#);
     assert_eq!(operator.argument.node, r#"a"b\\"#);
@@ -105,6 +112,37 @@ fn printing_and_parsing_again_gives_the_same_tree() {
         rule(printed.lines().skip_while(|line| !line.starts_with("SecRule")).take(6).collect::<Vec<_>>().join("\n").as_str());
     assert_eq!(operator.argument.node, "a\"b\\\\");
     assert_eq!(actions.find("msg").unwrap().text(), "it's \"so\"");
+}
+
+#[test]
+fn what_stands_in_no_quotes_is_printed_without() {
+    for text in [
+        r"SecRule ARGS:a\'b ^x",
+        r#"SecRule "ARGS:a b\'c" ^x"#,
+        r#"SecRule 'XML:/a[@b="c d"]' ^x"#,
+        r"SecRule ARGS a\ id:1,msg:b\ #",
+        r#"SecRule ARGS a\"b id:1"#,
+        r#"SecRule ARGS 'a\"b c'"#,
+        "SecMarker ''a'",
+        "SecMarker 'a #b'c",
+        "SecMarker a\\\\\n\n",
+        "SecMarker a\\ #",
+        "SecMarker a \r #",
+        "SecMarker TX:'/a b\\\\ ",
+    ] {
+        let (ast, errors) = parse_text(text);
+        assert_eq!(errors, [""; 0], "{text}");
+        let printed = print(&ast);
+        let (again, errors) = parse_text(&printed);
+        assert_eq!(errors, [""; 0], "{printed}");
+        assert_eq!(meaning(&again), meaning(&ast), "{printed}");
+    }
+}
+
+/// The directives without their places.
+fn meaning(ast: &Ast) -> Vec<String> {
+    let shown = ast.directives().map(|directive| format!("{directive:?}"));
+    shown.map(|shown| shown.split("Span {").map(|part| part.split_once('}').map_or(part, |(_, behind)| behind)).collect()).collect()
 }
 
 proptest::proptest! {

@@ -46,6 +46,34 @@ pub(super) fn without_external_entities(text: &str) -> Option<String> {
     Some(internal)
 }
 
+/// The text with a blank for each tab and line break inside an attribute, as XML 1.0 has it read; `None` when there is none.
+pub(super) fn with_blanks_in_attributes(text: &str) -> Option<String> {
+    let mut blank = String::new();
+    let mut copied = 0;
+    for markup in Markup::in_text(text).filter(|markup| markup.attributes > 0) {
+        let tag = text.get(markup.start..markup.end)?;
+        if tag.starts_with("<!") || !tag.contains(['\t', '\n', '\r']) {
+            continue;
+        }
+        blank.push_str(text.get(copied..markup.start)?);
+        let mut quote = None;
+        for letter in tag.replace("\r\n", "\n").chars() {
+            match (quote, letter) {
+                (Some(open), letter) if open == letter => quote = None,
+                (None, '"' | '\'') => quote = Some(letter),
+                _ => {}
+            }
+            blank.push(if quote.is_some() && matches!(letter, '\t' | '\n' | '\r') { ' ' } else { letter });
+        }
+        copied = markup.end;
+    }
+    if copied == 0 {
+        return None;
+    }
+    blank.push_str(text.get(copied..)?);
+    Some(blank)
+}
+
 /// The name of the general entity that a declaration places outside of the document.
 fn external_entity_name(declaration: &str) -> Option<&str> {
     let mut words = declaration.strip_prefix("<!ENTITY")?.split_ascii_whitespace();

@@ -92,6 +92,7 @@ impl<'a> XmlDocument<'a> {
     pub fn parse(body: &'a [u8], limits: &XmlLimits) -> Result<Self, XmlError> {
         let text = encoding::decode(body).ok_or(XmlError::Encoding)?;
         guard::check(&text, limits)?;
+        let text = guard::with_blanks_in_attributes(&text).map_or(text, Cow::Owned);
         let tree = match guard::without_external_entities(&text) {
             Some(internal) => parse_tree(&internal, limits)?.into_static(),
             None => match text {

@@ -16,6 +16,13 @@ fn the_text_is_that_of_all_elements_and_cdata() {
 }
 
 #[test]
+fn blanks_and_line_breaks_are_read_as_xml_has_it() {
+    let read = document("<a b='1\t2\r\n3&#10;4'\n c=\"5\n6\">x\r\ny\tz<!-- d='7\n' --></a>");
+    assert_eq!(read.attributes(), ["1 2 3\n4", "5 6"]);
+    assert_eq!(read.text(), "x\ny\tz");
+}
+
+#[test]
 fn attributes_come_in_document_order_without_namespaces() {
     let document = document("<a x='1' xmlns='u' xmlns:p='v'><b p:y='2'/><c z=''/></a>");
     assert_eq!(document.attributes(), ["1", "2", ""]);

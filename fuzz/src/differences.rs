@@ -1,0 +1,138 @@
+//! Where we are known to differ from ModSecurity v3, each with its reason; `DIFFERENCES.md` tells users of them.
+
+use crate::differential::Scenario;
+
+/// A difference that is meant to be.
+#[derive(Debug)]
+pub struct Difference {
+    /// What differs, in a few words.
+    pub name: &'static str,
+    /// Why ours stays as it is.
+    pub reason: &'static str,
+    applies: fn(&Case<'_>) -> bool,
+}
+
+/// A reduced scenario and what was said of it.
+struct Case<'a> {
+    rules: String,
+    scenario: &'a Scenario,
+    ours: &'a str,
+    theirs: &'a str,
+}
+
+/// The first difference that explains a reduced scenario.
+pub fn known(scenario: &Scenario, ours: &str, theirs: &str) -> Option<&'static Difference> {
+    let case = Case { rules: scenario.rules.join("\n"), scenario, ours, theirs };
+    DIFFERENCES.iter().find(|difference| (difference.applies)(&case))
+}
+
+impl Case<'_> {
+    fn has_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.rules.contains(word))
+    }
+
+    fn has_step(&self, names: &[&str]) -> bool {
+        let mut steps = self.rules.split([',', '"', '\n']).filter_map(|action| action.strip_prefix("t:"));
+        steps.any(|step| names.contains(&step))
+    }
+
+    fn is_multipart(&self) -> bool {
+        self.scenario.request.content_type.starts_with("multipart/")
+    }
+
+    fn has_lines_in_parts(&self) -> bool {
+        let parts = self.scenario.request.body.split("--b");
+        let mut values = parts.filter_map(|part| part.split_once("\r\n\r\n")).map(|(_, value)| value.trim_end_matches("\r\n"));
+        values.any(|value| value.contains(['\r', '\n']))
+    }
+
+    fn rules_compare_with_macros(&self) -> bool {
+        self.rules.split('"').any(|part| part.trim_start_matches('!').starts_with('@') && part.contains("%{"))
+    }
+}
+
+fn has_number_beyond_32_bits(text: &str) -> bool {
+    text.split(|letter: char| !letter.is_ascii_digit())
+        .any(|digits| digits.parse::<i64>().map_or(digits.len() > 18, |number| i32::try_from(number).is_err()))
+}
+
+/// What was told, without the parameters of operators.
+fn without_parameters(told: &str) -> String {
+    let parts = told.split("' with parameter `");
+    parts.map(|part| part.split_once("' against variable ").map_or(part, |(_, behind)| behind)).collect()
+}
+
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        name: "transformations with faults",
+        reason: "v3 goes wrong at NUL bytes, prefixes of entities, tails and mixed separators; ours does as documented",
+        applies: |case| case.has_step(&["cssDecode", "htmlEntityDecode", "sqlHexDecode", "normalizePathWin", "normalisePathWin"]),
+    },
+    Difference {
+        name: "base64DecodeExt",
+        reason: "ours takes the URL-safe alphabet, too",
+        applies: |case| case.has_step(&["base64DecodeExt"]),
+    },
+    Difference {
+        name: "REQUEST_BODY of XML",
+        reason: "ours is empty, as in v2: rules that look at both would take names of elements for content",
+        applies: |case| case.has_any(&["requestBodyProcessor=XML"]) && case.has_any(&["REQUEST_BODY"]),
+    },
+    Difference {
+        name: "message of a negated @detectSQLi or @detectXSS",
+        reason: "v3 says that it detected what it did not",
+        applies: |case| case.has_any(&["!@detect"]) && case.theirs.contains("detected") && !case.ours.contains("detected"),
+    },
+    Difference {
+        name: "parameter of macros in the log",
+        reason: "v3 shows the parameter of an operator as if its macros were empty; ours shows what was compared",
+        applies: |case| case.rules_compare_with_macros() && without_parameters(case.ours) == without_parameters(case.theirs),
+    },
+    Difference {
+        name: "lines in multipart",
+        reason: "v3 drops the line breaks of values, and keeps those of part headers",
+        applies: |case| case.is_multipart() && (case.has_any(&["MULTIPART_PART_HEADERS"]) || case.has_lines_in_parts()),
+    },
+    Difference {
+        name: "names of parts with faults",
+        reason: "v3 lists the names of parts that it then refuses; ours lists parts that it could read, and the flags tell of the others",
+        applies: |case| case.is_multipart() && case.has_any(&["MULTIPART_NAME", "MULTIPART_FILENAME"]),
+    },
+    Difference {
+        name: "numbers of more than 32 bits",
+        reason: "v3 takes them for 0 or wraps them; ours counts to 64 bits and stays there",
+        applies: |case| case.has_any(&["=+", "=-", "@eq"]) && has_number_beyond_32_bits(case.ours),
+    },
+    Difference {
+        name: "empty matches of @rxGlobal",
+        reason: "v3 captures some of them twice, as it looks again from where it began",
+        applies: |case| case.has_any(&["@rxGlobal"]) && case.has_any(&["capture"]),
+    },
+    Difference {
+        name: "what @pm captures",
+        reason: "v3 captures the beginning of another word where a word ends it; ours captures the word that was found",
+        applies: |case| case.has_any(&["@pm "]) && case.has_any(&["capture"]),
+    },
+    Difference {
+        name: "patterns in SecRuleUpdateTargetById",
+        reason: "v3 takes away single values and counts, too, whose own name the pattern finds; ours looks at keys",
+        applies: |case| case.rules.lines().any(|line| line.starts_with("SecRuleUpdateTarget") && line.ends_with("/\"")),
+    },
+    Difference {
+        name: "a body processor that is chosen again",
+        reason: "v3 still reads a body as JSON or XML when another rule chooses URLENCODED; here the last one wins",
+        applies: |case| {
+            case.has_any(&["requestBodyProcessor=URLENCODED"]) && case.has_any(&["requestBodyProcessor=JSON", "requestBodyProcessor=XML"])
+        },
+    },
+    Difference {
+        name: "order of headers in FULL_REQUEST",
+        reason: "v3 has them in the order of a hash table, ours as they arrived",
+        applies: |case| case.has_any(&["FULL_REQUEST"]),
+    },
+    Difference {
+        name: "a pattern that does not compile",
+        reason: "v3 loads it and never matches it; a rule that cannot work must not look as if it did",
+        applies: |case| case.ours.starts_with("refused: E") && case.ours.contains("pattern"),
+    },
+];
