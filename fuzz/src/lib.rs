@@ -6,6 +6,7 @@ pub mod draw;
 #[path = "../../tests/common/ending.rs"]
 pub mod ending;
 pub mod host;
+pub mod message;
 pub mod pattern;
 pub mod peer;
 pub mod plain;
@@ -14,5 +15,6 @@ pub mod random;
 pub mod reduce;
 pub mod request;
 pub mod rules;
+pub mod script;
 pub mod shared_rules;
 pub mod words;
