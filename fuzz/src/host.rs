@@ -92,6 +92,9 @@ unsafe extern "C" fn count_line(_: Handle, line: *const c_void) {
 /// Directives that reach beyond the process: files would be written, read or run by chance.
 const OUTSIDE: &[&str] = &["secauditlog", "secdebuglog", "dir", "include", "remote", "exec", "file", "script", "validate", "geolookup"];
 
+/// The calls of an exchange in the order that the header asks for, by their numbers in [`Host::call`].
+const IN_ORDER: &[usize] = &[0, 2, 3, 4, 5, 6, 6, 8, 10, 11, 12, 13, 15];
+
 struct Host<'a, 'd> {
     draw: &'a mut Draw<'d>,
     called: &'a mut Called,
@@ -109,7 +112,6 @@ pub fn call_at_will(draw: &mut Draw<'_>, called: &mut Called) {
         if host.draw.is_empty() {
             break;
         }
-        host.called.calls += 1;
         match host.draw.below(10) {
             0 => host.use_engine(),
             1 | 2 => host.use_rules(),
@@ -179,48 +181,60 @@ impl Host<'_, '_> {
         }
         let at = self.draw.below(self.transactions.len().max(1));
         let transaction = self.transactions.get(at).copied().unwrap_or(null_mut());
-        let [one, two, three] = [(); 3].map(|()| self.text(60));
-        let (first, second, third) = (pointer(&one), pointer(&two), pointer(&three));
-        let (bytes, more) = (self.draw.bytes(400), self.draw.bytes(60));
-        let ((data, length), (extra, extra_length)) = (self.region(&bytes), self.region(&more));
-        let number = self.number();
-        self.called.bytes += bytes.len() + more.len();
-        // SAFETY: the transaction is NULL or lives, texts are NULL or end with NUL, a length is that of its bytes, or its pointer is NULL,
-        // or no object can have it, as where a host counts below zero.
-        unsafe {
-            match self.draw.below(20) {
-                0 => assert!(msc_process_connection(transaction, first, number, second, number) >= 0),
-                1 => assert!(msc_set_request_hostname(transaction, first) >= 0),
-                2 | 3 => assert!(msc_process_uri(transaction, first, second, third) >= 0),
-                4 => assert!(msc_add_request_header(transaction, first, second) >= 0),
-                5 => assert!(msc_add_n_request_header(transaction, extra, extra_length, data, length) >= 0),
-                6 | 7 => assert!(msc_process_request_headers(transaction) >= 0),
-                8 => assert!(msc_append_request_body(transaction, data, length) >= 0),
-                9 => assert!(
-                    msc_request_body_from_file(transaction, self.draw.pick(&[null(), c"".as_ptr(), c"/does/not/exist".as_ptr()])) >= 0
-                ),
-                10 | 11 => assert!(msc_process_request_body(transaction) >= 0),
-                12 => assert!(msc_add_response_header(transaction, first, second) >= 0),
-                13 => assert!(msc_add_n_response_header(transaction, extra, extra_length, data, length) >= 0),
-                14 => assert!(msc_process_response_headers(transaction, number, first) >= 0),
-                15 => assert!(msc_append_response_body(transaction, data, length) >= 0),
-                16 => assert!(msc_process_response_body(transaction) >= 0),
-                17 => assert!(msc_update_status_code(transaction, number) >= 0),
-                18 => assert!(msc_process_logging(transaction) >= 0),
-                _ => {
-                    let copy = msc_get_response_body(transaction);
-                    assert!(copy.is_null() == transaction.is_null());
-                    msc_rules_error_cleanup(copy);
-                    let (_, _) = (msc_get_request_body_length(transaction), msc_get_response_body_length(transaction));
-                }
-            }
+        if self.draw.one_in(10) {
+            IN_ORDER.iter().for_each(|step| self.call(transaction, *step));
+        } else {
+            let step = self.draw.below(18);
+            self.call(transaction, step);
         }
-        self.read_decision(transaction);
         if self.draw.one_in(30) {
             // SAFETY: the transaction is NULL or lives, and leaves the list.
             unsafe { msc_transaction_cleanup(transaction) };
             self.transactions.retain(|kept| *kept != transaction);
         }
+    }
+
+    /// Makes one call about a transaction, and asks for its decision.
+    fn call(&mut self, transaction: Handle, step: usize) {
+        let [one, two, three] = [(); 3].map(|()| self.text(60));
+        let (first, second, third) = (pointer(&one), pointer(&two), pointer(&three));
+        let (bytes, more) = (self.draw.bytes(400), self.draw.bytes(60));
+        let ((data, length), (extra, extra_length)) = (self.region(&bytes), self.region(&more));
+        let path = self.draw.pick(&[null(), c"".as_ptr(), c"/does/not/exist".as_ptr()]);
+        let number = self.draw.pick(&[200, 0, -1, 403, c_int::MAX, c_int::MIN, 65_536]);
+        self.called.bytes += bytes.len() + more.len();
+        // SAFETY: the transaction is NULL or lives, texts are NULL or end with NUL, a length is that of its bytes, or its pointer is NULL,
+        // or no object can have it, as where a host counts below zero.
+        let result = unsafe {
+            match step {
+                0 => msc_process_connection(transaction, first, number, second, number),
+                1 => msc_set_request_hostname(transaction, first),
+                2 => msc_process_uri(transaction, first, second, third),
+                3 => msc_add_request_header(transaction, first, second),
+                4 => msc_add_n_request_header(transaction, extra, extra_length, data, length),
+                5 => msc_process_request_headers(transaction),
+                6 => msc_append_request_body(transaction, data, length),
+                7 => msc_request_body_from_file(transaction, path),
+                8 => msc_process_request_body(transaction),
+                9 => msc_add_response_header(transaction, first, second),
+                10 => msc_add_n_response_header(transaction, extra, extra_length, data, length),
+                11 => msc_process_response_headers(transaction, number, first),
+                12 => msc_append_response_body(transaction, data, length),
+                13 => msc_process_response_body(transaction),
+                14 => msc_update_status_code(transaction, number),
+                15 => msc_process_logging(transaction),
+                16 => c_int::from(msc_get_request_body_length(transaction) > 0),
+                _ => {
+                    let copy = msc_get_response_body(transaction);
+                    assert!(copy.is_null() == transaction.is_null());
+                    msc_rules_error_cleanup(copy);
+                    c_int::from(msc_get_response_body_length(transaction) > 0)
+                }
+            }
+        };
+        assert!(matches!(result, 0 | 1), "step {step} gives {result}");
+        self.called.calls += 1;
+        self.read_decision(transaction);
     }
 
     fn read_decision(&mut self, transaction: Handle) {
@@ -285,10 +299,6 @@ impl Host<'_, '_> {
             11 => (bytes.as_ptr(), usize::MAX - bytes.len()),
             _ => (bytes.as_ptr(), bytes.len()),
         }
-    }
-
-    fn number(&mut self) -> c_int {
-        self.draw.pick(&[200, 0, -1, 403, c_int::MAX, c_int::MIN, 65_536])
     }
 }
 

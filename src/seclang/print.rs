@@ -10,7 +10,7 @@ use super::ast::{
 use super::line::LogicalLine;
 use super::operator::operator;
 use super::parser::{RawArgument, unescape, whole_argument};
-use super::targets::selector_expression;
+use super::targets::{selector_expression, targets as read_targets};
 use std::fmt::Write as _;
 
 /// Lists of more than this many actions are set one per line.
@@ -34,13 +34,7 @@ fn print_directive(directive: &Directive) -> String {
     let mut text = directive.name.node.clone();
     match &directive.body {
         Body::Rule { targets, operator, actions } => {
-            let list = joined_targets(targets);
-            let _ = write!(
-                text,
-                " {} {}",
-                spelled([list.clone(), in_quotes(&list, '"'), in_quotes(&list, '\'')], |(read, _)| read == list),
-                print_operator(operator)
-            );
+            let _ = write!(text, " {} {}", print_targets(targets, [None, Some('"'), Some('\'')]), print_operator(operator));
             if let Some(actions) = actions {
                 print_actions(&mut text, actions);
             }
@@ -54,8 +48,7 @@ fn print_directive(directive: &Directive) -> String {
         }
         Body::UpdateTargets { rules, targets } => {
             print_argument(&mut text, rules);
-            let list = joined_targets(targets);
-            let _ = write!(text, " {}", spelled([in_quotes(&list, '"'), list.clone(), in_quotes(&list, '\'')], |(read, _)| read == list));
+            let _ = write!(text, " {}", print_targets(targets, [Some('"'), None, Some('\'')]));
         }
         Body::UpdateActions { rule, actions } => {
             print_argument(&mut text, rule);
@@ -71,14 +64,9 @@ fn print_directive(directive: &Directive) -> String {
 }
 
 /// The first of some spellings of an argument that is read as it is meant.
-fn spelled(spellings: [String; 3], is_meant: impl Fn(RawArgument<'_>) -> bool) -> String {
-    let [first, second, third] = spellings;
-    let fits = |spelling: &String| whole_argument(spelling).is_some_and(&is_meant);
-    match (fits(&first), fits(&second), fits(&third)) {
-        (false, true, _) => second,
-        (false, false, true) => third,
-        _ => first,
-    }
+fn spelled(spellings: Vec<String>, is_meant: impl Fn(RawArgument<'_>) -> bool) -> String {
+    let fits = spellings.iter().position(|spelling| whole_argument(spelling).is_some_and(&is_meant));
+    spellings.into_iter().nth(fits.unwrap_or(0)).unwrap_or_default()
 }
 
 fn in_quotes(text: &str, mark: char) -> String {
@@ -88,16 +76,31 @@ fn in_quotes(text: &str, mark: char) -> String {
 fn print_argument(text: &mut String, argument: &Argument) {
     let [double, single] = ['"', '\''].map(|mark| in_quotes(&escape(&argument.text, mark), mark));
     let word = argument.text.clone();
-    let spellings = if argument.quoted { [double, single, word] } else { [word, double, single] };
+    let spellings = if argument.quoted { vec![double, single] } else { vec![word] };
     let _ = write!(text, " {}", spelled(spellings, |(read, quote)| unescape(read, quote) == argument.text));
 }
 
-fn joined_targets(targets: &Targets) -> String {
-    let list: Vec<String> = targets.list.iter().map(print_target).collect();
-    list.join("|")
+/// A list of targets in quotes or none, in the order in which they are tried; blanks in a key are in quotes of their own where that can be.
+fn print_targets(targets: &Targets, marks: [Option<char>; 3]) -> String {
+    let lists = [true, false].map(|quotes| targets.list.iter().map(|target| print_target(target, quotes)).collect::<Vec<_>>().join("|"));
+    let spellings = lists.iter().flat_map(|list| marks.map(|mark| mark.map_or_else(|| list.clone(), |mark| in_quotes(list, mark))));
+    let line = LogicalLine::join(targets.span.source, &[]);
+    spelled(spellings.collect(), |(read, _)| read_targets(&line, read).is_ok_and(|read| is_same(&read, targets)))
 }
 
-fn print_target(target: &TargetExpression) -> String {
+fn is_same(read: &Targets, written: &Targets) -> bool {
+    let selects_same = |one: &TargetExpression, other: &TargetExpression| match (&one.selector, &other.selector) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.node == other.node,
+        _ => false,
+    };
+    let same = |(one, other): (&TargetExpression, &TargetExpression)| {
+        one.mode == other.mode && one.variable.node == other.variable.node && selects_same(one, other)
+    };
+    read.list.len() == written.list.len() && read.list.iter().zip(&written.list).all(same)
+}
+
+fn print_target(target: &TargetExpression, quotes: bool) -> String {
     let mark = match target.mode {
         TargetMode::Values => "",
         TargetMode::Count => "&",
@@ -109,20 +112,20 @@ fn print_target(target: &TargetExpression) -> String {
         Some(SelectorExpression::Pattern { source, quoted: true }) => format!(":'/{}/'", escape(source, '\'')),
         Some(SelectorExpression::Pattern { source, quoted: false }) => format!(":/{source}/"),
         Some(SelectorExpression::XPath(path)) => format!(":{path}"),
-        Some(SelectorExpression::Key(key)) => format!(":{}", print_key(target, key)),
+        Some(SelectorExpression::Key(key)) => format!(":{}", print_key(target, key, quotes)),
     };
     format!("{mark}{variable}{selector}")
 }
 
-/// A key as a word; in single quotes where it holds blanks or would be read as something else.
-fn print_key(target: &TargetExpression, key: &str) -> String {
+/// A key as a word; in single quotes where it would be read as something else, or holds blanks and those are to be in quotes.
+fn print_key(target: &TargetExpression, key: &str, quotes: bool) -> String {
     let quoted = in_quotes(&escape(key, '\''), '\'');
     let line = LogicalLine::join(target.span.source, &[]);
     let is_meant = |spelling: &str| match selector_expression(&line, &target.variable.node, spelling) {
         Ok(("", selector)) => matches!(selector.node, SelectorExpression::Key(read) if read == key),
         _ => false,
     };
-    let in_word = !key.contains([' ', '\t']) && is_meant(key);
+    let in_word = !(quotes && key.contains([' ', '\t'])) && is_meant(key);
     if in_word || !is_meant(&quoted) { key.to_owned() } else { quoted }
 }
 
@@ -137,7 +140,7 @@ fn print_operator(expression: &OperatorExpression) -> String {
     let [double, single] = ['"', '\''].map(|mark| in_quotes(&format!("{negation}{name}{blank}{}", escape(argument, mark)), mark));
     let word = format!("{negation}{name}{argument}");
     let line = LogicalLine::join(expression.span.source, &[]);
-    spelled([double, word, single], |read| {
+    spelled(vec![double, word, single], |read| {
         let same_name =
             |read: &OperatorExpression| read.name.as_ref().map(|name| &name.node) == expression.name.as_ref().map(|name| &name.node);
         operator(&line, read).is_ok_and(|read| read.negated == expression.negated && same_name(&read) && read.argument.node == *argument)

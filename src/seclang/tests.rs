@@ -123,6 +123,7 @@ fn what_stands_in_no_quotes_is_printed_without() {
         r"SecRule ARGS a\ id:1,msg:b\ #",
         r#"SecRule ARGS a\"b id:1"#,
         r#"SecRule ARGS 'a\"b c'"#,
+        r#"SecRule ARGS:"a\TX:'0,TX:\ /a b/' ^x"#,
         "SecMarker ''a'",
         "SecMarker 'a #b'c",
         "SecMarker a\\\\\n\n",
