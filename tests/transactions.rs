@@ -456,3 +456,12 @@ fn an_argument_follows_what_the_rule_stores() {
     let rules = "SecRule ARGS \"!@streq %{tx.last}\" \"id:1,phase:1,pass,setvar:'tx.last=%{MATCHED_VAR}',setvar:tx.changes=+1\"";
     assert_eq!(get(rules, "/?a=x&b=x&c=y").tx("changes").as_deref(), Some("2"));
 }
+
+#[test]
+fn a_limit_of_the_bytes_without_files_is_no_error_of_the_processor() {
+    let rules = "SecRequestBodyAccess On\nSecRequestBodyNoFilesLimit 10\n\
+                 SecRule REQBODY_ERROR \"@eq 1\" \"id:1,phase:2,pass,log,chain\"\nSecRule REQBODY_PROCESSOR_ERROR \"@streq 1\" \"t:none\"\n\
+                 SecRule REQBODY_ERROR \"@eq 1\" \"id:2,phase:2,pass,log,chain\"\nSecRule REQBODY_PROCESSOR_ERROR \"!@rx .\" \"t:none\"";
+    let body = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nsome text\r\n--b--\r\n";
+    assert_eq!(post(rules, "multipart/form-data; boundary=b", body).ids(), [2]);
+}

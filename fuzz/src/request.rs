@@ -21,13 +21,14 @@ pub struct Request {
     pub response: String,
 }
 
-const HEADERS: &[&str] = &["User-Agent", "Referer", "Cookie", "X-Test", "cookie", "Accept", "X-Test"];
+const HEADERS: &[&str] = &["User-Agent", "Referer", "Cookie", "X-Test", "cookie", "Accept", "X-Test", "Authorization"];
 
 impl Request {
     /// A request that the bytes choose.
     pub fn draw(draw: &mut Draw<'_>) -> Self {
         let method = draw.pick(&["GET", "POST", "ab", "PUT"]).to_owned();
-        let target = format!("/{}{}{}", value(draw), draw.pick(&["?", "", "?&", "#"]), pairs(draw, '&'));
+        let origin = if draw.one_in(12) { draw.pick(&["http://shop.example", "//", "HTTPS://a:1", "*"]) } else { "" };
+        let target = format!("{origin}/{}{}{}", value(draw), draw.pick(&["?", "", "?&", "#"]), pairs(draw, '&'));
         let headers = (0..draw.between(0, 3)).map(|_| header(draw)).collect();
         let (content_type, body) = body(draw);
         Self { method, target, headers, content_type, body, response: value(draw) }
@@ -100,7 +101,11 @@ fn name(draw: &mut Draw<'_>) -> String {
 
 fn header(draw: &mut Draw<'_>) -> (&'static str, String) {
     let name = draw.pick(HEADERS);
-    let value = if name.eq_ignore_ascii_case("cookie") { pairs(draw, ';') } else { value(draw) };
+    let value = match name {
+        "Cookie" | "cookie" => pairs(draw, ';'),
+        "Authorization" => format!("{} {}", draw.pick(&["Basic", "Bearer", "basic"]), value(draw)),
+        _ => value(draw),
+    };
     (name, value)
 }
 
@@ -108,7 +113,14 @@ fn body(draw: &mut Draw<'_>) -> (&'static str, String) {
     match draw.below(6) {
         0 => ("text/plain", value(draw)),
         1 | 2 => ("application/x-www-form-urlencoded", pairs(draw, '&')),
-        3 => ("application/json", json(draw, 3)),
+        3 => {
+            let mut text = json(draw, 3);
+            if draw.one_in(8) {
+                let end = draw.below(text.len());
+                text.truncate(text.floor_char_boundary(end));
+            }
+            ("application/json", text)
+        }
         4 => ("text/xml", format!("<a b='{0}'>{0}<c>{1}</c></a>", xml(draw), xml(draw))),
         _ => {
             let parts = draw.texts(3, |draw| {

@@ -106,10 +106,13 @@ const PROCESSORS: [&str; 2] = [
 pub fn draw_shared_rules(draw: &mut Draw<'_>) -> Vec<String> {
     let mut rules = vec![
         format!("SecRuleEngine {}", draw.pick(&["On", "DetectionOnly", "On"])),
-        "SecRequestBodyAccess On".to_owned(),
-        "SecResponseBodyAccess On".to_owned(),
-        "SecResponseBodyMimeType text/html".to_owned(),
+        format!("SecRequestBodyAccess {}", if draw.one_in(20) { "Off" } else { "On" }),
+        format!("SecResponseBodyAccess {}", if draw.one_in(20) { "Off" } else { "On" }),
+        format!("SecResponseBodyMimeType {}", draw.pick(&["text/html", "text/html", "text/plain text/html", "text/plain"])),
     ];
+    if draw.one_in(4) {
+        rules.push(limit(draw));
+    }
     if draw.one_in(6) {
         let action = draw.pick(&["pass", "deny", "deny,status:404"]);
         rules.push(format!("SecDefaultAction \"phase:{},log,{action}\"", draw.between(1, 5)));
@@ -124,19 +127,42 @@ pub fn draw_shared_rules(draw: &mut Draw<'_>) -> Vec<String> {
         rules.push(item(draw, id, phase));
     }
     rules.extend(["SecMarker M1", "SecMarker M2"].map(str::to_owned));
-    if draw.one_in(8) {
-        let id = draw.between(1, number);
-        let target = collection(draw);
-        rules.push(format!("SecRuleUpdateTargetById {id} \"!{target}\""));
-    }
-    if draw.one_in(10) {
-        rules.push(format!("SecRuleRemoveById {}", draw.between(1, number)));
+    if draw.one_in(4) {
+        rules.push(change(draw, number));
     }
     for (at, name) in TX_NAMES.iter().enumerate() {
         rules.push(probe(PROBES + 10 + at, &format!("TX:{name}")));
     }
     rules.push(probe(PROBES + 30, "&TX"));
     rules
+}
+
+/// A setting that cuts something off.
+fn limit(draw: &mut Draw<'_>) -> String {
+    let (few, many) = (draw.between(1, 4), draw.pick(&[0, 1, 10, 40, 100, 100_000]));
+    let action = draw.pick(&["Reject", "ProcessPartial"]);
+    match draw.below(7) {
+        0 => format!("SecArgumentsLimit {few}"),
+        1 => format!("SecRequestBodyLimit {many}\nSecRequestBodyLimitAction {action}"),
+        2 => format!("SecRequestBodyNoFilesLimit {many}"),
+        3 => format!("SecRequestBodyJsonDepthLimit {few}"),
+        4 => format!("SecResponseBodyLimit {many}\nSecResponseBodyLimitAction {action}"),
+        5 => format!("SecArgumentSeparator {}", draw.pick(&[";", "="])),
+        _ => format!("SecRequestBodyInMemoryLimit {many}"),
+    }
+}
+
+/// A directive that changes rules that were written before.
+fn change(draw: &mut Draw<'_>, number: usize) -> String {
+    let id = draw.between(1, number) + draw.pick(&[0, SEVERAL]);
+    match draw.below(7) {
+        0 | 1 => format!("SecRuleUpdateTargetById {id} \"!{}\"", collection(draw)),
+        2 => format!("SecRuleUpdateTargetById {id} \"{}\"", collection(draw)),
+        3 => format!("SecRuleUpdateTargetByTag {} \"!{}\"", draw.pick(TAGS), collection(draw)),
+        4 => format!("SecRuleRemoveByTag {}", draw.pick(TAGS)),
+        5 => format!("SecRuleRemoveByMsg \"m{id}\""),
+        _ => format!("SecRuleRemoveById {id}"),
+    }
 }
 
 fn probe(id: usize, target: &str) -> String {
@@ -153,7 +179,8 @@ fn item(draw: &mut Draw<'_>, id: usize, phase: usize) -> String {
             let id = if single { id } else { id + SEVERAL };
             let mut text = format!("{} \"id:{id},phase:{phase},{},{}", rule(draw, single), first_actions(draw, id), actions(draw, single));
             for _ in 0..links {
-                let _ = write!(text, ",chain\"\n{} \"{}", rule(draw, single), actions(draw, single));
+                let link = if single && draw.one_in(4) { link(draw) } else { rule(draw, single) };
+                let _ = write!(text, ",chain\"\n{link} \"{}", actions(draw, single));
             }
             text + "\""
         }
@@ -172,6 +199,13 @@ fn rule(draw: &mut Draw<'_>, single: bool) -> String {
     let operator = operator(draw, single);
     let not = if draw.one_in(5) && !operator.starts_with("detect") { "!" } else { "" };
     format!("SecRule {targets} \"{not}@{operator}\"")
+}
+
+/// A rule of a chain about what the rule before it found.
+fn link(draw: &mut Draw<'_>) -> String {
+    let targets =
+        ["MATCHED_VAR", "MATCHED_VAR_NAME", "MATCHED_VARS", "MATCHED_VARS_NAMES", "&MATCHED_VARS", "RULE:id", "RULE:msg", "RULE:severity"];
+    format!("SecRule {} \"@{}\"", draw.pick(&targets), operator(draw, true))
 }
 
 fn single_target(draw: &mut Draw<'_>) -> String {
@@ -232,7 +266,8 @@ fn first_actions(draw: &mut Draw<'_>, id: usize) -> String {
     let mut text = draw.pick(&decisions).to_owned();
     text.push_str(draw.pick(&[",log", ",log", ",nolog", ",auditlog", ""]));
     if draw.one_in(2) {
-        let _ = write!(text, ",msg:'m{id} {}'", draw.pick(MACROS));
+        let text_behind = if draw.one_in(2) { format!(" {}", draw.pick(MACROS)) } else { String::new() };
+        let _ = write!(text, ",msg:'m{id}{text_behind}'");
     }
     if draw.one_in(3) {
         let _ = write!(text, ",tag:'{}',severity:{}", draw.pick(TAGS), draw.below(8));

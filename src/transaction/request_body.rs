@@ -200,10 +200,10 @@ impl Transaction {
             self.collections.scalars.file_sizes = self.collections.arena.store_number(sizes);
         }
         self.show_multipart_flags(&found);
-        let too_long = found.bytes_without_files > no_files_limit && found.error.is_none();
-        self.note_body_result(found.error.map_or(Ok(()), Err));
-        if too_long {
-            self.too_long(no_files_limit);
+        // As in ModSecurity v3 the limit is no error of the processor.
+        match found.error {
+            None if found.bytes_without_files > no_files_limit => self.too_long(no_files_limit),
+            error => self.note_body_result(error.map_or(Ok(()), Err)),
         }
     }
 

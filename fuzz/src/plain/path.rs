@@ -1,7 +1,7 @@
 //! Paths.
 
-/// The path segment by segment. Nothing for a path in which a longer segment ends in dots, which v3 takes for `..`, and for one that climbs out
-/// of its start: there this version does not know.
+/// The path segment by segment. Nothing for a path in which a longer segment ends in dots, which v3 takes for `..`, and for one that climbs to
+/// its start or out of it: there this version does not know.
 pub fn normalise(value: &[u8]) -> Option<Vec<u8>> {
     let absolute = value.first() == Some(&b'/');
     let ends_in_slash = value.last() == Some(&b'/');
@@ -11,6 +11,9 @@ pub fn normalise(value: &[u8]) -> Option<Vec<u8>> {
             b"" | b"." => {}
             b".." => {
                 kept.pop()?;
+                if kept.is_empty() && !absolute {
+                    return None;
+                }
             }
             longer if longer.ends_with(b".") => return None,
             other => kept.push(other),
