@@ -80,9 +80,11 @@ fn print_argument(text: &mut String, argument: &Argument) {
     let _ = write!(text, " {}", spelled(spellings, |(read, quote)| unescape(read, quote) == argument.text));
 }
 
-/// A list of targets in quotes or none, in the order in which they are tried; blanks in a key are in quotes of their own where that can be.
+/// A list of targets in quotes or none, in the order in which they are tried; keys that hold blanks have quotes of their own, or none, or all
+/// have.
 fn print_targets(targets: &Targets, marks: [Option<char>; 3]) -> String {
-    let lists = [true, false].map(|quotes| targets.list.iter().map(|target| print_target(target, quotes)).collect::<Vec<_>>().join("|"));
+    let ways: [fn(&str) -> bool; 3] = [|key| key.contains([' ', '\t']), |_| false, |_| true];
+    let lists = ways.map(|quotes| targets.list.iter().map(|target| print_target(target, quotes)).collect::<Vec<_>>().join("|"));
     let spellings = lists.iter().flat_map(|list| marks.map(|mark| mark.map_or_else(|| list.clone(), |mark| in_quotes(list, mark))));
     let line = LogicalLine::join(targets.span.source, &[]);
     spelled(spellings.collect(), |(read, _)| read_targets(&line, read).is_ok_and(|read| is_same(&read, targets)))
@@ -100,7 +102,7 @@ fn is_same(read: &Targets, written: &Targets) -> bool {
     read.list.len() == written.list.len() && read.list.iter().zip(&written.list).all(same)
 }
 
-fn print_target(target: &TargetExpression, quotes: bool) -> String {
+fn print_target(target: &TargetExpression, quotes: fn(&str) -> bool) -> String {
     let mark = match target.mode {
         TargetMode::Values => "",
         TargetMode::Count => "&",
@@ -117,16 +119,16 @@ fn print_target(target: &TargetExpression, quotes: bool) -> String {
     format!("{mark}{variable}{selector}")
 }
 
-/// A key as a word; in single quotes where it would be read as something else, or holds blanks and those are to be in quotes.
-fn print_key(target: &TargetExpression, key: &str, quotes: bool) -> String {
-    let quoted = in_quotes(&escape(key, '\''), '\'');
+/// A key in single quotes or as a word: as it is wished, unless it would be read as something else.
+fn print_key(target: &TargetExpression, key: &str, quotes: fn(&str) -> bool) -> String {
+    let (word, quoted) = (key.to_owned(), in_quotes(&escape(key, '\''), '\''));
     let line = LogicalLine::join(target.span.source, &[]);
     let is_meant = |spelling: &str| match selector_expression(&line, &target.variable.node, spelling) {
         Ok(("", selector)) => matches!(selector.node, SelectorExpression::Key(read) if read == key),
         _ => false,
     };
-    let in_word = !(quotes && key.contains([' ', '\t'])) && is_meant(key);
-    if in_word || !is_meant(&quoted) { key.to_owned() } else { quoted }
+    let (wished, other) = if quotes(key) { (quoted, word) } else { (word, quoted) };
+    if is_meant(&wished) { wished } else { other }
 }
 
 fn print_operator(expression: &OperatorExpression) -> String {

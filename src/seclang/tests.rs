@@ -124,6 +124,7 @@ fn what_stands_in_no_quotes_is_printed_without() {
         r#"SecRule ARGS a\"b id:1"#,
         r#"SecRule ARGS 'a\"b c'"#,
         r#"SecRule ARGS:"a\TX:'0,TX:\ /a b/' ^x"#,
+        "SecRule ARGS:/x|TX:'a/' ^x",
         "SecMarker ''a'",
         "SecMarker 'a #b'c",
         "SecMarker a\\\\\n\n",
