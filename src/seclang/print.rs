@@ -7,7 +7,7 @@ use super::ast::{
     ActionExpression, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression, TargetMode,
     Targets,
 };
-use super::line::LogicalLine;
+use super::line::{LogicalLine, continued};
 use super::operator::operator;
 use super::parser::{RawArgument, unescape, whole_argument};
 use super::targets::{selector_expression, targets as read_targets};
@@ -56,7 +56,7 @@ fn print_directive(directive: &Directive) -> String {
         }
         Body::Arguments(arguments) => arguments.iter().for_each(|argument| print_argument(&mut text, argument)),
     }
-    if text.ends_with(['\\', '\r']) {
+    if continued(&text).is_some() || text.ends_with('\r') {
         // The one would join the next line, the other would be part of the line's end: an empty line is joined.
         text.push_str("\\\n");
     }

@@ -131,6 +131,7 @@ fn what_stands_in_no_quotes_is_printed_without() {
         "SecMarker a\\ #",
         "SecMarker a \r #",
         "SecMarker TX:'/a b\\\\ ",
+        "SecMarker TX:'/a b\\ \\\n\n",
     ] {
         let (ast, errors) = parse_text(text);
         assert_eq!(errors, [""; 0], "{text}");
