@@ -23,6 +23,12 @@ const MOST_HARM: f64 = 5.0;
 /// How long bad input is.
 const BAD_LENGTH: usize = 100_000;
 
+/// How long what is large is.
+const LARGE_LENGTH: usize = 1_000_000;
+
+/// What is repeated to be large.
+const LARGE: [&str; 8] = ["%", "&#", "&", "/*", "(", "<a href=", "' or 1=(", "@@"];
+
 /// How long each name of a file is in which bad input is sent: longer lines of a part are refused.
 const NAME_LENGTH: usize = 1000;
 
@@ -52,6 +58,7 @@ fn main() {
     for (name, sizes) in growing().into_iter().filter(|(name, _)| chosen(name)) {
         grow(&waf, name, &sizes);
     }
+    judge_large(&waf, chosen);
     println!("\n{:<44} {:>12} {:>12} {:>8} {:>6}", format!("bad input of {BAD_LENGTH} bytes"), "us", "harmless, us", "harm", "ends");
     for (place, wrap) in PLACES {
         let harmless = wrap(&filled("", WORDS));
@@ -70,6 +77,34 @@ fn main() {
 
 /// A request and how many units its size is.
 type Size = (usize, Case);
+
+/// What is made to take long or much, and the limit that ends it, against as many harmless bytes in the same run: fails where it is not so.
+fn judge_large(waf: &Waf, chosen: impl Fn(&str) -> bool) {
+    println!("\n{:<44} {:>12} {:>12} {:>8}  limits", format!("{LARGE_LENGTH} bytes"), "us", "harmless, us", "harm");
+    let text = |piece: &str| {
+        let text = serde_json::to_string(&piece.repeat(LARGE_LENGTH / piece.len())).expect("text is JSON");
+        Case::post("application/json", format!("{{\"text\":{text}}}").into_bytes())
+    };
+    let harmless = measure(waf, &text(WORDS));
+    let pieces = LARGE.iter().map(|piece| (format!("`{piece}` in JSON"), text(piece), None));
+    let part = "--b0undary\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n";
+    let structures = [
+        ("JSON of 100000 levels", Case::post("application/json", "[".repeat(100_000).into_bytes()), "json_depth"),
+        (
+            "multipart of 100000 parts",
+            Case::post("multipart/form-data; boundary=b0undary", (part.repeat(100_000) + "--b0undary--\r\n").into_bytes()),
+            "multipart_parts",
+        ),
+    ];
+    let structures = structures.into_iter().map(|(name, case, limit)| (name.to_owned(), case, Some(limit)));
+    for (name, case, limit) in pieces.chain(structures).filter(|(name, ..)| chosen(name)) {
+        let micros = measure(waf, &case);
+        let (harm, limits) = (micros / harmless, case.exceeded_limits(waf));
+        println!("{name:<44} {micros:>12.1} {harmless:>12.1} {harm:>8.2}  {}", limits.join(" "));
+        assert!(limit.is_none_or(|limit| limits.contains(&limit)), "{name} ends at its limit");
+        assert!(harm <= MOST_HARM, "{name} takes {harm:.1} times as long as harmless bytes");
+    }
+}
 
 /// Requests of the same kind, from small to large.
 fn growing() -> Vec<(&'static str, Vec<Size>)> {

@@ -97,6 +97,15 @@ fn json_says_the_same() {
 }
 
 #[test]
+fn eval_tells_which_limits_were_exceeded() {
+    let rules = TemporaryFile::new("limits.conf", "SecCookiesLimit 0\nSecHeadersLimit 0\n");
+    let output = eval(&["--rules", rules.path()], "/");
+    assert!(stdout(&output).contains("  limits exceeded: headers\n"), "{}", stdout(&output));
+    let output = eval(&["--rules", rules.path(), "--format", "json"], "/");
+    assert_eq!(json(&output)["requests"][0]["limits_exceeded"][0], "headers");
+}
+
+#[test]
 fn several_requests_come_from_files_and_one_may_be_denied() {
     let good = TemporaryFile::new("good.http", &format!("GET / {HEAD}"));
     let both = TemporaryFile::new(

@@ -6,6 +6,7 @@ use super::rules::RuleOptions;
 use super::{Failure, Format, Outcome, note, write_json};
 use clap::Args;
 use secrule::graph::{Location, Phase};
+use secrule::vocabulary::Limit;
 use secrule::{DebugLog, RuleMatch, Transaction, Waf};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -100,6 +101,8 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     scores: BTreeMap<&'static str, i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits_exceeded: Vec<&'static str>,
     matches: Vec<MatchAnswer>,
     milliseconds: f64,
 }
@@ -141,6 +144,7 @@ impl Answer {
             rule: intervention.map(|intervention| intervention.rule_id).filter(|id| *id > 0),
             reason: intervention.map(|intervention| intervention.reason.clone()),
             scores: scores(&transaction),
+            limits_exceeded: transaction.exceeded_limits().iter().map(Limit::name).collect(),
             matches: transaction.matches().iter().map(|found| MatchAnswer::new(waf, found)).collect(),
             milliseconds: elapsed.as_secs_f64() * 1e3,
         }
@@ -163,6 +167,9 @@ impl Answer {
         writeln!(out, " ({:.2} ms)", self.milliseconds)?;
         for found in &self.matches {
             found.write(out, verbose)?;
+        }
+        if !self.limits_exceeded.is_empty() {
+            writeln!(out, "  limits exceeded: {}", self.limits_exceeded.join(" "))?;
         }
         if !self.scores.is_empty() {
             let scores: Vec<String> = self.scores.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,5 +1,7 @@
 //! The memory of one transaction: every value is a range of one of three buffers, so that selecting and sharing values copies nothing.
 
+use super::Work;
+
 /// A value: a range of bytes in an [`Arena`].
 ///
 /// Two values that are equal as ranges hold the same bytes; the reverse need not be true.
@@ -28,6 +30,8 @@ pub struct Arena {
     values: Vec<u8>,
     request_body: Vec<u8>,
     response_body: Vec<u8>,
+    /// What may still be done with them.
+    pub work: Work,
 }
 
 impl Text {
@@ -48,6 +52,9 @@ impl Text {
     pub fn part(self, start: usize, length: usize) -> Text {
         let start = start.min(self.len());
         let length = length.min(self.len() - start);
+        if length == 0 {
+            return Text::EMPTY;
+        }
         // Both are at most the length of this value, which is a u32.
         Text { start: self.start + start as u32, length: length as u32, home: self.home }
     }
@@ -77,7 +84,7 @@ impl Arena {
 
     /// Stores bytes as a value.
     ///
-    /// A transaction holds at most 4 GiB of values; what is beyond is stored as empty.
+    /// What is beyond the limit of memory is stored as empty, and the limit is noted as exceeded.
     pub fn store(&mut self, bytes: &[u8]) -> Text {
         self.build(|values| values.extend_from_slice(bytes))
     }
@@ -86,13 +93,15 @@ impl Arena {
     pub fn build(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
         let start = self.values.len();
         write(&mut self.values);
-        match text(Home::Values, start, self.values.len().saturating_sub(start)) {
-            Some(text) => text,
-            None => {
-                self.values.truncate(start);
-                Text::EMPTY
-            }
+        let end = self.values.len();
+        let length = end.saturating_sub(start);
+        self.work.spend(length);
+        if length > 0 && self.work.may_hold(end) {
+            // Nothing may be held beyond what a u32 can name.
+            return Text { start: start as u32, length: length as u32, home: Home::Values };
         }
+        self.values.truncate(start);
+        Text::EMPTY
     }
 
     /// Stores a number in decimal digits.
@@ -159,6 +168,10 @@ impl<'a> BodyView<'a> {
 }
 
 fn text(home: Home, start: usize, length: usize) -> Option<Text> {
+    if length == 0 {
+        // All of them are the same, so that what is known of one is known of all.
+        return Some(Text::EMPTY);
+    }
     let end = start.checked_add(length)?;
     u32::try_from(end).ok()?;
     Some(Text { start: u32::try_from(start).ok()?, length: u32::try_from(length).ok()?, home })

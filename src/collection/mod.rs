@@ -6,10 +6,12 @@
 mod arena;
 mod clock;
 mod origin;
+mod patience;
 mod scalar;
 mod select;
 mod selected;
 mod tx;
+mod work;
 
 pub use arena::{Arena, BodyView, Text};
 pub use clock::Clock;
@@ -17,9 +19,11 @@ pub use origin::{Places, write_place};
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
 pub use tx::{TxSlot, TxVariables};
+pub use work::{PER_VALUE, Work};
 
 use crate::body::xml::XmlDocument;
 use crate::graph::PersistentCollection;
+use std::time::Duration;
 
 /// A named value as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,12 +183,18 @@ pub struct Collections {
     pub scalars: Scalars,
     /// ARGS and its kin.
     pub arguments: Vec<Argument>,
+    /// How long their names and values are together.
+    pub argument_bytes: usize,
     /// REQUEST_HEADERS
     pub request_headers: Vec<Entry>,
+    /// How long their names and values are together.
+    pub request_header_bytes: usize,
     /// REQUEST_COOKIES
     pub cookies: Vec<Entry>,
     /// RESPONSE_HEADERS
     pub response_headers: Vec<Entry>,
+    /// How long their names and values are together.
+    pub response_header_bytes: usize,
     /// FILES and its kin.
     pub files: Vec<UploadedFile>,
     /// MULTIPART_PART_HEADERS, by part name.
@@ -199,6 +209,8 @@ pub struct Collections {
     pub request_is_complete: bool,
     /// GEO: what `@geoLookup` found, keys and values.
     pub geography: Vec<(&'static str, Text)>,
+    /// How long the store was waited for.
+    pub store_time: Duration,
     /// What `setenv` set: names and values.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys of persistent collections.
@@ -251,9 +263,12 @@ impl Collections {
             places,
             scalars,
             arguments,
+            argument_bytes,
             request_headers,
+            request_header_bytes,
             cookies,
             response_headers,
+            response_header_bytes,
             files,
             part_headers,
             part_names,
@@ -261,6 +276,7 @@ impl Collections {
             matched,
             request_is_complete,
             geography,
+            store_time,
             environment,
             open_records,
             xml,
@@ -272,6 +288,7 @@ impl Collections {
         arena.clear();
         tx.clear();
         (*places, *scalars, *open_records) = Default::default();
+        (*argument_bytes, *request_header_bytes, *response_header_bytes, *store_time) = Default::default();
         (*request_is_complete, *xml, *full_request, *highest_severity) = (false, None, None, NO_SEVERITY);
         for entries in [request_headers, cookies, response_headers, part_headers, part_names] {
             forget(entries);

@@ -1,9 +1,10 @@
 //! What a target selects.
 
 use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text, XPathAnswer};
+use crate::body::xml::XPathError;
 use crate::graph::{Key, PersistentCollection, RuleGraph, Selector, Target};
 use crate::store::{RecordKey, Store};
-use crate::vocabulary::Variable;
+use crate::vocabulary::{Limit, Variable};
 use std::io::Write as _;
 
 /// What selecting needs besides the collections themselves.
@@ -99,6 +100,7 @@ impl Collections {
             Variable::Rule => self.rule_texts(target, selection.rule, found),
             Variable::Xml => self.xml(target, selection.namespaces, found),
             Variable::Geo => self.geography(target, found),
+            Variable::LimitsExceeded => self.limits(target, found),
             Variable::WebAppId => {
                 let value = self.arena.store(selection.graph.settings.web_app_id.as_deref().unwrap_or_default().as_bytes());
                 found.push(Selected { label: Label::Variable(Variable::WebAppId), value, offsets: None });
@@ -192,6 +194,14 @@ impl Collections {
         }
     }
 
+    fn limits(&mut self, target: &Target, found: &mut Vec<Selected>) {
+        for name in self.arena.work.exceeded().iter().map(|limit| limit.name().as_bytes()) {
+            if target.selector.selects(name) && !target.excludes(name) {
+                self.push_keyed(Variable::LimitsExceeded, name, b"1", found);
+            }
+        }
+    }
+
     fn geography(&mut self, target: &Target, found: &mut Vec<Selected>) {
         for at in 0..self.geography.len() {
             let Some((key, value)) = self.geography.get(at).copied() else { break };
@@ -248,7 +258,12 @@ impl Collections {
     /// What an XPath selects from the body; nothing where there is no document, or the path fails.
     fn ask_document(&mut self, path: &str, namespaces: &[(Box<str>, Box<str>)]) -> XPathAnswer {
         let pairs: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
-        let values = self.xml.as_mut().and_then(|document| document.select(path, &pairs).ok()).unwrap_or_default();
+        self.arena.work.spend(self.arena.request_body().len());
+        let answer = self.xml.as_mut().map_or(Ok(Vec::new()), |document| document.select(path, &pairs));
+        if let Err(XPathError::TooManyVisits(_) | XPathError::TooLarge(_)) = answer {
+            self.arena.work.exceed(Limit::XPath);
+        }
+        let values = answer.unwrap_or_default();
         let key = self.arena.store(path.as_bytes());
         let selected = values.iter().map(|value| {
             let value = self.arena.store(value.as_ref());
@@ -259,10 +274,10 @@ impl Collections {
 
     fn persistent(&mut self, collection: PersistentCollection, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
         let record = self.record_key(collection, selection.graph);
-        let variables = match &target.selector {
-            Selector::Key(key) => selection.store.read(&record, &key.text).map(|value| (key.text.to_vec(), value)).into_iter().collect(),
-            _ => selection.store.read_all(&record),
-        };
+        let variables = self.ask_store(&selection.graph.settings, selection.store, |store| match &target.selector {
+            Selector::Key(key) => store.read(&record, &key.text).map(|value| (key.text.to_vec(), value)).into_iter().collect(),
+            _ => store.read_all(&record),
+        });
         for (name, value) in variables.into_iter().filter(|(name, _)| target.selector.selects(name) && !target.excludes(name)) {
             let key = self.arena.build(|bytes| {
                 bytes.extend_from_slice(&record.key);

@@ -7,7 +7,7 @@ use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect,
 use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
 use crate::source::Sources;
 use crate::transform::Transformation;
-use crate::vocabulary::{Action, ActionArgument, Support, Variable, did_you_mean, in_sentence};
+use crate::vocabulary::{Action, ActionArgument, Limit, Support, Variable, did_you_mean, in_sentence};
 
 const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 
@@ -93,7 +93,14 @@ impl Builder<'_> {
                 status @ 100..=999 => Effect::Status(u16::try_from(status).ok()?),
                 _ => return self.bad_value(written, &format!("`{text}` is no status"), "write a status such as 403"),
             },
-            Action::Skip => Effect::Skip(self.number(written, "how many rules to skip")?),
+            Action::Skip => {
+                let (count, most) = (self.number(written, "how many rules to skip")?, self.limit(Limit::Skip));
+                if count as usize > most {
+                    let message = format!("`skip` passes over {most} rules at most");
+                    return self.bad_value(written, &message, "use skipAfter and a SecMarker, or raise SecSkipLimit before it");
+                }
+                Effect::Skip(count)
+            }
             Action::SkipAfter => Effect::SkipAfter(self.jump(text, written.value_span())),
             Action::SetUid => Effect::OpenCollection { collection: PersistentCollection::User, key: self.value_template(written) },
             Action::SetSid => Effect::OpenCollection { collection: PersistentCollection::Session, key: self.value_template(written) },

@@ -5,7 +5,8 @@ use super::draft::{Draft, LogFlags};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{DefaultActions, Disruptive, PhaseMap, Rule, RuleIndex, Step};
 use crate::seclang::{ActionExpression, Actions};
-use crate::vocabulary::{Action, ActionRole};
+use crate::source::Span;
+use crate::vocabulary::{Action, ActionRole, Limit};
 
 /// A chain whose next rule is to come.
 #[derive(Clone, Copy)]
@@ -35,6 +36,7 @@ impl Builder<'_> {
                     let place = actions.and_then(decision).map_or(draft.span, |action| action.span);
                     self.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
                 }
+                self.check_length(index.0.saturating_sub(starter.0) as usize + 1, draft.span);
                 draft.rule.starter = Some(starter);
                 draft.rule.before = Some(last);
                 draft.rule.phase = self.drafts.get(starter.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
@@ -49,6 +51,15 @@ impl Builder<'_> {
             }
         }
         self.drafts.push(draft);
+    }
+
+    /// Complains about the first rule of a chain that is one too many.
+    fn check_length(&mut self, length: usize, span: Span) {
+        let most = self.limit(Limit::ChainLength);
+        if length == most.saturating_add(1) {
+            let message = format!("the chain has more than {most} rules");
+            self.report(Diagnostic::new(Code::ChainTooLong, span, message).hint("raise SecChainLimit before it, or split the chain"));
+        }
     }
 
     /// Takes the open chain back, because a rule of it could not be built; `goes_on` says whether more of it is to come.

@@ -6,7 +6,7 @@ use crate::graph::OperatorArgument;
 use crate::operator::{ArgumentKind, Operator, OperatorKind, OperatorLimits, fuzzy_hash_argument};
 use crate::seclang::OperatorExpression;
 use crate::source::Sources;
-use crate::vocabulary::{REFUSED_OPERATORS, did_you_mean};
+use crate::vocabulary::{Limit, REFUSED_OPERATORS, did_you_mean};
 
 impl Builder<'_> {
     /// The kind of an operator and its argument, compiled where it holds no macros. Nothing for a rule that cannot be built.
@@ -38,8 +38,7 @@ impl Builder<'_> {
             return lookup.ok().map(|lookup| (kind, OperatorArgument::Lookup { lookup, text: text.into() }));
         }
         let files = self.operator_files(kind, written, sources)?;
-        let steps = self.load_settings.match_limit.or(self.graph.settings.match_limit);
-        let limits = steps.map_or_else(OperatorLimits::default, |pattern_steps| OperatorLimits { pattern_steps });
+        let limits = OperatorLimits { pattern_steps: self.limit(Limit::PatternSteps), captures: self.limit(Limit::Captures) };
         match Operator::compile(kind, text.as_bytes(), &files, limits) {
             Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
             Err(error) => {

@@ -94,6 +94,7 @@ fn is_stable(variable: Variable) -> bool {
                 | V::Env
                 | V::Geo
                 | V::HighestSeverity
+                | V::LimitsExceeded
                 | V::MatchedVar
                 | V::MatchedVarName
                 | V::MatchedVars

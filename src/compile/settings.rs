@@ -4,14 +4,14 @@ use super::controls::{audit_engine, engine_mode, on_off};
 use super::directives::Builder;
 use super::load::reason;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters};
+use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters, OverBudget};
 use crate::pattern::{Pattern, PatternOptions};
 use crate::seclang::Argument;
 #[cfg(feature = "remote")]
 use crate::source::is_remote;
 use crate::source::{Sources, Span, Spanned};
 use crate::transform::UnicodeMap;
-use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, in_sentence};
+use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, Limit, in_sentence};
 use std::path::Path;
 
 impl Builder<'_> {
@@ -23,6 +23,7 @@ impl Builder<'_> {
             DirectiveArgument::Nothing => 0..=0,
             DirectiveArgument::Values => 1..=usize::MAX,
             DirectiveArgument::PathAndNumber => 2..=2,
+            DirectiveArgument::NumberAndWord(_) => 1..=2,
             _ => 1..=1,
         };
         if arguments.len() < *wanted.start() {
@@ -36,14 +37,24 @@ impl Builder<'_> {
             );
             return false;
         }
+        let is_one_of = |words: &[&str], argument: &Argument| words.iter().any(|word| word.eq_ignore_ascii_case(&argument.text));
+        let is_number = |argument: &Argument| argument.text.parse::<u64>().is_ok();
+        let mut judged = arguments.first();
         let fits = match (entry.argument, arguments.first()) {
-            (DirectiveArgument::Word(words), Some(argument)) => words.iter().any(|word| word.eq_ignore_ascii_case(&argument.text)),
-            (DirectiveArgument::Number, Some(argument)) => argument.text.parse::<u64>().is_ok(),
+            (DirectiveArgument::Word(words), Some(argument)) => is_one_of(words, argument),
+            (DirectiveArgument::Number, Some(argument)) => is_number(argument),
+            (DirectiveArgument::NumberAndWord(words), Some(number)) if is_number(number) => {
+                judged = arguments.get(1);
+                judged.is_none_or(|word| is_one_of(words, word))
+            }
+            (DirectiveArgument::NumberAndWord(_), _) => false,
             (DirectiveArgument::Mode, Some(argument)) => argument.text.eq_ignore_ascii_case("default") || octal(&argument.text).is_some(),
-            (DirectiveArgument::PathAndNumber, _) => arguments.get(1).is_some_and(|argument| argument.text.parse::<u32>().is_ok()),
+            (DirectiveArgument::PathAndNumber, _) => {
+                judged = arguments.get(1);
+                judged.is_some_and(|argument| argument.text.parse::<u32>().is_ok())
+            }
             _ => true,
         };
-        let judged = if entry.argument == DirectiveArgument::PathAndNumber { arguments.get(1) } else { arguments.first() };
         if let Some(argument) = judged.filter(|_| !fits) {
             self.bad_directive_value(entry, argument, &describe(entry));
         }
@@ -72,8 +83,6 @@ impl Builder<'_> {
             Directive::SecRequestBodyLimit => settings.request_body_limit = number(),
             Directive::SecRequestBodyLimitAction => settings.request_body_limit_action = limit_action(text),
             Directive::SecRequestBodyNoFilesLimit => settings.request_body_no_files_limit = number(),
-            Directive::SecRequestBodyJsonDepthLimit => settings.json_depth_limit = number(),
-            Directive::SecArgumentsLimit => settings.arguments_limit = number(),
             Directive::SecArgumentSeparator => match text.as_bytes() {
                 [separator] => settings.argument_separator = Some(*separator),
                 _ => self.bad_directive_value(entry, argument, "write one character"),
@@ -85,12 +94,10 @@ impl Builder<'_> {
                 let types = arguments.iter().flat_map(|argument| argument.text.split_ascii_whitespace()).map(Box::from);
                 settings.response_body_types.extend(types);
             }
-            Directive::SecPcreMatchLimit => settings.match_limit = number(),
             Directive::SecCollectionTimeout => settings.collection_timeout = text.parse().ok(),
             Directive::SecWebAppId => settings.web_app_id = Some(text.into()),
             Directive::SecXmlExternalEntity => settings.xml_external_entities = on_off(text),
             Directive::SecUploadDir => settings.upload_folder = Some(text.into()),
-            Directive::SecUploadFileLimit => settings.upload_file_limit = number(),
             Directive::SecUploadFileMode => settings.upload_file_mode = octal(text),
             Directive::SecUploadKeepFiles => {
                 settings.upload_keep_files = match on_off(text) {
@@ -106,9 +113,6 @@ impl Builder<'_> {
             Directive::SecDecisionBodyLimit => settings.decision_body_limit = number(),
             Directive::SecResolverTimeLimit => settings.resolver_time_limit = text.parse().ok(),
             Directive::SecLuaSandbox => settings.lua_sandbox = on_off(text),
-            Directive::SecLuaInstructionLimit => settings.lua_instruction_limit = text.parse().ok(),
-            Directive::SecLuaTimeLimit => settings.lua_time_limit = text.parse().ok(),
-            Directive::SecLuaMemoryLimit => settings.lua_memory_limit = number(),
             Directive::SecDebugLog => {
                 settings.debug_log = Some(Spanned { node: text.into(), span: argument.span });
             }
@@ -137,8 +141,31 @@ impl Builder<'_> {
                 Err(error) => self.bad_directive_value(entry, argument, &format!("it is no regular expression: {error}")),
             },
             Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1), sources),
-            _ => {}
+            Directive::SecTransactionBudget => {
+                settings.limits.set(Limit::Budget, number());
+                settings.over_budget = Some(match arguments.get(1) {
+                    Some(word) if word.text.eq_ignore_ascii_case("pass") => OverBudget::Pass,
+                    _ => OverBudget::Deny,
+                });
+            }
+            other => {
+                let limit = Limit::of(other);
+                match (limit, number()) {
+                    (Some(limit), Some(most)) if most > limit.most() => {
+                        let hint = format!("write a number up to {}: more would take more of the stack than there is", limit.most());
+                        self.bad_directive_value(entry, argument, &hint);
+                    }
+                    (Some(limit), most) => settings.limits.set(limit, most),
+                    (None, _) => {}
+                }
+            }
         }
+    }
+
+    /// A limit as far as directives set it until here: the first load that sets a value wins, and within a load the last.
+    pub fn limit(&self, limit: Limit) -> usize {
+        let loads = [&self.graph.settings, &self.load_settings];
+        loads.into_iter().find_map(|settings| settings.limits.set_to(limit)).or(limit.default()).unwrap_or(usize::MAX)
     }
 
     /// What `SecAuditLogType HTTPS` posts to has to be an address.
@@ -172,6 +199,9 @@ fn describe(entry: &DirectiveEntry) -> String {
     match entry.argument {
         DirectiveArgument::Word(words) => format!("write {}", alternatives(words)),
         DirectiveArgument::Number => format!("write a whole number: {}", in_sentence(entry.doc)),
+        DirectiveArgument::NumberAndWord(words) => {
+            format!("write a whole number, and behind it {} if you wish: {}", alternatives(words), in_sentence(entry.doc))
+        }
         DirectiveArgument::Mode => String::from("write an octal number such as 0640, or default"),
         DirectiveArgument::PathAndNumber => String::from("write a path and the number of a code page, such as unicode.mapping 20127"),
         _ => format!("write its value: {}", in_sentence(entry.doc)),

@@ -4,6 +4,7 @@ use crate::graph::{
     RuleFilter, Selector, Step, Test,
 };
 use crate::source::Memory;
+use crate::vocabulary::Limit;
 
 fn text(name: &str, rules: &str) -> Input {
     Input::Text { name: name.to_owned(), text: rules.to_owned() }
@@ -308,7 +309,7 @@ mod settings {
     fn within_a_load_the_last_value_wins_and_between_loads_the_first() {
         let graph = graph_of_loads(&["SecRuleEngine Off\nSecRuleEngine On", "SecRuleEngine DetectionOnly\nSecArgumentsLimit 7"]);
         assert_eq!(graph.settings.engine, Some(EngineMode::On));
-        assert_eq!(graph.settings.arguments_limit, Some(7));
+        assert_eq!(graph.settings.limit(Limit::Arguments), 7);
     }
 
     #[test]

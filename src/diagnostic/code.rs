@@ -99,6 +99,8 @@ codes! {
     DuplicateId = "E606",
     /// A macro names no variable.
     UnknownMacro = "E607",
+    /// A chain has more rules than SecChainLimit.
+    ChainTooLong = "E608",
 
     /// A default action has no disruptive action.
     DefaultNotDisruptive = "E701",

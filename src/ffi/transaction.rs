@@ -6,6 +6,7 @@ use super::rules_set::RulesSet;
 use crate::graph::{EngineMode, LimitAction};
 use crate::record::error_log;
 use crate::transaction::{Intervention, Transaction as Judged, Verdict};
+use crate::vocabulary::LimitSet;
 use std::ffi::{OsStr, c_char, c_int, c_uchar, c_void};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -25,6 +26,8 @@ struct State {
     pending: Option<Intervention>,
     /// How many of the matches the host was told of, or need not be told of.
     told: usize,
+    /// The limits that it was told of.
+    told_limits: LimitSet,
 }
 
 /// The status of a request that an error of this library left unjudged, where the engine is on.
@@ -38,7 +41,7 @@ impl Transaction {
             None => waf.transaction(),
         };
         engine.host.introduce(&mut judged);
-        let state = Mutex::new(State { judged, pending: None, told: 0 });
+        let state = Mutex::new(State { judged, pending: None, told: 0, told_limits: LimitSet::EMPTY });
         Some(Self { host: Arc::clone(&engine.host), log_data, state })
     }
 
@@ -102,8 +105,14 @@ impl State {
     fn news(&mut self) -> Vec<String> {
         let matches = self.judged.matches();
         let new = matches.get(self.told..).unwrap_or_default().iter().filter(|found| !found.disruptive);
-        let lines = new.map(|found| error_log::line(&self.judged, found)).collect();
+        let mut lines: Vec<String> = new.map(|found| error_log::line(&self.judged, found)).collect();
         self.told = matches.len();
+        let exceeded = self.judged.exceeded_limits();
+        if exceeded != self.told_limits {
+            let new = exceeded.without(self.told_limits).iter().filter(|limit| !limit.is_inherited());
+            lines.extend(new.map(|limit| error_log::limit(&self.judged, limit)));
+            self.told_limits = exceeded;
+        }
         lines
     }
 }

@@ -27,7 +27,9 @@ pub use plan::{
     Crowd, CrowdId, GroupId, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RulePlan, TargetId, TxComparison,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
-pub use settings::{AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, LogLetters, Settings};
+pub use settings::{
+    AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OverBudget, Settings,
+};
 pub use target::{Exclusion, Key, Selector, Target};
 pub use template::{Part, Template};
 pub use transformations::{ChainId, ChainStep, TransformationTree};

@@ -4,6 +4,7 @@ use super::Decisions;
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
+use crate::vocabulary::Limit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -59,6 +60,15 @@ pub enum LimitAction {
     ProcessPartial,
 }
 
+/// What happens to a transaction that makes more work than `SecTransactionBudget` allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverBudget {
+    /// It is stopped.
+    Deny,
+    /// It goes on, and no further rule is evaluated.
+    Pass,
+}
+
 /// `SecUploadKeepFiles`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepFiles {
@@ -84,6 +94,10 @@ pub enum BodyProcessor {
     Xml,
 }
 
+/// What directives set limits to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits([Option<usize>; Limit::ALL.len()]);
+
 /// A set of audit log parts, as letters A to Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogLetters(u32);
@@ -104,6 +118,8 @@ macro_rules! settings {
             pub components: Vec<Box<str>>,
             /// What decision scripts ask about.
             pub decisions: Decisions,
+            /// How much there may be of what has a limit, besides the limits above.
+            pub limits: Limits,
         }
 
         impl Settings {
@@ -119,6 +135,7 @@ macro_rules! settings {
                 }
                 self.components.extend(later.components);
                 self.decisions.append(later.decisions);
+                self.limits.merge(&later.limits);
             }
         }
     };
@@ -136,10 +153,6 @@ settings! {
     request_body_limit_action: LimitAction,
     /// `SecRequestBodyNoFilesLimit`, in bytes.
     request_body_no_files_limit: usize,
-    /// `SecRequestBodyJsonDepthLimit`
-    json_depth_limit: usize,
-    /// `SecArgumentsLimit`
-    arguments_limit: usize,
     /// `SecArgumentSeparator`
     argument_separator: u8,
     /// `SecResponseBodyAccess`; unset means that phase 4 does not run.
@@ -148,8 +161,6 @@ settings! {
     response_body_limit: usize,
     /// `SecResponseBodyLimitAction`
     response_body_limit_action: LimitAction,
-    /// `SecPcreMatchLimit`, in steps.
-    match_limit: usize,
     /// `SecCollectionTimeout`, in seconds.
     collection_timeout: u64,
     /// `SecWebAppId`
@@ -158,8 +169,6 @@ settings! {
     xml_external_entities: bool,
     /// `SecUploadDir`
     upload_folder: Box<str>,
-    /// `SecUploadFileLimit`
-    upload_file_limit: usize,
     /// `SecUploadFileMode`
     upload_file_mode: u32,
     /// `SecUploadKeepFiles`
@@ -172,12 +181,6 @@ settings! {
     http_blocklist_key: Box<str>,
     /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
     lua_sandbox: bool,
-    /// `SecLuaInstructionLimit`, of one call.
-    lua_instruction_limit: u64,
-    /// `SecLuaTimeLimit`, of one call, in milliseconds.
-    lua_time_limit: u64,
-    /// `SecLuaMemoryLimit`, of one call, in bytes.
-    lua_memory_limit: usize,
     /// `SecDecisionStatus`
     decision_status: u16,
     /// `SecDecisionBodyLimit`, in bytes.
@@ -190,6 +193,8 @@ settings! {
     debug_log: Spanned<Box<str>>,
     /// `SecDebugLogLevel`
     debug_log_level: u8,
+    /// The second word of `SecTransactionBudget`
+    over_budget: OverBudget,
     last wins:
     /// `SecAuditEngine`
     audit_engine: AuditEngine,
@@ -214,18 +219,6 @@ settings! {
 }
 
 impl Settings {
-    /// How deep JSON may be nested where nothing is set, as in ModSecurity v3.
-    pub const JSON_DEPTH: usize = 10_000;
-
-    /// How many instructions one call of a script may take where nothing is set.
-    pub const LUA_INSTRUCTIONS: u64 = 10_000_000;
-
-    /// How long one call of a script may take where nothing is set, in milliseconds.
-    pub const LUA_TIME: u64 = 250;
-
-    /// How much memory the values of one call of a script may take where nothing is set, in bytes.
-    pub const LUA_MEMORY: usize = 64 << 20;
-
     /// How much of a body decision scripts see where nothing is set, in bytes.
     pub const DECISION_BODY: usize = 128 << 10;
 
@@ -237,9 +230,16 @@ impl Settings {
         self.engine.unwrap_or(EngineMode::DetectionOnly)
     }
 
-    /// The depth that JSON may have.
-    pub fn json_depth(&self) -> usize {
-        self.json_depth_limit.unwrap_or(Self::JSON_DEPTH)
+    /// How much there may be of something; the largest number for no limit.
+    #[inline]
+    pub fn limit(&self, limit: Limit) -> usize {
+        let set = match limit {
+            Limit::RequestBody => self.request_body_limit,
+            Limit::RequestBodyNoFiles => self.request_body_no_files_limit,
+            Limit::ResponseBody => self.response_body_limit,
+            other => self.limits.set_to(other),
+        };
+        set.or(limit.default()).unwrap_or(usize::MAX)
     }
 
     /// The character between arguments.
@@ -267,6 +267,31 @@ impl BodyProcessor {
     /// The processor with this name, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Urlencoded, Self::Multipart, Self::Json, Self::Xml].into_iter().find(|processor| processor.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self([None; Limit::ALL.len()])
+    }
+}
+
+impl Limits {
+    /// Sets a limit.
+    pub fn set(&mut self, limit: Limit, most: Option<usize>) {
+        if let Some(place) = self.0.get_mut(limit as usize) {
+            *place = most;
+        }
+    }
+
+    /// What a directive set a limit to, if one did.
+    pub fn set_to(&self, limit: Limit) -> Option<usize> {
+        self.0.get(limit as usize).copied().flatten()
+    }
+
+    /// Takes over the limits of a later load that are not set.
+    fn merge(&mut self, later: &Self) {
+        self.0.iter_mut().zip(later.0).for_each(|(most, later)| *most = most.or(later));
     }
 }
 

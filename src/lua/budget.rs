@@ -119,6 +119,11 @@ impl Budget {
         }
     }
 
+    /// How many instructions are left.
+    pub fn instructions(&self) -> u64 {
+        self.instructions.get()
+    }
+
     /// What memory outside of Lua is left, in bytes.
     pub fn memory(&self) -> usize {
         self.memory.get()

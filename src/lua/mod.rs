@@ -101,6 +101,9 @@ pub enum Reply<'a> {
 pub trait Host {
     /// Answers a question. What the answer costs is taken from the budget.
     fn answer(&mut self, question: Question<'_>, budget: &Budget) -> Reply<'_>;
+
+    /// Is told at the end how many instructions the call took, to about a thousand.
+    fn spent(&mut self, instructions: u64);
 }
 
 /// What a script returned.

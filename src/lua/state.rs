@@ -97,6 +97,7 @@ impl State {
     pub fn run(&mut self, call: &Call<'_>, host: &mut dyn Host) -> std::result::Result<Returned, Failure> {
         self.budget.fill(&call.limits);
         let result = self.limit_memory(call.limits.memory).and_then(|()| self.called(call, host));
+        host.spent(call.limits.instructions.saturating_sub(self.budget.instructions()));
         let result = match (self.budget.check(), result) {
             (Err(excess), _) => Err(Failure::Over(excess)),
             (Ok(()), Ok(returned)) => Ok(returned),

@@ -11,6 +11,8 @@ struct Sample {
 }
 
 impl Host for Sample {
+    fn spent(&mut self, _instructions: u64) {}
+
     fn answer(&mut self, question: Question<'_>, _: &Budget) -> Reply<'_> {
         match question {
             Question::Log(level, text) => self.told.push((level, text.to_vec())),

@@ -17,19 +17,25 @@ use std::sync::Arc;
 pub struct OperatorLimits {
     /// How many steps a pattern may take where the time is not linear anyway (`SecPcreMatchLimit`).
     pub pattern_steps: usize,
+    /// How many captures of one match are kept (`SecCapturesLimit`).
+    pub captures: usize,
 }
 
 impl Default for OperatorLimits {
     fn default() -> Self {
-        Self { pattern_steps: PatternOptions::default().step_limit }
+        Self { pattern_steps: PatternOptions::default().step_limit, captures: 1_000 }
     }
 }
+
+/// What a byte costs where it is read as SQL or HTML, in units of work.
+const INJECTION_WORK: usize = 8;
 
 /// An operator and its argument, compiled to a test on bytes: immutable, to be shared by all transactions.
 #[derive(Debug)]
 pub struct Operator {
     kind: OperatorKind,
     limits: OperatorLimits,
+    work_of_byte: usize,
     test: Test,
 }
 
@@ -90,6 +96,13 @@ impl Operator {
             findings.limit_exceeded = true;
             false
         })
+    }
+
+    /// What it costs to ask about a value of so many bytes: one unit for a byte where it is looked at once.
+    #[must_use]
+    #[inline]
+    pub const fn work(&self, length: usize) -> usize {
+        length.wrapping_mul(self.work_of_byte)
     }
 
     /// How this compares the input with which number, if it compares numbers.
@@ -185,7 +198,12 @@ impl Operator {
                 None => return Err(OperatorError::NeedsTransaction(kind)),
             },
         };
-        Ok(Self { kind, limits, test })
+        let work_of_byte = match test {
+            Test::SqlInjection | Test::CrossSiteScripting => INJECTION_WORK,
+            Test::Always | Test::Never | Test::Number(..) => 0,
+            _ => 1,
+        };
+        Ok(Self { kind, limits, work_of_byte, test })
     }
 }
 
@@ -196,8 +214,8 @@ impl Test {
             Self::Never => false,
             Self::Text(comparison, text) => comparison.evaluate(text, input, wanted, findings),
             Self::Number(relation, number) => relation.holds(input, *number),
-            Self::FirstMatch(pattern) => regular_expression::first(pattern, input, wanted, findings)?,
-            Self::AllMatches(pattern) => regular_expression::all(pattern, input, wanted, findings)?,
+            Self::FirstMatch(pattern) => regular_expression::first(pattern, input, limits.captures, wanted, findings)?,
+            Self::AllMatches(pattern) => regular_expression::all(pattern, input, limits.captures, wanted, findings)?,
             Self::Words(words) => words::evaluate(words, input, wanted, findings),
             Self::Addresses(addresses) => addresses.contains(input),
             Self::FuzzyHashes(hashes) => hashes.resembles(input, findings),

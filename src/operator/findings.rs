@@ -20,6 +20,8 @@ pub struct Findings {
     pub offsets: Vec<(usize, usize)>,
     /// Whether a pattern was given up at its step limit: the verdict is then not known, and the answer was "no match".
     pub limit_exceeded: bool,
+    /// Whether there were more captures than are kept.
+    pub too_many_captures: bool,
     /// How much the input resembles what it was compared with, 0 to 100, where that is what the operator asks.
     pub score: Option<u32>,
 }
@@ -48,6 +50,7 @@ impl Findings {
         self.captures.clear();
         self.offsets.clear();
         self.limit_exceeded = false;
+        self.too_many_captures = false;
         self.score = None;
     }
 

@@ -154,6 +154,18 @@ static TABLE: &[Row] = {
 const ALIASES: [(&str, OperatorKind); 2] = [("ipMatchF", OperatorKind::IpMatchFromFile), ("pmf", OperatorKind::PmFromFile)];
 
 impl OperatorKind {
+    /// What it costs to compile an argument of so many bytes while a transaction runs, in units of work.
+    pub const fn work_to_compile(self, length: usize) -> usize {
+        const AUTOMATON: usize = 50_000;
+        const EACH_BYTE: usize = 500;
+        match self {
+            Self::Rx | Self::RxGlobal | Self::VerifyCc | Self::VerifyCpf | Self::VerifySsn | Self::VerifySvnr | Self::Pm => {
+                AUTOMATON.saturating_add(length.saturating_mul(EACH_BYTE))
+            }
+            _ => length,
+        }
+    }
+
     /// All operators, by name.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         TABLE.iter().map(|row| row.kind)

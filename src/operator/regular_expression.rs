@@ -2,12 +2,19 @@
 
 use super::findings::{Findings, Wanted};
 use crate::pattern::{LimitExceeded, Pattern};
+use std::ops::Range;
 
 /// What an empty argument stands for, as in v3: it matches everything, and captures it.
 pub(super) const EMPTY_ARGUMENT: &[u8] = b".*";
 
 /// Whether `pattern` matches; captures all groups of the first match, but those that took no part.
-pub(super) fn first(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &mut Findings) -> Result<bool, LimitExceeded> {
+pub(super) fn first(
+    pattern: &Pattern,
+    input: &[u8],
+    most_captures: usize,
+    wanted: Wanted,
+    findings: &mut Findings,
+) -> Result<bool, LimitExceeded> {
     if wanted == Wanted::Verdict {
         return pattern.is_match(input);
     }
@@ -15,8 +22,7 @@ pub(super) fn first(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &
     let matched = pattern.captures(input, 0, &mut groups)?;
     for (index, range) in groups.into_iter().enumerate() {
         if let Some(range) = range {
-            findings.locate(&range);
-            findings.capture(index, range);
+            note(index, range, most_captures, findings);
         }
     }
     Ok(matched)
@@ -28,7 +34,13 @@ pub(super) fn first(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &
 /// number to the next match, as in v3. After an empty match the search goes on one byte further; v3 goes on one byte
 /// after where the *search* began, and so reports an empty match further on many times over; it also looks for a match
 /// that is not empty at the same place first.
-pub(super) fn all(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &mut Findings) -> Result<bool, LimitExceeded> {
+pub(super) fn all(
+    pattern: &Pattern,
+    input: &[u8],
+    most_captures: usize,
+    wanted: Wanted,
+    findings: &mut Findings,
+) -> Result<bool, LimitExceeded> {
     if wanted == Wanted::Verdict {
         return pattern.is_match(input);
     }
@@ -36,7 +48,7 @@ pub(super) fn all(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &mu
     let mut start = 0;
     let mut captured = 0_usize;
     let mut matched = false;
-    while pattern.captures(input, start, &mut groups)? {
+    while !findings.too_many_captures && pattern.captures(input, start, &mut groups)? {
         matched = true;
         if let Some(Some(whole)) = groups.first() {
             start = if whole.is_empty() { whole.end.saturating_add(1) } else { whole.end };
@@ -44,11 +56,19 @@ pub(super) fn all(pattern: &Pattern, input: &[u8], wanted: Wanted, findings: &mu
         let base = captured;
         for (group, range) in groups.drain(..).enumerate() {
             if let Some(range) = range {
-                findings.locate(&range);
-                findings.capture(base.saturating_add(group), range);
+                note(base.saturating_add(group), range, most_captures, findings);
                 captured = captured.saturating_add(1);
             }
         }
     }
     Ok(matched)
+}
+
+fn note(index: usize, range: Range<usize>, most_captures: usize, findings: &mut Findings) {
+    if findings.captures.len() >= most_captures {
+        findings.too_many_captures = true;
+        return;
+    }
+    findings.locate(&range);
+    findings.capture(index, range);
 }

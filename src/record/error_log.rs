@@ -3,6 +3,7 @@
 use crate::graph::Phase;
 use crate::transaction::escape::{cut, printable, quoted};
 use crate::transaction::{Intervention, RuleMatch, Transaction};
+use crate::vocabulary::Limit;
 use std::io::Write as _;
 
 /// The most bytes of a text in the line: data, path, offsets.
@@ -34,6 +35,16 @@ pub fn intervention(transaction: &Transaction, decision: &Intervention) -> Strin
     }
 }
 
+/// The line for a limit that was exceeded, which ModSecurity v3 does not have.
+pub fn limit(transaction: &Transaction, limit: Limit) -> String {
+    let mut line = b"ModSecurity: Warning. ".to_vec();
+    line.extend_from_slice(transaction.limit_text(limit).as_bytes());
+    field(&mut line, "hostname", transaction.hostname());
+    field(&mut line, "uri", &cut(transaction.path(), LONGEST_TEXT));
+    field(&mut line, "unique_id", transaction.id().as_bytes());
+    shown(&line)
+}
+
 fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: Vec<u8>) -> String {
     // As in v3, phase 0 is counted from below.
     let phase = match found.phase {
@@ -48,8 +59,12 @@ fn finish(transaction: &Transaction, found: &RuleMatch, mut line: Vec<u8>) -> St
     line.reserve(LINE);
     line.extend_from_slice(&found.detail);
     fields(transaction, found, &mut line);
+    shown(&line)
+}
+
+fn shown(line: &[u8]) -> String {
     let mut shown = Vec::with_capacity(line.len());
-    printable(&line, &mut shown);
+    printable(line, &mut shown);
     String::from_utf8(shown).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 

@@ -5,6 +5,7 @@ use super::escape::text;
 use crate::collection::TxSlot;
 use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
 use crate::operator::leading_integer;
+use crate::store::Store;
 use crate::vocabulary::Variable;
 
 impl Transaction {
@@ -39,7 +40,7 @@ impl Transaction {
         };
         self.collections.tx.write(slot, value);
         if let Some(value) = value.filter(|_| self.debugs(8)) {
-            let key = self.expand(graph, Some(rule), &assignment.key_template);
+            let key = self.expand(graph, rule, &assignment.key_template);
             let value = self.collections.arena.read(value);
             self.debug(8, || format!("Saving variable: TX:{} with value: {}", text(&key), text(value)));
         }
@@ -67,25 +68,33 @@ impl Transaction {
     }
 
     fn assign_persistent(&mut self, graph: &RuleGraph, rule: &Rule, assignment: &Assignment, collection: PersistentCollection) {
-        let key = self.expand(graph, Some(rule), &assignment.key_template);
+        let key = self.expand(graph, rule, &assignment.key_template);
         let record = self.collections.record_key(collection, graph);
-        let store = self.ground.store.clone();
         let value = match &assignment.change {
             AssignmentChange::Set(template) => {
-                let value = self.expand(graph, Some(rule), template);
-                store.write(&record, &key, &value);
+                let value = self.expand(graph, rule, template);
+                self.ask_store(|store| store.write(&record, &key, &value));
                 value
             }
-            AssignmentChange::Add(template) => store.add(&record, &key, self.amount(graph, rule, template)).to_string().into_bytes(),
-            AssignmentChange::Subtract(template) => {
-                store.add(&record, &key, self.amount(graph, rule, template).saturating_neg()).to_string().into_bytes()
+            AssignmentChange::Add(template) => {
+                let amount = self.amount(graph, rule, template);
+                self.ask_store(|store| store.add(&record, &key, amount)).to_string().into_bytes()
             }
-            AssignmentChange::Remove => return store.remove(&record, &key),
+            AssignmentChange::Subtract(template) => {
+                let amount = self.amount(graph, rule, template).saturating_neg();
+                self.ask_store(|store| store.add(&record, &key, amount)).to_string().into_bytes()
+            }
+            AssignmentChange::Remove => return self.ask_store(|store| store.remove(&record, &key)),
         };
         self.debug(8, || {
             let name = collection.variable().name();
             format!("Saving variable: {name}:{} with value: {}", text(&key), text(&value))
         });
+    }
+
+    /// Asks the store, within the time that a transaction may wait for it.
+    pub(super) fn ask_store<T: Default>(&mut self, ask: impl FnOnce(&dyn Store) -> T) -> T {
+        self.collections.ask_store(&self.ground.graph.settings, self.ground.store.as_ref(), ask)
     }
 
     /// `expirevar`: the variable goes after some seconds. Variables of TX live as long as the transaction anyway.
@@ -97,7 +106,7 @@ impl Transaction {
         let moment = std::time::SystemTime::now().checked_add(std::time::Duration::from_secs(seconds));
         if let Some(moment) = moment {
             let record = self.collections.record_key(collection, graph);
-            self.ground.store.expire(&record, key, moment);
+            self.ask_store(|store| store.expire(&record, key, moment));
             self.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
         }
     }

@@ -4,11 +4,16 @@ use super::Transaction;
 use super::debug::shown_limit;
 use super::verdict::Intervention;
 use crate::graph::{EngineMode, LimitAction};
+use crate::vocabulary::Limit;
+
+/// The longest body that is taken in where there is no limit, in bytes.
+const LARGEST_BODY: usize = u32::MAX as usize;
 
 /// A body's limit and how much of it is used.
 pub struct BodyLimit {
     /// `Request` or `Response`, for messages.
     pub name: &'static str,
+    pub kind: Limit,
     /// In bytes; 0 and none are no limit.
     pub limit: Option<usize>,
     pub action: Option<LimitAction>,
@@ -29,11 +34,12 @@ impl Transaction {
     pub(super) fn admit(&mut self, length: usize, body: &BodyLimit) -> Admission {
         let name = body.name;
         let limit = body.limit.filter(|limit| *limit > 0);
-        let space = limit.unwrap_or(usize::MAX).saturating_sub(body.gathered);
+        let space = limit.unwrap_or(LARGEST_BODY).min(LARGEST_BODY).saturating_sub(body.gathered);
         self.debug(9, || format!("Appending {} body: {length} bytes. Limit set to: {}", name.to_lowercase(), shown_limit(limit)));
         if length <= space {
             return Admission { taken: length, exceeds: false };
         }
+        self.exceed(body.kind);
         self.debug(5, || format!("{name} body is bigger than the maximum expected."));
         let taken = match body.action {
             Some(LimitAction::ProcessPartial) => {
@@ -50,7 +56,7 @@ impl Transaction {
     }
 
     /// Stops the exchange because of a limit, where the engine is on.
-    fn reject(&mut self, reason: &str) {
+    pub(super) fn reject(&mut self, reason: &str) {
         self.debug(5, || reason.to_owned());
         if self.engine_mode() == EngineMode::On {
             let reason = reason.to_owned();

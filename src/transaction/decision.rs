@@ -111,6 +111,10 @@ struct OfDecision<'a> {
 }
 
 impl Host for OfDecision<'_> {
+    fn spent(&mut self, instructions: u64) {
+        self.transaction.spend_on_script(instructions);
+    }
+
     fn answer(&mut self, question: Question<'_>, _: &Budget) -> Reply<'_> {
         match question {
             Question::Log(_, message) => {

@@ -50,7 +50,7 @@ impl Transaction {
     }
 
     fn add_tag(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, draft: &mut Draft) {
-        let tag = self.expand(graph, Some(rule), template);
+        let tag = self.expand(graph, rule, template);
         self.debug(9, || format!("Rule tag: {}", text(&tag)));
         draft.entry.tags.push(tag);
     }
@@ -64,7 +64,7 @@ impl Transaction {
             return;
         }
         if let Some(template) = &rule.metadata.log_data {
-            draft.entry.data = self.expand(graph, Some(rule), template);
+            draft.entry.data = self.expand(graph, rule, template);
         }
         if let Some(template) = &rule.metadata.message {
             self.set_message(graph, rule, template, draft);
@@ -72,7 +72,7 @@ impl Transaction {
     }
 
     fn set_message(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, draft: &mut Draft) {
-        draft.entry.message = self.expand(graph, Some(rule), template);
+        draft.entry.message = self.expand(graph, rule, template);
         self.debug(9, || format!("Saving msg: {}", text(&draft.entry.message)));
     }
 
@@ -103,7 +103,7 @@ impl Transaction {
             Effect::Assign(assignment) => self.assign(graph, rule, assignment),
             Effect::Tag(template) => self.add_tag(graph, rule, template, draft),
             Effect::Message(template) => self.set_message(graph, rule, template, draft),
-            Effect::LogData(template) => draft.entry.data = self.expand(graph, Some(rule), template),
+            Effect::LogData(template) => draft.entry.data = self.expand(graph, rule, template),
             Effect::Severity(severity) => self.set_severity(*severity, draft),
             Effect::Status(status) => self.pending.name_status(*status),
             Effect::Skip(count) => {
@@ -120,13 +120,13 @@ impl Transaction {
                 self.debug_opened(*collection, key);
             }
             Effect::Expire { variable, key, seconds } => {
-                let key = self.expand(graph, Some(rule), key);
-                let seconds = self.expand(graph, Some(rule), seconds);
+                let key = self.expand(graph, rule, key);
+                let seconds = self.expand(graph, rule, seconds);
                 self.expire(graph, rule, *variable, &key, &seconds);
             }
             Effect::SetEnvironment { name, value } => {
-                let name = self.expand(graph, Some(rule), name);
-                let value = self.expand(graph, Some(rule), value);
+                let name = self.expand(graph, rule, name);
+                let value = self.expand(graph, rule, value);
                 self.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&value)));
                 self.collections.environment.retain(|(known, _)| *known != name);
                 self.collections.environment.push((name, value));
@@ -208,7 +208,7 @@ impl Transaction {
                 self.stop(rule, status, None, matches!(disruptive, Disruptive::Drop), draft);
             }
             Disruptive::Redirect(template) => {
-                let address = self.expand(graph, Some(rule), template);
+                let address = self.expand(graph, rule, template);
                 let status = self.pending.status.filter(|status| (301..=307).contains(status)).unwrap_or(REDIRECTED);
                 self.stop(rule, status, Some(String::from_utf8_lossy(&address).into_owned()), false, draft);
             }

@@ -7,10 +7,11 @@ use super::lookup::Respondent;
 use super::matches::RuleMatch;
 use super::question::Question;
 use super::slots::{Slot, ValueId};
-use crate::collection::{Matched, Selected, Selection, Text, write_place};
+use crate::collection::{Matched, PER_VALUE, Selected, Selection, Text, write_place};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
 use crate::pattern::ValueKind;
+use crate::vocabulary::Limit;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -104,7 +105,8 @@ impl Transaction {
             OperatorArgument::Compiled { operator, .. } => Respondent::Value(operator),
             OperatorArgument::Lookup { lookup, text } => Respondent::Lookup(lookup, text),
             OperatorArgument::Template(template) => {
-                let text = self.expand(graph, Some(rule), template);
+                let text = self.expand(graph, rule, template);
+                self.spend(question.kind.work_to_compile(text.len()));
                 match Operator::compile(question.kind, &text, &[], operator_limits(graph)) {
                     Ok(operator) => {
                         question.expanded = Some(text);
@@ -183,11 +185,13 @@ impl Transaction {
     }
 
     fn ask_unless_removed(&mut self, graph: &RuleGraph, asked: &Asked<'_>, member: &Member, draft: &mut Draft) -> bool {
-        !self.is_removed_target(asked.rule, &member.selected) && self.ask_about(graph, asked, member, draft)
+        let work = &mut self.collections.arena.work;
+        work.spend(PER_VALUE + self.overrides.removed_targets.len());
+        !work.is_over() && !self.is_removed_target(asked.rule, &member.selected) && self.ask_about(graph, asked, member, draft)
     }
 
     pub(super) fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
-        let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, Some(rule)));
+        let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, rule));
         let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref() };
         if self.debugs(7) && !target.exclusions.is_empty() {
             let mut all = Vec::new();
@@ -266,7 +270,10 @@ impl Transaction {
         let start = self.profile.as_ref().map(|_| Instant::now());
         let found = match respondent {
             Respondent::Value(_) if step.hopeless => false,
-            Respondent::Value(operator) => operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings),
+            Respondent::Value(operator) => {
+                self.spend(operator.work(step.value.len()));
+                operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings)
+            }
             Respondent::Lookup(lookup, text) => self.look_up((graph, rule), lookup, text, step.value, &mut findings),
         };
         if let (Some(profile), Some(start)) = (&mut self.profile, start) {
@@ -274,6 +281,9 @@ impl Transaction {
         }
         if findings.limit_exceeded {
             self.limit_exceeded(rule, question);
+        }
+        if findings.too_many_captures {
+            self.exceed(Limit::Captures);
         }
         if self.debugs(4)
             && let Some((level, message)) = question.finding(found, self.collections.arena.read(step.value), &findings)
@@ -311,10 +321,11 @@ impl Transaction {
         if !asked.found.get() || rule.assignments.is_empty() && !rule.capture {
             return None;
         }
-        let text = self.expand(graph, Some(rule), template);
+        let text = self.expand(graph, rule, template);
         if question.expanded.as_ref() == Some(&text) {
             return None;
         }
+        self.spend(question.kind.work_to_compile(text.len()));
         Operator::compile(question.kind, &text, &[], operator_limits(graph)).ok()
     }
 
@@ -355,6 +366,7 @@ impl Transaction {
     }
 
     fn limit_exceeded(&mut self, rule: &Rule, question: &Question<'_>) {
+        self.exceed(Limit::PatternSteps);
         let one = self.collections.arena.store(b"1");
         self.collections.scalars.pattern_error = one;
         self.collections.scalars.pattern_limits_exceeded = one;
@@ -404,7 +416,7 @@ struct Step {
 }
 
 fn operator_limits(graph: &RuleGraph) -> OperatorLimits {
-    graph.settings.match_limit.map_or_else(OperatorLimits::default, |pattern_steps| OperatorLimits { pattern_steps })
+    OperatorLimits { pattern_steps: graph.settings.limit(Limit::PatternSteps), captures: graph.settings.limit(Limit::Captures) }
 }
 
 fn blank_match(rule: &Rule, index: RuleIndex) -> RuleMatch {

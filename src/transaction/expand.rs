@@ -1,17 +1,20 @@
 //! Templates into texts.
 
 use super::Transaction;
-use crate::collection::{RuleTexts, Selection, Text};
+use crate::collection::{PER_VALUE, RuleTexts, Selection, Text};
 use crate::graph::{Part, Rule, RuleGraph, Template};
-
-/// The largest text that macros may make, in bytes; what is beyond is cut.
-const LARGEST_EXPANSION: usize = 1 << 20;
+use crate::vocabulary::{Limit, Variable};
 
 impl Transaction {
     /// The text of a template; macros stand for the first value of what they name, or for nothing.
-    pub(super) fn expand(&mut self, graph: &RuleGraph, rule: Option<&Rule>, template: &Template) -> Vec<u8> {
+    pub(super) fn expand(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template) -> Vec<u8> {
+        self.expand_within(graph, rule, template, graph.settings.limit(Limit::MacroDepth))
+    }
+
+    /// The same, where texts of a rule may name each other only so deep.
+    fn expand_within(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, depth: usize) -> Vec<u8> {
         let mut text = Vec::with_capacity(template.source().len());
-        self.expand_into(graph, rule, template, &mut text);
+        self.expand_into(graph, rule, template, depth, &mut text);
         text
     }
 
@@ -25,29 +28,34 @@ impl Transaction {
     ) -> T {
         let mut text = std::mem::take(&mut self.scratch.text);
         text.clear();
-        self.expand_into(graph, Some(rule), template, &mut text);
+        self.expand_into(graph, rule, template, graph.settings.limit(Limit::MacroDepth), &mut text);
         let made = make(self, &text);
         self.scratch.text = text;
         made
     }
 
-    fn expand_into(&mut self, graph: &RuleGraph, rule: Option<&Rule>, template: &Template, text: &mut Vec<u8>) {
+    fn expand_into(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, depth: usize, text: &mut Vec<u8>) {
         for part in template.parts() {
             match part {
                 Part::Text(literal) => text.extend_from_slice(literal),
+                Part::Value(target) if target.variable == Variable::Rule && depth == 0 => self.exceed(Limit::MacroDepth),
                 Part::Value(target) => {
-                    let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, rule));
-                    let namespaces = rule.map_or(&[][..], |rule| &rule.namespaces);
+                    let texts = (target.variable == Variable::Rule).then(|| self.rule_texts_within(graph, rule, depth.saturating_sub(1)));
+                    let namespaces = &rule.namespaces;
                     let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: texts.as_ref() };
                     if let Some(value) = self.collections.first(target, &selection) {
+                        self.spend(value.len() + PER_VALUE);
                         text.extend_from_slice(self.collections.arena.read(value));
                     }
                 }
             }
-            if text.len() > LARGEST_EXPANSION {
-                self.debug(1, || format!("A text with macros was cut at {LARGEST_EXPANSION} bytes."));
-                text.truncate(LARGEST_EXPANSION);
-                break;
+            let most = graph.settings.limit(Limit::MacroBytes);
+            if text.len() > most {
+                self.exceed(Limit::MacroBytes);
+                return text.truncate(most);
+            }
+            if self.collections.arena.work.is_over() {
+                return;
             }
         }
     }
@@ -60,10 +68,12 @@ impl Transaction {
         }
     }
 
-    /// What RULE shows of a rule: what the rule itself lacks comes from those before it in its chain. A macro that names RULE again is empty in
-    /// these texts, so that none can go round in circles.
-    pub(super) fn rule_texts(&mut self, graph: &RuleGraph, rule: Option<&Rule>) -> RuleTexts {
-        let Some(rule) = rule else { return RuleTexts::default() };
+    /// What RULE shows of a rule: what the rule itself lacks comes from those before it in its chain.
+    pub(super) fn rule_texts(&mut self, graph: &RuleGraph, rule: &Rule) -> RuleTexts {
+        self.rule_texts_within(graph, rule, graph.settings.limit(Limit::MacroDepth).saturating_sub(1))
+    }
+
+    fn rule_texts_within(&mut self, graph: &RuleGraph, rule: &Rule, depth: usize) -> RuleTexts {
         let starter = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
         let until_here = std::iter::successors(Some(starter), |before| {
             if std::ptr::eq(*before, rule) { None } else { before.next.and_then(|next| graph.rule(next)) }
@@ -88,7 +98,7 @@ impl Transaction {
         }
         for (name, template) in [("logdata", log_data), ("msg", message)] {
             if let Some(template) = template {
-                texts.push((name, self.expand(graph, None, template)));
+                texts.push((name, self.expand_within(graph, rule, template, depth)));
             }
         }
         RuleTexts { texts }

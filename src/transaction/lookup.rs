@@ -13,6 +13,11 @@ use std::path::Path;
 /// How many errors of a document are written to the debug log.
 const MOST_ERRORS: usize = 20;
 
+/// What looking up a place costs, asking a name server, and running a program, in units of work.
+const PLACE: usize = 1_000;
+const QUESTION: usize = 10_000_000;
+const PROGRAM: usize = 100_000_000;
+
 /// Who answers a rule's question.
 #[derive(Clone, Copy)]
 pub enum Respondent<'a> {
@@ -34,6 +39,14 @@ impl Transaction {
         findings: &mut Findings,
     ) -> bool {
         let (graph, rule) = place;
+        self.spend(match lookup {
+            Lookup::Place => PLACE,
+            Lookup::BlockList(_) => QUESTION,
+            Lookup::Program(_) => PROGRAM,
+            // Told by the instructions.
+            Lookup::Script(_) => 0,
+            Lookup::Dtd(_) | Lookup::Schema(_) => self.collections.arena.request_body().len(),
+        });
         match lookup {
             Lookup::Place => self.look_up_place(graph, value),
             Lookup::BlockList(list) => self.look_up_block_list(graph, list, value, findings),
@@ -114,7 +127,9 @@ impl Transaction {
             return true;
         };
         let Some(document) = &self.collections.xml else { return self.has_no_document("DTD") };
-        let errors = dtd.errors(document, if self.debugs(4) { MOST_ERRORS } else { 1 });
+        let steps = self.collections.arena.work.steps();
+        let errors = dtd.errors(document, if self.debugs(4) { MOST_ERRORS } else { 1 }, &steps);
+        self.collections.arena.work.leave(steps.get());
         self.judge_document("DTD", file, errors.is_empty(), errors)
     }
 
@@ -127,12 +142,15 @@ impl Transaction {
             Err(error) => return self.has_no_schema(file, error.to_string()),
         };
         let Some(document) = &self.collections.xml else { return self.has_no_document("Schema") };
-        if !self.debugs(4) {
-            return !schema.accepts(document);
+        let steps = self.collections.arena.work.steps();
+        let mut errors = Vec::new();
+        if self.debugs(4) {
+            let body = self.collections.arena.read(self.collections.arena.request_body());
+            errors = schema.explain(document, body, MOST_ERRORS, &steps);
         }
-        let body = self.collections.arena.read(self.collections.arena.request_body());
-        let errors = schema.explain(document, body, MOST_ERRORS);
-        self.judge_document("Schema", file, errors.is_empty() && schema.accepts(document), errors)
+        let conforms = errors.is_empty() && schema.accepts(document, &steps);
+        self.collections.arena.work.leave(steps.get());
+        self.judge_document("Schema", file, conforms, errors)
     }
 
     fn has_no_schema(&self, file: &str, reason: String) -> bool {

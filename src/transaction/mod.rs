@@ -14,6 +14,7 @@ mod evaluate;
 mod expand;
 mod facts;
 mod gates;
+mod limits;
 mod lookup;
 mod matches;
 mod measured;
@@ -38,12 +39,13 @@ pub use memory::MemoryPool;
 pub use script::ScriptFailure;
 pub use verdict::{Intervention, Verdict};
 
-use crate::collection::{Clock, Collections, NO_SEVERITY, Selected, Text};
+use crate::collection::{Clock, Collections, NO_SEVERITY, Selected, Text, Work};
 use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LogLetters, MarkerId, Phase, RuleGraph, SiteId};
 use crate::metrics::Profile;
 use crate::operator::Findings;
 use crate::resolver::{Origins, Resolver};
 use crate::store::{RateLimits, Store};
+use crate::vocabulary::Limit;
 use control::Overrides;
 use gates::Gates;
 use memory::Memory;
@@ -133,6 +135,8 @@ impl Transaction {
     fn begin(ground: Ground, clock: Clock, id: &str) -> Self {
         let Memory { mut collections, slots, gates, matches, scratch } = ground.memory.take();
         collections.clock = clock;
+        let settings = &ground.graph.settings;
+        collections.arena.work = Work::of(settings.limit(Limit::Budget), settings.limit(Limit::Memory));
         collections.tx.reset(&ground.graph.tx_names);
         collections.highest_severity = NO_SEVERITY;
         collections.scalars.unique_id = collections.arena.store(id.as_bytes());

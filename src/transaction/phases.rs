@@ -21,6 +21,7 @@ impl Transaction {
             });
         }
         self.flow.allow = None;
+        self.allow_work(phase);
         let plan = self.followed_plan(&graph);
         if let Some(plan) = plan {
             self.gates.begin_phase(plan, phase, steps.len());
@@ -28,6 +29,9 @@ impl Transaction {
         let mut place = 0;
         loop {
             place = self.jump(&graph, phase, steps, place);
+            if !self.may_go_on(phase) {
+                break;
+            }
             let Some(step) = steps.get(place) else { break };
             let Step::Rule(index) = step else {
                 self.pass_marker(*step);

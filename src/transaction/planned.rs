@@ -47,7 +47,7 @@ impl Transaction {
         let (Some(plan), Some(gate)) = (self.followed_plan(graph), rule.plan.gate) else { return true };
         let Self { slots, collections, .. } = self;
         let slot = slots.value(graph, &mut collections.arena, value, plan.sight(rule.transformations));
-        plan.literals.is_open(gate, slots.signature(&plan.literals, &collections.arena, slot.id))
+        plan.literals.is_open(gate, slots.signature(&plan.literals, &mut collections.arena, slot.id))
     }
 
     /// Looks at the values of a crowd, so that the gates are closed in front of those of its rules that cannot match.
@@ -95,6 +95,9 @@ impl Transaction {
             let Some(planned) = plan.steps.at(phase).get(next) else { return next };
             place = next;
             if let Some(crowd) = planned.crowd.filter(|crowd| !self.gates.is_seen(*crowd)) {
+                if self.collections.arena.work.is_over() {
+                    return next;
+                }
                 // The gate of this step may be closed then.
                 self.measure_crowd(plan, graph, phase, crowd);
             } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {

@@ -8,6 +8,7 @@ use crate::graph::{BodyProcessor, Phase};
 use crate::http::content_type::{FormType, form_type};
 use crate::http::request_target::{RequestTarget, request_line, request_protocol};
 use crate::http::{arguments, authorization, cookies, host};
+use crate::vocabulary::Limit;
 
 impl Transaction {
     /// A connection was made. Rules of phase 0 run, even where the engine is off, as in ModSecurity v3.
@@ -60,12 +61,21 @@ impl Transaction {
         let name_offset = self.collections.places.end;
         let value_offset = name_offset + name.len() + ": ".len();
         self.collections.places.end = value_offset + value.len() + 1;
+        if !self.takes_header(self.collections.request_headers.len(), self.collections.request_header_bytes, name.len() + value.len()) {
+            return;
+        }
+        self.collections.request_header_bytes += name.len() + value.len();
         let entry = self.collections.entry(name, value, Offsets { name: name_offset, value: value_offset });
         self.collections.request_headers.push(entry);
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
         if name.eq_ignore_ascii_case(b"cookie") {
+            let most = self.ground.graph.settings.limit(Limit::Cookies);
             for cookie in cookies::parse(value) {
+                if self.collections.cookies.len() >= most {
+                    arena.work.exceed(Limit::Cookies);
+                    break;
+                }
                 let name = entry.value.part(cookie.name_offset, cookie.name.len());
                 let value = entry.value.part(cookie.value_offset(), cookie.value.len());
                 let offsets = Offsets { name: value_offset + cookie.name_offset, value: value_offset + cookie.value_offset() };
@@ -98,13 +108,33 @@ impl Transaction {
         self.take_verdict()
     }
 
+    /// Whether a message with so many headers of so many bytes may have another header.
+    pub(super) fn takes_header(&mut self, headers: usize, bytes: usize, more: usize) -> bool {
+        let settings = &self.ground.graph.settings;
+        let limit = match () {
+            _ if headers >= settings.limit(Limit::Headers) => Limit::Headers,
+            _ if bytes + more > settings.limit(Limit::HeaderBytes) => Limit::HeaderBytes,
+            _ => return true,
+        };
+        self.exceed(limit);
+        false
+    }
+
     /// Adds an argument, unless there are too many. Gives whether it was added.
     pub(super) fn add_argument(&mut self, origin: ArgumentOrigin, entry: Entry) -> bool {
-        let limit = self.ground.graph.settings.arguments_limit;
-        if let Some(limit) = limit.filter(|limit| self.collections.arguments.len() >= *limit) {
-            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(limit))));
+        let settings = &self.ground.graph.settings;
+        let most = settings.limit(Limit::Arguments);
+        if self.collections.arguments.len() >= most {
+            self.exceed(Limit::Arguments);
+            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(most))));
             return false;
         }
+        let bytes = self.collections.argument_bytes + entry.name.len() + entry.value.len();
+        if bytes > settings.limit(Limit::ArgumentBytes) {
+            self.exceed(Limit::ArgumentBytes);
+            return false;
+        }
+        self.collections.argument_bytes = bytes;
         self.debug_argument(origin_name(origin), entry);
         self.collections.arguments.push(Argument { origin, entry });
         true

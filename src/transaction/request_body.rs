@@ -3,12 +3,13 @@
 use super::body_limit::BodyLimit;
 use super::debug::shown_limit;
 use super::{Transaction, Verdict, uploads};
-use crate::body::json::{self, JsonLimits};
-use crate::body::multipart::{Multipart, MultipartFlags, MultipartLimits};
-use crate::body::xml::{XmlDocument, XmlLimits};
+use crate::body::json::{self, JsonError, JsonLimits};
+use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
+use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
 use crate::body::{BodyError, urlencoded};
 use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
 use crate::graph::{BodyProcessor, Phase};
+use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
 /// The message of a body that is too long without its files.
@@ -22,6 +23,7 @@ impl Transaction {
         let settings = &self.ground.graph.settings;
         let limit = BodyLimit {
             name: "Request",
+            kind: Limit::RequestBody,
             limit: settings.request_body_limit,
             action: settings.request_body_limit_action,
             gathered: self.collections.arena.request_body().len(),
@@ -77,6 +79,7 @@ impl Transaction {
         let length = self.collections.arena.request_body().len();
         let limit = self.ground.graph.settings.request_body_no_files_limit.unwrap_or(usize::MAX);
         let processor = self.body_processor;
+        self.spend(length);
         if length > limit && processor.is_some_and(|processor| processor != BodyProcessor::Multipart) {
             return self.too_long(limit);
         }
@@ -105,6 +108,7 @@ impl Transaction {
     }
 
     fn too_long(&mut self, limit: usize) {
+        self.exceed(Limit::RequestBodyNoFiles);
         self.debug(5, || format!("{TOO_LONG} Limit: {}", shown_limit(Some(limit))));
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
@@ -135,16 +139,23 @@ impl Transaction {
 
     fn read_json(&mut self) -> Result<(), BodyError> {
         let settings = &self.ground.graph.settings;
-        let limits = JsonLimits { depth: settings.json_depth(), ..JsonLimits::default() };
-        let limit = settings.arguments_limit.unwrap_or(usize::MAX);
-        let mut room = limit.saturating_sub(self.collections.arguments.len());
+        let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
+        let (most, most_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
+        let mut room = most.saturating_sub(self.collections.arguments.len());
+        let mut bytes_left = most_bytes.saturating_sub(self.collections.argument_bytes);
         let mut entries = Vec::new();
+        let mut exceeded = None;
         let result = self.collections.arena.with_request_body(|arena, body| {
             json::flatten(body.bytes(), &limits, &mut |name, value| {
                 if room == 0 {
+                    exceeded = Some(Limit::Arguments);
                     return ControlFlow::Break(());
                 }
-                room -= 1;
+                let Some(left) = bytes_left.checked_sub(name.len() + value.len()) else {
+                    exceeded = Some(Limit::ArgumentBytes);
+                    return ControlFlow::Break(());
+                };
+                (room, bytes_left) = (room - 1, left);
                 entries.push(body_entry(arena, body, name, &value, Offsets { name: 0, value: name.len() + 1 }));
                 ControlFlow::Continue(())
             })
@@ -152,21 +163,42 @@ impl Transaction {
         for entry in entries {
             self.add_argument(ArgumentOrigin::Json, entry);
         }
-        if room == 0 && result.is_err() {
-            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(limit))));
+        if exceeded == Some(Limit::Arguments) {
+            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(most))));
         }
+        let exceeded = match result {
+            Err(JsonError::TooDeep) => Some(Limit::JsonDepth),
+            Err(JsonError::TooManyNodes) => Some(Limit::JsonNodes),
+            _ => exceeded,
+        };
+        exceeded.into_iter().for_each(|limit| self.exceed(limit));
         result.map_err(BodyError::from)
     }
 
     fn read_xml(&mut self) -> Result<(), BodyError> {
         self.debug(4, || "XML: Initialising parser.".to_owned());
-        let parsed = self
-            .collections
-            .arena
-            .with_request_body(|_, body| XmlDocument::parse(body.bytes(), &XmlLimits::default()).map(XmlDocument::into_static));
+        let settings = &self.ground.graph.settings;
+        let limits = XmlLimits {
+            depth: u32::try_from(settings.limit(Limit::XmlDepth)).unwrap_or(u32::MAX),
+            attributes_per_element: settings.limit(Limit::XmlAttributes),
+            nodes: settings.limit(Limit::XmlNodes),
+            entity_bytes: settings.limit(Limit::XmlEntities),
+            xpath_visits: settings.limit(Limit::XPath),
+            ..XmlLimits::default()
+        };
+        let parsed =
+            self.collections.arena.with_request_body(|_, body| XmlDocument::parse(body.bytes(), &limits).map(XmlDocument::into_static));
         self.debug(4, || format!("XML: Parsing complete (well_formed {}).", u8::from(parsed.is_ok())));
-        if parsed.is_err() {
+        if let Err(error) = &parsed {
             self.debug(4, || "XML: Failed parsing document.".to_owned());
+            let exceeded = match error {
+                XmlError::TooDeep => Some(Limit::XmlDepth),
+                XmlError::TooManyNodes => Some(Limit::XmlNodes),
+                XmlError::TooManyAttributes => Some(Limit::XmlAttributes),
+                XmlError::EntitiesTooLarge => Some(Limit::XmlEntities),
+                _ => None,
+            };
+            exceeded.into_iter().for_each(|limit| self.exceed(limit));
         }
         self.collections.xml_answers.clear();
         self.collections.xml = Some(parsed?);
@@ -175,8 +207,12 @@ impl Transaction {
 
     fn read_multipart(&mut self, no_files_limit: usize) {
         let settings = &self.ground.graph.settings;
-        let files = settings.upload_file_limit.filter(|_| uploads::are_written(settings)).unwrap_or(usize::MAX);
-        let limits = MultipartLimits { files, ..MultipartLimits::default() };
+        let limits = MultipartLimits {
+            header_bytes: settings.limit(Limit::MultipartHeaderBytes),
+            headers_per_part: settings.limit(Limit::MultipartHeaders),
+            parts: settings.limit(Limit::MultipartParts),
+            files: if uploads::are_written(settings) { settings.limit(Limit::Files) } else { usize::MAX },
+        };
         let content_type = self.collections.request_header(b"content-type").map(|value| self.collections.arena.read(value).to_vec());
         let mut found = FoundParts { begin: self.collections.places.end + 1, ..FoundParts::default() };
         self.collections.arena.with_request_body(|arena, body| {
@@ -186,7 +222,15 @@ impl Transaction {
         for (level, note) in std::mem::take(&mut found.notes) {
             self.debug(level, || note);
         }
+        std::mem::take(&mut found.exceeded).into_iter().for_each(|limit| self.exceed(limit));
+        let most_bytes = self.ground.graph.settings.limit(Limit::ArgumentBytes);
         for entry in std::mem::take(&mut found.fields) {
+            let bytes = self.collections.argument_bytes + entry.name.len() + entry.value.len();
+            if bytes > most_bytes {
+                self.exceed(Limit::ArgumentBytes);
+                break;
+            }
+            self.collections.argument_bytes = bytes;
             self.debug_argument("BODY", entry);
             self.collections.arguments.push(Argument { origin: ArgumentOrigin::Form, entry });
         }
@@ -296,6 +340,7 @@ struct FoundParts {
     headers: Vec<Entry>,
     names: Vec<Entry>,
     notes: Vec<(u8, String)>,
+    exceeded: Vec<Limit>,
     flags: MultipartFlags,
     strict_error: bool,
     bytes_without_files: usize,
@@ -305,6 +350,7 @@ struct FoundParts {
 impl FoundParts {
     fn take(&mut self, arena: &mut Arena, body: BodyView<'_>, multipart: &Multipart<'_>) {
         self.notes = multipart.notes.iter().map(|note| (note.level(), note.to_string())).collect();
+        self.exceeded = multipart.notes.iter().filter_map(exceeded_limit).collect();
         self.flags = multipart.flags;
         self.strict_error = multipart.strict_error();
         self.bytes_without_files = multipart.bytes_without_files;
@@ -355,4 +401,16 @@ impl FoundParts {
 
 fn body_entry(arena: &mut Arena, body: BodyView<'_>, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
     Entry { name: body.text(name, arena), value: body.text(value, arena), offsets }
+}
+
+/// The limit that what happened in a multipart body goes beyond.
+fn exceeded_limit(note: &Note<'_>) -> Option<Limit> {
+    let Note::Error(error) = note else { return None };
+    match error {
+        MultipartError::PartLimit { .. } => Some(Limit::MultipartParts),
+        MultipartError::HeaderLimit { .. } => Some(Limit::MultipartHeaders),
+        MultipartError::HeaderLineTooLong { .. } | MultipartError::HeaderTooLong => Some(Limit::MultipartHeaderBytes),
+        MultipartError::FileLimit { .. } => Some(Limit::Files),
+        _ => None,
+    }
 }

@@ -6,10 +6,15 @@ use super::{Transaction, Verdict};
 use crate::collection::Offsets;
 use crate::graph::Phase;
 use crate::http::content_type::media_type;
+use crate::vocabulary::Limit;
 
 impl Transaction {
     /// A response header.
     pub fn add_response_header(&mut self, name: &[u8], value: &[u8]) {
+        if !self.takes_header(self.collections.response_headers.len(), self.collections.response_header_bytes, name.len() + value.len()) {
+            return;
+        }
+        self.collections.response_header_bytes += name.len() + value.len();
         let end = self.collections.places.end;
         let entry = self.collections.entry(name, value, Offsets { name: end, value: end });
         self.collections.response_headers.push(entry);
@@ -58,6 +63,7 @@ impl Transaction {
         let settings = &self.ground.graph.settings;
         let limit = BodyLimit {
             name: "Response",
+            kind: Limit::ResponseBody,
             limit: settings.response_body_limit,
             action: settings.response_body_limit_action,
             gathered: self.collections.arena.response_body().len(),

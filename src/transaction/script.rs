@@ -7,7 +7,7 @@ use crate::collection::{Selected, Selection, Text};
 use crate::graph::{PersistentCollection, Rule, RuleGraph, Settings, Target};
 use crate::lua::{self, Budget, Call, Chain, Excess, Failure, Host, Limits, Question, Reply, Returned, Step, VariableName, World};
 use crate::script::Script;
-use crate::vocabulary::{Shape, Variable};
+use crate::vocabulary::{Limit, Shape, Variable};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ const MOST_FAILURES: usize = 16;
 
 /// The most bytes of what a script returned in an entry of the error log.
 const LONGEST_VALUE: usize = 100;
+
+/// What a call of a script costs, and an instruction of it, in units of work.
+const CALL: usize = 10_000;
+const INSTRUCTION: usize = 4;
 
 /// What a variable that a script makes takes besides its bytes.
 const VARIABLE_SIZE: usize = 128;
@@ -76,10 +80,20 @@ impl Transaction {
         }
     }
 
+    /// Notes what a call of a script cost.
+    pub(super) fn spend_on_script(&mut self, instructions: u64) {
+        self.spend(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
+    }
+
     /// Notes that a script failed. For one that was stopped rules find TX:MSC_LUA_LIMITS_EXCEEDED.
     pub(super) fn script_failed(&mut self, graph: &RuleGraph, script: &Script, failure: &Failure) {
         let stopped = matches!(failure, Failure::Over(_));
-        if stopped {
+        if let Failure::Over(excess) = failure {
+            self.exceed(match excess {
+                Excess::Instructions => Limit::LuaInstructions,
+                Excess::Time => Limit::LuaTime,
+                Excess::Memory => Limit::LuaMemory,
+            });
             let one = self.collections.arena.store(b"1");
             let slot = self.collections.tx.find_or_make(&graph.tx_names, b"MSC_LUA_LIMITS_EXCEEDED");
             self.collections.tx.write(slot, Some(one));
@@ -94,9 +108,9 @@ impl Transaction {
 /// What one call of a script may use up.
 pub(super) fn limits(settings: &Settings) -> Limits {
     Limits {
-        instructions: settings.lua_instruction_limit.unwrap_or(Settings::LUA_INSTRUCTIONS),
-        time: Duration::from_millis(settings.lua_time_limit.unwrap_or(Settings::LUA_TIME)),
-        memory: settings.lua_memory_limit.unwrap_or(Settings::LUA_MEMORY),
+        instructions: settings.limit(Limit::LuaInstructions) as u64,
+        time: Duration::from_millis(settings.limit(Limit::LuaTime) as u64),
+        memory: settings.limit(Limit::LuaMemory),
     }
 }
 
@@ -108,6 +122,10 @@ struct OfRule<'a> {
 }
 
 impl Host for OfRule<'_> {
+    fn spent(&mut self, instructions: u64) {
+        self.transaction.spend_on_script(instructions);
+    }
+
     fn answer(&mut self, question: Question<'_>, budget: &Budget) -> Reply<'_> {
         let before = self.transaction.collections.arena.stored();
         match question {
@@ -156,7 +174,7 @@ impl OfRule<'_> {
     /// The first value of a variable; as in ModSecurity v3 a scalar without text is none.
     fn first(&mut self, name: &VariableName) -> Option<Text> {
         let target = self.target(name)?;
-        let texts = (target.variable == Variable::Rule).then(|| self.transaction.rule_texts(self.graph, Some(self.rule)));
+        let texts = (target.variable == Variable::Rule).then(|| self.transaction.rule_texts(self.graph, self.rule));
         let Transaction { collections, ground, .. } = &mut *self.transaction;
         let store = ground.store.as_ref();
         let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref() };
@@ -222,7 +240,7 @@ impl OfRule<'_> {
             }
             Some((_, Some(collection))) => {
                 let record = collections.record_key(collection, self.graph);
-                self.transaction.ground.store.write(&record, key, value);
+                self.transaction.ask_store(|store| store.write(&record, key, value));
             }
             _ => {
                 self.transaction.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(name.variable())));

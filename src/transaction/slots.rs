@@ -1,10 +1,11 @@
 //! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
 
-use crate::collection::{Arena, Text};
+use crate::collection::{Arena, PER_VALUE, Text};
 use crate::graph::{ChainId, RuleGraph};
 use crate::metrics::TransformationCosts;
 use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
 use crate::transform::Transformation;
+use crate::vocabulary::Limit;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -123,12 +124,18 @@ impl Slots {
             return *known;
         }
         let start = self.costs.as_ref().map(|_| Instant::now());
+        arena.work.spend(before.value.len() + PER_VALUE);
         let effect = transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
         if let (Some(costs), Some(start)) = (&mut self.costs, start) {
             costs.add(transformation, start.elapsed());
         }
         let mut after = Slot { counted: effect.counted, ..before };
         if effect.rewritten {
+            let most = graph.settings.limit(Limit::Transformation);
+            if self.output.len() > most.max(before.value.len()) {
+                arena.work.exceed(Limit::Transformation);
+                self.output.truncate(most.max(before.value.len()));
+            }
             after.value = arena.store(&self.output);
             let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
             after.id = self.number(arena, after.value, kind);
@@ -138,7 +145,7 @@ impl Slots {
     }
 
     /// What a value holds. It is searched now if it was not before.
-    pub fn signature(&mut self, literals: &LiteralSet, arena: &Arena, id: ValueId) -> Signature<'_> {
+    pub fn signature(&mut self, literals: &LiteralSet, arena: &mut Arena, id: ValueId) -> Signature<'_> {
         let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
         let held = match value.literals {
             Literals::Known(start) => start..start + literals.words(),
@@ -146,6 +153,7 @@ impl Slots {
             Literals::Unknown => {
                 let start = self.literals.len();
                 self.literals.resize(start + literals.words(), 0);
+                arena.work.spend(value.text.len());
                 let seen = self.literals.get_mut(start..).unwrap_or_default();
                 literals.scan(value.kind, arena.read(value.text), seen);
                 if seen.iter().all(|word| *word == 0) {

@@ -1,15 +1,17 @@
-//! Holds the one table of directives, variables, actions and `ctl` options, with names, argument kinds, support status and docs; imports
+//! Holds the one table of directives, variables, actions, limits and `ctl` options, with names, argument kinds, support status and docs; imports
 //! `operator` and `transform`, whose names are tables of their own.
 
 mod actions;
 mod controls;
 mod directives;
+mod limits;
 mod suggestion;
 mod variables;
 
 pub use actions::{Action, ActionArgument, ActionEntry, ActionRole};
 pub use controls::{Control, ControlEntry};
 pub use directives::{Directive, DirectiveArgument, DirectiveEntry};
+pub use limits::{Limit, LimitSet};
 pub use suggestion::closest;
 pub use variables::{Shape, Variable, VariableEntry};
 

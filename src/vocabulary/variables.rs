@@ -105,6 +105,7 @@ variables! {
     HighestSeverity "HIGHEST_SEVERITY" Scalar "The gravest severity of the rules that matched, as a number; 255 for none."
     InboundDataError "INBOUND_DATA_ERROR" Scalar "1 when the request body was larger than its limit."
     Ip "IP" Collection "Variables kept per client address."
+    LimitsExceeded "LIMITS_EXCEEDED" Collection "The limits that were exceeded, by name: 1 for each."
     MatchedVar "MATCHED_VAR" Scalar "The value that matched last."
     MatchedVarName "MATCHED_VAR_NAME" Scalar "The name of the value that matched last."
     MatchedVars "MATCHED_VARS" Collection "All values that matched in this rule or chain."

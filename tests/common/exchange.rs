@@ -74,7 +74,7 @@ impl Rules {
         let method: &[u8] = if request.body.is_some() { b"POST" } else { b"GET" };
         note(transaction.process_uri(target.as_bytes(), method, b"1.1"));
         transaction.add_request_header(b"Host", b"shop.example");
-        if request.body.is_some() {
+        if request.body.is_some() && !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
             transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
         }
         for (name, value) in request.headers {

@@ -57,10 +57,13 @@ pub enum JsonError {
     /// Something other than blanks follows the document.
     #[error("parse error: trailing garbage\n")]
     TrailingGarbage,
-    /// The receiver of the values wanted no more of them, or they would take too much room.
+    /// The receiver of the values wanted no more of them.
     #[error("parse error: client cancelled parse via callback return value\n")]
     Cancelled,
     /// Objects and arrays are nested more deeply than allowed.
     #[error("parse error: client cancelled parse via callback return value\n. Parsing depth limit exceeded")]
     TooDeep,
+    /// More values than allowed (v3 knows no such limit).
+    #[error("parse error: client cancelled parse via callback return value\n. Parsing node limit exceeded")]
+    TooManyNodes,
 }

@@ -15,14 +15,13 @@ use lexer::{Lexer, RawString, Token};
 pub struct JsonLimits {
     /// Nesting of objects and arrays (`SecRequestBodyJsonDepthLimit`).
     pub depth: usize,
-    /// Bytes of all names handed out together. A long key around many values would otherwise
-    /// multiply the body's size; v3 has no such limit.
-    pub total_name_bytes: usize,
+    /// Objects, arrays and other values.
+    pub nodes: usize,
 }
 
 impl Default for JsonLimits {
     fn default() -> Self {
-        JsonLimits { depth: 10_000, total_name_bytes: 64 << 20 }
+        JsonLimits { depth: 10_000, nodes: 1_000_000 }
     }
 }
 
@@ -36,7 +35,7 @@ pub type Sink<'sink, 'body> = dyn FnMut(&[u8], Cow<'body, [u8]>) -> ControlFlow<
 /// `true` and `false`, and `null` is empty. Empty objects and arrays give nothing, repeated keys
 /// are all reported, and so are the values that stand before an error. An empty body is no error.
 ///
-/// `sink` stops the walk by returning `Break`, which gives [`JsonError::Cancelled`].
+/// `sink` stops the walk by returning `Break`, which gives [`JsonError::Cancelled`]: a long key around many values multiplies the body's size.
 ///
 /// Strictness is YAJL's: no comments, no trailing commas, no control characters in strings; vertical
 /// tabs and form feeds are blanks. One difference: an unfinished string after the document is
@@ -47,7 +46,7 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
     }
     let mut lexer = Lexer::new(body);
     let mut path = Path::new();
-    let mut name_bytes_left = limits.total_name_bytes;
+    let mut nodes_left = limits.nodes;
     let mut expected = Expected::Value;
     loop {
         let token = lexer.next()?.ok_or(JsonError::PrematureEnd)?;
@@ -66,6 +65,7 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
             (Expected::Colon, _) => return Err(JsonError::MissingColon),
             (Expected::ElementOrClose, Token::CloseArray) => path.close(),
             (Expected::Value | Expected::Element | Expected::ElementOrClose, token) => {
+                nodes_left = nodes_left.checked_sub(1).ok_or(JsonError::TooManyNodes)?;
                 if expected != Expected::Value {
                     path.name_element();
                 }
@@ -88,7 +88,6 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
                     Token::Null => Cow::Borrowed(&b""[..]),
                     Token::CloseObject | Token::CloseArray | Token::Colon | Token::Comma => return Err(JsonError::UnexpectedToken),
                 };
-                name_bytes_left = name_bytes_left.checked_sub(path.name.len()).ok_or(JsonError::Cancelled)?;
                 if sink(&path.name, value).is_break() {
                     return Err(JsonError::Cancelled);
                 }

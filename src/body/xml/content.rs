@@ -1,5 +1,6 @@
 //! Content models: which children an element may have, in which order.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -66,11 +67,13 @@ pub struct Matcher<'m, L> {
     model: &'m ContentModel<L>,
     sets: Vec<Box<[usize]>>,
     numbers: HashMap<Box<[usize]>, usize>,
-    steps: HashMap<usize, HashMap<String, usize>>,
+    known: HashMap<usize, HashMap<String, usize>>,
     /// How many states are in all the sets.
     remembered: usize,
     /// For each state the search that saw it last, and the number of the search.
     seen: (Vec<usize>, usize),
+    /// How many states may still be looked at: an ambiguous model is in many at a time.
+    steps: &'m Cell<usize>,
 }
 
 impl<L: Label + Clone> ContentModel<L> {
@@ -138,19 +141,23 @@ fn push<L>(state: State<L>, states: &mut Vec<State<L>>) -> Option<usize> {
 }
 
 impl<'m, L: Label> Matcher<'m, L> {
-    pub fn new(model: &'m ContentModel<L>) -> Self {
+    /// A matcher that takes what it looks at from `steps`, which many may share.
+    pub fn new(model: &'m ContentModel<L>, steps: &'m Cell<usize>) -> Self {
         let seen = (vec![0; model.states.len()], 0);
-        Self { model, sets: Vec::new(), numbers: HashMap::new(), steps: HashMap::new(), remembered: 0, seen }
+        Self { model, sets: Vec::new(), numbers: HashMap::new(), known: HashMap::new(), remembered: 0, seen, steps }
     }
 
     /// Whether an element may have these children; otherwise the number of the first that may not stand where it stands, or how many there
-    /// are where some are missing behind the last.
+    /// are where some are missing behind the last. Where no steps are left, the next child may not stand where it stands.
     pub fn judge<T: AsRef<str>>(&mut self, children: &[T]) -> Result<(), usize> {
         let start = self.reach(vec![self.model.start]);
         let mut at = self.number(start);
         for (place, child) in children.iter().enumerate() {
             let child = child.as_ref();
-            at = match self.steps.get(&at).and_then(|steps| steps.get(child)) {
+            if self.steps.get() == 0 {
+                return Err(place);
+            }
+            at = match self.known.get(&at).and_then(|known| known.get(child)) {
                 Some(known) => *known,
                 None => {
                     let next = self.step(at, child);
@@ -179,7 +186,9 @@ impl<'m, L: Label> Matcher<'m, L> {
         let (seen, search) = &mut self.seen;
         *search = search.saturating_add(1);
         let mut reached = Vec::new();
+        let mut looks = 1usize;
         while let Some(state) = open.pop() {
+            looks = looks.saturating_add(1);
             match seen.get_mut(state) {
                 Some(seen) if *seen != *search => *seen = *search,
                 _ => continue,
@@ -190,20 +199,21 @@ impl<'m, L: Label> Matcher<'m, L> {
                 None => {}
             }
         }
+        self.steps.set(self.steps.get().saturating_sub(looks));
         reached.sort_unstable();
         reached.into()
     }
 
     fn remember(&mut self, at: usize, child: &str, next: Box<[usize]>) -> usize {
         if self.remembered >= MOST_REMEMBERED {
-            self.steps.clear();
+            self.known.clear();
             self.numbers.clear();
             self.sets.clear();
             self.remembered = 0;
             return self.number(next);
         }
         let next = self.number(next);
-        self.steps.entry(at).or_default().insert(child.to_owned(), next);
+        self.known.entry(at).or_default().insert(child.to_owned(), next);
         next
     }
 

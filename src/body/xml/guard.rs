@@ -11,6 +11,7 @@ pub(super) fn check(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
         return Err(XmlError::Malformed { reason: "control character".to_owned() });
     }
     let mut nodes = 0usize;
+    let mut depth = 0u32;
     for markup in Markup::in_text(text) {
         nodes = nodes.saturating_add(1);
         if nodes > limits.nodes {
@@ -18,6 +19,14 @@ pub(super) fn check(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
         }
         if markup.attributes > limits.attributes_per_element {
             return Err(XmlError::TooManyAttributes);
+        }
+        depth = match markup.kind(text) {
+            Kind::Opens => depth.saturating_add(1),
+            Kind::Closes => depth.saturating_sub(1),
+            Kind::Other => depth,
+        };
+        if depth > limits.depth {
+            return Err(XmlError::TooDeep);
         }
     }
     Ok(())
@@ -90,7 +99,23 @@ struct Markup {
     attributes: usize,
 }
 
+/// What a piece of markup does to the nesting of elements.
+enum Kind {
+    Opens,
+    Closes,
+    Other,
+}
+
 impl Markup {
+    fn kind(&self, text: &str) -> Kind {
+        let markup = text.as_bytes().get(self.start..self.end).unwrap_or_default();
+        match markup {
+            [b'<', b'/', ..] => Kind::Closes,
+            [b'<', b'!' | b'?', ..] | [.., b'/', b'>'] => Kind::Other,
+            _ => Kind::Opens,
+        }
+    }
+
     fn in_text(text: &str) -> impl Iterator<Item = Markup> + '_ {
         let mut at = 0;
         std::iter::from_fn(move || {

@@ -51,7 +51,7 @@ impl Default for XmlLimits {
 #[error("XML: Failed parsing document.")]
 #[non_exhaustive]
 pub enum XmlError {
-    /// Not well-formed, or nested too deeply, or with entities that expand too far.
+    /// Not well-formed.
     Malformed {
         /// Where and why, in the parser's words.
         reason: String,
@@ -62,15 +62,22 @@ pub enum XmlError {
     TooManyAttributes,
     /// More tags than allowed.
     TooManyNodes,
+    /// Elements are nested more deeply than allowed.
+    TooDeep,
+    /// Entities expand to more than allowed.
+    EntitiesTooLarge,
 }
 
 /// Why an XPath expression selected nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum XPathError {
-    /// The expression is wrong, or the search visited too many nodes.
+    /// The expression is wrong.
     #[error("XML: XPath expression failed: {0}")]
     Failed(String),
+    /// The search would visit too many nodes.
+    #[error("XML: XPath expression visits more than {0} nodes.")]
+    TooManyVisits(usize),
     /// The selected values are too large together.
     #[error("XML: XPath expression selects more than {0} bytes.")]
     TooLarge(usize),
@@ -132,7 +139,13 @@ impl<'a> XmlDocument<'a> {
         for (prefix, uri) in namespaces {
             evaluator.add_namespace(*prefix, *uri);
         }
-        let selected = evaluator.evaluate(&self.tree, self.tree.root(), xpath).map_err(|error| XPathError::Failed(error.to_string()))?;
+        let selected = evaluator.evaluate(&self.tree, self.tree.root(), xpath).map_err(|error| match error {
+            // The evaluator has no kind of its own for this.
+            uppsala::error::XmlError::XPath(error) if error.message.contains("maximum node visit budget") => {
+                XPathError::TooManyVisits(self.limits.xpath_visits)
+            }
+            error => XPathError::Failed(error.to_string()),
+        })?;
         let XPathValue::NodeSet(nodes) = selected else { return Ok(Vec::new()) };
         let mut bytes_left = self.limits.xpath_bytes;
         let mut values = Vec::with_capacity(nodes.len());
@@ -180,7 +193,11 @@ fn parse_tree<'a>(text: &'a str, limits: &XmlLimits) -> Result<Document<'a>, Xml
         Err(uppsala::error::XmlError::Namespace(_)) => parse(false),
         result => result,
     };
-    tree.map_err(|error| XmlError::Malformed { reason: error.to_string() })
+    tree.map_err(|error| match error {
+        // The parser has no kind of its own for this.
+        uppsala::error::XmlError::Parse(error) if error.message.starts_with("Entity expansion exceeds") => XmlError::EntitiesTooLarge,
+        error => XmlError::Malformed { reason: error.to_string() },
+    })
 }
 
 #[cfg(test)]

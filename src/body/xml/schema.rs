@@ -3,6 +3,7 @@
 use super::{XmlDocument, parse_tree};
 use explain::Explainer;
 use models::Models;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use uppsala::dom::{Document, NodeId};
@@ -58,25 +59,26 @@ impl Schema {
         Ok(Self { models, validator, tree })
     }
 
-    /// Whether a document conforms. One with more than 100 levels of elements does not, since it cannot be checked.
+    /// Whether a document conforms. One with more than 100 levels of elements does not, since it cannot be checked, nor does one for which
+    /// `steps` do not suffice: ambiguous content models take from them.
     #[must_use]
-    pub fn accepts(&self, document: &XmlDocument<'_>) -> bool {
-        !is_too_deep(&document.tree) && self.errors(&document.tree).is_empty()
+    pub fn accepts(&self, document: &XmlDocument<'_>, steps: &Cell<usize>) -> bool {
+        !is_too_deep(&document.tree) && self.errors(&document.tree, steps).is_empty()
     }
 
     /// What is wrong with a document, at most `most` things, in libxml2's words where they are known; `body` is the document's text.
     ///
     /// Takes longer than [`Schema::accepts`]: for those who read logs.
     #[must_use]
-    pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], most: usize) -> Vec<String> {
+    pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], most: usize, steps: &Cell<usize>) -> Vec<String> {
         if is_too_deep(&document.tree) {
             return vec![format!("The document has more than {DEEPEST} levels of elements.")];
         }
-        let errors = self.errors(&document.tree);
+        let errors = self.errors(&document.tree, steps);
         let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= most);
         let placed = placed.and_then(|text| Some((text, parse_tree(text, &document.limits).ok()?)));
         match &placed {
-            Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.errors(tree)),
+            Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.errors(tree, steps)),
             None => errors.into_iter().take(most).map(|error| error.message).collect(),
         }
     }
@@ -84,8 +86,8 @@ impl Schema {
 
 impl Schema {
     /// In the order of their places.
-    fn errors(&self, tree: &Document<'_>) -> Vec<ValidationError> {
-        let mut errors = order::errors(&self.models, tree);
+    fn errors(&self, tree: &Document<'_>, steps: &Cell<usize>) -> Vec<ValidationError> {
+        let mut errors = order::errors(&self.models, tree, steps);
         errors.extend(self.validator.validate(tree));
         errors.sort_by_key(|error| (error.line, error.column));
         errors

@@ -11,6 +11,7 @@ use super::content::{self, ContentModel, Matcher};
 use super::{XmlDocument, encoding};
 use attributes::{AttributeDeclaration, Identifiers};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use uppsala::dom::{Document, Element, NodeId, NodeKind, QName};
 
@@ -74,9 +75,9 @@ impl Dtd {
     /// What is wrong with a document, at most `most` things; nothing for one that conforms.
     ///
     /// The time is linear in the document, for content models that are deterministic, as XML demands; others take as many times longer as
-    /// they have parts.
+    /// they have parts. What they look at is taken from `steps`; a document for which these do not suffice does not conform.
     #[must_use]
-    pub fn errors(&self, document: &XmlDocument<'_>, most: usize) -> Vec<String> {
+    pub fn errors(&self, document: &XmlDocument<'_>, most: usize, steps: &Cell<usize>) -> Vec<String> {
         let mut validation = Validation {
             dtd: self,
             tree: &document.tree,
@@ -84,6 +85,7 @@ impl Dtd {
             errors: Vec::new(),
             matchers: HashMap::new(),
             identifiers: Identifiers::default(),
+            steps,
         };
         for node in document.tree.descendants(document.tree.root()) {
             if validation.errors.len() >= most {
@@ -109,6 +111,7 @@ struct Validation<'d> {
     /// What was worked out of content models so far, by element.
     matchers: HashMap<&'d str, Matcher<'d, String>>,
     identifiers: Identifiers<'d>,
+    steps: &'d Cell<usize>,
 }
 
 impl<'d> Validation<'d> {
@@ -155,7 +158,7 @@ impl<'d> Validation<'d> {
             }
             Content::Children(model) => {
                 let children: Vec<Cow<'_, str>> = self.tree.children_iter(node).filter_map(|child| particle(self.tree, child)).collect();
-                let matcher = self.matchers.entry(declared).or_insert_with(|| Matcher::new(model));
+                let matcher = self.matchers.entry(declared).or_insert_with(|| Matcher::new(model, self.steps));
                 if matcher.judge(&children).is_err() {
                     let got = if self.tree.children_count(node) == 0 { String::new() } else { list(&children) };
                     self.error(|| {

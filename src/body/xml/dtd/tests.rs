@@ -1,12 +1,13 @@
 use super::*;
 use crate::body::xml::XmlLimits;
+use std::cell::Cell;
 
 fn dtd(text: &str) -> Dtd {
     Dtd::parse(text.as_bytes(), &|_| None).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn errors(dtd: &Dtd, document: &str) -> Vec<String> {
-    dtd.errors(&XmlDocument::parse(document.as_bytes(), &XmlLimits::default()).unwrap(), 100)
+    dtd.errors(&XmlDocument::parse(document.as_bytes(), &XmlLimits::default()).unwrap(), 100, &Cell::new(usize::MAX))
 }
 
 #[track_caller]
@@ -142,7 +143,7 @@ fn messages_are_as_many_as_wanted_and_not_too_long() {
     let dtd = dtd("<!ELEMENT r (a)> <!ELEMENT a EMPTY>");
     let many = format!("<r>{}</r>", "<b/>".repeat(5000));
     let document = XmlDocument::parse(many.as_bytes(), &XmlLimits::default()).unwrap();
-    let found = dtd.errors(&document, 3);
+    let found = dtd.errors(&document, 3, &Cell::new(usize::MAX));
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|message| message.len() < 1000));
 }

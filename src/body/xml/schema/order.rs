@@ -2,13 +2,15 @@
 
 use super::models::{Content, Item, Kind, Models, expanded};
 use crate::body::xml::content::{Label as _, Matcher};
+use std::cell::Cell;
 use std::collections::HashMap;
 use uppsala::dom::{Document, Element, NodeId};
 use uppsala::error::ValidationError;
 use uppsala::xsd::XSI_NAMESPACE;
 
-/// What is wrong with the order and number of children in a document, in the words of the library that judges the rest.
-pub fn errors(models: &Models, tree: &Document<'_>) -> Vec<ValidationError> {
+/// What is wrong with the order and number of children in a document, in the words of the library that judges the rest. Ambiguous content
+/// models take from `steps`.
+pub fn errors(models: &Models, tree: &Document<'_>, steps: &Cell<usize>) -> Vec<ValidationError> {
     let mut errors = Vec::new();
     let mut matchers = HashMap::new();
     let root = tree.document_element().and_then(|root| Some((root, *models.elements.get(&name(tree.element(root)?))?)));
@@ -30,7 +32,7 @@ pub fn errors(models: &Models, tree: &Document<'_>) -> Vec<ValidationError> {
             let names: Vec<&str> = children.iter().map(|(_, name)| name.as_str()).collect();
             let judged = match &complex.content {
                 Content::Free => Ok(()),
-                Content::Ordered(model) => matchers.entry(number).or_insert_with(|| Matcher::new(model)).judge(&names),
+                Content::Ordered(model) => matchers.entry(number).or_insert_with(|| Matcher::new(model, steps)).judge(&names),
                 Content::All { items, optional } => judge_all(items, *optional, &names),
             };
             if let Err(place) = judged {

@@ -1,0 +1,28 @@
+//! How long a transaction waits for persistent collections.
+
+use super::Collections;
+use crate::graph::Settings;
+use crate::store::Store;
+use crate::vocabulary::Limit;
+use std::time::{Duration, Instant};
+
+/// What one question to the store costs, in units of work.
+const QUESTION: usize = 500;
+
+impl Collections {
+    /// Asks the store. Once the transaction has waited for it longer than it may, it is not asked again, and the answer is empty.
+    pub fn ask_store<T: Default>(&mut self, settings: &Settings, store: &dyn Store, ask: impl FnOnce(&dyn Store) -> T) -> T {
+        let most = Duration::from_millis(settings.limit(Limit::StoreTime) as u64);
+        if self.store_time > most {
+            return T::default();
+        }
+        self.arena.work.spend(QUESTION);
+        let began = Instant::now();
+        let answer = ask(store);
+        self.store_time += began.elapsed();
+        if self.store_time > most {
+            self.arena.work.exceed(Limit::StoreTime);
+        }
+        answer
+    }
+}

@@ -1,0 +1,90 @@
+//! What happens when a limit is exceeded: it is told once, rules and hosts can read it, and beyond the budget no rule is evaluated.
+
+use super::Transaction;
+use crate::graph::{OverBudget, Phase};
+use crate::vocabulary::{Limit, LimitSet};
+
+/// The part of the budget that the rules of the logging phase have for themselves, so that they can write down what happened.
+const FOR_LOGGING: usize = 16;
+
+impl Transaction {
+    /// The limits that were exceeded so far.
+    pub fn exceeded_limits(&self) -> LimitSet {
+        self.collections.arena.work.exceeded()
+    }
+
+    /// A limit that was exceeded, in words: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
+    pub fn limit_text(&self, limit: Limit) -> String {
+        let most = self.ground.graph.settings.limit(limit);
+        format!("Limit exceeded: {} ({} {most}): {}.", limit.name(), limit.directive().name(), limit.beyond())
+    }
+
+    /// How much work the budget still allows, in units.
+    pub fn budget_left(&self) -> usize {
+        self.collections.arena.work.left()
+    }
+
+    /// Notes that a limit was exceeded. Rules find it in LIMITS_EXCEEDED at once.
+    pub(super) fn exceed(&mut self, limit: Limit) {
+        self.collections.arena.work.exceed(limit);
+    }
+
+    /// Notes work that is done or about to be done.
+    #[inline]
+    pub(super) fn spend(&mut self, units: usize) {
+        self.collections.arena.work.spend(units);
+    }
+
+    /// What is allowed for the rules of a phase.
+    pub(super) fn allow_work(&mut self, phase: Phase) {
+        if phase == Phase::Logging && self.collections.arena.work.is_over() {
+            let budget = self.ground.graph.settings.limit(Limit::Budget);
+            self.collections.arena.work.allow(budget / FOR_LOGGING);
+        }
+    }
+
+    /// Whether the rules of a phase may go on. Limits that were exceeded since the last time are told; beyond the budget the settings decide.
+    #[inline]
+    pub(super) fn may_go_on(&mut self, phase: Phase) -> bool {
+        self.collections.arena.work.is_quiet() || self.reckon(phase)
+    }
+
+    #[cold]
+    fn reckon(&mut self, phase: Phase) -> bool {
+        let is_over = self.collections.arena.work.is_over();
+        if is_over && !self.exceeded_limits().contains(Limit::Memory) {
+            self.exceed(Limit::Budget);
+        }
+        for limit in self.collections.arena.work.news().iter() {
+            self.tell(limit);
+            if matches!(limit, Limit::Budget | Limit::Memory) {
+                self.end_over(limit, phase);
+            }
+        }
+        if is_over {
+            self.debug(4, || "Skipping the rules of this phase: the transaction used up its budget.".to_owned());
+        }
+        !is_over
+    }
+
+    /// Stops a transaction that made too much work, or needs too much memory, unless the settings let it pass.
+    fn end_over(&mut self, limit: Limit, phase: Phase) {
+        let settings = &self.ground.graph.settings;
+        if phase != Phase::Logging && settings.over_budget != Some(OverBudget::Pass) {
+            let (directive, most, phase) = (limit.directive().name(), settings.limit(limit), phase.number());
+            self.reject(&format!("Access denied with code 403 (phase {phase}). The transaction goes beyond {directive} {most}."));
+        }
+    }
+
+    /// Writes down that a limit was exceeded. A limit that ModSecurity v3 does not have sets TX:MSC_LIMITS_EXCEEDED, which its recommended rules
+    /// look at as at every variable of this kind.
+    fn tell(&mut self, limit: Limit) {
+        self.debug(2, || self.limit_text(limit));
+        if !limit.is_inherited() {
+            let graph = std::sync::Arc::clone(&self.ground.graph);
+            let one = self.collections.arena.store(b"1");
+            let slot = self.collections.tx.find_or_make(&graph.tx_names, b"MSC_LIMITS_EXCEEDED");
+            self.collections.tx.write(slot, Some(one));
+        }
+    }
+}
