@@ -85,11 +85,13 @@ impl Arena {
     /// Stores bytes as a value.
     ///
     /// What is beyond the limit of memory is stored as empty, and the limit is noted as exceeded.
+    #[inline]
     pub fn store(&mut self, bytes: &[u8]) -> Text {
         self.build(|values| values.extend_from_slice(bytes))
     }
 
     /// Stores what `write` appends to the buffer as a value.
+    #[inline]
     pub fn build(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
         let start = self.values.len();
         write(&mut self.values);
@@ -105,6 +107,7 @@ impl Arena {
     }
 
     /// Stores a number in decimal digits.
+    #[inline]
     pub fn store_number(&mut self, number: impl itoa::Integer) -> Text {
         self.store(itoa::Buffer::new().format(number).as_bytes())
     }

@@ -81,6 +81,7 @@ impl Work {
     }
 
     #[cold]
+    #[inline(never)]
     fn exceed_memory(&mut self) -> bool {
         if !self.exceeded.contains(Limit::Memory) {
             self.memory = self.memory.saturating_add(RESERVE);

@@ -185,9 +185,10 @@ impl Transaction {
     }
 
     fn ask_unless_removed(&mut self, graph: &RuleGraph, asked: &Asked<'_>, member: &Member, draft: &mut Draft) -> bool {
-        let work = &mut self.collections.arena.work;
-        work.spend(PER_VALUE + self.overrides.removed_targets.len());
-        !work.is_over() && !self.is_removed_target(asked.rule, &member.selected) && self.ask_about(graph, asked, member, draft)
+        self.spend(PER_VALUE + self.overrides.removed_targets.len());
+        self.may_go_on(asked.rule.phase)
+            && !self.is_removed_target(asked.rule, &member.selected)
+            && self.ask_about(graph, asked, member, draft)
     }
 
     pub(super) fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {

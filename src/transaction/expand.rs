@@ -43,19 +43,18 @@ impl Transaction {
                     let texts = (target.variable == Variable::Rule).then(|| self.rule_texts_within(graph, rule, depth.saturating_sub(1)));
                     let namespaces = &rule.namespaces;
                     let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: texts.as_ref() };
-                    if let Some(value) = self.collections.first(target, &selection) {
-                        self.spend(value.len() + PER_VALUE);
-                        text.extend_from_slice(self.collections.arena.read(value));
+                    let Some(value) = self.collections.first(target, &selection) else { continue };
+                    self.spend(value.len() + PER_VALUE);
+                    text.extend_from_slice(self.collections.arena.read(value));
+                    let most = graph.settings.limit(Limit::MacroBytes);
+                    if text.len() > most {
+                        self.exceed(Limit::MacroBytes);
+                        return text.truncate(most);
+                    }
+                    if self.collections.arena.work.is_over() {
+                        return;
                     }
                 }
-            }
-            let most = graph.settings.limit(Limit::MacroBytes);
-            if text.len() > most {
-                self.exceed(Limit::MacroBytes);
-                return text.truncate(most);
-            }
-            if self.collections.arena.work.is_over() {
-                return;
             }
         }
     }

@@ -1,8 +1,11 @@
 //! What happens when a limit is exceeded: it is told once, rules and hosts can read it, and beyond the budget no rule is evaluated.
 
 use super::Transaction;
-use crate::graph::{OverBudget, Phase};
+use crate::graph::{MarkerId, OverBudget, Phase};
 use crate::vocabulary::{Limit, LimitSet};
+
+/// The marker that is in no phase.
+const NOWHERE: MarkerId = MarkerId(u32::MAX);
 
 /// The part of the budget that the rules of the logging phase have for themselves, so that they can write down what happened.
 const FOR_LOGGING: usize = 16;
@@ -24,9 +27,16 @@ impl Transaction {
         self.collections.arena.work.left()
     }
 
-    /// Notes that a limit was exceeded. Rules find it in LIMITS_EXCEEDED at once.
+    /// Notes that a limit was exceeded, and tells it if it is the first time. Rules find it in LIMITS_EXCEEDED at once.
     pub(super) fn exceed(&mut self, limit: Limit) {
         self.collections.arena.work.exceed(limit);
+        self.tell_news();
+    }
+
+    fn tell_news(&mut self) -> LimitSet {
+        let news = self.collections.arena.work.news();
+        news.iter().for_each(|limit| self.tell(limit));
+        news
     }
 
     /// Notes work that is done or about to be done.
@@ -38,31 +48,32 @@ impl Transaction {
     /// What is allowed for the rules of a phase.
     pub(super) fn allow_work(&mut self, phase: Phase) {
         if phase == Phase::Logging && self.collections.arena.work.is_over() {
+            self.flow.skip_after = None;
             let budget = self.ground.graph.settings.limit(Limit::Budget);
             self.collections.arena.work.allow(budget / FOR_LOGGING);
         }
     }
 
-    /// Whether the rules of a phase may go on. Limits that were exceeded since the last time are told; beyond the budget the settings decide.
+    /// Whether the rules of a phase may go on: asked before a phase, and before each value that a rule is asked about. Limits that were
+    /// exceeded since the last time are told; beyond the budget the settings decide, and the rest of the rules is skipped.
     #[inline]
     pub(super) fn may_go_on(&mut self, phase: Phase) -> bool {
         self.collections.arena.work.is_quiet() || self.reckon(phase)
     }
 
     #[cold]
+    #[inline(never)]
     fn reckon(&mut self, phase: Phase) -> bool {
         let is_over = self.collections.arena.work.is_over();
         if is_over && !self.exceeded_limits().contains(Limit::Memory) {
-            self.exceed(Limit::Budget);
+            self.collections.arena.work.exceed(Limit::Budget);
         }
-        for limit in self.collections.arena.work.news().iter() {
-            self.tell(limit);
-            if matches!(limit, Limit::Budget | Limit::Memory) {
-                self.end_over(limit, phase);
-            }
-        }
+        let news = self.tell_news();
+        let end = [Limit::Memory, Limit::Budget].into_iter().find(|limit| news.contains(*limit));
+        end.into_iter().for_each(|limit| self.end_over(limit, phase));
         if is_over {
             self.debug(4, || "Skipping the rules of this phase: the transaction used up its budget.".to_owned());
+            self.flow.skip_after = Some(NOWHERE);
         }
         !is_over
     }

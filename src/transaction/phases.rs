@@ -22,6 +22,9 @@ impl Transaction {
         }
         self.flow.allow = None;
         self.allow_work(phase);
+        if !self.may_go_on(phase) {
+            return;
+        }
         let plan = self.followed_plan(&graph);
         if let Some(plan) = plan {
             self.gates.begin_phase(plan, phase, steps.len());
@@ -29,9 +32,6 @@ impl Transaction {
         let mut place = 0;
         loop {
             place = self.jump(&graph, phase, steps, place);
-            if !self.may_go_on(phase) {
-                break;
-            }
             let Some(step) = steps.get(place) else { break };
             let Step::Rule(index) = step else {
                 self.pass_marker(*step);

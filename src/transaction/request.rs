@@ -109,15 +109,16 @@ impl Transaction {
     }
 
     /// Whether a message with so many headers of so many bytes may have another header.
+    #[inline]
     pub(super) fn takes_header(&mut self, headers: usize, bytes: usize, more: usize) -> bool {
         let settings = &self.ground.graph.settings;
-        let limit = match () {
-            _ if headers >= settings.limit(Limit::Headers) => Limit::Headers,
-            _ if bytes + more > settings.limit(Limit::HeaderBytes) => Limit::HeaderBytes,
-            _ => return true,
-        };
-        self.exceed(limit);
-        false
+        let exceeded = [
+            (Limit::Headers, headers >= settings.limit(Limit::Headers)),
+            (Limit::HeaderBytes, bytes + more > settings.limit(Limit::HeaderBytes)),
+        ];
+        let exceeded = exceeded.into_iter().find(|(_, is_exceeded)| *is_exceeded);
+        exceeded.into_iter().for_each(|(limit, _)| self.exceed(limit));
+        exceeded.is_none()
     }
 
     /// Adds an argument, unless there are too many. Gives whether it was added.

@@ -131,10 +131,12 @@ impl Slots {
         }
         let mut after = Slot { counted: effect.counted, ..before };
         if effect.rewritten {
-            let most = graph.settings.limit(Limit::Transformation);
-            if self.output.len() > most.max(before.value.len()) {
-                arena.work.exceed(Limit::Transformation);
-                self.output.truncate(most.max(before.value.len()));
+            if self.output.len() > before.value.len() {
+                let most = graph.settings.limit(Limit::Transformation).max(before.value.len());
+                if self.output.len() > most {
+                    arena.work.exceed(Limit::Transformation);
+                    self.output.truncate(most);
+                }
             }
             after.value = arena.store(&self.output);
             let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
