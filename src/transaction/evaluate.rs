@@ -122,10 +122,12 @@ impl Transaction {
         };
         let asked = Asked { rule, question, respondent, found: Cell::new(false) };
         self.debug(4, || question.announcement(rule));
-        let any = match (plan, rule.plan.group) {
+        let found = match (plan, rule.plan.group) {
             (Some(plan), Some(group)) => self.ask_group(plan, graph, &asked, plan.group(group), draft),
             _ => self.ask_target_by_target(graph, &asked, draft),
         };
+        // A rule that ends the budget does nothing more: its decision would take back that of the limit.
+        let any = found && !self.collections.arena.work.is_over();
         if any && self.tells_detail(graph, rule) {
             self.detail(question, draft);
         }
