@@ -20,6 +20,9 @@ const MOST_GROWTH: f64 = 1.2;
 /// The most that bad input may cost compared with as many harmless bytes.
 const MOST_HARM: f64 = 5.0;
 
+/// The most that what is large may cost: each of its bytes is a token for `@detectSQLi`, and begins what patterns look for.
+const MOST_LARGE_HARM: f64 = 10.0;
+
 /// How long bad input is.
 const BAD_LENGTH: usize = 100_000;
 
@@ -102,7 +105,7 @@ fn judge_large(waf: &Waf, chosen: impl Fn(&str) -> bool) {
         let (harm, limits) = (micros / harmless, case.exceeded_limits(waf));
         println!("{name:<44} {micros:>12.1} {harmless:>12.1} {harm:>8.2}  {}", limits.join(" "));
         assert!(limit.is_none_or(|limit| limits.contains(&limit)), "{name} ends at its limit");
-        assert!(harm <= MOST_HARM, "{name} takes {harm:.1} times as long as harmless bytes");
+        assert!(harm <= MOST_LARGE_HARM, "{name} takes {harm:.1} times as long as harmless bytes");
     }
 }
 
