@@ -41,13 +41,17 @@ impl Transaction {
                 self.collections.scalars.body_processor = self.collections.arena.store(processor.name().as_bytes());
             }
             Control::RemoveRules(filter) => {
-                if self.overrides.removed_rules.len() < MOST_REMOVALS && !self.overrides.removed_rules.contains(filter) {
+                if self.overrides.removed_rules.len() >= MOST_REMOVALS {
+                    self.debug(1, || format!("No more than {MOST_REMOVALS} removals of rules are kept."));
+                } else if !self.overrides.removed_rules.contains(filter) {
                     self.overrides.removed_rules.push(filter.clone());
                 }
             }
             Control::RemoveTarget(filter) => {
                 if self.overrides.removed_targets.len() < MOST_REMOVALS {
                     self.overrides.removed_targets.push(filter.clone());
+                } else {
+                    self.debug(1, || format!("No more than {MOST_REMOVALS} targets can be removed."));
                 }
             }
         }
