@@ -167,7 +167,7 @@ fn normalised(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     }
     let mut kept: Vec<Vec<u8>> = Vec::with_capacity(literals.len());
     for literal in literals {
-        if !kept.iter().any(|shorter| memchr::memmem::find(&literal, shorter).is_some()) {
+        if !kept.iter().any(|shorter| literal.windows(shorter.len()).any(|part| part == shorter)) {
             kept.push(literal);
         }
     }
