@@ -25,13 +25,50 @@ pub struct Slots {
     numbers: FxHashMap<(Text, ValueKind), ValueId>,
     values: Vec<Value>,
     /// What transformations make of values.
-    computed: FxHashMap<(ValueId, Transformation), Slot>,
+    computed: Computed,
     /// The literals that values hold, as the plan's set shows them.
     literals: Vec<u64>,
     /// Where transformations write, so that a value is stored once it is known to have changed.
     output: Vec<u8>,
     /// What transformations cost, while a profile is taken.
     pub(super) costs: Option<Box<TransformationCosts>>,
+}
+
+/// What transformations made of values: for each transformation by its number the values by theirs, so that values that are asked about one
+/// after the other lie close together.
+#[derive(Debug, Default)]
+struct Computed {
+    of: Vec<Vec<Option<Outcome>>>,
+}
+
+/// What a transformation made of a value.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    id: ValueId,
+    counted: bool,
+}
+
+impl Computed {
+    fn clear(&mut self) {
+        self.of.iter_mut().for_each(Vec::clear);
+    }
+
+    fn get(&self, transformation: Transformation, id: ValueId) -> Option<Outcome> {
+        self.of.get(transformation as usize)?.get(id.0 as usize).copied().flatten()
+    }
+
+    fn insert(&mut self, transformation: Transformation, id: ValueId, outcome: Outcome) {
+        let (row, place) = (transformation as usize, id.0 as usize);
+        if self.of.len() <= row {
+            self.of.resize_with(row + 1, Vec::new);
+        }
+        if let Some(row) = self.of.get_mut(row) {
+            if row.len() <= place {
+                row.resize(place + 1, None);
+            }
+            row.get_mut(place).into_iter().for_each(|known| *known = Some(outcome));
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +117,7 @@ impl Slots {
     /// The number of a value, given out now if it is new.
     pub fn number(&mut self, arena: &Arena, text: Text, kind: ValueKind) -> ValueId {
         let Self { numbers, values, .. } = self;
-        *numbers.entry((text, kind)).or_insert_with(|| {
-            values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });
-            ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
-        })
+        *numbers.entry((text, kind)).or_insert_with(|| add(values, arena, text, kind))
     }
 
     /// The bytes that a value holds.
@@ -120,8 +154,8 @@ impl Slots {
 
     /// What one transformation makes of the value that those before it reached.
     fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Slot, transformation: Transformation) -> Slot {
-        if let Some(known) = self.computed.get(&(before.id, transformation)) {
-            return *known;
+        if let Some(Outcome { id, counted }) = self.computed.get(transformation, before.id) {
+            return Slot { id, value: self.text(id), counted };
         }
         let start = self.costs.as_ref().map(|_| Instant::now());
         arena.work.spend(before.value.len() + PER_VALUE);
@@ -140,9 +174,9 @@ impl Slots {
             }
             after.value = arena.store(&self.output);
             let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
-            after.id = self.number(arena, after.value, kind);
+            after.id = add(&mut self.values, arena, after.value, kind);
         }
-        self.computed.insert((before.id, transformation), after);
+        self.computed.insert(transformation, before.id, Outcome { id: after.id, counted: after.counted });
         after
     }
 
@@ -167,4 +201,10 @@ impl Slots {
         };
         Signature { bytes: value.bytes, literals: self.literals.get(held).unwrap_or_default() }
     }
+}
+
+/// Gives a value a number.
+fn add(values: &mut Vec<Value>, arena: &Arena, text: Text, kind: ValueKind) -> ValueId {
+    values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });
+    ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
 }
