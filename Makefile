@@ -28,9 +28,9 @@ LINK := -C link-arg=-Wl,-soname,$(SONAME)
 capi: $(CAPI)/$(SONAME) $(CAPI)/modsecurity.pc
 
 $(CAPI)/$(SONAME): Cargo.toml Cargo.lock $(RUST) $(CAPI)/features
-	$(CARGO) rustc --release --lib --crate-type cdylib --no-default-features --features "$(FEATURES)" -- $(LINK)
+	$(CARGO) rustc --profile dist --lib --crate-type cdylib --no-default-features --features "$(FEATURES)" -- $(LINK)
 	mkdir -p $(CAPI)
-	cp $(TARGET)/release/libsecrule.so $@.new
+	cp $(TARGET)/dist/libsecrule.so $@.new
 	mv $@.new $@
 	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
 
