@@ -106,12 +106,12 @@ impl LiteralSet {
 
     /// Whether a value may match what is behind a gate.
     pub fn is_open(&self, gate: GateId, signature: Signature<'_>) -> bool {
-        self.gates.get(gate.0 as usize).is_none_or(|gate| gate.admits(signature))
+        self.gates.get(gate.0 as usize).is_none_or(|gate| gate.admits(&signature))
     }
 }
 
 impl Gate {
-    fn admits(&self, signature: Signature<'_>) -> bool {
+    fn admits(&self, signature: &Signature<'_>) -> bool {
         match self {
             Gate::Literals(list) => {
                 signature.literals.get((list / u64::BITS) as usize).is_some_and(|word| word >> (list % u64::BITS) & 1 == 1)

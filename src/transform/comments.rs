@@ -1,6 +1,6 @@
 //! `removeComments`, `removeCommentsChar`, `replaceComments`.
 
-use memchr::{memchr_iter, memchr2_iter, memmem};
+use memchr::{memchr_iter, memchr2_iter};
 
 use super::rewrite::{Step, position_of, replace_by, rewrite};
 
@@ -27,12 +27,18 @@ pub(super) fn remove_markers(input: &[u8], output: &mut Vec<u8>) -> Step {
 
 /// Replaces each `/*…*/` by one blank; one that does not end becomes a blank too, and ends the value.
 pub(super) fn replace(input: &[u8], output: &mut Vec<u8>) -> Step {
-    let find_opening = |text: &[u8]| memchr_iter(b'/', text).find(|&at| text.get(at + 1) == Some(&b'*'));
-    rewrite(input, output, find_opening, |text, output| {
-        let body = text.get(2..).unwrap_or_default();
-        let rest = memmem::find(body, b"*/").and_then(|at| body.get(at + 2..)).unwrap_or_default();
-        replace_by(b' ', rest, output)
-    })
+    // A searcher for each comment would cost more than the comment.
+    let find_pair = |text: &[u8], first: u8, second: u8| memchr_iter(first, text).find(|&at| text.get(at + 1) == Some(&second));
+    rewrite(
+        input,
+        output,
+        |text| find_pair(text, b'/', b'*'),
+        |text, output| {
+            let body = text.get(2..).unwrap_or_default();
+            let rest = find_pair(body, b'*', b'/').and_then(|at| body.get(at + 2..)).unwrap_or_default();
+            replace_by(b' ', rest, output)
+        },
+    )
 }
 
 fn skip_comment<'a>(comment: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {

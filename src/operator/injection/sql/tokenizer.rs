@@ -1,9 +1,14 @@
 //! Cuts the text of a statement into tokens.
 
 use memchr::memchr;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 use super::lexicon::Lexicon;
 use super::token::{Class, Token};
+
+static COMMENT_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/*"));
+static COMMENT_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"*/"));
 
 /// How comments are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,9 +143,9 @@ impl<'a> Tokens<'a> {
             return self.take(Class::Operator, 1);
         }
         let body = self.rest().get(2..).unwrap_or_default();
-        let end = memchr::memmem::find(body, b"*/");
+        let end = COMMENT_END.find(body);
         // PostgreSQL nests comments, and MySQL runs what is in `/*!`. The first byte of the end counts as inside, so that `/*/*/` nests.
-        let nests = end.and_then(|end| body.get(..=end)).is_some_and(|body| memchr::memmem::find(body, b"/*").is_some());
+        let nests = end.and_then(|end| body.get(..=end)).is_some_and(|body| COMMENT_START.find(body).is_some());
         let class = if nests || body.starts_with(b"!") { Class::Evil } else { Class::Comment };
         self.take(class, 2 + end.map_or(body.len(), |end| end + 2))
     }
