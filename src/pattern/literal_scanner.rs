@@ -143,21 +143,25 @@ impl LiteralScanner {
 
     /// Sets the bit of each number that a literal in `value` tells: number N is bit N of `seen`. Time is linear in the value and in the literals
     /// found.
+    #[inline(never)]
     pub(super) fn scan(&self, value: &[u8], seen: &mut [u64]) {
+        let (class_of, table) = (&*self.class_of, &*self.table);
         let mut place = 0;
-        for (at, byte) in value.iter().enumerate() {
-            place = self.after(place, *byte);
-            let word = self.table.get(place / WIDTH).copied().unwrap_or(0);
-            let bit = 1 << (place % WIDTH);
-            if word & bit != 0 {
-                let index = self.before.get(place / WIDTH).map_or(0, |before| before + (word & (bit - 1)).count_ones());
-                self.compare(value, at + 1, index, seen);
+        let mut bytes = value.iter();
+        while let Some(byte) = bytes.next() {
+            place = after(class_of, place, *byte);
+            if table.get(word_of(place)).is_some_and(|word| word >> (place % WIDTH) & 1 == 1) {
+                self.compare(value, value.len() - bytes.len(), place, seen);
             }
         }
     }
 
-    /// Compares the literals behind a bit, which may end their known bytes before `end`.
-    fn compare(&self, value: &[u8], end: usize, index: u32, seen: &mut [u64]) {
+    /// Compares the literals behind the bit of a place, which may end their known bytes before `end`. It stands apart so that the loop over all
+    /// bytes has the registers to itself.
+    #[inline(never)]
+    fn compare(&self, value: &[u8], end: usize, place: usize, seen: &mut [u64]) {
+        let (Some(word), Some(before)) = (self.table.get(word_of(place)), self.before.get(word_of(place))) else { return };
+        let index = before + ones(word & !(u64::MAX << (place % WIDTH)));
         let Some((first, last)) = self.behind.get(index as usize) else { return };
         for known in part(&self.anchored, *first, *last) {
             let Some(start) = end.checked_sub(known.reach as usize) else { continue };
@@ -177,13 +181,8 @@ impl LiteralScanner {
         tail.is_empty() || value.get(start..start + tail.len()).is_some_and(|found| found.eq_ignore_ascii_case(tail))
     }
 
-    fn after(&self, place: usize, byte: u8) -> usize {
-        let class = self.class_of.get(usize::from(byte)).copied().unwrap_or(0);
-        (place << CLASS_BITS | usize::from(class)) & (PLACES - 1)
-    }
-
     fn place(&self, anchor: &[u8]) -> usize {
-        anchor.iter().fold(0, |place, byte| self.after(place, *byte))
+        anchor.iter().fold(0, |place, byte| after(&self.class_of, place, *byte))
     }
 
     fn keep(&mut self, literal: &[u8], reach: usize, told: &[u32]) -> Anchored {
@@ -212,7 +211,7 @@ impl LiteralScanner {
         let mut behind = Vec::new();
         for alike in placed.chunk_by(|(one, _), (other, _)| one == other) {
             let Some((place, _)) = alike.first() else { continue };
-            if let Some(word) = self.table.get_mut(place / WIDTH) {
+            if let Some(word) = self.table.get_mut(word_of(*place)) {
                 *word |= 1 << (place % WIDTH);
             }
             let first = self.anchored.len() as u32;
@@ -226,6 +225,26 @@ impl LiteralScanner {
             count += word.count_ones();
         }
     }
+}
+
+/// The place after one more byte. Its lowest bits count; what is above them belongs to bytes further back.
+fn after(class_of: &[u8; 256], place: usize, byte: u8) -> usize {
+    place << CLASS_BITS | usize::from(class_of.get(usize::from(byte)).copied().unwrap_or(0))
+}
+
+/// The word of the table that a place has its bit in.
+fn word_of(place: usize) -> usize {
+    place / WIDTH % WORDS
+}
+
+/// How many bits are set. They are few: one by one they are counted sooner than by a formula for all.
+fn ones(mut word: u64) -> u32 {
+    let mut count = 0;
+    while word != 0 {
+        word &= word - 1;
+        count += 1;
+    }
+    count
 }
 
 /// The class of every byte: the bytes that most literals hold have one of their own; both cases of a letter have the same.
