@@ -207,3 +207,9 @@ fn a_marker_that_stands_twice_ends_a_jump_at_its_next_place() {
         SecMarker HERE\n";
     end_alike(rules, "/");
 }
+
+#[test]
+fn a_count_is_called_as_its_rule_spells_it() {
+    let rule = |id, key| format!("SecRule &ARGS_POST:{key} \"!@eq 1\" \"id:{id},phase:2,pass,log\"\n");
+    end_alike(&[rule(1, "a"), rule(2, "A")].concat(), "/?a=1");
+}

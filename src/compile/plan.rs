@@ -222,7 +222,9 @@ impl Groups {
     }
 
     fn target(&mut self, target: &Target) -> TargetId {
-        let known = self.targets.iter().position(|known| known.target.is_same(target));
+        // A count is called as its rule spells it.
+        let is_same = |known: &Target| known.is_same(target) && (!target.count || known.to_string() == target.to_string());
+        let known = self.targets.iter().position(|known| is_same(&known.target));
         if known.is_none() {
             self.targets.push(PlannedTarget { target: target.clone(), kind: kind(target) });
         }
