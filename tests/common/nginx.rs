@@ -92,7 +92,13 @@ impl Nginx {
         }
     }
 
-    fn workers(&self) -> Vec<u32> {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its workers' processes.
+    pub fn workers(&self) -> Vec<u32> {
         let master = self.master.id();
         let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
         children.split_ascii_whitespace().map(|child| child.parse().unwrap()).collect()
@@ -100,9 +106,13 @@ impl Nginx {
 
     /// What the master holds in memory, in kB.
     pub fn memory(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.master.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+        memory_of(self.master.id()).unwrap()
+    }
+
+    /// What the largest worker holds in memory, in kB.
+    pub fn worker_memory(&self) -> usize {
+        // One that a reload ends meanwhile holds nothing.
+        self.workers().into_iter().filter_map(memory_of).max().unwrap_or(0)
     }
 
     /// Asks for a page, with a body of some type.
@@ -145,6 +155,12 @@ impl Drop for Nginx {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+fn memory_of(process: u32) -> Option<usize> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn nginx_command(folder: &Path, library: &Path) -> Command {

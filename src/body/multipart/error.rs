@@ -80,6 +80,12 @@ pub enum MultipartError {
     /// A header line that starts with the colon.
     #[error("Multipart: Invalid part header (header name missing).")]
     HeaderNameMissing,
+    /// Two headers of one name in a part, of which an application may take either. v3 logs this and takes the first.
+    #[error("Multipart: Duplicate part header: {}.", Text(.name))]
+    DuplicateHeader {
+        /// The name.
+        name: Vec<u8>,
+    },
     /// A part without `Content-Disposition`.
     #[error("Multipart: Part missing Content-Disposition header.")]
     DispositionMissing,

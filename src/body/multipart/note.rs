@@ -42,11 +42,6 @@ pub enum Note<'a> {
         /// What is added, line break included.
         text: &'a [u8],
     },
-    /// A part header that was there before; it is ignored.
-    DuplicateHeader {
-        /// Its name.
-        name: &'a [u8],
-    },
     /// Quotes where none belong.
     InvalidQuoting {
         /// The text from the quote on, or the value that holds it.
@@ -167,7 +162,6 @@ impl Note<'_> {
             Note::Warning(_)
             | Note::DataBefore
             | Note::DataAfter { .. }
-            | Note::DuplicateHeader { .. }
             | Note::DuplicateName { .. }
             | Note::DuplicateFileName(_)
             | Note::DuplicateExtendedFileName(_)
@@ -194,7 +188,6 @@ impl Display for Note<'_> {
             Note::DataAfter { length } => write!(formatter, "Ignoring data after last boundary ({length}bytes left)"),
             Note::Header { name, value } => write!(formatter, "Added part header \"{}\" \"{}\".", Text(name), Text(value)),
             Note::HeaderContinued { name, text } => write!(formatter, "Continued folder header \"{}\" with \"{}\"", Text(name), Text(text)),
-            Note::DuplicateHeader { name } => write!(formatter, "Duplicate part header: {}.", Text(name)),
             Note::InvalidQuoting { text } => write!(formatter, "Invalid quoting detected: {} length {} bytes", Text(text), text.len()),
             Note::Name(name) => write!(formatter, "Content-Disposition name: {}.", Text(name)),
             Note::DuplicateName { name, previous } => {

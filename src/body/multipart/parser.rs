@@ -245,8 +245,7 @@ impl<'a, 'run> Parser<'a, 'run> {
         let value = blank::trim_start(after);
         let Some(part) = &mut self.part else { return Ok(()) };
         if part.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name)) {
-            self.result.notes.push(Note::DuplicateHeader { name });
-            return Ok(());
+            return Err(MultipartError::DuplicateHeader { name: name.to_vec() });
         }
         let value_start = text.len().saturating_sub(value.len());
         self.result.notes.push(Note::Header { name, value });

@@ -120,7 +120,7 @@ fn time_grows_as_the_input_does() {
         "<", "'", "\\'", "/*", "(", "1,", "--x\n", "#\n", "$a$", "$a", "a.", "b'0", "<!--", "<!---\0", "&#0", "href='&#", "a=b ", "<a ",
         "</", "q'(",
     ] {
-        let input = part.repeat(2_000_000 / part.len());
+        let input = part.repeat(500_000 / part.len());
         for prefix in ["", "1 ", "<a href="] {
             let input = [prefix, &input].concat();
             sql(input.as_bytes(), Wanted::Verdict, &mut Findings::default());

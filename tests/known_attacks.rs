@@ -1,0 +1,509 @@
+//! What made other engines fail, sent to ours: one test for each row of `KNOWN_FAILURES.md`.
+//!
+//! Time is compared with that of harmless input of the same size, memory is what a process may have at most.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
+
+mod common;
+
+use secrule::{Transaction, Verdict, Waf};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How many times as long an attack may take as harmless input of its size. What these attacks did elsewhere took thousands of times as long.
+const MOST_HARM: f64 = 20.0;
+
+/// How many bytes the attacks on time have.
+const LONG: usize = 100_000;
+
+/// What a process may have of memory for one request, in kB, its code and its rules included.
+const MEMORY: usize = 1_000_000;
+
+/// Flags that the recommended configuration refuses requests for.
+const FLAGS: &str = "SecRule REQBODY_ERROR \"!@eq 0\" \"id:901,phase:2,deny,status:400\"\n\
+    SecRule MULTIPART_STRICT_ERROR \"!@eq 0\" \"id:902,phase:2,deny,status:400\"\n";
+
+const JSON: &str = "SecAction \"id:910,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n";
+const XML: &str = "SecAction \"id:910,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n";
+const MULTIPART: &str = "multipart/form-data; boundary=b";
+
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    target: &'a [u8],
+    headers: &'a [(&'a str, &'a [u8])],
+    body: &'a [u8],
+}
+
+const GET: Request<'_> = Request { target: b"/", headers: &[], body: b"" };
+
+struct Judged {
+    status: Option<u16>,
+    ids: Vec<u64>,
+    transaction: Transaction,
+}
+
+fn waf(rules: &str) -> Waf {
+    Waf::from_rules(&format!("SecRuleEngine On\nSecRequestBodyAccess On\n{rules}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn judge(waf: &Waf, request: Request<'_>) -> Judged {
+    let mut transaction = waf.transaction();
+    let mut verdict = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
+    let steps: [&dyn Fn(&mut Transaction) -> Verdict; 4] = [
+        &|transaction| transaction.process_uri(request.target, if request.body.is_empty() { b"GET" } else { b"POST" }, b"1.1"),
+        &|transaction| {
+            transaction.add_request_header(b"Host", b"shop.example");
+            request.headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value));
+            transaction.process_request_headers()
+        },
+        &|transaction| transaction.append_request_body(request.body),
+        &|transaction| transaction.process_request_body(),
+    ];
+    for step in steps {
+        if !verdict.is_intervention() {
+            verdict = step(&mut transaction);
+        }
+    }
+    transaction.process_logging();
+    let ids = transaction.matches().iter().map(|found| found.id).collect();
+    Judged { status: verdict.intervention().map(|intervention| intervention.status), ids, transaction }
+}
+
+fn get(rules: &str, target: &str) -> Judged {
+    judge(&waf(rules), Request { target: target.as_bytes(), ..GET })
+}
+
+fn post(rules: &str, content_type: &str, body: &[u8]) -> Judged {
+    judge(&waf(rules), Request { headers: &[("Content-Type", content_type.as_bytes())], body, ..GET })
+}
+
+/// A part of a form with its headers' oddities, as they are sent.
+fn part(headers: &str, value: &str) -> String {
+    format!("--b\r\n{headers}\r\n\r\n{value}\r\n")
+}
+
+fn field(name: &str, value: &str) -> String {
+    part(&format!("Content-Disposition: form-data; name=\"{name}\""), value)
+}
+
+/// An attack takes no longer than harmless input, but for a factor.
+#[track_caller]
+fn takes_as_long(waf: &Waf, attack: Request<'_>, harmless: Request<'_>) {
+    let time = |request| {
+        let once = |_| {
+            let start = Instant::now();
+            let _ = judge(waf, request);
+            start.elapsed()
+        };
+        (0..3).map(once).min().unwrap_or_default().max(Duration::from_millis(1))
+    };
+    let (attack, harmless) = (time(attack), time(harmless));
+    let ratio = attack.as_secs_f64() / harmless.as_secs_f64();
+    assert!(ratio < MOST_HARM, "the attack takes {attack:?}, harmless input {harmless:?}");
+}
+
+/// The command judges a request without more memory than [`MEMORY`]; gives what it prints.
+#[track_caller]
+fn in_little_memory(name: &str, rules: &str, request: &[u8]) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("known-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("rules.conf"), format!("SecRuleEngine On\nSecRequestBodyAccess On\n{rules}")).unwrap();
+    fs::write(folder.join("request.http"), request).unwrap();
+    let script = format!("ulimit -v {MEMORY} && exec {} eval --rules rules.conf request.http", env!("CARGO_BIN_EXE_secrule"));
+    let ended = Command::new("sh").args(["-c", &script]).current_dir(&folder).output().unwrap();
+    let shown = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(matches!(ended.status.code(), Some(0 | 1)), "{}: {shown}{}", ended.status, String::from_utf8_lossy(&ended.stderr));
+    fs::remove_dir_all(&folder).unwrap();
+    shown
+}
+
+/// The OWASP CRS, where it is at hand.
+fn core_rule_set() -> Option<&'static Waf> {
+    static CRS: OnceLock<Option<Waf>> = OnceLock::new();
+    let load = || {
+        let crs = common::shared("crs")?;
+        let rules = format!(
+            "Include {root}/crs/starter/00-setup.conf\nInclude {crs}/crs-setup.conf.example\nInclude {crs}/rules/*.conf\n",
+            root = env!("CARGO_MANIFEST_DIR"),
+            crs = crs.display()
+        );
+        Some(waf(&rules))
+    };
+    CRS.get_or_init(load).as_ref()
+}
+
+#[test]
+fn every_row_of_the_page_has_its_test() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("KNOWN_FAILURES.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what |") && !line.starts_with("| ---"));
+    let named: BTreeSet<&str> =
+        rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next()).map(|name| name.trim_matches('`')).collect();
+    let tests = include_str!("known_attacks.rs").split("\n#[test]\nfn ").skip(1).filter_map(|test| test.split("()").next());
+    let tests: BTreeSet<&str> = tests.filter(|name| *name != "every_row_of_the_page_has_its_test").chain(["none"]).collect();
+    assert_eq!(named, tests);
+}
+
+#[test]
+fn cve_2019_19886_odd_cookies() {
+    let rules =
+        waf("SecRule REQUEST_COOKIES:b \"@streq 2=3\" \"id:1,phase:1,pass\"\nSecRule &REQUEST_COOKIES \"@eq 3\" \"id:2,phase:1,pass\"\n");
+    let judged = judge(&rules, Request { headers: &[("Cookie", b";; = ; a;=; ;b=2=3; c=;=")], ..GET });
+    assert_eq!(judged.ids, [1, 2]);
+    let (odd, plain) = ("=; ;;".repeat(LONG / 5), "a=1; ".repeat(LONG / 5));
+    takes_as_long(
+        &rules,
+        Request { headers: &[("Cookie", odd.as_bytes())], ..GET },
+        Request { headers: &[("Cookie", plain.as_bytes())], ..GET },
+    );
+}
+
+#[test]
+fn cve_2019_25043_a_cookie_without_a_name() {
+    let rules = waf("SecRule REQUEST_HEADERS:Cookie \"@contains abc\" \"id:1,phase:1,deny\"\n");
+    assert_eq!(judge(&rules, Request { headers: &[("Cookie", b"=abc")], ..GET }).status, Some(403));
+    for cookie in ["", "=", " =", "=;=", ";"] {
+        assert_eq!(judge(&rules, Request { headers: &[("Cookie", cookie.as_bytes())], ..GET }).status, None, "{cookie:?}");
+    }
+}
+
+#[test]
+fn cve_2020_15598_every_match_of_a_pattern() {
+    let rules = waf(
+        "SecRule ARGS \"@rxGlobal (?:(a+)+b|(a|aa)+c)\" \"id:1,phase:2,pass,capture\"\nSecRule ARGS \"@rx ^(?:a*)*d$\" \"id:2,phase:2,pass,capture\"\n",
+    );
+    let (attack, harmless) = (format!("/?q={}", "a".repeat(LONG)), format!("/?q={}", "x".repeat(LONG)));
+    takes_as_long(&rules, Request { target: attack.as_bytes(), ..GET }, Request { target: harmless.as_bytes(), ..GET });
+    assert_eq!(judge(&rules, Request { target: b"/?q=aaaab", ..GET }).ids, [1]);
+}
+
+#[test]
+fn cve_2021_42717_json_within_json() {
+    let rules = format!("{JSON}{FLAGS}");
+    let deep = "[".repeat(LONG) + &"]".repeat(LONG);
+    let flat = format!("[{}0]", "0,".repeat(LONG));
+    assert_eq!(post(&rules, "application/json", deep.as_bytes()).status, Some(400));
+    let waf = waf(&rules);
+    let body = |body| Request { headers: &[("Content-Type", b"application/json")], body, ..GET };
+    takes_as_long(&waf, body(deep.as_bytes()), body(flat.as_bytes()));
+    let request = format!("POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\r\n{}", "{\"a\":".repeat(1_000_000));
+    assert!(in_little_memory("json", &rules, request.as_bytes()).contains("400"));
+}
+
+#[test]
+fn cve_2022_48279_parts_that_two_parsers_read_in_two_ways() {
+    let ambiguous = [
+        part("Content-Disposition: form-data; name=\"a\"; name=\"b\"", "x"),
+        part("Content-Disposition: form-data; name=a\"b", "x"),
+        part("Content-Disposition: form-data; name=\"a\"\r\nContent-Disposition: form-data; name=\"b\"", "x"),
+        part("Content-Disposition: form-data", "x"),
+        part("Content-Type: text/plain", "x"),
+        part("Content-Disposition: form-data;\r\n name=\"a\"", "x"),
+        String::from("--b\nContent-Disposition: form-data; name=\"a\"\n\nx\n"),
+        String::from("before") + &field("a", "x"),
+    ];
+    for body in ambiguous {
+        assert_eq!(post(FLAGS, MULTIPART, format!("{body}--b--\r\n").as_bytes()).status, Some(400), "{body:?}");
+    }
+    let plain = field("a", "x") + "--b--\r\n";
+    assert_eq!(post(FLAGS, MULTIPART, plain.as_bytes()).status, None);
+    let headers = part("Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=utf-7", "x") + "--b--\r\n";
+    let shown = "SecRule MULTIPART_PART_HEADERS:a \"@contains utf-7\" \"id:1,phase:2,deny\"\n";
+    assert_eq!(post(shown, MULTIPART, headers.as_bytes()).status, Some(403));
+}
+
+#[test]
+fn cve_2023_28882_what_the_host_never_said() {
+    let variables = "REMOTE_ADDR|REMOTE_PORT|SERVER_ADDR|SERVER_NAME|REQUEST_URI|REQUEST_LINE|REQUEST_METHOD|REQUEST_PROTOCOL|ARGS|QUERY_STRING\
+        |REQBODY_ERROR|REQBODY_PROCESSOR|MULTIPART_STRICT_ERROR|RESPONSE_STATUS|RESPONSE_PROTOCOL|RESPONSE_BODY|FULL_REQUEST|DURATION|HIGHEST_SEVERITY";
+    let rules = (1..=5).map(|phase| format!("SecRule {variables} \"@contains never\" \"id:{phase},phase:{phase},deny\"\n"));
+    let waf = waf(&(String::from("SecResponseBodyAccess On\n") + &rules.collect::<String>()));
+    let steps: [fn(&mut Transaction) -> Verdict; 6] = [
+        |transaction| transaction.process_connection("", 0, "", 0),
+        |transaction| transaction.process_request_headers(),
+        |transaction| transaction.process_request_body(),
+        |transaction| transaction.process_response_headers(0, ""),
+        |transaction| transaction.process_response_body(),
+        |transaction| transaction.append_request_body(b"a=1"),
+    ];
+    for first in 0..steps.len() {
+        for second in 0..steps.len() {
+            let mut transaction = waf.transaction();
+            assert!(!steps[first](&mut transaction).is_intervention(), "{first}");
+            assert!(!steps[second](&mut transaction).is_intervention(), "{first}, {second}");
+            transaction.process_logging();
+            assert!(transaction.matches().is_empty());
+        }
+    }
+}
+
+#[test]
+fn cve_2023_38285_transformations_that_take_bytes_away() {
+    for (steps, attack) in [
+        ("removeWhitespace", "%20"),
+        ("removeNulls", "%00"),
+        ("replaceNulls", "%00"),
+        ("removeCommentsChar", "%2f*"),
+        ("compressWhitespace", "%20"),
+        ("replaceComments", "%2f*"),
+        ("removeComments", "%2f*"),
+    ] {
+        let rules = waf(&format!("SecRule ARGS \"@contains never\" \"id:1,phase:2,deny,t:none,t:{steps}\"\n"));
+        let harmless = "a".repeat(attack.len());
+        let [attack, harmless] = [attack, &harmless].map(|text| format!("/?q={}", text.repeat(LONG)));
+        takes_as_long(&rules, Request { target: attack.as_bytes(), ..GET }, Request { target: harmless.as_bytes(), ..GET });
+    }
+}
+
+#[test]
+fn cve_2024_1019_a_question_mark_in_the_path() {
+    let rules = "SecRule REQUEST_FILENAME \"@contains attack\" \"id:1,phase:1,deny\"\n";
+    assert_eq!(get(rules, "/rest%3Fid=attack?x=1").status, Some(403));
+    let rules = "SecRule REQUEST_BASENAME \"@contains attack\" \"id:1,phase:1,deny\"\n";
+    assert_eq!(get(rules, "/rest%3Fid=attack").status, Some(403));
+    assert_eq!(get("SecRule ARGS_NAMES \"@rx .\" \"id:1,phase:1,deny\"\n", "/rest%3Fid=attack").status, None);
+}
+
+#[test]
+fn cve_2025_27110_entities_with_many_zeros() {
+    let rules = "SecRule ARGS \"@streq <script>\" \"id:1,phase:2,deny,t:none,t:htmlEntityDecode\"\n";
+    for bracket in
+        ["%26%2360;", "%26%230000000000000000000000000000000000000000000060;", "%26%23x000000000000000000000000000000000000000003c;"]
+    {
+        assert_eq!(get(rules, &format!("/?q={bracket}script>")).status, Some(403), "{bracket}");
+    }
+}
+
+#[test]
+fn cve_2026_30923_one_hexadecimal_digit() {
+    let rules = "SecRule ARGS \"@streq A\" \"id:1,phase:2,deny,t:none,t:hexDecode\"\nSecRule ARGS \"@rx .\" \"id:2,phase:2,pass,t:none,t:sqlHexDecode\"\n";
+    for target in ["/?q=4", "/?q=", "/?q", "/?4", "/?q=g", "/?q=0x"] {
+        assert_eq!(get(rules, target).status, None, "{target}");
+    }
+    assert_eq!(get(rules, "/?q=41").status, Some(403));
+}
+
+#[test]
+fn cve_2026_42268_numbers_that_end_too_early() {
+    for (operator, valid) in [("verifySSN", "078-05-1120"), ("verifyCPF", "529.982.247-25"), ("verifySVNR", "1237010180")] {
+        // The pattern lets anything through, so that the operator meets all lengths.
+        let rules = format!("SecRule ARGS \"@{operator} [-.0-9]*\" \"id:1,phase:2,deny\"\n");
+        for length in 0..valid.len() {
+            let target = format!("/?q={}", &valid[..length]);
+            assert_eq!(get(&rules, &target).status, None, "{operator} {target}");
+        }
+        assert_eq!(get(&rules, &format!("/?q={valid}")).status, Some(403), "{operator}");
+    }
+}
+
+#[test]
+fn cve_2023_40586_media_types_that_no_parser_reads() {
+    let rules = format!("{FLAGS}SecRule REQUEST_BODY|ARGS \"@contains attack\" \"id:1,phase:2,deny\"\n");
+    for content_type in [
+        "multipart/form-data; boundary",
+        "multipart/form-data; =b",
+        "application/x-www-form-urlencoded; a=b; a",
+        "/",
+        ";",
+        "a/b/c; \"",
+        "multipart/form-data; boundary=\"b",
+    ] {
+        let status = post(&rules, content_type, b"a=attack").status;
+        assert!(status.is_some(), "{content_type} is a way past the rules");
+    }
+}
+
+#[test]
+fn cve_2025_29914_a_target_with_two_slashes() {
+    for (target, path) in [("//bar/uploads/foo.php?a=b", "//bar/uploads/foo.php"), ("///x", "///x"), ("//", "//")] {
+        assert_eq!(
+            get(&format!("SecRule REQUEST_FILENAME \"@streq {path}\" \"id:1,phase:1,deny\"\n"), target).status,
+            Some(403),
+            "{target}"
+        );
+    }
+    let uri = "SecRule REQUEST_URI \"@beginsWith //bar\" \"id:1,phase:1,deny\"\n";
+    assert_eq!(get(uri, "//bar/uploads/foo.php?a=b").status, Some(403));
+}
+
+#[test]
+fn cve_2026_21876_a_charset_in_the_first_of_two_parts() {
+    let Some(crs) = core_rule_set() else { return };
+    let of = |charset: &str, name: &str| {
+        part(&format!("Content-Disposition: form-data; name=\"{name}\"\r\nContent-Type: text/plain; charset={charset}"), "x")
+    };
+    let send = |body: String| {
+        let headers: &[(&str, &[u8])] = &[("Content-Type", MULTIPART.as_bytes()), ("User-Agent", b"Mozilla/5.0"), ("Accept", b"*/*")];
+        judge(crs, Request { headers, body: (body + "--b--\r\n").as_bytes(), ..GET })
+    };
+    for body in [of("utf-7", "a") + &of("utf-8", "b"), of("utf-8", "a") + &of("utf-7", "b")] {
+        let judged = send(body);
+        assert!(judged.ids.contains(&922_110) && judged.status == Some(403), "{:?}", judged.ids);
+    }
+    assert_eq!(send(of("utf-8", "a") + &of("utf-8", "b")).status, None);
+}
+
+#[test]
+fn crs_4_28_patterns_that_backtrack() {
+    // Alternatives within repetitions that share their first bytes, as the patterns had that were mended.
+    let rules = waf("SecRule ARGS \"@rx call(?:\\s|/\\*.*\\*/|(?:#|//).*|\\s+)*\\(\" \"id:1,phase:2,pass\"\n\
+        SecRule ARGS \"@rx (?:\\s*(?:\\\\?[\\s\\w'\\x22]+)*)*;stop\" \"id:2,phase:2,pass\"\n\
+        SecRule ARGS \"@rx [a-z]+=[^;]*(?:u\\s*r\\s*l|(?:u|\\s)+)*\\(script:\" \"id:3,phase:2,pass\"\n");
+    for piece in ["/**/", "%20%20", "%5c%20", "#//%20", "u%20"] {
+        let [attack, harmless] =
+            [format!("call{}x=", piece.repeat(LONG / piece.len())), "-".repeat(LONG)].map(|text| format!("/?q={text}"));
+        takes_as_long(&rules, Request { target: attack.as_bytes(), ..GET }, Request { target: harmless.as_bytes(), ..GET });
+    }
+    let Some(crs) = core_rule_set() else { return };
+    for piece in ["/**/", "%20", "$_[]", "'", "%5c", "url%28", "u%20"] {
+        // Harmless input of the same size may not be closed to every gate, else nothing is compared.
+        let [attack, harmless] = [format!("system{}", piece.repeat(2000)), "select+a+word+".repeat(piece.len() * 143)];
+        let headers: &[(&str, &[u8])] = &[("User-Agent", b"Mozilla/5.0"), ("Accept", b"*/*")];
+        let [attack, harmless] = [attack, harmless].map(|text| format!("/?q={text}"));
+        takes_as_long(crs, Request { target: attack.as_bytes(), headers, ..GET }, Request { target: harmless.as_bytes(), headers, ..GET });
+    }
+}
+
+#[test]
+fn crs_4_28_attacks_in_attributes_of_xml() {
+    let body = br#"<a b="&lt;script&gt;alert(1)&lt;/script&gt;"/>"#;
+    let rules = format!("{XML}SecRule XML://@* \"@contains <script>\" \"id:1,phase:2,deny\"\n");
+    assert_eq!(post(&rules, "text/xml", body).status, Some(403));
+    let Some(crs) = core_rule_set() else { return };
+    let headers: &[(&str, &[u8])] = &[("Content-Type", b"text/xml"), ("User-Agent", b"Mozilla/5.0"), ("Accept", b"*/*")];
+    assert_eq!(judge(crs, Request { headers, body, ..GET }).status, Some(403));
+    assert_eq!(judge(crs, Request { headers, body: b"<a b=\"c\"/>", ..GET }).status, None);
+}
+
+#[test]
+fn cve_2023_24021_nul_bytes_in_an_upload() {
+    let folder = Scratch::new("nul");
+    let rules = format!(
+        "SecTmpSaveUploadedFiles On\nSecUploadDir {}\nSecRule FILES_TMP_CONTENT \"@contains attack\" \"id:1,phase:2,deny\"\n\
+         SecRule FILES_SIZES \"@eq 9\" \"id:2,phase:2,pass\"\n",
+        folder.0.display()
+    );
+    let body = part("Content-Disposition: form-data; name=\"f\"; filename=\"a.bin\"", "x\0\0attack") + "--b--\r\n";
+    let judged = post(&rules, MULTIPART, body.as_bytes());
+    assert_eq!(judged.status, Some(403));
+    let judged = post(&rules, MULTIPART, body.replace("attack", "\0friend").replace("friend", "frien").as_bytes());
+    assert_eq!((judged.status, judged.ids), (None, vec![2]));
+}
+
+#[test]
+fn cve_2025_47947_and_48866_as_many_arguments_as_fit() {
+    for action in ["sanitiseMatchedBytes", "sanitiseMatched", "sanitiseArg:a", "sanitizeArg:a"] {
+        let error = Waf::from_rules(&format!("SecRule ARGS \"@rx .\" \"id:1,phase:2,pass,{action}\"\n")).unwrap_err().to_string();
+        assert!(error.contains("SecAuditLogParts"), "{error}");
+    }
+    let rules = format!("{JSON}SecRule ARGS \"@contains a\" \"id:1,phase:2,pass,capture,log,logdata:'%{{MATCHED_VAR}}'\"\n");
+    let many = format!("[{}\"a\"]", "\"a\",".repeat(LONG / 4));
+    let waf = waf(&rules);
+    let body = |body| Request { headers: &[("Content-Type", b"application/json")], body, ..GET };
+    // In the attack each is a match that is written down.
+    let harmless = many.replace('a', "b");
+    assert_eq!(judge(&waf, body(many.as_bytes())).ids.first(), Some(&1));
+    takes_as_long(&waf, body(many.as_bytes()), body(harmless.as_bytes()));
+    let request = format!("POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\r\n{many}");
+    let _ = in_little_memory("arguments", &rules, request.as_bytes());
+}
+
+#[test]
+fn cve_2025_52891_an_empty_tag_of_xml() {
+    let error = Waf::from_rules("SecParseXmlIntoArgs On\n").unwrap_err().to_string();
+    assert!(error.contains("XML:/*"), "{error}");
+    let rules = format!("{XML}{FLAGS}SecRule XML:/* \"@contains attack\" \"id:1,phase:2,deny\"\n");
+    for body in ["<a></a>", "<a/>", "<a><b/><c></c></a>", "<a b=\"\"/>"] {
+        assert_eq!(post(&rules, "text/xml", body.as_bytes()).status, None, "{body}");
+    }
+    assert_eq!(post(&rules, "text/xml", b"<a><b/>attack</a>").status, Some(403));
+}
+
+#[test]
+fn a_boundary_that_is_empty() {
+    let body = field("a", "attack") + "--b--\r\n";
+    for content_type in
+        ["multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"", "multipart/form-data", "multipart/form-data; boundary= "]
+    {
+        assert_eq!(post(FLAGS, content_type, body.as_bytes()).status, Some(400), "{content_type}");
+    }
+}
+
+#[test]
+fn line_breaks_in_values_of_a_form() {
+    let rules = "SecRule ARGS:a \"@rx ^one\\r\\ntwo$\" \"id:1,phase:2,deny\"\n";
+    assert_eq!(post(rules, MULTIPART, (field("a", "one\r\ntwo") + "--b--\r\n").as_bytes()).status, Some(403));
+}
+
+#[test]
+fn a_range_of_bytes_above_255() {
+    for range in ["0-300", "300", "1-99999999999999999999", "256"] {
+        let error = Waf::from_rules(&format!("SecRule ARGS \"@validateByteRange {range}\" \"id:1,phase:2,deny\"\n")).unwrap_err();
+        assert!(error.to_string().contains(range), "{error}");
+    }
+    assert_eq!(get("SecRule ARGS \"@validateByteRange 0-255\" \"id:1,phase:2,deny\"\n", "/?q=%ff%00").status, None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_that_inspects_a_value_with_commands_in_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Scratch::new("inspect");
+    let (program, mark) = (folder.0.join("inspect.sh"), folder.0.join("mark"));
+    // Says 1 (fine) for exactly one argument and 0 otherwise.
+    fs::write(&program, "#!/bin/sh\n[ $# = 1 ] && echo \"1 fine\" || echo \"0 found\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let rules = format!("SecRule ARGS \"@inspectFile {}\" \"id:1,phase:2,deny\"\n", program.display());
+    for value in [
+        format!("; touch {}", mark.display()),
+        format!("$(touch {})", mark.display()),
+        format!("`touch {}`", mark.display()),
+        "a b 'c".to_owned(),
+    ] {
+        let value: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(get(&rules, &format!("/?q={value}")).status, None);
+        assert!(!mark.exists());
+    }
+}
+
+#[cfg(feature = "lua")]
+#[test]
+fn scripts_that_ask_for_what_there_is_not() {
+    let folder = Scratch::new("getvar");
+    let script = folder.0.join("ask.lua");
+    let names = ["ARGS", "TIME", "REMOTE_USER", "ENV.x", "RULE.id", "MULTIPART_LF_LINE", "NOTHING", "", "ARGS:", ":", "&ARGS", "TX./["];
+    let asks: String = names.map(|name| format!("m.getvar('{name}')\nm.getvars('{name}')\n")).concat();
+    fs::write(&script, format!("function main()\n{asks}return 'answered'\nend\n")).unwrap();
+    let judged = get(&format!("SecRuleScript {} \"id:1,phase:2,deny\"\n", script.display()), "/?a=1");
+    assert_eq!(judged.status, Some(403));
+    assert_eq!(judged.transaction.matches()[0].message(), "answered");
+}
+
+#[test]
+fn rules_of_phase_2_without_the_body() {
+    let rule = "SecRule ARGS \"@contains attack\" \"id:1,phase:2,deny\"\n";
+    assert_eq!(get(&format!("SecRequestBodyAccess Off\n{rule}"), "/?a=attack").status, None);
+    assert_eq!(get(rule, "/?a=attack").status, Some(403));
+    let asked = "SecRule REQUEST_METHOD \"@streq GET\" \"id:2,phase:1,pass,nolog,ctl:requestBodyAccess=On\"\n";
+    assert_eq!(get(&format!("SecRequestBodyAccess Off\n{asked}{rule}"), "/?a=attack").status, Some(403));
+}
+
+/// A folder that lives as long as the value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("known-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
