@@ -84,7 +84,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
             match format {
                 Format::Text => {
                     write_diagnostics(out, error.diagnostics(), error.sources(), options.all_warnings)?;
-                    writeln!(out, "{}; nothing was loaded", counted(error.errors().count(), "error"))?;
+                    writeln!(out, "{}", error.summary())?;
                 }
                 Format::Json => write_json(out, &document(error.diagnostics(), error.sources(), None))?,
             }

@@ -4,7 +4,7 @@ use super::chains::OpenChain;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::lookups::Need;
 use super::updates::Update;
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
 use crate::graph::{Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
 use crate::script::Script;
 use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
@@ -30,6 +30,7 @@ pub struct Builder<'a> {
     /// Scripts, by the path of their file.
     pub scripts: HashMap<PathBuf, Script>,
     diagnostics: Vec<Diagnostic>,
+    errors: usize,
     load: usize,
     ids: HashMap<u64, Span>,
     markers: HashMap<Box<str>, MarkerId>,
@@ -50,6 +51,7 @@ impl<'a> Builder<'a> {
             needs: Vec::new(),
             scripts: HashMap::new(),
             diagnostics: Vec::new(),
+            errors: 0,
             load: 0,
             ids: HashMap::new(),
             markers: HashMap::new(),
@@ -58,6 +60,7 @@ impl<'a> Builder<'a> {
     }
 
     pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity() == Severity::Error);
         self.diagnostics.push(diagnostic);
     }
 
@@ -65,6 +68,9 @@ impl<'a> Builder<'a> {
     pub fn add_load(&mut self, directives: &[Directive], sources: &Sources) {
         self.load += 1;
         for directive in directives {
+            if self.errors >= MOST_ERRORS {
+                break;
+            }
             self.directive(directive, sources);
         }
         self.close_chain();

@@ -1,7 +1,7 @@
 //! Reads inputs and what they include, and puts their directives in one row.
 
 use super::Input;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
 use crate::seclang::{Argument, Body, Directive, parse};
 use crate::source::{Loader, NotText, SourceId, Sources, Span};
 use std::io;
@@ -10,9 +10,16 @@ use std::path::{Path, PathBuf};
 /// How many files may include each other in a row.
 const DEEPEST_INCLUDE: usize = 100;
 
+/// How many files and texts a rule set may have: two files that include another one twice each, and so on, are soon more than there is time for.
+const MOST_TEXTS: usize = 10_000;
+
+/// How many bytes they may have together. The OWASP CRS has one million.
+const LARGEST_RULES: usize = 64 << 20;
+
 /// The directives of one input, in the order in which they take effect, `Include` already followed.
 pub fn load(input: &Input, loader: &dyn Loader, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<Directive> {
-    let mut reader = Reader { loader, sources, diagnostics, directives: Vec::new(), open: Vec::new(), may_do_without: false };
+    let mut reader =
+        Reader { loader, sources, diagnostics, directives: Vec::new(), open: Vec::new(), may_do_without: false, errors: 0, stopped: false };
     reader.input(input);
     reader.directives
 }
@@ -26,6 +33,9 @@ struct Reader<'a> {
     open: Vec<PathBuf>,
     /// `SecRemoteRulesFailAction Warn` stood before.
     may_do_without: bool,
+    errors: usize,
+    /// Nothing more is read.
+    stopped: bool,
 }
 
 impl Reader<'_> {
@@ -51,7 +61,12 @@ impl Reader<'_> {
             Ok(bytes) => self.bytes(&name, bytes, Some(path), included_at),
             Err(error) => {
                 let message = format!("`{name}` cannot be read: {}", reason(&error));
-                self.report(&name, included_at, Code::Unreadable, message, "look at the path and at who may read the file");
+                let hint = match error.kind() {
+                    io::ErrorKind::IsADirectory => format!("to read all of its files, write {name}/*.conf"),
+                    io::ErrorKind::InvalidInput => String::from("name a file"),
+                    _ => String::from("look at the path and at who may read the file"),
+                };
+                self.report(&name, included_at, Code::Unreadable, message, &hint);
             }
         }
     }
@@ -67,7 +82,7 @@ impl Reader<'_> {
                 if let Some(span) = included_at.or_else(|| self.stand_in(address)) {
                     let problem = unfetched(address, &error, span);
                     let code = if self.may_do_without { Code::RemoteRulesMissing } else { problem.code };
-                    self.diagnostics.push(Diagnostic { code, ..problem });
+                    self.push(Diagnostic { code, ..problem });
                 }
             }
         }
@@ -75,7 +90,16 @@ impl Reader<'_> {
 
     /// Whether one more file or address can be read; where it cannot this is reported.
     fn may_open(&mut self, path: &Path, included_at: Option<Span>) -> bool {
+        if self.stopped {
+            return false;
+        }
         let name = path.display().to_string();
+        if self.sources.len() >= MOST_TEXTS {
+            self.stopped = true;
+            let message = format!("more than {MOST_TEXTS} files are included");
+            self.report(&name, included_at, Code::IncludeDepth, message, "look for files that include each other");
+            return false;
+        }
         if let Some(first) = self.open.iter().position(|open| open == path) {
             let ring = self.open.iter().skip(first).map(PathBuf::as_path).chain([path]);
             let ring: Vec<String> = ring.map(|path| format!("`{}`", path.display())).collect();
@@ -93,6 +117,17 @@ impl Reader<'_> {
 
     /// Takes in what was read; `path` is where it is a file.
     fn bytes(&mut self, name: &str, bytes: Vec<u8>, path: Option<&Path>, included_at: Option<Span>) {
+        if self.sources.size().saturating_add(bytes.len()) > LARGEST_RULES {
+            self.stopped = true;
+            let message = format!("with `{name}` the rules have more than {} MB", LARGEST_RULES >> 20);
+            return self.report(
+                name,
+                included_at,
+                Code::Unreadable,
+                message,
+                "look at whether it is a rule file; lists belong in files of @pmFromFile",
+            );
+        }
         // The copy is for messages: bytes that are no text are shown as far as they are.
         let copy = bytes.clone();
         let added = if path.is_some() { self.sources.add_file(name, copy) } else { self.sources.add_fetched(name, copy) };
@@ -112,11 +147,14 @@ impl Reader<'_> {
     fn source(&mut self, id: SourceId, path: Option<&Path>) {
         let Some(source) = self.sources.find(id) else { return };
         let (ast, errors) = parse(id, source);
-        self.diagnostics.extend(errors);
+        errors.into_iter().for_each(|error| self.push(error));
         for directive in ast.items.into_iter().filter_map(|item| match item {
             crate::seclang::Item::Directive(directive) => Some(*directive),
             _ => None,
         }) {
+            if self.stopped {
+                break;
+            }
             let name = &directive.name.node;
             match &directive.body {
                 Body::Arguments(arguments) if name.eq_ignore_ascii_case("Include") => self.include(&directive, arguments, path, true),
@@ -138,7 +176,7 @@ impl Reader<'_> {
     fn include(&mut self, directive: &Directive, arguments: &[Argument], including_file: Option<&Path>, required: bool) {
         let [argument] = arguments else {
             let name = &directive.name.node;
-            return self.diagnostics.push(match arguments.get(1) {
+            return self.push(match arguments.get(1) {
                 Some(surplus) => Diagnostic::new(Code::SurplusArgument, surplus.span, format!("`{name}` takes one path"))
                     .hint("put a path that holds blanks in double quotes"),
                 None => Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` lacks its path"))
@@ -161,7 +199,7 @@ impl Reader<'_> {
                 None => format!("no file is named `{}`", argument.text),
             };
             let hint = format!("looked at {}; IncludeOptional takes files that may be absent", looked.join(" and "));
-            self.diagnostics.push(Diagnostic::new(Code::IncludeNothing, argument.span, message).hint(hint));
+            self.push(Diagnostic::new(Code::IncludeNothing, argument.span, message).hint(hint));
         }
     }
 
@@ -171,11 +209,11 @@ impl Reader<'_> {
             [key, address] => self.remote(&address.text, &key.text, Some(address.span)),
             [_, _, surplus, ..] => {
                 let surplus = Diagnostic::new(Code::SurplusArgument, surplus.span, format!("`{name}` takes a key and an address"));
-                self.diagnostics.push(surplus.hint("put a value that holds blanks in double quotes"));
+                self.push(surplus.hint("put a value that holds blanks in double quotes"));
             }
             _ => {
                 let missing = Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` lacks its key or its address"));
-                self.diagnostics.push(missing.hint("write the key for the server, then an https address"));
+                self.push(missing.hint("write the key for the server, then an https address"));
             }
         }
     }
@@ -189,14 +227,20 @@ impl Reader<'_> {
         let shown = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
         if let Ok(source) = self.sources.add_text(name, &shown) {
             let span = Span { source, start: offset, end: offset + char::REPLACEMENT_CHARACTER.len_utf8() };
-            self.diagnostics.push(Diagnostic::new(Code::NotText, span, message).hint("convert the file, for example with iconv -t UTF-8"));
+            self.push(Diagnostic::new(Code::NotText, span, message).hint("convert the file, for example with iconv -t UTF-8"));
         }
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity() == Severity::Error);
+        self.stopped |= self.errors >= MOST_ERRORS;
+        self.diagnostics.push(diagnostic);
     }
 
     /// Reports a problem of a whole file at the place that named it; the first files are named by nobody, so they stand for themselves.
     fn report(&mut self, name: &str, included_at: Option<Span>, code: Code, message: String, hint: &str) {
         if let Some(span) = included_at.or_else(|| self.stand_in(name)) {
-            self.diagnostics.push(Diagnostic::new(code, span, message).hint(hint));
+            self.push(Diagnostic::new(code, span, message).hint(hint));
         }
     }
 

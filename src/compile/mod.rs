@@ -23,7 +23,7 @@ mod updates;
 
 pub use report::{LoadReport, SourceReport};
 
-use crate::diagnostic::{Diagnostic, Severity, counted};
+use crate::diagnostic::{Diagnostic, MOST_ERRORS, Severity, counted};
 use crate::graph::RuleGraph;
 use crate::source::{Loader, Sources};
 use directives::Builder;
@@ -126,6 +126,13 @@ impl LoadError {
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error)
     }
+
+    /// How many errors there are, in a line.
+    pub fn summary(&self) -> String {
+        let errors = self.errors().count();
+        let more = if errors >= MOST_ERRORS { ", and the rest was not read" } else { "" };
+        format!("{}{more}; nothing was loaded", counted(errors, "error"))
+    }
 }
 
 /// Every error with its line and hint, then how many there are.
@@ -134,7 +141,7 @@ impl fmt::Display for LoadError {
         for diagnostic in &self.diagnostics {
             writeln!(f, "{}", diagnostic.render(&self.sources))?;
         }
-        write!(f, "{}; nothing was loaded", counted(self.errors().count(), "error"))
+        f.write_str(&self.summary())
     }
 }
 

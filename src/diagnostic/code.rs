@@ -39,7 +39,7 @@ codes! {
     NotText = "E002",
     /// An `Include` names no file.
     IncludeNothing = "E003",
-    /// Files include each other, or too many levels deep.
+    /// Files include each other, or too many levels deep, or too many in all.
     IncludeDepth = "E004",
     /// Rules or data cannot be fetched from the network.
     Unfetched = "E005",

@@ -8,6 +8,12 @@ use crate::source::{Sources, Span};
 use serde::Serialize;
 use std::fmt::Write as _;
 
+/// How many errors of a load are found; it reads no further then.
+pub const MOST_ERRORS: usize = 1000;
+
+/// The longest message or hint, in characters: a message may quote from a rule file, whose words may have any length.
+const LONGEST_MESSAGE: usize = 2000;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,18 +60,18 @@ pub struct Located<'a> {
 impl Diagnostic {
     /// A diagnostic without a hint.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, span, message: message.into(), hint: None }
+        Self { code, span, message: shortened(message.into()), hint: None }
     }
 
     /// The same with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shortened(hint.into()));
         self
     }
 
     /// The same with a hint if there is one.
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
+        self.hint = hint.map(shortened);
         self
     }
 
@@ -115,6 +121,14 @@ impl Diagnostic {
         }
         text
     }
+}
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_MESSAGE) {
+        text.truncate(end);
+        text.push_str(" …");
+    }
+    text
 }
 
 /// The part of a line that fits on a screen, with the marked part in it.

@@ -217,3 +217,64 @@ fn dump(graph: &RuleGraph) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+
+    fn text(rules: &str) -> Arc<Load> {
+        Load::new(Input::Text { name: UNNAMED.to_owned(), text: rules.to_owned() })
+    }
+
+    /// The rules' ids, the engine's mode, and how many rules there are.
+    fn state(rules: &RulesSet) -> String {
+        let waf = rules.waf().unwrap();
+        let graph = waf.graph();
+        format!("{:?} {} {} {}", graph.settings.engine, count(graph), dump(graph), rules.lock().loads.len())
+    }
+
+    #[test]
+    fn rules_that_are_refused_leave_everything_as_it_was() {
+        let rules = RulesSet { state: Mutex::default() };
+        assert_eq!(rules.add(&[text("SecRuleEngine On\nSecRule ARGS a \"id:1,phase:1,deny\"")]), Ok(1));
+        let (before, waf) = (state(&rules), rules.waf().unwrap());
+        for refused in [
+            "SecRuleEngine DetectionOnly\nSecAction \"id:2,phase:1,deny\"\nnonsense",
+            "SecRule ARGS b \"id:1,phase:1,pass\"",
+            "Include absent.conf",
+        ] {
+            assert!(rules.add(&[text(refused)]).is_err(), "{refused}");
+            assert_eq!(state(&rules), before, "{refused}");
+            assert!(Arc::ptr_eq(&waf, &rules.waf().unwrap()), "{refused}");
+        }
+        assert_eq!(rules.add(&[text("SecAction \"id:2,phase:1,deny\"")]), Ok(1));
+    }
+
+    #[test]
+    fn a_file_or_a_merge_that_is_refused_leaves_everything_as_it_was() {
+        let path = std::env::temp_dir().join(format!("secrule-refused-{}.conf", std::process::id()));
+        std::fs::write(&path, "SecAction \"id:2,phase:1,pass\"\nSecAction \"id:3,phase:1,perhaps\"\n").unwrap();
+        let file = CString::new(path.as_os_str().as_bytes()).unwrap();
+        let good = CString::new("SecRuleEngine On\nSecRule ARGS a \"id:1,phase:1,deny\"").unwrap();
+        let mut error: *const c_char = std::ptr::null();
+        // SAFETY: the rule sets are released at the end and not before, the texts end with NUL.
+        unsafe {
+            let (rules, same) = (msc_create_rules_set(), msc_create_rules_set());
+            for set in [rules, same] {
+                assert_eq!(msc_rules_add(set, good.as_ptr(), &mut error), 1);
+            }
+            let before = state(&*rules);
+            assert_eq!(msc_rules_add_file(rules, file.as_ptr(), &mut error), -1);
+            assert!(string(error).windows(4).any(|part| part == b":2:2"), "{}", String::from_utf8_lossy(string(error)));
+            msc_rules_error_cleanup(error);
+            // Both have a rule 1.
+            assert_eq!(msc_rules_merge(rules, same, &mut error), -1);
+            msc_rules_error_cleanup(error);
+            assert_eq!((state(&*rules), state(&*same)), (before.clone(), before));
+            msc_rules_cleanup(rules);
+            msc_rules_cleanup(same);
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+}

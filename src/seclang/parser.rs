@@ -5,7 +5,7 @@ use super::ast::{Argument, Ast, Body, Directive, Item};
 use super::line::{Failure, LogicalLine, Parsed, PhysicalLine, continued, physical_lines};
 use super::operator::operator;
 use super::targets::targets;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS};
 use crate::source::{Source, SourceId, Span, Spanned};
 use nom::Parser;
 use nom::branch::alt;
@@ -14,12 +14,12 @@ use nom::character::complete::{char, space0};
 use nom::combinator::recognize;
 use nom::sequence::preceded;
 
-/// Parses one text. The tree holds every directive that could be read; each one that could not is a diagnostic.
+/// Parses one text. The tree holds every directive that could be read; each one that could not is a diagnostic, up to [`MOST_ERRORS`].
 pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
     let mut ast = Ast { source, items: Vec::new() };
     let mut diagnostics = Vec::new();
     let mut lines = physical_lines(text.text()).peekable();
-    while let Some(first) = lines.next() {
+    while let (true, Some(first)) = (diagnostics.len() < MOST_ERRORS, lines.next()) {
         let content = first.text.trim_start_matches([' ', '\t', '\u{feff}']);
         if content.trim().is_empty() {
             if !matches!(ast.items.last(), None | Some(Item::Blank)) {

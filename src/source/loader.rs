@@ -36,21 +36,22 @@ pub trait Loader {
         candidates
     }
 
-    /// The bytes of the first of several files that can be read; otherwise what was wrong with the last.
+    /// The bytes of the first of several files that can be read; otherwise what was wrong with the first that is there.
     fn read_first(&self, candidates: &[PathBuf]) -> io::Result<Vec<u8>> {
         self.find_first(candidates).map(|(_, bytes)| bytes)
     }
 
-    /// The first of several files that can be read, and its bytes; otherwise what was wrong with the last.
+    /// The first of several files that can be read, and its bytes; otherwise what was wrong with the first that is there.
     fn find_first(&self, candidates: &[PathBuf]) -> io::Result<(PathBuf, Vec<u8>)> {
-        let mut result = Err(io::Error::from(io::ErrorKind::NotFound));
+        let mut problem = io::Error::from(io::ErrorKind::NotFound);
         for path in candidates {
-            result = self.read(path).map(|bytes| (path.clone(), bytes));
-            if result.is_ok() {
-                break;
+            match self.read(path) {
+                Ok(bytes) => return Ok((path.clone(), bytes)),
+                Err(error) if problem.kind() == io::ErrorKind::NotFound => problem = error,
+                Err(_) => {}
             }
         }
-        result
+        Err(problem)
     }
 }
 
@@ -61,14 +62,21 @@ pub struct FileSystem;
 impl Loader for FileSystem {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let about = std::fs::metadata(path)?;
+        let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MB", LARGEST_FILE >> 20));
         if about.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
         }
-        // Pipes and devices do not say how much they hold.
+        if !about.is_file() && !is_given(path) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, which may have no end"));
+        }
+        if about.len() > LARGEST_FILE {
+            return Err(too_large());
+        }
+        // A file may grow meanwhile, and pipes do not say how much they hold.
         let mut bytes = Vec::new();
         std::fs::File::open(path)?.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST_FILE {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MB", LARGEST_FILE >> 20)));
+            return Err(too_large());
         }
         Ok(bytes)
     }
@@ -82,6 +90,12 @@ impl Loader for FileSystem {
     fn fetch(&self, address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
         super::remote::fetch(address, key)
     }
+}
+
+/// Whether a path means what somebody gave this process to read, such as the pipe of `<(command)`, or nothing at all.
+fn is_given(path: &Path) -> bool {
+    let given = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
+    given || path == Path::new("/dev/stdin") || path == Path::new("/dev/null")
 }
 
 /// Files that exist in memory only: for tests, fuzzing and rule sets built into a program.

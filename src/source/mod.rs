@@ -61,6 +61,7 @@ pub struct Source {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     texts: Vec<Source>,
+    size: usize,
 }
 
 /// Why bytes are no text that can hold rules.
@@ -100,6 +101,7 @@ impl Sources {
         }
         let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
         let id = SourceId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+        self.size = self.size.saturating_add(text.len());
         self.texts.push(Source { name: name.into(), text: text.into(), line_starts, from_file, included_at: None });
         Ok(id)
     }
@@ -135,6 +137,11 @@ impl Sources {
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.texts.len()
+    }
+
+    /// How many bytes all texts have together.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether there is no text yet.
