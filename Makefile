@@ -4,15 +4,15 @@
 #   make install PREFIX=/usr        where libmodsecurity's own would be; DESTDIR is put before it
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="capi lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
-# without `lua` it runs no scripts.
+# With FEATURES="capi fuzzy-hash lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
+# without `lua` it runs no scripts, without `fuzzy-hash` it has no `@fuzzyHash` and no code under the GPL.
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
-FEATURES ?= capi lua
+FEATURES ?= capi fuzzy-hash lua
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)

@@ -485,7 +485,10 @@ fn scripts_that_ask_for_what_there_is_not() {
 #[test]
 fn rules_of_phase_2_without_the_body() {
     let rule = "SecRule ARGS \"@contains attack\" \"id:1,phase:2,deny\"\n";
-    assert_eq!(get(&format!("SecRequestBodyAccess Off\n{rule}"), "/?a=attack").status, None);
+    let off = format!("SecRequestBodyAccess Off\n{rule}");
+    assert_eq!(get(&off, "/?a=attack").status, None);
+    let warned = Waf::from_rules(&off).unwrap();
+    assert!(warned.report().warnings().iter().any(|warning| warning.message.contains("never evaluated")));
     assert_eq!(get(rule, "/?a=attack").status, Some(403));
     let asked = "SecRule REQUEST_METHOD \"@streq GET\" \"id:2,phase:1,pass,nolog,ctl:requestBodyAccess=On\"\n";
     assert_eq!(get(&format!("SecRequestBodyAccess Off\n{asked}{rule}"), "/?a=attack").status, Some(403));

@@ -89,6 +89,7 @@ impl<'a> Builder<'a> {
             self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
         }
         self.check_needs();
+        self.check_phase_2();
         #[cfg(feature = "remote")]
         self.check_audit_log();
         self.join_rules();

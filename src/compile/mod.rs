@@ -19,6 +19,7 @@ mod scripts;
 mod settings;
 mod targets;
 mod templates;
+mod unreached;
 mod updates;
 
 pub use report::{LoadReport, SourceReport};

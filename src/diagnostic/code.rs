@@ -124,6 +124,8 @@ codes! {
     UselessGrammar = "W207",
     /// Rules from the network are not there, and the rule set may do without.
     RemoteRulesMissing = "W208",
+    /// Rules of a phase are never evaluated.
+    Unreached = "W209",
 }
 
 impl Code {

@@ -105,6 +105,12 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_that_does_not_fit_becomes_the_other_answer() {
+        let (most, one) = (std::hint::black_box(u8::MAX), std::hint::black_box(1));
+        assert_eq!(guarded(-1, || i32::from(most + one)), -1);
+    }
+
+    #[test]
     fn null_and_negative_lengths_are_empty() {
         // SAFETY: NULL is allowed, and the one pointer with a length points to so many bytes or is not read.
         unsafe {

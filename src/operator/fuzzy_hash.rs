@@ -2,6 +2,7 @@
 
 use super::error::OperatorError;
 use super::findings::Findings;
+#[cfg(feature = "fuzzy-hash")]
 use ssdeep::{FuzzyHash, FuzzyHashCompareTarget, Generator};
 
 /// The two parts of an argument such as `hashes.txt 60`.
@@ -24,12 +25,14 @@ pub fn fuzzy_hash_argument(argument: &str) -> Result<FuzzyHashArgument<'_>, Oper
 }
 
 /// The hashes of a file and the score that counts as a match.
+#[cfg(feature = "fuzzy-hash")]
 #[derive(Debug)]
 pub(super) struct FuzzyHashes {
     hashes: Vec<FuzzyHash>,
     score: u32,
 }
 
+#[cfg(feature = "fuzzy-hash")]
 impl FuzzyHashes {
     /// Reads the hashes of files in ssdeep's format, `blocksize:hash:hash,"name"`, one a line. Lines of any other form, such as ssdeep's
     /// heading, are left out, as in ModSecurity v3.
@@ -53,6 +56,23 @@ impl FuzzyHashes {
     }
 }
 
+/// A program that was built without the feature has none.
+#[cfg(not(feature = "fuzzy-hash"))]
+#[derive(Debug)]
+pub(super) enum FuzzyHashes {}
+
+#[cfg(not(feature = "fuzzy-hash"))]
+impl FuzzyHashes {
+    pub(super) fn new(_: &[u8], _: &[Vec<u8>]) -> Result<Self, OperatorError> {
+        Err(OperatorError::WithoutFuzzyHash)
+    }
+
+    pub(super) fn resembles(&self, _: &[u8], _: &mut Findings) -> bool {
+        match *self {}
+    }
+}
+
+#[cfg(feature = "fuzzy-hash")]
 fn hash(input: &[u8]) -> Option<FuzzyHashCompareTarget> {
     let mut generator = Generator::new();
     generator.set_fixed_input_size_in_usize(input.len()).ok()?;
@@ -62,6 +82,7 @@ fn hash(input: &[u8]) -> Option<FuzzyHashCompareTarget> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "fuzzy-hash")]
 mod tests {
     use super::*;
 
