@@ -106,7 +106,9 @@ const ROWS: &[Row] = &[
     }),
     (Limit::MultipartParts, "SecMultipartPartsLimit 5", |size| Sent::multipart(&vec![field("a"); size])),
     // Content-Disposition and the line that ends the headers are two.
-    (Limit::MultipartHeaders, "SecMultipartHeadersLimit 5", |size| Sent::multipart(&["A: b\r\n".repeat(size - 2) + &field("a")])),
+    (Limit::MultipartHeaders, "SecMultipartHeadersLimit 5", |size| {
+        Sent::multipart(&[(2..size).map(|number| format!("A{number}: b\r\n")).collect::<String>() + &field("a")])
+    }),
     // A line is shorter than the limit, as in ModSecurity v3.
     (Limit::MultipartHeaderBytes, "SecMultipartHeaderBytesLimit 47", |size| Sent::multipart(&[field(&"a".repeat(size))])),
     (Limit::Files, "SecUploadFileLimit 5\nSecUploadDir /tmp\nSecTmpSaveUploadedFiles On", |size| {
