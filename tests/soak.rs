@@ -36,6 +36,9 @@ const REST: Duration = Duration::from_millis(50);
 /// nginx itself refuses a thousand.
 const MANY_HEADERS: usize = 990;
 
+/// How long the line is that begins a record.
+const BEGIN: usize = "---12345678---A--".len();
+
 /// By how much memory may differ between the second and the last quarter, in percent.
 const GROWTH: usize = 10;
 
@@ -97,9 +100,8 @@ fn a_busy_firewall_stays_as_it_is() {
                 }
             });
         }
-        let samples = watch(&nginx, disk.as_ref(), time);
-        over.store(true, Ordering::Relaxed);
-        samples
+        let _over = Over(&over);
+        watch(&nginx, disk.as_ref(), time)
     });
     let errors = fs::read_to_string(nginx.folder.join("error.log")).unwrap_or_default();
     let sent: BTreeMap<_, _> = REQUESTS.iter().zip(sent).map(|((what, _), count)| (*what, count.into_inner())).collect();
@@ -114,6 +116,15 @@ fn a_busy_firewall_stays_as_it_is() {
     samples.are_flat();
     if let Some(disk) = disk {
         disk.log_goes_on(&nginx);
+    }
+}
+
+/// Sends the clients home when it goes, however that comes about.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -197,8 +208,14 @@ impl Disk {
         }
     }
 
+    /// Takes the log away, in which every record begins a line, even one behind a record that the full disk cut off.
     fn rotate(&self) {
-        let _ = fs::remove_file(self.folder.join("audit.log"));
+        let path = self.folder.join("audit.log");
+        let log = fs::read_to_string(&path).unwrap_or_default();
+        let _ = fs::remove_file(path);
+        for begin in log.lines().filter(|line| line.ends_with("-A--")) {
+            assert_eq!((begin.len(), begin.starts_with("---")), (BEGIN, true), "{begin}");
+        }
     }
 
     /// After the disk was full, records are written again, and whole.

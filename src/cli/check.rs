@@ -46,12 +46,13 @@ pub struct Options {
     explain: Option<String>,
 }
 
-/// Whether a file can be read. It is not read here: a pipe can be read only once.
+/// Whether a file can be read. What is no file is left to the load: a pipe can be opened only once, and may never open.
 fn openable(path: &Path) -> io::Result<()> {
-    if std::fs::metadata(path)?.is_dir() {
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    std::fs::File::open(path).map(|_| ())
+    if about.is_file() { std::fs::File::open(path).map(|_| ()) } else { Ok(()) }
 }
 
 /// Checks files.

@@ -63,7 +63,7 @@ impl Reader<'_> {
                 let message = format!("`{name}` cannot be read: {}", reason(&error));
                 let hint = match error.kind() {
                     io::ErrorKind::IsADirectory => format!("to read all of its files, write {name}/*.conf"),
-                    io::ErrorKind::InvalidInput => String::from("name a file"),
+                    io::ErrorKind::InvalidInput => String::from("name a file; what a command prints can be given as /dev/stdin"),
                     _ => String::from("look at the path and at who may read the file"),
                 };
                 self.report(&name, included_at, Code::Unreadable, message, &hint);

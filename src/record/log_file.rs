@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 /// A log file, shared by all that write to the same path or address.
@@ -21,6 +22,8 @@ pub struct LogFile {
     mode: u32,
     target: Target,
     failures: Arc<Failures>,
+    /// A write failed, which may have left a part of a record behind.
+    torn: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -71,7 +74,8 @@ impl LogFile {
             return known;
         }
         let failures = Arc::new(Failures::of(path.display().to_string()));
-        let file = Arc::new(Self { path: path.to_owned(), mode, target: target(path, failures.clone()), failures });
+        let file =
+            Arc::new(Self { path: path.to_owned(), mode, target: target(path, failures.clone()), failures, torn: AtomicBool::new(false) });
         open.retain(|_, known| known.strong_count() > 0);
         open.insert(path.to_owned(), Arc::downgrade(&file));
         file
@@ -80,13 +84,23 @@ impl LogFile {
     /// Appends bytes in one write. A failure loses them; the first is reported to standard error.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let result = match &self.target {
-            Target::File(open) => self.file(open).and_then(|file| (&*file).write_all(bytes)),
+            Target::File(open) => self.file(open).and_then(|file| self.write(&file, bytes)),
             Target::Slow(queue) => queue.append(bytes),
         };
         if let Err(error) = &result {
             self.failures.lost(error);
         }
         result
+    }
+
+    /// Writes a record, on a line of its own after one that a full disk cut off.
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        let written = match self.torn.load(Ordering::Relaxed) {
+            true => file.write_all(&[b"\n", bytes].concat()),
+            false => file.write_all(bytes),
+        };
+        self.torn.store(written.is_err(), Ordering::Relaxed);
+        written
     }
 
     /// How many records were lost.
