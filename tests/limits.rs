@@ -98,8 +98,8 @@ const ROWS: &[Row] = &[
     (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 10", |size| {
         Sent::xml(format!("<!DOCTYPE a [<!ENTITY e '{}'>]><a>&e;</a>", "x".repeat(size)))
     }),
-    // No entity is expanded where nothing is set.
-    (Limit::XmlEntities, "", |size| Sent::xml(format!("<!DOCTYPE a [<!ENTITY e 'x'>]><a>{}</a>", &"&e;"[..3 * (size - 5)]))),
+    // With none at all, nothing may be expanded.
+    (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 0", |size| Sent::xml(format!("<!DOCTYPE a [<!ENTITY e 'x'>]><a>{}</a>", &"&e;"[..3 * (size - 5)]))),
     // The root element is visited too.
     (Limit::XPath, "SecXPathLimit 6\nSecRule XML://b \"@unconditionalMatch\" \"id:10,phase:2,pass,nolog\"", |size| {
         Sent::xml(format!("<a>{}</a>", "<b/>".repeat(size)))
@@ -297,6 +297,49 @@ fn over_budget_the_second_word_decides() {
     assert_eq!(judge("SecTransactionBudget 30000 Deny"), [(403, reason)]);
     assert_eq!(judge("SecTransactionBudget 30000 pass"), []);
     assert_eq!(judge("SecTransactionBudget 30000\nSecRuleEngine DetectionOnly"), []);
+}
+
+/// What a search finds out before any rule is asked is work as well, and no `allow` behind it takes back what was exceeded.
+#[test]
+fn rules_that_cannot_match_take_from_the_budget() {
+    let closed = "SecRule ARGS \"@rx attackevil\" \"id:20,phase:1,deny,t:hexEncode\"\n\
+                  SecRule ARGS \"@rx evilattack\" \"id:21,phase:1,deny,t:urlDecode,t:base64Encode\"\n";
+    for behind in ["", "SecAction \"id:22,phase:1,pass,setvar:tx.end=1\"", "SecAction \"id:22,phase:1,allow,setvar:tx.end=1\""] {
+        let judge = |budget: usize| {
+            let rules = Rules::new(&format!("SecTransactionBudget {budget}\n{closed}{behind}"), &[]);
+            with_arguments(500).judged_by(&rules)
+        };
+        let (enough, little) = (judge(1_000_000_000), judge(20_000));
+        assert_eq!((enough.status(), budget_is_exceeded(&enough.transaction)), (None, false), "{behind}");
+        assert_eq!((little.status(), budget_is_exceeded(&little.transaction)), (Some(403), true), "{behind}");
+        assert!(little.interventions.iter().all(|decision| decision.reason.contains("(phase 1)")), "{behind}");
+        assert_eq!(little.tx("end"), None, "{behind}");
+    }
+}
+
+#[test]
+fn beyond_the_memory_no_rule_is_answered_wrong() {
+    let rules = "SecTransactionMemoryLimit 20000\n\
+                 SecRule ARGS \"@rx nosuchhex\" \"id:20,phase:2,pass,nolog,t:hexEncode\"\n\
+                 SecRule ARGS \"@rx ^hello there\" \"id:21,phase:2,deny,status:418,t:urlDecodeUni,t:lowercase\"\n\
+                 SecAction \"id:22,phase:2,allow\"";
+    let arguments = "a=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx&".repeat(200) + "z=Hello%2520there";
+    let judged = Sent::form(arguments).judged_by(&Rules::new(rules, &[]));
+    assert_eq!(judged.status(), Some(403));
+    assert!(judged.interventions.iter().all(|decision| decision.reason.contains("(phase 2)")));
+}
+
+#[test]
+fn the_next_rule_finds_the_flag_of_a_limit() {
+    for flag in ["TX:MSC_LIMITS_EXCEEDED \"@eq 1\"", "TX:/^MSC_/ \"!@streq 0\"", "LIMITS_EXCEEDED:transformation \"@eq 1\""] {
+        let rules = format!(
+            "SecTransformationLimit 10\n\
+             SecRule ARGS \"@rx zzzzz\" \"id:20,phase:1,pass,nolog,t:hexEncode\"\n\
+             SecRule {flag} \"id:21,phase:1,deny,status:418\""
+        );
+        let judged = Sent::to("/?a=what%20grows%20too%20much").judged_by(&Rules::new(&rules, &[]));
+        assert_eq!(judged.status(), Some(418), "{flag}");
+    }
 }
 
 #[test]

@@ -458,6 +458,14 @@ fn an_argument_follows_what_the_rule_stores() {
 }
 
 #[test]
+fn an_argument_follows_what_the_rule_matched() {
+    let rules = "SecRule ARGS:a \"@rx ^x\" \"id:1,phase:1,pass\"\n\
+                 SecRule ARGS:b|ARGS:c \"@beginsWith %{MATCHED_VAR}\" \"id:2,phase:1,pass,log,msg:'%{MATCHED_VAR}'\"";
+    let judged = get(rules, "/?a=x&b=xyz&c=xa");
+    assert_eq!(judged.transaction.matches().last().map(|found| found.message().into_owned()).as_deref(), Some("xyz"));
+}
+
+#[test]
 fn a_limit_of_the_bytes_without_files_is_no_error_of_the_processor() {
     let rules = "SecRequestBodyAccess On\nSecRequestBodyNoFilesLimit 10\n\
                  SecRule REQBODY_ERROR \"@eq 1\" \"id:1,phase:2,pass,log,chain\"\nSecRule REQBODY_PROCESSOR_ERROR \"@streq 1\" \"t:none\"\n\

@@ -1,7 +1,7 @@
 //! Finds which of many literals a value holds, in one pass whatever their number.
 //!
-//! Each literal is known by three bytes in it that are rare in clean traffic and in other literals. While the value is read, the classes of the last three bytes name a bit in a table
-//! that fits the nearest cache; only where the bit is set the literals behind it are compared.
+//! Each literal is known by three bytes in it that are rare in clean traffic and in other literals. While the value is read, the classes of the
+//! last three bytes name a bit in a table that fits the nearest cache; only where the bit is set the literals behind it are compared.
 
 use super::rarity::Threes;
 use rustc_hash::FxHashMap;
@@ -141,8 +141,8 @@ impl LiteralScanner {
         scanner
     }
 
-    /// Sets the bit of each number that a literal in `value` tells: number N is bit N of `seen`. Time is linear in the value and in the literals
-    /// found.
+    /// Sets the bit of each number that a literal in `value` tells: number N is bit N of `seen`. Time is linear in the value, and in the literals
+    /// that are known by the same three bytes as one that may end there.
     #[inline(never)]
     pub(super) fn scan(&self, value: &[u8], seen: &mut [u64]) {
         let (class_of, table) = (&*self.class_of, &*self.table);

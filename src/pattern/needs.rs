@@ -129,9 +129,7 @@ fn concatenated(parts: &[Hir]) -> Known {
             needs.extend(std::mem::take(&mut run).into_need());
             needs.extend(known.need.clone());
             run = Run::default();
-            if !run.goes_on(&known) {
-                run = Run::default();
-            }
+            run.goes_on(&known);
         }
     }
     match whole {

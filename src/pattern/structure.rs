@@ -24,7 +24,7 @@ const ASSERTIONS: [(&[u8], Look); 6] = [
 pub(super) fn structure(text: &str) -> Result<Hir, PatternError> {
     let mut reader = Reader { rest: text.as_bytes(), groups: 0, open: Vec::new(), group: Group::default() };
     while let Some((byte, rest)) = reader.rest.split_first() {
-        reader.step(*byte, rest).ok_or_else(|| PatternError::new("the groups of this pattern nest too deep", 0))?;
+        reader.step(*byte, rest).ok_or_else(|| PatternError::new("the groups of this pattern nest too deep to be read", 0))?;
     }
     Ok(reader.group.whole())
 }

@@ -57,11 +57,11 @@ impl Transaction {
                     Returned::Nothing => "nil".to_owned(),
                 };
                 let failure = Failure::Script(format!("should_block returned {returned}, which is none of 0, 1 and -1"));
-                self.script_failed(graph, script, &failure);
+                self.script_failed(script, &failure);
                 false
             }
             Err(failure) => {
-                self.script_failed(graph, script, &failure);
+                self.script_failed(script, &failure);
                 false
             }
         }

@@ -224,8 +224,8 @@ impl Transaction {
         self.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });
     }
 
-    /// Keeps the match of a chain, by its first rule, that logs. An action without a message is silent unless it stops the request or would by default, as in
-    /// ModSecurity v3.
+    /// Keeps the match of a chain, by its first rule, that logs. An action without a message is silent unless it stops the request or would by
+    /// default, as in ModSecurity v3.
     pub(super) fn log_match(&mut self, rule: &Rule, draft: Draft) {
         let speaks =
             !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));

@@ -13,7 +13,6 @@ use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorL
 use crate::pattern::ValueKind;
 use crate::vocabulary::Limit;
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// The most characters of a value in the debug log.
@@ -317,11 +316,12 @@ impl Transaction {
         is_match
     }
 
-    /// The operator anew, where what the rule itself stored for the values before has changed its argument, as in ModSecurity v3.
+    /// The operator anew, where what the rule found in the values before has changed its argument, as in ModSecurity v3: what it stored, or what
+    /// MATCHED_VAR is now.
     fn renewed(&mut self, graph: &RuleGraph, asked: &Asked<'_>) -> Option<Operator> {
         let Asked { rule, question, .. } = asked;
         let OperatorArgument::Template(template) = question.argument else { return None };
-        if !asked.found.get() || rule.assignments.is_empty() && !rule.capture {
+        if !asked.found.get() {
             return None;
         }
         let text = self.expand(graph, rule, template);
@@ -373,11 +373,8 @@ impl Transaction {
         let one = self.collections.arena.store(b"1");
         self.collections.scalars.pattern_error = one;
         self.collections.scalars.pattern_limits_exceeded = one;
-        let graph = Arc::clone(&self.ground.graph);
-        for key in ["MSC_PCRE_ERROR", "MSC_PCRE_LIMITS_EXCEEDED"] {
-            let slot = self.collections.tx.find_or_make(&graph.tx_names, key.as_bytes());
-            self.collections.tx.write(slot, Some(one));
-        }
+        self.raise_flag("MSC_PCRE_ERROR");
+        self.raise_flag("MSC_PCRE_LIMITS_EXCEEDED");
         self.debug(3, || format!("(Rule: {}) rx: regex error 'MATCH_LIMIT' for pattern '{}'", rule.id, text(question.argument_bytes())));
     }
 

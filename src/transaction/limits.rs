@@ -92,10 +92,14 @@ impl Transaction {
     fn tell(&mut self, limit: Limit) {
         self.debug(2, || self.limit_text(limit));
         if !limit.is_inherited() {
-            let graph = std::sync::Arc::clone(&self.ground.graph);
-            let one = self.collections.arena.store(b"1");
-            let slot = self.collections.tx.find_or_make(&graph.tx_names, b"MSC_LIMITS_EXCEEDED");
-            self.collections.tx.write(slot, Some(one));
+            self.raise_flag("MSC_LIMITS_EXCEEDED");
         }
+    }
+
+    /// Sets a variable of TX to 1.
+    pub(super) fn raise_flag(&mut self, key: &str) {
+        let one = self.collections.arena.store(b"1");
+        let slot = self.collections.tx.find_or_make(&self.ground.graph.tx_names, key.as_bytes());
+        self.collections.tx.write(slot, Some(one));
     }
 }

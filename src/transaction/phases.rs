@@ -10,6 +10,8 @@ impl Transaction {
         let graph = Arc::clone(&self.ground.graph);
         let steps = graph.phases.at(phase);
         self.debug(9, || format!("This phase consists of {} rule(s).", steps.len()));
+        self.allow_work(phase);
+        let goes_on = self.may_go_on(phase);
         let allowed = match self.flow.allow {
             Some(AllowScope::Everything) => phase != Phase::Logging,
             Some(AllowScope::Request) => phase <= Phase::RequestBody,
@@ -21,8 +23,7 @@ impl Transaction {
             });
         }
         self.flow.allow = None;
-        self.allow_work(phase);
-        if !self.may_go_on(phase) {
+        if !goes_on {
             return;
         }
         let plan = self.followed_plan(&graph);
@@ -30,7 +31,8 @@ impl Transaction {
             self.gates.begin_phase(plan, phase, steps.len());
         }
         let mut place = 0;
-        loop {
+        // Also behind the last rule: what it exceeded is told, and decided, before the host goes on.
+        while self.may_go_on(phase) {
             place = self.jump(&graph, phase, steps, place);
             let Some(step) = steps.get(place) else { break };
             let Step::Rule(index) = step else {

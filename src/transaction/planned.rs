@@ -95,11 +95,11 @@ impl Transaction {
             let Some(planned) = plan.steps.at(phase).get(next) else { return next };
             place = next;
             if let Some(crowd) = planned.crowd.filter(|crowd| !self.gates.is_seen(*crowd)) {
-                if self.collections.arena.work.is_over() {
-                    return next;
-                }
                 // The gate of this step may be closed then.
                 self.measure_crowd(plan, graph, phase, crowd);
+                if !self.may_go_on(phase) {
+                    return steps.len();
+                }
             } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {
                 place += 1;
                 self.pass_over(graph, steps.get(next..place));

@@ -74,7 +74,7 @@ impl Transaction {
             }
             Ok(Returned::Nothing | Returned::Other(_)) => None,
             Err(failure) => {
-                self.script_failed(graph, script, &failure);
+                self.script_failed(script, &failure);
                 None
             }
         }
@@ -86,7 +86,7 @@ impl Transaction {
     }
 
     /// Notes that a script failed. For one that was stopped rules find TX:MSC_LUA_LIMITS_EXCEEDED.
-    pub(super) fn script_failed(&mut self, graph: &RuleGraph, script: &Script, failure: &Failure) {
+    pub(super) fn script_failed(&mut self, script: &Script, failure: &Failure) {
         let stopped = matches!(failure, Failure::Over(_));
         if let Failure::Over(excess) = failure {
             self.exceed(match excess {
@@ -94,9 +94,7 @@ impl Transaction {
                 Excess::Time => Limit::LuaTime,
                 Excess::Memory => Limit::LuaMemory,
             });
-            let one = self.collections.arena.store(b"1");
-            let slot = self.collections.tx.find_or_make(&graph.tx_names, b"MSC_LUA_LIMITS_EXCEEDED");
-            self.collections.tx.write(slot, Some(one));
+            self.raise_flag("MSC_LUA_LIMITS_EXCEEDED");
         }
         self.debug(if stopped { 1 } else { 2 }, || format!("Lua script {}: {failure}", script.name()));
         if self.script_failures.len() < MOST_FAILURES {

@@ -150,7 +150,7 @@ directives! {
     SecRequestBodyNoFilesLimit "SecRequestBodyNoFilesLimit" NUMBER, "How long a request body may be without its files, in bytes."
     SecRequestBodyXmlAttributesLimit "SecRequestBodyXmlAttributesLimit" NUMBER, "How many attributes an element of XML may have, 512 by default."
     SecRequestBodyXmlDepthLimit "SecRequestBodyXmlDepthLimit" NUMBER, "How deep XML may be nested, 256 by default."
-    SecRequestBodyXmlEntityLimit "SecRequestBodyXmlEntityLimit" NUMBER, "How many bytes the entities of XML may expand to, 0 by default."
+    SecRequestBodyXmlEntityLimit "SecRequestBodyXmlEntityLimit" NUMBER, "How many bytes the entities of XML may expand to, 65536 by default."
     SecRequestBodyXmlNodesLimit "SecRequestBodyXmlNodesLimit" NUMBER, "How many tags, comments and the like XML may hold, 250000 by default."
     SecResolver "SecResolver" VALUE, "The name server that @rbl and is_verified_crawler ask, as address or address:port."
     SecResolverTimeLimit "SecResolverTimeLimit" NUMBER, "How long is_verified_crawler waits for the name server, in milliseconds, 500 by default."

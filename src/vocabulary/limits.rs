@@ -75,7 +75,7 @@ limits! {
     XmlDepth "xml_depth" Own SecRequestBodyXmlDepthLimit Some(256), "the body is not read"
     XmlNodes "xml_nodes" Own SecRequestBodyXmlNodesLimit Some(250_000), "the body is not read"
     XmlAttributes "xml_attributes" Own SecRequestBodyXmlAttributesLimit Some(512), "the body is not read"
-    XmlEntities "xml_entities" Own SecRequestBodyXmlEntityLimit Some(0), "the body is not read"
+    XmlEntities "xml_entities" Own SecRequestBodyXmlEntityLimit Some(64 << 10), "the body is not read"
     XPath "xpath" Own SecXPathLimit Some(2_000_000), "the expression selects nothing"
     MultipartParts "multipart_parts" Own SecMultipartPartsLimit Some(10_000), "the body is read no further"
     MultipartHeaders "multipart_headers" Own SecMultipartHeadersLimit Some(256), "the body is read no further"
