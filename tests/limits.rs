@@ -99,7 +99,9 @@ const ROWS: &[Row] = &[
         Sent::xml(format!("<!DOCTYPE a [<!ENTITY e '{}'>]><a>&e;</a>", "x".repeat(size)))
     }),
     // With none at all, nothing may be expanded.
-    (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 0", |size| Sent::xml(format!("<!DOCTYPE a [<!ENTITY e 'x'>]><a>{}</a>", &"&e;"[..3 * (size - 5)]))),
+    (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 0", |size| {
+        Sent::xml(format!("<!DOCTYPE a [<!ENTITY e 'x'>]><a>{}</a>", &"&e;"[..3 * (size - 5)]))
+    }),
     // The root element is visited too.
     (Limit::XPath, "SecXPathLimit 6\nSecRule XML://b \"@unconditionalMatch\" \"id:10,phase:2,pass,nolog\"", |size| {
         Sent::xml(format!("<a>{}</a>", "<b/>".repeat(size)))
