@@ -69,12 +69,12 @@ const COLLECTIONS: &[&str] = &[
     "USER",
 ];
 
-const NUMERIC: &[&str] = &["eq", "ge", "gt", "le", "lt"];
-const TEXTUAL: &[&str] = &["contains", "beginsWith", "endsWith", "streq", "within", "containsWord", "strmatch"];
+pub(crate) const NUMERIC: &[&str] = &["eq", "ge", "gt", "le", "lt"];
+pub(crate) const TEXTUAL: &[&str] = &["contains", "beginsWith", "endsWith", "streq", "within", "containsWord", "strmatch"];
 const MACROS: &[&str] = &["%{tx.a}", "%{MATCHED_VAR}", "%{tx.0}", "%{MATCHED_VAR_NAME}", "%{rule.id}", "%{ARGS.a}", "%{REQUEST_METHOD}"];
 const BARE: &[&str] =
     &["detectSQLi", "detectXSS", "validateUrlEncoding", "validateUtf8Encoding", "unconditionalMatch", "noMatch", "ipMatch 192.0.2.0/24"];
-const TAGS: &[&str] = &["one", "two", "one/two"];
+pub(crate) const TAGS: &[&str] = &["one", "two", "one/two"];
 
 /// The text of a rule set that the bytes choose.
 pub fn draw_rules(draw: &mut Draw<'_>) -> String {

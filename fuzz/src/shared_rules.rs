@@ -3,6 +3,7 @@
 
 use crate::draw::Draw;
 use crate::pattern::shared_pattern;
+use crate::rules::{NUMERIC, TAGS, TEXTUAL};
 use crate::words::{NAMES, SOUGHT};
 use secrule::transform::Transformation;
 use std::fmt::Write as _;
@@ -88,12 +89,9 @@ const COLLECTIONS: &[&str] = &[
     "MULTIPART_NAME",
 ];
 
-const NUMERIC: &[&str] = &["eq", "ge", "gt", "le", "lt"];
-const TEXTUAL: &[&str] = &["contains", "beginsWith", "endsWith", "streq", "within", "containsWord", "strmatch"];
 const MACROS: &[&str] = &["%{tx.a}", "%{tx.0}", "%{tx.b}", "%{REQUEST_METHOD}", "%{tx.score}"];
 const BARE: &[&str] =
     &["detectSQLi", "detectXSS", "validateUrlEncoding", "validateUtf8Encoding", "unconditionalMatch", "ipMatch 192.0.2.0/24"];
-const TAGS: &[&str] = &["one", "two", "one/two"];
 const TX_NAMES: &[&str] = &["a", "b", "id", "score", "0", "1", "x.y"];
 
 /// What makes a body JSON or XML, as the recommended configuration does it.

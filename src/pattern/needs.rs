@@ -128,7 +128,6 @@ fn concatenated(parts: &[Hir]) -> Known {
             whole = false;
             needs.extend(std::mem::take(&mut run).into_need());
             needs.extend(known.need.clone());
-            run = Run::default();
             run.goes_on(&known);
         }
     }
