@@ -181,12 +181,17 @@ impl Transaction {
         is_on
     }
 
+    /// Takes back what an earlier rule wanted to be done.
+    pub(super) fn pass(&mut self) {
+        self.pending.intervention = None;
+        self.pending.status = None;
+    }
+
     fn decide(&mut self, graph: &RuleGraph, rule: &Rule, disruptive: &Disruptive, draft: &mut Draft) {
         match disruptive {
             Disruptive::Pass => {
                 self.debug(8, || "Running action pass".to_owned());
-                self.pending.intervention = None;
-                self.pending.status = None;
+                self.pass();
             }
             Disruptive::Allow(scope) => {
                 self.debug(4, || {

@@ -128,8 +128,7 @@ impl Transaction {
         let Some(rule) = graph.rule(index) else { return };
         self.note_comparison(rule);
         if rule.disruptive.is_some() && self.engine_mode() == EngineMode::On {
-            self.pending.intervention = None;
-            self.pending.status = None;
+            self.pass();
         }
     }
 
