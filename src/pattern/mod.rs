@@ -16,6 +16,7 @@ mod needs;
 mod opening;
 mod rarity;
 mod requirement;
+mod sieve;
 mod structure;
 mod words;
 

@@ -7,7 +7,7 @@ use super::rewrite::{self, Step, replace_by};
 const NUL: u8 = 0;
 
 pub(super) fn remove(input: &[u8], output: &mut Vec<u8>) -> Step {
-    rewrite::remove(input, output, |byte| byte == NUL)
+    memchr(NUL, input).map_or(Step::Unchanged, |first| rewrite::remove(input, first, output, |byte| byte == NUL))
 }
 
 /// Replaces each NUL by a blank.

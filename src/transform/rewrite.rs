@@ -57,14 +57,20 @@ pub(super) fn position_of(input: &[u8], class: impl Fn(u8) -> bool) -> Option<us
     Some(index * BLOCK + within)
 }
 
-/// Copies `input` without the bytes of a class.
-pub(super) fn remove(input: &[u8], output: &mut Vec<u8>, class: impl Fn(u8) -> bool) -> Step {
-    let Some((kept, rest)) = position_of(input, &class).and_then(|at| input.split_at_checked(at)) else {
-        return Step::Unchanged;
-    };
-    output.reserve(input.len());
+/// Copies `input` without the bytes of a class, the first of which is `first`.
+pub(super) fn remove(input: &[u8], first: usize, output: &mut Vec<u8>, class: impl Fn(u8) -> bool) -> Step {
+    let Some((kept, rest)) = input.split_at_checked(first) else { return Step::Unchanged };
     output.extend_from_slice(kept);
-    output.extend(rest.iter().copied().filter(|&byte| !class(byte)));
+    output.resize(input.len(), 0);
+    // Every byte is written, and the next one over it if it goes: no branch depends on what the bytes are.
+    let mut end = kept.len();
+    for &byte in rest {
+        if let Some(place) = output.get_mut(end) {
+            *place = byte;
+        }
+        end += usize::from(!class(byte));
+    }
+    output.truncate(end);
     Step::Written
 }
 

@@ -3,6 +3,7 @@
 use memchr::memmem;
 
 use super::rewrite::{self, Step, position_of};
+use std::sync::LazyLock;
 
 pub(super) fn trim(input: &[u8], output: &mut Vec<u8>) -> Step {
     keep(without_end(without_start(input)), input, output)
@@ -38,7 +39,14 @@ pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) -> Step {
 
 /// Removes white space, and as ModSecurity v3 also the bytes A0 and C2: a no-break space in Latin-1 and in UTF-8.
 pub(super) fn remove(input: &[u8], output: &mut Vec<u8>) -> Step {
-    rewrite::remove(input, output, |byte| is_space(byte) | (byte == 0xa0) | (byte == 0xc2))
+    static REMOVED: LazyLock<[bool; 256]> = LazyLock::new(|| std::array::from_fn(|byte| is_removed(byte as u8)));
+    let Some(first) = position_of(input, is_removed) else { return Step::Unchanged };
+    let removed = &*REMOVED;
+    rewrite::remove(input, first, output, |byte| removed.get(usize::from(byte)) == Some(&true))
+}
+
+fn is_removed(byte: u8) -> bool {
+    is_space(byte) | (byte == 0xa0) | (byte == 0xc2)
 }
 
 /// White space as C's `isspace` has it: unlike Rust's ASCII white space, with the vertical tab.
