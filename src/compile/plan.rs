@@ -16,7 +16,7 @@ pub fn plan(graph: &mut RuleGraph) {
     let mut literals = LiteralSetBuilder::default();
     let mut groups = Groups::default();
     for rule in &mut graph.rules {
-        rule.plan = plan_rule(rule, &mut literals, &mut groups);
+        rule.plan = plan_rule(rule, &graph.transformations, &mut literals, &mut groups);
     }
     let crowds = crowds(graph);
     let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
@@ -41,21 +41,29 @@ pub fn plan(graph: &mut RuleGraph) {
     });
 }
 
-fn plan_rule(rule: &Rule, literals: &mut LiteralSetBuilder, groups: &mut Groups) -> RulePlan {
+fn plan_rule(rule: &Rule, tree: &TransformationTree, literals: &mut LiteralSetBuilder, groups: &mut Groups) -> RulePlan {
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
         return RulePlan::default();
     };
     let stable = rule.namespaces.is_empty() && targets.iter().all(|target| is_stable(target.variable));
     let group = stable.then(|| groups.intern(targets));
-    let mut kinds: Vec<ValueKind> = targets.iter().map(kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
     RulePlan {
         group,
-        gate: group.and_then(|_| requirement(operator)).map(|requirement| literals.add(&requirement, &kinds)),
+        gate: group.and_then(|_| requirement(operator)).map(|requirement| literals.add(&requirement, &kinds(rule, targets, tree))),
         comparison: comparison(rule, targets, operator),
         crowd: None,
     }
+}
+
+/// The kinds of the values that a rule may look at: those of its targets, as they come and after each of its transformations.
+fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<ValueKind> {
+    let chains = tree.prefixes(rule.transformations);
+    let steps = chains.iter().filter_map(|chain| tree.last_step(*chain)).map(|step| step.transformation);
+    let mut kinds: Vec<ValueKind> = targets.iter().map(kind).collect();
+    kinds.extend(steps.flat_map(|step| targets.iter().map(move |target| kind(target).made_by(step as u8))).collect::<Vec<_>>());
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }
 
 /// What the operator needs to find anything, where that is known.
@@ -75,7 +83,7 @@ fn requirement(operator: &Operator) -> Option<Requirement> {
 
 /// Large values are kinds of their own: few rules look at them, so that little is to be searched for.
 fn kind(target: &Target) -> ValueKind {
-    ValueKind(match target.variable {
+    ValueKind::of(match target.variable {
         Variable::RequestBody => 1,
         Variable::ResponseBody => 2,
         Variable::FullRequest => 3,

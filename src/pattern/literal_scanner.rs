@@ -3,10 +3,8 @@
 //! Each literal is known by three bytes in it that are rare in clean traffic and in other literals. While the value is read, the classes of the
 //! last three bytes name a bit in a table that fits the nearest cache; only where the bit is set the literals behind it are compared.
 
-use super::rarity::Threes;
+use super::anchors::Sought;
 use super::sieve::{Classes, Place, Sieve};
-use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
 
 /// What tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
@@ -19,7 +17,7 @@ const BLOCK: usize = 8;
 pub(super) struct LiteralScanner {
     sieve: Box<Sieve>,
     /// What stands behind each place that the sieve keeps, by its number.
-    behind: Box<[Behind]>,
+    behind: Vec<Behind>,
     anchored: Vec<Anchored>,
     tails: Vec<u8>,
     tells: Vec<Told>,
@@ -40,14 +38,6 @@ struct Behind {
 struct Neighbours {
     preceding: Classes,
     following: Classes,
-}
-
-/// A literal at one of its places.
-#[derive(Clone, Copy)]
-struct Placed {
-    place: Place,
-    neighbours: Neighbours,
-    known: Anchored,
 }
 
 /// A literal and where in it the bytes stand that it is known by.
@@ -117,32 +107,26 @@ fn eight(value: &[u8], start: usize) -> u64 {
 }
 
 impl LiteralScanner {
-    /// A scanner for these literals, in lower case; each tells some numbers. Literals of fewer than two bytes are never found.
-    pub(super) fn new(literals: &BTreeMap<Vec<u8>, Vec<u32>>) -> Self {
+    /// A scanner for these literals.
+    pub(super) fn new(literals: &[Sought<'_>]) -> Self {
         let mut scanner = Self {
-            sieve: Sieve::of(literals.keys()),
-            behind: Box::default(),
+            sieve: Sieve::of(literals.iter().map(|sought| sought.literal)),
+            behind: Vec::new(),
             anchored: Vec::new(),
             tails: Vec::new(),
             tells: Vec::new(),
         };
-        let mut placed = Vec::new();
-        let mut anchors = Anchors { shares: Threes::count(), taken: FxHashMap::default() };
-        // The short ones first, as they have least to choose from.
-        let mut sorted: Vec<_> = literals.iter().collect();
-        sorted.sort_by_key(|(literal, _)| literal.len());
-        for (literal, told) in sorted {
-            if let [one, other] = literal[..] {
-                let known = scanner.take_in(literal, literal.len(), told);
-                let places = scanner.sieve.places_of_two([one, other]);
-                placed.extend(places.map(|place| Placed { place, neighbours: Neighbours::ALL, known }));
-            } else if let Some((three, reach)) = anchors.choose(literal) {
-                let (place, neighbours) = (scanner.sieve.place(&three), scanner.neighbours(literal, reach));
-                placed.push(Placed { place, neighbours, known: scanner.take_in(literal, reach, told) });
+        let known: Vec<(Neighbours, Anchored)> =
+            literals.iter().map(|sought| (scanner.neighbours(sought), scanner.take_in(sought))).collect();
+        let mut places = Vec::new();
+        for (sought, number) in literals.iter().zip(0..) {
+            match (sought.anchor(), sought.literal) {
+                (Some(three), _) => places.push((scanner.sieve.place(three), number)),
+                (None, [one, other]) => places.extend(scanner.sieve.places_of_two([*one, *other]).map(|place| (place, number))),
+                (None, _) => {}
             }
         }
-        placed.sort_by_key(|placed| placed.place.key());
-        scanner.keep_places(&placed);
+        scanner.keep_places(places, &known);
         scanner
     }
 
@@ -203,16 +187,16 @@ impl LiteralScanner {
         tail.is_empty() || value.get(start..start + tail.len()).is_some_and(|found| found.eq_ignore_ascii_case(tail))
     }
 
-    /// What stands in a literal on both sides of the three bytes that end after `reach` of its bytes.
-    fn neighbours(&self, literal: &[u8], reach: usize) -> Neighbours {
+    /// What stands in a literal on both sides of the bytes that it is known by.
+    fn neighbours(&self, Sought { literal, reach, .. }: &Sought<'_>) -> Neighbours {
         let side = |byte: Option<&u8>| byte.map_or(Classes::ALL, |byte| self.sieve.classes(Some(byte)));
-        Neighbours { preceding: side(reach.checked_sub(4).and_then(|at| literal.get(at))), following: side(literal.get(reach)) }
+        Neighbours { preceding: side(reach.checked_sub(4).and_then(|at| literal.get(at))), following: side(literal.get(*reach)) }
     }
 
-    fn take_in(&mut self, literal: &[u8], reach: usize, told: &[u32]) -> Anchored {
+    fn take_in(&mut self, Sought { literal, reach, tells }: &Sought<'_>) -> Anchored {
         let (first_tail, first_told) = (self.tails.len(), self.tells.len());
         self.tails.extend(literal.iter().skip(Head::LENGTH));
-        for number in told {
+        for number in tells {
             let (word, bits) = (number / u64::BITS, 1 << (number % u64::BITS));
             match self.tells.get_mut(first_told..).unwrap_or_default().iter_mut().find(|told| told.word == word) {
                 Some(told) => told.bits |= bits,
@@ -222,7 +206,7 @@ impl LiteralScanner {
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Anchored {
             head: Head::of(literal),
-            reach: number(reach),
+            reach: number(*reach),
             first_tail: number(first_tail),
             end_tail: number(self.tails.len()),
             first_told: number(first_told),
@@ -230,17 +214,17 @@ impl LiteralScanner {
         }
     }
 
-    /// Keeps literals, which are sorted by their places, behind them.
-    fn keep_places(&mut self, placed: &[Placed]) {
-        self.sieve.keep(placed.iter().map(|placed| placed.place));
-        let alike = placed.chunk_by(|one, other| one.place.key() == other.place.key());
-        let behind = alike.map(|alike| {
+    /// Keeps literals behind their places; each place comes with the number of a literal.
+    fn keep_places(&mut self, mut places: Vec<(Place, u32)>, known: &[(Neighbours, Anchored)]) {
+        self.sieve.keep(places.iter().map(|(place, _)| *place));
+        places.sort_unstable();
+        for alike in places.chunk_by(|(one, _), (other, _)| one == other) {
+            let known = || alike.iter().filter_map(|(_, number)| known.get(*number as usize));
             let first = self.anchored.len() as u32;
-            self.anchored.extend(alike.iter().map(|placed| placed.known));
-            let neighbours = alike.iter().map(|placed| placed.neighbours).reduce(Neighbours::union);
-            Behind { neighbours: neighbours.unwrap_or(Neighbours::ALL), first, end: self.anchored.len() as u32 }
-        });
-        self.behind = behind.collect();
+            self.anchored.extend(known().map(|(_, anchored)| anchored));
+            let neighbours = known().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
+            self.behind.push(Behind { neighbours: neighbours.unwrap_or(Neighbours::ALL), first, end: self.anchored.len() as u32 });
+        }
     }
 }
 
@@ -253,25 +237,6 @@ impl Neighbours {
     }
 }
 
-/// Chooses what literals are known by.
-struct Anchors {
-    shares: Threes,
-    /// How many literals are known by the same bytes.
-    taken: FxHashMap<[u8; 3], u32>,
-}
-
-impl Anchors {
-    /// Three bytes in a row of a literal that cost least to look behind, and how many of its bytes stand before their end. Nothing for a literal
-    /// of two.
-    fn choose(&mut self, literal: &[u8]) -> Option<([u8; 3], usize)> {
-        let threes = literal.windows(3).filter_map(|three| <[u8; 3]>::try_from(three).ok()).zip(3..);
-        let cost = |three: &[u8; 3]| self.shares.share(*three) * f64::from(1 + self.taken.get(three).copied().unwrap_or(0));
-        let chosen = threes.min_by(|(one, _), (other, _)| cost(one).total_cmp(&cost(other)))?;
-        *self.taken.entry(chosen.0).or_insert(0) += 1;
-        Some(chosen)
-    }
-}
-
 fn part<T>(all: &[T], start: u32, end: u32) -> &[T] {
     all.get(start as usize..end as usize).unwrap_or_default()
 }
@@ -279,13 +244,14 @@ fn part<T>(all: &[T], start: u32, end: u32) -> &[T] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pattern::anchors::anchored;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     fn seen(literals: &[Vec<u8>], value: &[u8]) -> Vec<bool> {
-        let told = literals.iter().cloned().zip((0..).map(|number| vec![number])).collect();
+        let sought = anchored(literals.iter().map(Vec::as_slice).zip((0..).map(|number| vec![number])));
         let mut seen = vec![0; literals.len().div_ceil(64)];
-        LiteralScanner::new(&told).scan(value, &mut seen);
+        LiteralScanner::new(&sought).scan(value, &mut seen);
         (0..literals.len()).map(|number| seen[number / 64] >> (number % 64) & 1 == 1).collect()
     }
 

@@ -3,6 +3,7 @@
 //! [`Pattern`] is one PCRE-style regular expression, run by automata in linear time where that is possible. [`Words`] is
 //! a list of words searched for in one pass. [`ByteSet`] is the simplest of patterns: one byte out of a set.
 
+mod anchors;
 mod byte_set;
 mod class;
 mod compiled;

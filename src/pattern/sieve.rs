@@ -22,7 +22,7 @@ pub(super) struct Sieve {
 }
 
 /// The classes of the last bytes of what was read of a value, the last one lowest. The last three are a place of the table.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(usize);
 
 /// Classes of bytes, a bit for each.
@@ -32,7 +32,7 @@ pub(super) struct Classes(u64);
 impl Sieve {
     /// A sieve that lets all bytes through, for these literals in lower case: the bytes that most of them hold have classes of their own, both
     /// cases of a letter the same.
-    pub(super) fn of<'l>(literals: impl Iterator<Item = &'l Vec<u8>>) -> Box<Self> {
+    pub(super) fn of<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Box<Self> {
         let mut counts = [0usize; 256];
         for byte in literals.flatten() {
             if let Some(count) = counts.get_mut(usize::from(*byte)) {
@@ -52,14 +52,14 @@ impl Sieve {
         sieve
     }
 
-    /// The place that these bytes end at.
-    pub(super) fn place(&self, bytes: &[u8]) -> Place {
+    /// The place of three bytes.
+    pub(super) fn place(&self, bytes: [u8; 3]) -> Place {
         bytes.iter().fold(Place::default(), |place, byte| self.after(place, *byte))
     }
 
     /// The places that two bytes may end at, whatever stands before them.
     pub(super) fn places_of_two(&self, bytes: [u8; 2]) -> impl Iterator<Item = Place> + use<> {
-        let Place(two) = self.place(&bytes);
+        let Place(two) = bytes.iter().fold(Place::default(), |place, byte| self.after(place, *byte));
         (0..=LAST_CLASS).map(move |before| Place(before << (2 * CLASS_BITS) | two))
     }
 
@@ -110,11 +110,6 @@ impl Place {
     /// The class of the byte before the three.
     pub(super) fn preceding(self) -> Classes {
         Classes(1 << (self.0 >> (3 * CLASS_BITS) & LAST_CLASS))
-    }
-
-    /// What the three classes are, as a number.
-    pub(super) fn key(self) -> usize {
-        self.0 % (WORDS * WIDTH)
     }
 
     #[inline]

@@ -174,7 +174,7 @@ impl Slots {
             }
             after.value = arena.store(&self.output);
             let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
-            after.id = add(&mut self.values, arena, after.value, kind);
+            after.id = add(&mut self.values, arena, after.value, kind.made_by(transformation as u8));
         }
         self.computed.insert(transformation, before.id, Outcome { id: after.id, counted: after.counted });
         after
