@@ -187,10 +187,24 @@ impl Collections {
             return;
         }
         let names = &selection.graph.tx_names;
-        let wanted = self.tx.iter(names).filter(|(key, _)| target.selector.selects(key) && !target.excludes(key));
-        for (key, value) in wanted {
-            let key = self.arena.store(key);
-            found.push(Selected { label: Label::Keyed(Variable::Tx, key), value, offsets: None });
+        let mut push = |(key, value)| {
+            if !target.excludes(key) {
+                let key = self.arena.store(key);
+                found.push(Selected { label: Label::Keyed(Variable::Tx, key), value, offsets: None });
+            }
+        };
+        let selects = |(key, _): &(&[u8], Text)| target.selector.selects(key);
+        // Which of the keys that rules name a pattern selects was found out at load.
+        let selected = match (&target.selector, &selection.graph.plan) {
+            (Selector::Pattern(pattern), Some(plan)) => plan.selected_names.get(pattern.source()),
+            _ => None,
+        };
+        match selected {
+            Some(known) => {
+                let values = known.iter().filter_map(|name| Some((names.spelling(*name), self.tx.read(self.tx.known(*name))?)));
+                values.chain(self.tx.made().filter(selects)).for_each(&mut push);
+            }
+            None => self.tx.iter(names).filter(selects).for_each(&mut push),
         }
     }
 

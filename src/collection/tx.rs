@@ -8,13 +8,13 @@ use std::collections::HashMap;
 const MOST_MADE: usize = 1024;
 
 /// As many keys made at run time are sooner compared than hashed.
-const FEW: usize = 8;
+const FEW: usize = 16;
 
 /// TX. Keys that rules name at load have numbers; keys that a macro makes get theirs behind them.
 #[derive(Debug, Default)]
 pub struct TxVariables {
     values: Vec<Option<Text>>,
-    /// Keys made at run time: in lower case, with their place in `values`.
+    /// Keys made at run time, once they are more than a few: in lower case, with their place in `values`.
     made: HashMap<Vec<u8>, usize>,
     /// The spellings of keys made at run time, by place behind the known ones.
     made_spellings: Vec<Vec<u8>>,
@@ -28,7 +28,7 @@ pub struct TxSlot(usize);
 impl TxVariables {
     /// Forgets everything, and lets memory go that many keys made at run time took.
     pub fn clear(&mut self) {
-        if self.made.len() > MOST_MADE {
+        if self.made_spellings.len() > MOST_MADE {
             *self = Self::default();
         }
         self.values.clear();
@@ -79,8 +79,11 @@ impl TxVariables {
         self.find(names, key).unwrap_or_else(|| {
             let place = self.values.len();
             self.values.push(None);
-            self.made.insert(key.to_ascii_lowercase(), place);
             self.made_spellings.push(key.to_vec());
+            if self.made_spellings.len() > FEW {
+                let left_out = self.made_spellings.iter().enumerate().skip(self.made.len());
+                self.made.extend(left_out.map(|(made, spelling)| (spelling.to_ascii_lowercase(), self.known + made)));
+            }
             TxSlot(place)
         })
     }
@@ -97,15 +100,16 @@ impl TxVariables {
         }
     }
 
-    /// Every key that has a value, as it was first spelled.
+    /// Every key that has a value, as it was first spelled: those of the graph first.
     pub fn iter<'a>(&'a self, names: &'a TxNames) -> impl Iterator<Item = (&'a [u8], Text)> {
-        self.values.iter().enumerate().filter_map(move |(place, value)| {
-            let spelling = match place.checked_sub(self.known) {
-                None => names.spelling(TxName(u32::try_from(place).ok()?)),
-                Some(made) => self.made_spellings.get(made)?,
-            };
-            Some((spelling, (*value)?))
-        })
+        let known = self.values.iter().take(self.known).zip((0..).map(TxName));
+        known.filter_map(|(value, name)| Some((names.spelling(name), (*value)?))).chain(self.made())
+    }
+
+    /// Every key made at run time that has a value, as it was first spelled.
+    pub fn made(&self) -> impl Iterator<Item = (&[u8], Text)> {
+        let made = self.made_spellings.iter().zip(self.values.iter().skip(self.known));
+        made.filter_map(|(spelling, value)| Some((spelling.as_slice(), (*value)?)))
     }
 }
 

@@ -3,12 +3,13 @@
 use crate::graph::{
     ChainId, Crowd, CrowdId, Disruptive, Effect, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
     PlannedTarget, PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree,
-    TxComparison,
+    TxComparison, TxName,
 };
 use crate::operator::{Operator, OperatorKind};
 use crate::pattern::{ByteSet, LiteralSetBuilder, Requirement, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Variable;
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
 /// Gives a graph its plan.
@@ -37,8 +38,22 @@ pub fn plan(graph: &mut RuleGraph) {
         chains: chains(&graph.transformations),
         crowds,
         steps,
+        selected_names: selected_names(graph),
         markers: markers(graph),
     });
+}
+
+/// The keys that the patterns of rules select from TX.
+fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
+    let targets = graph.rules.iter().flat_map(|rule| match &rule.test {
+        Test::Operator { targets, .. } => targets.as_slice(),
+        _ => &[],
+    });
+    let patterns = targets.filter(|target| target.variable == Variable::Tx).filter_map(|target| match &target.selector {
+        Selector::Pattern(pattern) => Some(pattern),
+        _ => None,
+    });
+    patterns.map(|pattern| (pattern.source().into(), graph.tx_names.selected_by(pattern).collect())).collect()
 }
 
 fn plan_rule(rule: &Rule, tree: &TransformationTree, literals: &mut LiteralSetBuilder, groups: &mut Groups) -> RulePlan {

@@ -4,6 +4,7 @@ use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
 use crate::operator::Relation;
 use crate::pattern::{ByteSet, GateId, LiteralSet, ValueKind};
 use crate::transform::Transformation;
+use rustc_hash::FxHashMap;
 
 /// The number of a target that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +33,8 @@ pub struct Plan {
     pub crowds: PhaseMap<Vec<Crowd>>,
     /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
     pub steps: PhaseMap<Vec<PlannedStep>>,
+    /// The keys of TX that rules name and a pattern selects, by the source of the pattern.
+    pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
     /// The places where each marker stands in each phase, by its number: a file may set one again and again.
     pub markers: PhaseMap<Vec<Vec<usize>>>,
 }

@@ -43,12 +43,26 @@ impl Comparison {
             Self::ContainsWord => find_word(text, input).map(Some),
             Self::Within if input.is_empty() => Some(None),
             Self::Within => {
-                let start = memmem::find(text, input)?;
+                let start = find_within(text, input)?;
                 // The offset is one into the text, as in v3.
                 Some(Some(start..start.saturating_add(input.len())))
             }
         }
     }
+}
+
+/// Lists longer than this are searched with the means for long texts.
+const SHORT_LIST: usize = 1024;
+
+/// Where an input, which is not empty, stands in a list. Most lists are so short that preparing a search would take longer than the search.
+fn find_within(list: &[u8], input: &[u8]) -> Option<usize> {
+    if list.len() > SHORT_LIST {
+        return memmem::find(list, input);
+    }
+    let middle = input.len() / 2;
+    let last = list.len().checked_sub(input.len())?;
+    let places = memchr::memchr_iter(*input.get(middle)?, list.get(middle..=last + middle)?);
+    places.into_iter().find(|place| list.get(*place..).is_some_and(|rest| rest.starts_with(input)))
 }
 
 /// The first occurrence of `word` that no letter touches; digits and all else are boundaries.
@@ -70,6 +84,8 @@ fn find_word(word: &[u8], input: &[u8]) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn offset(comparison: Comparison, text: &str, input: &str) -> Option<Option<Range<usize>>> {
         comparison.find(text.as_bytes(), input.as_bytes())
@@ -87,6 +103,16 @@ mod tests {
         assert_eq!(offset(Comparison::EndsWith, ".php", "/index.php"), Some(Some(6..10)));
         assert_eq!(offset(Comparison::Contains, "index", "/index.php"), Some(Some(1..6)));
         assert_eq!(offset(Comparison::Within, "GET POST PUT", "POST"), Some(Some(4..8)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_lies_within_is_found_where_it_first_stands(
+            list in vec(proptest::sample::select(&b"ab/"[..]), 0..40),
+            input in vec(proptest::sample::select(&b"ab/"[..]), 1..6),
+        ) {
+            prop_assert_eq!(find_within(&list, &input), memmem::find(&list, &input));
+        }
     }
 
     #[test]

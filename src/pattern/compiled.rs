@@ -4,7 +4,7 @@ use super::dialect::translate;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
 use super::needs::needs;
-use super::opening::Opening;
+use super::opening::{Opening, takes_everything};
 use super::requirement::Requirement;
 use super::structure::structure;
 use fancy_regex::{BytesMode, RegexBuilder};
@@ -64,6 +64,8 @@ struct Linear {
     text: Box<str>,
     requirement: Option<Requirement>,
     opening: Option<Opening>,
+    /// Whether it takes every input whole.
+    takes_everything: bool,
     automata: OnceLock<Option<meta::Regex>>,
     /// For patterns whose match may end with `^`: the slower engine that knows where a line starts in PCRE.
     exact_line_start: Option<OnceLock<Option<PikeVM>>>,
@@ -193,7 +195,8 @@ impl Linear {
         // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
         let requirement = needs(&hir);
         let opening = Opening::of(&hir);
-        Ok(Self { text: text.into(), requirement, opening, automata: OnceLock::new(), exact_line_start })
+        let takes_everything = takes_everything(&hir);
+        Ok(Self { text: text.into(), requirement, opening, takes_everything, automata: OnceLock::new(), exact_line_start })
     }
 
     fn hir(&self) -> Option<Hir> {
@@ -206,7 +209,7 @@ impl Linear {
     }
 
     fn is_match(&self, input: &[u8]) -> Result<bool, LimitExceeded> {
-        if let Some(answer) = self.opening.as_ref().and_then(|opening| opening.answer(input)) {
+        if let Some(answer) = self.takes_everything.then_some(true).or_else(|| self.opening.as_ref()?.answer(input)) {
             return Ok(answer);
         }
         let regex = self.automata()?;
@@ -225,6 +228,11 @@ impl Linear {
     fn captures(&self, input: &[u8], start: usize, count: usize, groups: &mut Vec<Option<Range<usize>>>) -> Result<bool, LimitExceeded> {
         if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
             return Ok(false);
+        }
+        if start == 0 && self.takes_everything {
+            groups.clear();
+            groups.push(Some(0..input.len()));
+            return Ok(true);
         }
         let regex = self.automata()?;
         let search = Input::new(input).span(start..input.len());

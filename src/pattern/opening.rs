@@ -1,4 +1,5 @@
-//! Patterns that begin with a text at the beginning of a line: most inputs begin differently, which is seen without a search.
+//! Patterns that need no search: those that take every input whole, and those that begin with a text at the beginning of a line, as most inputs
+//! begin differently.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
@@ -13,6 +14,28 @@ pub(super) struct Opening {
 
 /// What tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
+
+/// Whether a pattern with this structure matches every input from its first byte to its last, like `^.*$`.
+pub(super) fn takes_everything(pattern: &Hir) -> bool {
+    let parts = match pattern.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(pattern),
+    };
+    let parts = match parts {
+        [start, rest @ ..] if matches!(start.kind(), HirKind::Look(Look::Start | Look::StartLF)) => rest,
+        _ => parts,
+    };
+    let parts = match parts {
+        [rest @ .., end] if matches!(end.kind(), HirKind::Look(Look::End | Look::EndLF)) => rest,
+        _ => parts,
+    };
+    let [only] = parts else { return false };
+    matches!(only.kind(), HirKind::Repetition(any) if any.min == 0 && any.max.is_none() && any.greedy && is_any_byte(&any.sub))
+}
+
+fn is_any_byte(part: &Hir) -> bool {
+    matches!(part.kind(), HirKind::Class(Class::Bytes(class)) if matches!(class.ranges(), [all] if (all.start(), all.end()) == (0, u8::MAX)))
+}
 
 impl Opening {
     /// What a pattern with this structure begins with; `None` where it is no text, or may stand anywhere.
@@ -74,6 +97,19 @@ mod tests {
             let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input).unwrap();
             // A group around the whole hides the beginning.
             prop_assert_eq!(matches(pattern), matches(&format!("(?:{pattern}|[^\\x00-\\xff])")));
+        }
+
+        #[test]
+        fn what_takes_everything_takes_what_a_search_does(
+            pattern in proptest::sample::select(&["^.*$", ".*", "^.*", r"\A.*\z", ".*?", "^.*?$", "^.+$", "^.*$a", "^[^\n]*$"][..]),
+            input in proptest::collection::vec(proptest::sample::select(&b"ab\n\x00\xFF"[..]), 0..5),
+        ) {
+            let found = |source: &str| {
+                let mut groups = Vec::new();
+                let found = Pattern::compile(source.as_bytes(), PatternOptions::default()).unwrap().captures(&input, 0, &mut groups).unwrap();
+                found.then(|| groups[0].clone())
+            };
+            prop_assert_eq!(found(pattern), found(&format!("(?:{pattern}|[^\\x00-\\xff])")));
         }
     }
 }

@@ -354,7 +354,11 @@ impl Transaction {
                 CapturedValue::Input(range) => value.part(range.start, range.len()),
                 CapturedValue::Text(text) => self.collections.arena.store(text),
             };
-            let slot = self.collections.tx.find_or_make(&graph.tx_names, itoa::Buffer::new().format(capture.index).as_bytes());
+            let tx = &mut self.collections.tx;
+            let slot = match graph.tx_names.of_group(capture.index) {
+                Some(name) => tx.known(name),
+                None => tx.find_or_make(&graph.tx_names, itoa::Buffer::new().format(capture.index).as_bytes()),
+            };
             self.collections.tx.write(slot, Some(value));
             self.debug(7, || {
                 let what = match kind {
