@@ -3,6 +3,8 @@
 use super::ByteSet;
 use super::requirement::Requirement;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// The most exact texts that a part of a pattern is spelled out to.
 const MOST_SPELLED: usize = 128;
@@ -11,7 +13,10 @@ const MOST_SPELLED: usize = 128;
 const LONGEST_SPELLED: usize = 128;
 
 /// The most members of a class that is spelled out.
-const MOST_MEMBERS: usize = 16;
+const MOST_MEMBERS: usize = 32;
+
+/// How many bytes are looked at on both sides of where two parts meet: as many as are not too many texts.
+const JOINTS: [(usize, usize); 4] = [(2, 2), (1, 2), (2, 1), (1, 1)];
 
 /// What any value must hold that a pattern with this structure can match; `None` where nothing useful is known.
 pub(super) fn needs(pattern: &Hir) -> Option<Requirement> {
@@ -96,10 +101,12 @@ fn repeated(repetition: &Repetition) -> Known {
         (0, _) => inner.into_need().filter(Requirement::is_useful).map_or(Known::NOTHING, Known::empty_or),
         (1, Some(1)) => inner,
         (least, most) => match (&inner.exact, &inner.otherwise) {
-            // A text that is repeated at least so often is there in a row.
-            (Some(texts), None) if most == Some(least) => {
-                spelled_out(texts, least).map_or_else(|| Known::needing(inner.into_need()), Known::exactly)
-            }
+            // A text that is repeated is there in a row: so often at least.
+            (Some(texts), None) => match (most.and_then(|most| spelled_out(texts, least..=most)), spelled_out(texts, least..=least)) {
+                (Some(exact), _) => Known::exactly(exact),
+                (None, Some(row)) => Known::needing(Requirement::one_literal_of(row)),
+                (None, None) => Known::needing(inner.into_need()),
+            },
             _ => Known::needing(inner.into_need()),
         },
     }
@@ -110,10 +117,19 @@ fn are_rare_bytes(texts: &[Vec<u8>]) -> bool {
     texts.iter().all(|text| text.len() == 1) && Requirement::one_literal_of(texts.to_vec()).is_some_and(|bytes| bytes.is_rare())
 }
 
-fn spelled_out(texts: &[Vec<u8>], times: u32) -> Option<Vec<Vec<u8>>> {
-    let mut spelled = vec![Vec::new()];
-    for _ in 0..times {
-        spelled = product(&spelled, texts)?;
+fn spelled_out(texts: &[Vec<u8>], times: RangeInclusive<u32>) -> Option<Vec<Vec<u8>>> {
+    let mut row = vec![Vec::new()];
+    let mut spelled = Vec::new();
+    for time in 0..=*times.end() {
+        if time > 0 {
+            row = product(&row, texts)?;
+        }
+        if times.contains(&time) {
+            spelled.extend_from_slice(&row);
+        }
+        if spelled.len() > MOST_SPELLED {
+            return None;
+        }
     }
     Some(spelled)
 }
@@ -124,11 +140,22 @@ fn concatenated(parts: &[Hir]) -> Known {
     let mut needs = Vec::new();
     for part in parts {
         let known = analyse(part);
-        if !run.goes_on(&known) {
+        // Of a part that goes on and on, the texts that it begins with follow what is in front of it, and those that it ends with come before what
+        // is behind it.
+        let edges = if known.exact.is_none() { repeated_texts(part) } else { None };
+        let next = edges.as_ref().unwrap_or(&known);
+        if !run.goes_on(next) {
             whole = false;
+            needs.extend(run.joint(next));
             needs.extend(std::mem::take(&mut run).into_need());
             needs.extend(known.need.clone());
-            run.goes_on(&known);
+            run.goes_on(next);
+        }
+        if let Some(edges) = &edges {
+            whole = false;
+            needs.extend(std::mem::take(&mut run).into_need());
+            needs.extend(known.need);
+            run.goes_on(edges);
         }
     }
     match whole {
@@ -137,6 +164,17 @@ fn concatenated(parts: &[Hir]) -> Known {
             needs.extend(run.into_need());
             Known::needing(Requirement::all(needs))
         }
+    }
+}
+
+/// The texts of which a part is a row that is not spelled out.
+fn repeated_texts(part: &Hir) -> Option<Known> {
+    match part.kind() {
+        HirKind::Repetition(repetition) if repetition.min > 0 => {
+            Some(analyse(&repetition.sub)).filter(|inner| inner.exact.is_some() && inner.otherwise.is_none())
+        }
+        HirKind::Capture(capture) => repeated_texts(&capture.sub),
+        _ => None,
     }
 }
 
@@ -167,11 +205,32 @@ impl Run {
         let begins = self.exact.iter().all(Vec::is_empty);
         let (within, around) = match begins {
             true => (Some(part.otherwise.clone()), self.around.clone()),
-            false => (around.and_then(|around| either(self.within.clone(), around)), None),
+            false => (around.and_then(|around| self.torn_by(around)), None),
         };
         let (Some(exact), Some(within)) = (product(&self.exact, texts), within) else { return false };
         *self = Self { exact, within, around };
         true
+    }
+
+    /// What is there otherwise, if this may stand behind the texts so far: it, or these texts, whichever hardly a value holds.
+    fn torn_by(&self, around: Option<Requirement>) -> Option<Option<Requirement>> {
+        let torn = either(self.within.clone(), around.clone());
+        if around.is_none() || torn.as_ref() == Some(&self.within) {
+            return torn;
+        }
+        let before = Requirement::one_literal_of(self.exact.clone()).filter(Requirement::is_rare);
+        before.map_or(torn, |before| either(self.within.clone(), Some(before)))
+    }
+
+    /// What stands where these texts meet those of the next part, when together they are too many.
+    fn joint(&self, next: &Known) -> Option<Requirement> {
+        let known = self.within.is_none() && self.around.is_none() && next.otherwise.is_none();
+        let ends = next.exact.as_deref().filter(|_| known)?;
+        JOINTS.into_iter().find_map(|(before, behind)| {
+            let starts = self.exact.iter().map(|text| text.get(text.len().saturating_sub(before)..).unwrap_or_default().to_vec());
+            let ends = ends.iter().map(|text| text.get(..behind.min(text.len())).unwrap_or_default().to_vec());
+            Requirement::one_literal_of(product(&distinct(starts), &distinct(ends))?)
+        })
     }
 
     fn into_need(self) -> Option<Requirement> {
@@ -208,6 +267,10 @@ fn alternated(parts: &[Hir]) -> Known {
         Some((texts, otherwise)) => Known { exact: Some(texts), otherwise, need: needs.and_then(Requirement::any) },
         None => Known::needing(needs.and_then(Requirement::any)),
     }
+}
+
+fn distinct(texts: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    texts.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn product(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {

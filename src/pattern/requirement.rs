@@ -2,6 +2,7 @@
 
 use super::ByteSet;
 use super::rarity::{self, Chance};
+use std::collections::HashMap;
 
 /// The most literals that one requirement names.
 const MOST_LITERALS: usize = 512;
@@ -11,6 +12,12 @@ const MOST_JOINED: usize = 4;
 
 /// The longest literal that is kept; a longer one is cut, which only makes it occur more often.
 const LONGEST: usize = 32;
+
+/// Literals with so many different last bytes do without them, where all literals together are too many.
+const MANY_ENDINGS: usize = 4;
+
+/// The shortest literal that remains of longer ones.
+const SHORTEST: usize = 3;
 
 /// The most literals that are compared with each other.
 const MOST_COMPARED: usize = 64;
@@ -60,7 +67,10 @@ impl Requirement {
         }
         let single = literals.iter().filter(|literal| literal.len() == 1).flatten().fold(ByteSet::EMPTY, |set, byte| set.with(*byte));
         literals.retain(|literal| !literal.iter().any(|byte| single.contains(*byte)));
-        let literals = normalised(literals);
+        let mut literals = normalised(literals);
+        if literals.len() > most {
+            literals = normalised(without_endings(literals));
+        }
         if literals.len() > most {
             return None;
         }
@@ -155,6 +165,19 @@ impl Requirement {
             Self::Any(parts) => parts.iter().map(Self::chance).sum::<Chance>().min(1.0),
         }
     }
+}
+
+/// Where several literals differ in nothing but their last byte, what they have in common.
+fn without_endings(literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut alike: HashMap<Vec<u8>, usize> = HashMap::new();
+    for (_, start) in literals.iter().filter_map(|literal| literal.split_last()) {
+        *alike.entry(start.to_vec()).or_default() += 1;
+    }
+    let shorter = |literal: Vec<u8>| match literal.split_last() {
+        Some((_, start)) if start.len() >= SHORTEST && alike.get(start).is_some_and(|count| *count >= MANY_ENDINGS) => start.to_vec(),
+        _ => literal,
+    };
+    literals.into_iter().map(shorter).collect()
 }
 
 /// Sorted, cut to a length that is worth searching for, without repetition, and where they are few without literals that hold another.
