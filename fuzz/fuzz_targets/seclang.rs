@@ -26,10 +26,10 @@ fn read(text: &str) -> Option<(Ast, usize)> {
     Some((ast, errors.len()))
 }
 
-/// The directives without their places.
+/// The directives without their places and the lists of targets as they were written.
 fn meaning(ast: &Ast) -> Vec<String> {
     let shown: Vec<String> = ast.directives().map(|directive| format!("{directive:#?}")).collect();
-    let places = ["source: SourceId(", "0,", "start: ", "end: "];
+    let places = ["source: SourceId(", "0,", "start: ", "end: ", "written: "];
     let lines = shown.iter().flat_map(|shown| shown.lines()).map(str::trim);
     lines.filter(|line| !places.iter().any(|place| line.starts_with(place))).map(str::to_owned).collect()
 }

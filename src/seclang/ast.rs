@@ -89,6 +89,8 @@ pub struct Argument {
 pub struct Targets {
     /// In the order of the list.
     pub list: Vec<TargetExpression>,
+    /// The list as it stood in the line, with its quotes: whatever the form, this is read as these targets.
+    pub written: String,
     /// The whole list.
     pub span: Span,
 }

@@ -72,7 +72,7 @@ fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<D
     let mut arguments = Arguments { line, ends_text, rest, end: spanned.span, warning: None };
     let body = match name.to_ascii_lowercase().as_str() {
         "secrule" => Body::Rule {
-            targets: targets(line, arguments.required(name, "its targets, such as ARGS")?.0)?,
+            targets: targets(line, arguments.required(name, "its targets, such as ARGS")?)?,
             operator: operator(line, arguments.required(name, "an operator, such as \"@rx ^a\"")?)?,
             actions: arguments.next()?.map(|(text, _)| actions(line, text)).transpose()?,
         },
@@ -83,7 +83,7 @@ fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<D
         },
         "secruleupdatetargetbyid" | "secruleupdatetargetbytag" | "secruleupdatetargetbymsg" => Body::UpdateTargets {
             rules: argument(line, arguments.required(name, "the rules to update")?),
-            targets: targets(line, arguments.required(name, "targets, such as \"!ARGS:x\"")?.0)?,
+            targets: targets(line, arguments.required(name, "targets, such as \"!ARGS:x\"")?)?,
         },
         "secruleupdateactionbyid" => Body::UpdateActions {
             rule: argument(line, arguments.required(name, "the rule to update")?),
@@ -127,6 +127,17 @@ pub enum Quote {
     None,
     Single,
     Double,
+}
+
+impl Quote {
+    /// The text as it stands in these quotes.
+    pub fn around(self, text: &str) -> String {
+        match self {
+            Self::None => text.to_owned(),
+            Self::Single => format!("'{text}'"),
+            Self::Double => format!("\"{text}\""),
+        }
+    }
 }
 
 /// An argument as it stands in the line: the text inside its quotes, escapes still in it.
@@ -180,12 +191,12 @@ fn raw_argument(text: &str) -> Parsed<'_, RawArgument<'_>> {
     alt((|input| quoted('"', Quote::Double, input), whole_single_quoted, bare)).parse(text)
 }
 
-/// An argument that a text holds, and nothing besides.
-pub fn whole_argument(text: &str) -> Option<RawArgument<'_>> {
+/// An argument that a text holds, and nothing besides but what stands behind it.
+pub fn whole_argument<'a>(text: &'a str, behind: &str) -> Option<RawArgument<'a>> {
     if text.is_empty() || text.starts_with([' ', '\t', '#']) {
         return None;
     }
-    raw_argument(text).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, argument)| argument)
+    raw_argument(text).ok().filter(|(rest, _)| *rest == behind).map(|(_, argument)| argument)
 }
 
 /// `"…"` with `\"` inside; `\\` is a pair, so that a pattern may end with an escaped backslash.

@@ -9,7 +9,7 @@ use super::ast::{
 };
 use super::line::{LogicalLine, continued};
 use super::operator::operator;
-use super::parser::{RawArgument, unescape, whole_argument};
+use super::parser::{Quote, RawArgument, unescape, whole_argument};
 use super::targets::{selector_expression, targets as read_targets};
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ fn print_directive(directive: &Directive) -> String {
     let mut text = directive.name.node.clone();
     match &directive.body {
         Body::Rule { targets, operator, actions } => {
-            let _ = write!(text, " {} {}", print_targets(targets, [None, Some('"'), Some('\'')]), print_operator(operator));
+            let _ = write!(text, " {} {}", print_targets(targets, [Quote::None, Quote::Double, Quote::Single]), print_operator(operator));
             if let Some(actions) = actions {
                 print_actions(&mut text, actions);
             }
@@ -48,7 +48,7 @@ fn print_directive(directive: &Directive) -> String {
         }
         Body::UpdateTargets { rules, targets } => {
             print_argument(&mut text, rules);
-            let _ = write!(text, " {}", print_targets(targets, [Some('"'), None, Some('\'')]));
+            let _ = write!(text, " {}", print_targets(targets, [Quote::Double, Quote::None, Quote::Single]));
         }
         Body::UpdateActions { rule, actions } => {
             print_argument(&mut text, rule);
@@ -63,10 +63,12 @@ fn print_directive(directive: &Directive) -> String {
     text
 }
 
-/// The first of some spellings of an argument that is read as it is meant.
+/// The first of some spellings of an argument that is read as it is meant, whatever follows it; if there is none, at the end of its line: a
+/// quote that nothing closes holds together all that is behind it.
 fn spelled(spellings: Vec<String>, is_meant: impl Fn(RawArgument<'_>) -> bool) -> String {
-    let fits = spellings.iter().position(|spelling| whole_argument(spelling).is_some_and(&is_meant));
-    spellings.into_iter().nth(fits.unwrap_or(0)).unwrap_or_default()
+    let fits = |spelling: &String, behind| whole_argument(&format!("{spelling}{behind}"), behind).is_some_and(&is_meant);
+    let found = [" ", ""].iter().find_map(|behind| spellings.iter().position(|spelling| fits(spelling, behind)));
+    spellings.into_iter().nth(found.unwrap_or(0)).unwrap_or_default()
 }
 
 fn in_quotes(text: &str, mark: char) -> String {
@@ -81,13 +83,13 @@ fn print_argument(text: &mut String, argument: &Argument) {
 }
 
 /// A list of targets in quotes or none, in the order in which they are tried; keys that hold blanks have quotes of their own, or none, or all
-/// have.
-fn print_targets(targets: &Targets, marks: [Option<char>; 3]) -> String {
+/// have. Where none of these ways says the same, the list stays as it was written.
+fn print_targets(targets: &Targets, marks: [Quote; 3]) -> String {
     let ways: [fn(&str) -> bool; 3] = [|key| key.contains([' ', '\t']), |_| false, |_| true];
     let lists = ways.map(|quotes| targets.list.iter().map(|target| print_target(target, quotes)).collect::<Vec<_>>().join("|"));
-    let spellings = lists.iter().flat_map(|list| marks.map(|mark| mark.map_or_else(|| list.clone(), |mark| in_quotes(list, mark))));
+    let spellings = lists.iter().flat_map(|list| marks.map(|mark| mark.around(list))).chain([targets.written.clone()]);
     let line = LogicalLine::join(targets.span.source, &[]);
-    spelled(spellings.collect(), |(read, _)| read_targets(&line, read).is_ok_and(|read| is_same(&read, targets)))
+    spelled(spellings.collect(), |read| read_targets(&line, read).is_ok_and(|read| is_same(&read, targets)))
 }
 
 fn is_same(read: &Targets, written: &Targets) -> bool {

@@ -2,7 +2,7 @@
 
 use super::ast::{SelectorExpression, TargetExpression, TargetMode, Targets};
 use super::line::{Failure, LogicalLine, Parsed};
-use super::parser::name;
+use super::parser::{Quote, RawArgument, name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceId, Spanned};
 use nom::Parser;
@@ -12,7 +12,7 @@ use nom::combinator::opt;
 /// Reads a target that stands alone in a value, as in `ctl:ruleRemoveTargetById=1;ARGS:x`; `start` is where the text begins.
 pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<TargetExpression, Diagnostic> {
     let line = LogicalLine::join(source, &[super::line::PhysicalLine { start, text }]);
-    let list = match targets(&line, line.text()) {
+    let list = match targets(&line, (line.text(), Quote::None)) {
         Ok(list) => list,
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => return Err(line.diagnose(&failure)),
         Err(nom::Err::Incomplete(_)) => return Err(Diagnostic::new(Code::Syntax, line.span(line.text()), "a target was expected")),
@@ -25,14 +25,14 @@ pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<Target
     }
 }
 
-pub fn targets<'a>(line: &'a LogicalLine, text: &'a str) -> Result<Targets, nom::Err<Failure<'a>>> {
+pub fn targets<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Result<Targets, nom::Err<Failure<'a>>> {
     let mut list = Vec::new();
     let mut rest = text;
     loop {
         let (after, target) = target(line, rest)?;
         list.push(target);
         if after.is_empty() {
-            return Ok(Targets { list, span: line.span(text) });
+            return Ok(Targets { list, written: quote.around(text), span: line.span(text) });
         }
         rest = separator(after)?.0;
     }
