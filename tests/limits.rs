@@ -5,7 +5,7 @@ mod exchange;
 
 use exchange::{Judged, Request, Rules, refusal};
 use secrule::graph::SiteId;
-use secrule::store::{MemoryStore, RecordKey, Store};
+use secrule::store::{Full, MemoryStore, RecordKey, Store};
 use secrule::vocabulary::{Directive, Limit};
 use secrule::{Transaction, Waf};
 use std::net::IpAddr;
@@ -131,6 +131,16 @@ const ROWS: &[Row] = &[
     (Limit::Transformation, "SecTransformationLimit 10\nSecRule ARGS \"@rx x\" \"id:10,phase:2,pass,nolog,t:hexEncode\"", |size| {
         Sent::to(format!("/?a={}", "b".repeat(size)))
     }),
+    (
+        Limit::StoreVariables,
+        "SecStoreVariablesLimit 5\nSecRule ARGS \"@rx .\" \"id:10,phase:2,pass,nolog,setvar:ip.a%{MATCHED_VAR}=1\"",
+        |size| Sent::to(format!("/?{}", (0..size).map(|number| format!("a={number}&")).collect::<String>().trim_end_matches('&'))),
+    ),
+    (
+        Limit::StoreVariables,
+        "SecStoreVariablesLimit 5\nSecRule ARGS \"@rx .\" \"id:10,phase:2,pass,nolog,setvar:ip.a%{MATCHED_VAR}=+1\"",
+        |size| Sent::to(format!("/?{}", (0..size).map(|number| format!("a={number}&")).collect::<String>().trim_end_matches('&'))),
+    ),
 ];
 
 #[test]
@@ -198,12 +208,12 @@ impl Store for SlowStore {
         self.wait().read_all(record)
     }
 
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8]) {
-        self.wait().write(record, name, value);
+    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], most: usize) -> Result<(), Full> {
+        self.wait().write(record, name, value, most)
     }
 
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64) -> i64 {
-        self.wait().add(record, name, amount)
+    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, most: usize) -> Result<i64, Full> {
+        self.wait().add(record, name, amount, most)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8]) {

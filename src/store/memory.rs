@@ -1,7 +1,7 @@
 //! Persistent collections in the memory of the process.
 
 use super::bans::Bans;
-use super::{RecordKey, Store};
+use super::{Full, RecordKey, Store};
 use crate::graph::SiteId;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -10,9 +10,6 @@ use std::time::SystemTime;
 
 /// How many records are kept. A record is made for whatever a client sends as a key, so that their number must have an end.
 const MOST_RECORDS: usize = 100_000;
-
-/// How many variables one record holds.
-const MOST_VARIABLES: usize = 1_000;
 
 /// Persistent collections that live as long as the process.
 ///
@@ -74,17 +71,26 @@ impl Records {
 
     fn existing(&mut self, key: &RecordKey) -> Option<&mut Record> {
         let record = self.by_key.get_mut(key)?;
-        let now = SystemTime::now();
-        record.variables.retain(|_, variable| variable.expires.is_none_or(|moment| moment > now));
+        record.drop_expired();
         Some(record)
     }
 }
 
 impl Record {
-    fn set(&mut self, name: Vec<u8>, value: Vec<u8>) {
-        if self.variables.len() < MOST_VARIABLES || self.variables.contains_key(&name) {
-            self.variables.insert(name, Variable { value, expires: None });
+    fn drop_expired(&mut self) {
+        let now = SystemTime::now();
+        self.variables.retain(|_, variable| variable.expires.is_none_or(|moment| moment > now));
+    }
+
+    fn set(&mut self, name: Vec<u8>, value: Variable, most: usize) -> Result<(), Full> {
+        if self.variables.len() >= most && !self.variables.contains_key(&name) {
+            self.drop_expired();
+            if self.variables.len() >= most {
+                return Err(Full);
+            }
         }
+        self.variables.insert(name, value);
+        Ok(())
     }
 }
 
@@ -99,24 +105,20 @@ impl Store for MemoryStore {
         variables.into_iter().flatten().map(|(name, variable)| (name.clone(), variable.value.clone())).collect()
     }
 
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8]) {
-        self.lock().record(record).set(name.to_ascii_lowercase(), value.to_vec());
+    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], most: usize) -> Result<(), Full> {
+        self.lock().record(record).set(name.to_ascii_lowercase(), Variable { value: value.to_vec(), expires: None }, most)
     }
 
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64) -> i64 {
+    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, most: usize) -> Result<i64, Full> {
         let mut records = self.lock();
         let name = name.to_ascii_lowercase();
         let before = records
             .existing(record)
             .and_then(|record| record.variables.get(&name))
             .map(|variable| (number(&variable.value), variable.expires));
-        let sum = before.map_or(0, |(value, _)| value).saturating_add(amount);
-        let record = records.record(record);
-        record.set(name.clone(), sum.to_string().into_bytes());
-        if let (Some((_, expires)), Some(variable)) = (before, record.variables.get_mut(&name)) {
-            variable.expires = expires;
-        }
-        sum
+        let (value, expires) = before.unwrap_or_default();
+        let sum = value.saturating_add(amount);
+        records.record(record).set(name, Variable { value: sum.to_string().into_bytes(), expires }, most).map(|()| sum)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8]) {
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn names_have_no_case_and_records_are_apart() {
         let store = MemoryStore::new();
-        store.write(&address("1"), b"Seen", b"yes");
+        store.write(&address("1"), b"Seen", b"yes", 1).unwrap();
         assert_eq!(store.read(&address("1"), b"SEEN"), Some(b"yes".to_vec()));
         assert_eq!(store.read(&address("2"), b"seen"), None);
         let session = RecordKey { collection: PersistentCollection::Session, ..address("1") };
@@ -174,19 +176,31 @@ mod tests {
     #[test]
     fn counters_keep_their_expiry_and_go_when_it_comes() {
         let store = MemoryStore::new();
-        assert_eq!(store.add(&address("1"), b"n", 2), 2);
+        assert_eq!(store.add(&address("1"), b"n", 2, 1), Ok(2));
         store.expire(&address("1"), b"n", SystemTime::now() + Duration::from_secs(60));
-        assert_eq!(store.add(&address("1"), b"n", 3), 5);
+        assert_eq!(store.add(&address("1"), b"n", 3, 1), Ok(5));
         store.expire(&address("1"), b"n", SystemTime::now() - Duration::from_secs(1));
         assert_eq!(store.read(&address("1"), b"n"), None);
-        assert_eq!(store.add(&address("1"), b"n", 1), 1);
+        assert_eq!(store.add(&address("1"), b"n", 1, 1), Ok(1));
+    }
+
+    #[test]
+    fn a_full_record_takes_what_it_has_and_nothing_new() {
+        let store = MemoryStore::new();
+        assert_eq!(store.write(&address("1"), b"a", b"1", 2), Ok(()));
+        assert_eq!(store.add(&address("1"), b"b", 1, 2), Ok(1));
+        assert_eq!((store.write(&address("1"), b"c", b"1", 2), store.add(&address("1"), b"c", 1, 2)), (Err(Full), Err(Full)));
+        assert_eq!((store.write(&address("1"), b"A", b"2", 2), store.add(&address("1"), b"B", 1, 2)), (Ok(()), Ok(2)));
+        assert_eq!(store.read(&address("1"), b"c"), None);
+        store.expire(&address("1"), b"b", SystemTime::now() - Duration::from_secs(1));
+        assert_eq!(store.write(&address("1"), b"c", b"1", 2), Ok(()));
     }
 
     #[test]
     fn the_number_of_records_has_an_end() {
         let store = MemoryStore::new();
         for n in 0..=MOST_RECORDS {
-            store.write(&address(&n.to_string()), b"a", b"b");
+            store.write(&address(&n.to_string()), b"a", b"b", 1).unwrap();
         }
         assert!(store.lock().by_key.len() <= MOST_RECORDS);
         assert_eq!(store.read(&address("0"), b"a"), None);

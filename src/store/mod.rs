@@ -24,6 +24,10 @@ pub struct RecordKey {
     pub web_app: Box<str>,
 }
 
+/// A record holds as many variables as it may: a new one is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
 /// Where persistent collections are kept. Names are compared without regard to ASCII case.
 ///
 /// Each call is atomic by itself, so that counters stay right when transactions run at the same time.
@@ -34,11 +38,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Every variable of a record with its value, sorted by name.
     fn read_all(&self, record: &RecordKey) -> Vec<(Vec<u8>, Vec<u8>)>;
 
-    /// Sets a variable.
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8]);
+    /// Sets a variable, unless it would be one more than `most` in its record.
+    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], most: usize) -> Result<(), Full>;
 
-    /// Adds to a variable, where what is no number counts as 0, and gives the sum.
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64) -> i64;
+    /// Adds to a variable, where what is no number counts as 0, and gives the sum; not where it would be one more than `most` in its record.
+    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, most: usize) -> Result<i64, Full>;
 
     /// Removes a variable.
     fn remove(&self, record: &RecordKey, name: &[u8]);

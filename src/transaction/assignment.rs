@@ -5,8 +5,8 @@ use super::escape::text;
 use crate::collection::TxSlot;
 use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
 use crate::operator::leading_integer;
-use crate::store::Store;
-use crate::vocabulary::Variable;
+use crate::store::{Full, Store};
+use crate::vocabulary::{Limit, Variable};
 
 impl Transaction {
     /// The assignments of a rule, done once for each value that matches.
@@ -73,23 +73,34 @@ impl Transaction {
         let value = match &assignment.change {
             AssignmentChange::Set(template) => {
                 let value = self.expand(graph, rule, template);
-                self.ask_store(|store| store.write(&record, &key, &value));
-                value
+                self.keep(|store, most| store.write(&record, &key, &value, most)).map(|()| value)
             }
             AssignmentChange::Add(template) => {
                 let amount = self.amount(graph, rule, template);
-                self.ask_store(|store| store.add(&record, &key, amount)).to_string().into_bytes()
+                self.keep(|store, most| store.add(&record, &key, amount, most)).map(|sum| sum.to_string().into_bytes())
             }
             AssignmentChange::Subtract(template) => {
                 let amount = self.amount(graph, rule, template).saturating_neg();
-                self.ask_store(|store| store.add(&record, &key, amount)).to_string().into_bytes()
+                self.keep(|store, most| store.add(&record, &key, amount, most)).map(|sum| sum.to_string().into_bytes())
             }
             AssignmentChange::Remove => return self.ask_store(|store| store.remove(&record, &key)),
         };
-        self.debug(8, || {
-            let name = collection.variable().name();
-            format!("Saving variable: {name}:{} with value: {}", text(&key), text(&value))
-        });
+        if let Some(value) = value {
+            self.debug(8, || {
+                let name = collection.variable().name();
+                format!("Saving variable: {name}:{} with value: {}", text(&key), text(&value))
+            });
+        }
+    }
+
+    /// Asks the store to keep a variable, in a record of so many at most. Gives nothing where it is not kept.
+    pub(super) fn keep<T>(&mut self, ask: impl FnOnce(&dyn Store, usize) -> Result<T, Full>) -> Option<T> {
+        let most = self.ground.graph.settings.limit(Limit::StoreVariables);
+        let answer = self.ask_store(|store| Some(ask(store, most)))?;
+        if answer.is_err() {
+            self.exceed(Limit::StoreVariables);
+        }
+        answer.ok()
     }
 
     /// Asks the store, within the time that a transaction may wait for it.

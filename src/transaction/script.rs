@@ -238,7 +238,9 @@ impl OfRule<'_> {
             }
             Some((_, Some(collection))) => {
                 let record = collections.record_key(collection, self.graph);
-                self.transaction.ask_store(|store| store.write(&record, key, value));
+                if self.transaction.keep(|store, most| store.write(&record, key, value, most)).is_none() {
+                    return 0;
+                }
             }
             _ => {
                 self.transaction.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(name.variable())));
