@@ -342,6 +342,16 @@ fn beyond_the_memory_no_rule_is_answered_wrong() {
 }
 
 #[test]
+fn what_each_match_of_many_logs_takes_its_time_once() {
+    let rules = Rules::at_level(0, "SecRule ARGS \"@unconditionalMatch\" \"id:10,phase:2,pass,log,multiMatch,t:hexEncode\"", &[]);
+    let began = std::time::Instant::now();
+    let judged = with_arguments(2_000).judged_by(&rules);
+    // Each value matches before and after the transformation.
+    assert_eq!(judged.transaction.matches().len(), 4_000);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
 fn the_next_rule_finds_the_flag_of_a_limit() {
     for flag in ["TX:MSC_LIMITS_EXCEEDED \"@eq 1\"", "TX:/^MSC_/ \"!@streq 0\"", "LIMITS_EXCEEDED:transformation \"@eq 1\""] {
         let rules = format!(

@@ -98,7 +98,7 @@ impl Arena {
         let end = self.values.len();
         let length = end.saturating_sub(start);
         self.work.spend(length);
-        if length > 0 && self.work.may_hold(end) {
+        if length > 0 && self.work.may_store(end) {
             // Nothing may be held beyond what a u32 can name.
             return Text { start: start as u32, length: length as u32, home: Home::Values };
         }

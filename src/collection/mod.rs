@@ -304,6 +304,7 @@ impl Collections {
     /// Adds an entry whose name and value are copied into the arena.
     #[inline]
     pub fn entry(&mut self, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
+        self.arena.work.hold(size_of::<Entry>());
         Entry { name: self.arena.store(name), value: self.arena.store(value), offsets }
     }
 

@@ -279,6 +279,7 @@ impl Collections {
         }
         let values = answer.unwrap_or_default();
         let key = self.arena.store(path.as_bytes());
+        self.arena.work.hold(values.len().saturating_mul(size_of::<Selected>()));
         let selected = values.iter().map(|value| {
             let value = self.arena.store(value.as_ref());
             Selected { label: Label::Keyed(Variable::Xml, key), value, offsets: None }

@@ -1,11 +1,15 @@
 //! The variables of one transaction that rules set: TX.
 
+use super::Work;
 use super::arena::Text;
 use crate::graph::{TxName, TxNames};
 use std::collections::HashMap;
 
 /// A transaction that made more keys than these keeps no memory for the next.
 const MOST_MADE: usize = 1024;
+
+/// What a key made at run time takes besides its bytes: a place for its value, its two spellings, and where they are found.
+const MADE: usize = size_of::<Option<Text>>() + size_of::<(Vec<u8>, usize)>() + size_of::<Vec<u8>>();
 
 /// As many keys made at run time are sooner compared than hashed.
 const FEW: usize = 16;
@@ -75,8 +79,9 @@ impl TxVariables {
     }
 
     /// The place of a key made at run time; it is made if there is none.
-    pub fn find_or_make(&mut self, names: &TxNames, key: &[u8]) -> TxSlot {
+    pub fn find_or_make(&mut self, names: &TxNames, key: &[u8], work: &mut Work) -> TxSlot {
         self.find(names, key).unwrap_or_else(|| {
+            work.hold(MADE.saturating_add(key.len().saturating_mul(2)));
             let place = self.values.len();
             self.values.push(None);
             self.made_spellings.push(key.to_vec());
@@ -125,10 +130,10 @@ mod tests {
         let mut arena = Arena::default();
         let mut tx = TxVariables::default();
         tx.reset(&names);
-        let slot = tx.find_or_make(&names, b"SCORE");
+        let slot = tx.find_or_make(&names, b"SCORE", &mut arena.work);
         assert_eq!(slot, tx.known(known));
         tx.write(slot, Some(arena.store(b"5")));
-        let made = tx.find_or_make(&names, b"new-One");
+        let made = tx.find_or_make(&names, b"new-One", &mut arena.work);
         assert_eq!(tx.find(&names, b"NEW-one"), Some(made));
         tx.write(made, Some(arena.store(b"x")));
         let keys: Vec<_> = tx.iter(&names).map(|(key, _)| key.to_vec()).collect();

@@ -16,7 +16,12 @@ const FURTHEST: usize = u32::MAX as usize - RESERVE;
 #[derive(Debug)]
 pub struct Work {
     left: i64,
+    /// How many bytes may be kept.
     memory: usize,
+    /// How many bytes values take.
+    stored: usize,
+    /// How many bytes is taken by what is known of values.
+    held: usize,
     exceeded: LimitSet,
     told: LimitSet,
     /// -1 while a limit was exceeded of which nobody was told, otherwise 0.
@@ -25,7 +30,7 @@ pub struct Work {
 
 impl Default for Work {
     fn default() -> Self {
-        Self { left: i64::MAX, memory: FURTHEST, exceeded: LimitSet::EMPTY, told: LimitSet::EMPTY, news: 0 }
+        Self { left: i64::MAX, memory: FURTHEST, stored: 0, held: 0, exceeded: LimitSet::EMPTY, told: LimitSet::EMPTY, news: 0 }
     }
 }
 
@@ -74,10 +79,25 @@ impl Work {
         self.news = if self.exceeded == self.told { 0 } else { -1 };
     }
 
-    /// Whether so many bytes may be stored in all. Where they may not, no work is left.
+    /// Whether values may take so many bytes in all. Where they may not, no work is left.
     #[inline]
-    pub fn may_hold(&mut self, bytes: usize) -> bool {
-        bytes <= self.memory || self.exceed_memory()
+    pub fn may_store(&mut self, bytes: usize) -> bool {
+        let fits = bytes.saturating_add(self.held) <= self.memory;
+        if fits {
+            self.stored = bytes;
+        }
+        fits || self.exceed_memory()
+    }
+
+    /// Whether what is known of values, such as their places in lists, may take so many bytes more. Where it may not, no work is left.
+    #[inline]
+    pub fn hold(&mut self, bytes: usize) -> bool {
+        let held = self.held.saturating_add(bytes);
+        let fits = held.saturating_add(self.stored) <= self.memory;
+        if fits {
+            self.held = held;
+        }
+        fits || self.exceed_memory()
     }
 
     #[cold]
@@ -127,9 +147,10 @@ mod tests {
     #[test]
     fn beyond_the_memory_nothing_is_left_but_room_for_flags() {
         let mut work = Work::of(10, 10);
-        assert!(work.may_hold(10) && !work.is_over());
-        assert!(!work.may_hold(11) && work.is_over() && work.exceeded().contains(Limit::Memory));
-        assert!(work.may_hold(11));
+        assert!(work.may_store(6) && work.hold(4) && !work.is_over());
+        assert!(!work.hold(1) && work.is_over() && work.exceeded().contains(Limit::Memory));
+        assert!(work.hold(1) && work.may_store(7));
+        assert!(!work.hold(RESERVE) && !work.may_store(RESERVE + 7) && work.may_store(RESERVE + 5));
     }
 
     #[test]

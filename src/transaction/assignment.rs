@@ -2,7 +2,7 @@
 
 use super::Transaction;
 use super::escape::text;
-use crate::collection::TxSlot;
+use crate::collection::{Collections, TxSlot};
 use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
 use crate::operator::leading_integer;
 use crate::store::{Full, Store};
@@ -51,7 +51,8 @@ impl Transaction {
             return self.collections.tx.known(name);
         }
         self.with_expanded(graph, rule, &assignment.key_template, |transaction, key| {
-            transaction.collections.tx.find_or_make(&graph.tx_names, key)
+            let Collections { tx, arena, .. } = &mut transaction.collections;
+            tx.find_or_make(&graph.tx_names, key, &mut arena.work)
         })
     }
 

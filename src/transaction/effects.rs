@@ -81,9 +81,12 @@ impl Transaction {
     /// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
     pub(super) fn log_one_of_many(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
         if draft.is_kept {
-            let mut one = Draft { hits: Vec::new(), ..draft.clone() };
+            let mut one = Draft { entry: draft.entry.clone(), hits: Vec::new(), ..*draft };
             self.tag(graph, rule, &mut one);
             self.describe(graph, rule, &mut one);
+            let size = one.entry.size();
+            self.spend(size);
+            self.collections.arena.work.hold(size);
             draft.hits.push(one.entry);
         }
     }
@@ -129,6 +132,7 @@ impl Transaction {
                 let value = self.expand(graph, rule, value);
                 self.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&value)));
                 self.collections.environment.retain(|(known, _)| *known != name);
+                self.collections.arena.work.hold(size_of::<(Vec<u8>, Vec<u8>)>() + name.len() + value.len());
                 self.collections.environment.push((name, value));
             }
             Effect::Control(control) => self.control(control),
@@ -236,6 +240,7 @@ impl Transaction {
             !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
         let silent = matches!(rule.test, Test::Unconditional) && !speaks;
         if draft.is_kept && !silent && !rule.multi_match {
+            self.collections.arena.work.hold(draft.entry.size());
             self.matches.push(draft.entry);
         }
     }

@@ -7,7 +7,7 @@ use super::lookup::Respondent;
 use super::matches::RuleMatch;
 use super::question::Question;
 use super::slots::{Slot, ValueId};
-use crate::collection::{Matched, PER_VALUE, Selected, Selection, Text, write_place};
+use crate::collection::{Collections, Matched, PER_VALUE, Selected, Selection, Text, write_place};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
 use crate::pattern::ValueKind;
@@ -19,7 +19,7 @@ use std::time::Instant;
 const LONGEST_SHOWN: usize = 80;
 
 /// A rule on its way to a log: what is known of it so far.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Draft {
     pub entry: RuleMatch,
     /// Whether anybody will read it.
@@ -176,7 +176,7 @@ impl Transaction {
             selected.clear();
             self.select(graph, asked.rule, target, &mut selected);
             for value in &selected {
-                let id = self.slots.number(&self.collections.arena, value.value, ValueKind::default());
+                let id = self.slots.number(&mut self.collections.arena, value.value, ValueKind::default());
                 let member = Member { selected: *value, id, bytes: self.slots.bytes(id) };
                 any |= self.ask_unless_removed(graph, asked, &member, draft);
             }
@@ -354,12 +354,12 @@ impl Transaction {
                 CapturedValue::Input(range) => value.part(range.start, range.len()),
                 CapturedValue::Text(text) => self.collections.arena.store(text),
             };
-            let tx = &mut self.collections.tx;
+            let Collections { tx, arena, .. } = &mut self.collections;
             let slot = match graph.tx_names.of_group(capture.index) {
                 Some(name) => tx.known(name),
-                None => tx.find_or_make(&graph.tx_names, itoa::Buffer::new().format(capture.index).as_bytes()),
+                None => tx.find_or_make(&graph.tx_names, itoa::Buffer::new().format(capture.index).as_bytes(), &mut arena.work),
             };
-            self.collections.tx.write(slot, Some(value));
+            tx.write(slot, Some(value));
             self.debug(7, || {
                 let what = match kind {
                     OperatorKind::Rx | OperatorKind::RxGlobal => "regex subexpression".to_owned(),

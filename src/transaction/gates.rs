@@ -130,11 +130,12 @@ impl Gates {
     }
 
     /// Takes the values of a target in.
-    pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], slots: &mut Slots, arena: &Arena) {
+    pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], slots: &mut Slots, arena: &mut Arena) {
         let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
         known.phase = self.phase;
         known.holdings.clear();
         known.members.clear();
+        arena.work.hold(values.len().saturating_sub(known.members.capacity()).saturating_mul(size_of::<Member>()));
         known.members.extend(values.iter().map(|value| {
             let id = slots.number(arena, value.value, kind);
             Member { selected: *value, id, bytes: slots.bytes(id) }

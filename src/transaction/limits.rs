@@ -99,7 +99,7 @@ impl Transaction {
     /// Sets a variable of TX to 1.
     pub(super) fn raise_flag(&mut self, key: &str) {
         let one = self.collections.arena.store(b"1");
-        let slot = self.collections.tx.find_or_make(&self.ground.graph.tx_names, key.as_bytes());
+        let slot = self.collections.tx.find_or_make(&self.ground.graph.tx_names, key.as_bytes(), &mut self.collections.arena.work);
         self.collections.tx.write(slot, Some(one));
     }
 }

@@ -32,6 +32,13 @@ pub struct RuleMatch {
 }
 
 impl RuleMatch {
+    /// How much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let texts = [&self.message, &self.data, &self.detail, &self.reference];
+        let tags = self.tags.iter().map(|tag| tag.len() + size_of::<Vec<u8>>());
+        size_of::<Self>() + texts.into_iter().map(Vec::len).chain(tags).sum::<usize>()
+    }
+
     /// The message as text.
     pub fn message(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.message)

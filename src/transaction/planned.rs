@@ -81,7 +81,7 @@ impl Transaction {
         let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &[], rule: None };
         self.collections.select(&planned.target, &selection, &mut selected);
         let Self { gates, slots, collections, .. } = self;
-        gates.learn(target, planned.kind, &selected, slots, &collections.arena);
+        gates.learn(target, planned.kind, &selected, slots, &mut collections.arena);
         self.scratch.selected = selected;
     }
 

@@ -29,8 +29,6 @@ impl Transaction {
         self.debug(4, || "Starting phase URI. (SecRules 0 + 1/2)".to_owned());
         let split = RequestTarget::new(target);
         let separator = self.ground.graph.settings.separator();
-        let decoded: Vec<_> =
-            split.query_string().map(|query| arguments::split(query, separator).map(|raw| raw.decode()).collect()).unwrap_or_default();
         let sent = target.split(|byte| *byte == b'#').next().unwrap_or(target);
         let arena = &mut self.collections.arena;
         let scalars = &mut self.collections.scalars;
@@ -46,7 +44,7 @@ impl Transaction {
         let end = scalars.request_line.len() + 1;
         self.collections.places = Places { end, query: method.len() + 1 + path + 1, target: sent.len(), path, body_processor: 0 };
         let query = self.collections.places.query;
-        for argument in &decoded {
+        for argument in split.query_string().into_iter().flat_map(|query| arguments::split(query, separator)).map(|raw| raw.decode()) {
             let offsets = Offsets { name: query + argument.offset, value: query + argument.value_offset() };
             let entry = self.collections.entry(&argument.name, &argument.value, offsets);
             self.flag_encoding(argument.invalid_encoding);
@@ -79,6 +77,9 @@ impl Transaction {
                 let name = entry.value.part(cookie.name_offset, cookie.name.len());
                 let value = entry.value.part(cookie.value_offset(), cookie.value.len());
                 let offsets = Offsets { name: value_offset + cookie.name_offset, value: value_offset + cookie.value_offset() };
+                if !arena.work.hold(size_of::<Entry>()) {
+                    break;
+                }
                 self.collections.cookies.push(Entry { name, value, offsets });
             }
         } else if name.eq_ignore_ascii_case(b"content-type") {
@@ -133,6 +134,9 @@ impl Transaction {
         let bytes = self.collections.argument_bytes + entry.name.len() + entry.value.len();
         if bytes > settings.limit(Limit::ArgumentBytes) {
             self.exceed(Limit::ArgumentBytes);
+            return false;
+        }
+        if !self.collections.arena.work.hold(size_of::<Argument>()) {
             return false;
         }
         self.collections.argument_bytes = bytes;

@@ -122,17 +122,21 @@ impl Transaction {
         let separator = self.ground.graph.settings.separator();
         self.collections.places.end += 1;
         let begin = self.collections.places.end;
-        let entries: Vec<(Entry, bool)> = self.collections.arena.with_request_body(|arena, body| {
-            let arguments = urlencoded::arguments(body.bytes(), separator);
-            arguments
-                .map(|argument| {
+        // One more than there is room for shows that there are too many.
+        let most = self.ground.graph.settings.limit(Limit::Arguments).saturating_sub(self.collections.arguments.len()).saturating_add(1);
+        let mut entries = Vec::new();
+        let mut invalid = false;
+        self.collections.arena.with_request_body(|arena, body| {
+            for argument in urlencoded::arguments(body.bytes(), separator) {
+                invalid |= argument.invalid_encoding;
+                if entries.len() < most && arena.work.hold(size_of::<Entry>()) {
                     let offsets = Offsets { name: begin + argument.offset, value: begin + argument.value_offset() };
-                    (body_entry(arena, body, &argument.name, &argument.value, offsets), argument.invalid_encoding)
-                })
-                .collect()
+                    entries.push(body_entry(arena, body, &argument.name, &argument.value, offsets));
+                }
+            }
         });
-        for (entry, invalid) in entries {
-            self.flag_encoding(invalid);
+        self.flag_encoding(invalid);
+        for entry in entries {
             self.add_argument(ArgumentOrigin::Form, entry);
         }
     }
@@ -155,6 +159,9 @@ impl Transaction {
                     exceeded = Some(Limit::ArgumentBytes);
                     return ControlFlow::Break(());
                 };
+                if !arena.work.hold(size_of::<Entry>()) {
+                    return ControlFlow::Break(());
+                }
                 (room, bytes_left) = (room - 1, left);
                 entries.push(body_entry(arena, body, name, &value, Offsets { name: 0, value: name.len() + 1 }));
                 ControlFlow::Continue(())
@@ -356,6 +363,7 @@ impl FoundParts {
         self.bytes_without_files = multipart.bytes_without_files;
         self.error = multipart.error.clone().map(BodyError::from);
         for part in &multipart.parts {
+            arena.work.hold(size_of::<UploadedFile>() + (1 + part.headers.len()) * size_of::<Entry>());
             let name = body.text(&part.name, arena);
             let name_offset = self.begin + part.name_offset;
             self.names.push(Entry { name, value: name, offsets: Offsets { name: name_offset, value: name_offset } });

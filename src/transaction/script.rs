@@ -233,7 +233,7 @@ impl OfRule<'_> {
         match variable.map(|variable| (variable, PersistentCollection::of(variable))) {
             Some((Variable::Tx, _)) => {
                 let value = collections.arena.store(value);
-                let slot = collections.tx.find_or_make(&self.graph.tx_names, key);
+                let slot = collections.tx.find_or_make(&self.graph.tx_names, key, &mut collections.arena.work);
                 collections.tx.write(slot, Some(value));
             }
             Some((_, Some(collection))) => {

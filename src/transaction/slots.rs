@@ -1,6 +1,6 @@
 //! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
 
-use crate::collection::{Arena, PER_VALUE, Text};
+use crate::collection::{Arena, PER_VALUE, Text, Work};
 use crate::graph::{ChainId, RuleGraph};
 use crate::metrics::TransformationCosts;
 use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
@@ -57,13 +57,14 @@ impl Computed {
         self.of.get(transformation as usize)?.get(id.0 as usize).copied().flatten()
     }
 
-    fn insert(&mut self, transformation: Transformation, id: ValueId, outcome: Outcome) {
+    fn insert(&mut self, work: &mut Work, transformation: Transformation, id: ValueId, outcome: Outcome) {
         let (row, place) = (transformation as usize, id.0 as usize);
         if self.of.len() <= row {
             self.of.resize_with(row + 1, Vec::new);
         }
         if let Some(row) = self.of.get_mut(row) {
             if row.len() <= place {
+                work.hold((place + 1 - row.len()) * size_of::<Option<Outcome>>());
                 row.resize(place + 1, None);
             }
             row.get_mut(place).into_iter().for_each(|known| *known = Some(outcome));
@@ -115,7 +116,7 @@ impl Slots {
     }
 
     /// The number of a value, given out now if it is new.
-    pub fn number(&mut self, arena: &Arena, text: Text, kind: ValueKind) -> ValueId {
+    pub fn number(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
         let Self { numbers, values, .. } = self;
         *numbers.entry((text, kind)).or_insert_with(|| add(values, arena, text, kind))
     }
@@ -176,7 +177,7 @@ impl Slots {
             let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
             after.id = add(&mut self.values, arena, after.value, kind.made_by(transformation as u8));
         }
-        self.computed.insert(transformation, before.id, Outcome { id: after.id, counted: after.counted });
+        self.computed.insert(&mut arena.work, transformation, before.id, Outcome { id: after.id, counted: after.counted });
         after
     }
 
@@ -194,6 +195,8 @@ impl Slots {
                 literals.scan(value.kind, arena.read(value.text), seen);
                 if seen.iter().all(|word| *word == 0) {
                     self.literals.truncate(start);
+                } else {
+                    arena.work.hold(size_of_val(seen));
                 }
                 value.literals = if self.literals.len() > start { Literals::Known(start) } else { Literals::None };
                 start..self.literals.len()
@@ -204,7 +207,8 @@ impl Slots {
 }
 
 /// Gives a value a number.
-fn add(values: &mut Vec<Value>, arena: &Arena, text: Text, kind: ValueKind) -> ValueId {
+fn add(values: &mut Vec<Value>, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
+    arena.work.hold(size_of::<Value>() + size_of::<((Text, ValueKind), ValueId)>());
     values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });
     ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
 }

@@ -174,7 +174,7 @@ directives! {
     SecStoreVariablesLimit "SecStoreVariablesLimit" NUMBER, "How many variables a record of a persistent collection may hold, 1000 by default."
     SecTmpSaveUploadedFiles "SecTmpSaveUploadedFiles" ON_OFF, "Whether uploaded files are written to SecUploadDir for the time of the transaction."
     SecTransactionBudget "SecTransactionBudget" DirectiveArgument::NumberAndWord(&["deny", "pass"]), "How much work a transaction may make, in units of about a byte looked at, 2000000000 by default, and whether one that makes more is stopped (deny, the default) or goes on without rules (pass)."
-    SecTransactionMemoryLimit "SecTransactionMemoryLimit" NUMBER, "How much memory the values of a transaction may take besides its bodies, in bytes, 1073741824 by default."
+    SecTransactionMemoryLimit "SecTransactionMemoryLimit" NUMBER, "How much memory the values of a transaction and what is known of them may take besides its bodies, in bytes, 1073741824 by default."
     SecTransformationLimit "SecTransformationLimit" NUMBER, "How long a value may become by a transformation, in bytes, 67108864 by default."
     SecTrustedSource "SecTrustedSource" DirectiveArgument::Values, "Peers, such as proxies, whose X-Real-IP or X-Forwarded-For names the client for decision scripts."
     SecUnicodeMapFile "SecUnicodeMapFile" DirectiveArgument::PathAndNumber, "The code page that t:urlDecodeUni uses."

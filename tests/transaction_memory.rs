@@ -1,0 +1,88 @@
+//! The limit of a transaction's memory, measured: what the process takes more while it judges stays within a small factor of it.
+//!
+//! This test is alone in its process, since it looks at the memory of all of it.
+
+#![cfg(target_os = "linux")]
+
+#[path = "common/exchange.rs"]
+mod exchange;
+
+use exchange::{Request, Rules};
+use secrule::vocabulary::Limit;
+use std::fs;
+
+/// Rules that want much to be known of each value.
+const RULES: &str = r#"
+SecArgumentsLimit 100000000
+SecRequestBodyJsonNodesLimit 100000000
+SecCookiesLimit 100000000
+SecHeaderBytesLimit 100000000
+SecRule REQUEST_HEADERS:Content-Type "@contains json" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
+SecRule ARGS|!ARGS:x "@rx attack[0-9]" "id:2,phase:2,deny,t:urlDecodeUni,t:lowercase"
+SecRule ARGS|ARGS_NAMES|REQUEST_COOKIES "@rx evil[0-9]" "id:3,phase:2,deny,t:hexEncode,t:base64Encode"
+SecRule ARGS|REQUEST_COOKIES "@unconditionalMatch" "id:4,phase:2,pass,log,logdata:'%{MATCHED_VAR}',setvar:'tx.a%{MATCHED_VAR}=1'"
+SecRule ARGS_NAMES "@unconditionalMatch" "id:5,phase:2,pass,log,multiMatch,t:hexEncode"
+"#;
+
+/// The limit, in bytes.
+const MOST: usize = 16 << 20;
+
+/// Lists double when they grow, and are copied when they do.
+const FACTOR: usize = 3;
+
+/// How many values are sent: without a limit they take ten times as much.
+const VALUES: usize = 1_000_000;
+
+/// So many fit; what rules find out about them does not.
+const ASKED_ABOUT: usize = 50_000;
+
+/// What the process holds now and what it held at most, in bytes.
+fn memory() -> (usize, usize) {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let read = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_ascii_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+    };
+    (read("VmRSS:"), read("VmHWM:"))
+}
+
+/// How much more memory the process holds at most while a request is judged, and whether the limit was exceeded.
+fn judged(limit: usize, request: Request<'_>) -> (usize, bool) {
+    let rules = Rules::at_level(0, &format!("SecTransactionMemoryLimit {limit}\n{RULES}"), &[]);
+    // The peak begins anew.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let (before, _) = memory();
+    let judged = rules.judge(request);
+    let (_, peak) = memory();
+    (peak.saturating_sub(before), judged.transaction.exceeded_limits().contains(Limit::Memory))
+}
+
+#[test]
+fn what_a_transaction_takes_stays_within_a_small_factor_of_its_limit() {
+    let numbered = |values: usize, write: fn(usize) -> String| (0..values).map(write).collect::<String>();
+    let tiny = "a&".repeat(VALUES);
+    let distinct = numbered(VALUES, |number| format!("{number:x}={number:x}&"));
+    let asked_about = numbered(ASKED_ABOUT, |number| format!("{number:x}={number:x}&"));
+    let json = format!("[{}0]", numbered(VALUES, |number| format!("{number},")));
+    let cookies = numbered(VALUES, |number| format!("{number:x}={number:x};"));
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let query = format!("/?{distinct}");
+    let requests = [
+        ("tiny", Request { headers: &form, body: Some(&tiny), ..Request::default() }),
+        ("distinct", Request { headers: &form, body: Some(&distinct), ..Request::default() }),
+        ("asked about", Request { headers: &form, body: Some(&asked_about), ..Request::default() }),
+        ("query", Request { target: &query, ..Request::default() }),
+        ("json", Request { headers: &[("Content-Type", "application/json")], body: Some(&json), ..Request::default() }),
+        ("cookies", Request { headers: &[("Cookie", &cookies)], ..Request::default() }),
+    ];
+    for (what, request) in requests {
+        let sent =
+            request.target.len() + request.body.map_or(0, str::len) + request.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
+        let (taken, exceeded) = judged(MOST, request);
+        println!("{what}: {sent} bytes sent, {taken} taken");
+        assert!(exceeded, "{what}");
+        assert!(taken < FACTOR * (MOST + sent), "{what}: {taken} bytes are taken, {sent} were sent");
+    }
+    let few = Request { target: "/?a=1&b=2", ..Request::default() };
+    assert!(!judged(1 << 20, few).1);
+}
