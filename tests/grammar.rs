@@ -104,10 +104,10 @@ fn read_and_print(name: &str, text: &str) -> (Ast, String) {
     (ast, printed)
 }
 
-/// The directives without their places.
+/// The directives without their places and the lists of targets as they were written.
 fn meaning(ast: &Ast) -> String {
     let shown: Vec<String> = ast.directives().map(|directive| format!("{directive:#?}")).collect();
-    let places = ["source: SourceId(", "0,", "start: ", "end: "];
+    let places = ["source: SourceId(", "0,", "start: ", "end: ", "written: "];
     let lines = shown.iter().flat_map(|shown| shown.lines()).map(str::trim);
     lines.filter(|line| !places.iter().any(|place| line.starts_with(place))).collect::<Vec<_>>().join("\n")
 }
