@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::regression::{self, Exchange};
+use common::regression::{self, Exchange, Uploads};
 use secrule::Waf;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,21 +12,22 @@ fn whole_transactions_end_as_the_shared_cases_say() {
     let Some(data) = common::shared("conformance") else { return };
     // Rules name their files from this folder.
     std::env::set_current_dir(&data).unwrap();
+    let uploads = Uploads::new();
     let mut failed = BTreeMap::new();
     let mut ran = 0;
     for case in regression::cases(&data.join("regression")) {
         ran += 1;
-        if let Err(reason) = run(&case) {
+        if let Err(reason) = run(&case, &uploads) {
             failed.insert(regression::text(&case["case"]), reason);
         }
     }
     common::settle("regression.txt", ran, &failed);
 }
 
-fn run(case: &Value) -> Result<(), String> {
+fn run(case: &Value, uploads: &Uploads) -> Result<(), String> {
     let expected = &case["expected"];
     let refusal = expected["parser_error"].as_str().is_some_and(|error| !error.is_empty());
-    let waf = match Waf::from_rules(&regression::rules(case)) {
+    let waf = match Waf::from_rules(&uploads.rules(case)) {
         Ok(_) if refusal => return Err("the rules are accepted".to_owned()),
         Ok(waf) => waf,
         Err(_) if refusal => return Ok(()),

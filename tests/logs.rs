@@ -246,6 +246,27 @@ fn a_log_that_was_rotated_is_begun_anew() {
 }
 
 #[test]
+fn a_record_begins_a_line_behind_what_another_process_left_unfinished() {
+    let folder = Folder::new();
+    let path = folder.path("audit.log");
+    fs::write(&path, "{\"left\": \"before").unwrap();
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {path}\nSecAuditLogFormat JSON"));
+    let write = |text: &str| {
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    };
+    let _ = exchange(&waf, "/?w=warn");
+    write("{\"left\": \"between");
+    let _ = exchange(&waf, "/?w=warn");
+    write("{\"whole\": 1}\n");
+    let _ = exchange(&waf, "/?w=warn");
+    let _ = exchange(&waf, "/?w=warn");
+    let text = folder.read("audit.log");
+    let whole: Vec<bool> = text.lines().map(|line| serde_json::from_str::<Value>(line).is_ok()).collect();
+    assert_eq!(whole, [false, true, false, true, true, true, true], "{text}");
+}
+
+#[test]
 fn records_of_several_threads_do_not_mix() {
     let folder = Folder::new();
     let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\nSecAuditLogFormat JSON", folder.path("audit.log")));

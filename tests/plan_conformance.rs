@@ -67,9 +67,10 @@ fn whole_transactions_end_alike() {
     let Some(data) = common::shared("conformance") else { return };
     // Rules name their files from this folder.
     std::env::set_current_dir(&data).unwrap();
+    let uploads = regression::Uploads::new();
     let mut comparison = Comparison::default();
     for case in sample(regression::cases(&data.join("regression"))) {
-        let rules = regression::rules(&case);
+        let rules = uploads.rules(&case);
         if rules.contains("%{DURATION}") {
             comparison.left_out += 1;
             continue;

@@ -9,8 +9,10 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+use std::thread;
+use std::time::Duration;
 
 /// A log file, shared by all that write to the same path or address.
 ///
@@ -22,8 +24,8 @@ pub struct LogFile {
     mode: u32,
     target: Target,
     failures: Arc<Failures>,
-    /// A write failed, which may have left a part of a record behind.
-    torn: AtomicBool,
+    /// Where the last record of this process ended. Whatever else the file ends at, somebody wrote who may have left a part of a record.
+    end: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,15 @@ enum Target {
     File(RwLock<Option<Arc<File>>>),
     Slow(Queue),
 }
+
+/// No file ends here.
+const UNKNOWN: u64 = u64::MAX;
+
+/// How often a file that ends within a record is looked at, while it grows: another process may be writing the rest.
+const LOOKS: usize = 5;
+
+/// How long is waited between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<LogFile>>>> = LazyLock::new(Mutex::default);
 
@@ -75,7 +86,7 @@ impl LogFile {
         }
         let failures = Arc::new(Failures::of(path.display().to_string()));
         let file =
-            Arc::new(Self { path: path.to_owned(), mode, target: target(path, failures.clone()), failures, torn: AtomicBool::new(false) });
+            Arc::new(Self { path: path.to_owned(), mode, target: target(path, failures.clone()), failures, end: AtomicU64::new(UNKNOWN) });
         open.retain(|_, known| known.strong_count() > 0);
         open.insert(path.to_owned(), Arc::downgrade(&file));
         file
@@ -84,7 +95,7 @@ impl LogFile {
     /// Appends bytes in one write. A failure loses them; the first is reported to standard error.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let result = match &self.target {
-            Target::File(open) => self.file(open).and_then(|file| self.write(&file, bytes)),
+            Target::File(open) => self.file(open).and_then(|(file, size)| self.write(&file, size, bytes)),
             Target::Slow(queue) => queue.append(bytes),
         };
         if let Err(error) = &result {
@@ -93,13 +104,12 @@ impl LogFile {
         result
     }
 
-    /// Writes a record, on a line of its own after one that a full disk cut off.
-    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
-        let written = match self.torn.load(Ordering::Relaxed) {
-            true => file.write_all(&[b"\n", bytes].concat()),
-            false => file.write_all(bytes),
-        };
-        self.torn.store(written.is_err(), Ordering::Relaxed);
+    /// Writes a record to a file of some size, on a line of its own after one that a full disk cut off, here or in another process.
+    fn write(&self, mut file: &File, size: u64, bytes: &[u8]) -> io::Result<()> {
+        let is_torn = size != self.end.load(Ordering::Relaxed) && ends_within_a_record(file, size);
+        let written = if is_torn { file.write_all(&[b"\n", bytes].concat()) } else { file.write_all(bytes) };
+        let end = size.saturating_add(u64::from(is_torn)).saturating_add(bytes.len() as u64);
+        self.end.store(if written.is_ok() { end } else { UNKNOWN }, Ordering::Relaxed);
         written
     }
 
@@ -108,24 +118,26 @@ impl LogFile {
         self.failures.count()
     }
 
-    /// The open file, opened anew if another one or none stands under its path. Who may not open it any more, such as a worker whose
+    /// The open file and its size, opened anew if another one or none stands under its path. Who may not open it any more, such as a worker whose
     /// master could, goes on with the file that is open.
-    fn file(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<Arc<File>> {
+    fn file(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<(Arc<File>, u64)> {
         let current = open.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match current {
-            Some(file) if is_at(&file, &self.path) => Ok(file),
-            current => self.reopen(open).or_else(|error| current.ok_or(error)),
+        match current.as_ref().and_then(|file| Some((file.clone(), size_at(file, &self.path)?))) {
+            Some(found) => Ok(found),
+            None => self.reopen(open).or_else(|error| current.map(sized).ok_or(error)),
         }
     }
 
-    fn reopen(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<Arc<File>> {
+    fn reopen(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<(Arc<File>, u64)> {
         let mut place = open.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = place.as_ref().filter(|file| is_at(file, &self.path)) {
-            return Ok(file.clone());
+        if let Some(found) = place.as_ref().and_then(|file| Some((file.clone(), size_at(file, &self.path)?))) {
+            return Ok(found);
         }
-        let file = Arc::new(append_options(self.mode).open(&self.path)?);
+        // Who may write it, but not read it, cannot see how it ends.
+        let opened = append_options(self.mode).read(true).open(&self.path);
+        let file = Arc::new(opened.or_else(|_| append_options(self.mode).open(&self.path))?);
         *place = Some(file.clone());
-        Ok(file)
+        Ok(sized(file))
     }
 }
 
@@ -172,18 +184,51 @@ pub fn create_options(mode: u32) -> OpenOptions {
     options
 }
 
-/// Whether an open file is the one under a path.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(found)) => open.ino() == found.ino() && open.dev() == found.dev(),
-        _ => false,
-    }
+/// A file with its size.
+fn sized(file: Arc<File>) -> (Arc<File>, u64) {
+    let size = file.metadata().map_or(UNKNOWN, |found| found.len());
+    (file, size)
 }
 
-/// Whether an open file is the one under a path: elsewhere than on Unix an open file is not replaced.
+/// Whether the last record of a file of some size lacks its end: one that a full disk cut off, not one that is being written.
+fn ends_within_a_record(file: &File, mut size: u64) -> bool {
+    for _ in 0..LOOKS {
+        if last_byte(file, size).is_none_or(|last| last == b'\n') {
+            return false;
+        }
+        thread::sleep(BETWEEN_LOOKS);
+        match file.metadata() {
+            Ok(now) if now.len() != size => size = now.len(),
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// The last byte of a file of some size; nothing where there is none, or the file may not be read.
+#[cfg(unix)]
+fn last_byte(file: &File, size: u64) -> Option<u8> {
+    let mut last = [0];
+    let read = std::os::unix::fs::FileExt::read_at(file, &mut last, size.checked_sub(1)?).ok()?;
+    last.into_iter().take(read).next()
+}
+
+/// The last byte of a file: elsewhere than on Unix a reader would move where others write.
 #[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> bool {
-    true
+fn last_byte(_file: &File, _size: u64) -> Option<u8> {
+    None
+}
+
+/// The size of an open file, if it is the one under a path.
+#[cfg(unix)]
+fn size_at(file: &File, path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (open, found) = (file.metadata().ok()?, fs::metadata(path).ok()?);
+    (open.ino() == found.ino() && open.dev() == found.dev()).then_some(open.len())
+}
+
+/// The size of an open file, if it is the one under a path: elsewhere than on Unix an open file is not replaced.
+#[cfg(not(unix))]
+fn size_at(file: &File, _path: &Path) -> Option<u64> {
+    Some(file.metadata().ok()?.len())
 }

@@ -2,7 +2,7 @@
 
 use secrule::{Intervention, Transaction, Verdict};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The cases below a folder that are not switched off.
 pub fn cases(folder: &Path) -> Vec<Value> {
@@ -11,9 +11,29 @@ pub fn cases(folder: &Path) -> Vec<Value> {
     cases.filter(|case| case["enabled"].as_i64() != Some(0)).collect()
 }
 
-/// The rules of a case.
-pub fn rules(case: &Value) -> String {
-    case["rules"].as_array().into_iter().flatten().map(|line| text(line) + "\n").collect()
+/// A folder for the files that cases upload and keep, gone with it.
+pub struct Uploads(PathBuf);
+
+impl Uploads {
+    /// A folder of this process.
+    pub fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("secrule-regression-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// The rules of a case, which keep its files here.
+    pub fn rules(&self, case: &Value) -> String {
+        let here = format!("SecUploadDir {}", self.0.display());
+        let line = |line| if text(line).starts_with("SecUploadDir ") { here.clone() } else { text(line) };
+        case["rules"].as_array().into_iter().flatten().map(|rule| line(rule) + "\n").collect()
+    }
+}
+
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// An exchange as a connector leads it: it goes on after an intervention.
