@@ -23,11 +23,11 @@ fn main() -> ExitCode {
         let data = bytes(seed, number, LENGTHS);
         for found in compare(&data, &mut peer, &mut compared) {
             unexplained += 1;
-            let (rules, request) = (found.scenario.rules.join("\n"), found.scenario.request);
+            let (rules, requests) = (found.scenario.rules.join("\n"), (found.scenario.earlier, found.scenario.request));
             if !seen.insert(rules.clone()) {
                 continue;
             }
-            println!("== {number}\n{rules}\n{request:?}\nours: {}\ntheirs: {}", found.ours, found.theirs);
+            println!("== {number}\n{rules}\n{requests:?}\nours: {}\ntheirs: {}", found.ours, found.theirs);
         }
         if compared.pairs as u64 >= pairs {
             break;

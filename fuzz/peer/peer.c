@@ -22,6 +22,7 @@ struct intervention {
 };
 
 static void *(*init)(void);
+static void (*cleanup)(void *);
 static void (*set_log_cb)(void *, void (*)(void *, const void *));
 static void *(*create_rules_set)(void);
 static int (*rules_add)(void *, const char *, const char **);
@@ -58,6 +59,7 @@ static void open_library(const char *name)
         const char *name;
     } functions[] = {
         {&init, "msc_init"},
+        {&cleanup, "msc_cleanup"},
         {&set_log_cb, "msc_set_log_cb"},
         {&create_rules_set, "msc_create_rules_set"},
         {&rules_add, "msc_rules_add"},
@@ -188,6 +190,20 @@ static void headers(void *transaction, int over, int (*add)(void *, const unsign
     }
 }
 
+/* Whether the transaction was stopped before, or at a piece of the body. */
+static int pieces(void *transaction, int over, int (*append)(void *, const unsigned char *, size_t))
+{
+    for (uint32_t left = number(); left > 0; left--) {
+        struct text piece = text();
+        if (!over) {
+            append(transaction, (unsigned char *)piece.bytes, piece.length);
+            over = stopped(transaction);
+        }
+        free(piece.bytes);
+    }
+    return over;
+}
+
 /* Reads a request whole, whether or not it is stopped, so that the next one begins at its place. */
 static void judge(void *engine, void *rules)
 {
@@ -206,11 +222,7 @@ static void judge(void *engine, void *rules)
         process_request_headers(transaction);
         over = stopped(transaction);
     }
-    struct text body = text();
-    if (!over) {
-        append_request_body(transaction, (unsigned char *)body.bytes, body.length);
-        over = stopped(transaction);
-    }
+    over = pieces(transaction, over, append_request_body);
     if (!over) {
         process_request_body(transaction);
         over = stopped(transaction);
@@ -221,11 +233,7 @@ static void judge(void *engine, void *rules)
         process_response_headers(transaction, (int)code, "HTTP/1.1");
         over = stopped(transaction);
     }
-    struct text response = text();
-    if (!over) {
-        append_response_body(transaction, (unsigned char *)response.bytes, response.length);
-        over = stopped(transaction);
-    }
+    over = pieces(transaction, over, append_response_body);
     if (!over) {
         process_response_body(transaction);
         stopped(transaction);
@@ -237,8 +245,6 @@ static void judge(void *engine, void *rules)
     free(method.bytes);
     free(target.bytes);
     free(version.bytes);
-    free(body.bytes);
-    free(response.bytes);
 }
 
 int main(int count, char **arguments)
@@ -252,8 +258,6 @@ int main(int count, char **arguments)
         end("no output");
     }
     open_library(arguments[1]);
-    void *engine = init();
-    set_log_cb(engine, add_line);
     uint32_t length;
     while (fread(&length, sizeof length, 1, stdin) == 1) {
         question.length = length;
@@ -262,6 +266,9 @@ int main(int count, char **arguments)
         }
         position = 0;
         answer.length = 0;
+        /* Persistent collections live as long as the engine. */
+        void *engine = init();
+        set_log_cb(engine, add_line);
         struct text text_of_rules = text();
         const char *reason = NULL;
         void *rules = create_rules_set();
@@ -272,6 +279,7 @@ int main(int count, char **arguments)
             judge(engine, rules);
         }
         rules_cleanup(rules);
+        cleanup(engine);
         free(text_of_rules.bytes);
         fwrite(&answer.length, sizeof answer.length, 1, answers);
         fwrite(answer.bytes, 1, answer.length, answers);

@@ -15,8 +15,17 @@ use std::collections::BTreeMap;
 pub struct Scenario {
     /// The directives; a chain is one.
     pub rules: Vec<String>,
+    /// Requests before it, which may leave something in persistent collections.
+    pub earlier: Vec<Request>,
     /// The request.
     pub request: Request,
+}
+
+impl Scenario {
+    /// Its requests in their order.
+    pub fn requests(&self) -> Vec<Request> {
+        self.earlier.iter().chain([&self.request]).cloned().collect()
+    }
 }
 
 /// What both sides say of a scenario, where they do not say the same.
@@ -57,7 +66,10 @@ pub fn compare(data: &[u8], peer: &mut Peer, compared: &mut Compared) -> Vec<Dis
     let requests: Vec<_> = (0..draw.between(1, 6)).map(|_| Request::draw(&mut draw)).collect();
     let rules = draw_shared_rules(&mut draw);
     let text = rules.join("\n") + "\n";
-    let scenario = |request: &Request| Scenario { rules: rules.clone(), request: request.clone() };
+    let scenario = |at: usize| {
+        let earlier = requests.iter().take(at).filter(|_| text.contains("initcol")).cloned().collect();
+        requests.get(at).map(|request| Scenario { rules: rules.clone(), earlier, request: request.clone() })
+    };
     let differing: Vec<Scenario> = match (judge(&text, &requests), peer.ask(&text, &requests)) {
         (_, Answer::Crashed | Answer::Silent) => {
             compared.crashed += 1;
@@ -69,10 +81,10 @@ pub fn compare(data: &[u8], peer: &mut Peer, compared: &mut Compared) -> Vec<Dis
         }
         (Ok(ours), Answer::Judged(theirs)) => {
             compared.rule_sets += 1;
-            let pairs = requests.iter().zip(ours.iter().zip(&theirs));
-            pairs.filter(|(_, (ours, theirs))| !compared.count(ours, theirs)).map(|(request, _)| scenario(request)).collect()
+            let pairs = ours.iter().zip(&theirs).enumerate();
+            pairs.filter(|(_, (ours, theirs))| !compared.count(ours, theirs)).filter_map(|(at, _)| scenario(at)).collect()
         }
-        (Ok(_), Answer::Refused(_)) | (Err(_), Answer::Judged(_)) => requests.iter().take(1).map(scenario).collect(),
+        (Ok(_), Answer::Refused(_)) | (Err(_), Answer::Judged(_)) => scenario(0).into_iter().collect(),
     };
     let disagreements = differing.into_iter().map(|scenario| explain(scenario, peer));
     let unexplained = disagreements.filter(|disagreement| match disagreement.known {
@@ -119,7 +131,7 @@ const REFUSED: &str = "refused: ";
 /// Nothing where v3 crashes, or where both sides refuse the rules, each in its words.
 fn said(scenario: &Scenario, peer: &mut Peer) -> Option<Said> {
     let text = scenario.rules.join("\n") + "\n";
-    let requests = std::slice::from_ref(&scenario.request);
+    let requests = &scenario.requests();
     let all = |endings: &[PeerEnding]| endings.iter().map(told).collect();
     match (judge(&text, requests), peer.ask(&text, requests)) {
         (Ok(ours), Answer::Judged(theirs)) => Some(Said { ours: all(&ours), theirs: all(&theirs) }),

@@ -130,9 +130,14 @@ fn number(number: usize) -> [u8; 4] {
 
 fn question(rules: &str, requests: &[Request]) -> Vec<u8> {
     let mut frame = Vec::new();
-    let text = |frame: &mut Vec<u8>, text: &str| {
-        frame.extend(length(text.as_bytes()));
-        frame.extend(text.as_bytes());
+    let bytes = |frame: &mut Vec<u8>, bytes: &[u8]| {
+        frame.extend(length(bytes));
+        frame.extend(bytes);
+    };
+    let text = |frame: &mut Vec<u8>, text: &str| bytes(frame, text.as_bytes());
+    let pieces = |frame: &mut Vec<u8>, pieces: &[&[u8]]| {
+        frame.extend(number(pieces.len()));
+        pieces.iter().for_each(|piece| bytes(frame, piece));
     };
     text(&mut frame, rules);
     frame.extend(number(requests.len()));
@@ -146,10 +151,10 @@ fn question(rules: &str, requests: &[Request]) -> Vec<u8> {
             });
         };
         headers(&mut frame, &request.all_headers().collect::<Vec<_>>());
-        text(&mut frame, &request.body);
+        pieces(&mut frame, &request.cut(&request.body));
         frame.extend(number(200));
         headers(&mut frame, &request.response_headers());
-        text(&mut frame, &request.response);
+        pieces(&mut frame, &request.cut(&request.response));
     }
     frame
 }

@@ -6,9 +6,13 @@ use crate::differential::Scenario;
 pub fn reduce(mut scenario: Scenario, mut disagrees: impl FnMut(&Scenario) -> bool) -> Scenario {
     loop {
         let before = format!("{scenario:?}").len();
+        for at in (0..scenario.earlier.len()).rev() {
+            attempt(&mut scenario, &mut disagrees, |smaller| drop(smaller.earlier.remove(at)));
+        }
         for at in (0..scenario.rules.len()).rev() {
             attempt(&mut scenario, &mut disagrees, |smaller| drop(smaller.rules.remove(at)));
         }
+        attempt(&mut scenario, &mut disagrees, |smaller| smaller.request.pieces = 1);
         for at in 0..scenario.rules.len() {
             for mark in [",", "|", "\n"] {
                 shorten(&mut scenario, &mut disagrees, mark, |smaller| &mut smaller.rules[at]);
@@ -40,7 +44,7 @@ pub fn reduce(mut scenario: Scenario, mut disagrees: impl FnMut(&Scenario) -> bo
 fn attempt(scenario: &mut Scenario, disagrees: &mut impl FnMut(&Scenario) -> bool, change: impl Fn(&mut Scenario)) -> bool {
     let mut smaller = scenario.clone();
     change(&mut smaller);
-    let changed = smaller.request != scenario.request || smaller.rules != scenario.rules;
+    let changed = smaller.request != scenario.request || smaller.earlier != scenario.earlier || smaller.rules != scenario.rules;
     // A quote that is never closed, or a chain that goes on nowhere, would be another scenario altogether.
     let whole = smaller.rules.iter().all(|rule| rule.matches('"').count() % 2 == 0 && !rule.ends_with("chain\""));
     let goes_on = changed && whole && disagrees(&smaller);

@@ -19,6 +19,8 @@ pub struct Request {
     pub body: String,
     /// The body of the response, and its header `X-Test`.
     pub response: String,
+    /// In how many pieces the bodies come.
+    pub pieces: usize,
 }
 
 const HEADERS: &[&str] = &["User-Agent", "Referer", "Cookie", "X-Test", "cookie", "Accept", "X-Test", "Authorization"];
@@ -31,7 +33,14 @@ impl Request {
         let target = format!("{origin}/{}{}{}", value(draw), draw.pick(&["?", "", "?&", "#"]), pairs(draw, '&'));
         let headers = (0..draw.between(0, 3)).map(|_| header(draw)).collect();
         let (content_type, body) = body(draw);
-        Self { method, target, headers, content_type, body, response: value(draw) }
+        let pieces = if draw.one_in(3) { draw.between(2, 5) } else { 1 };
+        Self { method, target, headers, content_type, body, response: value(draw), pieces }
+    }
+
+    /// A body in its pieces; there is always one.
+    pub fn cut<'a>(&self, body: &'a str) -> Vec<&'a [u8]> {
+        let size = body.len().div_ceil(self.pieces).max(1);
+        if body.is_empty() { vec![b""] } else { body.as_bytes().chunks(size).collect() }
     }
 
     /// Its headers in their order.
@@ -68,9 +77,11 @@ impl Request {
         if verdict.is_intervention() {
             return verdict;
         }
-        let verdict = transaction.append_request_body(self.body.as_bytes());
-        if verdict.is_intervention() {
-            return verdict;
+        for piece in self.cut(&self.body) {
+            let verdict = transaction.append_request_body(piece);
+            if verdict.is_intervention() {
+                return verdict;
+            }
         }
         let verdict = transaction.process_request_body();
         if verdict.is_intervention() {
@@ -83,9 +94,11 @@ impl Request {
         if verdict.is_intervention() {
             return verdict;
         }
-        let verdict = transaction.append_response_body(self.response.as_bytes());
-        if verdict.is_intervention() {
-            return verdict;
+        for piece in self.cut(&self.response) {
+            let verdict = transaction.append_response_body(piece);
+            if verdict.is_intervention() {
+                return verdict;
+            }
         }
         transaction.process_response_body()
     }

@@ -100,6 +100,15 @@ const PROCESSORS: [&str; 2] = [
     "SecRule REQUEST_HEADERS:Content-Type \"@contains xml\" \"id:902,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"",
 ];
 
+/// What opens persistent collections.
+const OPENING: &str = "SecAction \"id:903,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},initcol:global=global\"";
+
+/// Variables that outlive a transaction. Whole collections of them are empty in v3.
+const PERSISTENT: &[&str] = &["IP:a", "IP:b", "GLOBAL:a", "&IP:a", "&GLOBAL:b"];
+
+/// Steps that v3 takes for a change whenever they are one, as `multiMatch` asks.
+const SEEN_BY_MULTI_MATCH: &[&str] = &["t:urlDecodeUni", "t:hexEncode", "t:base64Encode", "t:urlEncode", "t:removeNulls", "t:urlDecode"];
+
 /// The directives that the bytes choose; a chain is one of them.
 pub fn draw_shared_rules(draw: &mut Draw<'_>) -> Vec<String> {
     let mut rules = vec![
@@ -118,6 +127,10 @@ pub fn draw_shared_rules(draw: &mut Draw<'_>) -> Vec<String> {
     if !draw.one_in(4) {
         rules.extend(PROCESSORS.map(str::to_owned));
     }
+    let persistent = draw.one_in(3);
+    if persistent {
+        rules.push(OPENING.to_owned());
+    }
     let number = draw.between(1, 10);
     let phase = draw.between(1, 5);
     for id in 1..=number {
@@ -132,6 +145,9 @@ pub fn draw_shared_rules(draw: &mut Draw<'_>) -> Vec<String> {
         rules.push(probe(PROBES + 10 + at, &format!("TX:{name}")));
     }
     rules.push(probe(PROBES + 30, "&TX"));
+    if persistent {
+        rules.extend(PERSISTENT.iter().enumerate().map(|(at, target)| probe(PROBES + 40 + at, target)));
+    }
     rules
 }
 
@@ -153,14 +169,27 @@ fn limit(draw: &mut Draw<'_>) -> String {
 /// A directive that changes rules that were written before.
 fn change(draw: &mut Draw<'_>, number: usize) -> String {
     let id = draw.between(1, number) + draw.pick(&[0, SEVERAL]);
-    match draw.below(7) {
+    match draw.below(10) {
         0 | 1 => format!("SecRuleUpdateTargetById {id} \"!{}\"", collection(draw)),
-        2 => format!("SecRuleUpdateTargetById {id} \"{}\"", collection(draw)),
+        7 | 8 => format!("SecRuleUpdateActionById {id} \"{}\"", update(draw)),
+        9 => format!("SecRuleUpdateTargetByMsg \"m{id}\" \"!{}\"", collection(draw)),
+        2 => format!("SecRuleUpdateTargetById {} \"{}\"", SEVERAL + draw.between(1, number), collection(draw)),
         3 => format!("SecRuleUpdateTargetByTag {} \"!{}\"", draw.pick(TAGS), collection(draw)),
         4 => format!("SecRuleRemoveByTag {}", draw.pick(TAGS)),
         5 => format!("SecRuleRemoveByMsg \"m{id}\""),
         _ => format!("SecRuleRemoveById {id}"),
     }
+}
+
+/// Actions for a rule that was written before. There is a decision among them: v3 forgets the rule's own for any action.
+fn update(draw: &mut Draw<'_>) -> String {
+    let mut text = draw.pick(&["pass", "deny", "drop", "allow", "redirect:http://shop.example/"]).to_owned();
+    for _ in 0..draw.below(3) {
+        let more =
+            [",log", ",nolog", ",status:404", ",t:lowercase", ",t:hexEncode", ",msg:'u'", ",severity:1", ",setvar:tx.a=+1", ",logdata:'u'"];
+        text.push_str(draw.pick(&more));
+    }
+    text
 }
 
 fn probe(id: usize, target: &str) -> String {
@@ -175,6 +204,9 @@ fn item(draw: &mut Draw<'_>, id: usize, phase: usize) -> String {
             let links = if draw.one_in(4) { draw.between(1, 2) } else { 0 };
             let single = draw.one_in(2);
             let id = if single { id } else { id + SEVERAL };
+            if draw.one_in(10) {
+                return multi_match(draw, id, phase, single);
+            }
             let mut text = format!("{} \"id:{id},phase:{phase},{},{}", rule(draw, single), first_actions(draw, id), actions(draw, single));
             for _ in 0..links {
                 let link = if single && draw.one_in(4) { link(draw) } else { rule(draw, single) };
@@ -183,6 +215,15 @@ fn item(draw: &mut Draw<'_>, id: usize, phase: usize) -> String {
             text + "\""
         }
     }
+}
+
+/// A rule that looks at what each step makes of a value.
+fn multi_match(draw: &mut Draw<'_>, id: usize, phase: usize, single: bool) -> String {
+    let steps: Vec<_> = (0..draw.between(1, 3)).map(|_| draw.pick(SEEN_BY_MULTI_MATCH)).collect();
+    let more = draw.pick(&["", ",msg:'m'", ",capture", ",setvar:tx.a=+1", ",logdata:'%{MATCHED_VAR}'"]);
+    let more = if single || !more.contains(['%', 'e']) { more } else { "" };
+    let decision = draw.pick(&["pass", "pass", "deny", "block"]);
+    format!("{} \"id:{id},phase:{phase},{decision},log,multiMatch,{}{more}\"", rule(draw, single), steps.join(","))
 }
 
 fn marker(draw: &mut Draw<'_>) -> &'static str {
@@ -207,7 +248,11 @@ fn link(draw: &mut Draw<'_>) -> String {
 }
 
 fn single_target(draw: &mut Draw<'_>) -> String {
-    if draw.one_in(4) { format!("&{}", collection(draw)) } else { draw.pick(SCALARS).to_owned() }
+    match draw.below(16) {
+        0..4 => format!("&{}", collection(draw)),
+        4 => draw.pick(PERSISTENT).to_owned(),
+        _ => draw.pick(SCALARS).to_owned(),
+    }
 }
 
 fn targets(draw: &mut Draw<'_>) -> String {
@@ -316,7 +361,8 @@ fn assignment(draw: &mut Draw<'_>, single: bool) -> String {
     let any = ["=+1", "=1", "=ab", "=-1"];
     let of_the_match = ["=%{MATCHED_VAR}", "=%{tx.b}", "=+%{tx.a}", "=%{tx.1}", "=select", "=%{MATCHED_VAR_NAME}", "=+%{MATCHED_VAR}", ""];
     let value = if single && draw.one_in(2) { draw.pick(&of_the_match) } else { draw.pick(&any) };
-    if draw.one_in(8) { format!("setvar:'!tx.{name}'") } else { format!("setvar:'tx.{name}{value}'") }
+    let name = if draw.one_in(6) { draw.pick(&["ip.a", "ip.b", "global.a", "global.b"]).to_owned() } else { format!("tx.{name}") };
+    if draw.one_in(8) { format!("setvar:'!{name}'") } else { format!("setvar:'{name}{value}'") }
 }
 
 fn control(draw: &mut Draw<'_>) -> String {

@@ -284,7 +284,7 @@ impl Transaction {
         if findings.limit_exceeded {
             self.limit_exceeded(rule, question);
         }
-        if findings.too_many_captures {
+        if findings.too_many_captures && rule.capture {
             self.exceed(Limit::Captures);
         }
         if self.debugs(4)
