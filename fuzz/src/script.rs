@@ -93,7 +93,7 @@ pub fn draw_script(draw: &mut Draw<'_>) -> String {
     let _ = write!(text, "return {}\nend\n", draw.pick(VALUES));
     if draw.one_in(8) {
         let end = draw.below(text.len());
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(end));
     }
     text
 }
