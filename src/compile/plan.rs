@@ -2,7 +2,7 @@
 
 use crate::graph::{
     ChainId, Crowd, CrowdId, Disruptive, Effect, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
-    PlannedTarget, PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Step, Target, TargetId, Test, TransformationTree,
+    PlannedTarget, PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Sight, Step, Target, TargetId, Test, TransformationTree,
     TxComparison, TxName,
 };
 use crate::operator::{Operator, OperatorKind};
@@ -189,15 +189,16 @@ fn triggers(transformation: Transformation) -> ByteSet {
 fn crowds(graph: &mut RuleGraph) -> PhaseMap<Vec<Crowd>> {
     let mut crowds: PhaseMap<Vec<Crowd>> = PhaseMap::default();
     for phase in Phase::ALL {
-        let mut known: HashMap<(GroupId, ChainId), CrowdId> = HashMap::new();
+        let mut known: HashMap<(GroupId, Sight), CrowdId> = HashMap::new();
         let crowds = crowds.at_mut(phase);
         for (place, step) in graph.phases.at(phase).iter().enumerate() {
             let Step::Rule(index) = step else { continue };
             let Some(rule) = graph.rules.get_mut(index.0 as usize) else { continue };
             let (Some(group), None, Test::Operator { negated, .. }) = (rule.plan.group, rule.removed, &rule.test) else { continue };
-            let gate = rule.plan.gate.filter(|_| !rule.multi_match && !negated);
-            let id = *known.entry((group, rule.transformations)).or_insert_with(|| {
-                crowds.push(Crowd { group, chain: rule.transformations, rules: Vec::new() });
+            let gate = rule.plan.gate.filter(|_| !negated);
+            let sight = Sight::of(rule);
+            let id = *known.entry((group, sight)).or_insert_with(|| {
+                crowds.push(Crowd { group, sight, rules: Vec::new() });
                 CrowdId(u32::try_from(crowds.len() - 1).unwrap_or(u32::MAX))
             });
             if let Some(crowd) = crowds.get_mut(id.0 as usize) {

@@ -24,7 +24,7 @@ pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
-    Crowd, CrowdId, GroupId, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RulePlan, TargetId, TxComparison,
+    Crowd, CrowdId, GroupId, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RulePlan, Sight, TargetId, TxComparison,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub use settings::{

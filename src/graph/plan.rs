@@ -1,6 +1,6 @@
 //! How the rules are asked with as little work as possible. Without a plan the same rules give the same answers, slower.
 
-use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
+use super::{ChainId, MarkerId, Phase, PhaseMap, Rule, Target, TxName};
 use crate::operator::Relation;
 use crate::pattern::{ByteSet, GateId, LiteralSet, ValueKind};
 use crate::transform::Transformation;
@@ -17,6 +17,15 @@ pub struct GroupId(pub u32);
 /// The number of a [`Crowd`] within its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CrowdId(pub u32);
+
+/// Where a gate looks at a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sight {
+    /// The transformations that the value goes through.
+    pub chain: ChainId,
+    /// Whether it is looked at before them and after each of them, as a rule with `multiMatch` does, instead of after all.
+    pub every_stage: bool,
+}
 
 /// The plan of a graph.
 #[derive(Debug, Default)]
@@ -88,8 +97,8 @@ pub struct PlannedTransformation {
 pub struct Crowd {
     /// What they look at.
     pub group: GroupId,
-    /// What the values go through.
-    pub chain: ChainId,
+    /// Where they look at the values.
+    pub sight: Sight,
     /// Their places in the phase, each with the gate in front of it. A rule without a gate cannot match where there is no value.
     pub rules: Vec<(usize, Option<GateId>)>,
 }
@@ -120,6 +129,21 @@ pub struct TxComparison {
     pub number: i64,
     /// Whether the answer is turned around.
     pub negated: bool,
+}
+
+impl Sight {
+    /// Values as they come.
+    pub const PLAIN: Self = Self::after(ChainId::EMPTY);
+
+    /// Values after a chain.
+    pub const fn after(chain: ChainId) -> Self {
+        Self { chain, every_stage: false }
+    }
+
+    /// Where a rule looks at its values.
+    pub fn of(rule: &Rule) -> Self {
+        Self { chain: rule.transformations, every_stage: rule.multi_match }
+    }
 }
 
 impl TxComparison {
@@ -156,9 +180,9 @@ impl Plan {
         self.chains.get((chain.0 as usize).checked_sub(1)?)
     }
 
-    /// The chain whose values gates look at in place of this one's.
-    pub fn sight(&self, chain: ChainId) -> ChainId {
-        self.chain(chain).map_or(chain, |known| known.sight)
+    /// Where gates look instead, as they do not look at the case of letters.
+    pub fn sight(&self, sight: Sight) -> Sight {
+        Sight { chain: self.chain(sight.chain).map_or(sight.chain, |known| known.sight), ..sight }
     }
 
     /// Where a marker stands next in a phase, from a place on.

@@ -2,7 +2,7 @@
 
 use super::slots::{Slots, ValueId};
 use crate::collection::{Arena, Selected};
-use crate::graph::{ChainId, Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, TargetId};
+use crate::graph::{Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, Sight, TargetId};
 use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
 
 /// A transaction whose targets have more values than these keeps no memory for the next.
@@ -21,6 +21,8 @@ pub struct Gates {
     open: Vec<u64>,
     /// The crowds of the phase that were looked at.
     seen: Vec<bool>,
+    /// The values of a chain's stages, while they are looked at.
+    stages: Vec<ValueId>,
 }
 
 /// A value of a target.
@@ -52,10 +54,10 @@ struct KnownGroup {
     held: Option<Held>,
 }
 
-/// What the values of a target hold together before a chain or after it.
+/// What the values of a target hold together before a chain, after it, or at all its stages.
 #[derive(Clone, Copy, Debug)]
 struct Holding {
-    chain: ChainId,
+    sight: Sight,
     held: Held,
 }
 
@@ -155,14 +157,14 @@ impl Gates {
         }
     }
 
-    /// Whether a target has values, and they may match after a chain what is behind a gate. The values must be known.
-    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId, gate: Option<GateId>) -> bool {
+    /// Whether a target has values, and they may match at some sight what is behind a gate. The values must be known.
+    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight, gate: Option<GateId>) -> bool {
         if self.targets.get(target.0 as usize).is_none_or(|known| known.members.is_empty()) {
             return false;
         }
         let Some(gate) = gate else { return true };
         let literals = &view.plan.literals;
-        self.holding(view, target, chain).is_none_or(|held| literals.is_open(gate, held.signature(view.plan, &self.literals)))
+        self.holding(view, target, sight).is_none_or(|held| literals.is_open(gate, held.signature(view.plan, &self.literals)))
     }
 
     /// Closes the steps of a crowd that cannot match. The values of its group must be known.
@@ -171,9 +173,9 @@ impl Gates {
             *seen = true;
         }
         let plain = self.group(view, crowd.group);
-        let chain = view.plan.chain(view.plan.sight(crowd.chain));
-        let held = match (plain, chain) {
-            (Some(held), Some(chain)) if chain.may_change(held.bytes) => self.join(view, crowd.group, crowd.chain),
+        let sight = view.plan.sight(crowd.sight);
+        let held = match (plain, view.plan.chain(sight.chain)) {
+            (Some(held), Some(chain)) if chain.may_change(held.bytes) => self.join(view, crowd.group, sight),
             _ => plain,
         };
         let Self { open: steps, literals, .. } = self;
@@ -192,18 +194,18 @@ impl Gates {
         if let Some(known) = self.groups.get(id.0 as usize).filter(|known| known.phase == self.phase) {
             return known.held;
         }
-        let held = self.join(view, id, ChainId::EMPTY);
+        let held = self.join(view, id, Sight::PLAIN);
         if let Some(known) = self.groups.get_mut(id.0 as usize) {
             *known = KnownGroup { phase: self.phase, held };
         }
         held
     }
 
-    /// What the values of all targets of a group hold after a chain.
-    fn join(&mut self, view: &mut View<'_>, group: GroupId, chain: ChainId) -> Option<Held> {
+    /// What the values of all targets of a group hold.
+    fn join(&mut self, view: &mut View<'_>, group: GroupId, sight: Sight) -> Option<Held> {
         let words = view.plan.literals.words();
         view.plan.group(group).iter().fold(None, |before: Option<Held>, target| {
-            let Some(more) = self.holding(view, *target, chain) else { return before };
+            let Some(more) = self.holding(view, *target, sight) else { return before };
             let Some(before) = before else { return Some(more) };
             let literals = match (before.literals, more.literals) {
                 (Some(one), Some(other)) => {
@@ -220,26 +222,26 @@ impl Gates {
         })
     }
 
-    /// What the values of a target hold together before or after a chain; nothing where there is no value.
+    /// What the values of a target hold together; nothing where there is no value.
     #[inline]
-    fn holding(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Held> {
+    fn holding(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight) -> Option<Held> {
         let known = self.targets.get(target.0 as usize).filter(|known| !known.members.is_empty())?;
-        match known.holdings.iter().find(|holding| holding.chain == chain) {
+        match known.holdings.iter().find(|holding| holding.sight == sight) {
             Some(holding) => Some(holding.held),
-            None => self.find_out(view, target, chain),
+            None => self.find_out(view, target, sight),
         }
     }
 
-    /// What the values of a target hold together before or after a chain of which it is not known.
-    fn find_out(&mut self, view: &mut View<'_>, target: TargetId, chain: ChainId) -> Option<Held> {
+    /// What the values of a target hold together at a sight of which it is not known.
+    fn find_out(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight) -> Option<Held> {
         let known = self.targets.get_mut(target.0 as usize)?;
-        let sight = view.plan.sight(chain);
-        let planned = view.plan.chain(sight).filter(|planned| planned.may_change(known.bytes));
-        let sight = if planned.is_some() { sight } else { ChainId::EMPTY };
-        if let Some(holding) = known.holdings.iter().find(|holding| holding.chain == sight) {
+        let sight = view.plan.sight(sight);
+        let planned = view.plan.chain(sight.chain).filter(|planned| planned.may_change(known.bytes));
+        let sight = if planned.is_some() { sight } else { Sight::PLAIN };
+        if let Some(holding) = known.holdings.iter().find(|holding| holding.sight == sight) {
             return Some(holding.held);
         }
-        let before = if planned.is_some() { self.holding(view, target, ChainId::EMPTY) } else { None };
+        let before = if planned.is_some() { self.holding(view, target, Sight::PLAIN) } else { None };
         let start = self.literals.len();
         if let Some(literals) = before.and_then(|before| before.literals) {
             self.literals.extend_from_within(literals..literals + view.plan.literals.words());
@@ -253,16 +255,19 @@ impl Gates {
             if view.arena.work.is_over() {
                 break;
             }
-            let slot = view.slots.value(view.graph, view.arena, member.id, sight);
-            let signature = view.slots.signature(&view.plan.literals, view.arena, slot.id);
-            bytes = bytes.union(signature.bytes);
-            match self.literals.get_mut(start..) {
-                Some([]) | None => self.literals.extend_from_slice(signature.literals),
-                Some(joined) => joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more),
+            self.stages.clear();
+            view.slots.stages(view.graph, view.arena, member.id, sight, &mut self.stages);
+            for value in &self.stages {
+                let signature = view.slots.signature(&view.plan.literals, view.arena, *value);
+                bytes = bytes.union(signature.bytes);
+                match self.literals.get_mut(start..) {
+                    Some([]) | None => self.literals.extend_from_slice(signature.literals),
+                    Some(joined) => joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more),
+                }
             }
         }
         let held = Held { bytes, literals: (self.literals.len() > start).then_some(start) };
-        known.holdings.push(Holding { chain: sight, held });
+        known.holdings.push(Holding { sight, held });
         Some(held)
     }
 }

@@ -4,7 +4,7 @@ use super::Transaction;
 use super::gates::{Member, View};
 use super::slots::ValueId;
 use crate::collection::{Label, Matched, Selection};
-use crate::graph::{ChainId, CrowdId, EngineMode, Phase, Plan, Rule, RuleGraph, RuleIndex, Selector, Step, TargetId, Test, TxComparison};
+use crate::graph::{CrowdId, EngineMode, Phase, Plan, Rule, RuleGraph, RuleIndex, Selector, Sight, Step, TargetId, Test, TxComparison};
 use crate::vocabulary::Variable;
 
 impl Transaction {
@@ -34,19 +34,14 @@ impl Transaction {
         let gate = rule.plan.gate.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
         let Self { gates, slots, collections, .. } = self;
         let mut view = View { graph, plan, slots, arena: &mut collections.arena };
-        let mut opens = |chain| gates.is_open(&mut view, target, chain, gate);
-        if !rule.multi_match {
-            return opens(rule.transformations);
-        }
-        let before = |chain: &ChainId| graph.transformations.last_step(*chain).map(|step| step.before);
-        std::iter::successors(Some(rule.transformations), before).any(opens)
+        gates.is_open(&mut view, target, Sight::of(rule), gate)
     }
 
     /// Whether the operator of a rule may find something in one value after all of the rule's transformations.
     pub(super) fn may_find(&mut self, graph: &RuleGraph, rule: &Rule, value: ValueId) -> bool {
         let (Some(plan), Some(gate)) = (self.followed_plan(graph), rule.plan.gate) else { return true };
         let Self { slots, collections, .. } = self;
-        let slot = slots.value(graph, &mut collections.arena, value, plan.sight(rule.transformations));
+        let slot = slots.value(graph, &mut collections.arena, value, plan.sight(Sight::after(rule.transformations)).chain);
         plan.literals.is_open(gate, slots.signature(&plan.literals, &mut collections.arena, slot.id))
     }
 

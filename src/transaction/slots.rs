@@ -1,7 +1,7 @@
 //! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
 
 use crate::collection::{Arena, PER_VALUE, Text, Work};
-use crate::graph::{ChainId, RuleGraph};
+use crate::graph::{ChainId, RuleGraph, Sight};
 use crate::metrics::TransformationCosts;
 use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
 use crate::transform::Transformation;
@@ -147,6 +147,22 @@ impl Slots {
             }
         }
         reached
+    }
+
+    /// Appends what gates look at: a value after a chain, or every other value that the chain makes of it on the way.
+    pub fn stages(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, sight: Sight, found: &mut Vec<ValueId>) {
+        let known = graph.plan.as_ref().and_then(|plan| plan.chain(sight.chain)).filter(|_| sight.every_stage);
+        let Some(known) = known else { return found.push(self.value(graph, arena, original, sight.chain).id) };
+        let mut reached = Slot { id: original, value: self.text(original), counted: false };
+        for step in &known.steps {
+            if step.may_change(self.bytes(reached.id)) {
+                let before = reached.id;
+                reached = self.step(graph, arena, reached, step.transformation);
+                if reached.id != before {
+                    found.push(reached.id);
+                }
+            }
+        }
     }
 
     fn text(&self, id: ValueId) -> Text {
