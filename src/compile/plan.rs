@@ -39,6 +39,7 @@ pub fn plan(graph: &mut RuleGraph) {
         crowds,
         steps,
         selected_names: selected_names(graph),
+        open: open_steps(graph),
         markers: markers(graph),
     });
 }
@@ -208,6 +209,17 @@ fn crowds(graph: &mut RuleGraph) -> PhaseMap<Vec<Crowd>> {
         }
     }
     crowds
+}
+
+/// The steps of each phase that are rules.
+fn open_steps(graph: &RuleGraph) -> PhaseMap<Vec<u64>> {
+    let mut open: PhaseMap<Vec<u64>> = PhaseMap::default();
+    for phase in Phase::ALL {
+        let words = graph.phases.at(phase).chunks(u64::BITS as usize);
+        let bit = |(place, step): (usize, &Step)| u64::from(matches!(step, Step::Rule(_))) << place;
+        open.at_mut(phase).extend(words.map(|steps| steps.iter().enumerate().map(bit).sum::<u64>()));
+    }
+    open
 }
 
 fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {

@@ -44,6 +44,8 @@ pub struct Plan {
     pub steps: PhaseMap<Vec<PlannedStep>>,
     /// The keys of TX that rules name and a pattern selects, by the source of the pattern.
     pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
+    /// The steps of each phase that may do anything when they are come to in order, a bit for each: no marker does.
+    pub open: PhaseMap<Vec<u64>>,
     /// The places where each marker stands in each phase, by its number: a file may set one again and again.
     pub markers: PhaseMap<Vec<Vec<usize>>>,
 }

@@ -87,12 +87,11 @@ impl Gates {
         self.groups.iter_mut().for_each(|group| group.phase = 0);
     }
 
-    /// Begins a phase with so many steps, all of which may match.
-    pub fn begin_phase(&mut self, plan: &Plan, phase: Phase, steps: usize) {
+    /// Begins a phase, all rules of which may match.
+    pub fn begin_phase(&mut self, plan: &Plan, phase: Phase) {
         self.phase += 1;
         self.literals.clear();
-        self.open.clear();
-        self.open.resize(steps.div_ceil(u64::BITS as usize), u64::MAX);
+        self.open.clone_from(plan.open.at(phase));
         self.seen.clear();
         self.seen.resize(plan.crowds.at(phase).len(), false);
         if self.targets.len() < plan.targets.len() {

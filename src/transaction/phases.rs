@@ -28,7 +28,7 @@ impl Transaction {
         }
         let plan = self.followed_plan(&graph);
         if let Some(plan) = plan {
-            self.gates.begin_phase(plan, phase, steps.len());
+            self.gates.begin_phase(plan, phase);
         }
         let mut place = 0;
         // Also behind the last rule: what it exceeded is told, and decided, before the host goes on.
