@@ -171,12 +171,7 @@ impl Gates {
         if let Some(seen) = self.seen.get_mut(id.0 as usize) {
             *seen = true;
         }
-        let plain = self.group(view, crowd.group);
-        let sight = view.plan.sight(crowd.sight);
-        let held = match (plain, view.plan.chain(sight.chain)) {
-            (Some(held), Some(chain)) if chain.may_change(held.bytes) => self.join(view, crowd.group, sight),
-            _ => plain,
-        };
+        let held = self.group(view, crowd.group).map(|plain| self.join(view, crowd.group, view.plan.sight(crowd.sight), plain));
         let Self { open: steps, literals, .. } = self;
         let signature = held.map(|held| held.signature(view.plan, literals));
         let may_match = |gate: &GateId| signature.is_some_and(|signature| view.plan.literals.is_open(*gate, signature));
@@ -193,32 +188,42 @@ impl Gates {
         if let Some(known) = self.groups.get(id.0 as usize).filter(|known| known.phase == self.phase) {
             return known.held;
         }
-        let held = self.join(view, id, Sight::PLAIN);
+        let held = view.plan.group(id).iter().fold(None, |before, target| {
+            let more = self.holding(view, *target, Sight::PLAIN);
+            before.zip(more).map(|(before, more)| self.union(view, before, more)).or(before).or(more)
+        });
         if let Some(known) = self.groups.get_mut(id.0 as usize) {
             *known = KnownGroup { phase: self.phase, held };
         }
         held
     }
 
-    /// What the values of all targets of a group hold.
-    fn join(&mut self, view: &mut View<'_>, group: GroupId, sight: Sight) -> Option<Held> {
-        let words = view.plan.literals.words();
-        view.plan.group(group).iter().fold(None, |before: Option<Held>, target| {
-            let Some(more) = self.holding(view, *target, sight) else { return before };
-            let Some(before) = before else { return Some(more) };
-            let literals = match (before.literals, more.literals) {
-                (Some(one), Some(other)) => {
-                    let start = self.literals.len();
-                    self.literals.extend_from_within(one..one + words);
-                    let (known, joined) = self.literals.split_at_mut(start);
-                    let other = known.get(other..other + words).unwrap_or_default();
-                    joined.iter_mut().zip(other).for_each(|(word, more)| *word |= more);
-                    Some(start)
-                }
-                (one, other) => one.or(other),
-            };
-            Some(Held { bytes: before.bytes.union(more.bytes), literals })
+    /// What the values of a group hold at a sight, and what they hold plainly, which is known: only targets that the chain may change are looked at.
+    fn join(&mut self, view: &mut View<'_>, group: GroupId, sight: Sight, plain: Held) -> Held {
+        let plan = view.plan;
+        let Some(chain) = plan.chain(sight.chain).filter(|chain| chain.may_change(plain.bytes)) else { return plain };
+        plan.group(group).iter().fold(plain, |before, target| {
+            let changes = self.targets.get(target.0 as usize).is_some_and(|known| chain.may_change(known.bytes));
+            let more = if changes { self.holding(view, *target, sight) } else { None };
+            more.map_or(before, |more| self.union(view, before, more))
         })
+    }
+
+    /// What two values hold together.
+    fn union(&mut self, view: &View<'_>, before: Held, more: Held) -> Held {
+        let words = view.plan.literals.words();
+        let literals = match (before.literals, more.literals) {
+            (Some(one), Some(other)) => {
+                let start = self.literals.len();
+                self.literals.extend_from_within(one..one + words);
+                let (known, joined) = self.literals.split_at_mut(start);
+                let other = known.get(other..other + words).unwrap_or_default();
+                joined.iter_mut().zip(other).for_each(|(word, more)| *word |= more);
+                Some(start)
+            }
+            (one, other) => one.or(other),
+        };
+        Held { bytes: before.bytes.union(more.bytes), literals }
     }
 
     /// What the values of a target hold together; nothing where there is no value.
