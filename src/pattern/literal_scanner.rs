@@ -16,7 +16,8 @@ const BLOCK: usize = 8;
 #[derive(Debug)]
 pub(super) struct LiteralScanner {
     sieve: Box<Sieve>,
-    /// What stands behind each place that the sieve keeps, by its number.
+    /// For each place that the sieve keeps, by its number, what stands behind it: many have the same, as what two bytes end at is 64 places.
+    behind_of: Vec<u32>,
     behind: Vec<Behind>,
     anchored: Vec<Anchored>,
     tails: Vec<u8>,
@@ -111,6 +112,7 @@ impl LiteralScanner {
     pub(super) fn new(literals: &[Sought<'_>]) -> Self {
         let mut scanner = Self {
             sieve: Sieve::of(literals.iter().map(|sought| sought.literal)),
+            behind_of: Vec::new(),
             behind: Vec::new(),
             anchored: Vec::new(),
             tails: Vec::new(),
@@ -127,6 +129,8 @@ impl LiteralScanner {
             }
         }
         scanner.keep_places(places, &known);
+        scanner.anchored.shrink_to_fit();
+        scanner.behind.shrink_to_fit();
         scanner
     }
 
@@ -161,7 +165,7 @@ impl LiteralScanner {
     /// What stands behind a place, unless the byte before the three or the one behind them shows that none of it is there.
     #[inline(never)]
     fn behind(&self, place: Place, next: Option<&u8>) -> Option<&Behind> {
-        let behind = self.behind.get(self.sieve.number(place))?;
+        let behind = self.behind.get(*self.behind_of.get(self.sieve.number(place))? as usize)?;
         let Neighbours { preceding, following } = behind.neighbours;
         (preceding.meets(place.preceding()) && following.meets(self.sieve.classes(next))).then_some(behind)
     }
@@ -217,14 +221,30 @@ impl LiteralScanner {
     /// Keeps literals behind their places; each place comes with the number of a literal.
     fn keep_places(&mut self, mut places: Vec<(Place, u32)>, known: &[(Neighbours, Anchored)]) {
         self.sieve.keep(places.iter().map(|(place, _)| *place));
-        places.sort_unstable();
+        places.sort_unstable_by_key(|(place, number)| place.key() << u32::BITS | u64::from(*number));
+        // Where each literal stands behind a place alone.
+        let mut alone = vec![None; known.len()];
         for alike in places.chunk_by(|(one, _), (other, _)| one == other) {
-            let known = || alike.iter().filter_map(|(_, number)| known.get(*number as usize));
-            let first = self.anchored.len() as u32;
-            self.anchored.extend(known().map(|(_, anchored)| anchored));
-            let neighbours = known().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
-            self.behind.push(Behind { neighbours: neighbours.unwrap_or(Neighbours::ALL), first, end: self.anchored.len() as u32 });
+            let kept = match alike {
+                [(_, number)] => alone.get_mut(*number as usize),
+                _ => None,
+            };
+            let place = match kept {
+                Some(kept) => *kept.get_or_insert_with(|| self.keep(alike, known)),
+                None => self.keep(alike, known),
+            };
+            self.behind_of.push(place);
         }
+    }
+
+    /// Keeps literals that stand behind the same place, and says where.
+    fn keep(&mut self, alike: &[(Place, u32)], known: &[(Neighbours, Anchored)]) -> u32 {
+        let known = || alike.iter().filter_map(|(_, number)| known.get(*number as usize));
+        let first = self.anchored.len() as u32;
+        self.anchored.extend(known().map(|(_, anchored)| anchored));
+        let neighbours = known().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
+        self.behind.push(Behind { neighbours: neighbours.unwrap_or(Neighbours::ALL), first, end: self.anchored.len() as u32 });
+        self.behind.len() as u32 - 1
     }
 }
 

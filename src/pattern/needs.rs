@@ -31,10 +31,12 @@ struct Known {
     otherwise: Option<Requirement>,
     /// What every match of the part holds, where that is more than the texts tell.
     need: Option<Requirement>,
+    /// The texts of which every match is a row, one of them at least, where the rows are too many to be spelled out.
+    row: Option<Vec<Vec<u8>>>,
 }
 
 impl Known {
-    const NOTHING: Known = Known { exact: None, otherwise: None, need: None };
+    const NOTHING: Known = Known { exact: None, otherwise: None, need: None, row: None };
 
     fn exactly(texts: Vec<Vec<u8>>) -> Self {
         Self { exact: Some(texts), ..Self::NOTHING }
@@ -46,7 +48,7 @@ impl Known {
 
     /// Nothing at all, or what holds this.
     fn empty_or(need: Requirement) -> Self {
-        Self { exact: Some(vec![Vec::new()]), otherwise: Some(need), need: None }
+        Self { exact: Some(vec![Vec::new()]), otherwise: Some(need), ..Self::NOTHING }
     }
 
     fn into_need(self) -> Option<Requirement> {
@@ -100,16 +102,20 @@ fn repeated(repetition: &Repetition) -> Known {
         }
         (0, _) => inner.into_need().filter(Requirement::is_useful).map_or(Known::NOTHING, Known::empty_or),
         (1, Some(1)) => inner,
-        (least, most) => match (&inner.exact, &inner.otherwise) {
-            // A text that is repeated is there in a row: so often at least.
-            (Some(texts), None) => match (most.and_then(|most| spelled_out(texts, least..=most)), spelled_out(texts, least..=least)) {
-                (Some(exact), _) => Known::exactly(exact),
-                (None, Some(row)) => Known::needing(Requirement::one_literal_of(row)),
-                (None, None) => Known::needing(inner.into_need()),
-            },
-            _ => Known::needing(inner.into_need()),
+        (least, most) => match (inner.exact, inner.otherwise) {
+            (Some(texts), None) => row_of(texts, least, most),
+            (exact, otherwise) => Known::needing(Known { exact, otherwise, ..inner }.into_need()),
         },
     }
+}
+
+/// Texts in a row: so many at least, and at most where there is a limit.
+fn row_of(texts: Vec<Vec<u8>>, least: u32, most: Option<u32>) -> Known {
+    if let Some(exact) = most.and_then(|most| spelled_out(&texts, least..=most)) {
+        return Known::exactly(exact);
+    }
+    let shortest = spelled_out(&texts, least..=least).unwrap_or_else(|| texts.clone());
+    Known { need: Requirement::one_literal_of(shortest), row: Some(texts), ..Known::NOTHING }
 }
 
 /// Whether texts are bytes that hardly a value holds: such a part is left out, as each that is spelled out doubles the texts.
@@ -140,10 +146,9 @@ fn concatenated(parts: &[Hir]) -> Known {
     let mut needs = Vec::new();
     for part in parts {
         let known = analyse(part);
-        // Of a part that goes on and on, the texts that it begins with follow what is in front of it, and those that it ends with come before what
-        // is behind it.
-        let edges = if known.exact.is_none() { repeated_texts(part) } else { None };
-        let next = edges.as_ref().unwrap_or(&known);
+        // Of a row, the texts that it begins with follow what is in front of it, and those that it ends with come before what is behind it.
+        let ends = known.row.clone().map(Known::exactly);
+        let next = ends.as_ref().unwrap_or(&known);
         if !run.goes_on(next) {
             whole = false;
             needs.extend(run.joint(next));
@@ -151,11 +156,11 @@ fn concatenated(parts: &[Hir]) -> Known {
             needs.extend(known.need.clone());
             run.goes_on(next);
         }
-        if let Some(edges) = &edges {
+        if let Some(ends) = &ends {
             whole = false;
             needs.extend(std::mem::take(&mut run).into_need());
             needs.extend(known.need);
-            run.goes_on(edges);
+            run.goes_on(ends);
         }
     }
     match whole {
@@ -164,17 +169,6 @@ fn concatenated(parts: &[Hir]) -> Known {
             needs.extend(run.into_need());
             Known::needing(Requirement::all(needs))
         }
-    }
-}
-
-/// The texts of which a part is a row that is not spelled out.
-fn repeated_texts(part: &Hir) -> Option<Known> {
-    match part.kind() {
-        HirKind::Repetition(repetition) if repetition.min > 0 => {
-            Some(analyse(&repetition.sub)).filter(|inner| inner.exact.is_some() && inner.otherwise.is_none())
-        }
-        HirKind::Capture(capture) => repeated_texts(&capture.sub),
-        _ => None,
     }
 }
 
@@ -207,9 +201,21 @@ impl Run {
             true => (Some(part.otherwise.clone()), self.around.clone()),
             false => (around.and_then(|around| self.torn_by(around)), None),
         };
-        let (Some(exact), Some(within)) = (product(&self.exact, texts), within) else { return false };
-        *self = Self { exact, within, around };
+        let Some(within) = within.filter(|_| self.append(texts)) else { return false };
+        (self.within, self.around) = (within, around);
         true
+    }
+
+    /// Writes texts behind those of the run, if they are few then.
+    fn append(&mut self, texts: &[Vec<u8>]) -> bool {
+        // Most runs are one text, and most parts are one letter.
+        if let ([text], [more]) = (self.exact.as_mut_slice(), texts)
+            && text.len() + more.len() <= LONGEST_SPELLED
+        {
+            text.extend_from_slice(more);
+            return true;
+        }
+        product(&self.exact, texts).map(|exact| self.exact = exact).is_some()
     }
 
     /// What is there otherwise, if this may stand behind the texts so far: it, or these texts, whichever hardly a value holds.
@@ -240,33 +246,35 @@ impl Run {
     fn into_known(self) -> Known {
         match either(self.within.clone(), self.around.clone()) {
             Some(None) => Known::exactly(self.exact),
-            Some(otherwise) => Known { exact: Some(self.exact.clone()), otherwise, need: self.into_need() },
+            Some(otherwise) => Known { exact: Some(self.exact.clone()), otherwise, need: self.into_need(), row: None },
             None => Known::needing(self.into_need()),
         }
     }
 }
 
 fn alternated(parts: &[Hir]) -> Known {
-    let mut exact = Some((Vec::new(), None));
-    let mut needs = Some(Vec::new());
-    for part in parts {
-        let known = analyse(part);
-        exact = exact.and_then(|(mut texts, otherwise)| {
-            texts.extend_from_slice(known.exact.as_deref().filter(|more| texts.len() + more.len() <= MOST_SPELLED)?);
-            Some((texts, either(otherwise, known.otherwise.clone())?))
-        });
-        if let Some(all) = &mut needs {
-            match known.into_need() {
-                Some(need) => all.push(need),
-                None => needs = None,
-            }
-        }
+    let known: Vec<Known> = parts.iter().map(analyse).collect();
+    let texts = texts_of(&known);
+    if let Some((texts, None)) = texts {
+        return Known::exactly(texts);
     }
-    match exact {
-        Some((texts, None)) => Known::exactly(texts),
-        Some((texts, otherwise)) => Known { exact: Some(texts), otherwise, need: needs.and_then(Requirement::any) },
-        None => Known::needing(needs.and_then(Requirement::any)),
+    let needs: Option<Vec<Requirement>> = known.into_iter().map(Known::into_need).collect();
+    let known = Known::needing(needs.and_then(Requirement::any));
+    match texts {
+        Some((texts, otherwise)) => Known { exact: Some(texts), otherwise, ..known },
+        None => known,
     }
+}
+
+/// All texts of several alternatives, and what is there otherwise, where the texts are known and few.
+fn texts_of(alternatives: &[Known]) -> Option<(Vec<Vec<u8>>, Option<Requirement>)> {
+    let mut texts = Vec::new();
+    let mut otherwise = None;
+    for known in alternatives {
+        texts.extend_from_slice(known.exact.as_deref().filter(|more| texts.len() + more.len() <= MOST_SPELLED)?);
+        otherwise = either(otherwise, known.otherwise.clone())?;
+    }
+    Some((texts, otherwise))
 }
 
 fn distinct(texts: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {

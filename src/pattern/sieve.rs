@@ -112,6 +112,11 @@ impl Place {
         Classes(1 << (self.0 >> (3 * CLASS_BITS) & LAST_CLASS))
     }
 
+    /// What the three classes are, as a number.
+    pub(super) fn key(self) -> u64 {
+        (self.0 % (WORDS * WIDTH)) as u64
+    }
+
     #[inline]
     fn word(self) -> usize {
         self.0 / WIDTH % WORDS
