@@ -186,6 +186,24 @@ fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 200);
 }
 
+/// Rules with `multiMatch`, which look at a value at every stage of its transformations: with gates and without, and turned around.
+fn rules_of_many() -> String {
+    let operators = ["@rx <script|select", "!@rx a+", "@contains ../", "@pm union sleep", "@detectSQLi", "@validateByteRange 32-126"];
+    let chains = ["urlDecodeUni,t:base64Decode", "lowercase,t:removeWhitespace", "htmlEntityDecode,t:jsDecode,t:removeNulls", "none"];
+    let rules = chains.iter().flat_map(|chain| operators.iter().map(move |operator| (operator, chain))).zip(1..);
+    let rule = |((operator, chain), id)| {
+        let actions = format!("id:{id},phase:2,pass,log,multiMatch,t:none,t:{chain},setvar:tx.found{id}=+1");
+        format!("SecRule ARGS|REQUEST_HEADERS|REQUEST_COOKIES|FILES \"{operator}\" \"{actions}\"\n")
+    };
+    rules.map(rule).collect()
+}
+
+#[test]
+fn rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan() {
+    let rules = format!("SecRuleEngine On\nSecRequestBodyAccess On\n{}", rules_of_many());
+    compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 300);
+}
+
 /// Rules that fuzzing found to end differently.
 fn end_alike(rules: &str, target: &str) {
     let rules = format!("SecRuleEngine On\n{rules}");

@@ -1,15 +1,17 @@
-//! What a gate requires of a value is there whenever the pattern behind it matches: each pattern of the OWASP CRS is held against texts that are
-//! made to match it.
+//! What a gate requires of a value is there whenever the pattern behind it matches: generated patterns, and each pattern of the OWASP CRS, are
+//! held against texts that are made to match them.
 
 mod common;
 
-use proptest::prelude::RngExt;
-use proptest::test_runner::{RngAlgorithm, TestRng};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use secrule::Waf;
 use secrule::graph::{OperatorArgument, Test};
-use secrule::pattern::{ByteSet, LiteralSetBuilder, Pattern, Requirement, Signature, ValueKind};
+use secrule::pattern::{ByteSet, LiteralSetBuilder, Pattern, PatternOptions, Requirement, Signature, ValueKind};
+use std::cell::{Cell, RefCell};
 
 /// How many texts are made of each pattern.
 const TEXTS: usize = 60;
@@ -63,6 +65,43 @@ fn matches_of(pattern: &Pattern, random: &mut TestRng) -> Vec<Vec<u8>> {
     texts.iter_mut().for_each(|text| write_match(&structure, random, text));
     texts.retain(|text| pattern.is_match(text) == Ok(true));
     texts
+}
+
+/// Small patterns of all that a requirement is read off.
+fn pattern() -> impl Strategy<Value = String> {
+    let part = select(&["a", "B", "bc", "xyz", "[ab]", "[a-z0-9]", "[^a]", ".", "^", "$", "\\b", "[\\n;]", "0", "\\.", "&#", "\\xE9"][..]);
+    let times = select(&["*", "+", "?", "{2}", "{2,3}", "{1,2}", "{3,}", "{0,2}", "*?", "+?", "??"][..]);
+    let grow = move |inner: BoxedStrategy<String>| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 1..5).prop_map(|parts| parts.concat()),
+            proptest::collection::vec(inner.clone(), 2..5).prop_map(|parts| format!("(?:{})", parts.join("|"))),
+            (inner.clone(), times.clone()).prop_map(|(part, times)| format!("(?:{part}){times}")),
+            inner.prop_map(|part| format!("({part}|)")),
+        ]
+    };
+    (any::<bool>(), part.prop_map(str::to_owned).prop_recursive(5, 40, 5, grow))
+        .prop_map(|(folds, pattern)| if folds { format!("(?i){pattern}") } else { pattern })
+}
+
+#[test]
+fn what_a_generated_pattern_requires_is_in_all_that_it_matches() {
+    let random = RefCell::new(TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner = TestRunner::new(Config { cases: 2000, failure_persistence: None, ..Config::default() });
+    let (required, texts) = (Cell::new(0), Cell::new(0));
+    let outcome = runner.run(&pattern(), |source| {
+        let Ok(pattern) = Pattern::compile(source.as_bytes(), PatternOptions::default()) else { return Ok(()) };
+        let Some(requirement) = pattern.requirement() else { return Ok(()) };
+        let made = matches_of(&pattern, &mut random.borrow_mut());
+        for text in &made {
+            prop_assert!(admits(requirement, text), "matches {:?}, and requires {requirement:?}", text.escape_ascii().to_string());
+        }
+        required.set(required.get() + 1);
+        texts.set(texts.get() + made.len());
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let (required, texts) = (required.get(), texts.get());
+    assert!(required > 300 && texts > 5000, "{texts} texts of {required} patterns");
 }
 
 #[test]

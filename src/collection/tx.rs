@@ -141,4 +141,20 @@ mod tests {
         tx.reset(&names);
         assert_eq!(tx.iter(&names).count(), 0);
     }
+
+    #[test]
+    fn many_keys_are_found_as_few_are() {
+        let names = TxNames::default();
+        let mut work = Work::default();
+        let mut tx = TxVariables::default();
+        for _ in 0..2 {
+            tx.reset(&names);
+            let made: Vec<_> = (0..3 * FEW).map(|number| tx.find_or_make(&names, format!("Key{number}").as_bytes(), &mut work)).collect();
+            for (number, slot) in made.into_iter().enumerate() {
+                assert_eq!(tx.find(&names, format!("kEY{number}").as_bytes()), Some(slot));
+                assert_eq!(tx.find_or_make(&names, format!("key{number}").as_bytes(), &mut work), slot);
+            }
+            assert_eq!(tx.find(&names, b"other"), None);
+        }
+    }
 }

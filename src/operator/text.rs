@@ -111,7 +111,9 @@ mod tests {
             list in vec(proptest::sample::select(&b"ab/"[..]), 0..40),
             input in vec(proptest::sample::select(&b"ab/"[..]), 1..6),
         ) {
+            let long = [vec![b'c'; SHORT_LIST], list.clone()].concat();
             prop_assert_eq!(find_within(&list, &input), memmem::find(&list, &input));
+            prop_assert_eq!(find_within(&long, &input), memmem::find(&long, &input));
         }
     }
 

@@ -293,6 +293,22 @@ mod tests {
 
     proptest! {
         #[test]
+        fn literals_of_any_bytes_and_lengths_are_found(
+            literals in proptest::collection::btree_set(vec(any::<u8>().prop_map(|byte| byte.to_ascii_lowercase()), 2..14), 1..60),
+            pieces in vec((any::<proptest::sample::Index>(), 0usize..14, vec(any::<u8>(), 0..4)), 0..12),
+        ) {
+            let literals: Vec<Vec<u8>> = literals.into_iter().collect();
+            let piece = |(which, length, rest): &(proptest::sample::Index, usize, Vec<u8>)| {
+                let literal = which.get(&literals);
+                [&literal.to_ascii_uppercase()[..(*length).min(literal.len())], rest].concat()
+            };
+            let value: Vec<u8> = pieces.iter().flat_map(piece).collect();
+            let lower = value.to_ascii_lowercase();
+            let expected: Vec<bool> = literals.iter().map(|literal| memchr::memmem::find(&lower, literal).is_some()).collect();
+            prop_assert_eq!(seen(&literals, &value), expected);
+        }
+
+        #[test]
         fn exactly_the_literals_in_a_value_are_found(
             literals in proptest::collection::btree_set(vec(proptest::sample::select(&b"abc-\xE9"[..]), 2..6), 1..90),
             value in vec(proptest::sample::select(&b"abcABC-\xE9"[..]), 0..40),

@@ -115,7 +115,8 @@ impl LiteralSetBuilder {
         let mut set = LiteralSet { gates: self.gates, lists: self.lists.len(), scanners: Vec::new(), scanner_of: Vec::new() };
         let mut places = HashMap::new();
         for (kind, lists) in &self.wanted {
-            let whole = self.wanted.get(&ValueKind::of(kind.origin)).filter(|whole| length(lists) > length(whole) / 2);
+            let whole = self.wanted.get(&ValueKind::of(kind.origin));
+            let whole = whole.filter(|whole| length(lists) > length(whole) / 2 && whole.is_superset(lists));
             let lists = whole.unwrap_or(lists);
             let place = *places.entry(lists).or_insert_with(|| {
                 let mut told: Vec<(usize, u32)> =
@@ -237,5 +238,13 @@ mod tests {
         // Most is wanted here: all is looked for, by the scanner that is there already.
         assert_eq!(open(&set, decoded, &gates, b"select jndi"), [true, true]);
         assert_eq!(set.scanners.len(), 2);
+    }
+
+    #[test]
+    fn what_is_wanted_only_of_what_is_made_of_values_is_found_there() {
+        let mut builder = LiteralSetBuilder::default();
+        let plain = ValueKind::of(0);
+        let gates = [builder.add(&requirement(&[b"select"]), &[plain]), builder.add(&requirement(&[b"jndi"]), &[plain.made_by(0)])];
+        assert_eq!(open(&builder.build(), plain.made_by(0), &gates, b"select jndi"), [false, true]);
     }
 }

@@ -334,6 +334,19 @@ mod tests {
     }
 
     #[test]
+    fn texts_in_a_row_and_where_parts_meet_are_required() {
+        assert_eq!(requirement(r"(?:^|[/;])\.{2,3}[/;]"), Some(literals(&["../", "..;"])));
+        assert_eq!(requirement(r"q(?:zx){2,}w\d"), Some(literals(&["zxzx"])));
+        assert_eq!(requirement(r"\d(?:zx)+q"), Some(literals(&["zxq"])));
+    }
+
+    #[test]
+    fn rows_within_rows_are_read_once() {
+        let (opening, closing) = ("(?:x".repeat(200), "+y)".repeat(200));
+        assert_eq!(requirement(&format!("{opening}a{closing}")), Some(Requirement::All(vec![literals(&["xa"]), literals(&["ay"])])));
+    }
+
+    #[test]
     fn small_classes_are_spelled_out_and_large_ones_are_sets() {
         assert_eq!(requirement(r"a[bc]d.+"), Some(literals(&["abd", "acd"])));
         assert_eq!(requirement(r"[^a]"), None);
