@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::operator::{ArgumentKind, CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
-use secrule::pattern::{ByteSet, LiteralSetBuilder, Requirement, Signature, ValueKind};
+use secrule::pattern::{LiteralSetBuilder, Requirement, ValueKind};
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::rules::operator;
 use secrule_fuzz::words::value;
@@ -44,9 +44,5 @@ fuzz_target!(|data: &[u8]| {
 fn admits(requirement: &Requirement, value: &[u8]) -> bool {
     let mut literals = LiteralSetBuilder::default();
     let gate = literals.add(requirement, &[ValueKind::default()]);
-    let literals = literals.build();
-    let mut seen = vec![0; literals.words()];
-    literals.scan(ValueKind::default(), value, &mut seen);
-    let bytes = value.iter().copied().fold(ByteSet::EMPTY, ByteSet::with);
-    literals.is_open(gate, Signature { bytes, literals: &seen })
+    literals.build().is_open_for(gate, ValueKind::default(), value)
 }

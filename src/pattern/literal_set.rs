@@ -147,6 +147,13 @@ impl LiteralSet {
         }
     }
 
+    /// Whether a value of some kind may match what is behind a gate, found out for this one gate.
+    pub fn is_open_for(&self, gate: GateId, kind: ValueKind, value: &[u8]) -> bool {
+        let mut literals = vec![0; self.words()];
+        self.scan(kind, value, &mut literals);
+        self.is_open(gate, Signature { bytes: ByteSet::of(value), literals: &literals })
+    }
+
     fn place(&self, kind: ValueKind) -> Option<usize> {
         *self.scanner_of.get(usize::from(kind.origin))?.get(usize::from(kind.made_by))?
     }
@@ -190,10 +197,7 @@ mod tests {
     }
 
     fn open(set: &LiteralSet, kind: ValueKind, gates: &[GateId], value: &[u8]) -> Vec<bool> {
-        let mut literals = vec![0; set.words()];
-        set.scan(kind, value, &mut literals);
-        let signature = Signature { bytes: ByteSet::of(value), literals: &literals };
-        gates.iter().map(|gate| set.is_open(*gate, signature)).collect()
+        gates.iter().map(|gate| set.is_open_for(*gate, kind, value)).collect()
     }
 
     #[test]

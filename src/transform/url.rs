@@ -45,7 +45,8 @@ pub(super) fn encode(input: &[u8], output: &mut Vec<u8>) -> Step {
 }
 
 fn find_escape(text: &[u8]) -> Option<usize> {
-    memchr2(b'%', b'+', text)
+    // Behind an escape there is often the next.
+    if let Some(b'%' | b'+') = text.first() { Some(0) } else { memchr2(b'%', b'+', text) }
 }
 
 fn decode_escape<'a>(escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
