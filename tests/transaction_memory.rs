@@ -24,6 +24,9 @@ SecRule ARGS|REQUEST_COOKIES "@unconditionalMatch" "id:4,phase:2,pass,log,logdat
 SecRule ARGS_NAMES "@unconditionalMatch" "id:5,phase:2,pass,log,multiMatch,t:hexEncode"
 "#;
 
+/// How many rules match, one after the other, and so add to MATCHED_VARS.
+const MATCHING: usize = 300;
+
 /// The limit, in bytes.
 const MOST: usize = 16 << 20;
 
@@ -36,6 +39,9 @@ const VALUES: usize = 1_000_000;
 /// So many fit; what rules find out about them does not.
 const ASKED_ABOUT: usize = 50_000;
 
+/// So many fit with all that one rule wants to know of them; what many rules find in them does not.
+const MATCHED: usize = 10_000;
+
 /// What the process holds now and what it held at most, in bytes.
 fn memory() -> (usize, usize) {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -47,8 +53,8 @@ fn memory() -> (usize, usize) {
 }
 
 /// How much more memory the process holds at most while a request is judged, and whether the limit was exceeded.
-fn judged(limit: usize, request: Request<'_>) -> (usize, bool) {
-    let rules = Rules::at_level(0, &format!("SecTransactionMemoryLimit {limit}\n{RULES}"), &[]);
+fn judged(limit: usize, rules: &str, request: Request<'_>) -> (usize, bool) {
+    let rules = Rules::at_level(0, &format!("SecTransactionMemoryLimit {limit}\n{rules}"), &[]);
     // The peak begins anew.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let (before, _) = memory();
@@ -65,24 +71,27 @@ fn what_a_transaction_takes_stays_within_a_small_factor_of_its_limit() {
     let asked_about = numbered(ASKED_ABOUT, |number| format!("{number:x}={number:x}&"));
     let json = format!("[{}0]", numbered(VALUES, |number| format!("{number},")));
     let cookies = numbered(VALUES, |number| format!("{number:x}={number:x};"));
+    let matched = "a&".repeat(MATCHED);
+    let matching = numbered(MATCHING, |number| format!("SecRule ARGS \"@unconditionalMatch\" \"id:1{number},phase:2,pass,nolog\"\n"));
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     let query = format!("/?{distinct}");
     let requests = [
-        ("tiny", Request { headers: &form, body: Some(&tiny), ..Request::default() }),
-        ("distinct", Request { headers: &form, body: Some(&distinct), ..Request::default() }),
-        ("asked about", Request { headers: &form, body: Some(&asked_about), ..Request::default() }),
-        ("query", Request { target: &query, ..Request::default() }),
-        ("json", Request { headers: &[("Content-Type", "application/json")], body: Some(&json), ..Request::default() }),
-        ("cookies", Request { headers: &[("Cookie", &cookies)], ..Request::default() }),
+        ("tiny", RULES, Request { headers: &form, body: Some(&tiny), ..Request::default() }),
+        ("distinct", RULES, Request { headers: &form, body: Some(&distinct), ..Request::default() }),
+        ("asked about", RULES, Request { headers: &form, body: Some(&asked_about), ..Request::default() }),
+        ("query", RULES, Request { target: &query, ..Request::default() }),
+        ("json", RULES, Request { headers: &[("Content-Type", "application/json")], body: Some(&json), ..Request::default() }),
+        ("matched", matching.as_str(), Request { headers: &form, body: Some(&matched), ..Request::default() }),
+        ("cookies", RULES, Request { headers: &[("Cookie", &cookies)], ..Request::default() }),
     ];
-    for (what, request) in requests {
+    for (what, rules, request) in requests {
         let sent =
             request.target.len() + request.body.map_or(0, str::len) + request.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
-        let (taken, exceeded) = judged(MOST, request);
+        let (taken, exceeded) = judged(MOST, rules, request);
         println!("{what}: {sent} bytes sent, {taken} taken");
         assert!(exceeded, "{what}");
         assert!(taken < FACTOR * (MOST + sent), "{what}: {taken} bytes are taken, {sent} were sent");
     }
     let few = Request { target: "/?a=1&b=2", ..Request::default() };
-    assert!(!judged(1 << 20, few).1);
+    assert!(!judged(1 << 20, RULES, few).1);
 }

@@ -205,6 +205,8 @@ pub struct Collections {
     pub tx: TxVariables,
     /// MATCHED_VARS and its kin.
     pub matched: Vec<Matched>,
+    /// How long MATCHED_VARS was at most: so many of them count.
+    most_matched: usize,
     /// Whether the request body was read, so that FULL_REQUEST has a value.
     pub request_is_complete: bool,
     /// GEO: what `@geoLookup` found, keys and values.
@@ -274,6 +276,7 @@ impl Collections {
             part_names,
             tx,
             matched,
+            most_matched,
             request_is_complete,
             geography,
             store_time,
@@ -289,6 +292,7 @@ impl Collections {
         tx.clear();
         (*places, *scalars, *open_records) = Default::default();
         (*argument_bytes, *request_header_bytes, *response_header_bytes, *store_time) = Default::default();
+        *most_matched = 0;
         (*request_is_complete, *xml, *full_request, *highest_severity) = (false, None, None, NO_SEVERITY);
         for entries in [request_headers, cookies, response_headers, part_headers, part_names] {
             forget(entries);
@@ -306,6 +310,16 @@ impl Collections {
     pub fn entry(&mut self, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
         self.arena.work.hold(size_of::<Entry>());
         Entry { name: self.arena.store(name), value: self.arena.store(value), offsets }
+    }
+
+    /// Adds a value that matched.
+    #[inline]
+    pub fn note_match(&mut self, matched: Matched) {
+        self.matched.push(matched);
+        if self.matched.len() > self.most_matched {
+            self.most_matched = self.matched.len();
+            self.arena.work.hold(size_of::<Matched>());
+        }
     }
 
     /// The first request header with this name.

@@ -305,7 +305,7 @@ impl Transaction {
                     self.detail(question, draft);
                 }
             }
-            self.collections.matched.push(Matched { label: selected.label, value: step.value });
+            self.collections.note_match(Matched { label: selected.label, value: step.value });
             self.debug(9, || "Matched vars updated.".to_owned());
             self.assign_all(graph, rule);
             if rule.multi_match {

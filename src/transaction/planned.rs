@@ -149,7 +149,7 @@ impl Transaction {
             (false, Some(value)) => Matched { label: Label::Keyed(Variable::Tx, arena.store(&key.text)), value },
             (false, None) => return,
         };
-        self.collections.matched.push(matched);
+        self.collections.note_match(matched);
     }
 
     /// Counts rules as asked without a match, but for those that were removed.
