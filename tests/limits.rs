@@ -342,6 +342,20 @@ fn beyond_the_memory_no_rule_is_answered_wrong() {
 }
 
 #[test]
+fn the_limit_of_memory_is_the_same_for_each_transaction() {
+    let exceeds = |rules: &Rules| with_arguments(500).judged_by(rules).transaction.exceeded_limits().contains(Limit::Memory);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for limit in (40_000..400_000).step_by(4_000) {
+        let memory = format!("SecTransactionMemoryLimit {limit}\nSecRule ARGS \"@rx nosuch\" \"id:10,phase:2,deny,t:hexEncode\"");
+        let rules = Rules::new(&memory, &[]);
+        first.push(exceeds(&rules));
+        second.push(exceeds(&rules));
+    }
+    assert_eq!(first, second);
+    assert_eq!((first.first(), first.last()), (Some(&true), Some(&false)));
+}
+
+#[test]
 fn what_each_match_of_many_logs_takes_its_time_once() {
     let rules = Rules::at_level(0, "SecRule ARGS \"@unconditionalMatch\" \"id:10,phase:2,pass,log,multiMatch,t:hexEncode\"", &[]);
     let began = std::time::Instant::now();

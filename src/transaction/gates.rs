@@ -41,6 +41,8 @@ pub struct Member {
 struct KnownTarget {
     phase: u32,
     members: Vec<Member>,
+    /// How many values it had at most in this transaction: so many count.
+    most: usize,
     /// The bytes that the values hold.
     bytes: ByteSet,
     holdings: Vec<Holding>,
@@ -83,7 +85,7 @@ impl Gates {
             *self = Self::default();
         }
         self.phase = 0;
-        self.targets.iter_mut().for_each(|target| target.phase = 0);
+        self.targets.iter_mut().for_each(|target| (target.phase, target.most) = (0, 0));
         self.groups.iter_mut().for_each(|group| group.phase = 0);
     }
 
@@ -136,7 +138,8 @@ impl Gates {
         known.phase = self.phase;
         known.holdings.clear();
         known.members.clear();
-        arena.work.hold(values.len().saturating_sub(known.members.capacity()).saturating_mul(size_of::<Member>()));
+        arena.work.hold(values.len().saturating_sub(known.most).saturating_mul(size_of::<Member>()));
+        known.most = known.most.max(values.len());
         known.members.extend(values.iter().map(|value| {
             let id = slots.number(arena, value.value, kind);
             Member { selected: *value, id, bytes: slots.bytes(id) }
