@@ -356,6 +356,25 @@ fn the_limit_of_memory_is_the_same_for_each_transaction() {
 }
 
 #[test]
+fn what_a_chain_logs_that_fails_in_the_end_takes_no_memory() {
+    let rules: String = (0..100)
+        .map(|number| {
+            format!(
+                "SecRule ARGS \"@unconditionalMatch\" \"id:1{number},phase:2,pass,log,multiMatch,t:hexEncode,chain\"\n\
+                 SecRule REQUEST_METHOD \"@streq PUT\"\n"
+            )
+        })
+        .collect();
+    let judge = |limit: usize| {
+        let rules = Rules::at_level(0, &format!("SecTransactionMemoryLimit {limit}\n{rules}"), &[]);
+        with_arguments(50).judged_by(&rules).transaction
+    };
+    let (enough, little) = (judge(500_000), judge(50_000));
+    assert_eq!((enough.matches().len(), enough.exceeded_limits().contains(Limit::Memory)), (0, false));
+    assert!(little.exceeded_limits().contains(Limit::Memory), "what one chain finds counts meanwhile");
+}
+
+#[test]
 fn what_each_match_of_many_logs_takes_its_time_once() {
     let rules = Rules::at_level(0, "SecRule ARGS \"@unconditionalMatch\" \"id:10,phase:2,pass,log,multiMatch,t:hexEncode\"", &[]);
     let began = std::time::Instant::now();

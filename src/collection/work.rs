@@ -20,7 +20,7 @@ pub struct Work {
     memory: usize,
     /// How many bytes values take.
     stored: usize,
-    /// How many bytes is taken by what is known of values.
+    /// How many bytes are taken by what is known of values.
     held: usize,
     exceeded: LimitSet,
     told: LimitSet,
@@ -89,7 +89,8 @@ impl Work {
         fits || self.exceed_memory()
     }
 
-    /// Whether what is known of values, such as their places in lists, may take so many bytes more. Where it may not, no work is left.
+    /// Whether what is known of values, such as their places in lists, may take so many bytes more. Where it may not, no work is left,
+    /// so that nothing more is found out: what was found out last may be kept nevertheless.
     #[inline]
     pub fn hold(&mut self, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes);
@@ -98,6 +99,13 @@ impl Work {
             self.held = held;
         }
         fits || self.exceed_memory()
+    }
+
+    /// Takes back what was held, for it is forgotten. Where the work is over it may not have been counted, and nothing is taken back.
+    pub fn release(&mut self, bytes: usize) {
+        if !self.is_over() {
+            self.held = self.held.saturating_sub(bytes);
+        }
     }
 
     #[cold]
@@ -151,6 +159,16 @@ mod tests {
         assert!(!work.hold(1) && work.is_over() && work.exceeded().contains(Limit::Memory));
         assert!(work.hold(1) && work.may_store(7));
         assert!(!work.hold(RESERVE) && !work.may_store(RESERVE + 7) && work.may_store(RESERVE + 5));
+    }
+
+    #[test]
+    fn what_is_forgotten_may_be_held_again() {
+        let mut work = Work::of(10, 10);
+        assert!(work.hold(8));
+        work.release(6);
+        assert!(work.hold(8) && !work.hold(1));
+        work.release(10);
+        assert!(!work.hold(RESERVE + 1));
     }
 
     #[test]

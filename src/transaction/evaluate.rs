@@ -39,39 +39,48 @@ impl Transaction {
         let logs = first.logs || first.stops || self.debugs(7);
         let mut draft =
             Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new(), last: None };
+        let Some(last) = self.ask_chain(graph, first, &mut draft) else {
+            return self.collections.arena.work.release(draft.hits.iter().map(RuleMatch::size).sum());
+        };
+        self.matches.append(&mut draft.hits);
+        let before = |rule: &&Rule| rule.before.and_then(|before| graph.rule(before));
+        for rule in std::iter::successors(Some(last), before) {
+            self.after_match(graph, rule, &mut draft);
+        }
+        self.log_match(first, draft);
+    }
+
+    /// The last rule of a chain, if all of it match.
+    fn ask_chain<'g>(&mut self, graph: &'g RuleGraph, first: &'g Rule, draft: &mut Draft) -> Option<&'g Rule> {
         let mut matched: Option<&Rule> = None;
         let mut at = Some(first);
         while let Some(rule) = at {
             let is_match = match &rule.test {
                 Test::Unconditional => self.unconditional(graph, rule),
                 // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
-                _ if self.is_removed_by_id(rule) && matched.is_none() => return,
+                _ if self.is_removed_by_id(rule) && matched.is_none() => return None,
                 _ if self.is_removed_by_id(rule) => true,
                 Test::Operator { targets, kind, argument, negated } => {
                     let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
-                    self.ask(graph, rule, &mut question, &mut draft)
+                    self.ask(graph, rule, &mut question, draft)
                 }
-                Test::Script(script) => self.ask_script(graph, rule, script, &mut draft),
-                Test::Decision(script) => self.ask_decision(graph, script, &mut draft),
+                Test::Script(script) => self.ask_script(graph, rule, script, draft),
+                Test::Decision(script) => self.ask_decision(graph, script, draft),
             };
             if !is_match {
-                return;
+                return None;
             }
             matched = Some(rule);
             if rule.chained {
                 self.debug(4, || "Executing chained rule.".to_owned());
                 if rule.next.is_none() {
-                    return self.debug(4, || "Rule is marked as chained but there isn't a subsequent rule.".to_owned());
+                    self.debug(4, || "Rule is marked as chained but there isn't a subsequent rule.".to_owned());
+                    return None;
                 }
             }
             at = rule.next.and_then(|next| graph.rule(next));
         }
-        self.matches.append(&mut draft.hits);
-        let before = |rule: &&Rule| rule.before.and_then(|before| graph.rule(before));
-        for rule in std::iter::successors(matched, before) {
-            self.after_match(graph, rule, &mut draft);
-        }
-        self.log_match(first, draft);
+        matched
     }
 
     fn unconditional(&mut self, graph: &RuleGraph, rule: &Rule) -> bool {
