@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 use std::thread;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct LogFile {
     failures: Arc<Failures>,
     /// Where the last record of this process ended. Whatever else the file ends at, somebody wrote who may have left a part of a record.
     end: AtomicU64,
+    /// Whether a record of this process was cut off, and nothing was written since then.
+    is_cut: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -85,8 +87,8 @@ impl LogFile {
             return known;
         }
         let failures = Arc::new(Failures::of(path.display().to_string()));
-        let file =
-            Arc::new(Self { path: path.to_owned(), mode, target: target(path, failures.clone()), failures, end: AtomicU64::new(UNKNOWN) });
+        let (target, end) = (target(path, failures.clone()), AtomicU64::new(UNKNOWN));
+        let file = Arc::new(Self { path: path.to_owned(), mode, target, failures, end, is_cut: AtomicBool::new(false) });
         open.retain(|_, known| known.strong_count() > 0);
         open.insert(path.to_owned(), Arc::downgrade(&file));
         file
@@ -106,10 +108,14 @@ impl LogFile {
 
     /// Writes a record to a file of some size, on a line of its own after one that a full disk cut off, here or in another process.
     fn write(&self, mut file: &File, size: u64, bytes: &[u8]) -> io::Result<()> {
-        let is_torn = size != self.end.load(Ordering::Relaxed) && ends_within_a_record(file, size);
+        let was_cut = self.is_cut.swap(false, Ordering::Relaxed);
+        let is_torn = size != self.end.load(Ordering::Relaxed) && size > 0 && ends_within_a_record(file, size).unwrap_or(was_cut);
         let written = if is_torn { file.write_all(&[b"\n", bytes].concat()) } else { file.write_all(bytes) };
         let end = size.saturating_add(u64::from(is_torn)).saturating_add(bytes.len() as u64);
         self.end.store(if written.is_ok() { end } else { UNKNOWN }, Ordering::Relaxed);
+        if written.is_err() && (was_cut || file.metadata().is_ok_and(|now| now.len() > size)) {
+            self.is_cut.store(true, Ordering::Relaxed);
+        }
         written
     }
 
@@ -137,6 +143,7 @@ impl LogFile {
         let opened = append_options(self.mode).read(true).open(&self.path);
         let file = Arc::new(opened.or_else(|_| append_options(self.mode).open(&self.path))?);
         *place = Some(file.clone());
+        self.is_cut.store(false, Ordering::Relaxed);
         Ok(sized(file))
     }
 }
@@ -190,19 +197,20 @@ fn sized(file: Arc<File>) -> (Arc<File>, u64) {
     (file, size)
 }
 
-/// Whether the last record of a file of some size lacks its end: one that a full disk cut off, not one that is being written.
-fn ends_within_a_record(file: &File, mut size: u64) -> bool {
+/// Whether the last record of a file of some size lacks its end: one that a full disk cut off, not one that is being written. Nothing
+/// where its last byte is unknown.
+fn ends_within_a_record(file: &File, mut size: u64) -> Option<bool> {
     for _ in 0..LOOKS {
-        if last_byte(file, size).is_none_or(|last| last == b'\n') {
-            return false;
+        if last_byte(file, size)? == b'\n' {
+            return Some(false);
         }
         thread::sleep(BETWEEN_LOOKS);
         match file.metadata() {
             Ok(now) if now.len() != size => size = now.len(),
-            _ => return true,
+            _ => return Some(true),
         }
     }
-    false
+    Some(false)
 }
 
 /// The last byte of a file of some size; nothing where there is none, or the file may not be read.
@@ -231,4 +239,26 @@ fn size_at(file: &File, path: &Path) -> Option<u64> {
 #[cfg(not(unix))]
 fn size_at(file: &File, _path: &Path) -> Option<u64> {
     Some(file.metadata().ok()?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_was_cut_off_ends_its_line_where_nobody_may_read_it() {
+        let path = std::env::temp_dir().join(format!("secrule-cut-{}.log", std::process::id()));
+        fs::write(&path, "one\ntw").unwrap();
+        let log = LogFile::ready(&path, 0o600);
+        let (unwritable, unreadable) = (File::open(&path).unwrap(), append_options(0o600).open(&path).unwrap());
+        // As if the disk had been full after two bytes, and then with nothing left.
+        assert!(log.write(&unwritable, 4, b"two\n").is_err());
+        assert!(log.write(&unwritable, 6, b"lost\n").is_err());
+        for record in ["three\n", "four\n"] {
+            log.write(&unreadable, fs::metadata(&path).unwrap().len(), record.as_bytes()).unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(text, "one\ntw\nthree\nfour\n");
+    }
 }
