@@ -10,7 +10,7 @@ use secrule::vocabulary::{Directive, Limit};
 use secrule::{Transaction, Waf};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Bodies are read by their type; what a rule of phase 5 finds in LIMITS_EXCEEDED is kept in TX.
 const RULES: &str = r#"
@@ -377,11 +377,17 @@ fn what_a_chain_logs_that_fails_in_the_end_takes_no_memory() {
 #[test]
 fn what_each_match_of_many_logs_takes_its_time_once() {
     let rules = Rules::at_level(0, "SecRule ARGS \"@unconditionalMatch\" \"id:10,phase:2,pass,log,multiMatch,t:hexEncode\"", &[]);
-    let began = std::time::Instant::now();
-    let judged = with_arguments(2_000).judged_by(&rules);
-    // Each value matches before and after the transformation.
-    assert_eq!(judged.transaction.matches().len(), 4_000);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let time = |values: usize| {
+        let sent = with_arguments(values);
+        let began = Instant::now();
+        let judged = sent.judged_by(&rules);
+        // Each value matches before and after the transformation.
+        assert_eq!(judged.transaction.matches().len(), 2 * values);
+        began.elapsed()
+    };
+    // A match tells where all before it stand, so eight times as many take up to 64 times as long; with all that those logged it would be 512
+    // times. A busy machine may be slow once.
+    assert!((0..5).any(|_| time(1_000) < 200 * time(125)));
 }
 
 #[test]
