@@ -92,7 +92,7 @@ impl Sieve {
     /// The number of a place that is worth a look: how many others come before it.
     pub(super) fn number(&self, place: Place) -> usize {
         let (word, before) = (self.table.get(place.word()).copied().unwrap_or(0), self.before.get(place.word()).copied().unwrap_or(0));
-        before as usize + ones(word & !(u64::MAX << place.bit()))
+        (before + (word & !(u64::MAX << place.bit())).count_ones()) as usize
     }
 
     /// The class of a byte, or of what stands before the first and behind the last: the class of bytes that no literal holds.
@@ -141,14 +141,4 @@ impl Classes {
     pub(super) fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
-}
-
-/// How many bits are set. They are few: one by one they are counted sooner than by a formula for all.
-fn ones(mut word: u64) -> usize {
-    let mut count = 0;
-    while word != 0 {
-        word &= word - 1;
-        count += 1;
-    }
-    count
 }
