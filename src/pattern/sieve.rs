@@ -30,25 +30,26 @@ pub(super) struct Place(usize);
 pub(super) struct Classes(u64);
 
 impl Sieve {
-    /// A sieve that lets all bytes through, for these literals in lower case: the bytes that most of them hold have classes of their own, both
-    /// cases of a letter the same.
+    /// A sieve that lets all bytes through, for these literals in lower case: the bytes that most of them hold have classes of their own, but for
+    /// both cases of a letter, and for control characters, which literals hold alike and hardly a value does.
     pub(super) fn of<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Box<Self> {
         let mut counts = [0usize; 256];
         for byte in literals.flatten() {
-            if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            if let Some(count) = counts.get_mut(usize::from(representative(*byte))) {
                 *count += 1;
             }
         }
         let mut used: Vec<(usize, u8)> = counts.into_iter().zip(0..=u8::MAX).filter(|(count, _)| *count > 0).collect();
         used.sort_unstable_by(|one, other| other.cmp(one));
-        let mut sieve = Box::new(Self { class_of: [0; 256], table: [0; WORDS], before: [0; WORDS] });
+        let mut class_of = [0; 256];
         for (class, (_, byte)) in (1..).zip(used) {
-            for case in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
-                if let Some(known) = sieve.class_of.get_mut(usize::from(case)) {
-                    *known = u8::try_from(LAST_CLASS.min(class)).unwrap_or(u8::MAX);
-                }
+            if let Some(known) = class_of.get_mut(usize::from(byte)) {
+                *known = u8::try_from(LAST_CLASS.min(class)).unwrap_or(u8::MAX);
             }
         }
+        let class = |byte: u8| class_of.get(usize::from(representative(byte))).copied().unwrap_or(0);
+        let mut sieve = Box::new(Self { class_of: [0; 256], table: [0; WORDS], before: [0; WORDS] });
+        sieve.class_of.iter_mut().zip(0..=u8::MAX).for_each(|(known, byte)| *known = class(byte));
         sieve
     }
 
@@ -104,6 +105,11 @@ impl Sieve {
     fn class(&self, byte: u8) -> usize {
         usize::from(self.class_of.get(usize::from(byte)).copied().unwrap_or(0))
     }
+}
+
+/// The byte that stands for all of its class.
+fn representative(byte: u8) -> u8 {
+    if byte.is_ascii_control() { b'\n' } else { byte.to_ascii_lowercase() }
 }
 
 impl Place {
