@@ -76,7 +76,7 @@ fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<Valu
     let chains = tree.prefixes(rule.transformations);
     let steps = chains.iter().filter_map(|chain| tree.last_step(*chain)).map(|step| step.transformation);
     let mut kinds: Vec<ValueKind> = targets.iter().map(kind).collect();
-    kinds.extend(steps.flat_map(|step| targets.iter().map(move |target| kind(target).made_by(step as u8))).collect::<Vec<_>>());
+    kinds.extend(steps.flat_map(|step| targets.iter().map(move |target| kind(target).made_by(step as u8))));
     kinds.sort_unstable();
     kinds.dedup();
     kinds

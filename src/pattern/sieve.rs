@@ -41,15 +41,11 @@ impl Sieve {
         }
         let mut used: Vec<(usize, u8)> = counts.into_iter().zip(0..=u8::MAX).filter(|(count, _)| *count > 0).collect();
         used.sort_unstable_by(|one, other| other.cmp(one));
-        let mut class_of = [0; 256];
-        for (class, (_, byte)) in (1..).zip(used) {
-            if let Some(known) = class_of.get_mut(usize::from(byte)) {
-                *known = u8::try_from(LAST_CLASS.min(class)).unwrap_or(u8::MAX);
-            }
-        }
-        let class = |byte: u8| class_of.get(usize::from(representative(byte))).copied().unwrap_or(0);
         let mut sieve = Box::new(Self { class_of: [0; 256], table: [0; WORDS], before: [0; WORDS] });
-        sieve.class_of.iter_mut().zip(0..=u8::MAX).for_each(|(known, byte)| *known = class(byte));
+        for (class, (_, byte)) in (1..).zip(used) {
+            sieve.set_class(byte, LAST_CLASS.min(class));
+        }
+        (0..=u8::MAX).for_each(|byte| sieve.set_class(byte, sieve.class(representative(byte))));
         sieve
     }
 
@@ -99,6 +95,12 @@ impl Sieve {
     /// The class of a byte, or of what stands before the first and behind the last: the class of bytes that no literal holds.
     pub(super) fn classes(&self, byte: Option<&u8>) -> Classes {
         Classes(1 << byte.map_or(0, |byte| self.class(*byte)))
+    }
+
+    fn set_class(&mut self, byte: u8, class: usize) {
+        if let Some(known) = self.class_of.get_mut(usize::from(byte)) {
+            *known = u8::try_from(class).unwrap_or(u8::MAX);
+        }
     }
 
     #[inline]
