@@ -16,6 +16,9 @@ pub enum BodyError {
     /// The multipart parser found something invalid.
     #[error("Multipart parsing error: {0}")]
     Multipart(#[from] MultipartError),
+    /// The request has several Content-Type headers that differ, of which an application may take any.
+    #[error("Content-Type headers that differ.")]
+    ContentTypes,
     /// The body is no XML document.
     #[error("XML parsing error: {0}")]
     Xml(#[from] XmlError),

@@ -70,15 +70,13 @@ pub struct Argument {
 pub struct UploadedFile {
     /// The name of its form field.
     pub field: Text,
-    /// The name that the client gave it.
-    pub name: Text,
     /// Its size in bytes.
     pub size: u64,
     /// Where it is kept on disk; empty where it is not.
     pub path: Text,
     /// Its content.
     pub content: Text,
-    /// Where the field's name and the file's name begin.
+    /// Where the field's name and the file's first name begin.
     pub offsets: Offsets,
     /// Where its content begins.
     pub content_offset: usize,
@@ -197,6 +195,9 @@ pub struct Collections {
     pub response_header_bytes: usize,
     /// FILES and its kin.
     pub files: Vec<UploadedFile>,
+    /// FILES and MULTIPART_FILENAME: the names that the client gave its files, by field. A file has several where applications may take
+    /// different ones.
+    pub file_names: Vec<Entry>,
     /// MULTIPART_PART_HEADERS, by part name.
     pub part_headers: Vec<Entry>,
     /// MULTIPART_NAME: the names of all parts.
@@ -272,6 +273,7 @@ impl Collections {
             response_headers,
             response_header_bytes,
             files,
+            file_names,
             part_headers,
             part_names,
             tx,
@@ -299,6 +301,7 @@ impl Collections {
         }
         forget(arguments);
         forget(files);
+        forget(file_names);
         forget(matched);
         forget(geography);
         forget(environment);

@@ -87,12 +87,9 @@ impl Collections {
             Variable::ResponseHeaders => self.entries(target, Column::Value, |all| &all.response_headers, found),
             Variable::ResponseHeadersNames => self.entries(target, Column::Name, |all| &all.response_headers, found),
             Variable::MultipartPartHeaders => self.entries(target, Column::Value, |all| &all.part_headers, found),
-            Variable::Files
-            | Variable::FilesNames
-            | Variable::FilesSizes
-            | Variable::FilesTmpNames
-            | Variable::FilesTmpContent
-            | Variable::MultipartFilename => self.files(target, found),
+            Variable::Files => self.entries(target, Column::Value, |all| &all.file_names, found),
+            Variable::MultipartFilename => self.file_names(target, found),
+            Variable::FilesNames | Variable::FilesSizes | Variable::FilesTmpNames | Variable::FilesTmpContent => self.files(target, found),
             Variable::MultipartName => self.entries(target, Column::Value, |all| &all.part_names, found),
             Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_variables(target, found),
             Variable::Tx => self.tx_variables(target, selection, found),
@@ -147,18 +144,23 @@ impl Collections {
         target.selector.selects(key) && !target.excludes(key)
     }
 
+    fn file_names(&self, target: &Target, found: &mut Vec<Selected>) {
+        let wanted = self.file_names.iter().filter(|entry| self.is_wanted(target, entry.value));
+        found.extend(wanted.map(|entry| Selected {
+            label: Label::Keyed(target.variable, entry.value),
+            value: entry.value,
+            offsets: Some(entry.offsets),
+        }));
+    }
+
     fn files(&mut self, target: &Target, found: &mut Vec<Selected>) {
         for at in 0..self.files.len() {
             let Some(file) = self.files.get(at).copied() else { break };
             let (key, value) = match target.variable {
-                Variable::Files => (file.field, file.name),
-                Variable::MultipartFilename => (file.name, file.name),
                 Variable::FilesNames => (file.field, file.field),
                 Variable::FilesSizes => (file.field, self.arena.store_number(file.size)),
                 Variable::FilesTmpNames if file.path.is_empty() => continue,
                 Variable::FilesTmpNames => (file.path, file.path),
-                // As in ModSecurity v3 the content of a file that was not written is empty.
-                _ if file.path.is_empty() => (file.field, Text::EMPTY),
                 _ => (file.field, file.content),
             };
             if self.is_wanted(target, key) {

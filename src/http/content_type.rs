@@ -1,5 +1,7 @@
 //! The `Content-Type` header of requests and responses.
 
+use super::blank;
+
 /// The kinds of request body that v3 chooses a parser for by itself.
 ///
 /// JSON and XML bodies are parsed only when a rule asks for it (`ctl:requestBodyProcessor`).
@@ -14,8 +16,9 @@ pub enum FormType {
 
 /// The form type that a request's `Content-Type` starts with, in any letter case.
 ///
-/// As in v3 this looks at the beginning only: `multipart/form-database` counts, a leading blank does not.
+/// As in v3 this looks at the beginning only: `multipart/form-database` counts. Blanks in front are skipped, as PHP, Go and Tomcat skip them.
 pub fn form_type(header: &[u8]) -> Option<FormType> {
+    let header = blank::trim_start(header);
     let starts_with = |media_type: &[u8]| header.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type));
     if starts_with(b"application/x-www-form-urlencoded") {
         Some(FormType::UrlEncoded)
@@ -46,7 +49,7 @@ mod tests {
     fn forms_are_known_by_their_beginning() {
         assert_eq!(form_type(b"Multipart/Form-Data; boundary=x"), Some(FormType::Multipart));
         assert_eq!(form_type(b"application/x-www-form-urlencodedX"), Some(FormType::UrlEncoded));
-        assert_eq!(form_type(b" multipart/form-data"), None);
+        assert_eq!(form_type(b" multipart/form-data"), Some(FormType::Multipart));
         assert_eq!(form_type(b"application/json"), None);
     }
 }

@@ -4,6 +4,7 @@
 mod assignment;
 mod audit;
 mod body_limit;
+mod body_type;
 mod control;
 mod debug;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
@@ -91,6 +92,7 @@ pub struct Transaction {
     overrides: Overrides,
     pending: verdict::Pending,
     body_processor: Option<BodyProcessor>,
+    body_type: body_type::BodyType,
     hostname: Option<Text>,
     connector: Text,
     uploads: uploads::Uploads,
@@ -152,6 +154,7 @@ impl Transaction {
             overrides: Overrides::default(),
             pending: verdict::Pending::default(),
             body_processor: None,
+            body_type: body_type::BodyType::default(),
             hostname: None,
             connector: Text::EMPTY,
             uploads: uploads::Uploads::default(),

@@ -4,8 +4,7 @@ use super::debug::shown_limit;
 use super::escape::text;
 use super::{Transaction, Verdict};
 use crate::collection::{Argument, ArgumentOrigin, Entry, Offsets, Places};
-use crate::graph::{BodyProcessor, Phase};
-use crate::http::content_type::{FormType, form_type};
+use crate::graph::Phase;
 use crate::http::request_target::{RequestTarget, request_line, request_protocol};
 use crate::http::{arguments, authorization, cookies, host};
 use crate::vocabulary::Limit;
@@ -83,11 +82,7 @@ impl Transaction {
                 self.collections.cookies.push(Entry { name, value, offsets });
             }
         } else if name.eq_ignore_ascii_case(b"content-type") {
-            let processor = form_type(value).map(|form| match form {
-                FormType::Multipart => BodyProcessor::Multipart,
-                FormType::UrlEncoded => BodyProcessor::Urlencoded,
-            });
-            if let Some(processor) = processor {
+            if let Some(processor) = self.body_type.take(entry.value, arena) {
                 self.body_processor = Some(processor);
                 scalars.body_processor = arena.store(processor.name().as_bytes());
                 self.collections.places.body_processor = value_offset;

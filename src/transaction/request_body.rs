@@ -46,6 +46,9 @@ impl Transaction {
             self.collections.scalars.inbound_data_error = self.collections.arena.store(b"0");
         }
         self.read_body();
+        if self.body_type.contradicts() && !self.collections.arena.request_body().is_empty() {
+            self.refuse_body_type();
+        }
         self.sum_arguments();
         if self.request_body_is_judged() {
             self.fill_body_variables();
@@ -104,6 +107,15 @@ impl Transaction {
             let message = arena.store(error.to_string().as_bytes());
             scalars.body_error_message = message;
             scalars.body_processor_error_message = message;
+        }
+    }
+
+    /// The body is refused, however it was read: an application may take its type or its boundary from the other header.
+    fn refuse_body_type(&mut self) {
+        self.debug(4, || BodyError::ContentTypes.to_string());
+        self.note_body_result(Err(BodyError::ContentTypes));
+        if self.body_processor == Some(BodyProcessor::Multipart) {
+            self.collections.scalars.multipart.strict_error = self.collections.arena.store(b"1");
         }
     }
 
@@ -220,7 +232,7 @@ impl Transaction {
             parts: settings.limit(Limit::MultipartParts),
             files: if uploads::are_written(settings) { settings.limit(Limit::Files) } else { usize::MAX },
         };
-        let content_type = self.collections.request_header(b"content-type").map(|value| self.collections.arena.read(value).to_vec());
+        let content_type = self.body_type.header().map(|value| self.collections.arena.read(value).to_vec());
         let mut found = FoundParts { begin: self.collections.places.end + 1, ..FoundParts::default() };
         self.collections.arena.with_request_body(|arena, body| {
             let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits);
@@ -242,7 +254,10 @@ impl Transaction {
             self.collections.arguments.push(Argument { origin: ArgumentOrigin::Form, entry });
         }
         self.collections.files = std::mem::take(&mut found.files);
-        self.write_uploads();
+        self.collections.file_names = std::mem::take(&mut found.file_names);
+        if let Err(reason) = self.write_uploads() {
+            found.refuse(MultipartError::FileNotWritten { reason: reason.to_string() });
+        }
         self.collections.part_headers = std::mem::take(&mut found.headers);
         self.collections.part_names = std::mem::take(&mut found.names);
         // As in ModSecurity v3 no files have no size.
@@ -258,26 +273,24 @@ impl Transaction {
         }
     }
 
-    /// Writes uploaded files to disk where the settings ask for it; one that cannot be written is an event, not an end.
-    fn write_uploads(&mut self) {
+    /// Writes uploaded files to disk where the settings ask for it. The first that cannot be written is the last that is tried: rules that
+    /// look at files by their names on disk would not see it.
+    fn write_uploads(&mut self) -> std::io::Result<()> {
         let graph = std::sync::Arc::clone(&self.ground.graph);
         if !uploads::are_written(&graph.settings) {
-            return;
+            return Ok(());
         }
         let id = self.id();
         for at in 0..self.collections.files.len() {
             let Some(content) = self.collections.files.get(at).map(|file| file.content) else { break };
             let written = self.uploads.write(&graph.settings, &self.collections.clock, &id, self.collections.arena.read(content));
-            match written {
-                Ok(path) => {
-                    let path = self.collections.arena.store(path.as_os_str().as_encoded_bytes());
-                    if let Some(file) = self.collections.files.get_mut(at) {
-                        file.path = path;
-                    }
-                }
-                Err(error) => self.debug(1, || format!("Multipart: Failed to create file: {error}")),
+            let path = written.inspect_err(|error| self.debug(1, || format!("Multipart: Failed to create file: {error}")))?;
+            let path = self.collections.arena.store(path.as_os_str().as_encoded_bytes());
+            if let Some(file) = self.collections.files.get_mut(at) {
+                file.path = path;
             }
         }
+        Ok(())
     }
 
     fn show_multipart_flags(&mut self, found: &FoundParts) {
@@ -344,6 +357,7 @@ struct FoundParts {
     begin: usize,
     fields: Vec<Entry>,
     files: Vec<UploadedFile>,
+    file_names: Vec<Entry>,
     headers: Vec<Entry>,
     names: Vec<Entry>,
     notes: Vec<(u8, String)>,
@@ -355,6 +369,12 @@ struct FoundParts {
 }
 
 impl FoundParts {
+    /// Notes an error that came after the body was parsed; the first of all counts.
+    fn refuse(&mut self, error: MultipartError) {
+        self.strict_error = true;
+        self.error.get_or_insert_with(|| BodyError::from(error));
+    }
+
     fn take(&mut self, arena: &mut Arena, body: BodyView<'_>, multipart: &Multipart<'_>) {
         self.notes = multipart.notes.iter().map(|note| (note.level(), note.to_string())).collect();
         self.exceeded = multipart.notes.iter().filter_map(exceeded_limit).collect();
@@ -363,7 +383,8 @@ impl FoundParts {
         self.bytes_without_files = multipart.bytes_without_files;
         self.error = multipart.error.clone().map(BodyError::from);
         for part in &multipart.parts {
-            arena.work.hold(size_of::<UploadedFile>() + (1 + part.headers.len()) * size_of::<Entry>());
+            let entries = 2 + part.headers.len() + part.other_file_names.len();
+            arena.work.hold(size_of::<UploadedFile>() + entries * size_of::<Entry>());
             let name = body.text(&part.name, arena);
             let name_offset = self.begin + part.name_offset;
             self.names.push(Entry { name, value: name, offsets: Offsets { name: name_offset, value: name_offset } });
@@ -382,18 +403,12 @@ impl FoundParts {
                 Some(file_name) => {
                     let offsets = Offsets { name: name_offset, value: self.begin + part.file_name_offset };
                     let content_offset = self.begin + part.content.start;
-                    let file_name = body.text(file_name, arena);
+                    for file_name in std::iter::once(file_name.as_ref()).chain(part.other_file_names.iter().map(Vec::as_slice)) {
+                        self.file_names.push(Entry { name, value: body.text(file_name, arena), offsets });
+                    }
                     let size = content.len() as u64;
                     let content = body.text(content, arena);
-                    self.files.push(UploadedFile {
-                        field: name,
-                        name: file_name,
-                        size,
-                        path: Text::EMPTY,
-                        content,
-                        offsets,
-                        content_offset,
-                    });
+                    self.files.push(UploadedFile { field: name, size, path: Text::EMPTY, content, offsets, content_offset });
                 }
                 None => {
                     let value = body.text(content, arena);

@@ -6,6 +6,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+/// The most bytes of a transaction's id in a name: names of files have 255 at most.
+const MAX_ID_LENGTH: usize = 128;
+
 /// How many names are tried for one file.
 const NAMES_TRIED: u32 = 16;
 
@@ -16,6 +19,11 @@ pub struct Uploads {
     keep: bool,
 }
 
+/// The folder that uploaded files are written to.
+pub fn folder(settings: &Settings) -> PathBuf {
+    settings.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from)
+}
+
 /// Whether uploaded files are written to disk.
 pub fn are_written(settings: &Settings) -> bool {
     settings.save_uploaded_files == Some(true) || matches!(settings.upload_keep_files, Some(KeepFiles::On | KeepFiles::RelevantOnly))
@@ -23,11 +31,16 @@ pub fn are_written(settings: &Settings) -> bool {
 
 impl Uploads {
     /// Writes a file, named as ModSecurity v3 names it: time, transaction, and letters that cannot be guessed. Gives its path.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be made or not be written to its end. Nothing of it is left then.
     pub fn write(&mut self, settings: &Settings, clock: &Clock, transaction: &str, content: &[u8]) -> io::Result<PathBuf> {
         self.keep = settings.upload_keep_files == Some(KeepFiles::On);
-        let folder = settings.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from);
-        let plain: String =
-            transaction.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect();
+        let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
+        let letters = transaction.chars().map(|letter| if is_plain(&letter) { letter } else { '_' });
+        let plain: String = letters.take(MAX_ID_LENGTH).collect();
+        let folder = folder(settings);
         let stem = format!("{}-{plain}-file", clock.file_stamp());
         let path = write_new(&folder, &stem, settings.upload_file_mode.unwrap_or(0o600), content)?;
         self.written.push(path.clone());
@@ -57,8 +70,13 @@ fn write_new(folder: &Path, stem: &str, mode: u32, content: &[u8]) -> io::Result
         let path = folder.join(format!("{stem}-{:06x}", super::unique_number() & 0xff_ffff));
         match create_new(&path, mode) {
             Ok(mut file) => {
-                file.write_all(content)?;
-                return Ok(path);
+                let written = file.write_all(content);
+                drop(file);
+                if written.is_err() {
+                    // Where it cannot be taken away either, the error is reported all the same.
+                    let _ = fs::remove_file(&path);
+                }
+                return written.map(|()| path);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < NAMES_TRIED => tried += 1,
             Err(error) => return Err(error),

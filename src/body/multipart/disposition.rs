@@ -1,9 +1,11 @@
-//! The `Content-Disposition` header of a part, with v3's numbers for what can be wrong.
+//! The `Content-Disposition` header of a part.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
+use super::encoded_word;
+use super::malformed::Malformed;
 use super::note::Note;
+use super::parameter::{Quoting, Reader, Value};
 
 /// What a readable header says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,293 +16,163 @@ pub(super) struct Disposition<'a> {
     pub(super) file_name: Option<Cow<'a, [u8]>>,
     /// Where the file name's text starts in the header's value.
     pub(super) file_name_offset: usize,
-    extended_file_name: Option<Cow<'a, [u8]>>,
+    /// What applications may take for the file's name instead; none is equal to another or to `file_name`.
+    pub(super) other_file_names: Vec<Vec<u8>>,
+    extended_file_name: Option<Vec<u8>>,
+    /// Parameters of RFC 2183 that were there.
+    described: Vec<&'static [u8]>,
 }
 
-/// What v3 calls "-N" for a header that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) i8);
+/// The parameters of RFC 2183 that say something about a file's age and size, which no application takes for a name.
+const DESCRIBING: [&[u8]; 4] = [b"size", b"creation-date", b"modification-date", b"read-date"];
 
-const NOT_FORM_DATA: Malformed = Malformed(-1);
-const SEMICOLON_AFTER_TYPE: Malformed = Malformed(-2);
-const PARAMETER_MISSING: Malformed = Malformed(-3);
-const ENDS_IN_NAME: Malformed = Malformed(-4);
-const ENDS_AFTER_NAME: Malformed = Malformed(-5);
-const ENDS_BEFORE_VALUE: Malformed = Malformed(-6);
-const ENDS_AFTER_QUOTE: Malformed = Malformed(-7);
-const ENDS_AFTER_BACKSLASH: Malformed = Malformed(-8);
-const UNKNOWN_PARAMETER: Malformed = Malformed(-11);
-const SEMICOLON_AFTER_VALUE: Malformed = Malformed(-12);
-const EQUALS_AFTER_NAME: Malformed = Malformed(-13);
-const DUPLICATE_NAME: Malformed = Malformed(-14);
-const DUPLICATE_FILE_NAME: Malformed = Malformed(-15);
-const CHARSET: Malformed = Malformed(-16);
-const LANGUAGE: Malformed = Malformed(-17);
-const PERCENT_ENCODING: Malformed = Malformed(-18);
-const EXTENDED_CHARACTER: Malformed = Malformed(-19);
-const DUPLICATE_EXTENDED_FILE_NAME: Malformed = Malformed(-20);
-const ONLY_EXTENDED_FILE_NAME: Malformed = Malformed(-21);
-
-/// Reads the header's value. Sets `invalid_quoting` for quotes where none belong.
+/// Reads the header's value. Sets `invalid_quoting` for quotes and backslashes that parsers read in different ways.
 ///
-/// Only `name`, `filename` and `filename*` are known, in lower case; anything else is malformed, so that
-/// no other parser can see a different name or file name.
+/// `form-data` and `name` may be in letters of either case, as RFC 2045 says and as all applications that we tried take them. `filename` and
+/// `filename*` may not: Rack would take such a file for a field. Any parameter but these and those of RFC 2183 is malformed, so that no other
+/// parser can see a different name or file name.
 pub(super) fn parse<'a>(
     value: &Cow<'a, [u8]>,
     invalid_quoting: &mut bool,
     notes: &mut Vec<Note<'a>>,
 ) -> Result<Disposition<'a>, Malformed> {
-    let mut reader = Reader { text: value, at: 0 };
+    let mut reader = Reader::new(value);
     let mut disposition = Disposition::default();
-    if !reader.rest().starts_with(b"form-data") {
-        return Err(NOT_FORM_DATA);
+    if !value.get(..FORM_DATA.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(FORM_DATA)) {
+        return Err(Malformed::NotFormData);
     }
-    reader.skip(b"form-data".len());
+    reader.skip(FORM_DATA.len());
     reader.skip_blanks();
     if reader.is_at_end() {
         return Ok(disposition);
     }
     if !reader.eat(b';') {
-        return Err(SEMICOLON_AFTER_TYPE);
+        return Err(Malformed::SemicolonAfterType);
     }
     while !reader.is_at_end() {
         reader.skip_blanks();
-        reader.require_more(PARAMETER_MISSING)?;
-        let name = reader.take_while(|byte| !matches!(byte, b'=' | b' ' | b'\t'));
-        reader.require_more(ENDS_IN_NAME)?;
-        reader.skip_blanks();
-        reader.require_more(ENDS_AFTER_NAME)?;
-        if !reader.eat(b'=') {
-            return Err(EQUALS_AFTER_NAME);
-        }
-        reader.skip_blanks();
-        reader.require_more(ENDS_BEFORE_VALUE)?;
+        reader.require_more(Malformed::ParameterMissing)?;
+        let name = reader.name()?;
         let parameter = value.get(name).unwrap_or_default();
         if parameter == b"filename*" {
-            let file_name = reader.extended_value()?;
-            if disposition.extended_file_name.is_some() {
-                notes.push(Note::DuplicateExtendedFileName(file_name));
-                return Err(DUPLICATE_EXTENDED_FILE_NAME);
-            }
-            notes.push(Note::ExtendedFileName(file_name.clone()));
-            disposition.extended_file_name = Some(file_name);
+            disposition.keep_extended(reader.extended_value()?, notes)?;
         } else {
             let value = reader.value(invalid_quoting)?;
             let unfinished = value.quoting == Quoting::Unfinished;
             disposition.keep(parameter, value, invalid_quoting, notes)?;
             if unfinished {
-                return Err(SEMICOLON_AFTER_VALUE);
+                return Err(Malformed::SemicolonAfterValue);
             }
-            reader.report_stray_quote(invalid_quoting, notes);
+            if let Some(text) = reader.stray_quote() {
+                *invalid_quoting = true;
+                notes.push(Note::InvalidQuoting { text });
+            }
         }
         reader.skip_blanks();
         if !reader.is_at_end() && !reader.eat(b';') {
-            return Err(SEMICOLON_AFTER_VALUE);
+            return Err(Malformed::SemicolonAfterValue);
         }
     }
-    match (&disposition.file_name, &disposition.extended_file_name) {
-        (None, Some(extended)) => {
-            notes.push(Note::OnlyExtendedFileName(extended.clone()));
-            Err(ONLY_EXTENDED_FILE_NAME)
-        }
-        _ => Ok(disposition),
-    }
+    disposition.finish(notes)
 }
 
-/// A parameter's value and where its text starts.
-struct Value<'a> {
-    text: Cow<'a, [u8]>,
-    offset: usize,
-    quoting: Quoting,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quoting {
-    None,
-    Complete,
-    /// The closing quote is missing.
-    Unfinished,
-}
+const FORM_DATA: &[u8] = b"form-data";
 
 impl<'a> Disposition<'a> {
     fn keep(&mut self, parameter: &[u8], value: Value<'a>, invalid_quoting: &mut bool, notes: &mut Vec<Note<'a>>) -> Result<(), Malformed> {
-        if !matches!(parameter, b"name" | b"filename") {
-            return Err(UNKNOWN_PARAMETER);
+        let is_name = parameter.eq_ignore_ascii_case(b"name");
+        if !is_name && parameter != b"filename" {
+            return self.keep_describing(parameter, &value);
         }
-        if value.quoting == Quoting::None && value.text.contains(&b'\'') {
+        let stray_quote = value.quoting == Quoting::None && value.text.contains(&b'\'');
+        // Rack takes such a backslash out of a name. In file names both readings are shown to rules.
+        let stray_backslash = is_name && value.fully_unescaped.is_some();
+        if stray_quote || stray_backslash || value.quoting == Quoting::BackslashBeforeEnd {
             *invalid_quoting = true;
             notes.push(Note::InvalidQuoting { text: value.text.clone() });
         }
-        match parameter {
-            b"name" => {
-                if let Some(previous) = &self.name {
-                    notes.push(Note::DuplicateName { name: value.text, previous: previous.clone() });
-                    return Err(DUPLICATE_NAME);
-                }
-                notes.push(Note::Name(value.text.clone()));
-                self.name = Some(value.text);
-                self.name_offset = value.offset;
-            }
-            _ => {
-                if self.file_name.is_some() {
-                    notes.push(Note::DuplicateFileName(value.text));
-                    return Err(DUPLICATE_FILE_NAME);
-                }
-                notes.push(Note::FileName(value.text.clone()));
-                self.file_name = Some(value.text);
-                self.file_name_offset = value.offset;
-            }
+        if is_name { self.keep_name(value, notes) } else { self.keep_file_name(value, notes) }
+    }
+
+    fn keep_name(&mut self, value: Value<'a>, notes: &mut Vec<Note<'a>>) -> Result<(), Malformed> {
+        if let Some(previous) = &self.name {
+            notes.push(Note::DuplicateName { name: value.text, previous: previous.clone() });
+            return Err(Malformed::DuplicateName);
         }
+        notes.push(Note::Name(value.text.clone()));
+        if encoded_word::may_hold(&value.text) {
+            return Err(Malformed::EncodedWord);
+        }
+        self.name = Some(value.text);
+        self.name_offset = value.offset;
         Ok(())
     }
-}
 
-struct Reader<'text, 'a> {
-    text: &'text Cow<'a, [u8]>,
-    at: usize,
-}
-
-impl<'a> Reader<'_, 'a> {
-    fn rest(&self) -> &[u8] {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn is_at_end(&self) -> bool {
-        self.rest().is_empty()
-    }
-
-    fn require_more(&self, otherwise: Malformed) -> Result<(), Malformed> {
-        if self.is_at_end() { Err(otherwise) } else { Ok(()) }
-    }
-
-    fn skip(&mut self, length: usize) {
-        self.at = self.at.saturating_add(length);
-    }
-
-    fn skip_blanks(&mut self) {
-        self.take_while(|byte| matches!(byte, b' ' | b'\t'));
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        let eaten = self.rest().first() == Some(&byte);
-        if eaten {
-            self.skip(1);
+    fn keep_file_name(&mut self, value: Value<'a>, notes: &mut Vec<Note<'a>>) -> Result<(), Malformed> {
+        if self.file_name.is_some() {
+            notes.push(Note::DuplicateFileName(value.text));
+            return Err(Malformed::DuplicateFileName);
         }
-        eaten
-    }
-
-    fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> Range<usize> {
-        let start = self.at;
-        self.skip(self.rest().iter().take_while(|byte| wanted(**byte)).count());
-        start..self.at
-    }
-
-    /// A piece of the text, borrowed when the text itself is.
-    fn piece(&self, range: Range<usize>) -> Cow<'a, [u8]> {
-        match self.text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
-            Cow::Owned(text) => Cow::Owned(text.get(range).unwrap_or_default().to_vec()),
+        notes.push(Note::FileName(value.text.clone()));
+        if encoded_word::may_hold(&value.text) {
+            self.other_file_names.push(encoded_word::decode(&value.text).ok_or(Malformed::EncodedWord)?);
         }
+        self.other_file_names.extend(value.fully_unescaped);
+        self.file_name = Some(value.text);
+        self.file_name_offset = value.offset;
+        Ok(())
     }
 
-    fn value(&mut self, invalid_quoting: &mut bool) -> Result<Value<'a>, Malformed> {
-        match self.rest().first() {
-            Some(quote @ (b'"' | b'\'')) => {
-                let quote = *quote;
-                *invalid_quoting |= quote == b'\'';
-                self.skip(1);
-                self.quoted(quote)
-            }
-            _ => {
-                let offset = self.at;
-                let token = self.take_while(is_token_character);
-                Ok(Value { text: self.piece(token), offset, quoting: Quoting::None })
-            }
+    fn keep_extended(&mut self, file_name: Vec<u8>, notes: &mut Vec<Note<'a>>) -> Result<(), Malformed> {
+        if self.extended_file_name.is_some() {
+            notes.push(Note::DuplicateExtendedFileName(file_name));
+            return Err(Malformed::DuplicateExtendedFileName);
         }
+        notes.push(Note::ExtendedFileName(file_name.clone()));
+        self.extended_file_name = Some(file_name);
+        Ok(())
     }
 
-    /// Reads up to the closing quote. Only a backslash before a quote or a backslash is an escape:
-    /// browsers send Windows paths as they are.
-    fn quoted(&mut self, quote: u8) -> Result<Value<'a>, Malformed> {
-        self.require_more(ENDS_AFTER_QUOTE)?;
-        let offset = self.at;
-        let mut unescaped: Option<Vec<u8>> = None;
-        loop {
-            let plain = self.take_while(|byte| byte != quote && byte != b'\\');
-            let literal = match self.rest() {
-                [] => return Ok(self.finish(offset, plain, unescaped, Quoting::Unfinished)),
-                [b'\\'] => return Err(ENDS_AFTER_BACKSLASH),
-                [b'\\', escaped, ..] if *escaped == b'\\' || *escaped == quote => Some(*escaped),
-                [b'\\', ..] => None,
-                _ => {
-                    let value = self.finish(offset, plain, unescaped, Quoting::Complete);
-                    self.skip(1);
-                    return Ok(value);
-                }
-            };
-            let text = unescaped.get_or_insert_default();
-            text.extend_from_slice(self.text.get(plain).unwrap_or_default());
-            text.push(literal.unwrap_or(b'\\'));
-            self.skip(if literal.is_some() { 2 } else { 1 });
-        }
-    }
-
-    fn finish(&self, offset: usize, last: Range<usize>, unescaped: Option<Vec<u8>>, quoting: Quoting) -> Value<'a> {
-        let text = match unescaped {
-            None => self.piece(last),
-            Some(mut text) => {
-                text.extend_from_slice(self.text.get(last).unwrap_or_default());
-                Cow::Owned(text)
-            }
+    /// Takes a parameter of RFC 2183 once. Its value holds nothing that a crude parser could take for a parameter.
+    fn keep_describing(&mut self, parameter: &[u8], value: &Value<'_>) -> Result<(), Malformed> {
+        let known = DESCRIBING.iter().find(|known| known.eq_ignore_ascii_case(parameter)).ok_or(Malformed::UnknownParameter)?;
+        let is_valid = match *known {
+            b"size" => value.text.iter().all(u8::is_ascii_digit),
+            _ => value.text.iter().all(|byte| byte.is_ascii_alphanumeric() || b" ,:+-".contains(byte)),
         };
-        Value { text, offset, quoting }
+        if !is_valid || value.text.is_empty() {
+            return Err(Malformed::UnknownParameter);
+        }
+        if self.described.contains(known) {
+            return Err(Malformed::DuplicateParameter);
+        }
+        self.described.push(known);
+        Ok(())
     }
 
-    /// `charset'language'value` of RFC 5987; gives the value, still percent-encoded.
-    fn extended_value(&mut self) -> Result<Cow<'a, [u8]>, Malformed> {
-        if self.take_while(is_charset_character).is_empty() || !self.eat(b'\'') {
-            return Err(CHARSET);
+    /// Gathers the other names of the file.
+    fn finish(mut self, notes: &mut Vec<Note<'a>>) -> Result<Self, Malformed> {
+        let plain = self.file_name.as_deref().unwrap_or_default();
+        if let Some(extended) = &self.extended_file_name
+            && plain.is_empty()
+        {
+            notes.push(Note::OnlyExtendedFileName(extended.clone()));
+            return Err(Malformed::OnlyExtendedFileName);
         }
-        self.take_while(|byte| byte != b'\'');
-        if !self.eat(b'\'') {
-            return Err(LANGUAGE);
-        }
-        let start = self.at;
-        loop {
-            self.take_while(is_attribute_character);
-            match self.rest() {
-                [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => self.skip(3),
-                [b'%', ..] => return Err(PERCENT_ENCODING),
-                [] | [b';', ..] => return Ok(self.piece(start..self.at)),
-                _ => return Err(EXTENDED_CHARACTER),
+        let found = std::mem::take(&mut self.other_file_names);
+        let others = self.extended_file_name.iter().chain(&found).map(Vec::as_slice);
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        for name in std::iter::once(plain).chain(others) {
+            let without_backslashes: Vec<u8> = name.iter().copied().filter(|byte| *byte != b'\\').collect();
+            for name in [name, &without_backslashes] {
+                if name != plain && !name.is_empty() && !names.iter().any(|known| known == name) {
+                    names.push(name.to_vec());
+                }
             }
         }
+        self.other_file_names = names;
+        Ok(self)
     }
-
-    /// Flags a quoted value that something sticks to.
-    fn report_stray_quote(&mut self, invalid_quoting: &mut bool, notes: &mut Vec<Note<'a>>) {
-        let quote_at = self.at.saturating_sub(1);
-        let ends_with_quote = self.text.get(quote_at) == Some(&b'"');
-        if ends_with_quote && self.rest().first().is_some_and(|next| !matches!(next, b';' | b' ' | b'\t')) {
-            *invalid_quoting = true;
-            notes.push(Note::InvalidQuoting { text: self.piece(quote_at..self.text.len()) });
-        }
-    }
-}
-
-/// The characters of a token in RFC 2045.
-fn is_token_character(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte)
-}
-
-/// The characters of a charset's name in RFC 5987.
-fn is_charset_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&+-^_`{}~".contains(&byte)
-}
-
-/// The characters that RFC 5987 allows unencoded.
-fn is_attribute_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -319,13 +191,13 @@ mod tests {
     }
 
     fn code(value: &str) -> i8 {
-        read(value).0.expect_err("the header is malformed").0
+        read(value).0.expect_err("the header is malformed").code()
     }
 
     #[test]
     fn names_are_read_quoted_or_not() {
         assert_eq!(names("form-data; name=one"), (b"one".to_vec(), Vec::new()));
-        assert_eq!(names("form-data ;name = \"a;b\" ; filename=\"x.png\";"), (b"a;b".to_vec(), b"x.png".to_vec()));
+        assert_eq!(names("Form-Data ;Name=\"a;b\" ; filename=\"x.png\";"), (b"a;b".to_vec(), b"x.png".to_vec()));
     }
 
     #[test]
@@ -344,7 +216,16 @@ mod tests {
         assert!(read("form-data; name='n'").1);
         assert!(read("form-data; name=it's").1);
         assert!(read("form-data; name=\"n\"x").1);
+        assert!(read(r#"form-data; name="n\\""#).1);
+        assert!(read(r#"form-data; name="n\m""#).1);
         assert!(!read("form-data; name=\"it's\"").1);
+        assert!(!read(r#"form-data; name="n\\m\""; filename="C:\a""#).1);
+    }
+
+    #[test]
+    fn dates_and_sizes_are_taken_and_left_out() {
+        let date = "modification-date=\"Mon, 02 Jan 2023 10:00:00 +0000\"";
+        assert_eq!(names(&format!("form-data; Size=46; name=a; {date}; filename=b")), (b"a".to_vec(), b"b".to_vec()));
     }
 
     #[test]
@@ -355,16 +236,25 @@ mod tests {
         assert_eq!(code("form-data; name"), -4);
         assert_eq!(code("form-data; name="), -6);
         assert_eq!(code("form-data; name=\"x\\"), -8);
-        assert_eq!(code("form-data; name=a; size=1"), -11);
+        for unknown in ["x=1", "Filename=b", "filename*0=b", "size=x", "size=\"\"", "read-date=\"a\\\"; filename=\\\"b\""] {
+            assert_eq!(code(&format!("form-data; name=a; {unknown}")), -11, "{unknown}");
+        }
         assert_eq!(code("form-data; name=a b"), -12);
         assert_eq!(code("form-data; na me=a"), -13);
+        assert_eq!(code("form-data; name=a; filename =b"), -13);
+        assert_eq!(code("form-data; name=\ta"), -13);
+        assert_eq!(code("form-data; Name=a; name=b"), -14);
+        assert_eq!(code("form-data; name=\"=?utf-8?B?YQ==?=\""), -22);
+        assert_eq!(code("form-data; name=a; size=1; Size=2"), -23);
         assert_eq!(code("form-data; name=a; name=b"), -14);
         assert_eq!(code("form-data; name=a; filename=b; filename=c"), -15);
         assert_eq!(code("form-data; name=a; filename*=b"), -16);
         assert_eq!(code("form-data; name=a; filename*=utf-8'b"), -17);
         assert_eq!(code("form-data; name=a; filename*=utf-8''%4"), -18);
         assert_eq!(code("form-data; name=a; filename*=utf-8''(b"), -19);
+        assert_eq!(code("form-data; name=a; filename*=utf-16''b; filename=b"), -16);
         assert_eq!(code("form-data; name=a; filename*=utf-8''b"), -21);
+        assert_eq!(code("form-data; name=a; filename=\"\"; filename*=utf-8''b"), -21);
     }
 
     #[test]

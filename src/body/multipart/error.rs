@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::malformed::Malformed;
 use super::note::Text;
 
 /// Why a multipart body, or one of its parts, is invalid.
@@ -17,27 +18,24 @@ pub enum MultipartError {
     /// The `Content-Type` header is longer than 1024 bytes.
     #[error("Multipart: Invalid boundary in C-T (length).")]
     BoundaryLength,
-    /// More than one boundary parameter.
+    /// More than one boundary parameter, or the word in another parameter, where some parsers find it.
     #[error("Multipart: Multiple boundary parameters in C-T.")]
     MultipleBoundaries,
-    /// Something stands before the boundary parameter, or it has no value.
+    /// A parameter is no parameter, has no value, stands there twice, or has one that parsers end in different places.
     #[error("Multipart: Invalid boundary in C-T (malformed).")]
     BoundaryMalformed,
-    /// The parameter's name only starts with `boundary`.
+    /// A parameter's name that only holds the word `boundary`.
     #[error("Multipart: Invalid boundary in C-T (parameter name).")]
     BoundaryParameterName,
-    /// Quotes that do not enclose the whole value.
+    /// A quote that is never closed, or none but the last.
     #[error("Multipart: Invalid boundary in C-T (quote).")]
     BoundaryQuote,
-    /// Characters that no boundary may hold.
+    /// Characters that no boundary may hold, or none without quotes, or something behind the closing quote.
     #[error("Multipart: Invalid boundary in C-T (characters).")]
     BoundaryCharacters,
     /// An empty boundary. v3 then parses nothing and reports no error in some spellings.
     #[error("Multipart: Invalid boundary in C-T (empty).")]
     BoundaryEmpty,
-    /// The parameter's name is not in lower case.
-    #[error("Multipart: Invalid boundary in C-T (case sensitivity).")]
-    BoundaryCase,
     /// No boundary parameter.
     #[error("Multipart: Boundary not found in C-T.")]
     BoundaryNotFound,
@@ -77,6 +75,30 @@ pub enum MultipartError {
         /// The whole line.
         line: Vec<u8>,
     },
+    /// The name of a header holds something else than the characters of a token, such as a blank.
+    #[error("Multipart: Invalid part header (character in header name): {}", Text(.line))]
+    HeaderNameCharacter {
+        /// The whole line.
+        line: Vec<u8>,
+    },
+    /// A carriage return within a header line, where some parsers end it.
+    #[error("Multipart: Invalid part header (carriage return): {}", Text(.line))]
+    CarriageReturnInHeader {
+        /// The whole line.
+        line: Vec<u8>,
+    },
+    /// A part that is itself a multipart body, of which some applications take names of files.
+    #[error("Multipart: Part holds a multipart body: {}", Text(.media_type))]
+    NestedMultipart {
+        /// The part's `Content-Type`.
+        media_type: Vec<u8>,
+    },
+    /// A part in an encoding that some applications decode.
+    #[error("Multipart: Part with Content-Transfer-Encoding: {}", Text(.encoding))]
+    TransferEncoding {
+        /// The header's value.
+        encoding: Vec<u8>,
+    },
     /// A header line that starts with the colon.
     #[error("Multipart: Invalid part header (header name missing).")]
     HeaderNameMissing,
@@ -90,10 +112,10 @@ pub enum MultipartError {
     #[error("Multipart: Part missing Content-Disposition header.")]
     DispositionMissing,
     /// A `Content-Disposition` that cannot be read.
-    #[error("Multipart: Invalid Content-Disposition header ({code}): {}", Text(.value))]
+    #[error("Multipart: Invalid Content-Disposition header ({}): {} ({reason})", .reason.code(), Text(.value))]
     InvalidDisposition {
-        /// v3's number for what is wrong.
-        code: i8,
+        /// What is wrong.
+        reason: Malformed,
         /// The header's value.
         value: Vec<u8>,
     },
@@ -105,6 +127,12 @@ pub enum MultipartError {
     FileLimit {
         /// The limit.
         limit: usize,
+    },
+    /// A file that could not be written to disk, where the settings ask for it.
+    #[error("Multipart: Failed to create file: {reason}")]
+    FileNotWritten {
+        /// What the system said.
+        reason: String,
     },
     /// More parts than allowed (v3 knows no such limit).
     #[error("Multipart: Part limit exceeded {limit}.")]

@@ -21,9 +21,9 @@ pub struct MultipartFlags {
     pub lf_line: bool,
     /// A line that matters ends with CRLF; see [`crlf_lf_lines`](Self::crlf_lf_lines).
     pub crlf_line: bool,
-    /// `MULTIPART_INVALID_QUOTING`: single or stray quotes in `Content-Disposition`.
+    /// `MULTIPART_INVALID_QUOTING`: single or stray quotes in `Content-Disposition`, or backslashes that parsers read in different ways.
     pub invalid_quoting: bool,
-    /// `MULTIPART_INVALID_PART`: a boundary line stands inside a part's headers or before its data.
+    /// `MULTIPART_INVALID_PART`: a boundary line stands inside a part's headers or before its data, or a boundary within a line.
     pub invalid_part: bool,
     /// `MULTIPART_FILE_LIMIT_EXCEEDED`: more files than `SecUploadFileLimit` (v3 never sets it).
     pub file_limit_exceeded: bool,

@@ -1,10 +1,15 @@
 //! Bodies of type `multipart/form-data`, with a flag for everything that another parser could read differently.
 
 mod boundary;
+mod charset;
 mod disposition;
+mod encoded_word;
 mod error;
+mod extended;
 mod flags;
+mod malformed;
 mod note;
+mod parameter;
 mod parser;
 
 use std::borrow::Cow;
@@ -70,6 +75,8 @@ pub struct Part<'a> {
     pub name_offset: usize,
     /// The file name, unescaped, path and all; `None` for form fields. An empty one makes a form field, as in v3.
     pub file_name: Option<Cow<'a, [u8]>>,
+    /// What applications may take for the file's name instead: `filename*`, encoded words decoded, backslashes taken out.
+    pub other_file_names: Vec<Vec<u8>>,
     /// Where the file name starts in the body, in bytes.
     pub file_name_offset: usize,
     /// The headers in order; of repeated names only the first is kept, as in v3.
@@ -96,7 +103,7 @@ pub struct Multipart<'a> {
     pub parts: Vec<Part<'a>>,
     /// What was odd.
     pub flags: MultipartFlags,
-    /// The last error, which is what v3 reports.
+    /// The first error. v3 reports the last, which is mostly a consequence of the first.
     pub error: Option<MultipartError>,
     /// What happened, in order.
     pub notes: Vec<Note<'a>>,
@@ -109,8 +116,8 @@ pub struct Multipart<'a> {
 impl<'a> Multipart<'a> {
     /// Parses a body. `content_type` is the value of the request's header.
     ///
-    /// Errors inside a part's headers do not stop the parser, as in v3: the line is ignored. An empty
-    /// body is no error.
+    /// Errors inside a part's headers do not stop the parser: the line is ignored, and the part where its
+    /// `Content-Disposition` cannot be read. An empty body is no error.
     pub fn parse(content_type: Option<&'a [u8]>, body: &'a [u8], limits: &MultipartLimits) -> Self {
         parser::parse(content_type, body, limits)
     }

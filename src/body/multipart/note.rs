@@ -14,6 +14,8 @@ use super::error::MultipartError;
 pub enum Note<'a> {
     /// Another parameter follows the boundary.
     ParameterAfterBoundary,
+    /// The boundary's parameter is not written in lower case.
+    BoundaryCase,
     /// The boundary that is used.
     Boundary {
         /// Without quotes.
@@ -60,14 +62,16 @@ pub enum Note<'a> {
     FileName(Cow<'a, [u8]>),
     /// A second file name.
     DuplicateFileName(Cow<'a, [u8]>),
-    /// The `filename*` in `Content-Disposition`, still encoded.
-    ExtendedFileName(Cow<'a, [u8]>),
+    /// The `filename*` in `Content-Disposition`, decoded.
+    ExtendedFileName(Vec<u8>),
     /// A second `filename*`.
-    DuplicateExtendedFileName(Cow<'a, [u8]>),
+    DuplicateExtendedFileName(Vec<u8>),
     /// A `filename*` without a `filename`.
-    OnlyExtendedFileName(Cow<'a, [u8]>),
+    OnlyExtendedFileName(Vec<u8>),
     /// A boundary line inside headers or where data should start.
     BoundaryInPart,
+    /// A boundary with its hyphens within a line.
+    BoundaryInLine,
     /// The final boundary, without a line break, in such a place.
     FinalBoundaryInPart,
     /// The value of a form field.
@@ -166,7 +170,9 @@ impl Note<'_> {
             | Note::DuplicateFileName(_)
             | Note::DuplicateExtendedFileName(_)
             | Note::OnlyExtendedFileName(_)
+            | Note::BoundaryCase
             | Note::BoundaryInPart
+            | Note::BoundaryInLine
             | Note::FinalBoundaryInPart => 4,
             _ => 9,
         }
@@ -181,6 +187,7 @@ impl Display for Note<'_> {
         formatter.write_str("Multipart: ")?;
         match self {
             Note::ParameterAfterBoundary => formatter.write_str("Invalid parameter after boundary in C-T (tolerated)."),
+            Note::BoundaryCase => formatter.write_str("Invalid boundary in C-T (case sensitivity) (tolerated)."),
             Note::Boundary { boundary, quoted } => {
                 write!(formatter, "Boundary{}: {}", if *quoted { " (quoted)" } else { "" }, Text(boundary))
             }
@@ -199,6 +206,7 @@ impl Display for Note<'_> {
             Note::DuplicateExtendedFileName(name) => write!(formatter, "Warning: Duplicate Content-Disposition filename*: {}.", Text(name)),
             Note::OnlyExtendedFileName(name) => write!(formatter, "Warning: no filename= but filename*:{}.", Text(name)),
             Note::BoundaryInPart => formatter.write_str("Invalid part (data contains boundary)"),
+            Note::BoundaryInLine => formatter.write_str("Invalid part (line contains boundary)"),
             Note::FinalBoundaryInPart => formatter.write_str("Invalid part (data contains final boundary)"),
             Note::Value(value) => write!(formatter, "Added data to variable: {}", Text(value)),
             Note::HeaderLine(line) => write!(formatter, "Added part header line:{}", Text(line)),

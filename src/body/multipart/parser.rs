@@ -12,6 +12,7 @@ use super::disposition;
 use super::error::MultipartError;
 use super::flags::UnmatchedBoundary;
 use super::note::{Note, Warning};
+use super::parameter::is_token_character;
 use super::{Multipart, MultipartLimits, Part, PartHeader};
 
 /// A line must be longer than this, in bytes with its line break, to look like a boundary.
@@ -38,7 +39,7 @@ pub(super) fn parse<'a>(content_type: Option<&'a [u8]>, body: &'a [u8], limits: 
 
 fn report<'a>(result: &mut Multipart<'a>, error: MultipartError) {
     result.notes.push(Note::Error(error.clone()));
-    result.error = Some(error);
+    result.error.get_or_insert(error);
 }
 
 /// Tells the flags.
@@ -67,6 +68,32 @@ struct OpenPart<'a> {
     header_lines: usize,
     /// The header's name and file name are known, so that data follows.
     described: Option<Part<'a>>,
+    /// The headers ended without a name, so that what follows is left out.
+    is_unreadable: bool,
+}
+
+impl<'a> OpenPart<'a> {
+    fn header(&self, name: &[u8]) -> Option<&PartHeader<'a>> {
+        self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))
+    }
+
+    /// What other headers say that an application may act on: it would see another body than the rules.
+    fn oddities(&self) -> [Option<MultipartError>; 2] {
+        let value = |name| self.header(name).map(|header| blank::trim_end(header.value()));
+        let holds_parts = |value: &&[u8]| value.to_ascii_lowercase().split(|byte| *byte == b';').next().is_some_and(names_multipart);
+        let is_identity = |value: &[u8]| [&b""[..], b"7bit", b"8bit", b"binary"].iter().any(|known| known.eq_ignore_ascii_case(value));
+        let nested = value(b"Content-Type").filter(holds_parts);
+        let encoded = value(b"Content-Transfer-Encoding").filter(|value| !is_identity(value));
+        [
+            nested.map(|media_type| MultipartError::NestedMultipart { media_type: media_type.to_vec() }),
+            encoded.map(|encoding| MultipartError::TransferEncoding { encoding: encoding.to_vec() }),
+        ]
+    }
+}
+
+/// Returns `true` if a media type, in lower case, is one of a body of parts.
+fn names_multipart(media_type: &[u8]) -> bool {
+    memmem::find(media_type, b"multipart/").is_some()
 }
 
 #[derive(Clone, Copy)]
@@ -158,8 +185,12 @@ impl<'a, 'run> Parser<'a, 'run> {
                 return self.fatal(MultipartError::BoundaryWhitespace);
             }
             self.result.flags.unmatched_boundary = UnmatchedBoundary::Unmatched;
-        } else if delimiter.find(line).is_some() {
+        }
+        // CGI.pm and Django begin a part there. No later boundary takes this flag back.
+        if delimiter.find(line.get(1..).unwrap_or_default()).is_some() {
             self.result.flags.unmatched_boundary = UnmatchedBoundary::Unmatched;
+            self.result.flags.invalid_part = true;
+            self.note_once(Note::BoundaryInLine);
         }
         self.content(line, start)
     }
@@ -203,7 +234,7 @@ impl<'a, 'run> Parser<'a, 'run> {
             self.previous_line_break = Some(LineBreak::of(line));
             return ControlFlow::Continue(());
         };
-        if part.described.is_some() {
+        if part.described.is_some() || part.is_unreadable {
             self.previous_line_break = Some(LineBreak::of(line));
             return ControlFlow::Continue(());
         }
@@ -227,8 +258,18 @@ impl<'a, 'run> Parser<'a, 'run> {
         let line_break = LineBreak::of(line);
         self.mark_line_break(line_break);
         let text = line.get(..line.len().saturating_sub(line_break.length())).unwrap_or_default();
+        if memchr(b'\r', text).is_some() {
+            self.report(MultipartError::CarriageReturnInHeader { line: line.to_vec() });
+            return ControlFlow::Continue(());
+        }
         let outcome = match text.first() {
-            None => self.end_of_headers(start.saturating_add(line.len())),
+            None => {
+                let outcome = self.end_of_headers(start.saturating_add(line.len()));
+                if let Some(part) = &mut self.part {
+                    part.is_unreadable = outcome.is_err();
+                }
+                outcome
+            }
             Some(first) if is_blank(*first) => self.continued_header(line, text, *first),
             Some(_) => self.header(line, text, start),
         };
@@ -241,6 +282,9 @@ impl<'a, 'run> Parser<'a, 'run> {
     fn header(&mut self, line: &'a [u8], text: &'a [u8], start: usize) -> Result<(), MultipartError> {
         let colon = memchr(b':', text).ok_or_else(|| MultipartError::ColonMissing { line: line.to_vec() })?;
         let name = text.get(..colon).filter(|name| !name.is_empty()).ok_or(MultipartError::HeaderNameMissing)?;
+        if !name.iter().all(|byte| is_token_character(*byte)) {
+            return Err(MultipartError::HeaderNameCharacter { line: line.to_vec() });
+        }
         let after = text.get(colon.saturating_add(1)..).unwrap_or_default();
         let value = blank::trim_start(after);
         let Some(part) = &mut self.part else { return Ok(()) };
@@ -272,25 +316,24 @@ impl<'a, 'run> Parser<'a, 'run> {
     /// The empty line behind the headers, which must have named the part.
     fn end_of_headers(&mut self, content_start: usize) -> Result<(), MultipartError> {
         let Some(part) = &mut self.part else { return Ok(()) };
-        let header = part
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(b"Content-Disposition"))
-            .ok_or(MultipartError::DispositionMissing)?;
+        let header = part.header(b"Content-Disposition").ok_or(MultipartError::DispositionMissing)?;
         let value = header.value_piece();
         let value_offset = header.offset.saturating_add(header.value_start);
         let disposition = disposition::parse(&value, &mut self.result.flags.invalid_quoting, &mut self.result.notes)
-            .map_err(|malformed| MultipartError::InvalidDisposition { code: malformed.0, value: value.to_vec() })?;
+            .map_err(|reason| MultipartError::InvalidDisposition { reason, value: value.to_vec() })?;
         let name = disposition.name.filter(|name| !name.is_empty()).ok_or(MultipartError::NameMissing)?;
         part.described = Some(Part {
             name,
             name_offset: value_offset.saturating_add(disposition.name_offset),
             file_name: disposition.file_name.filter(|file_name| !file_name.is_empty()),
+            other_file_names: disposition.other_file_names,
             file_name_offset: value_offset.saturating_add(disposition.file_name_offset),
             headers: Vec::new(),
             content: content_start..content_start,
             closed: false,
         });
+        let oddities = part.oddities();
+        oddities.into_iter().flatten().for_each(|error| self.report(error));
         Ok(())
     }
 

@@ -105,6 +105,60 @@ fn a_bad_header_line_is_an_error_and_the_part_goes_on() {
 }
 
 #[test]
+fn the_first_error_counts_and_the_other_parts_are_read() {
+    let unknown = "--cut\r\nContent-Disposition: form-data; name=\"f\"; a=1\r\n\r\nv\r\n".to_owned();
+    let body = [unknown, field("a", "1"), END.to_owned()].concat();
+    let form = parse(body.as_bytes());
+    let message = form.error.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert_eq!(message, "Multipart: Invalid Content-Disposition header (-11): form-data; name=\"f\"; a=1 (unknown parameter)");
+    let errors = form.notes.iter().filter(|note| matches!(note, Note::Error(_))).count();
+    assert_eq!((errors, form.complete, form.parts.len(), form.flags.invalid_part), (1, true, 1, false));
+}
+
+#[test]
+fn a_boundary_within_a_line_is_flagged_for_good() {
+    for line in ["x--cut", "---cut", "x\r--cut\r", "--x--cut--"] {
+        let body = [field("a", line), field("b", "2"), END.to_owned()].concat();
+        let flags = parse(body.as_bytes()).flags;
+        assert_eq!((flags.invalid_part, flags.unmatched_boundary), (true, UnmatchedBoundary::Matched), "{line}");
+    }
+    let body = [field("a", "the cut -- of it"), field("b", "--\r\n--other"), END.to_owned()].concat();
+    assert!(!parse(body.as_bytes()).strict_error());
+}
+
+#[test]
+fn parts_of_parts_and_encoded_parts_are_errors_and_are_read() {
+    let with = |header: &str| {
+        let body = format!("--cut\r\nContent-Disposition: form-data; name=a; filename=f\r\n{header}\r\n\r\n1\r\n--cut--\r\n");
+        let form = parse(body.as_bytes());
+        (form.error.as_ref().map(ToString::to_string).unwrap_or_default(), form.parts.len())
+    };
+    assert_eq!(
+        with("Content-Type: Multipart/Mixed; boundary=x"),
+        ("Multipart: Part holds a multipart body: Multipart/Mixed; boundary=x".to_owned(), 1)
+    );
+    assert_eq!(with("Content-Transfer-Encoding: base64 "), ("Multipart: Part with Content-Transfer-Encoding: base64".to_owned(), 1));
+    assert_eq!(with("Content-Transfer-Encoding: 8BIT"), (String::new(), 1));
+}
+
+#[test]
+fn a_file_has_every_name_that_applications_may_give_it() {
+    let names = |parameters: &str| {
+        let body = format!("--cut\r\nContent-Disposition: form-data; name=a; {parameters}\r\n\r\n1\r\n--cut--\r\n");
+        let form = parse(body.as_bytes());
+        let part = form.parts.first().unwrap_or_else(|| panic!("{:?}", form.error));
+        let first = part.file_name.as_deref().unwrap_or_default();
+        let names = std::iter::once(first).chain(part.other_file_names.iter().map(Vec::as_slice));
+        names.map(|name| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("filename=a.txt"), ["a.txt"]);
+    assert_eq!(names("filename=a.txt; filename*=utf-8''a%2etxt"), ["a.txt"]);
+    assert_eq!(names("filename*=utf-8''b%5c.txt; filename=a.txt"), ["a.txt", "b\\.txt", "b.txt"]);
+    assert_eq!(names(r#"filename="a\\b\c""#), [r"a\b\c", "abc", r"a\bc"]);
+    assert_eq!(names("filename=\"=?utf-8?B?YS50eHQ=?=\"; filename*=utf-8''a.txt"), ["=?utf-8?B?YS50eHQ=?=", "a.txt"]);
+}
+
+#[test]
 fn lines_that_look_like_boundaries_are_flagged() {
     let other = [field("a", "--other"), "--cut--".to_owned()].concat();
     assert_eq!(parse(other.as_bytes()).flags.unmatched_boundary, UnmatchedBoundary::Unmatched);
