@@ -90,6 +90,7 @@ impl<'a> Builder<'a> {
         }
         self.check_needs();
         self.check_phase_2();
+        self.check_xml_bodies();
         #[cfg(feature = "remote")]
         self.check_audit_log();
         self.join_rules();

@@ -21,6 +21,7 @@ mod targets;
 mod templates;
 mod unreached;
 mod updates;
+mod xml_bodies;
 
 pub use report::{LoadReport, SourceReport};
 

@@ -126,6 +126,8 @@ codes! {
     RemoteRulesMissing = "W208",
     /// Rules of a phase are never evaluated.
     Unreached = "W209",
+    /// Rules look at REQUEST_BODY where XML bodies are not in it.
+    XmlBodyUnseen = "W214",
 }
 
 impl Code {
