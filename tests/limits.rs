@@ -94,9 +94,11 @@ const ROWS: &[Row] = &[
     (Limit::XmlAttributes, "SecRequestBodyXmlAttributesLimit 5", |size| {
         Sent::xml(format!("<a{}/>", (0..size).map(|number| format!(" b{number}='c'")).collect::<String>()))
     }),
-    // What an entity stands for is read twice when it is used first.
-    (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 10", |size| {
+    (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 5", |size| {
         Sent::xml(format!("<!DOCTYPE a [<!ENTITY e '{}'>]><a>&e;</a>", "x".repeat(size)))
+    }),
+    (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 5", |size| {
+        Sent::xml(format!("<!DOCTYPE a [<!ATTLIST a b CDATA '{}'>]><a/>", "x".repeat(size - 1)))
     }),
     // With none at all, nothing may be expanded.
     (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 0", |size| {

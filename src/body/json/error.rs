@@ -33,7 +33,10 @@ pub enum JsonError {
     /// `\u` without four hexadecimal digits.
     #[error("lexical error: invalid (non-hex) character occurs after '\\u' inside string.\n")]
     InvalidUnicodeEscape,
-    /// Bytes inside a string that are not shaped like UTF-8.
+    /// `\u` with half of a surrogate pair (YAJL has no such error).
+    #[error("lexical error: half of a surrogate pair in '\\u' inside string.\n")]
+    LoneSurrogate,
+    /// Bytes inside a string that are not UTF-8.
     #[error("lexical error: invalid bytes in UTF8 string.\n")]
     InvalidUtf8,
     /// A token where a value was expected.

@@ -21,7 +21,7 @@ pub struct JsonLimits {
 
 impl Default for JsonLimits {
     fn default() -> Self {
-        JsonLimits { depth: 10_000, nodes: 1_000_000 }
+        JsonLimits { depth: 512, nodes: 1_000_000 }
     }
 }
 
@@ -38,8 +38,8 @@ pub type Sink<'sink, 'body> = dyn FnMut(&[u8], Cow<'body, [u8]>) -> ControlFlow<
 /// `sink` stops the walk by returning `Break`, which gives [`JsonError::Cancelled`]: a long key around many values multiplies the body's size.
 ///
 /// Strictness is YAJL's: no comments, no trailing commas, no control characters in strings; vertical
-/// tabs and form feeds are blanks. One difference: an unfinished string after the document is
-/// trailing garbage here, and passes in v3.
+/// tabs and form feeds are blanks. Differences: an unfinished string after the document is trailing
+/// garbage here, and passes in v3; so do bytes that are not UTF-8, and halves of surrogate pairs.
 pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>) -> Result<(), JsonError> {
     if body.is_empty() {
         return Ok(());

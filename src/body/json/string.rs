@@ -12,8 +12,9 @@ pub(super) struct Scanned {
 
 /// Checks the text behind an opening quote up to the closing one; `None` when there is none.
 ///
-/// As YAJL does, this checks only the shape of UTF-8 sequences (overlong forms and surrogates
-/// pass), and judges what the text's end cuts off as if a blank followed it.
+/// What is not UTF-8 (overlong forms, surrogates, code points beyond U+10FFFF) is an error, and so is half of a surrogate pair, unlike in
+/// YAJL, which lets the former pass and joins the latter with any escape behind it: applications leave such bytes out, or read the escape
+/// for what it is, and then hold a text that no rule saw. What the text's end cuts off is judged as if a blank followed it, as YAJL does.
 pub(super) fn scan(inside: &[u8]) -> Result<Option<Scanned>, JsonError> {
     let mut escaped = false;
     let mut rest = inside;
@@ -25,10 +26,7 @@ pub(super) fn scan(inside: &[u8]) -> Result<Option<Scanned>, JsonError> {
             [b'"', ..] => return Ok(Some(Scanned { length: inside.len().saturating_sub(rest.len()), escaped })),
             [b'\\', b'u', tail @ ..] => {
                 escaped = true;
-                match tail.split_at_checked(4) {
-                    Some((digits, tail)) if digits.iter().all(u8::is_ascii_hexdigit) => tail,
-                    _ => return Err(JsonError::InvalidUnicodeEscape),
-                }
+                after_unicode(tail)?
             }
             [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', tail @ ..] => {
                 escaped = true;
@@ -36,11 +34,7 @@ pub(super) fn scan(inside: &[u8]) -> Result<Option<Scanned>, JsonError> {
             }
             [b'\\', ..] => return Err(JsonError::InvalidEscape),
             [0..=0x1f, ..] => return Err(JsonError::ControlCharacter),
-            [lead, tail @ ..] => continuation_count(*lead)
-                .and_then(|count| tail.split_at_checked(count))
-                .filter(|(continuation, _)| continuation.iter().all(|byte| byte >> 6 == 0b10))
-                .map(|(_, tail)| tail)
-                .ok_or(JsonError::InvalidUtf8)?,
+            _ => rest.get(character_length(rest).ok_or(JsonError::InvalidUtf8)?..).unwrap_or_default(),
         };
     }
 }
@@ -53,10 +47,30 @@ fn plain_length(text: &[u8]) -> usize {
     blocks * BLOCK + rest.iter().take_while(|byte| is_plain(**byte)).count()
 }
 
+/// What stands behind the digits of a `\u`, or of the two that make a pair.
+fn after_unicode(text: &[u8]) -> Result<&[u8], JsonError> {
+    let (unit, rest) = hex_unit(text)?;
+    match unit {
+        0xd800..0xdc00 => {
+            let second = rest.strip_prefix(b"\\u").ok_or(JsonError::LoneSurrogate)?;
+            match hex_unit(second)? {
+                (0xdc00..0xe000, rest) => Ok(rest),
+                _ => Err(JsonError::LoneSurrogate),
+            }
+        }
+        0xdc00..0xe000 => Err(JsonError::LoneSurrogate),
+        _ => Ok(rest),
+    }
+}
+
+/// The number that four hexadecimal digits make, and what follows them.
+fn hex_unit(text: &[u8]) -> Result<(u32, &[u8]), JsonError> {
+    let (digits, rest) = text.split_at_checked(4).ok_or(JsonError::InvalidUnicodeEscape)?;
+    let append = |unit, digit: &u8| Some(unit << 4 | char::from(*digit).to_digit(16)?);
+    Ok((digits.iter().try_fold(0, append).ok_or(JsonError::InvalidUnicodeEscape)?, rest))
+}
+
 /// Appends the meaning of checked text.
-///
-/// A high surrogate joins with any `\u` behind it, paired or not; without one it becomes `?`. A lone
-/// low surrogate becomes three bytes. Both are YAJL's answers.
 pub(super) fn unescape(text: &[u8], buffer: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((plain, escape)) = memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at)) {
@@ -82,47 +96,32 @@ pub(super) fn unescape(text: &[u8], buffer: &mut Vec<u8>) {
 
 /// Appends the character whose digits `text` starts with; returns what follows them.
 fn append_unicode<'a>(text: &'a [u8], buffer: &mut Vec<u8>) -> &'a [u8] {
-    let (unit, rest) = hex_unit(text);
-    if unit & 0xfc00 != 0xd800 {
-        append_utf8(unit, buffer);
-        return rest;
+    let Ok((mut code, mut rest)) = hex_unit(text) else { return b"" };
+    if let 0xd800..0xdc00 = code
+        && let Some(Ok((low, behind))) = rest.strip_prefix(b"\\u").map(hex_unit)
+    {
+        code = 0x10000 + ((code & 0x3ff) << 10 | low & 0x3ff);
+        rest = behind;
     }
-    let Some(second) = rest.strip_prefix(b"\\u") else {
-        buffer.push(b'?');
-        return rest;
-    };
-    let (low, rest) = hex_unit(second);
-    append_utf8(0x10000 + ((unit & 0x3ff) << 10 | low & 0x3ff), buffer);
+    let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+    buffer.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     rest
-}
-
-/// The number that four hexadecimal digits make, and what follows them.
-fn hex_unit(text: &[u8]) -> (u32, &[u8]) {
-    let (digits, rest) = text.split_at_checked(4).unwrap_or((text, b""));
-    let unit = digits.iter().fold(0, |unit, digit| unit << 4 | char::from(*digit).to_digit(16).unwrap_or(0));
-    (unit, rest)
-}
-
-/// Appends a code point in UTF-8's scheme, surrogates included.
-fn append_utf8(code: u32, buffer: &mut Vec<u8>) {
-    let six_bits = |shift: u32| 0x80 | (code >> shift & 0x3f) as u8;
-    match code {
-        0..0x80 => buffer.push(code as u8),
-        0x80..0x800 => buffer.extend([0xc0 | (code >> 6) as u8, six_bits(0)]),
-        0x800..0x10000 => buffer.extend([0xe0 | (code >> 12) as u8, six_bits(6), six_bits(0)]),
-        _ => buffer.extend([0xf0 | (code >> 18) as u8, six_bits(12), six_bits(6), six_bits(0)]),
-    }
 }
 
 fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7f) && byte != b'"' && byte != b'\\'
 }
 
-fn continuation_count(lead: u8) -> Option<usize> {
-    match lead {
-        0xc0..=0xdf => Some(1),
-        0xe0..=0xef => Some(2),
-        0xf0..=0xf7 => Some(3),
+/// The length of the character of more than one byte that a text begins with, if it is UTF-8 (RFC 3629, section 4).
+fn character_length(text: &[u8]) -> Option<usize> {
+    match text {
+        [0xc2..=0xdf, 0x80..=0xbf, ..] => Some(2),
+        [0xe0, 0xa0..=0xbf, 0x80..=0xbf, ..]
+        | [0xe1..=0xec | 0xee..=0xef, 0x80..=0xbf, 0x80..=0xbf, ..]
+        | [0xed, 0x80..=0x9f, 0x80..=0xbf, ..] => Some(3),
+        [0xf0, 0x90..=0xbf, 0x80..=0xbf, 0x80..=0xbf, ..]
+        | [0xf1..=0xf3, 0x80..=0xbf, 0x80..=0xbf, 0x80..=0xbf, ..]
+        | [0xf4, 0x80..=0x8f, 0x80..=0xbf, 0x80..=0xbf, ..] => Some(4),
         _ => None,
     }
 }
@@ -147,10 +146,46 @@ mod tests {
         assert_eq!(meaning(r"\ud83e\udd80!"), "🦀!".as_bytes());
     }
 
+    fn error(inside: &[u8]) -> Option<JsonError> {
+        scan(&[inside, b"\""].concat()).err()
+    }
+
     #[test]
-    fn lone_surrogates_are_read_as_yajl_reads_them() {
-        assert_eq!(meaning(r"\ud83ex"), b"?x");
-        assert_eq!(meaning(r"\udd80"), b"\xed\xb6\x80");
-        assert_eq!(meaning(r"\ud800\u0041"), "\u{10041}".as_bytes());
+    fn halves_of_surrogate_pairs_are_errors() {
+        for half in
+            [r"\ud83ex", r"\ud83e", r"\udd80", r"\ud800\u0041", r"\ud800\ud800\udc00", r"\udc00\ud800", r"\ud800\n", r"\uDBFF\uE000"]
+        {
+            assert_eq!(error(half.as_bytes()), Some(JsonError::LoneSurrogate), "{half}");
+        }
+        assert_eq!(error(br"\ud800\udc0"), Some(JsonError::InvalidUnicodeEscape));
+        assert_eq!(error(br"\uD800\uDC00\udbff\udfff"), None);
+    }
+
+    #[test]
+    fn only_utf_8_is_read() {
+        for code in ['\u{80}', '\u{7ff}', '\u{800}', '\u{d7ff}', '\u{e000}', '\u{ffff}', '\u{10000}', '\u{10ffff}'] {
+            assert_eq!(error(code.to_string().as_bytes()), None, "{code:?}");
+        }
+        let wrong: &[&[u8]] = &[
+            b"\x80",
+            b"\xc0\x80",
+            b"\xc1\xbf",
+            b"\xc3",
+            b"\xc3\x28",
+            b"\xe0\x80\x80",
+            b"\xe0\x9f\xbf",
+            b"\xed\xa0\x80",
+            b"\xed\xbf\xbf",
+            b"\xe2\x82",
+            b"\xf0\x80\x80\x80",
+            b"\xf0\x8f\xbf\xbf",
+            b"\xf4\x90\x80\x80",
+            b"\xf5\x80\x80\x80",
+            b"\xf8\x88\x80\x80\x80",
+            b"\xff",
+        ];
+        for bytes in wrong {
+            assert_eq!(error(bytes), Some(JsonError::InvalidUtf8), "{bytes:x?}");
+        }
     }
 }

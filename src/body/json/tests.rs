@@ -137,9 +137,10 @@ fn values_beyond_the_limit_stop_the_walk() {
 }
 
 #[test]
-fn ten_thousand_levels_are_read() {
+fn ten_thousand_levels_are_read_where_the_limit_allows_them() {
     let body = ["[".repeat(10_000), "]".repeat(10_000)].concat();
-    assert_eq!(flat(body.as_bytes()), (Vec::new(), Ok(())));
+    assert_eq!(flat_within(body.as_bytes(), &JsonLimits { depth: 10_000, ..JsonLimits::default() }), (Vec::new(), Ok(())));
+    assert_eq!(flat(body.as_bytes()), (Vec::new(), Err(JsonError::TooDeep)));
 }
 
 proptest! {
