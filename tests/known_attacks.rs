@@ -189,8 +189,14 @@ fn cve_2021_42717_json_within_json() {
     let waf = waf(&rules);
     let body = |body| Request { headers: &[("Content-Type", b"application/json")], body, ..GET };
     takes_as_long(&waf, body(deep.as_bytes()), body(flat.as_bytes()));
-    let request = format!("POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\r\n{}", "{\"a\":".repeat(1_000_000));
-    assert!(in_little_memory("json", &rules, request.as_bytes()).contains("400"));
+    let request = |body: String| format!("POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\r\n{body}");
+    assert!(in_little_memory("json", &rules, request("{\"a\":".repeat(1_000_000)).as_bytes()).contains("400"));
+    // Each value has the names of all around it.
+    let rules = format!("{rules}SecRule ARGS|ARGS_NAMES \"@contains attack\" \"id:1,phase:2,deny\"\n");
+    let long_name = format!("{{\"{}\":[{}0]}}", "a".repeat(LONG), "0,".repeat(LONG));
+    for body in ["[1,".repeat(LONG), long_name] {
+        assert!(in_little_memory("names", &rules, request(body).as_bytes()).contains("400"));
+    }
 }
 
 #[test]
@@ -584,6 +590,111 @@ fn cve_2025_52891_an_empty_tag_of_xml() {
         assert_eq!(post(&rules, "text/xml", body.as_bytes()).status, None, "{body}");
     }
     assert_eq!(post(&rules, "text/xml", b"<a><b/>attack</a>").status, Some(403));
+}
+
+/// Rules that refuse what cannot be read, and attacks in what XML bodies hold.
+fn xml_rules() -> String {
+    format!("{XML}{FLAGS}SecRule XML:/*|XML://@* \"@contains attack\" \"id:1,phase:2,deny\"\n")
+}
+
+#[test]
+fn references_within_entities_of_xml() {
+    let numbered: String = "attack".bytes().map(|byte| format!("&#38;#{byte};")).collect();
+    for (subset, root) in [
+        ("<!ENTITY e 'PLACE'>", "<r>&e;</r>"),
+        ("<!ENTITY e 'PLACE'>", "<r a='&e;'/>"),
+        ("<!ENTITY f 'PLACE'> <!ENTITY e '&f;'>", "<r>&e;</r>"),
+        ("<!ENTITY f 'PLACE'> <!ENTITY e '&#38;f;'>", "<r a='&e;'/>"),
+        ("<!ENTITY e '<q a=\"PLACE\"/>'>", "<r>&e;</r>"),
+        ("<!ENTITY e 'PLACE'> <!ATTLIST r a CDATA '&e;'>", "<r/>"),
+    ] {
+        let body = |text: &str| format!("<!DOCTYPE r [{}]>{root}", subset.replace("PLACE", text));
+        assert_eq!(post(&xml_rules(), "text/xml", body(&numbered).as_bytes()).ids, [1], "{subset} {root}");
+        assert_eq!(post(&xml_rules(), "text/xml", body("harmless").as_bytes()).status, None, "{subset} {root}");
+    }
+}
+
+#[test]
+fn markup_within_entities_of_xml() {
+    for text in [
+        "at<q/>tack",
+        "<q>attack</q>",
+        "<q a=\"attack\"/>",
+        "at<!-- - -->tack",
+        "at<?p x?>tack",
+        "<![CDATA[att]]>ack",
+        "&#60;q>at&#60;/q>tack",
+    ] {
+        let body = format!("<!DOCTYPE r [<!ENTITY e '{text}'>]><r>&e;</r>");
+        assert_eq!(post(&xml_rules(), "text/xml", body.as_bytes()).ids, [1], "{text}");
+    }
+    for text in ["<q>", "</r><r>", "<![CDATA[", "<!-- ", "&#60;", "&#38;", "&e;", "<q a=\"&e;\"/>"] {
+        let body = format!("<!DOCTYPE r [<!ENTITY e '{text}'>]><r>&e;</r>");
+        assert_eq!(post(&xml_rules(), "text/xml", body.as_bytes()).ids, [901], "{text}");
+    }
+}
+
+#[test]
+fn attributes_that_only_the_doctype_gives() {
+    for subset in
+        ["<!ATTLIST r a CDATA 'attack'>", "<!ATTLIST r a CDATA #FIXED 'attack'>", "<!ATTLIST q a CDATA 'x' b NMTOKENS ' attack '>"]
+    {
+        let body = format!("<!DOCTYPE r [{subset}]><r><q/></r>");
+        assert_eq!(post(&xml_rules(), "text/xml", body.as_bytes()).ids, [1], "{subset}");
+    }
+}
+
+#[test]
+fn entities_from_outside_of_the_document() {
+    for (subset, root) in [
+        ("<!ENTITY e SYSTEM 'file:///etc/passwd'>", "<r>&e;</r>"),
+        ("<!ENTITY e PUBLIC 'p' 'http://shop.example/'>", "<r>&e;</r>"),
+        ("<!ENTITY e SYSTEM 'file:///etc/passwd'>", "<r a='&e;'/>"),
+        ("<!ENTITY % p SYSTEM 'http://shop.example/'> %p;", "<r/>"),
+        ("<!NOTATION n SYSTEM 'n'> <!ENTITY e SYSTEM 'u' NDATA n>", "<r>&e;</r>"),
+        ("", "<r>&e;</r>"),
+    ] {
+        let body = format!("<!DOCTYPE r [{subset}]>{root}");
+        assert_eq!(post(&xml_rules(), "text/xml", body.as_bytes()).ids, [901], "{subset} {root}");
+    }
+    let unused = b"<!DOCTYPE r SYSTEM 'r.dtd' [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><r>x</r>";
+    assert_eq!(post(&xml_rules(), "text/xml", unused).status, None);
+}
+
+fn json_rules() -> String {
+    format!("{JSON}{FLAGS}SecRule ARGS|ARGS_NAMES \"@contains attack\" \"id:1,phase:2,deny\"\n")
+}
+
+#[test]
+fn half_of_a_surrogate_pair_hides_no_escape() {
+    for text in [r"\ud800\u0061ttack", r"att\ud800ack", r"att\udc00ack", r"\udc00\ud800", r"\ud800\ud800\udc00", r"\ud800", r"\udbff\n"] {
+        for body in [format!("{{\"a\":\"{text}\"}}"), format!("{{\"{text}\":1}}"), format!("\"{text}\"")] {
+            assert_eq!(post(&json_rules(), "application/json", body.as_bytes()).ids, [901], "{body}");
+        }
+    }
+    assert_eq!(post(&json_rules(), "application/json", br#"["\ud83e\udd80\u0061ttack"]"#).ids, [1]);
+    assert_eq!(post(&json_rules(), "application/json", br#"["\ud83e\udd80 \uffff"]"#).status, None);
+}
+
+#[test]
+fn json_that_is_not_utf_8() {
+    let wrong: &[&[u8]] = &[
+        b"\x80",
+        b"\xc0\x80",
+        b"\xc1\x94",
+        b"\xe0\x80\x80",
+        b"\xed\xa0\x80",
+        b"\xed\xbf\xbf",
+        b"\xf0\x80\x80\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xff",
+    ];
+    for bytes in wrong {
+        for body in [[b"[\"att", *bytes, b"ack\"]"].concat(), [b"{\"att", *bytes, b"ack\":1}"].concat()] {
+            assert_eq!(post(&json_rules(), "application/json", &body).ids, [901], "{bytes:x?}");
+        }
+    }
+    assert_eq!(post(&json_rules(), "application/json", "[\"é€🦀\u{10ffff}\"]".as_bytes()).status, None);
 }
 
 #[test]

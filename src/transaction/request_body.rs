@@ -2,6 +2,7 @@
 
 use super::body_limit::BodyLimit;
 use super::debug::shown_limit;
+use super::escape::shown;
 use super::{Transaction, Verdict, uploads};
 use crate::body::json::{self, JsonError, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
@@ -11,6 +12,9 @@ use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offset
 use crate::graph::{BodyProcessor, Phase};
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
+
+/// How many characters of the reason why a body is not XML are written to the debug log.
+const MOST_REASON: usize = 200;
 
 /// The message of a body that is too long without its files.
 const TOO_LONG: &str = "Request body excluding files is bigger than the maximum expected.";
@@ -210,6 +214,9 @@ impl Transaction {
         self.debug(4, || format!("XML: Parsing complete (well_formed {}).", u8::from(parsed.is_ok())));
         if let Err(error) = &parsed {
             self.debug(4, || "XML: Failed parsing document.".to_owned());
+            if let XmlError::Malformed { reason } = error {
+                self.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
+            }
             let exceeded = match error {
                 XmlError::TooDeep => Some(Limit::XmlDepth),
                 XmlError::TooManyNodes => Some(Limit::XmlNodes),

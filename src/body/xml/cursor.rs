@@ -1,9 +1,14 @@
-//! Reads the words of a declaration one after the other.
+//! Reads XML text word by word.
 
-/// A place in a declaration's text.
+/// A place in a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Cursor<'t> {
     rest: &'t str,
+}
+
+/// Whether a character may stand in an XML document.
+pub fn is_character(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// Whether a character may stand in an XML name.
@@ -84,5 +89,39 @@ impl<'t> Cursor<'t> {
         let (before, behind) = self.rest.split_once(text)?;
         self.rest = behind;
         Some(before)
+    }
+
+    /// Takes everything before the first of some characters, or what is left.
+    pub fn before(&mut self, stops: &[char]) -> &'t str {
+        let end = self.rest.find(stops).unwrap_or(self.rest.len());
+        let (before, behind) = self.rest.split_at_checked(end).unwrap_or_default();
+        self.rest = behind;
+        before
+    }
+
+    /// Takes `&#37;` or `&#x25;`, if a reference to a character that XML allows stands here.
+    pub fn numbered_character(&mut self) -> Option<char> {
+        let mut ahead = *self;
+        let radix = if ahead.take("&#x") {
+            16
+        } else if ahead.take("&#") {
+            10
+        } else {
+            return None;
+        };
+        let digits = ahead.rest.bytes().take_while(|byte| char::from(*byte).is_digit(radix)).count();
+        let number = u32::from_str_radix(ahead.rest.get(..digits)?, radix).ok()?;
+        ahead.rest = ahead.rest.get(digits..)?;
+        let character = char::from_u32(number).filter(|character| is_character(*character) && ahead.take(";"))?;
+        *self = ahead;
+        Some(character)
+    }
+
+    /// Takes `&name;`, if it stands here.
+    pub fn entity_reference(&mut self) -> Option<&'t str> {
+        let mut ahead = *self;
+        let name = ahead.take("&").then(|| ahead.name()).flatten().filter(|_| ahead.take(";"))?;
+        *self = ahead;
+        Some(name)
     }
 }

@@ -6,12 +6,20 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memmem;
 
 /// The body as text; `None` when its encoding is unknown or its bytes do not fit.
+///
+/// So is a body that declares another encoding than its byte order mark or its shape has: libxml2 believes the declaration (`utf-7` behind a
+/// byte order mark of UTF-8), others the mark, and each reads another document.
 pub(super) fn decode(body: &[u8]) -> Option<Cow<'_, str>> {
     let (encoding, text) = match Encoding::for_bom(body) {
         Some((encoding, length)) => (encoding, body.get(length..)?),
         None => (declared_encoding(body)?, body),
     };
-    encoding.decode_without_bom_handling_and_without_replacement(text)
+    let text = encoding.decode_without_bom_handling_and_without_replacement(text)?;
+    let is_utf_16 = |encoding| encoding == UTF_16LE || encoding == UTF_16BE;
+    let agrees = |label: &[u8]| {
+        Encoding::for_label(label).is_some_and(|declared| declared == encoding || is_utf_16(declared) && is_utf_16(encoding))
+    };
+    declared_label(text.as_bytes()).is_none_or(agrees).then_some(text)
 }
 
 /// What a body without byte order mark says about itself.
@@ -55,6 +63,20 @@ mod tests {
         assert!(text.is_some_and(|text| text.ends_with("<a>\u{20ac}</a>")));
         assert_eq!(decode(b"<?xml version='1.0' encoding='klingon'?><a/>"), None);
         assert_eq!(decode(b"<?xml version='1.0' encoding='utf-16'?><a/>"), None);
+    }
+
+    #[test]
+    fn a_declaration_agrees_with_the_mark() {
+        let marked = |label: &str| [b"\xef\xbb\xbf<?xml version='1.0' encoding='", label.as_bytes(), b"'?><a/>"].concat();
+        assert!(decode(&marked("UTF-8")).is_some());
+        assert_eq!(decode(&marked("utf-7")), None);
+        assert_eq!(decode(&marked("iso-8859-1")), None);
+        let wide = |label: &str| {
+            let text = format!("\u{feff}<?xml version='1.0' encoding='{label}'?><a/>");
+            text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>()
+        };
+        assert!(decode(&wide("utf-16")).is_some());
+        assert_eq!(decode(&wide("utf-8")), None);
     }
 
     #[test]

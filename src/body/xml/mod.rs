@@ -1,8 +1,12 @@
 //! XML bodies: a tree, and the values that XPath expressions select from it.
 
 mod content;
+mod cursor;
+mod doctype;
 mod dtd;
 mod encoding;
+mod entities;
+mod expand;
 mod guard;
 mod schema;
 
@@ -25,7 +29,7 @@ pub struct XmlLimits {
     pub attributes_per_element: usize,
     /// Tags, comments and the like in the whole body.
     pub nodes: usize,
-    /// Bytes that internal entities may expand to. External ones are always empty.
+    /// Bytes that entities may expand to, and that attributes may have which only the DOCTYPE gives, together.
     pub entity_bytes: usize,
     /// Nodes that one XPath expression may visit.
     pub xpath_visits: usize,
@@ -64,7 +68,7 @@ pub enum XmlError {
     TooManyNodes,
     /// Elements are nested more deeply than allowed.
     TooDeep,
-    /// Entities expand to more than allowed.
+    /// Entities and attributes that the DOCTYPE gives are more than allowed.
     EntitiesTooLarge,
 }
 
@@ -85,9 +89,10 @@ pub enum XPathError {
 
 /// A parsed XML body.
 ///
-/// As in v3 (libxml2 with entities substituted, without network and external entities): comments and
-/// processing instructions are no text, CDATA is, and prefixes without a declaration are allowed. In a
-/// broken document v3 sees the part before the error; here nothing can be selected from it.
+/// Entities stand for what their declarations in the document say, and attributes have the values that these give them. A document that uses an
+/// entity from elsewhere, or one that nobody declared, is refused: what was not read was not judged. As in v3 comments and processing
+/// instructions are no text, CDATA is, and prefixes without a declaration are allowed. In a broken document v3 sees the part before the error;
+/// here nothing can be selected from it.
 #[derive(Debug)]
 pub struct XmlDocument<'a> {
     tree: Document<'a>,
@@ -98,14 +103,18 @@ impl<'a> XmlDocument<'a> {
     /// Parses a body in the encoding that its byte order mark or its XML declaration names, or UTF-8.
     pub fn parse(body: &'a [u8], limits: &XmlLimits) -> Result<Self, XmlError> {
         let text = encoding::decode(body).ok_or(XmlError::Encoding)?;
+        let text = guard::with_line_feeds(text);
         guard::check(&text, limits)?;
-        let text = guard::with_blanks_in_attributes(&text).map_or(text, Cow::Owned);
-        let tree = match guard::without_external_entities(&text) {
-            Some(internal) => parse_tree(&internal, limits)?.into_static(),
-            None => match text {
-                Cow::Borrowed(text) => parse_tree(text, limits)?,
-                Cow::Owned(text) => parse_tree(&text, limits)?.into_static(),
-            },
+        let text = match expand::without_doctype(&text, limits)? {
+            Some(expanded) => {
+                guard::check(&expanded, limits)?;
+                Cow::Owned(expanded)
+            }
+            None => guard::with_blanks_in_attributes(&text).map_or(text, Cow::Owned),
+        };
+        let tree = match text {
+            Cow::Borrowed(text) => parse_tree(text, limits)?,
+            Cow::Owned(text) => parse_tree(&text, limits)?.into_static(),
         };
         Ok(XmlDocument { tree, limits: *limits })
     }
@@ -181,23 +190,15 @@ pub fn check_xpath(xpath: &str, namespaces: &[(&str, &str)]) -> Result<(), XPath
     XmlDocument { tree, limits }.select(xpath, namespaces).map(|_| ())
 }
 
-/// Parses with namespaces, or without when a prefix was not declared.
+/// Parses text without a DOCTYPE, with namespaces, or without when a prefix was not declared.
 fn parse_tree<'a>(text: &'a str, limits: &XmlLimits) -> Result<Document<'a>, XmlError> {
-    let parse = |namespace_aware| {
-        Parser::with_namespace_aware(namespace_aware)
-            .with_max_depth(limits.depth)
-            .with_max_entity_expansion(limits.entity_bytes)
-            .parse(text)
-    };
+    let parse =
+        |namespace_aware| Parser::with_namespace_aware(namespace_aware).with_max_depth(limits.depth).with_forbid_dtd(true).parse(text);
     let tree = match parse(true) {
         Err(uppsala::error::XmlError::Namespace(_)) => parse(false),
         result => result,
     };
-    tree.map_err(|error| match error {
-        // The parser has no kind of its own for this.
-        uppsala::error::XmlError::Parse(error) if error.message.starts_with("Entity expansion exceeds") => XmlError::EntitiesTooLarge,
-        error => XmlError::Malformed { reason: error.to_string() },
-    })
+    tree.map_err(|error| XmlError::Malformed { reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! XML Schema: read once, then many documents are checked against it.
 
-use super::{XmlDocument, parse_tree};
+use super::{XmlDocument, doctype, parse_tree};
 use explain::Explainer;
 use models::Models;
 use std::cell::Cell;
@@ -76,6 +76,8 @@ impl Schema {
         }
         let errors = self.errors(&document.tree, steps);
         let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= most);
+        // The tree of a document with a DOCTYPE is that of another text.
+        let placed = placed.filter(|text| doctype::find(text).is_none());
         let placed = placed.and_then(|text| Some((text, parse_tree(text, &document.limits).ok()?)));
         match &placed {
             Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.errors(tree, steps)),

@@ -1,7 +1,7 @@
 //! What is declared of attributes, and whether their values fit.
 
 use super::Dtd;
-use super::cursor::{is_name_character, is_name_start};
+use crate::body::xml::cursor::{is_name_character, is_name_start};
 use std::collections::HashSet;
 
 /// An attribute of an element.
@@ -28,8 +28,10 @@ pub enum AttributeKind {
 #[derive(Debug)]
 pub enum AttributeDefault {
     Required,
-    /// It can; a default value changes nothing here.
     Optional,
+    /// It can, and then has this value.
+    Value(String),
+    /// It can, and always has this value.
     Fixed(String),
 }
 

@@ -1,12 +1,12 @@
 //! Reads the declarations of a DTD: elements, attributes, entities, notations; conditional sections and parameter entities are resolved.
 
-use super::attributes::{AttributeDeclaration, AttributeDefault, AttributeKind};
-use super::cursor::{Cursor, is_name_start};
+use super::grammar::{attribute, external_path, group, mixed};
 use super::{Content, Dtd, DtdError};
-use crate::body::xml::content::{ContentModel, Occurrence, Particle};
-use std::collections::{HashMap, HashSet};
+use crate::body::xml::content::ContentModel;
+use crate::body::xml::cursor::Cursor;
+use std::collections::HashMap;
 
-/// How deeply parameter entities may stand in each other, and groups of a content model.
+/// How deeply parameter entities and sections may stand in each other.
 const DEEPEST: usize = 64;
 
 /// How many bytes parameter entities may become, all together.
@@ -212,9 +212,8 @@ impl Parser<'_> {
                 let replacement = self.entity(name, depth)?;
                 value.push_str(&replacement);
                 cursor = behind;
-            } else if let Some((numbered, behind)) = numbered_character(cursor) {
+            } else if let Some(numbered) = cursor.numbered_character() {
                 value.push(numbered);
-                cursor = behind;
             } else {
                 value.push(c);
                 cursor.take(c.encode_utf8(&mut [0; 4]));
@@ -287,150 +286,4 @@ fn section_body<'t>(cursor: &mut Cursor<'t>) -> Option<&'t str> {
 fn reference(mut cursor: Cursor<'_>) -> Option<(&str, Cursor<'_>)> {
     let name = cursor.take("%").then(|| cursor.name()).flatten()?;
     cursor.take(";").then_some((name, cursor))
-}
-
-/// `&#37;` or `&#x25;`
-fn numbered_character(mut cursor: Cursor<'_>) -> Option<(char, Cursor<'_>)> {
-    let radix = if cursor.take("&#x") {
-        16
-    } else if cursor.take("&#") {
-        10
-    } else {
-        return None;
-    };
-    let number = u32::from_str_radix(cursor.until(";")?, radix).ok()?;
-    Some((char::from_u32(number)?, cursor))
-}
-
-/// `SYSTEM "path"` or `PUBLIC "name" "path"`
-fn external_path<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
-    if words.word("PUBLIC") {
-        words.blanks();
-        words.literal()?;
-    } else if !words.word("SYSTEM") {
-        return None;
-    }
-    words.blanks();
-    words.literal()
-}
-
-/// `(#PCDATA)` or `(#PCDATA|a|b)*`; nothing is taken of what is none.
-fn mixed(words: &mut Cursor<'_>) -> Option<HashSet<String>> {
-    let mut ahead = *words;
-    let mut names = HashSet::new();
-    if !ahead.take("(") {
-        return None;
-    }
-    ahead.blanks();
-    if !ahead.take("#PCDATA") {
-        return None;
-    }
-    loop {
-        ahead.blanks();
-        if ahead.take(")") {
-            break;
-        }
-        if !ahead.take("|") {
-            return None;
-        }
-        ahead.blanks();
-        names.insert(ahead.name()?.to_owned());
-    }
-    let closed = ahead.take("*") || names.is_empty();
-    *words = ahead;
-    closed.then_some(names)
-}
-
-/// A group in parentheses.
-fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle<String>> {
-    if depth > DEEPEST || !words.take("(") {
-        return None;
-    }
-    let mut parts = Vec::new();
-    let mut separator = None;
-    loop {
-        words.blanks();
-        parts.push(match words.rest().starts_with(is_name_start) {
-            true => Particle::Name(words.name()?.to_owned(), occurrence(words)),
-            false => group(words, depth.saturating_add(1))?,
-        });
-        words.blanks();
-        if words.take(")") {
-            break;
-        }
-        let here = [",", "|"].into_iter().find(|separator| words.take(separator))?;
-        if *separator.get_or_insert(here) != here {
-            return None;
-        }
-    }
-    let occurrence = occurrence(words);
-    Some(match separator {
-        Some("|") => Particle::choice(parts, occurrence),
-        Some(_) => Particle::Sequence(parts, occurrence),
-        None => parts.pop()?.repeated(occurrence),
-    })
-}
-
-fn occurrence(words: &mut Cursor<'_>) -> Occurrence {
-    let marks = [("?", Occurrence::OPTIONAL), ("*", Occurrence::ANY), ("+", Occurrence::MANY)];
-    marks.into_iter().find(|(mark, _)| words.take(mark)).map_or(Occurrence::ONCE, |(_, occurrence)| occurrence)
-}
-
-fn attribute(words: &mut Cursor<'_>) -> Option<AttributeDeclaration> {
-    let name = words.name()?.to_owned();
-    words.blanks();
-    let kind = attribute_kind(words)?;
-    words.blanks();
-    let default = if words.word("#REQUIRED") {
-        AttributeDefault::Required
-    } else if words.word("#IMPLIED") {
-        AttributeDefault::Optional
-    } else if words.word("#FIXED") {
-        words.blanks();
-        AttributeDefault::Fixed(words.literal()?.to_owned())
-    } else {
-        words.literal()?;
-        AttributeDefault::Optional
-    };
-    Some(AttributeDeclaration { name, kind, default })
-}
-
-fn attribute_kind(words: &mut Cursor<'_>) -> Option<AttributeKind> {
-    if words.rest().starts_with('(') {
-        return tokens(words).map(AttributeKind::OneOf);
-    }
-    Some(match words.name()? {
-        "CDATA" => AttributeKind::Text,
-        "ID" => AttributeKind::Id,
-        "IDREF" => AttributeKind::Reference { many: false },
-        "IDREFS" => AttributeKind::Reference { many: true },
-        "ENTITY" => AttributeKind::Entity { many: false },
-        "ENTITIES" => AttributeKind::Entity { many: true },
-        "NMTOKEN" => AttributeKind::Token { many: false },
-        "NMTOKENS" => AttributeKind::Token { many: true },
-        "NOTATION" => {
-            words.blanks();
-            AttributeKind::Notation(tokens(words)?)
-        }
-        _ => return None,
-    })
-}
-
-/// `(a|b|c)`
-fn tokens(words: &mut Cursor<'_>) -> Option<Vec<String>> {
-    if !words.take("(") {
-        return None;
-    }
-    let mut tokens = Vec::new();
-    loop {
-        words.blanks();
-        tokens.push(words.token()?.to_owned());
-        words.blanks();
-        if words.take(")") {
-            return Some(tokens);
-        }
-        if !words.take("|") {
-            return None;
-        }
-    }
 }

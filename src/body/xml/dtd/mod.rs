@@ -4,12 +4,14 @@
 //! declared in it. Messages are libxml2's.
 
 mod attributes;
-mod cursor;
 mod declarations;
+mod grammar;
 
 use super::content::{self, ContentModel, Matcher};
 use super::{XmlDocument, encoding};
 use attributes::{AttributeDeclaration, Identifiers};
+pub(super) use attributes::{AttributeDefault, AttributeKind};
+pub(super) use grammar::{attribute, external_path, group, mixed, public_name};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,8 @@
 //! The documents of a schema: what is included becomes part of the document that includes it, what is imported stands beside it.
 
 use super::SchemaError;
-use crate::body::xml::{XmlLimits, encoding, parse_tree};
+use crate::body::xml::{XmlLimits, encoding, expand, guard, parse_tree};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use uppsala::dom::{Document, NodeId, QName};
 use uppsala::xsd::XS_NAMESPACE;
@@ -21,7 +22,11 @@ pub struct Part {
 /// A file that was read: how to parse it is the same for all.
 pub fn parse(bytes: &[u8]) -> Result<Document<'static>, SchemaError> {
     let text = encoding::decode(bytes).ok_or(SchemaError::Malformed)?;
-    let tree = parse_tree(&text, &XmlLimits::default()).map_err(|_| SchemaError::Malformed)?.into_static();
+    let text = guard::with_line_feeds(text);
+    let limits = XmlLimits::default();
+    let expanded = expand::without_doctype(&text, &limits).map_err(|_| SchemaError::Malformed)?;
+    let text = expanded.map_or(text, Cow::Owned);
+    let tree = parse_tree(&text, &limits).map_err(|_| SchemaError::Malformed)?.into_static();
     let root = tree.document_element().and_then(|root| tree.element(root));
     match root.is_some_and(|root| root.name.matches(Some(XS_NAMESPACE), "schema")) {
         true => Ok(tree),

@@ -1,0 +1,144 @@
+//! The parts that declarations consist of, in DTD files and in a document's own DOCTYPE alike.
+
+use super::attributes::{AttributeDeclaration, AttributeDefault, AttributeKind};
+use crate::body::xml::content::{Occurrence, Particle};
+use crate::body::xml::cursor::{Cursor, is_name_start};
+use std::collections::HashSet;
+
+/// How deeply groups of a content model may stand in each other.
+const DEEPEST: usize = 64;
+
+/// `SYSTEM "path"` or `PUBLIC "name" "path"`: the path.
+pub fn external_path<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
+    if words.word("PUBLIC") {
+        public_name(words)?;
+    } else if !words.word("SYSTEM") {
+        return None;
+    }
+    words.blanks().then(|| words.literal()).flatten()
+}
+
+/// The name behind `PUBLIC`, with the blanks before it.
+pub fn public_name<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
+    let name = words.blanks().then(|| words.literal()).flatten()?;
+    let is_public = |byte: u8| byte.is_ascii_alphanumeric() || b" \r\n-'()+,./:=?;!*#@$_%".contains(&byte);
+    name.bytes().all(is_public).then_some(name)
+}
+
+/// `(#PCDATA)` or `(#PCDATA|a|b)*`; nothing is taken of what is none.
+pub fn mixed(words: &mut Cursor<'_>) -> Option<HashSet<String>> {
+    let mut ahead = *words;
+    let mut names = HashSet::new();
+    if !ahead.take("(") {
+        return None;
+    }
+    ahead.blanks();
+    if !ahead.take("#PCDATA") {
+        return None;
+    }
+    loop {
+        ahead.blanks();
+        if ahead.take(")") {
+            break;
+        }
+        if !ahead.take("|") {
+            return None;
+        }
+        ahead.blanks();
+        names.insert(ahead.name()?.to_owned());
+    }
+    let closed = ahead.take("*") || names.is_empty();
+    *words = ahead;
+    closed.then_some(names)
+}
+
+/// A group in parentheses; `depth` says in how many others it stands.
+pub fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle<String>> {
+    if depth > DEEPEST || !words.take("(") {
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut separator = None;
+    loop {
+        words.blanks();
+        parts.push(match words.rest().starts_with(is_name_start) {
+            true => Particle::Name(words.name()?.to_owned(), occurrence(words)),
+            false => group(words, depth.saturating_add(1))?,
+        });
+        words.blanks();
+        if words.take(")") {
+            break;
+        }
+        let here = [",", "|"].into_iter().find(|separator| words.take(separator))?;
+        if *separator.get_or_insert(here) != here {
+            return None;
+        }
+    }
+    let occurrence = occurrence(words);
+    Some(match separator {
+        Some("|") => Particle::choice(parts, occurrence),
+        Some(_) => Particle::Sequence(parts, occurrence),
+        None => parts.pop()?.repeated(occurrence),
+    })
+}
+
+fn occurrence(words: &mut Cursor<'_>) -> Occurrence {
+    let marks = [("?", Occurrence::OPTIONAL), ("*", Occurrence::ANY), ("+", Occurrence::MANY)];
+    marks.into_iter().find(|(mark, _)| words.take(mark)).map_or(Occurrence::ONCE, |(_, occurrence)| occurrence)
+}
+
+/// One attribute of a list: its name, its type, its default value as written.
+pub fn attribute(words: &mut Cursor<'_>) -> Option<AttributeDeclaration> {
+    let name = words.name()?.to_owned();
+    let kind = words.blanks().then(|| attribute_kind(words)).flatten()?;
+    if !words.blanks() {
+        return None;
+    }
+    let default = if words.word("#REQUIRED") {
+        AttributeDefault::Required
+    } else if words.word("#IMPLIED") {
+        AttributeDefault::Optional
+    } else if words.word("#FIXED") {
+        AttributeDefault::Fixed(words.blanks().then(|| words.literal()).flatten()?.to_owned())
+    } else {
+        AttributeDefault::Value(words.literal()?.to_owned())
+    };
+    Some(AttributeDeclaration { name, kind, default })
+}
+
+fn attribute_kind(words: &mut Cursor<'_>) -> Option<AttributeKind> {
+    if words.rest().starts_with('(') {
+        return tokens(words).map(AttributeKind::OneOf);
+    }
+    Some(match words.name()? {
+        "CDATA" => AttributeKind::Text,
+        "ID" => AttributeKind::Id,
+        "IDREF" => AttributeKind::Reference { many: false },
+        "IDREFS" => AttributeKind::Reference { many: true },
+        "ENTITY" => AttributeKind::Entity { many: false },
+        "ENTITIES" => AttributeKind::Entity { many: true },
+        "NMTOKEN" => AttributeKind::Token { many: false },
+        "NMTOKENS" => AttributeKind::Token { many: true },
+        "NOTATION" => AttributeKind::Notation(words.blanks().then(|| tokens(words)).flatten()?),
+        _ => return None,
+    })
+}
+
+/// `(a|b|c)`
+fn tokens(words: &mut Cursor<'_>) -> Option<Vec<String>> {
+    if !words.take("(") {
+        return None;
+    }
+    let mut tokens = Vec::new();
+    loop {
+        words.blanks();
+        tokens.push(words.token()?.to_owned());
+        words.blanks();
+        if words.take(")") {
+            return Some(tokens);
+        }
+        if !words.take("|") {
+            return None;
+        }
+    }
+}

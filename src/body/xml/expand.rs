@@ -1,0 +1,198 @@
+//! Writes a document that has a DOCTYPE as one that has none.
+//!
+//! The parser that makes the tree (the crate `uppsala`) takes the replacement texts of entities for plain text, and knows no attributes that
+//! only a DOCTYPE gives. An application's parser reads both, so that rules must see them. Others were weighed: libxml2, as ModSecurity v3 has
+//! it, is `unsafe` code behind a C interface, and the tree, XPath, DTD and schema validation would have to change with it; `quick-xml` leaves
+//! entities to its caller as well, and checks less of the form. So this writes an equivalent document first:
+//!
+//! ```xml
+//! <!DOCTYPE r [<!ENTITY e "<b>&#38;#97;</b>"> <!ATTLIST r a CDATA "1">]><r>&e;</r>
+//! <r a="1"><b>&#97;</b></r>
+//! ```
+//!
+//! The form of what is written is judged by the parser; here stand only the rules that would be lost on the way. A replacement text holds whole
+//! elements, comments and the like, entities do not use themselves, and none lies outside of the document. Nothing recurses, and what
+//! entities and defaults add is limited in bytes, so that the time is linear in the document and that limit.
+
+use super::cursor::Cursor;
+use super::doctype::{Doctype, malformed};
+use super::entities::{Uses, predefined};
+use super::{XmlError, XmlLimits, doctype};
+use std::collections::HashSet;
+
+/// The document without its DOCTYPE and its entities; `None` where it has no DOCTYPE.
+///
+/// Line breaks are line feeds already.
+pub(super) fn without_doctype(text: &str, limits: &XmlLimits) -> Result<Option<String>, XmlError> {
+    let Some((before, from)) = doctype::find(text).and_then(|at| text.split_at_checked(at)) else { return Ok(None) };
+    let mut cursor = Cursor::new(from);
+    let mut bytes_left = limits.entity_bytes;
+    let doctype = Doctype::read(&mut cursor, limits.attributes_per_element, &mut bytes_left)?;
+    let mut written = String::with_capacity(text.len());
+    written.push_str(before);
+    let mut writer = Writer { doctype: &doctype, uses: Uses::new(&doctype.entities, bytes_left), written, depth: 0 };
+    writer.document(cursor)?;
+    Ok(Some(writer.written))
+}
+
+struct Writer<'d> {
+    doctype: &'d Doctype,
+    uses: Uses<'d>,
+    written: String,
+    /// How many elements are open.
+    depth: usize,
+}
+
+/// A text that is being read: the document, or the replacement text of an entity.
+struct Reading<'d> {
+    cursor: Cursor<'d>,
+    entity: Option<&'d str>,
+    /// How many elements were open where it began.
+    depth: usize,
+}
+
+impl<'d> Writer<'d> {
+    /// Writes what stands behind the DOCTYPE.
+    fn document(&mut self, cursor: Cursor<'d>) -> Result<(), XmlError> {
+        let mut readings = vec![Reading { cursor, entity: None, depth: 0 }];
+        while let Some(reading) = readings.last_mut() {
+            self.text(reading.cursor.before(&['<', '&']))?;
+            if reading.cursor.rest().is_empty() {
+                if self.depth != reading.depth {
+                    return Err(malformed("an element does not end where it began"));
+                }
+                reading.entity.inspect(|name| self.uses.close(name));
+                readings.pop();
+            } else if reading.cursor.rest().starts_with('<') {
+                self.markup(reading)?;
+            } else if let Some(entity) = self.reference(&mut reading.cursor)? {
+                readings.push(entity);
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), XmlError> {
+        if text.contains("]]>") {
+            return Err(malformed("`]]>` stands in a text"));
+        }
+        // What stands before it may be of another entity, and end with `]]`; carriage returns that are left are meant.
+        for character in text.chars() {
+            match character {
+                '>' => self.written.push_str("&gt;"),
+                '\r' => self.written.push_str("&#13;"),
+                character => self.written.push(character),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a reference to a character as it is; gives the text of an entity.
+    fn reference(&mut self, cursor: &mut Cursor<'d>) -> Result<Option<Reading<'d>>, XmlError> {
+        let before = cursor.rest();
+        let entity = match cursor.numbered_character() {
+            Some(_) => None,
+            None => cursor.entity_reference().map(Some).ok_or_else(|| malformed("a reference is not well-formed"))?,
+        };
+        match entity.filter(|name| predefined(name).is_none()) {
+            Some(name) if self.depth > 0 => {
+                let (name, text) = self.uses.open(name)?;
+                Ok(Some(Reading { cursor: Cursor::new(text), entity: Some(name), depth: self.depth }))
+            }
+            Some(_) => Err(malformed("a reference stands outside of the root")),
+            None => {
+                self.copy(before, cursor);
+                Ok(None)
+            }
+        }
+    }
+
+    fn markup(&mut self, reading: &mut Reading<'d>) -> Result<(), XmlError> {
+        let cursor = &mut reading.cursor;
+        let before = cursor.rest();
+        for (opening, closing) in [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")] {
+            if cursor.take(opening) {
+                cursor.until(closing).ok_or_else(|| malformed(format!("`{opening}` is not closed")))?;
+                self.copy(before, cursor);
+                return Ok(());
+            }
+        }
+        if cursor.take("</") {
+            cursor.until(">").ok_or_else(|| malformed("a tag is not closed"))?;
+            if self.depth <= reading.depth {
+                return Err(malformed("an element does not end where it began"));
+            }
+            self.depth = self.depth.saturating_sub(1);
+            self.copy(before, cursor);
+            return Ok(());
+        }
+        cursor.take("<");
+        self.tag(cursor)
+    }
+
+    /// Writes what was taken since `before`.
+    fn copy(&mut self, before: &str, cursor: &Cursor<'_>) {
+        let taken = before.len().saturating_sub(cursor.rest().len());
+        self.written.push_str(before.get(..taken).unwrap_or_default());
+    }
+
+    /// Writes the tag that opens an element, with the values of attributes as they are meant, and those that need not be written.
+    fn tag(&mut self, cursor: &mut Cursor<'d>) -> Result<(), XmlError> {
+        let bad = || malformed("a tag is not well-formed");
+        let name = cursor.name().ok_or_else(bad)?;
+        let list = self.doctype.attributes_of(name);
+        let mut names = HashSet::new();
+        self.written.extend(["<", name]);
+        let closing = loop {
+            let blanks = cursor.blanks();
+            if let Some(closing) = ["/>", ">"].into_iter().find(|closing| cursor.take(closing)) {
+                break closing;
+            }
+            let attribute = cursor.name().filter(|_| blanks).ok_or_else(bad)?;
+            cursor.blanks();
+            if !cursor.take("=") {
+                return Err(bad());
+            }
+            cursor.blanks();
+            let value = self.uses.attribute_value(cursor.literal().ok_or_else(bad)?)?;
+            match list {
+                Some(list) => {
+                    self.attribute(attribute, &list.normalized(attribute, value));
+                    names.insert(attribute);
+                }
+                None => self.attribute(attribute, &value),
+            }
+        };
+        for (attribute, value) in list.map(|list| list.defaults()).unwrap_or_default() {
+            if !names.contains(attribute.as_str()) {
+                let added = attribute.len().saturating_add(value.len());
+                self.uses.bytes_left = self.uses.bytes_left.checked_sub(added).ok_or(XmlError::EntitiesTooLarge)?;
+                self.attribute(attribute, value);
+            }
+        }
+        self.written.push_str(closing);
+        if closing == ">" {
+            self.depth = self.depth.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) {
+        self.written.extend([" ", name, "=\""]);
+        for character in value.chars() {
+            match character {
+                '&' => self.written.push_str("&amp;"),
+                '<' => self.written.push_str("&lt;"),
+                '"' => self.written.push_str("&quot;"),
+                '\t' => self.written.push_str("&#9;"),
+                '\n' => self.written.push_str("&#10;"),
+                '\r' => self.written.push_str("&#13;"),
+                character => self.written.push(character),
+            }
+        }
+        self.written.push('"');
+    }
+}
+
+#[cfg(test)]
+mod tests;
