@@ -110,7 +110,10 @@ fn white_space() {
     check(Trim, [(b" \x0b a b\r\n", b"a b"), (b" \t ", b""), (b"a b", b"a b")]);
     check(TrimLeft, [(b"\ta ", b"a ")]);
     check(TrimRight, [(b" a\x0c", b" a")]);
-    check(CompressWhitespace, [(b"a \t b\nc", b"a b c"), (b"a b\xa0", b"a b\xa0")]);
+    check(
+        CompressWhitespace,
+        [(b"a \t b\nc", b"a b c"), (b"\xa0a\xa0 \xc2\xa0\xa0b\xa0", b" a b "), ("à la".as_bytes(), "à la".as_bytes())],
+    );
     check(RemoveWhitespace, [(b"a\xc2\xa0b c\x0b", b"abc"), (b"abc", b"abc")]);
 }
 
@@ -169,7 +172,8 @@ fn characters_beyond_ascii_become_percent_u() {
         [
             ("né €😀".as_bytes(), b"n%u00e9 %u20ac%u1f600"),
             (b"over\xc0\xafflow", b"over%u002f\xc0flow"),
-            (b"cut\xe2\x82, stray\xa9\xff, nul\0", b"cut\x82, stray\xa9\xff, nul"),
+            (b"cut\xe2\x82, stray\xa9\xff, nul\0", b"cut\xe2\x82, stray\xa9\xff, nul\0"),
+            (b"end\xf5\x80\xc3", b"end\xf5\x80\xc3"),
             (b"ascii", b"ascii"),
         ],
     );
@@ -207,7 +211,7 @@ fn parity_takes_the_high_bit() {
 #[test]
 fn any_real_change_counts_for_multi_match() {
     for (transformation, input) in
-        [(CmdLine, b"LS".as_slice()), (CompressWhitespace, b"a\tb"), (CssDecode, br"a\z"), (Utf8ToUnicode, b"a\0")]
+        [(CmdLine, b"LS".as_slice()), (CompressWhitespace, b"a\tb"), (CssDecode, br"a\z"), (Utf8ToUnicode, b"\xc3\xa9")]
     {
         let (_, effect) = transformed(transformation, input);
         assert_eq!(effect, Effect { rewritten: true, counted: true }, "{}", transformation.name());

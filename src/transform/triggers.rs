@@ -11,8 +11,9 @@ pub(super) fn triggers(transformation: Transformation) -> Option<Triggers> {
     let bytes: &[u8] = match transformation {
         T::CmdLine => return Some(Triggers { bytes: b"\"'\\^ \t\r\n,;/(", upper_case: true, above_ascii: false }),
         T::Lowercase => return Some(Triggers { bytes: b"", upper_case: true, above_ascii: false }),
-        T::Utf8ToUnicode => return Some(Triggers { bytes: b"\0", upper_case: false, above_ascii: true }),
-        T::CompressWhitespace | T::Trim | T::TrimLeft | T::TrimRight => b" \t\n\x0b\x0c\r",
+        T::Utf8ToUnicode => return Some(Triggers { bytes: b"", upper_case: false, above_ascii: true }),
+        T::CompressWhitespace => b" \t\n\x0b\x0c\r\xa0",
+        T::Trim | T::TrimLeft | T::TrimRight => b" \t\n\x0b\x0c\r",
         T::RemoveWhitespace => b" \t\n\x0b\x0c\r\xa0\xc2",
         T::CssDecode | T::EscapeSeqDecode | T::JsDecode => b"\\",
         T::HtmlEntityDecode => b"&",

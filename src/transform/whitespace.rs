@@ -5,6 +5,9 @@ use memchr::memmem;
 use super::rewrite::{self, Step, position_of};
 use std::sync::LazyLock;
 
+/// The no-break space in Latin-1, and the second of its two bytes in UTF-8.
+const NO_BREAK_SPACE: u8 = 0xa0;
+
 pub(super) fn trim(input: &[u8], output: &mut Vec<u8>) -> Step {
     keep(without_end(without_start(input)), input, output)
 }
@@ -17,22 +20,30 @@ pub(super) fn trim_right(input: &[u8], output: &mut Vec<u8>) -> Step {
     keep(without_end(input), input, output)
 }
 
-/// Turns every run of white space into one blank.
+/// Turns every run of white space into one blank. As in ModSecurity v2, and unlike v3, the no-break space is white space, in Latin-1 and in
+/// UTF-8: databases take it for a blank. Where the byte A0 is a part of another character of UTF-8, as in `à`, it stays.
 pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) -> Step {
-    let other_than_blank = |byte| is_space(byte) & (byte != b' ');
+    let other_than_blank = |byte| (is_space(byte) & (byte != b' ')) | (byte == NO_BREAK_SPACE);
     if position_of(input, other_than_blank).is_none() && memmem::find(input, b"  ").is_none() {
         return Step::Unchanged;
     }
     output.reserve(input.len());
-    let mut in_run = false;
-    for &byte in input {
-        let space = is_space(byte);
-        if !space {
-            output.push(byte);
-        } else if !in_run {
-            output.push(b' ');
+    let (mut rest, mut in_run, mut before) = (input, false, 0u8);
+    while let Some((&byte, behind)) = rest.split_first() {
+        let after = match (byte, behind) {
+            (byte, _) if is_space(byte) => Some(behind),
+            (NO_BREAK_SPACE, _) if in_run || before.is_ascii() => Some(behind),
+            (0xc2, [NO_BREAK_SPACE, after @ ..]) => Some(after),
+            _ => None,
+        };
+        match after {
+            Some(_) if in_run => {}
+            Some(_) => output.push(b' '),
+            None => output.push(byte),
         }
-        in_run = space;
+        in_run = after.is_some();
+        before = byte;
+        rest = after.unwrap_or(behind);
     }
     Step::Written
 }
@@ -46,7 +57,7 @@ pub(super) fn remove(input: &[u8], output: &mut Vec<u8>) -> Step {
 }
 
 fn is_removed(byte: u8) -> bool {
-    is_space(byte) | (byte == 0xa0) | (byte == 0xc2)
+    is_space(byte) | (byte == NO_BREAK_SPACE) | (byte == 0xc2)
 }
 
 /// White space as C's `isspace` has it: unlike Rust's ASCII white space, with the vertical tab.
