@@ -82,12 +82,12 @@ impl Waf {
     /// the store, so that rule sets that share one share it.
     pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
         let now = SystemTime::now();
-        self.ground.store.ban(SiteId(site), address, now.checked_add(time).unwrap_or(now));
+        self.ground.store.ban(SiteId(site), address.to_canonical(), now.checked_add(time).unwrap_or(now));
     }
 
     /// Ends a ban from exactly this site; whether there was one.
     pub fn unban(&self, address: IpAddr, site: u64) -> bool {
-        self.ground.store.unban(SiteId(site), address)
+        self.ground.store.unban(SiteId(site), address.to_canonical())
     }
 
     /// Whether an address is on a blacklist of the site or of all, or banned from one of them.

@@ -5,6 +5,9 @@ use super::number::leading_integer;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// How many bits come before the IPv4 address in one that is written as an IPv6 address.
+const MAPPED_PREFIX: u8 = 96;
+
 /// A set of networks: disjoint, sorted, and searched by halving.
 #[derive(Debug, Default)]
 pub struct AddressSet {
@@ -42,11 +45,12 @@ impl AddressSet {
         std::str::from_utf8(input).ok().and_then(|text| text.parse().ok()).is_some_and(|address| self.contains_address(address))
     }
 
-    /// Whether an address is in one of the networks.
+    /// Whether an address is in one of the networks. An IPv4 address that is written as an IPv6 one, as servers do whose socket takes both
+    /// (`::ffff:192.0.2.1`), is in the networks of either family that hold it.
     pub fn contains_address(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.contains_v4(address),
-            IpAddr::V6(address) => self.contains_v6(address),
+            IpAddr::V6(address) => self.contains_v6(address) || address.to_ipv4_mapped().is_some_and(|mapped| self.contains_v4(mapped)),
         }
     }
 
@@ -66,9 +70,20 @@ fn sorted<N: Ord>(mut networks: Vec<N>) -> Vec<N> {
     networks
 }
 
+/// Reads a network; one of IPv4 addresses that are written as IPv6 ones becomes one of IPv4.
+fn network(entry: &[u8]) -> Option<IpNet> {
+    match written_network(entry)? {
+        IpNet::V6(network) => {
+            let mapped = network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(MAPPED_PREFIX));
+            mapped.map_or(Some(IpNet::V6(network)), |(address, prefix)| Ipv4Net::new(address, prefix).ok().map(IpNet::V4))
+        }
+        network => Some(network),
+    }
+}
+
 /// Reads `address` or `address/prefix`; of the prefix, as in v3, only the leading number counts. Unlike v3 this takes
 /// every length that the address has: v3 refuses `/0`, and `/128` for IPv6.
-fn network(entry: &[u8]) -> Option<IpNet> {
+fn written_network(entry: &[u8]) -> Option<IpNet> {
     let text = std::str::from_utf8(entry).ok()?;
     let Some((address, prefix)) = text.split_once('/') else {
         return text.parse::<IpAddr>().ok().map(IpNet::from);
@@ -105,9 +120,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_in_no_network() {
-        for input in ["", "192.0.2", "192.0.2.1 ", "192.0.2.01", "::ffff:192.0.2.1"] {
+        for input in ["", "192.0.2", "192.0.2.1 ", "192.0.2.01", "::ffff:192.0.2"] {
             assert!(!contains("192.0.2.0/24", input), "{input:?}");
         }
+    }
+
+    #[test]
+    fn an_ipv4_address_written_as_an_ipv6_one_is_in_its_networks() {
+        for networks in ["192.0.2.0/24", "::ffff:192.0.2.0/120", "::ffff:0:0/96", "::/0", "::ffff:192.0.2.1"] {
+            assert!(contains(networks, "::ffff:192.0.2.1"), "{networks}");
+        }
+        assert!(!contains("192.0.2.0/24", "::ffff:192.0.3.1") && !contains("192.0.2.0/24", "::192.0.2.1"));
+        assert!(contains("::ffff:192.0.2.0/120", "192.0.2.1") && !contains("::/0", "192.0.2.1"));
     }
 
     #[test]

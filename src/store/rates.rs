@@ -55,8 +55,8 @@ impl RateLimits {
 }
 
 fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
@@ -97,5 +97,13 @@ mod tests {
         assert_eq!(rates.count(SiteId(3), "2001:db8::2".parse().unwrap()), Rate::Beyond);
         assert_eq!(rates.count(SiteId(3), "2001:db8:0:1::2".parse().unwrap()), Rate::Within);
         assert_eq!(rates.count(SiteId(4), "2001:db8::1".parse().unwrap()), Rate::Within);
+    }
+
+    #[test]
+    fn an_ipv4_address_written_as_an_ipv6_one_is_counted_with_itself_only() {
+        let rates = RateLimits::new(&[limit(3, 1, 10_000, 1)]);
+        assert_eq!(rates.count(SiteId(3), "::ffff:192.0.2.1".parse().unwrap()), Rate::Within);
+        assert_eq!(rates.count(SiteId(3), "::ffff:192.0.2.2".parse().unwrap()), Rate::Within);
+        assert_eq!(rates.count(SiteId(3), "192.0.2.1".parse().unwrap()), Rate::Beyond);
     }
 }

@@ -86,6 +86,7 @@ impl Transaction {
 impl Ground {
     /// Whether an address is turned away from a site: by a list for the site or for all, or by a ban.
     pub fn is_blacklisted(&self, address: IpAddr, site: SiteId) -> bool {
+        let address = address.to_canonical();
         self.is_listed(address, site, false) || [SiteId(0), site].into_iter().any(|site| self.store.is_banned(site, address))
     }
 

@@ -66,7 +66,7 @@ impl Transaction {
             return false;
         };
         let address: Option<IpAddr> = std::str::from_utf8(self.collections.arena.read(value)).ok().and_then(|text| text.parse().ok());
-        let Some(place) = address.and_then(|address| database.find(address)) else { return false };
+        let Some(place) = address.and_then(|address: IpAddr| database.find(address.to_canonical())) else { return false };
         let arena = &mut self.collections.arena;
         self.collections.geography = place.parts.into_iter().map(|(key, value)| (key, arena.store(value.as_bytes()))).collect();
         true
