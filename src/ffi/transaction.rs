@@ -3,9 +3,9 @@
 use super::border::{bytes, copy_for_host, guarded, hand_out, string, take_back, unsigned_string};
 use super::engine::{Host, ModSecurity, tell};
 use super::rules_set::RulesSet;
-use crate::graph::{EngineMode, LimitAction};
+use crate::graph::{EngineMode, LimitAction, RuleIndex};
 use crate::record::error_log;
-use crate::transaction::{Intervention, Transaction as Judged, Verdict};
+use crate::transaction::{Intervention, RuleMatch, Transaction as Judged, Verdict};
 use crate::vocabulary::LimitSet;
 use std::ffi::{OsStr, c_char, c_int, c_uchar, c_void};
 use std::fs::File;
@@ -24,6 +24,8 @@ pub struct Transaction {
 struct State {
     judged: Judged,
     pending: Option<Intervention>,
+    /// Rules that would have stopped the request, had an earlier decision not waited to be read.
+    overruled: Vec<RuleIndex>,
     /// How many of the matches the host was told of, or need not be told of.
     told: usize,
     /// The limits that it was told of.
@@ -41,7 +43,7 @@ impl Transaction {
             None => waf.transaction(),
         };
         engine.host.introduce(&mut judged);
-        let state = Mutex::new(State { judged, pending: None, told: 0, told_limits: LimitSet::EMPTY });
+        let state = Mutex::new(State { judged, pending: None, overruled: Vec::new(), told: 0, told_limits: LimitSet::EMPTY });
         Some(Self { host: Arc::clone(&engine.host), log_data, state })
     }
 
@@ -66,6 +68,7 @@ impl Transaction {
         };
         let Some(callback) = self.host.log() else {
             state.told = state.judged.matches().len();
+            state.overruled.clear();
             return result;
         };
         let lines = guarded(Vec::new(), || state.news());
@@ -86,9 +89,13 @@ impl Transaction {
 }
 
 impl State {
+    /// The first decision counts until the host reads it: one that asks late stops the request as the rule says that stopped it. The matches of
+    /// later decisions are told as those of other rules.
     fn keep(&mut self, verdict: Verdict) {
-        if let Verdict::Intervene(intervention) = verdict {
-            self.pending = Some(intervention);
+        let Verdict::Intervene(intervention) = verdict else { return };
+        match self.pending {
+            Some(_) => self.overruled.extend(intervention.rule),
+            None => self.pending = Some(intervention),
         }
     }
 
@@ -96,17 +103,19 @@ impl State {
     fn leave_unjudged(&mut self) {
         if self.judged.engine_mode() == EngineMode::On {
             let reason = String::from("An error of the rule engine left the request unjudged");
-            self.pending =
-                Some(Intervention { status: UNJUDGED, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
+            let decision = Intervention { status: UNJUDGED, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None };
+            self.pending.get_or_insert(decision);
         }
     }
 
     /// Lines of the matches that are new. A match that stopped the request is told with the intervention.
     fn news(&mut self) -> Vec<String> {
         let matches = self.judged.matches();
-        let new = matches.get(self.told..).unwrap_or_default().iter().filter(|found| !found.disruptive);
+        let is_told = |found: &&RuleMatch| !found.disruptive || self.overruled.contains(&found.rule);
+        let new = matches.get(self.told..).unwrap_or_default().iter().filter(is_told);
         let mut lines: Vec<String> = new.map(|found| error_log::line(&self.judged, found)).collect();
         self.told = matches.len();
+        self.overruled.clear();
         let exceeded = self.judged.exceeded_limits();
         if exceeded != self.told_limits {
             let new = exceeded.without(self.told_limits).iter().filter(|limit| !limit.is_inherited());
@@ -515,5 +524,33 @@ mod tests {
     fn a_request_that_could_not_be_judged_passes_only_where_nothing_blocks() {
         assert_eq!(after_a_panic(c"SecRuleEngine On").map(|decision| decision.status), Some(UNJUDGED));
         assert_eq!(after_a_panic(c"SecRuleEngine DetectionOnly"), None);
+    }
+
+    unsafe extern "C" fn note(lines: *mut c_void, line: *const c_void) {
+        // SAFETY: the test gives a list that outlives the transaction, the library a string.
+        let (lines, line) = unsafe { (&*lines.cast::<Mutex<Vec<String>>>(), std::ffi::CStr::from_ptr(line.cast())) };
+        lines.lock().unwrap().push(line.to_string_lossy().into_owned());
+    }
+
+    #[test]
+    fn a_host_that_asks_late_gets_the_first_decision_and_is_told_of_the_others() {
+        let rules = c"SecRuleEngine On\nSecAction id:1,phase:1,deny,status:403\nSecAction id:2,phase:2,deny,status:406";
+        let lines = Mutex::<Vec<String>>::default();
+        // SAFETY: the handles are used in their order and given back once.
+        let decisions = unsafe {
+            let (engine, set) = (msc_init(), msc_create_rules_set());
+            super::super::engine::msc_set_log_cb(engine, Some(note));
+            assert_eq!(msc_rules_add(set, rules.as_ptr(), std::ptr::null_mut()), 2);
+            let transaction = msc_new_transaction(engine, set, (&raw const lines).cast_mut().cast());
+            assert_eq!((msc_process_request_headers(transaction), msc_process_request_body(transaction)), (1, 1));
+            let decisions = [(); 2].map(|()| (*transaction).take_intervention(|_, decision| (decision.status, decision.rule_id)));
+            msc_transaction_cleanup(transaction);
+            msc_rules_cleanup(set);
+            super::super::engine::msc_cleanup(engine);
+            decisions
+        };
+        assert_eq!(decisions, [Some((403, 1)), None]);
+        let lines = lines.into_inner().unwrap();
+        assert!(matches!(lines.as_slice(), [line] if line.contains("[id \"2\"]")), "{lines:?}");
     }
 }
