@@ -56,5 +56,5 @@ pub mod vocabulary;
 mod waf;
 
 pub use compile::{LoadError, LoadReport};
-pub use transaction::{DebugLog, Intervention, RuleMatch, ScriptFailure, Transaction, Verdict};
+pub use transaction::{DebugLog, Intervention, MatchedValue, RuleMatch, ScriptFailure, Transaction, Verdict};
 pub use waf::{Waf, WafBuilder};

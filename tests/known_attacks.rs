@@ -758,6 +758,34 @@ fn scripts_that_ask_for_what_there_is_not() {
 }
 
 #[test]
+fn a_redirect_with_line_breaks_of_the_request() {
+    let waf = waf("SecRule ARGS:next \"@rx .\" \"id:1,phase:1,redirect:'https://shop.example/?next=%{MATCHED_VAR}'\"\n");
+    let mut transaction = waf.transaction();
+    let _ = transaction.process_uri(b"/?next=a%0d%0aSet-Cookie:%20sid=evil%00", b"GET", b"1.1");
+    let verdict = transaction.process_request_headers();
+    let address = verdict.intervention().and_then(|intervention| intervention.redirect.clone());
+    assert_eq!(address.as_deref(), Some("https://shop.example/?next=a%0D%0ASet-Cookie: sid=evil%00"));
+}
+
+#[test]
+fn a_nul_behind_utf8_to_unicode() {
+    let rule = "SecRule ARGS \"@validateByteRange 1-255\" \"id:1,phase:2,deny,t:none,t:utf8toUnicode,t:urlDecodeUni\"\n";
+    assert_eq!((get(rule, "/?file=shell.php%00.jpg").status, get(rule, "/?file=shell.php.jpg").status), (Some(403), None));
+}
+
+#[test]
+fn clients_that_fill_the_store() {
+    let rules = "SecStoreBytesLimit 1000000\nSecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{ARGS.client}\"\n\
+        SecRule IP:v \"@rx .\" \"id:2,phase:1,deny\"\nSecAction \"id:3,phase:2,pass,nolog,setvar:ip.v=%{ARGS.v}\"\n";
+    let waf = waf(rules);
+    let value = "v".repeat(10_000);
+    let is_known =
+        |client: usize| judge(&waf, Request { target: format!("/?client={client}&v={value}").as_bytes(), ..GET }).status.is_some();
+    assert_eq!((0..200).filter(|client| is_known(*client)).count(), 0);
+    assert!(is_known(199) && !is_known(0), "who was not seen for longest is forgotten");
+}
+
+#[test]
 fn rules_of_phase_2_without_the_body() {
     let rule = "SecRule ARGS \"@contains attack\" \"id:1,phase:2,deny\"\n";
     let off = format!("SecRequestBodyAccess Off\n{rule}");

@@ -5,7 +5,7 @@ mod exchange;
 
 use exchange::{Judged, Request, Rules, refusal};
 use secrule::graph::SiteId;
-use secrule::store::{Full, MemoryStore, RecordKey, Store};
+use secrule::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
 use secrule::vocabulary::{Directive, Limit};
 use secrule::{Transaction, Waf};
 use std::net::IpAddr;
@@ -133,6 +133,12 @@ const ROWS: &[Row] = &[
     (Limit::Transformation, "SecTransformationLimit 10\nSecRule ARGS \"@rx x\" \"id:10,phase:2,pass,nolog,t:hexEncode\"", |size| {
         Sent::to(format!("/?a={}", "b".repeat(size)))
     }),
+    // A sixteenth of the limit is 1000 bytes.
+    (
+        Limit::StoreBytes,
+        "SecStoreBytesLimit 16000\nSecRule ARGS \"@rx .\" \"id:10,phase:2,pass,nolog,setvar:ip.a=%{MATCHED_VAR}\"",
+        |size| Sent::to(format!("/?a={}", "x".repeat(85 * size))),
+    ),
     (
         Limit::StoreVariables,
         "SecStoreVariablesLimit 5\nSecRule ARGS \"@rx .\" \"id:10,phase:2,pass,nolog,setvar:ip.a%{MATCHED_VAR}=1\"",
@@ -210,12 +216,12 @@ impl Store for SlowStore {
         self.wait().read_all(record)
     }
 
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], most: usize) -> Result<(), Full> {
-        self.wait().write(record, name, value, most)
+    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], limits: StoreLimits) -> Result<(), Full> {
+        self.wait().write(record, name, value, limits)
     }
 
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, most: usize) -> Result<i64, Full> {
-        self.wait().add(record, name, amount, most)
+    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, limits: StoreLimits) -> Result<i64, Full> {
+        self.wait().add(record, name, amount, limits)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8]) {

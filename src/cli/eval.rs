@@ -116,13 +116,28 @@ struct MatchAnswer {
     severity: Option<&'static str>,
     message: String,
     data: String,
+    /// The engine's words for the last value that matched, and all values where there are several.
     detail: String,
+    /// The engine's words alone.
+    #[serde(skip)]
+    wording: String,
+    values: Vec<ValueAnswer>,
+    /// How many values matched besides.
+    #[serde(skip_serializing_if = "is_zero")]
+    more_values: usize,
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     disruptive: bool,
+}
+
+/// A value that a rule matched.
+#[derive(Debug, Serialize)]
+struct ValueAnswer {
+    variable: String,
+    value: String,
 }
 
 impl Answer {
@@ -188,7 +203,10 @@ impl MatchAnswer {
             severity: found.severity.map(severity_name),
             message: found.message().into_owned(),
             data: found.data().into_owned(),
-            detail: found.detail().into_owned(),
+            detail: detail(found),
+            wording: found.detail().into_owned(),
+            values: found.values().map(|(variable, value)| ValueAnswer { variable: variable.into(), value: value.into() }).collect(),
+            more_values: found.value_count.saturating_sub(found.values.len()),
             tags: found.tags().map(|tag| tag.into_owned()).collect(),
             file: location.map(|location| location.file.to_string()),
             line: location.map(|location| location.line),
@@ -201,8 +219,14 @@ impl MatchAnswer {
         if !self.data.is_empty() {
             writeln!(out, "{:20}data: {}", "", printable(&self.data))?;
         }
+        for ValueAnswer { variable, value } in &self.values {
+            writeln!(out, "{:20}value: {}={}", "", printable(variable), printable(value))?;
+        }
+        if self.more_values > 0 {
+            writeln!(out, "{:20}and {} more values", "", self.more_values)?;
+        }
         if verbose {
-            writeln!(out, "{:20}detail: {}", "", printable(&self.detail))?;
+            writeln!(out, "{:20}detail: {}", "", printable(&self.wording))?;
             writeln!(out, "{:20}tags: {}", "", printable(&self.tags.join(" ")))?;
         }
         if let (Some(file), Some(line)) = (&self.file, self.line) {
@@ -210,6 +234,24 @@ impl MatchAnswer {
         }
         Ok(())
     }
+}
+
+/// What matched what; the engine words the last value only.
+fn detail(found: &RuleMatch) -> String {
+    let mut detail = found.detail().into_owned();
+    if found.value_count > 1 {
+        let values: Vec<String> = found.values().map(|(variable, value)| format!("{variable}={value}")).collect();
+        let more = match found.value_count.saturating_sub(values.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        detail.push_str(&format!("; values: {}{more}", values.join(", ")));
+    }
+    detail
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The scores that exist and are numbers.

@@ -5,6 +5,7 @@
 
 mod arena;
 mod clock;
+mod history;
 mod origin;
 mod patience;
 mod scalar;
@@ -23,6 +24,7 @@ pub use work::{PER_VALUE, Work};
 
 use crate::body::xml::XmlDocument;
 use crate::graph::PersistentCollection;
+use crate::store::RecordHistory;
 use std::time::Duration;
 
 /// A named value as received.
@@ -168,6 +170,8 @@ pub struct MultipartScalars {
 #[derive(Clone, Debug, Default)]
 pub struct OpenRecords {
     records: [Option<Text>; 5],
+    /// The history of each record that this transaction writes to, as it was before; nothing within for one that it makes.
+    histories: [Option<Option<RecordHistory>>; 5],
 }
 
 /// Every variable of one transaction.
@@ -252,8 +256,21 @@ impl OpenRecords {
 
     /// Opens a collection under a key.
     pub fn open(&mut self, collection: PersistentCollection, key: Text) {
-        if let Some(record) = self.records.get_mut(collection as usize) {
-            *record = Some(key);
+        let place = collection as usize;
+        if let (Some(record), Some(history)) = (self.records.get_mut(place), self.histories.get_mut(place)) {
+            (*record, *history) = (Some(key), None);
+        }
+    }
+
+    /// The history of a collection's record before this transaction wrote to it, if it did.
+    pub fn history(&self, collection: PersistentCollection) -> Option<Option<RecordHistory>> {
+        self.histories.get(collection as usize).copied().flatten()
+    }
+
+    /// Keeps the history of a record that this transaction is about to write to.
+    pub fn keep_history(&mut self, collection: PersistentCollection, history: Option<RecordHistory>) {
+        if let Some(kept) = self.histories.get_mut(collection as usize) {
+            *kept = Some(history);
         }
     }
 }

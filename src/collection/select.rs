@@ -295,6 +295,10 @@ impl Collections {
             Selector::Key(key) => store.read(&record, &key.text).map(|value| (key.text.to_vec(), value)).into_iter().collect(),
             _ => store.read_all(&record),
         });
+        let variables = match &target.selector {
+            Selector::Key(key) if variables.is_empty() => self.told_by_history(&record, &key.text, selection),
+            _ => variables,
+        };
         for (name, value) in variables.into_iter().filter(|(name, _)| target.selector.selects(name) && !target.excludes(name)) {
             let key = self.arena.build(|bytes| {
                 bytes.extend_from_slice(&record.key);

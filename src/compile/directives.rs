@@ -83,7 +83,7 @@ impl<'a> Builder<'a> {
         let strangers: Vec<_> = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker)).copied().collect();
         for (marker, span) in strangers {
             let name = self.graph.marker(marker);
-            let message = format!("no SecMarker is named `{name}`, so that the rest of every phase is skipped");
+            let message = format!("no SecMarker is named `{name}`, so that the rest of the phase is skipped");
             let hint = did_you_mean(name, self.placed_markers.iter().map(|placed| self.graph.marker(*placed)), "");
             let hint = hint.unwrap_or_else(|| String::from("add the SecMarker"));
             self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
@@ -94,6 +94,7 @@ impl<'a> Builder<'a> {
         #[cfg(feature = "remote")]
         self.check_audit_log();
         self.join_rules();
+        self.open_within_chains();
         self.apply_updates();
         self.mark_stopping_chains();
         diagnostics.append(&mut self.diagnostics);
@@ -231,6 +232,7 @@ impl<'a> Builder<'a> {
             logs: true,
             audits: true,
             assignments: actions.assignments,
+            openings: actions.openings,
             effects: actions.effects,
             disruptive: actions.disruptive,
             namespaces: actions.namespaces,

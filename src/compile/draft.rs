@@ -1,6 +1,7 @@
 //! Actions of one list, sorted by what becomes of them; rules before their defaults are known.
 
-use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Phase, Rule, Template, TransformationTree};
+use super::openings::{assignment_uses, opened};
+use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Opening, Phase, Rule, Template, TransformationTree};
 use crate::source::Span;
 use crate::transform::Transformation;
 
@@ -35,7 +36,10 @@ pub struct RuleActions {
     pub metadata: Metadata,
     pub transformations: OwnTransformations,
     pub assignments: Vec<Assignment>,
+    pub openings: Vec<Opening>,
     pub effects: Vec<Effect>,
+    /// How many assignments stand before each effect.
+    pub effect_places: Vec<usize>,
     pub disruptive: Option<Disruptive>,
     pub chain: bool,
     pub capture: bool,
@@ -119,10 +123,27 @@ impl RuleActions {
             ParsedAction::MultiMatch => self.multi_match = true,
             ParsedAction::Chain => self.chain = true,
             ParsedAction::Transformation(transformation) => self.transformations.add(transformation),
-            ParsedAction::Assign(assignment) => self.assignments.push(assignment),
+            ParsedAction::Assign(assignment) => {
+                self.open_before(&assignment);
+                self.assignments.push(assignment);
+            }
             ParsedAction::Disruptive(disruptive) => self.disruptive = Some(disruptive),
-            ParsedAction::Effect(effect) => self.effects.push(effect),
+            ParsedAction::Effect(effect) => {
+                self.effects.push(effect);
+                self.effect_places.push(self.assignments.len());
+            }
             ParsedAction::Namespace(prefix, uri) => self.namespaces.push((prefix, uri)),
+        }
+    }
+
+    /// Has the collections that an assignment uses opened before it: assignments are done for each value, effects when the chain matches.
+    fn open_before(&mut self, assignment: &Assignment) {
+        let is_needed = |effect: &Effect| opened(effect).is_some_and(|collection| assignment_uses(assignment, collection.variable()));
+        while let Some(at) = self.effects.iter().position(is_needed) {
+            let before = self.effect_places.remove(at);
+            if let Effect::OpenCollection { collection, key } = self.effects.remove(at) {
+                self.openings.push(Opening { before, collection, key });
+            }
         }
     }
 }

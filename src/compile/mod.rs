@@ -12,6 +12,7 @@ mod directives;
 mod draft;
 mod load;
 mod lookups;
+mod openings;
 mod operators;
 mod plan;
 mod report;

@@ -1,6 +1,6 @@
 //! What rules do.
 
-use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Selector, Template};
+use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Rule, Selector, Template};
 use crate::script::Script;
 use crate::vocabulary::Variable;
 use std::ops::RangeInclusive;
@@ -135,6 +135,19 @@ pub struct Assignment {
     pub change: AssignmentChange,
 }
 
+/// An `initcol`, `setsid`, `setuid` or `setrsc` of a rule that also writes to what it opens: done for each value that matches.
+///
+/// ModSecurity v3 opens collections when the whole chain matches, behind all `setvar`, so that such a rule writes elsewhere.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// How many of the rule's assignments stand before it.
+    pub before: usize,
+    /// Which collection.
+    pub collection: PersistentCollection,
+    /// Under which key.
+    pub key: Template,
+}
+
 /// What a `setvar` does.
 #[derive(Clone, Debug)]
 pub enum AssignmentChange {
@@ -195,6 +208,17 @@ pub struct TargetFilter {
     pub variable: Variable,
     /// Which of its members.
     pub selector: Selector,
+}
+
+impl RuleFilter {
+    /// Returns `true` for a rule that is meant: its id is in the range, or it has exactly this tag or message as written.
+    pub fn names(&self, rule: &Rule) -> bool {
+        match self {
+            Self::Ids(ids) => rule.id != 0 && ids.contains(&rule.id),
+            Self::Tag(tag) => rule.has_tag(tag),
+            Self::Message(message) => rule.has_message(message),
+        }
+    }
 }
 
 impl PersistentCollection {

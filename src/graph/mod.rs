@@ -16,8 +16,8 @@ mod template;
 mod transformations;
 
 pub use actions::{
-    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, PersistentCollection, RuleFilter,
-    TargetFilter,
+    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, PersistentCollection,
+    RuleFilter, TargetFilter,
 };
 pub use decision::{AddressList, Crawler, Decisions, RateLimit, SiteId};
 pub use lookup::Lookup;

@@ -1,6 +1,6 @@
 //! Rules as meant: defaults, chains, updates and removals are resolved.
 
-use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Phase, RulePlan, Target, Template, TransformationTree};
+use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Opening, Phase, RulePlan, Target, Template, TransformationTree};
 use crate::operator::{Operator, OperatorKind};
 use crate::script::Script;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub struct Rule {
     pub audits: bool,
     /// `setvar`: done for each value that matches.
     pub assignments: Vec<Assignment>,
+    /// Persistent collections that are opened before an assignment to them.
+    pub openings: Vec<Opening>,
     /// Done once when the rule and all that are chained to it match, in order.
     pub effects: Vec<Effect>,
     /// What it decides, `block` apart.

@@ -1,4 +1,5 @@
-//! Splits the head of a request (target, query, cookies, a few headers) once, with flags for what was odd; imports nothing from other rooms.
+//! Splits the head of a request (target, query, cookies, a few headers) once, with flags for what was odd, and writes addresses for a response;
+//! imports nothing from other rooms.
 //!
 //! Everything here takes and gives bytes and borrows from its input: a value is copied only when
 //! decoding changes it. Nothing fails: odd input is split as ModSecurity v3 splits it and flagged.
@@ -9,5 +10,6 @@ pub mod blank;
 pub mod content_type;
 pub mod cookies;
 pub mod host;
+pub mod location;
 pub mod request_target;
 pub mod url;

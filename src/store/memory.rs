@@ -1,19 +1,28 @@
 //! Persistent collections in the memory of the process.
+//!
+//! A record is made for whatever a client sends as a key, and holds what it sends as values, so that there is an end to both: of records, and of
+//! the bytes that all of them take. Beyond it the record that was not used for longest goes. Records are found by their key, by their last use and
+//! by the moment at which a variable of theirs goes, so that a call takes the same time however many there are.
 
 use super::bans::Bans;
-use super::{Full, RecordKey, Store};
+use super::record::{Record, Variable};
+use super::{Full, RecordHistory, RecordKey, Store, StoreLimits};
 use crate::graph::SiteId;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// How many records are kept. A record is made for whatever a client sends as a key, so that their number must have an end.
-const MOST_RECORDS: usize = 100_000;
+/// How many records are kept.
+const MAX_RECORDS: usize = 100_000;
+
+/// How many records with expired variables one call looks at: what a burst of clients left goes step by step.
+const SWEPT: usize = 16;
 
 /// Persistent collections that live as long as the process.
 ///
-/// When there are too many records, the quarter that was not used for longest is dropped.
+/// There are 100,000 records at most, and as many bytes as [`StoreLimits`] allow; beyond that the records go that were not used for longest. One
+/// record may take a sixteenth of the bytes. Variables that expired go with the next calls, whether or not somebody reads them.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     records: Mutex<Records>,
@@ -22,21 +31,23 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Records {
-    by_key: HashMap<RecordKey, Record>,
-    /// Counts the uses of records; the higher a record's number, the later it was used.
-    uses: u64,
+    by_key: HashMap<Arc<RecordKey>, Kept>,
+    /// Records by the number of their last use.
+    by_use: BTreeMap<u64, Arc<RecordKey>>,
+    /// Records by the moment at which they are to be looked at, for a variable of theirs goes then, and a number that makes it unique.
+    by_moment: BTreeMap<(SystemTime, u64), Arc<RecordKey>>,
+    /// Counts uses.
+    last_number: u64,
+    /// What all records take.
+    bytes: usize,
 }
 
-#[derive(Debug, Default)]
-struct Record {
-    variables: BTreeMap<Vec<u8>, Variable>,
-    used: u64,
-}
-
+/// A record with its places in the other two tables.
 #[derive(Debug)]
-struct Variable {
-    value: Vec<u8>,
-    expires: Option<SystemTime>,
+struct Kept {
+    record: Record,
+    used: u64,
+    wakes: Option<(SystemTime, u64)>,
 }
 
 impl MemoryStore {
@@ -45,92 +56,163 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// A thread that panicked while it held the lock left whole records behind: every change is one assignment.
+    /// The records, without some of what expired. A thread that panicked while it held the lock left whole records behind.
     fn lock(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.sweep(SystemTime::now());
+        records
     }
 }
 
 impl Records {
-    fn record(&mut self, key: &RecordKey) -> &mut Record {
-        if self.by_key.len() >= MOST_RECORDS && !self.by_key.contains_key(key) {
-            self.drop_least_used();
-        }
-        self.uses += 1;
-        let record = self.by_key.entry(key.clone()).or_default();
-        record.used = self.uses;
-        record
-    }
-
-    fn drop_least_used(&mut self) {
-        let mut used: Vec<u64> = self.by_key.values().map(|record| record.used).collect();
-        used.sort_unstable();
-        let oldest_kept = used.get(used.len() / 4).copied().unwrap_or(0);
-        self.by_key.retain(|_, record| record.used >= oldest_kept);
-    }
-
-    fn existing(&mut self, key: &RecordKey) -> Option<&mut Record> {
-        let record = self.by_key.get_mut(key)?;
-        record.drop_expired();
-        Some(record)
-    }
-}
-
-impl Record {
-    fn drop_expired(&mut self) {
-        let now = SystemTime::now();
-        self.variables.retain(|_, variable| variable.expires.is_none_or(|moment| moment > now));
-    }
-
-    fn set(&mut self, name: Vec<u8>, value: Variable, most: usize) -> Result<(), Full> {
-        if self.variables.len() >= most && !self.variables.contains_key(&name) {
-            self.drop_expired();
-            if self.variables.len() >= most {
-                return Err(Full);
+    /// A record with what has not expired, which counts as a use of it.
+    fn find(&mut self, key: &RecordKey) -> Option<&mut Kept> {
+        let due = self.by_key.get(key)?.wakes.map(|(moment, _)| moment);
+        if let Some(moment) = due {
+            let now = SystemTime::now();
+            if moment <= now {
+                self.drop_expired(key, now);
             }
         }
-        self.variables.insert(name, value);
+        let kept = self.by_key.get_mut(key)?;
+        if kept.used != self.last_number
+            && let Some(shared) = self.by_use.remove(&kept.used)
+        {
+            self.last_number += 1;
+            kept.used = self.last_number;
+            self.by_use.insert(kept.used, shared);
+        }
+        Some(kept)
+    }
+
+    /// Sets a variable, in a record that is made where there is none, and lets others go that there is no room for.
+    fn set(&mut self, key: &RecordKey, variable: Variable, limits: StoreLimits) -> Result<(), Full> {
+        match self.find(key) {
+            Some(kept) => {
+                let before = kept.record.bytes();
+                kept.record.set(variable, limits)?;
+                let after = kept.record.bytes();
+                self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+            }
+            None => {
+                let mut record = Record::new(key);
+                record.set(variable, limits)?;
+                self.insert(Arc::new(key.clone()), record);
+            }
+        }
+        while (self.bytes > limits.bytes || self.by_key.len() > MAX_RECORDS) && self.by_key.len() > 1 {
+            let Some((_, least_used)) = self.by_use.pop_first() else { break };
+            self.remove(&least_used);
+        }
         Ok(())
+    }
+
+    fn insert(&mut self, key: Arc<RecordKey>, record: Record) {
+        self.last_number += 1;
+        self.bytes = self.bytes.saturating_add(record.bytes());
+        self.by_use.insert(self.last_number, Arc::clone(&key));
+        self.by_key.insert(key, Kept { record, used: self.last_number, wakes: None });
+    }
+
+    fn remove(&mut self, key: &RecordKey) {
+        let Some(kept) = self.by_key.remove(key) else { return };
+        self.by_use.remove(&kept.used);
+        kept.wakes.and_then(|wakes| self.by_moment.remove(&wakes));
+        self.bytes = self.bytes.saturating_sub(kept.record.bytes());
+    }
+
+    /// Does something with a record that is there; one that is empty then goes.
+    fn change(&mut self, key: &RecordKey, change: impl FnOnce(&mut Record)) {
+        let Some(kept) = self.by_key.get_mut(key) else { return };
+        let before = kept.record.bytes();
+        change(&mut kept.record);
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(kept.record.bytes());
+        if kept.record.is_empty() {
+            self.remove(key);
+        }
+    }
+
+    /// Looks at a record when a moment comes, unless it is looked at before that anyway.
+    fn wake(&mut self, key: &RecordKey, moment: SystemTime) {
+        let Some((shared, _)) = self.by_key.get_key_value(key) else { return };
+        let shared = Arc::clone(shared);
+        let Some(kept) = self.by_key.get_mut(key) else { return };
+        if kept.wakes.is_some_and(|(known, _)| known <= moment) {
+            return;
+        }
+        kept.wakes.and_then(|wakes| self.by_moment.remove(&wakes));
+        // The record's last use is no other record's.
+        let wakes = (moment, kept.used);
+        kept.wakes = Some(wakes);
+        self.by_moment.insert(wakes, shared);
+    }
+
+    fn drop_expired(&mut self, key: &RecordKey, now: SystemTime) {
+        if let Some(kept) = self.by_key.get_mut(key) {
+            kept.wakes.take().and_then(|wakes| self.by_moment.remove(&wakes));
+        }
+        self.change(key, |record| record.drop_expired(now));
+        if let Some(next) = self.by_key.get(key).and_then(|kept| kept.record.next_expiry()) {
+            self.wake(key, next);
+        }
+    }
+
+    /// Lets variables go that expired, of a few records.
+    fn sweep(&mut self, now: SystemTime) {
+        for _ in 0..SWEPT {
+            let due = self.by_moment.first_key_value().filter(|((moment, _), _)| *moment <= now);
+            let Some(key) = due.map(|(_, key)| Arc::clone(key)) else { break };
+            self.drop_expired(&key, now);
+        }
     }
 }
 
 impl Store for MemoryStore {
     fn read(&self, record: &RecordKey, name: &[u8]) -> Option<Vec<u8>> {
-        Some(self.lock().existing(record)?.variables.get(&name.to_ascii_lowercase())?.value.clone())
+        Some(self.lock().find(record)?.record.get(&name.to_ascii_lowercase())?.value.to_vec())
     }
 
     fn read_all(&self, record: &RecordKey) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut records = self.lock();
-        let variables = records.existing(record).map(|record| &record.variables);
-        variables.into_iter().flatten().map(|(name, variable)| (name.clone(), variable.value.clone())).collect()
+        let variables = records.find(record).map(|kept| kept.record.variables()).unwrap_or_default();
+        variables.iter().map(|variable| (variable.name.to_vec(), variable.value.to_vec())).collect()
     }
 
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], most: usize) -> Result<(), Full> {
-        self.lock().record(record).set(name.to_ascii_lowercase(), Variable { value: value.to_vec(), expires: None }, most)
+    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], limits: StoreLimits) -> Result<(), Full> {
+        let name = name.to_ascii_lowercase().into();
+        self.lock().set(record, Variable { name, value: value.into(), expires: None }, limits)
     }
 
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, most: usize) -> Result<i64, Full> {
+    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, limits: StoreLimits) -> Result<i64, Full> {
         let mut records = self.lock();
-        let name = name.to_ascii_lowercase();
-        let before = records
-            .existing(record)
-            .and_then(|record| record.variables.get(&name))
-            .map(|variable| (number(&variable.value), variable.expires));
-        let (value, expires) = before.unwrap_or_default();
+        let name: Box<[u8]> = name.to_ascii_lowercase().into();
+        let before = records.find(record).and_then(|kept| kept.record.get(&name));
+        let (value, expires) = before.map(|variable| (number(&variable.value), variable.expires)).unwrap_or_default();
         let sum = value.saturating_add(amount);
-        records.record(record).set(name, Variable { value: sum.to_string().into_bytes(), expires }, most).map(|()| sum)
+        records.set(record, Variable { name, value: sum.to_string().into_bytes().into(), expires }, limits).map(|()| sum)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8]) {
-        if let Some(record) = self.lock().existing(record) {
-            record.variables.remove(&name.to_ascii_lowercase());
-        }
+        self.lock().change(record, |record| record.remove(&name.to_ascii_lowercase()));
     }
 
     fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime) {
-        if let Some(variable) = self.lock().existing(record).and_then(|record| record.variables.get_mut(&name.to_ascii_lowercase())) {
-            variable.expires = Some(moment);
+        let mut records = self.lock();
+        if records.find(record).is_some_and(|kept| kept.record.expire(&name.to_ascii_lowercase(), moment)) {
+            records.wake(record, moment);
         }
+    }
+
+    fn history(&self, record: &RecordKey) -> Option<RecordHistory> {
+        self.lock().find(record).map(|kept| kept.record.history())
+    }
+
+    fn begin_update(&self, record: &RecordKey) -> Option<RecordHistory> {
+        let mut records = self.lock();
+        let kept = records.find(record)?;
+        let before = kept.record.history();
+        kept.record.begin_update();
+        Some(before)
     }
 
     fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime) {
@@ -161,49 +243,128 @@ mod tests {
         RecordKey { collection: PersistentCollection::Ip, key: key.as_bytes().into(), web_app: "".into() }
     }
 
+    fn limits(variables: usize, bytes: usize) -> StoreLimits {
+        StoreLimits { variables, bytes }
+    }
+
+    const ROOMY: StoreLimits = StoreLimits { variables: 1_000, bytes: 1 << 30 };
+
+    fn future() -> SystemTime {
+        SystemTime::now() + Duration::from_secs(60)
+    }
+
+    fn past() -> SystemTime {
+        SystemTime::now() - Duration::from_secs(1)
+    }
+
+    /// What the tables say of each other.
+    fn is_whole(store: &MemoryStore) -> bool {
+        let records = store.records.lock().unwrap();
+        let waking = records.by_key.values().filter(|kept| kept.wakes.is_some()).count();
+        records.bytes == records.by_key.values().map(|kept| kept.record.bytes()).sum::<usize>()
+            && records.by_use.iter().all(|(used, key)| records.by_key.get(key).is_some_and(|kept| kept.used == *used))
+            && records.by_moment.iter().all(|(wakes, key)| records.by_key.get(key).is_some_and(|kept| kept.wakes == Some(*wakes)))
+            && (records.by_use.len(), records.by_moment.len()) == (records.by_key.len(), waking)
+    }
+
     #[test]
     fn names_have_no_case_and_records_are_apart() {
         let store = MemoryStore::new();
-        store.write(&address("1"), b"Seen", b"yes", 1).unwrap();
+        store.write(&address("1"), b"Seen", b"yes", ROOMY).unwrap();
         assert_eq!(store.read(&address("1"), b"SEEN"), Some(b"yes".to_vec()));
         assert_eq!(store.read(&address("2"), b"seen"), None);
         let session = RecordKey { collection: PersistentCollection::Session, ..address("1") };
         assert_eq!(store.read(&session, b"seen"), None);
         store.remove(&address("1"), b"seen");
         assert_eq!(store.read_all(&address("1")), []);
+        assert!(is_whole(&store) && store.lock().by_key.is_empty(), "a record without variables is none");
     }
 
     #[test]
     fn counters_keep_their_expiry_and_go_when_it_comes() {
         let store = MemoryStore::new();
-        assert_eq!(store.add(&address("1"), b"n", 2, 1), Ok(2));
-        store.expire(&address("1"), b"n", SystemTime::now() + Duration::from_secs(60));
-        assert_eq!(store.add(&address("1"), b"n", 3, 1), Ok(5));
-        store.expire(&address("1"), b"n", SystemTime::now() - Duration::from_secs(1));
+        assert_eq!(store.add(&address("1"), b"n", 2, ROOMY), Ok(2));
+        store.expire(&address("1"), b"n", future());
+        assert_eq!(store.add(&address("1"), b"n", 3, ROOMY), Ok(5));
+        store.expire(&address("1"), b"n", past());
         assert_eq!(store.read(&address("1"), b"n"), None);
-        assert_eq!(store.add(&address("1"), b"n", 1, 1), Ok(1));
+        assert_eq!(store.add(&address("1"), b"n", 1, ROOMY), Ok(1));
+        assert!(is_whole(&store));
     }
 
     #[test]
     fn a_full_record_takes_what_it_has_and_nothing_new() {
-        let store = MemoryStore::new();
-        assert_eq!(store.write(&address("1"), b"a", b"1", 2), Ok(()));
-        assert_eq!(store.add(&address("1"), b"b", 1, 2), Ok(1));
-        assert_eq!((store.write(&address("1"), b"c", b"1", 2), store.add(&address("1"), b"c", 1, 2)), (Err(Full), Err(Full)));
-        assert_eq!((store.write(&address("1"), b"A", b"2", 2), store.add(&address("1"), b"B", 1, 2)), (Ok(()), Ok(2)));
+        let (store, two) = (MemoryStore::new(), limits(2, 1 << 30));
+        assert_eq!(store.write(&address("1"), b"a", b"1", two), Ok(()));
+        assert_eq!(store.add(&address("1"), b"b", 1, two), Ok(1));
+        assert_eq!(
+            (store.write(&address("1"), b"c", b"1", two), store.add(&address("1"), b"c", 1, two)),
+            (Err(Full::Record), Err(Full::Record))
+        );
+        assert_eq!((store.write(&address("1"), b"A", b"2", two), store.add(&address("1"), b"B", 1, two)), (Ok(()), Ok(2)));
         assert_eq!(store.read(&address("1"), b"c"), None);
-        store.expire(&address("1"), b"b", SystemTime::now() - Duration::from_secs(1));
-        assert_eq!(store.write(&address("1"), b"c", b"1", 2), Ok(()));
+        store.expire(&address("1"), b"b", past());
+        assert_eq!(store.write(&address("1"), b"c", b"1", two), Ok(()));
+    }
+
+    #[test]
+    fn variables_that_expired_go_though_nobody_reads_them() {
+        let store = MemoryStore::new();
+        for n in 0..100 {
+            let address = address(&n.to_string());
+            store.write(&address, b"gone", &[b'x'; 1000], ROOMY).unwrap();
+            store.expire(&address, b"gone", past());
+            if n % 2 == 0 {
+                store.write(&address, b"stays", b"1", ROOMY).unwrap();
+                store.expire(&address, b"stays", future());
+            }
+        }
+        for _ in 0..=100 / SWEPT {
+            store.read(&address("other"), b"n");
+        }
+        assert!(is_whole(&store));
+        let records = store.records.lock().unwrap();
+        assert_eq!(records.by_key.len(), 50);
+        assert!(records.by_key.values().all(|kept| kept.record.variables().len() == 1) && records.bytes < 50 * 1000);
     }
 
     #[test]
     fn the_number_of_records_has_an_end() {
         let store = MemoryStore::new();
-        for n in 0..=MOST_RECORDS {
-            store.write(&address(&n.to_string()), b"a", b"b", 1).unwrap();
+        for n in 0..=MAX_RECORDS {
+            store.write(&address(&n.to_string()), b"a", b"b", ROOMY).unwrap();
         }
-        assert!(store.lock().by_key.len() <= MOST_RECORDS);
+        assert_eq!(store.lock().by_key.len(), MAX_RECORDS);
         assert_eq!(store.read(&address("0"), b"a"), None);
-        assert!(store.read(&address(&MOST_RECORDS.to_string()), b"a").is_some());
+        assert!(store.read(&address(&MAX_RECORDS.to_string()), b"a").is_some());
+    }
+
+    #[test]
+    fn beyond_its_bytes_a_store_drops_the_record_that_was_not_used_for_longest() {
+        let (store, limits) = (MemoryStore::new(), limits(10, 64 << 10));
+        let mut written = 0;
+        while store.lock().bytes < limits.bytes - 3000 {
+            store.write(&address(&written.to_string()), b"a", &[b'x'; 2000], limits).unwrap();
+            written += 1;
+        }
+        assert_eq!(store.lock().by_key.len(), written);
+        assert!(store.read(&address("0"), b"a").is_some(), "reading is a use");
+        store.write(&address("new"), b"a", &[b'x'; 2000], limits).unwrap();
+        assert!(is_whole(&store) && store.lock().bytes <= limits.bytes);
+        assert!(store.read(&address("0"), b"a").is_some() && store.read(&address("2"), b"a").is_some());
+        assert_eq!(store.read(&address("1"), b"a"), None);
+    }
+
+    #[test]
+    fn a_value_that_takes_more_than_its_share_is_not_kept_and_drives_nothing_out() {
+        let (store, limits) = (MemoryStore::new(), limits(10, 16 << 10));
+        store.write(&address("1"), b"a", b"1", limits).unwrap();
+        store.write(&address("2"), b"a", b"1", limits).unwrap();
+        assert_eq!(store.write(&address("2"), b"a", &[b'x'; 1000], limits), Err(Full::Store));
+        assert_eq!(store.write(&address("3"), b"a", &[b'x'; 1000], limits), Err(Full::Store));
+        assert_eq!(store.write(&address("2"), &[b'n'; 1000], b"1", limits), Err(Full::Store));
+        assert_eq!(store.read(&address("2"), b"a"), Some(b"1".to_vec()));
+        assert!(is_whole(&store));
+        assert_eq!(store.lock().by_key.len(), 2);
     }
 }

@@ -5,15 +5,25 @@ use super::escape::text;
 use crate::collection::{Collections, TxSlot};
 use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
 use crate::operator::leading_integer;
-use crate::store::{Full, Store};
+use crate::store::{Full, RecordKey, Store, StoreLimits};
 use crate::vocabulary::{Limit, Variable};
 
 impl Transaction {
-    /// The assignments of a rule, done once for each value that matches.
+    /// The assignments of a rule, done once for each value that matches, with the collections that they write to.
     pub(super) fn assign_all(&mut self, graph: &RuleGraph, rule: &Rule) {
-        for assignment in &rule.assignments {
+        for (place, assignment) in rule.assignments.iter().enumerate() {
+            self.open_before(graph, rule, place);
             self.debug(4, || "Running [independent] (non-disruptive) action: setvar".to_owned());
             self.assign(graph, rule, assignment);
+        }
+        self.open_before(graph, rule, rule.assignments.len());
+    }
+
+    /// Opens the collections that the rule opens before its assignment at a place.
+    #[inline]
+    fn open_before(&mut self, graph: &RuleGraph, rule: &Rule, place: usize) {
+        for opening in rule.openings.iter().filter(|opening| opening.before == place) {
+            self.open_collection(graph, rule, opening.collection, &opening.key);
         }
     }
 
@@ -74,15 +84,15 @@ impl Transaction {
         let value = match &assignment.change {
             AssignmentChange::Set(template) => {
                 let value = self.expand(graph, rule, template);
-                self.keep(|store, most| store.write(&record, &key, &value, most)).map(|()| value)
+                self.keep(&record, |store, limits| store.write(&record, &key, &value, limits)).map(|()| value)
             }
             AssignmentChange::Add(template) => {
                 let amount = self.amount(graph, rule, template);
-                self.keep(|store, most| store.add(&record, &key, amount, most)).map(|sum| sum.to_string().into_bytes())
+                self.keep(&record, |store, limits| store.add(&record, &key, amount, limits)).map(|sum| sum.to_string().into_bytes())
             }
             AssignmentChange::Subtract(template) => {
                 let amount = self.amount(graph, rule, template).saturating_neg();
-                self.keep(|store, most| store.add(&record, &key, amount, most)).map(|sum| sum.to_string().into_bytes())
+                self.keep(&record, |store, limits| store.add(&record, &key, amount, limits)).map(|sum| sum.to_string().into_bytes())
             }
             AssignmentChange::Remove => return self.ask_store(|store| store.remove(&record, &key)),
         };
@@ -94,14 +104,20 @@ impl Transaction {
         }
     }
 
-    /// Asks the store to keep a variable, in a record of so many at most. Gives nothing where it is not kept.
-    pub(super) fn keep<T>(&mut self, ask: impl FnOnce(&dyn Store, usize) -> Result<T, Full>) -> Option<T> {
-        let most = self.ground.graph.settings.limit(Limit::StoreVariables);
-        let answer = self.ask_store(|store| Some(ask(store, most)))?;
-        if answer.is_err() {
-            self.exceed(Limit::StoreVariables);
+    /// Asks the store to keep a variable of a record within the limits of the rule set. Gives nothing where it is not kept.
+    pub(super) fn keep<T>(&mut self, record: &RecordKey, ask: impl FnOnce(&dyn Store, StoreLimits) -> Result<T, Full>) -> Option<T> {
+        if self.collections.open_records.history(record.collection).is_none() {
+            let history = self.ask_store(|store| store.begin_update(record));
+            self.collections.open_records.keep_history(record.collection, history);
         }
-        answer.ok()
+        let settings = &self.ground.graph.settings;
+        let limits = StoreLimits { variables: settings.limit(Limit::StoreVariables), bytes: settings.limit(Limit::StoreBytes) };
+        match self.ask_store(|store| Some(ask(store, limits)))? {
+            Ok(kept) => return Some(kept),
+            Err(Full::Record) => self.exceed(Limit::StoreVariables),
+            Err(Full::Store) => self.exceed(Limit::StoreBytes),
+        }
+        None
     }
 
     /// Asks the store, within the time that a transaction may wait for it.

@@ -3,9 +3,11 @@
 use super::Transaction;
 use super::escape::text;
 use super::evaluate::Draft;
+use super::matches::MatchedValues;
 use super::verdict::Intervention;
-use crate::collection::Text;
+use crate::collection::{Collections, Selected, Text};
 use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, RuleGraph, Template, Test, UpdatedActions};
+use crate::http::location::location;
 
 /// The status of `deny` and `drop` where no rule names one.
 const DENIED: u16 = 403;
@@ -79,9 +81,11 @@ impl Transaction {
     /// Notes one of the matches of a rule with `multiMatch`: as in ModSecurity v3 each has an entry of its own.
     ///
     /// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
-    pub(super) fn log_one_of_many(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
+    pub(super) fn log_one_of_many(&mut self, graph: &RuleGraph, rule: &Rule, selected: &Selected, draft: &mut Draft) {
         if draft.is_kept {
-            let mut one = Draft { entry: draft.entry.clone(), hits: Vec::new(), ..*draft };
+            let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected));
+            let mut one = Draft { entry, hits: Vec::new(), values, ..*draft };
+            one.entry.name_values(&one.values, &self.collections.arena);
             self.tag(graph, rule, &mut one);
             self.describe(graph, rule, &mut one);
             let size = one.entry.size();
@@ -117,11 +121,7 @@ impl Transaction {
                 self.debug(5, || format!("Setting skipAfter for: {}", graph.marker(*marker)));
                 self.flow.skip_after = Some(*marker);
             }
-            Effect::OpenCollection { collection, key } => {
-                let key = self.expand_text(graph, rule, key);
-                self.collections.open_records.open(*collection, key);
-                self.debug_opened(*collection, key);
-            }
+            Effect::OpenCollection { collection, key } => self.open_collection(graph, rule, *collection, key),
             Effect::Expire { variable, key, seconds } => {
                 let key = self.expand(graph, rule, key);
                 let seconds = self.expand(graph, rule, seconds);
@@ -144,6 +144,17 @@ impl Transaction {
             Effect::Logging(LoggingAction::Log | LoggingAction::AuditLog) => self.debug(9, || "Saving transaction to logs".to_owned()),
             Effect::Logging(LoggingAction::NoLog | LoggingAction::NoAuditLog) => {}
         }
+    }
+
+    /// Opens a persistent collection under a key: from now on it is this record.
+    pub(super) fn open_collection(&mut self, graph: &RuleGraph, rule: &Rule, collection: PersistentCollection, key: &Template) {
+        let key = self.expand_text(graph, rule, key);
+        let Collections { open_records, arena, .. } = &mut self.collections;
+        // Opened again as it is, it stays the record that this transaction may have written to.
+        if open_records.key(collection).is_none_or(|known| arena.read(known) != arena.read(key)) {
+            open_records.open(collection, key);
+        }
+        self.debug_opened(collection, key);
     }
 
     fn debug_opened(&self, collection: PersistentCollection, key: Text) {
@@ -219,7 +230,7 @@ impl Transaction {
             Disruptive::Redirect(template) => {
                 let address = self.expand(graph, rule, template);
                 let status = self.pending.status.filter(|status| (301..=307).contains(status)).unwrap_or(REDIRECTED);
-                self.stop(rule, status, Some(String::from_utf8_lossy(&address).into_owned()), false, draft);
+                self.stop(rule, status, Some(location(&address)), false, draft);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::Transaction;
 use super::escape::{cut, shown, text};
 use super::gates::Member;
 use super::lookup::Respondent;
-use super::matches::RuleMatch;
+use super::matches::{MatchedValues, RuleMatch};
 use super::question::Question;
 use super::slots::{Slot, ValueId};
 use crate::collection::{Collections, Matched, PER_VALUE, Selected, Selection, Text, write_place};
@@ -31,18 +31,31 @@ pub struct Draft {
     pub hits: Vec<RuleMatch>,
     /// The last value that matched, until what matched is put in words.
     pub last: Option<Selected>,
+    /// The values that matched.
+    pub values: MatchedValues,
 }
 
 impl Transaction {
     /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
+    ///
+    /// MATCHED_VAR and its relatives tell what this chain matched, and nothing of rules before: as in ModSecurity v3 since its
+    /// pull request 3422.
     pub(super) fn evaluate_chain(&mut self, graph: &RuleGraph, starter: RuleIndex, first: &Rule) {
+        self.collections.matched.clear();
         let logs = first.logs || first.stops || self.debugs(7);
-        let mut draft =
-            Draft { entry: blank_match(first, starter), logs, is_kept: first.logs || first.audits, hits: Vec::new(), last: None };
+        let mut draft = Draft {
+            entry: blank_match(first, starter),
+            logs,
+            is_kept: first.logs || first.audits,
+            hits: Vec::new(),
+            last: None,
+            values: MatchedValues::default(),
+        };
         let Some(last) = self.ask_chain(graph, first, &mut draft) else {
             return self.collections.arena.work.release(draft.hits.iter().map(RuleMatch::size).sum());
         };
         self.matches.append(&mut draft.hits);
+        draft.entry.name_values(&draft.values, &self.collections.arena);
         let before = |rule: &&Rule| rule.before.and_then(|before| graph.rule(before));
         for rule in std::iter::successors(Some(last), before) {
             self.after_match(graph, rule, &mut draft);
@@ -56,10 +69,10 @@ impl Transaction {
         let mut at = Some(first);
         while let Some(rule) = at {
             let is_match = match &rule.test {
-                Test::Unconditional => self.unconditional(graph, rule),
                 // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
                 _ if self.is_removed_by_id(rule) && matched.is_none() => return None,
                 _ if self.is_removed_by_id(rule) => true,
+                Test::Unconditional => self.unconditional(graph, rule),
                 Test::Operator { targets, kind, argument, negated } => {
                     let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
                     self.ask(graph, rule, &mut question, draft)
@@ -90,7 +103,7 @@ impl Transaction {
     }
 
     pub(super) fn is_removed_by_id(&self, rule: &Rule) -> bool {
-        let removed = self.overrides.removed_rules.iter().any(|filter| matches!(filter, RuleFilter::Ids(ids) if ids.contains(&rule.id)));
+        let removed = self.overrides.removed_rules.iter().any(|filter| matches!(filter, RuleFilter::Ids(_)) && filter.names(rule));
         if removed {
             self.debug(9, || format!("Rule id: {} was skipped due to a ruleRemoveById action...", rule.id));
         }
@@ -101,7 +114,6 @@ impl Transaction {
     fn ask(&mut self, graph: &RuleGraph, rule: &Rule, question: &mut Question<'_>, draft: &mut Draft) -> bool {
         let plan = self.followed_plan(graph);
         if plan.is_some_and(|plan| self.cannot_match(plan, graph, rule)) {
-            self.collections.matched.clear();
             return false;
         }
         if plan.is_some() && !draft.logs && self.matches_quietly(rule) {
@@ -141,7 +153,6 @@ impl Transaction {
         }
         self.debug(4, || format!("Rule returned {}.", u8::from(any)));
         if !any {
-            self.collections.matched.clear();
             self.debug(9, || "Matched vars cleaned.".to_owned());
         }
         any
@@ -197,12 +208,12 @@ impl Transaction {
     fn ask_unless_removed(&mut self, graph: &RuleGraph, asked: &Asked<'_>, member: &Member, draft: &mut Draft) -> bool {
         self.spend(PER_VALUE + self.overrides.removed_targets.len());
         self.may_go_on(asked.rule.phase)
-            && !self.is_removed_target(asked.rule, &member.selected)
+            && !self.is_removed_target(graph, asked.rule, &member.selected)
             && self.ask_about(graph, asked, member, draft)
     }
 
     pub(super) fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
-        let texts = (target.variable == crate::vocabulary::Variable::Rule).then(|| self.rule_texts(graph, rule));
+        let texts = self.rule_texts(graph, rule, target);
         let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref() };
         if self.debugs(7) && !target.exclusions.is_empty() {
             let mut all = Vec::new();
@@ -216,15 +227,11 @@ impl Transaction {
         self.collections.select(target, &selection, selected);
     }
 
-    /// Whether a `ctl:ruleRemoveTarget…` takes this value out of this rule.
-    fn is_removed_target(&self, rule: &Rule, value: &Selected) -> bool {
+    /// Whether a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
+    fn is_removed_target(&self, graph: &RuleGraph, rule: &Rule, value: &Selected) -> bool {
+        let starter = rule.starter.and_then(|starter| graph.rule(starter));
         self.overrides.removed_targets.iter().any(|filter| {
-            let meant = match &filter.rules {
-                RuleFilter::Ids(ids) => rule.id != 0 && ids.contains(&rule.id),
-                RuleFilter::Tag(tag) => rule.has_tag(tag),
-                RuleFilter::Message(message) => rule.has_message(message),
-            };
-            meant
+            (filter.rules.names(rule) || starter.is_some_and(|starter| filter.rules.names(starter)))
                 && value.label.variable() == Some(filter.variable)
                 && match (&filter.selector, value.label.key()) {
                     (Selector::All, _) => true,
@@ -310,6 +317,7 @@ impl Transaction {
             if draft.logs {
                 self.refer(graph, rule, selected, step.chain, &findings, &mut draft.entry.reference);
                 draft.last = Some(*selected);
+                draft.values.add(*selected);
                 if rule.multi_match {
                     self.detail(question, draft);
                 }
@@ -318,7 +326,7 @@ impl Transaction {
             self.debug(9, || "Matched vars updated.".to_owned());
             self.assign_all(graph, rule);
             if rule.multi_match {
-                self.log_one_of_many(graph, rule, draft);
+                self.log_one_of_many(graph, rule, selected, draft);
             }
         }
         self.scratch.findings = findings;
@@ -442,6 +450,8 @@ fn blank_match(rule: &Rule, index: RuleIndex) -> RuleMatch {
         severity: None,
         tags: Vec::new(),
         detail: Vec::new(),
+        values: Vec::new(),
+        value_count: 0,
         reference: Vec::new(),
         disruptive: false,
         audits: rule.audits,

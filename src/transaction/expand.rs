@@ -2,19 +2,14 @@
 
 use super::Transaction;
 use crate::collection::{PER_VALUE, RuleTexts, Selection, Text};
-use crate::graph::{Part, Rule, RuleGraph, Template};
+use crate::graph::{Part, Rule, RuleGraph, Selector, Target, Template};
 use crate::vocabulary::{Limit, Variable};
 
 impl Transaction {
     /// The text of a template; macros stand for the first value of what they name, or for nothing.
     pub(super) fn expand(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template) -> Vec<u8> {
-        self.expand_within(graph, rule, template, graph.settings.limit(Limit::MacroDepth))
-    }
-
-    /// The same, where texts of a rule may name each other only so deep.
-    fn expand_within(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, depth: usize) -> Vec<u8> {
         let mut text = Vec::with_capacity(template.source().len());
-        self.expand_into(graph, rule, template, depth, &mut text);
+        self.expand_into(graph, rule, template, &mut NestedTexts::new(graph), &mut text);
         text
     }
 
@@ -28,21 +23,22 @@ impl Transaction {
     ) -> T {
         let mut text = std::mem::take(&mut self.scratch.text);
         text.clear();
-        self.expand_into(graph, rule, template, graph.settings.limit(Limit::MacroDepth), &mut text);
+        self.expand_into(graph, rule, template, &mut NestedTexts::new(graph), &mut text);
         let made = make(self, &text);
         self.scratch.text = text;
         made
     }
 
-    fn expand_into(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, depth: usize, text: &mut Vec<u8>) {
+    fn expand_into(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, nested: &mut NestedTexts, text: &mut Vec<u8>) {
         for part in template.parts() {
             match part {
                 Part::Text(literal) => text.extend_from_slice(literal),
-                Part::Value(target) if target.variable == Variable::Rule && depth == 0 => self.exceed(Limit::MacroDepth),
                 Part::Value(target) => {
-                    let texts = (target.variable == Variable::Rule).then(|| self.rule_texts_within(graph, rule, depth.saturating_sub(1)));
+                    if target.variable == Variable::Rule {
+                        self.add_rule_texts(graph, rule, target, nested);
+                    }
                     let namespaces = &rule.namespaces;
-                    let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: texts.as_ref() };
+                    let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: nested.here() };
                     let Some(value) = self.collections.first(target, &selection) else { continue };
                     self.spend(value.len() + PER_VALUE);
                     text.extend_from_slice(self.collections.arena.read(value));
@@ -67,39 +63,121 @@ impl Transaction {
         }
     }
 
-    /// What RULE shows of a rule: what the rule itself lacks comes from those before it in its chain.
-    pub(super) fn rule_texts(&mut self, graph: &RuleGraph, rule: &Rule) -> RuleTexts {
-        self.rule_texts_within(graph, rule, graph.settings.limit(Limit::MacroDepth).saturating_sub(1))
+    /// The texts of a rule that a target selects from RULE; nothing for other targets.
+    pub(super) fn rule_texts(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target) -> Option<RuleTexts> {
+        if target.variable != Variable::Rule {
+            return None;
+        }
+        let mut nested = NestedTexts::new(graph);
+        self.add_rule_texts(graph, rule, target, &mut nested);
+        Some(nested.here().cloned().unwrap_or_default())
     }
 
-    fn rule_texts_within(&mut self, graph: &RuleGraph, rule: &Rule, depth: usize) -> RuleTexts {
+    /// Adds the texts that a target selects from RULE and that are not there yet. What a rule of a chain lacks comes from those before it.
+    /// Only `logdata` and `msg` hold macros, so that only they can exceed the depth.
+    fn add_rule_texts(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, nested: &mut NestedTexts) {
+        let described = Described::of(graph, rule);
+        for name in ["id", "rev", "severity", "logdata", "msg"] {
+            let is_selected = !matches!(target.selector, Selector::All) && target.selector.selects(name.as_bytes());
+            if !is_selected || target.excludes(name.as_bytes()) || nested.is_known(name) {
+                continue;
+            }
+            let text = match name {
+                "id" => (described.id != 0).then(|| described.id.to_string().into_bytes()),
+                "rev" => (!described.revision.is_empty()).then(|| described.revision.as_bytes().to_vec()),
+                "severity" => described.severity.map(|severity| severity.to_string().into_bytes()),
+                "logdata" => described.log_data.and_then(|template| self.nested_text(graph, rule, template, nested)),
+                _ => described.message.and_then(|template| self.nested_text(graph, rule, template, nested)),
+            };
+            nested.add(name, text);
+        }
+    }
+
+    /// The message or data of a rule, as another text of it shows it; nothing beyond the depth that is allowed.
+    fn nested_text(&mut self, graph: &RuleGraph, rule: &Rule, template: &Template, nested: &mut NestedTexts) -> Option<Vec<u8>> {
+        if !nested.descend() {
+            self.exceed(Limit::MacroDepth);
+            return None;
+        }
+        let mut text = Vec::new();
+        self.expand_into(graph, rule, template, nested, &mut text);
+        nested.ascend();
+        Some(text)
+    }
+}
+
+/// The texts of one rule that name each other, while one of them is expanded.
+///
+/// Each text is expanded once at each depth, however often it is named: without that a message that names the data twice, which names the
+/// message twice, would take four times the work with every two levels.
+struct NestedTexts {
+    /// What is known at each depth, the outermost first.
+    levels: Vec<RuleTexts>,
+    depth: usize,
+    max_depth: usize,
+}
+
+impl NestedTexts {
+    fn new(graph: &RuleGraph) -> Self {
+        Self { levels: Vec::new(), depth: 0, max_depth: graph.settings.limit(Limit::MacroDepth) }
+    }
+
+    /// What is known at this depth.
+    fn here(&self) -> Option<&RuleTexts> {
+        self.levels.get(self.depth)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.here().is_some_and(|known| known.texts.iter().any(|(known, _)| *known == name))
+    }
+
+    fn add(&mut self, name: &'static str, text: Option<Vec<u8>>) {
+        if self.levels.len() <= self.depth {
+            self.levels.resize_with(self.depth + 1, RuleTexts::default);
+        }
+        if let (Some(level), Some(text)) = (self.levels.get_mut(self.depth), text) {
+            level.texts.push((name, text));
+        }
+    }
+
+    /// Goes one level deeper. Returns `false` where that is too deep.
+    fn descend(&mut self) -> bool {
+        let may_descend = self.depth < self.max_depth;
+        self.depth += usize::from(may_descend);
+        may_descend
+    }
+
+    fn ascend(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+}
+
+/// What describes a rule of a chain: what it says itself, or else the last rule before it that does.
+#[derive(Default)]
+struct Described<'g> {
+    id: u64,
+    revision: &'g str,
+    severity: Option<u32>,
+    log_data: Option<&'g Template>,
+    message: Option<&'g Template>,
+}
+
+impl<'g> Described<'g> {
+    fn of(graph: &'g RuleGraph, rule: &'g Rule) -> Self {
         let starter = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
         let until_here = std::iter::successors(Some(starter), |before| {
             if std::ptr::eq(*before, rule) { None } else { before.next.and_then(|next| graph.rule(next)) }
         });
-        let (mut id, mut revision, mut severity, mut log_data, mut message) = (0, "", None, None, None);
-        for rule in until_here {
-            id = if rule.id == 0 { id } else { rule.id };
-            revision = if rule.metadata.revision.is_empty() { revision } else { &rule.metadata.revision };
-            severity = rule.metadata.severity.or(severity);
-            log_data = rule.metadata.log_data.as_ref().or(log_data);
-            message = rule.metadata.message.as_ref().or(message);
+        let mut described = Self::default();
+        for Rule { id, metadata, .. } in until_here {
+            described = Self {
+                id: if *id == 0 { described.id } else { *id },
+                revision: if metadata.revision.is_empty() { described.revision } else { &metadata.revision },
+                severity: metadata.severity.or(described.severity),
+                log_data: metadata.log_data.as_ref().or(described.log_data),
+                message: metadata.message.as_ref().or(described.message),
+            };
         }
-        let mut texts = Vec::new();
-        if id != 0 {
-            texts.push(("id", id.to_string().into_bytes()));
-        }
-        if !revision.is_empty() {
-            texts.push(("rev", revision.as_bytes().to_vec()));
-        }
-        if let Some(severity) = severity {
-            texts.push(("severity", severity.to_string().into_bytes()));
-        }
-        for (name, template) in [("logdata", log_data), ("msg", message)] {
-            if let Some(template) = template {
-                texts.push((name, self.expand_within(graph, rule, template, depth)));
-            }
-        }
-        RuleTexts { texts }
+        described
     }
 }

@@ -48,7 +48,6 @@ impl Transaction {
     /// What is allowed for the rules of a phase.
     pub(super) fn allow_work(&mut self, phase: Phase) {
         if phase == Phase::Logging && self.collections.arena.work.is_over() {
-            self.flow.skip_after = None;
             let budget = self.ground.graph.settings.limit(Limit::Budget);
             self.collections.arena.work.allow(budget / FOR_LOGGING);
         }

@@ -1,7 +1,31 @@
 //! What is remembered of a rule that matched.
 
+use crate::collection::{Arena, Selected};
 use crate::graph::{Phase, RuleIndex};
 use std::borrow::Cow;
+
+/// The values that a chain matched so far.
+#[derive(Debug, Default)]
+pub struct MatchedValues {
+    /// Those that are named.
+    first: Vec<Selected>,
+    count: usize,
+}
+
+impl MatchedValues {
+    /// One value alone.
+    pub fn only(selected: Selected) -> Self {
+        Self { first: vec![selected], count: 1 }
+    }
+
+    /// Adds a value.
+    pub fn add(&mut self, selected: Selected) {
+        self.count += 1;
+        if self.first.len() < RuleMatch::MAX_VALUES {
+            self.first.push(selected);
+        }
+    }
+}
 
 /// A rule that matched and is logged. Texts are bytes as the request sent them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +47,11 @@ pub struct RuleMatch {
     pub tags: Vec<Vec<u8>>,
     /// What matched what, in words; of the last value that matched.
     pub detail: Vec<u8>,
+    /// The values that matched, those of all rules of a chain, in the order in which they were asked about: the first
+    /// [`MAX_VALUES`](Self::MAX_VALUES) of them, and of these as many as have 16 KiB of text.
+    pub values: Vec<MatchedValue>,
+    /// How many values matched, whether or not `values` has them.
+    pub value_count: usize,
     /// Where in the request the values that matched stand, in ModSecurity's notation, such as `o0,4v10,5t:lowercase`.
     pub reference: Vec<u8>,
     /// Whether it stopped the request.
@@ -31,12 +60,51 @@ pub struct RuleMatch {
     pub audits: bool,
 }
 
+/// A value that a rule matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MatchedValue {
+    /// What rules call it, such as `ARGS:a`; its first 200 bytes.
+    pub variable: Vec<u8>,
+    /// The value as received, before transformations; its first 200 bytes.
+    pub value: Vec<u8>,
+}
+
+/// How many bytes of text the values of one match may have.
+const MAX_VALUE_TEXT: usize = 16 << 10;
+
+/// How many bytes of a name or a value are shown.
+const MAX_SHOWN: usize = 200;
+
 impl RuleMatch {
+    /// How many values one match names.
+    pub const MAX_VALUES: usize = 1_000;
+
     /// How much memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
         let texts = [&self.message, &self.data, &self.detail, &self.reference];
         let tags = self.tags.iter().map(|tag| tag.len() + size_of::<Vec<u8>>());
-        size_of::<Self>() + texts.into_iter().map(Vec::len).chain(tags).sum::<usize>()
+        let values = self.values.iter().map(|found| size_of::<MatchedValue>() + found.variable.len() + found.value.len());
+        size_of::<Self>() + texts.into_iter().map(Vec::len).chain(tags).chain(values).sum::<usize>()
+    }
+
+    /// Names the values that matched.
+    pub(super) fn name_values(&mut self, values: &MatchedValues, arena: &Arena) {
+        let mut text = 0;
+        let named = values.first.iter().map(|selected| {
+            let mut variable = Vec::new();
+            selected.label.write(arena, &mut variable);
+            variable.truncate(MAX_SHOWN);
+            let value = arena.read(selected.value);
+            MatchedValue { variable, value: value.get(..MAX_SHOWN).unwrap_or(value).to_vec() }
+        });
+        self.values = named
+            .take_while(|found| {
+                text += found.variable.len() + found.value.len();
+                text <= MAX_VALUE_TEXT
+            })
+            .collect();
+        self.value_count = values.count;
     }
 
     /// The message as text.
@@ -52,6 +120,11 @@ impl RuleMatch {
     /// What matched what, as text.
     pub fn detail(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.detail)
+    }
+
+    /// The names of the values that matched, and the values, as text.
+    pub fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.values.iter().map(|found| (String::from_utf8_lossy(&found.variable), String::from_utf8_lossy(&found.value)))
     }
 
     /// Tags as text.

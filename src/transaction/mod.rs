@@ -35,7 +35,7 @@ mod verdict;
 
 pub use audit::AuditLog;
 pub use debug::DebugLog;
-pub use matches::RuleMatch;
+pub use matches::{MatchedValue, RuleMatch};
 pub use memory::MemoryPool;
 pub use script::ScriptFailure;
 pub use verdict::{Intervention, Verdict};

@@ -10,6 +10,8 @@ impl Transaction {
         let graph = Arc::clone(&self.ground.graph);
         let steps = graph.phases.at(phase);
         self.debug(9, || format!("This phase consists of {} rule(s).", steps.len()));
+        // What an earlier phase was to pass over ends with it, as in ModSecurity v2: a jump must not lose a rule that nobody meant.
+        (self.flow.skip, self.flow.skip_after) = (0, None);
         self.allow_work(phase);
         let goes_on = self.may_go_on(phase);
         let allowed = match self.flow.allow {
@@ -105,18 +107,8 @@ impl Transaction {
         removed_now
     }
 
-    /// Whether a `ctl` removed the rule by its tag or message. Removal by id is the rule's own business: actions without targets are exempt from
-    /// it.
+    /// Whether a `ctl` removed the rule by its tag or message. Each rule of a chain looks itself whether one removed it by its id.
     fn is_removed_by_text(&self, rule: &Rule) -> bool {
-        self.overrides.removed_rules.iter().any(|filter| match filter {
-            RuleFilter::Tag(tag) => rule.has_tag(tag),
-            RuleFilter::Message(message) => rule.has_message(message),
-            RuleFilter::Ids(_) => false,
-        })
-    }
-
-    /// Whether the rule was removed in any way, at load or by this transaction.
-    pub(super) fn is_removed(&self, rule: &Rule) -> bool {
-        rule.removed.is_some() || self.is_removed_by_text(rule) || self.is_removed_by_id(rule)
+        self.overrides.removed_rules.iter().any(|filter| !matches!(filter, RuleFilter::Ids(_)) && filter.names(rule))
     }
 }

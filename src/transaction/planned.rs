@@ -85,7 +85,7 @@ impl Transaction {
         loop {
             let next = self.gates.next_open(place);
             if next > place {
-                self.pass_over(graph, steps.get(place..next.min(steps.len())));
+                self.pass_over(steps.get(place..next.min(steps.len())));
             }
             let Some(planned) = plan.steps.at(phase).get(next) else { return next };
             place = next;
@@ -97,7 +97,7 @@ impl Transaction {
                 }
             } else if planned.comparison.is_some_and(|comparison| !self.compares(comparison)) {
                 place += 1;
-                self.pass_over(graph, steps.get(next..place));
+                self.pass_over(steps.get(next..place));
             } else if let (Some(marker), Some(Step::Rule(index))) = (planned.skips_to, steps.get(next))
                 && self.compares_freely()
             {
@@ -118,10 +118,9 @@ impl Transaction {
             && overrides.removed_targets.iter().all(|filter| filter.variable != Variable::Tx)
     }
 
-    /// Does what a rule does that compares a TX variable, matches, passes and skips.
+    /// Does what a rule does that compares a TX variable, matches, passes and skips. What it matched nobody reads.
     fn jump_after(&mut self, graph: &RuleGraph, index: RuleIndex) {
         let Some(rule) = graph.rule(index) else { return };
-        self.note_comparison(rule);
         if rule.disruptive.is_some() && self.engine_mode() == EngineMode::On {
             self.pass();
         }
@@ -152,24 +151,11 @@ impl Transaction {
         self.collections.note_match(matched);
     }
 
-    /// Counts rules as asked without a match, but for those that were removed.
+    /// Counts rules as asked without a match.
     #[inline]
-    fn pass_over(&mut self, graph: &RuleGraph, steps: Option<&[Step]>) {
+    fn pass_over(&mut self, steps: Option<&[Step]>) {
         if let Some(profile) = &mut self.profile {
             profile.rule_out(steps.unwrap_or_default());
-        }
-        if !self.collections.matched.is_empty() {
-            self.forget_matched(graph, steps);
-        }
-    }
-
-    fn forget_matched(&mut self, graph: &RuleGraph, steps: Option<&[Step]>) {
-        let asked = steps.unwrap_or_default().iter().any(|step| match step {
-            Step::Rule(index) => graph.rule(*index).is_some_and(|rule| !self.is_removed(rule)),
-            Step::Marker(_) => false,
-        });
-        if asked {
-            self.collections.matched.clear();
         }
     }
 }

@@ -172,7 +172,7 @@ impl OfRule<'_> {
     /// The first value of a variable; as in ModSecurity v3 a scalar without text is none.
     fn first(&mut self, name: &VariableName) -> Option<Text> {
         let target = self.target(name)?;
-        let texts = (target.variable == Variable::Rule).then(|| self.transaction.rule_texts(self.graph, self.rule));
+        let texts = self.transaction.rule_texts(self.graph, self.rule, target);
         let Transaction { collections, ground, .. } = &mut *self.transaction;
         let store = ground.store.as_ref();
         let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref() };
@@ -238,7 +238,7 @@ impl OfRule<'_> {
             }
             Some((_, Some(collection))) => {
                 let record = collections.record_key(collection, self.graph);
-                if self.transaction.keep(|store, most| store.write(&record, key, value, most)).is_none() {
+                if self.transaction.keep(&record, |store, limits| store.write(&record, key, value, limits)).is_none() {
                     return 0;
                 }
             }

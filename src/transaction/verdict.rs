@@ -21,7 +21,8 @@ pub enum Verdict {
 pub struct Intervention {
     /// The status to answer with.
     pub status: u16,
-    /// The address to send the client to.
+    /// The address to send the client to, as it stands in the rule. Control characters and bytes that are not UTF-8 are percent-encoded, for
+    /// its macros may stand for parts of the request.
     pub redirect: Option<String>,
     /// Whether the rule asks to close the connection without an answer.
     pub drop: bool,

@@ -171,6 +171,7 @@ directives! {
     SecRuleUpdateTargetByTag "SecRuleUpdateTargetByTag" OWN, "Changes targets of rules by tag."
     SecSkipLimit "SecSkipLimit" NUMBER, "How many rules `skip` may pass over, 10000 by default."
     SecStoreTimeLimit "SecStoreTimeLimit" NUMBER, "How long a transaction may wait for persistent collections in all, in milliseconds, 1000 by default."
+    SecStoreBytesLimit "SecStoreBytesLimit" NUMBER, "How many bytes persistent collections may take in memory, 67108864 by default."
     SecStoreVariablesLimit "SecStoreVariablesLimit" NUMBER, "How many variables a record of a persistent collection may hold, 1000 by default."
     SecTmpSaveUploadedFiles "SecTmpSaveUploadedFiles" ON_OFF, "Whether uploaded files are written to SecUploadDir for the time of the transaction."
     SecTransactionBudget "SecTransactionBudget" DirectiveArgument::NumberAndWord(&["deny", "pass"]), "How much work a transaction may make, in units of about a byte looked at, 2000000000 by default, and whether one that makes more is stopped (deny, the default) or goes on without rules (pass)."

@@ -90,6 +90,7 @@ limits! {
     LuaTime "lua_time" Own SecLuaTimeLimit Some(250), "the script is stopped and does not match"
     LuaMemory "lua_memory" Own SecLuaMemoryLimit Some(64 << 20), "the script is stopped and does not match"
     StoreTime "store_time" Own SecStoreTimeLimit Some(1_000), "persistent collections are empty and are not written"
+    StoreBytes "store_bytes" Own SecStoreBytesLimit Some(64 << 20), "a value is not kept in its record"
     StoreVariables "store_variables" Own SecStoreVariablesLimit Some(1_000), "a new variable is not kept in its record"
     Memory "memory" Own SecTransactionMemoryLimit Some(128 << 20), "no rule is evaluated, and SecTransactionBudget decides"
     Budget "budget" Own SecTransactionBudget Some(2_000_000_000), "no rule is evaluated, and its second word decides"

@@ -1,0 +1,62 @@
+//! Variables that each record of a persistent collection has: when it was made, how often it changed.
+
+use super::{Collections, Selection};
+use crate::store::{RecordHistory, RecordKey};
+use std::time::{Duration, SystemTime};
+
+impl Collections {
+    /// The variable of a record that tells its history, as in ModSecurity v2 but for TIMEOUT: records have no time of their own. Only a target that
+    /// names it selects it, and only where the collection was opened. What this transaction writes itself does not show.
+    pub(super) fn told_by_history(&mut self, record: &RecordKey, name: &[u8], selection: &Selection<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let Some(told) = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, told)| told) else { return Vec::new() };
+        if self.open_records.key(record.collection).is_none() {
+            return Vec::new();
+        }
+        let history = match self.open_records.history(record.collection) {
+            Some(before) => before,
+            None => self.ask_store(&selection.graph.settings, selection.store, |store| store.history(record)),
+        };
+        let now = u64::try_from(self.clock.epoch().0).unwrap_or(0);
+        let number = match told {
+            Told::Key => return vec![(name.to_vec(), record.key.to_vec())],
+            Told::IsNew => u64::from(history.is_none()),
+            Told::CreateTime => history.map_or(now, |history| seconds(history.created)),
+            Told::LastUpdateTime => history.map_or(now, |history| seconds(history.updated)),
+            Told::UpdateCounter => history.map_or(0, |history| history.updates),
+            Told::UpdateRate => history.map_or(0, |history| rate(history, now)),
+        };
+        vec![(name.to_vec(), number.to_string().into_bytes())]
+    }
+}
+
+const NAMES: [(&[u8], Told); 6] = [
+    (b"CREATE_TIME", Told::CreateTime),
+    (b"IS_NEW", Told::IsNew),
+    (b"KEY", Told::Key),
+    (b"LAST_UPDATE_TIME", Told::LastUpdateTime),
+    (b"UPDATE_COUNTER", Told::UpdateCounter),
+    (b"UPDATE_RATE", Told::UpdateRate),
+];
+
+enum Told {
+    /// When the record was made, in seconds since 1970.
+    CreateTime,
+    /// 1 while no transaction before this one wrote to it, otherwise 0.
+    IsNew,
+    /// What it was opened with.
+    Key,
+    /// When it was changed last, in seconds since 1970.
+    LastUpdateTime,
+    /// How many transactions changed it since it was made.
+    UpdateCounter,
+    /// How many changed it in a minute, on average since it was made; 0 in the first second.
+    UpdateRate,
+}
+
+fn seconds(moment: SystemTime) -> u64 {
+    moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+fn rate(history: RecordHistory, now: u64) -> u64 {
+    history.updates.saturating_mul(60).checked_div(now.saturating_sub(seconds(history.created))).unwrap_or(0)
+}

@@ -1,0 +1,78 @@
+//! Opens persistent collections before rules of the same chain use them.
+
+use super::directives::Builder;
+use crate::graph::{
+    Assignment, AssignmentChange, Effect, Opening, OperatorArgument, Part, PersistentCollection, Rule, RuleIndex, Template, Test,
+};
+use crate::vocabulary::Variable;
+
+impl Builder<'_> {
+    /// Has a rule open a collection when it matches itself, instead of when its whole chain does, where a later rule of the chain uses the
+    /// collection. A chain that counts in what it opens would otherwise count elsewhere.
+    pub fn open_within_chains(&mut self) {
+        let rules = &self.graph.rules;
+        let used = |rule: &Rule, collection| followers(rules, rule).any(|follower| uses(follower, collection));
+        let mut moved: Vec<(usize, Vec<PersistentCollection>)> = Vec::new();
+        for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.next.is_some()) {
+            let opened = rule.effects.iter().filter_map(opened);
+            let early: Vec<_> = opened.filter(|collection| used(rule, *collection)).collect();
+            if !early.is_empty() {
+                moved.push((at, early));
+            }
+        }
+        for (at, early) in moved {
+            let Some(rule) = self.graph.rules.get_mut(at) else { continue };
+            for effect in std::mem::take(&mut rule.effects) {
+                match effect {
+                    Effect::OpenCollection { collection, key } if early.contains(&collection) => {
+                        rule.openings.push(Opening { before: rule.assignments.len(), collection, key });
+                    }
+                    effect => rule.effects.push(effect),
+                }
+            }
+        }
+    }
+}
+
+/// The rules behind one in its chain.
+fn followers<'r>(rules: &'r [Rule], rule: &'r Rule) -> impl Iterator<Item = &'r Rule> {
+    let next = |index: Option<RuleIndex>| index.and_then(|index| rules.get(index.0 as usize));
+    std::iter::successors(next(rule.next), move |rule| next(rule.next))
+}
+
+/// The collection that an effect opens.
+pub fn opened(effect: &Effect) -> Option<PersistentCollection> {
+    match effect {
+        Effect::OpenCollection { collection, .. } => Some(*collection),
+        _ => None,
+    }
+}
+
+/// Returns `true` for an assignment that writes to a variable's collection, or reads it with a macro.
+pub fn assignment_uses(assignment: &Assignment, variable: Variable) -> bool {
+    let value = match &assignment.change {
+        AssignmentChange::Set(value) | AssignmentChange::Add(value) | AssignmentChange::Subtract(value) => Some(value),
+        AssignmentChange::Remove => None,
+    };
+    assignment.variable == variable || value.into_iter().chain([&assignment.key_template]).any(|template| names(template, variable))
+}
+
+fn names(template: &Template, variable: Variable) -> bool {
+    template.parts().iter().any(|part| matches!(part, Part::Value(target) if target.variable == variable))
+}
+
+/// Returns `true` for a rule that reads or writes a collection.
+fn uses(rule: &Rule, collection: PersistentCollection) -> bool {
+    let variable = collection.variable();
+    let asks = match &rule.test {
+        Test::Operator { targets, argument, .. } => {
+            let by_macro = matches!(argument, OperatorArgument::Template(template) if names(template, variable));
+            by_macro || targets.iter().any(|target| target.variable == variable)
+        }
+        // What a script asks for is known when it runs.
+        Test::Script(_) => true,
+        Test::Unconditional | Test::Decision(_) => false,
+    };
+    asks || rule.assignments.iter().any(|assignment| assignment_uses(assignment, variable))
+        || rule.effects.iter().any(|effect| matches!(effect, Effect::Expire { variable: expiring, .. } if *expiring == variable))
+}
