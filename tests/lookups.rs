@@ -1,5 +1,7 @@
 //! What users of the rule language see of operators that look at more than a value: places, block lists, DTDs and schemas.
 
+#[path = "common/name_server.rs"]
+mod name_server;
 #[path = "common/places.rs"]
 mod places;
 
@@ -130,6 +132,28 @@ fn a_listed_address_is_captured() {
     let known = ask("REMOTE_ADDR", "dnsbl.httpbl.org", "SecHttpBlKey abcdefghijkl");
     known.says("succeeded. Suspicious IP: 9 days since last activity, threat score 50.");
     assert_eq!(known.status, Some(403));
+}
+
+#[test]
+fn only_an_answer_to_the_question_lists_an_address() {
+    let status = |change: fn(&mut Vec<u8>)| {
+        let server = name_server::NameServer::listing(change);
+        let rule = format!("SecResolver {}\nSecRule REMOTE_ADDR \"@rbl bl.example\" \"id:1,phase:2,deny\"", server.address());
+        judge_with(Waf::builder(), &rule, "192.0.2.9", "").status
+    };
+    assert_eq!(status(|_| {}), Some(403));
+    // The question is `9.2.0.192.bl.example`, its record begins with a pointer to it.
+    assert_eq!(status(|answer| answer[0] ^= 1), None, "another id");
+    assert_eq!(status(|answer| answer[13] = b'8'), None, "another question");
+    assert_eq!(
+        status(|answer| {
+            let at = answer.len() - 15;
+            answer[at] = 14
+        }),
+        None,
+        "another owner"
+    );
+    assert_eq!(status(|answer| answer[3] = 0x82), None, "a failure");
 }
 
 const GOOD: &str = "<order><item>1</item><item>2</item></order>";

@@ -1,31 +1,29 @@
-//! Questions to one name server over UDP, and its answers.
+//! Questions to a name server and what it answers, as bytes.
+//!
+//! An answer counts if it is to the question that was asked: its id, its only question, and the owner of each record are compared. From
+//! `CNAME` records the name is followed within the answer.
 
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Label, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, RCODE, TYPE};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Instant;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The largest answer that is read, in bytes.
-const LARGEST_ANSWER: usize = 4096;
+/// How many bytes a name has at most as it is sent (RFC 1035, 2.3.4).
+const MAX_NAME: usize = 255;
 
-/// How many parts a name may have, pointers counted.
-const MOST_LABELS: usize = 128;
-
-/// How many records of an answer are looked at.
-const MOST_RECORDS: u16 = 64;
-
-const INTERNET: u16 = 1;
+/// How many entries an answer has at most, of all four sections.
+const MAX_ENTRIES: u16 = 512;
 
 /// What is asked about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
 pub enum Kind {
     /// Its IPv4 addresses.
-    A = 1,
+    A,
     /// The names of an address.
-    Ptr = 12,
+    Ptr,
     /// Its IPv6 addresses.
-    Aaaa = 28,
+    Aaaa,
 }
 
 /// A record of an answer.
@@ -37,25 +35,122 @@ pub enum Record {
     Name(String),
 }
 
-/// Asks a name server; no records where there are none. It takes no longer than until the deadline.
-pub fn ask(server: SocketAddr, name: &str, kind: Kind, deadline: Instant) -> io::Result<Vec<Record>> {
-    let here = if server.is_ipv4() { SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)) } else { SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)) };
-    let socket = UdpSocket::bind(here)?;
-    socket.connect(server)?;
-    let id = unpredictable();
-    socket.send(&question(id, name, kind)?)?;
-    let mut buffer = [0; LARGEST_ANSWER];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+/// A question, with an id that cannot be guessed.
+#[derive(Debug)]
+pub struct Question<'a> {
+    id: u16,
+    name: Name<'a>,
+    kind: Kind,
+}
+
+/// What a message from a name server is to a question.
+#[derive(Debug)]
+pub enum Answer {
+    /// Its records; none where there is no such name, or none of the kind.
+    Records(Vec<Record>),
+    /// Too long for one datagram: it is to be asked for over TCP.
+    Truncated,
+    /// The server cannot tell.
+    Failed(io::Error),
+    /// Another question's answer, or none at all: somebody may be guessing.
+    Foreign,
+}
+
+impl<'a> Question<'a> {
+    /// Asks about a name, which may end with a dot.
+    ///
+    /// # Errors
+    ///
+    /// A name that cannot stand in a question: one with an empty part, or a part or a whole that is too long.
+    pub fn new(name: &'a str, kind: Kind) -> io::Result<Self> {
+        let labels: Result<Vec<Label>, io::Error> = name.strip_suffix('.').unwrap_or(name).split('.').map(label).collect();
+        let labels = labels?;
+        if labels.iter().map(|label| label.len().saturating_add(1)).sum::<usize>() >= MAX_NAME {
+            return Err(io::ErrorKind::InvalidInput.into());
         }
-        socket.set_read_timeout(Some(left))?;
-        let length = socket.recv(&mut buffer)?;
-        let answer = buffer.get(..length).unwrap_or_default();
-        // What answers another question, or nobody's, is passed over: somebody may be guessing.
-        if let Some(records) = records(answer, id, kind) {
-            return records;
+        Ok(Self { id: unpredictable(), name: Name::new_with_labels(&labels), kind })
+    }
+
+    /// The question as it is sent: to be answered with the help of other servers.
+    ///
+    /// # Errors
+    ///
+    /// None for a name that [`new`](Self::new) takes.
+    pub fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut packet = Packet::new_query(self.id);
+        packet.set_flags(PacketFlag::RECURSION_DESIRED);
+        packet.questions.push(simple_dns::Question::new(self.name.clone(), QTYPE::TYPE(self.kind.code()), QCLASS::CLASS(CLASS::IN), false));
+        packet.build_bytes_vec().map_err(io::Error::other)
+    }
+
+    /// Reads a message that a server sent.
+    pub fn read(&self, message: &[u8]) -> Answer {
+        // What is announced is made room for at once.
+        if entries(message).is_none_or(|entries| entries > MAX_ENTRIES) {
+            return Answer::Foreign;
+        }
+        let Ok(packet) = Packet::parse(message) else { return Answer::Foreign };
+        let is_answer = packet.id() == self.id && packet.has_flags(PacketFlag::RESPONSE) && packet.opcode() == OPCODE::StandardQuery;
+        if !is_answer || !self.is_asked_by(&packet) {
+            return Answer::Foreign;
+        }
+        match packet.rcode() {
+            RCODE::NoError if packet.has_flags(PacketFlag::TRUNCATION) => Answer::Truncated,
+            RCODE::NoError => Answer::Records(self.records(&packet)),
+            RCODE::NameError => Answer::Records(Vec::new()),
+            code => Answer::Failed(io::Error::other(format!("the name server answers {code:?}"))),
+        }
+    }
+
+    /// Returns `true` if the answer repeats this question and no other. A server that fails may leave it out.
+    fn is_asked_by(&self, packet: &Packet<'_>) -> bool {
+        match &packet.questions[..] {
+            [] => !matches!(packet.rcode(), RCODE::NoError | RCODE::NameError),
+            [asked] => {
+                asked.qname == self.name
+                    && asked.qtype == QTYPE::TYPE(self.kind.code())
+                    && asked.qclass == QCLASS::CLASS(CLASS::IN)
+                    && !asked.unicast_response
+            }
+            _ => false,
+        }
+    }
+
+    /// The records of the name, or of the name that it is another name for. Each step takes a record, so that a circle ends.
+    fn records(&self, packet: &Packet<'_>) -> Vec<Record> {
+        let mut owner = &self.name;
+        for _ in 0..=packet.answers.len() {
+            let own = packet.answers.iter().filter(|record| record.name == *owner && record.class == CLASS::IN && !record.cache_flush);
+            let found: Vec<Record> = own.clone().filter_map(|record| self.kind.read(&record.rdata)).collect();
+            if !found.is_empty() {
+                return found;
+            }
+            let alias = own.into_iter().find_map(|record| match &record.rdata {
+                RData::CNAME(alias) => Some(&alias.0),
+                _ => None,
+            });
+            let Some(alias) = alias else { break };
+            owner = alias;
+        }
+        Vec::new()
+    }
+}
+
+impl Kind {
+    fn code(self) -> TYPE {
+        match self {
+            Self::A => TYPE::A,
+            Self::Ptr => TYPE::PTR,
+            Self::Aaaa => TYPE::AAAA,
+        }
+    }
+
+    fn read(self, data: &RData<'_>) -> Option<Record> {
+        match (self, data) {
+            (Self::A, RData::A(found)) => Some(Record::Address(Ipv4Addr::from(found.address).into())),
+            (Self::Aaaa, RData::AAAA(found)) => Some(Record::Address(Ipv6Addr::from(found.address).into())),
+            (Self::Ptr, RData::PTR(found)) => Some(Record::Name(text(&found.0))),
+            _ => None,
         }
     }
 }
@@ -75,128 +170,78 @@ pub fn reverse_name(address: IpAddr) -> String {
     }
 }
 
+/// A part of a name, taken as it is.
+fn label(part: &str) -> io::Result<Label<'_>> {
+    match part.len() {
+        1..=63 => Ok(Label::new_unchecked(part.as_bytes())),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// A name in lower case. What cannot stand in one makes it a name that is nobody's.
+fn text(name: &Name<'_>) -> String {
+    let labels: Vec<String> = name.as_bytes().map(|label| label.iter().map(|byte| letter(*byte)).collect()).collect();
+    labels.join(".")
+}
+
+fn letter(byte: u8) -> char {
+    match byte {
+        b'.' | 0..=b' ' | 127.. => '?',
+        byte => char::from(byte.to_ascii_lowercase()),
+    }
+}
+
+/// How many entries the sections of a message are said to have.
+fn entries(message: &[u8]) -> Option<u16> {
+    let counts = message.get(4..12)?.chunks_exact(2);
+    Some(counts.map(|count| count.iter().fold(0, |number: u16, byte| number << 8 | u16::from(*byte))).fold(0, u16::saturating_add))
+}
+
 fn unpredictable() -> u16 {
     let mut hasher = std::hash::RandomState::new().build_hasher();
     hasher.write_u8(0);
     (hasher.finish() & 0xffff) as u16
 }
 
-fn question(id: u16, name: &str, kind: Kind) -> io::Result<Vec<u8>> {
-    let mut message = Vec::with_capacity(name.len() + 18);
-    message.extend_from_slice(&id.to_be_bytes());
-    // A standard question, to be answered with the help of others; one of them.
-    message.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    for label in name.trim_end_matches('.').split('.') {
-        match u8::try_from(label.len()) {
-            Ok(length @ 1..=63) => message.push(length),
-            _ => return Err(io::ErrorKind::InvalidInput.into()),
-        }
-        message.extend_from_slice(label.as_bytes());
-    }
-    message.push(0);
-    message.extend_from_slice(&(kind as u16).to_be_bytes());
-    message.extend_from_slice(&INTERNET.to_be_bytes());
-    Ok(message)
-}
-
-/// The records of an answer; `None` for what does not answer the question, an error for a server that does not know.
-fn records(message: &[u8], id: u16, kind: Kind) -> Option<io::Result<Vec<Record>>> {
-    let mut reader = Reader { message, at: 0 };
-    if reader.number()? != id {
-        return None;
-    }
-    let flags = reader.number()?;
-    if flags & 0x8000 == 0 {
-        return None;
-    }
-    match flags & 15 {
-        0 => {}
-        // There is no such name.
-        3 => return Some(Ok(Vec::new())),
-        code => return Some(Err(io::Error::other(format!("the name server answers with code {code}")))),
-    }
-    Some(reader.answers(kind).ok_or_else(|| io::ErrorKind::InvalidData.into()))
-}
-
-struct Reader<'a> {
-    message: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn answers(&mut self, kind: Kind) -> Option<Vec<Record>> {
-        let questions = self.number()?;
-        let answers = self.number()?;
-        self.at += 4;
-        for _ in 0..questions {
-            self.name()?;
-            self.at += 4;
-        }
-        let mut records = Vec::new();
-        for _ in 0..answers.min(MOST_RECORDS) {
-            self.name()?;
-            let found = self.number()?;
-            let class = self.number()?;
-            self.at += 4;
-            let length = usize::from(self.number()?);
-            let behind = self.at.checked_add(length)?;
-            if class == INTERNET && found == kind as u16 {
-                records.push(match kind {
-                    Kind::A => Record::Address(IpAddr::from(<[u8; 4]>::try_from(self.message.get(self.at..behind)?).ok()?)),
-                    Kind::Aaaa => Record::Address(IpAddr::from(<[u8; 16]>::try_from(self.message.get(self.at..behind)?).ok()?)),
-                    Kind::Ptr => Record::Name(self.name()?),
-                });
-            }
-            self.at = behind;
-        }
-        Some(records)
-    }
-
-    fn number(&mut self) -> Option<u16> {
-        let bytes = self.message.get(self.at..)?.first_chunk()?;
-        self.at += 2;
-        Some(u16::from_be_bytes(*bytes))
-    }
-
-    /// A name, which may go on elsewhere in the message.
-    fn name(&mut self) -> Option<String> {
-        let mut name = String::new();
-        let mut at = self.at;
-        let mut behind = None;
-        for _ in 0..MOST_LABELS {
-            let length = *self.message.get(at)?;
-            match length {
-                0 => {
-                    self.at = behind.unwrap_or(at + 1);
-                    return Some(name);
-                }
-                1..=63 => {
-                    let end = at + 1 + usize::from(length);
-                    let label = self.message.get(at + 1..end)?;
-                    if !name.is_empty() {
-                        name.push('.');
-                    }
-                    // What is no letter of a name makes it one that is nobody's.
-                    name.extend(label.iter().map(|byte| match byte {
-                        b'.' | 0x80.. => '?',
-                        byte => char::from(byte.to_ascii_lowercase()),
-                    }));
-                    at = end;
-                }
-                192.. => {
-                    behind = behind.or(Some(at + 2));
-                    at = usize::from(u16::from_be_bytes([length & 63, *self.message.get(at + 1)?]));
-                }
-                _ => return None,
-            }
-        }
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use simple_dns::ResourceRecord;
+    use simple_dns::rdata::{A, CNAME, PTR};
+
+    fn name(text: &str) -> Name<'_> {
+        Name::new_unchecked(text)
+    }
+
+    fn address(owner: &'static str, last: u8) -> ResourceRecord<'static> {
+        ResourceRecord::new(name(owner), CLASS::IN, 60, RData::A(A { address: u32::from_be_bytes([127, 0, 0, last]) }))
+    }
+
+    fn alias(owner: &'static str, of: &'static str) -> ResourceRecord<'static> {
+        ResourceRecord::new(name(owner), CLASS::IN, 60, RData::CNAME(CNAME(name(of))))
+    }
+
+    /// An answer to a question with these records, changed in some way.
+    fn answer<'a>(question: &Question<'a>, records: Vec<ResourceRecord<'a>>, change: impl FnOnce(&mut Packet<'a>)) -> Vec<u8> {
+        let mut packet = Packet::new_reply(question.id);
+        packet.questions =
+            vec![simple_dns::Question::new(question.name.clone(), QTYPE::TYPE(question.kind.code()), CLASS::IN.into(), false)];
+        packet.answers = records;
+        change(&mut packet);
+        packet.build_bytes_vec_compressed().unwrap()
+    }
+
+    fn found(records: Vec<ResourceRecord<'static>>) -> Vec<Record> {
+        let question = Question::new("a.example.", Kind::A).unwrap();
+        match question.read(&answer(&question, records, |_| {})) {
+            Answer::Records(records) => records,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn local(last: u8) -> Record {
+        Record::Address(IpAddr::from([127, 0, 0, last]))
+    }
 
     #[test]
     fn addresses_have_names() {
@@ -205,39 +250,104 @@ mod tests {
         assert!(name.starts_with("1.0.0.0.") && name.ends_with(".8.b.d.0.1.0.0.2.ip6.arpa"), "{name}");
     }
 
-    /// An answer with a name that points back to the question's.
-    fn answer() -> Vec<u8> {
-        let mut message = question(7, "a.example", Kind::Ptr).unwrap();
-        message[2] = 0x81;
-        message[7] = 1;
-        message.extend_from_slice(&[192, 12, 0, 12, 0, 1, 0, 0, 0, 60, 0, 7, 4]);
-        message.extend_from_slice(b"HOST");
-        message.extend_from_slice(&[192, 14]);
-        message
+    #[test]
+    fn only_records_of_the_name_count() {
+        assert_eq!(found(vec![address("A.Example", 2), address("other.example", 3)]), [local(2)]);
+        assert_eq!(found(vec![address("other.example", 3)]), []);
+        assert_eq!(found(vec![]), []);
     }
 
     #[test]
-    fn answers_are_read() {
-        let found = records(&answer(), 7, Kind::Ptr).unwrap().unwrap();
-        assert_eq!(found, [Record::Name("host.example".to_owned())]);
-        assert!(records(&answer(), 8, Kind::Ptr).is_none());
+    fn other_names_are_followed_in_any_order_and_never_in_circles() {
+        let chain = vec![address("c.example", 4), alias("b.example", "c.example"), alias("a.example", "b.example")];
+        assert_eq!(found(chain), [local(4)]);
+        assert_eq!(found(vec![alias("b.example", "c.example"), address("c.example", 4)]), []);
+        assert_eq!(found(vec![alias("a.example", "b.example"), alias("b.example", "a.example")]), []);
+        assert_eq!(found(vec![alias("a.example", "a.example")]), []);
+    }
+
+    #[test]
+    fn what_answers_another_question_is_foreign() {
+        let question = Question::new("a.example", Kind::A).unwrap();
+        let read =
+            |change: &dyn Fn(&mut Packet<'_>)| question.read(&answer(&question, vec![address("a.example", 2)], |packet| change(packet)));
+        assert!(matches!(read(&|_| {}), Answer::Records(records) if records == [local(2)]));
+        let foreign: [&dyn Fn(&mut Packet<'_>); 8] = [
+            &|packet| packet.set_id(packet.id().wrapping_add(1)),
+            &|packet| packet.remove_flags(PacketFlag::RESPONSE),
+            &|packet| *packet.opcode_mut() = OPCODE::Notify,
+            &|packet| packet.questions[0].qname = name("b.example"),
+            &|packet| packet.questions[0].qtype = QTYPE::TYPE(TYPE::AAAA),
+            &|packet| packet.questions[0].qclass = QCLASS::CLASS(CLASS::CH),
+            &|packet| packet.questions.push(packet.questions[0].clone()),
+            &|packet| packet.questions.clear(),
+        ];
+        for (at, change) in foreign.into_iter().enumerate() {
+            assert!(matches!(read(change), Answer::Foreign), "{at}");
+        }
+    }
+
+    #[test]
+    fn failures_and_names_that_are_not_there_differ() {
+        let question = Question::new("a.example", Kind::A).unwrap();
+        let read = |code: RCODE, asks: bool| {
+            question.read(&answer(&question, Vec::new(), |packet| {
+                *packet.rcode_mut() = code;
+                if !asks {
+                    packet.questions.clear();
+                }
+            }))
+        };
+        assert!(matches!(read(RCODE::NameError, true), Answer::Records(records) if records.is_empty()));
+        assert!(matches!(read(RCODE::ServerFailure, true), Answer::Failed(_)));
+        assert!(matches!(read(RCODE::Refused, false), Answer::Failed(_)));
+        assert!(matches!(read(RCODE::NameError, false), Answer::Foreign));
+        let truncated = answer(&question, Vec::new(), |packet| packet.set_flags(PacketFlag::TRUNCATION));
+        assert!(matches!(question.read(&truncated), Answer::Truncated));
+    }
+
+    #[test]
+    fn a_name_with_odd_bytes_is_nobodys() {
+        let question = Question::new("1.in-addr.arpa", Kind::Ptr).unwrap();
+        let odd = Name::new_with_labels(&[Label::new_unchecked(&b"crawl.googlebot"[..]), Label::new_unchecked(&b"C\xd6M"[..])]);
+        let record = ResourceRecord::new(name("1.in-addr.arpa"), CLASS::IN, 60, RData::PTR(PTR(odd)));
+        let read = question.read(&answer(&question, vec![record], |_| {}));
+        assert!(matches!(&read, Answer::Records(records) if *records == [Record::Name("crawl?googlebot.c?m".to_owned())]), "{read:?}");
+    }
+
+    #[test]
+    fn names_that_cannot_be_asked_about_are_refused() {
+        let long = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(63)].join(".");
+        for name in ["", ".", "a..b", &"a".repeat(64), &long] {
+            assert!(Question::new(name, Kind::A).is_err(), "{name}");
+        }
+        assert!(Question::new(&long[2..], Kind::A).is_ok());
     }
 
     #[test]
     fn no_answer_is_too_broken() {
-        let whole = answer();
+        let question = Question::new("a.example", Kind::A).unwrap();
+        let whole = answer(&question, vec![alias("a.example", "b.example"), address("b.example", 2)], |_| {});
+        let mut read = 0;
         for at in 0..whole.len() {
-            for byte in [0, 1, 63, 64, 192, 255] {
+            for byte in [0, 1, 63, 64, 128, 192, 255] {
                 let mut broken = whole.clone();
                 broken[at] = byte;
-                let _ = records(&broken, 7, Kind::Ptr);
+                let _ = question.read(&broken);
+                read += 1;
             }
-            let _ = records(&whole[..at], 7, Kind::Ptr);
+            let _ = question.read(&whole[..at]);
         }
-        // A name that points to itself.
-        let mut round = whole.clone();
-        let end = round.len();
-        round[end - 1] = u8::try_from(end - 2).unwrap();
-        assert!(records(&round, 7, Kind::Ptr).unwrap().is_err());
+        assert!(read > 300);
+        // A name that points to itself, and one that points ahead.
+        for pointer in [[192, 12], [192, 40]] {
+            let mut round = whole.clone();
+            round[12..14].copy_from_slice(&pointer);
+            assert!(matches!(question.read(&round), Answer::Foreign));
+        }
+        // More entries than there is room for.
+        let mut many = whole;
+        many[6..8].copy_from_slice(&[255, 255]);
+        assert!(matches!(question.read(&many), Answer::Foreign));
     }
 }

@@ -1,10 +1,13 @@
 //! Takes host names, gives their addresses within a time limit; imports nothing of the project.
 //!
-//! `@rbl` asks it, and decision scripts that want to know whether a crawler is what it says. Looking a name up is a matter of the network, so that it can take as long as it likes and fail: whoever asks waits no
-//! longer than a limit, and an answer is remembered for a while, whether it was good or bad.
+//! `@rbl` asks it, and decision scripts that want to know whether a crawler is what it says. Looking a name up is a matter of the network, so
+//! that it can take as long as it likes and fail: whoever asks waits no longer than a limit, and an answer is remembered for a while, whether
+//! it was good or bad.
 
 mod dns;
+mod exchange;
 mod origin;
+mod servers;
 mod system;
 
 pub use origin::Origins;

@@ -1,6 +1,8 @@
 //! Whether an address belongs to a domain: its name says so, and the name leads back to it.
 
-use super::dns::{Kind, Record, ask, reverse_name};
+use super::dns::{Kind, Record, reverse_name};
+use super::exchange::ask;
+use super::servers::NameServers;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +22,7 @@ const MOST_NAMES: usize = 4;
 /// Tells which domains addresses belong to. It asks a name server itself, since the system's resolver knows no time limit.
 #[derive(Debug)]
 pub struct Origins {
-    server: Option<SocketAddr>,
+    servers: NameServers,
     limit: Duration,
     known: Mutex<HashMap<(IpAddr, Box<str>), Known>>,
 }
@@ -32,9 +34,9 @@ struct Known {
 }
 
 impl Origins {
-    /// Nothing known yet. Without a server the first of `/etc/resolv.conf` is asked; an answer takes no longer than the limit.
+    /// Nothing known yet. Without a server those of `/etc/resolv.conf` are asked; an answer takes no longer than the limit.
     pub fn new(server: Option<SocketAddr>, limit: Duration) -> Self {
-        Self { server: server.or_else(of_system), limit, known: Mutex::default() }
+        Self { servers: NameServers::new(server), limit, known: Mutex::default() }
     }
 
     /// Whether an address belongs to one of the domains; `None` where that could not be found out in time.
@@ -62,15 +64,15 @@ impl Origins {
     }
 
     fn find_out(&self, address: IpAddr, domains: &[Box<str>], deadline: Instant) -> io::Result<bool> {
-        let server = self.server.ok_or(io::ErrorKind::NotFound)?;
-        let names = ask(server, &reverse_name(address), Kind::Ptr, deadline)?;
+        let servers = self.servers.now();
+        let names = ask(&servers, &reverse_name(address), Kind::Ptr, deadline)?;
         let kind = if address.is_ipv4() { Kind::A } else { Kind::Aaaa };
         let names = names.into_iter().filter_map(|record| match record {
             Record::Name(name) => Some(name),
             Record::Address(_) => None,
         });
         for name in names.filter(|name| domains.iter().any(|domain| is_within(name, domain))).take(MOST_NAMES) {
-            if ask(server, &name, kind, deadline)?.contains(&Record::Address(address)) {
+            if ask(&servers, &name, kind, deadline)?.contains(&Record::Address(address)) {
                 return Ok(true);
             }
         }
@@ -80,11 +82,6 @@ impl Origins {
 
 fn is_within(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-}
-
-fn of_system() -> Option<SocketAddr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
-    text.lines().find_map(|line| Some(SocketAddr::new(line.trim().strip_prefix("nameserver")?.trim().parse().ok()?, 53)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The machine's own resolver, asked by a few threads.
 
-use super::{Answer, Resolver, dns};
+use super::dns::{Kind, Record};
+use super::exchange::ask;
+use super::servers::NameServers;
+use super::{Answer, Resolver};
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -98,10 +101,11 @@ impl SystemResolver {
     #[must_use]
     pub fn asking(server: SocketAddr) -> Self {
         let limits = ResolverLimits::default();
+        let servers = NameServers::new(Some(server));
         Self::with_lookup(limits, move |name| {
-            let records = dns::ask(server, name, dns::Kind::A, Instant::now() + limits.wait).ok()?;
+            let records = ask(&servers.now(), name, Kind::A, Instant::now() + limits.wait).ok()?;
             records.into_iter().find_map(|record| match record {
-                dns::Record::Address(IpAddr::V4(address)) => Some(address),
+                Record::Address(IpAddr::V4(address)) => Some(address),
                 _ => None,
             })
         })

@@ -52,6 +52,17 @@ impl NameServer {
         })
     }
 
+    /// Answers each question with 127.0.0.2, and changes the answer.
+    pub fn listing(change: fn(&mut Vec<u8>)) -> Self {
+        Self::answering(move |question| {
+            let (name, end) = decoded(question, 12);
+            let kind = u16::from_be_bytes([question[end], question[end + 1]]);
+            let mut message = answer(question, &Records::from([((name, kind), vec![vec![127, 0, 0, 2]])]));
+            change(&mut message);
+            Some(message)
+        })
+    }
+
     fn answering(answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
         let questions = Arc::new(AtomicUsize::new(0));
