@@ -73,6 +73,7 @@ impl Waf {
             debug_log: open_debug_log(settings, &self.report)?,
             audit_log: open_audit_log(settings),
             memory: Arc::default(),
+            notices: Arc::default(),
             ..self.ground.clone()
         };
         Ok(Self { ground, report: Arc::clone(&self.report) })
@@ -206,8 +207,8 @@ impl WafBuilder {
         let patience = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
         let origins = Arc::new(Origins::new(settings.resolver, patience));
         let rates = Arc::new(RateLimits::new(&settings.decisions.rates));
-        let (store, memory) = (self.store, Arc::default());
-        let ground = Ground { graph: Arc::new(graph), store, resolver, origins, rates, debug_log, audit_log, memory };
+        let (store, memory, notices) = (self.store, Arc::default(), Arc::default());
+        let ground = Ground { graph: Arc::new(graph), store, resolver, origins, rates, debug_log, audit_log, memory, notices };
         Ok(Waf { ground, report: Arc::new(report) })
     }
 }

@@ -287,6 +287,27 @@ fn a_name_server_that_fails_blocks_nobody_and_holds_nobody_up() {
 }
 
 #[test]
+fn a_script_that_fails_is_noticed_once_and_rules_can_read_it() {
+    let flag = "SecRule TX:MSC_SCRIPT_FAILED \"@streq 1\" \"id:5,phase:3,deny,status:503\"";
+    let rules = rules(flag, "return request.nothing.here");
+    let (first, second) = (rules.judge(Request::default()), rules.judge(Request::default()));
+    assert_eq!((first.status(), second.status()), (Some(503), Some(503)));
+    let notices = first.transaction.notices();
+    assert!(notices.len() == 1 && notices[0].starts_with("Script a.lua failed: a.lua:1: "), "{notices:?}");
+    assert_eq!(second.transaction.notices(), [""; 0], "once a minute");
+    let line = secrule::record::error_log::notice(&first.transaction, &notices[0]);
+    assert!(line.starts_with("ModSecurity: Error. Script a.lua failed: ") && line.contains("[unique_id \""), "{line}");
+}
+
+#[test]
+fn what_a_script_says_as_it_fails_is_one_line_of_the_error_log() {
+    let rules = rules("", "error(request.uri)");
+    let judged = rules.judge(Request { target: "/\"] [id \"999\"]", ..Request::default() });
+    let line = secrule::record::error_log::notice(&judged.transaction, &judged.transaction.notices()[0]);
+    assert!(line.contains("a.lua:1: /\\x22] [id \\x22999\\x22]. [hostname") && !line.contains("[id \"999"), "{line}");
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused() {
     let files = [("a.lua", "function should_block() end"), ("bad.txt", "nobody\n"), ("lonely.txt", "lonely\n")];
     for (rules, code) in [

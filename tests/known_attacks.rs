@@ -786,6 +786,29 @@ fn clients_that_fill_the_store() {
 }
 
 #[test]
+fn values_that_look_like_parts_of_a_log() {
+    let folder = Scratch::new("logs");
+    let place = |name: &str| folder.0.join(name).display().to_string();
+    let settings = format!(
+        "SecDebugLog {}\nSecDebugLogLevel 9\nSecAuditEngine On\nSecAuditLogType Concurrent\nSecAuditLog {}\nSecAuditLogStorageDir {}\n",
+        place("debug.log"),
+        place("index.log"),
+        place("records")
+    );
+    let waf = waf(&format!("{settings}SecRule ARGS \"@rx 1\" \"id:1,phase:2,pass,log,msg:'%{{ARGS.a}}'\""));
+    let headers: [(&str, &[u8]); 1] = [("User-Agent", b"a\" - FAKE \"b")];
+    let request = Request { target: b"/?a=1%22%5d+%5bid+%22999%22%5d%0aFAKE%1b%5b31m%c2%9b", headers: &headers, ..GET };
+    let mut judged = judge(&waf, request);
+    judged.transaction.process_logging();
+    let line = secrule::record::error_log::line(&judged.transaction, &judged.transaction.matches()[0]);
+    assert!(line.contains("[id \"1\"]") && !line.contains("[id \"999"), "{line}");
+    let debug = fs::read_to_string(folder.0.join("debug.log")).unwrap();
+    assert!(debug.contains("FAKE") && !debug.contains("\nFAKE") && !debug.contains(['\x1b', '\u{9b}']));
+    let index = fs::read_to_string(folder.0.join("index.log")).unwrap();
+    assert!(index.contains("\"a\\x22 - FAKE \\x22b\""), "{index}");
+}
+
+#[test]
 fn rules_of_phase_2_without_the_body() {
     let rule = "SecRule ARGS \"@contains attack\" \"id:1,phase:2,deny\"\n";
     let off = format!("SecRequestBodyAccess Off\n{rule}");

@@ -28,6 +28,8 @@ struct State {
     overruled: Vec<RuleIndex>,
     /// How many of the matches the host was told of, or need not be told of.
     told: usize,
+    /// How many of the notices it was told of.
+    told_notices: usize,
     /// The limits that it was told of.
     told_limits: LimitSet,
 }
@@ -43,7 +45,8 @@ impl Transaction {
             None => waf.transaction(),
         };
         engine.host.introduce(&mut judged);
-        let state = Mutex::new(State { judged, pending: None, overruled: Vec::new(), told: 0, told_limits: LimitSet::EMPTY });
+        let state = State { judged, pending: None, overruled: Vec::new(), told: 0, told_notices: 0, told_limits: LimitSet::EMPTY };
+        let state = Mutex::new(state);
         Some(Self { host: Arc::clone(&engine.host), log_data, state })
     }
 
@@ -122,6 +125,9 @@ impl State {
             lines.extend(new.map(|limit| error_log::limit(&self.judged, limit)));
             self.told_limits = exceeded;
         }
+        let notices = self.judged.notices();
+        lines.extend(notices.iter().skip(self.told_notices).map(|told| error_log::notice(&self.judged, told)));
+        self.told_notices = notices.len();
         lines
     }
 }
@@ -375,7 +381,8 @@ pub unsafe extern "C" fn msc_add_response_header(transaction: *mut Transaction, 
     unsafe { header(transaction, Judged::add_response_header, unsigned_string(name), unsigned_string(value)) }
 }
 
-/// A response header, its parts with their lengths.
+/// A response header, its parts with their lengths. One NUL at the end of the value is left out: the connector of nginx hands over the one
+/// that ends its own strings.
 ///
 /// # Safety
 ///
@@ -389,7 +396,10 @@ pub unsafe extern "C" fn msc_add_n_response_header(
     value_length: usize,
 ) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { header(transaction, Judged::add_response_header, bytes(name, name_length), bytes(value, value_length)) }
+    unsafe {
+        let (name, value) = (bytes(name, name_length), bytes(value, value_length));
+        header(transaction, Judged::add_response_header, name, value.strip_suffix(b"\0").unwrap_or(value))
+    }
 }
 
 /// All response headers are there: phase 3. `protocol` is as rules see it.
@@ -517,6 +527,23 @@ mod tests {
             msc_rules_cleanup(set);
             super::super::engine::msc_cleanup(engine);
             pending
+        }
+    }
+
+    #[test]
+    fn the_nul_behind_a_response_header_is_the_hosts() {
+        // SAFETY: the handles are used in their order and given back once; each part has its length.
+        unsafe {
+            let (engine, set) = (msc_init(), msc_create_rules_set());
+            let transaction = msc_new_transaction(engine, set, std::ptr::null_mut());
+            for value in [&b"web/1\0"[..], b"web/1", b"a\0\0", b"\0a"] {
+                assert_eq!(msc_add_n_response_header(transaction, b"Server".as_ptr(), 6, value.as_ptr(), value.len()), 1);
+            }
+            let values: Vec<Vec<u8>> = (*transaction).lock().judged.response_headers().map(|(_, value)| value.to_vec()).collect();
+            assert_eq!(values, [&b"web/1"[..], b"web/1", b"a\0", b"\0a"]);
+            msc_transaction_cleanup(transaction);
+            msc_rules_cleanup(set);
+            super::super::engine::msc_cleanup(engine);
         }
     }
 

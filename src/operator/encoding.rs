@@ -75,9 +75,53 @@ pub(super) fn invalid_utf8(input: &[u8], wanted: Wanted, findings: &mut Findings
     true
 }
 
+/// Names what is wrong where bytes begin that are not UTF-8, in the words of ModSecurity v3's debug log.
+pub fn utf8_fault(rest: &[u8]) -> &'static str {
+    let length = match rest.first() {
+        Some(0xc0..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        Some(0xf5..=0xf7) => return "use of restricted character",
+        _ => return "invalid byte value in character",
+    };
+    match rest.get(..length) {
+        None => "not enough bytes in character",
+        Some([_, more @ ..]) if more.iter().any(|byte| byte & 0xc0 != 0x80) => "invalid byte value in character",
+        Some([0xed, 0xa0..=0xff, ..] | [0xf4, 0x90..=0xff, ..]) => "use of restricted character",
+        Some(_) => "overlong character detected",
+    }
+}
+
+/// Names what is wrong with the `%` at a place, in the words of ModSecurity v3's debug log.
+pub fn url_encoding_fault(input: &[u8], at: usize) -> &'static str {
+    match input.get(at.saturating_add(1)..at.saturating_add(3)) {
+        Some(_) => "Non-hexadecimal digits used",
+        None => "Not enough characters at the end of input",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_have_the_words_of_v3() {
+        for (bytes, fault) in [
+            (&b"\xc3"[..], "not enough bytes in character"),
+            (b"\xe2\x82", "not enough bytes in character"),
+            (b"\xc3A", "invalid byte value in character"),
+            (b"\xff", "invalid byte value in character"),
+            (b"\x80", "invalid byte value in character"),
+            (b"\xc0\x80", "overlong character detected"),
+            (b"\xe0\x80\x80", "overlong character detected"),
+            (b"\xed\xa0\x80", "use of restricted character"),
+            (b"\xf5\x80\x80\x80", "use of restricted character"),
+        ] {
+            assert_eq!(utf8_fault(bytes), fault, "{bytes:?}");
+        }
+        assert_eq!(url_encoding_fault(b"%zz", 0), "Non-hexadecimal digits used");
+        assert_eq!(url_encoding_fault(b"%4", 0), "Not enough characters at the end of input");
+    }
 
     fn offsets(test: impl Fn(&[u8], Wanted, &mut Findings) -> bool, input: impl AsRef<[u8]>) -> Option<Vec<(usize, usize)>> {
         let mut findings = Findings::default();

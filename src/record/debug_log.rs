@@ -2,7 +2,6 @@
 
 use super::log_file::LogFile;
 use crate::transaction::DebugLog;
-use crate::transaction::escape::legible;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +11,8 @@ const FILE_MODE: u32 = 0o644;
 
 /// Appends messages to a file: `[<unique id>] [<target>] [<level>] <message>`.
 ///
-/// Each line is in the file when the message was written, so that it is not lost with the process. Bytes that are no text are
-/// written as `\xHH`, where v3 writes them as they are.
+/// Each line is in the file when the message was written, so that it is not lost with the process. Messages come escaped, where v3 writes
+/// bytes as they are.
 #[derive(Debug)]
 pub struct DebugFile {
     level: u8,
@@ -35,7 +34,7 @@ impl DebugLog for DebugFile {
     fn write(&self, level: u8, transaction: &str, target: &[u8], message: &str) {
         let mut line = Vec::with_capacity(transaction.len() + target.len() + message.len() + 16);
         let _ = write!(line, "[{transaction}] [");
-        legible(target, &mut line);
+        line.extend_from_slice(target);
         let _ = write!(line, "] [{level}] ");
         line.extend_from_slice(message.as_bytes());
         line.push(b'\n');

@@ -1,7 +1,7 @@
 //! The line of the error log: a rule that matched, in one line.
 
 use crate::graph::Phase;
-use crate::transaction::escape::{cut, printable, quoted};
+use crate::transaction::escape::{cut, quoted, text, unquoted};
 use crate::transaction::{Intervention, RuleMatch, Transaction};
 use crate::vocabulary::Limit;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ const LINE: usize = 2048;
 
 /// The line that ModSecurity v3 gives to the server's log for a rule that matched.
 ///
-/// It is printable ASCII whatever the request holds. For a match that stopped the request it says `Access denied`, with the status that the
+/// It is printable ASCII whatever the request holds, and no value of the request ends one of its fields. For a match that stopped the request it says `Access denied`, with the status that the
 /// client was given after all; v3 writes that line to the audit log only.
 pub fn line(transaction: &Transaction, found: &RuleMatch) -> String {
     match found.disruptive {
@@ -28,8 +28,10 @@ pub fn line(transaction: &Transaction, found: &RuleMatch) -> String {
 pub fn intervention(transaction: &Transaction, decision: &Intervention) -> String {
     match &decision.found {
         Some(found) => {
-            let client = [b"[client ", transaction.client_address(), b"] "].concat();
-            denial(transaction, found, decision.status, client)
+            let mut line = b"[client ".to_vec();
+            quoted(transaction.client_address(), &mut line);
+            line.extend_from_slice(b"] ");
+            denial(transaction, found, decision.status, line)
         }
         None => decision.reason.clone(),
     }
@@ -39,10 +41,16 @@ pub fn intervention(transaction: &Transaction, decision: &Intervention) -> Strin
 pub fn limit(transaction: &Transaction, limit: Limit) -> String {
     let mut line = b"ModSecurity: Warning. ".to_vec();
     line.extend_from_slice(transaction.limit_text(limit).as_bytes());
-    field(&mut line, "hostname", transaction.hostname());
-    field(&mut line, "uri", &cut(transaction.path(), LONGEST_TEXT));
-    field(&mut line, "unique_id", transaction.id().as_bytes());
-    shown(&line)
+    place(transaction, transaction.path(), &mut line);
+    text(&line)
+}
+
+/// The line for one of [`Transaction::notices`], which ModSecurity v3 does not have.
+pub fn notice(transaction: &Transaction, told: &str) -> String {
+    let mut line = b"ModSecurity: Error. ".to_vec();
+    unquoted(told.as_bytes(), &mut line);
+    place(transaction, transaction.path(), &mut line);
+    text(&line)
 }
 
 fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: Vec<u8>) -> String {
@@ -57,15 +65,9 @@ fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: V
 
 fn finish(transaction: &Transaction, found: &RuleMatch, mut line: Vec<u8>) -> String {
     line.reserve(LINE);
-    line.extend_from_slice(&found.detail);
+    found.write_detail(&mut line);
     fields(transaction, found, &mut line);
-    shown(&line)
-}
-
-fn shown(line: &[u8]) -> String {
-    let mut shown = Vec::with_capacity(line.len());
-    printable(line, &mut shown);
-    String::from_utf8(shown).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    text(&line)
 }
 
 /// Appends ` [name "value"]` for everything that is known of a match.
@@ -75,39 +77,36 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     field(line, "file", rule.location.file.as_bytes());
     number_field(line, "line", rule.location.line);
     number_field(line, "id", found.id);
-    quoted_field(line, "rev", metadata.revision.as_bytes());
+    field(line, "rev", metadata.revision.as_bytes());
     field(line, "msg", &found.message);
-    quoted_field(line, "data", &cut(&found.data, LONGEST_TEXT));
+    field(line, "data", &cut(&found.data, LONGEST_TEXT));
     number_field(line, "severity", found.severity.unwrap_or(0));
-    quoted_field(line, "ver", metadata.version.as_bytes());
+    field(line, "ver", metadata.version.as_bytes());
     number_field(line, "maturity", metadata.maturity);
     number_field(line, "accuracy", metadata.accuracy);
     for tag in &found.tags {
-        quoted_field(line, "tag", tag);
+        field(line, "tag", tag);
     }
-    field(line, "hostname", transaction.hostname());
-    let path = if found.phase == Phase::Connection { b"" } else { transaction.path() };
-    field(line, "uri", &cut(path, LONGEST_TEXT));
-    field(line, "unique_id", transaction.id().as_bytes());
+    place(transaction, if found.phase == Phase::Connection { b"" } else { transaction.path() }, line);
     field(line, "ref", &cut(&found.reference, LONGEST_TEXT));
 }
 
-fn field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
-    write_field(line, name, |line| line.extend_from_slice(value));
-}
-
-fn quoted_field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
-    write_field(line, name, |line| quoted(value, line));
+/// Appends the fields that tell which request it was.
+fn place(transaction: &Transaction, path: &[u8], line: &mut Vec<u8>) {
+    field(line, "hostname", transaction.hostname());
+    field(line, "uri", &cut(path, LONGEST_TEXT));
+    field(line, "unique_id", transaction.id().as_bytes());
 }
 
 fn number_field(line: &mut Vec<u8>, name: &str, value: impl itoa::Integer) {
     field(line, name, itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn write_field(line: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+/// Appends one field, the only way that a value gets into one.
+fn field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
     line.extend_from_slice(b" [");
     line.extend_from_slice(name.as_bytes());
     line.extend_from_slice(b" \"");
-    write(line);
+    quoted(value, line);
     line.extend_from_slice(b"\"]");
 }

@@ -86,7 +86,7 @@ impl LogFile {
         if let Some(known) = open.get(path).and_then(Weak::upgrade) {
             return known;
         }
-        let failures = Arc::new(Failures::of(path.display().to_string()));
+        let failures = Arc::new(Failures::of(format!("the log {}", path.display())));
         let (target, end) = (target(path, failures.clone()), AtomicU64::new(UNKNOWN));
         let file = Arc::new(Self { path: path.to_owned(), mode, target, failures, end, is_cut: AtomicBool::new(false) });
         open.retain(|_, known| known.strong_count() > 0);
@@ -94,7 +94,7 @@ impl LogFile {
         file
     }
 
-    /// Appends bytes in one write. A failure loses them; the first is reported to standard error.
+    /// Appends bytes in one write. A failure loses them; the first is reported to standard error. The error names the path.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let result = match &self.target {
             Target::File(open) => self.file(open).and_then(|(file, size)| self.write(&file, size, bytes)),
@@ -103,7 +103,7 @@ impl LogFile {
         if let Err(error) = &result {
             self.failures.lost(error);
         }
-        result
+        result.map_err(|error| named(&self.path, &error))
     }
 
     /// Writes a record to a file of some size, on a line of its own after one that a full disk cut off, here or in another process.
@@ -173,17 +173,27 @@ fn poster(address: &str) -> io::Result<Writer> {
     Ok(Box::new(move |record| server.post("application/json", record.trim_ascii_end())))
 }
 
+/// An error with the path that it is about.
+pub fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 /// How files are opened that are appended to.
 fn append_options(mode: u32) -> OpenOptions {
-    let mut options = create_options(mode);
-    options.truncate(false).append(true);
+    let mut options = options(mode);
+    options.create(true).append(true);
     options
 }
 
-/// How files are opened that are written once.
+/// How files are opened that are written once: nothing may stand under their path, not even a link.
 pub fn create_options(mode: u32) -> OpenOptions {
+    let mut options = options(mode);
+    options.write(true).create_new(true);
+    options
+}
+
+fn options(mode: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     #[cfg(not(unix))]

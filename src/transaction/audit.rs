@@ -7,7 +7,7 @@ use std::{fmt, io};
 /// Receives transactions that are to be written down.
 pub trait AuditLog: Send + Sync + fmt::Debug {
     /// Writes a transaction down, with the parts that [`Transaction::audit_parts`] names. It neither waits for a reader nor panics: an error
-    /// goes to the debug log, and the request goes on.
+    /// names the file or folder, goes to the debug log and to [`Transaction::notices`], and the request goes on.
     fn write(&self, transaction: &Transaction) -> io::Result<()>;
 
     /// How many records were lost so far, of this process: those that could not be written, or that a server did not take.
@@ -44,7 +44,9 @@ impl Transaction {
             });
         } else {
             self.debug(5, || "Saving this request as part of the audit logs.".to_owned());
-            if let Some(Err(error)) = self.ground.audit_log.as_ref().map(|log| log.write(self)) {
+            let written = self.ground.audit_log.as_ref().map_or(Ok(()), |log| log.write(self));
+            self.notice_audit_log(written.as_ref().err());
+            if let Err(error) = written {
                 return self.debug(1, || format!("Cannot save the audit log: {error}"));
             }
         }

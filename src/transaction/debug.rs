@@ -1,6 +1,7 @@
-//! The debug log: messages are put together only when somebody reads them.
+//! The debug log: messages are put together only when somebody reads them, and are escaped here, once for all of them.
 
 use super::Transaction;
+use super::escape::{legible, legible_text};
 use std::fmt;
 
 /// Receives debug messages.
@@ -8,7 +9,8 @@ pub trait DebugLog: Send + Sync + fmt::Debug {
     /// The highest level that is wanted, 0 to 9.
     fn level(&self) -> u8;
 
-    /// A message, with the transaction's id and the request's URI.
+    /// Takes a message, with the transaction's id and the request's target as sent. Each is text on one line: control characters, and bytes
+    /// that are not UTF-8, stand there as `\xHH`.
     fn write(&self, level: u8, transaction: &str, uri: &[u8], message: &str);
 }
 
@@ -21,8 +23,10 @@ impl Transaction {
     /// Writes a message, if messages of this level are wanted.
     pub(super) fn debug(&self, level: u8, message: impl FnOnce() -> String) {
         if let Some(log) = self.ground.debug_log.as_ref().filter(|log| log.level() >= level) {
-            let uri = self.collections.arena.read(self.collections.scalars.request_uri_raw);
-            log.write(level, &self.id(), uri, &message());
+            let sent = self.collections.arena.read(self.collections.scalars.request_uri_raw);
+            let mut target = Vec::with_capacity(sent.len());
+            legible(sent, &mut target);
+            log.write(level, &legible_text(&self.id()), &target, &legible_text(&message()));
         }
     }
 }

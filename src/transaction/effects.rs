@@ -29,6 +29,9 @@ impl Transaction {
         let replaced = updated.and_then(|updated| updated.disruptive.as_ref());
         let is_replaced = updated.is_some_and(UpdatedActions::decides);
         self.describe(graph, rule, draft);
+        for _ in &rule.namespaces {
+            self.debug(9, || "Running action: xmlns".to_owned());
+        }
         for effect in &rule.effects {
             if matches!(effect, Effect::Block) && is_replaced {
                 continue;
@@ -238,7 +241,9 @@ impl Transaction {
     fn stop(&mut self, rule: &Rule, status: u16, redirect: Option<String>, drop: bool, draft: &mut Draft) {
         draft.entry.disruptive = true;
         self.pending.status = Some(status);
-        let reason = format!("Access denied with code {status} (phase {}). {}", rule.phase.number(), draft.entry.detail());
+        let mut reason = format!("Access denied with code {status} (phase {}). ", rule.phase.number()).into_bytes();
+        draft.entry.write_detail(&mut reason);
+        let reason = text(&reason);
         let (index, rule_id) = (Some(draft.entry.rule), draft.entry.id);
         let found = Some(Box::new(draft.entry.clone()));
         self.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });

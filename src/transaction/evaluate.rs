@@ -169,7 +169,8 @@ impl Transaction {
         if let Some(selected) = draft.last.take() {
             let mut name = Vec::new();
             selected.label.write(&self.collections.arena, &mut name);
-            draft.entry.detail = question.detail(&name, self.collections.arena.read(selected.value));
+            let value = self.collections.arena.read(selected.value);
+            (draft.entry.detail, draft.entry.detail_own) = question.detail(&name, value);
         }
     }
 
@@ -222,6 +223,11 @@ impl Transaction {
                 if target.excludes(key) {
                     self.debug(7, || format!("Excluding key: {} from target value.", text(key)));
                 }
+            }
+        }
+        if target.variable == crate::vocabulary::Variable::Xml && self.collections.xml.is_some() {
+            for (prefix, address) in &rule.namespaces {
+                self.debug(4, || format!("Registered XML namespace href \"{address}\" prefix \"{prefix}\""));
             }
         }
         self.collections.select(target, &selection, selected);
@@ -452,6 +458,7 @@ fn blank_match(rule: &Rule, index: RuleIndex) -> RuleMatch {
         detail: Vec::new(),
         values: Vec::new(),
         value_count: 0,
+        detail_own: 0,
         reference: Vec::new(),
         disruptive: false,
         audits: rule.audits,

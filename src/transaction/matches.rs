@@ -1,5 +1,6 @@
 //! What is remembered of a rule that matched.
 
+use super::escape::{printable, unquoted};
 use crate::collection::{Arena, Selected};
 use crate::graph::{Phase, RuleIndex};
 use std::borrow::Cow;
@@ -52,6 +53,8 @@ pub struct RuleMatch {
     pub values: Vec<MatchedValue>,
     /// How many values matched, whether or not `values` has them.
     pub value_count: usize,
+    /// How many bytes of `detail` are the engine's and the rule's own; those behind them may come from the request.
+    pub(crate) detail_own: usize,
     /// Where in the request the values that matched stand, in ModSecurity's notation, such as `o0,4v10,5t:lowercase`.
     pub reference: Vec<u8>,
     /// Whether it stopped the request.
@@ -125,6 +128,14 @@ impl RuleMatch {
     /// The names of the values that matched, and the values, as text.
     pub fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         self.values.iter().map(|found| (String::from_utf8_lossy(&found.variable), String::from_utf8_lossy(&found.value)))
+    }
+
+    /// Appends what matched what to a line of the error log. No quotation mark of the request's gets there: it could begin a field such as
+    /// `[id "1"]`.
+    pub(crate) fn write_detail(&self, line: &mut Vec<u8>) {
+        let (own, rest) = self.detail.split_at(self.detail_own.min(self.detail.len()));
+        printable(own, line);
+        unquoted(rest, line);
     }
 
     /// Tags as text.

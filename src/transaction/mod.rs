@@ -20,6 +20,7 @@ mod lookup;
 mod matches;
 mod measured;
 mod memory;
+mod notice;
 mod phases;
 mod planned;
 mod program;
@@ -37,6 +38,7 @@ pub use audit::AuditLog;
 pub use debug::DebugLog;
 pub use matches::{MatchedValue, RuleMatch};
 pub use memory::MemoryPool;
+pub use notice::Notices;
 pub use script::ScriptFailure;
 pub use verdict::{Intervention, Verdict};
 
@@ -75,6 +77,8 @@ pub struct Ground {
     pub audit_log: Option<Arc<dyn AuditLog>>,
     /// Memory of finished transactions, for those to come.
     pub memory: Arc<MemoryPool>,
+    /// What hosts were told of that went wrong.
+    pub notices: Arc<Notices>,
 }
 
 /// One request with its response, judged by a rule set.
@@ -98,6 +102,7 @@ pub struct Transaction {
     uploads: uploads::Uploads,
     site: SiteId,
     script_failures: Vec<ScriptFailure>,
+    notices: Vec<String>,
     scratch: Scratch,
     profile: Option<Box<Profile>>,
 }
@@ -160,6 +165,7 @@ impl Transaction {
             uploads: uploads::Uploads::default(),
             site: SiteId::default(),
             script_failures: Vec::new(),
+            notices: Vec::new(),
             scratch,
             profile: None,
         };

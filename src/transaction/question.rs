@@ -2,7 +2,7 @@
 
 use super::escape::{cut, shown, text};
 use crate::graph::{OperatorArgument, Part, Rule, Target};
-use crate::operator::{CapturedValue, Findings, OperatorKind};
+use crate::operator::{CapturedValue, Findings, OperatorKind, url_encoding_fault, utf8_fault};
 use std::borrow::Cow;
 
 /// The most bytes of an argument and of a value in an entry of the error log.
@@ -56,32 +56,30 @@ impl Question<'_> {
         }
     }
 
-    /// What matched what, as the error log words it. In ModSecurity v3 the argument of some operators loses its macros here.
-    pub fn detail(&self, name: &[u8], value: &[u8]) -> Vec<u8> {
+    /// Words what matched what, as the error log does, and counts the bytes at the beginning that do not come from the request. In ModSecurity
+    /// v3 the argument of some operators loses its macros here.
+    pub fn detail(&self, name: &[u8], value: &[u8]) -> (Vec<u8>, usize) {
         if !self.negated {
             match self.kind {
-                OperatorKind::DetectSqli => return b"detected SQLi using libinjection.".to_vec(),
-                OperatorKind::DetectXss => return b"detected XSS using libinjection.".to_vec(),
+                OperatorKind::DetectSqli => return (b"detected SQLi using libinjection.".to_vec(), 0),
+                OperatorKind::DetectXss => return (b"detected XSS using libinjection.".to_vec(), 0),
                 _ => {}
             }
         }
-        [
-            b"Matched \"Operator `",
-            self.kind.log_name().as_bytes(),
-            b"' with parameter `",
-            &cut(&self.argument_shown(), LONGEST_ARGUMENT),
-            b"' against variable `",
-            name,
-            b"' (Value: `",
-            shown(value, LONGEST_VALUE).as_bytes(),
-            b"' )",
-        ]
-        .concat()
+        let beginning = [b"Matched \"Operator `", self.kind.log_name().as_bytes(), b"' with parameter `"].concat();
+        let argument = self.argument_shown();
+        let argument = cut(&argument, LONGEST_ARGUMENT);
+        // An argument with macros holds what they stand for.
+        let own = beginning.len().saturating_add(if self.expanded.is_none() { argument.len() } else { 0 });
+        let value = shown(value, LONGEST_VALUE);
+        let parts = [&beginning, &*argument, b"' against variable `", name, b"' (Value: `", value.as_bytes(), b"' )"];
+        (parts.concat(), own)
     }
 
     /// What the operator itself tells the debug log about its answer, with the level.
-    pub fn finding(&self, found: bool, input: &[u8], findings: &Findings) -> Option<(u8, String)> {
-        let input = || text(input);
+    pub fn finding(&self, found: bool, value: &[u8], findings: &Findings) -> Option<(u8, String)> {
+        let input = || text(value);
+        let offset = || findings.offsets.first().map_or(0, |(offset, _)| *offset);
         Some(match (self.kind, found) {
             (OperatorKind::DetectSqli, true) => {
                 let fingerprint = findings.captures.iter().find_map(|capture| match &capture.value {
@@ -95,11 +93,16 @@ impl Question<'_> {
             (OperatorKind::DetectXss, true) => (5, "detected XSS using libinjection.".to_owned()),
             (OperatorKind::DetectXss, false) => (9, format!("libinjection was not able to find any XSS in: {}", input())),
             (OperatorKind::FuzzyHash, true) => (4, format!("Fuzzy hash: matched with score: {}.", findings.score?)),
-            (OperatorKind::ValidateUrlEncoding, true) => (7, format!("Invalid URL Encoding: Non-hexadecimal digits used at '{}'", input())),
+            (OperatorKind::ValidateUrlEncoding, true) => {
+                (7, format!("Invalid URL Encoding: {} at '{}'", url_encoding_fault(value, offset()), input()))
+            }
             (OperatorKind::ValidateUrlEncoding, false) => (7, format!("Valid URL Encoding at '{}'", input())),
             (OperatorKind::ValidateUtf8Encoding, true) => {
-                let offset = findings.offsets.first().map_or(0, |(offset, _)| *offset);
-                (8, format!("Invalid UTF-8 encoding: invalid byte value in character at {}. [offset \"{offset}\"]", input()))
+                let fault = utf8_fault(value.get(std::str::from_utf8(value).err()?.valid_up_to()..)?);
+                (8, format!("Invalid UTF-8 encoding: {fault} at {}. [offset \"{}\"]", input(), offset()))
+            }
+            (OperatorKind::VerifyCc, true) => {
+                (9, format!("CC# match \"{}\" at {}. [offset {}]", text(self.argument_bytes()), input(), offset()))
             }
             _ => return None,
         })

@@ -140,10 +140,10 @@ impl Transaction {
         true
     }
 
-    /// Shows an argument in the debug log, without its line breaks: no argument can begin a line of the log.
+    /// Shows an argument in the debug log.
     pub(super) fn debug_argument(&self, origin: &str, entry: Entry) {
         self.debug(4, || {
-            let shown = |part| text(self.collections.arena.read(part)).replace(['\r', '\n'], "");
+            let shown = |part| text(self.collections.arena.read(part));
             let (name, value) = (shown(entry.name), shown(entry.value));
             format!("Adding request argument ({origin}): name \"{name}\", value \"{value}\"")
         });

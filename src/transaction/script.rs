@@ -56,7 +56,10 @@ impl Transaction {
     pub(super) fn note_script(&mut self, script: &Script, found: Vec<u8>, draft: &mut Draft) {
         if draft.logs {
             let value = shown(&found, LONGEST_VALUE);
-            draft.entry.detail = format!("Matched script `{}' (Value: `{value}' )", script.name()).into_bytes();
+            let detail = &mut draft.entry.detail;
+            *detail = format!("Matched script `{}'", script.name()).into_bytes();
+            draft.entry.detail_own = detail.len();
+            detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
             draft.entry.message = found;
             draft.last = None;
         }
@@ -85,7 +88,7 @@ impl Transaction {
         self.spend(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
     }
 
-    /// Notes that a script failed. For one that was stopped rules find TX:MSC_LUA_LIMITS_EXCEEDED.
+    /// Notes that a script failed. Rules find TX:MSC_SCRIPT_FAILED, and for one that was stopped TX:MSC_LUA_LIMITS_EXCEEDED too.
     pub(super) fn script_failed(&mut self, script: &Script, failure: &Failure) {
         let stopped = matches!(failure, Failure::Over(_));
         if let Failure::Over(excess) = failure {
@@ -96,7 +99,9 @@ impl Transaction {
             });
             self.raise_flag("MSC_LUA_LIMITS_EXCEEDED");
         }
+        self.raise_flag("MSC_SCRIPT_FAILED");
         self.debug(if stopped { 1 } else { 2 }, || format!("Lua script {}: {failure}", script.name()));
+        self.notice(script.name(), || format!("Script {} failed: {failure}.", script.name()));
         if self.script_failures.len() < MOST_FAILURES {
             self.script_failures.push(ScriptFailure { script: script.name().to_owned(), reason: failure.to_string(), stopped });
         }

@@ -2,22 +2,34 @@
 
 use super::native::MOMENT;
 use crate::graph::Settings;
-use crate::record::log_file::create_options;
+use crate::record::failures::Failures;
+use crate::record::log_file::{create_options, named};
 use crate::transaction::Transaction;
-use crate::transaction::escape::legible;
+use crate::transaction::escape::{legible, legible_quoted, legible_word};
 use md5::{Digest as _, Md5};
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `SecAuditLogDirMode` and `SecAuditLogFileMode` where nothing is set, as in ModSecurity v3.
 const FOLDER_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
 
+/// The most bytes of an id in the name of a file; file systems allow 255 for the whole name.
+const MAX_ID: usize = 200;
+
+/// How often a name is made anew when a file of the same name is there.
+const TRIES: usize = 4;
+
 /// A folder of records: `YYYYMMDD/YYYYMMDD-HHMM/YYYYMMDD-HHMMSS-<unique id>`.
+///
+/// A record never overwrites another one, nor follows a link: a second one of the same id and second has a number behind its name.
 #[derive(Debug)]
 pub struct Storage {
     folder: Option<PathBuf>,
+    failures: Arc<Failures>,
     folder_mode: u32,
     file_mode: u32,
 }
@@ -25,22 +37,64 @@ pub struct Storage {
 impl Storage {
     /// The storage that the settings ask for.
     pub fn new(settings: &Settings) -> Self {
+        let folder = settings.audit_storage_folder.as_deref().map(PathBuf::from);
         Self {
-            folder: settings.audit_storage_folder.as_deref().map(PathBuf::from),
+            failures: Failures::of_folder(folder.as_deref().unwrap_or(Path::new(""))),
+            folder,
             folder_mode: settings.audit_folder_mode.unwrap_or(FOLDER_MODE),
             file_mode: settings.audit_file_mode.unwrap_or(FILE_MODE),
         }
     }
 
-    /// Writes a record to its file. Gives the line of the index.
+    /// Writes a record to its file, and returns the line of the index.
+    ///
+    /// # Errors
+    ///
+    /// Names the folder or file that cannot be written. The record is lost and counted.
     pub fn write(&self, transaction: &Transaction, record: &[u8]) -> io::Result<Vec<u8>> {
+        let written = self.write_file(transaction, record);
+        if let Err(error) = &written {
+            self.failures.lost(error);
+        }
+        written.map(|path| index_line(transaction, &path, record))
+    }
+
+    /// How many records were lost.
+    pub fn lost(&self) -> u64 {
+        self.failures.count()
+    }
+
+    fn write_file(&self, transaction: &Transaction, record: &[u8]) -> io::Result<PathBuf> {
         let folder = self.folder.as_ref().ok_or_else(|| io::Error::other("Log path is not valid."))?;
         let began = transaction.began();
         let folder = folder.join(began.format("%Y%m%d").to_string()).join(began.format("%Y%m%d-%H%M").to_string());
-        self.make(&folder)?;
+        self.make(&folder).map_err(|error| named(&folder, &error))?;
         let path = folder.join(format!("{}-{}", began.format("%Y%m%d-%H%M%S"), file_name(&transaction.id())));
-        create_options(self.file_mode).open(&path)?.write_all(record)?;
-        Ok(index_line(transaction, &path, record))
+        let (path, mut file) = self.create(path)?;
+        file.write_all(record).map_err(|error| {
+            // Half a record is none; what cannot be removed either stays.
+            let _ = fs::remove_file(&path);
+            named(&path, &error)
+        })?;
+        Ok(path)
+    }
+
+    /// Makes the file of a record. Where there is one of its name, the new one has a number behind it that cannot be guessed.
+    fn create(&self, path: PathBuf) -> io::Result<(PathBuf, File)> {
+        let mut free = path.clone();
+        let mut tries = 0;
+        loop {
+            match create_options(self.file_mode).open(&free) {
+                Ok(file) => return Ok((free, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {
+                    tries += 1;
+                    let number = RandomState::new().build_hasher().finish();
+                    free = path.clone();
+                    free.as_mut_os_string().push(format!("-{:08x}", number >> 32));
+                }
+                Err(error) => return Err(named(&free, &error)),
+            }
+        }
     }
 
     fn make(&self, folder: &Path) -> io::Result<()> {
@@ -55,41 +109,61 @@ impl Storage {
     }
 }
 
-/// An id as a name for a file: what could lead out of the folder is replaced.
+/// An id as a name for a file: what could lead out of the folder is replaced. One that is too long is cut, and its digest keeps it apart from
+/// others that begin in the same way.
 fn file_name(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect()
+    let mut name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect();
+    if name.len() > MAX_ID {
+        let digest = digest(id.as_bytes());
+        name.truncate(MAX_ID.saturating_sub(digest.len()).saturating_sub(1));
+        name = format!("{name}-{digest}");
+    }
+    name
 }
 
-/// The line of the index, in the order of ModSecurity v3; what is missing is `-`. Control characters are written as `\xHH`.
+/// The MD5 digest of bytes, in hexadecimal digits.
+fn digest(bytes: &[u8]) -> String {
+    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The line of the index, in the order of ModSecurity v3; what is missing is `-`. No value of the request ends its field, nor the line.
 fn index_line(transaction: &Transaction, path: &Path, record: &[u8]) -> Vec<u8> {
     let header = |name: &str| {
         let found = transaction.request_headers().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
-        dashed(found.map_or(&b""[..], |(_, value)| value))
+        found.map_or(&b""[..], |(_, value)| value)
     };
-    let referer = header("Referer");
-    let digest: String = Md5::digest(record).iter().map(|byte| format!("{byte:02x}")).collect();
-    let words = [
-        header("Host"),
-        dashed(transaction.client_address()),
-        dashed(transaction.remote_user().unwrap_or_default()),
+    let referer = word(dashed(header("Referer")));
+    let mut agent = Vec::new();
+    legible_quoted(dashed(header("User-Agent")), &mut agent);
+    let request = [transaction.method(), transaction.target(), transaction.protocol()].map(word).join(&b' ');
+    let mut place = Vec::new();
+    legible(path.as_os_str().as_encoded_bytes(), &mut place);
+    let mut line = [
+        &*word(dashed(header("Host"))),
+        &word(dashed(transaction.client_address())),
+        &word(dashed(transaction.remote_user().unwrap_or_default())),
         transaction.began().format(MOMENT).to_string().as_bytes(),
-        &[b"\"", transaction.method(), b" ", transaction.target(), b" ", transaction.protocol(), b"\""].concat(),
+        &[b"\"", &*request, b"\""].concat(),
         transaction.status().to_string().as_bytes(),
         transaction.response_body().len().to_string().as_bytes(),
-        referer,
-        &[b"\"", header("User-Agent"), b"\""].concat(),
-        transaction.id().as_bytes(),
-        referer,
-        path.as_os_str().as_encoded_bytes(),
+        &referer,
+        &[b"\"", &*agent, b"\""].concat(),
+        &word(transaction.id().as_bytes()),
+        &referer,
+        &place,
         b"0",
         format!("{}.000000", record.len()).as_bytes(),
-        format!("md5:{digest}").as_bytes(),
+        format!("md5:{}", digest(record)).as_bytes(),
     ]
     .join(&b' ');
-    let mut line = Vec::with_capacity(words.len() + 1);
-    legible(&words, &mut line);
     line.push(b'\n');
     line
+}
+
+fn word(value: &[u8]) -> Vec<u8> {
+    let mut word = Vec::with_capacity(value.len());
+    legible_word(value, &mut word);
+    word
 }
 
 fn dashed(text: &[u8]) -> &[u8] {

@@ -1,13 +1,14 @@
 //! The JSON format: one object on one line.
 
 use crate::graph::{EngineMode, RuleGraph};
-use crate::transaction::escape::text;
+use crate::transaction::escape::{disturbs, text};
 use crate::transaction::{RuleMatch, Transaction};
+use serde::Serialize;
 use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
+use serde_json::ser::{Formatter, Serializer};
 use sha1::{Digest as _, Sha1};
-use std::fs;
 use std::sync::LazyLock;
+use std::{fs, io};
 
 /// The software, as `producer` names it.
 const SOFTWARE: &str = concat!("secrule v", env!("CARGO_PKG_VERSION"));
@@ -17,10 +18,27 @@ const SOFTWARE: &str = concat!("secrule v", env!("CARGO_PKG_VERSION"));
 /// It is valid UTF-8 and valid JSON whatever the transaction holds: bytes that are no UTF-8 are written as the text `\xHH`. In v3 a text ends
 /// at its first NUL, and one that is no UTF-8 is cut off where that begins.
 pub fn record(transaction: &Transaction) -> Vec<u8> {
+    let mut record = Vec::with_capacity(2048);
     // Writing to memory does not fail, and every key is a text.
-    let mut record = serde_json::to_vec(&Record { transaction: Body::of(transaction) }).unwrap_or_default();
+    let _ = Record { transaction: Body::of(transaction) }.serialize(&mut Serializer::with_formatter(&mut record, Escaping));
     record.push(b'\n');
     record
+}
+
+/// Writes JSON without blanks, and as `\uHHHH` whatever [disturbs] a line or a terminal. JSON itself asks for that only below U+0020.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        for part in fragment.split_inclusive(disturbs) {
+            let kept = part.trim_end_matches(disturbs);
+            writer.write_all(kept.as_bytes())?;
+            for sign in part.chars().filter(|sign| disturbs(*sign)) {
+                write!(writer, "\\u{:04x}", u32::from(sign))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]
@@ -110,7 +128,7 @@ enum Version {
 struct Headers(Vec<(String, String)>);
 
 impl Serialize for Headers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
             map.serialize_entry(name, value)?;
@@ -123,7 +141,6 @@ impl Body {
     fn of(transaction: &Transaction) -> Self {
         let parts = transaction.audit_parts();
         let headers = |headers: Vec<(&[u8], &[u8])>| Headers(headers.into_iter().map(|(name, value)| (text(name), text(value))).collect());
-        let graph = transaction.graph();
         Self {
             client_ip: text(transaction.client_address()),
             time_stamp: transaction.began().format("%a %b %e %H:%M:%S %Y").to_string(),
@@ -145,9 +162,15 @@ impl Body {
                 headers: parts.contains('F').then(|| headers(transaction.response_headers().collect())),
             },
             producer: parts.contains('H').then(|| Producer::of(transaction)),
-            messages: parts.contains('H').then(|| transaction.matches().iter().filter_map(|found| Message::of(graph, found)).collect()),
+            messages: parts.contains('H').then(|| messages(transaction)),
         }
     }
+}
+
+/// The matches of rules without `noauditlog`.
+fn messages(transaction: &Transaction) -> Vec<Message> {
+    let audited = transaction.matches().iter().filter(|found| found.audits);
+    audited.filter_map(|found| Message::of(transaction.graph(), found)).collect()
 }
 
 impl Producer {

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The mode that the file of all records, or their index, is made with, as in v3: the umask narrows it.
+/// The mode that the file of all records, or their index, is made with where `SecAuditLogFileMode` says nothing, as in v3: the umask narrows it.
 const LOG_MODE: u32 = 0o644;
 
 /// Writes transactions as the settings ask for it.
@@ -39,7 +39,7 @@ impl AuditWriter {
             // Whatever the settings say of the format, as in v3.
             return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
         }
-        let log = place.map(|path| LogFile::ready(Path::new(path), LOG_MODE));
+        let log = place.map(|path| LogFile::ready(Path::new(path), settings.audit_file_mode.unwrap_or(LOG_MODE)));
         let storage = concurrent.then(|| Storage::new(settings));
         (log.is_some() || storage.is_some()).then(|| Self { format: settings.audit_format.unwrap_or(AuditFormat::Native), log, storage })
     }
@@ -63,6 +63,7 @@ impl AuditLog for AuditWriter {
     }
 
     fn lost(&self) -> u64 {
-        self.log.as_ref().map_or(0, |log| log.lost())
+        let stored = self.storage.as_ref().map_or(0, Storage::lost);
+        stored.saturating_add(self.log.as_ref().map_or(0, |log| log.lost()))
     }
 }

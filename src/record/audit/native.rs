@@ -2,7 +2,7 @@
 
 use crate::record::error_log;
 use crate::transaction::Transaction;
-use crate::transaction::escape::printable;
+use crate::transaction::escape::{legible, legible_lines, printable};
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write as _;
 
@@ -14,8 +14,8 @@ pub const MOMENT: &str = "[%d/%b/%Y:%H:%M:%S %z]";
 
 /// A transaction in sections.
 ///
-/// As in ModSecurity v3 A and Z are always there, the order is that of the alphabet, D, G, I, J and K stay empty, and bodies and headers are
-/// written as they came, but for the response body, which is made printable.
+/// As in ModSecurity v3 A and Z are always there, the order is that of the alphabet, D, G, I, J and K stay empty, and the response body is
+/// printable ASCII. Bytes of the request that are not text stand there as `\xHH`, and nothing in a header begins a line.
 pub fn record(transaction: &Transaction) -> Vec<u8> {
     let parts = transaction.audit_parts();
     let mut sections = Sections { boundary: boundary(), record: Vec::with_capacity(1024) };
@@ -29,12 +29,8 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
         sections.begin(letter);
         match letter {
             'B' => sections.request_head(transaction),
-            'C' => sections.body(transaction.request_body()),
-            'E' => {
-                let mut shown = Vec::with_capacity(transaction.response_body().len());
-                printable(transaction.response_body(), &mut shown);
-                sections.body(&shown);
-            }
+            'C' => sections.body(transaction.request_body(), legible_lines),
+            'E' => sections.body(transaction.response_body(), printable),
             'F' => sections.response_head(transaction),
             'H' => sections.matches(transaction),
             _ => {}
@@ -62,7 +58,7 @@ impl Sections {
     }
 
     fn line(&mut self, parts: &[&[u8]]) {
-        self.record.extend(parts.iter().copied().flatten());
+        parts.iter().for_each(|part| legible(part, &mut self.record));
         self.record.push(b'\n');
     }
 
@@ -72,7 +68,8 @@ impl Sections {
         let (client, client_port) = (transaction.client_address(), transaction.client_port());
         let (server, server_port) = (transaction.server_address(), transaction.server_port());
         let words: [&[u8]; 6] = [moment.as_bytes(), id.as_bytes(), client, client_port, server, server_port];
-        self.line(&[&words.join(&b' ')]);
+        legible(&words.join(&b' '), &mut self.record);
+        self.end();
     }
 
     fn request_head(&mut self, transaction: &Transaction) {
@@ -86,14 +83,18 @@ impl Sections {
         transaction.response_headers().for_each(|(name, value)| self.line(&[name, b": ", value]));
     }
 
-    fn body(&mut self, body: &[u8]) {
+    fn body(&mut self, body: &[u8], write: impl Fn(&[u8], &mut Vec<u8>)) {
         if !body.is_empty() {
-            self.line(&[body]);
+            write(body, &mut self.record);
+            self.end();
         }
     }
 
     fn matches(&mut self, transaction: &Transaction) {
-        transaction.matches().iter().for_each(|found| self.line(&[error_log::line(transaction, found).as_bytes()]));
+        for found in transaction.matches().iter().filter(|found| found.audits) {
+            self.record.extend_from_slice(error_log::line(transaction, found).as_bytes());
+            self.end();
+        }
     }
 }
 
