@@ -367,6 +367,26 @@ fn a_boundary_within_a_line() {
 }
 
 #[test]
+fn arguments_behind_a_hash() {
+    let rules = "SecRule ARGS|ARGS_NAMES \"@contains attack\" \"id:1,phase:1,deny\"\nSecRule QUERY_STRING \"@contains #\" \"id:2,phase:1,deny,status:400\"\n";
+    for target in ["/?a=1#&b=attack", "/?a=1#&attack=1", "/?a=1#attack", "/#?b=attack", "/a#b?c=d&e=attack#"] {
+        assert_eq!(get(rules, target).status, Some(403), "{target}");
+    }
+    assert_eq!(get(rules, "/?a=1#top").status, None);
+}
+
+#[test]
+fn a_target_with_a_host() {
+    let rules = "SecRule REQUEST_FILENAME \"@beginsWith /admin\" \"id:1,phase:1,deny\"\n";
+    for target in ["http://shop.example/admin/users", "HTTPS://shop.example:443/admin?a", "/admin"] {
+        assert_eq!(get(rules, target).status, Some(403), "{target}");
+    }
+    assert_eq!(get(rules, "http://shop.example/shop/admin").status, None);
+    let shown = "SecRule REQUEST_FILENAME \"@contains <b>\" \"id:1,phase:1,deny\"\n";
+    assert_eq!(get(shown, "http://<b>/admin").status, Some(403));
+}
+
+#[test]
 fn two_media_types_of_one_body() {
     let inner = "--AA\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nattack\r\n--AA--\r\n";
     let body = format!("--BB\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n{inner}--BB--\r\n");

@@ -27,6 +27,10 @@ fn waf(rules: &str) -> Waf {
     Waf::from_rules(&format!("SecRuleEngine On\n{rules}")).unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn waf_of(rules: &str) -> Waf {
+    Waf::from_rules(rules).unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn get(rules: &str, target: &str) -> Judged {
     send(&waf(rules), target, &[], b"")
 }
@@ -281,6 +285,133 @@ fn uploaded_files_are_on_disk_while_the_transaction_lasts() {
     drop(kept);
     assert_eq!(files(), 1);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn entries_of_a_rule_with_multi_match_do_not_grow_without_end() {
+    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass,log,multiMatch,msg:'%{MATCHED_VAR}',t:none,t:lowercase\"";
+    let body: String = (0..2000).map(|number| format!("a{number}=X{number}&")).collect();
+    let judged = post(rules, "application/x-www-form-urlencoded", &body);
+    let places: Vec<usize> = judged.transaction.matches().iter().map(|found| found.reference.len()).collect();
+    assert_eq!(places.len(), 4000);
+    assert!(places.iter().all(|length| (1..1200).contains(length)), "{:?}", places.iter().max());
+}
+
+/// Rules that refuse what the recommended configuration refuses.
+const FLAGS: &str =
+    "SecRule REQBODY_ERROR \"!@eq 0\" \"id:901,phase:2,pass\"\nSecRule MULTIPART_STRICT_ERROR \"!@eq 0\" \"id:902,phase:2,pass\"\n";
+
+const UPLOAD: &str = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.php\"\r\n\r\n<?ph\r\n--b--\r\n";
+
+#[test]
+fn an_upload_that_cannot_be_written_is_an_error_of_the_body_and_is_judged_from_memory() {
+    let file = std::env::temp_dir().join(format!("secrule-no-folder-{}", std::process::id()));
+    std::fs::write(&file, b"").unwrap();
+    let content = "SecRule FILES_TMP_CONTENT:f \"@streq <?ph\" \"id:1,phase:2,pass\"\nSecRule FILES \"@streq a.php\" \"id:2,phase:2,pass\"\n\
+        SecRule &FILES_TMPNAMES \"!@eq 0\" \"id:3,phase:2,pass\"\n\
+        SecRule REQBODY_ERROR_MSG \"@contains Failed to create file\" \"id:4,phase:2,pass\"\n";
+    for saves in ["SecTmpSaveUploadedFiles", "SecUploadKeepFiles"] {
+        for folder in ["/no/such/folder", file.to_str().unwrap()] {
+            let rules = format!("{saves} On\nSecUploadDir {folder}\n{content}{FLAGS}");
+            assert_eq!(post(&rules, "multipart/form-data; boundary=b", UPLOAD).ids(), [1, 2, 4, 901, 902], "{saves} {folder}");
+        }
+    }
+    let in_memory = post(&format!("{content}{FLAGS}"), "multipart/form-data; boundary=b", UPLOAD);
+    assert_eq!(in_memory.ids(), [1, 2]);
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_long_id_is_cut_in_the_name_of_an_upload() {
+    let folder = std::env::temp_dir().join(format!("secrule-long-id-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let waf = waf(&format!("SecTmpSaveUploadedFiles On\nSecUploadDir {}\n{FLAGS}", folder.display()));
+    let mut transaction = waf.transaction_with_id(&"../é".repeat(300));
+    let _ = stages(&mut transaction, "/", &[("Content-Type", "multipart/form-data; boundary=b")], UPLOAD.as_bytes());
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(transaction.matches().is_empty() && matches!(names.as_slice(), [name] if name.len() < 200), "{names:?}");
+    drop(transaction);
+    std::fs::remove_dir(&folder).unwrap();
+}
+
+#[test]
+fn a_request_body_that_nobody_looks_at_is_counted_and_not_kept() {
+    let kept = |rules: &str| {
+        let mut transaction = waf_of(rules).transaction();
+        let _ = stages(&mut transaction, "/", &[("Content-Type", "application/x-www-form-urlencoded")], b"a=attack");
+        assert_eq!(transaction.request_body_length(), 8, "{rules}");
+        transaction.request_body().len()
+    };
+    let off = "SecRuleEngine On\nSecRequestBodyAccess Off\n";
+    assert_eq!(kept("SecRuleEngine Off\nSecRequestBodyAccess On\nSecRule ARGS attack id:1,phase:2,deny"), 0);
+    assert_eq!(kept(off), 0);
+    assert_eq!(kept(&format!("{off}SecRule ARGS attack id:1,phase:2,deny")), 0);
+    assert_eq!(kept(&format!("{off}SecRule REMOTE_ADDR x \"id:1,phase:1,pass,ctl:requestBodyAccess=On\"")), 0);
+    assert_eq!(kept("SecRuleEngine On\nSecRequestBodyAccess On\nSecAction id:1,phase:1,pass,ctl:requestBodyAccess=Off"), 0);
+    assert_eq!(kept("SecRuleEngine On\nSecAction id:1,phase:1,pass,ctl:ruleEngine=Off"), 0);
+    assert_eq!(kept("SecRuleEngine On"), 8);
+    assert_eq!(kept("SecRuleEngine DetectionOnly\nSecRequestBodyAccess On"), 8);
+    assert_eq!(kept(&format!("{off}SecAuditEngine RelevantOnly\nSecAuditLogParts ABCZ")), 8);
+    assert_eq!(kept(&format!("{off}SecAuditEngine RelevantOnly\nSecAuditLogParts ABIJDEFHZ")), 0);
+}
+
+#[test]
+fn a_body_that_some_rule_looks_at_after_all_is_read() {
+    let off = "SecRequestBodyAccess Off\n";
+    let ids = |rules: &str| post(&format!("{off}{rules}"), "application/x-www-form-urlencoded", "a=attack").ids();
+    let turns_on = "SecAction id:1,phase:1,pass,nolog,ctl:requestBodyAccess=On\nSecRule ARGS attack id:2,phase:2,pass";
+    assert_eq!(ids(turns_on), [2]);
+    assert_eq!(ids("SecRule ARGS_POST:a attack id:3,phase:5,pass"), [3]);
+    assert_eq!(ids("SecRule ARGS attack id:4,phase:2,pass\nSecRule REQUEST_METHOD POST id:5,phase:5,pass"), [5]);
+}
+
+#[test]
+fn the_limit_of_a_body_that_nobody_looks_at_holds() {
+    let rules = "SecRequestBodyAccess Off\nSecRequestBodyLimit 4\nSecRequestBodyLimitAction Reject\n";
+    let mut transaction = waf(rules).transaction();
+    assert!(!transaction.append_request_body(b"abcd").is_intervention());
+    assert!(transaction.append_request_body(b"e").is_intervention());
+    assert!(waf(rules).transaction().skip_request_body(5).is_intervention());
+}
+
+#[test]
+fn a_response_body_that_is_not_judged_is_not_kept() {
+    let kept = |rules: &str, media_type: &str| {
+        let mut transaction = waf_of(rules).transaction();
+        transaction.add_response_header(b"Content-Type", media_type.as_bytes());
+        let _ = transaction.process_response_headers(200, "HTTP/1.1");
+        let _ = transaction.append_response_body(b"attack");
+        let _ = transaction.process_response_body();
+        transaction.response_body().len()
+    };
+    let on = "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n";
+    assert_eq!(kept(on, "text/html"), 6);
+    assert_eq!(kept(on, "image/png"), 0);
+    assert_eq!(kept(&on.replace("Access On", "Access Off"), "text/html"), 0);
+    assert_eq!(kept(&on.replace("Engine On", "Engine Off"), "text/html"), 0);
+    assert_eq!(kept("SecRuleEngine On", "text/html"), 0);
+}
+
+#[test]
+fn a_body_that_the_engine_cut_is_judged_as_far_as_it_goes_and_is_no_error() {
+    let rules = |limit: usize, action: &str| {
+        let flags = FLAGS.replace("pass", "deny,status:400");
+        format!(
+            "SecRequestBodyLimit {limit}\nSecRequestBodyLimitAction {action}\nSecAction \"id:910,phase:1,pass,nolog,t:none\"\n{flags}\
+             SecRule ARGS \"@streq attack\" \"id:1,phase:2,deny\"\nSecRule INBOUND_DATA_ERROR \"@eq 1\" \"id:2,phase:2,pass\"\n"
+        )
+    };
+    let json = |rules: &str| rules.replace("t:none", "ctl:requestBodyProcessor=JSON");
+    let cut = post(&json(&rules(20, "ProcessPartial")), "application/json", r#"{"a":"attac","b":2,"c":3}"#);
+    assert_eq!((cut.status(), cut.ids()), (None, vec![2]));
+    assert_eq!(post(&json(&rules(20, "ProcessPartial")), "application/json", r#"{"a":"attack","b":2,"c":3}"#).status(), Some(403));
+    assert_eq!(post(&json(&rules(20, "ProcessPartial")), "application/json", r#"{"a":"attac" "b":2,"c":3}"#).status(), Some(400));
+    assert_eq!(post(&json(&rules(200, "ProcessPartial")), "application/json", r#"{"a":"attac","b":2"#).status(), Some(400));
+    let form = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nattackers\r\n--b--\r\n";
+    let place = form.find("attack").unwrap();
+    assert_eq!(post(&rules(place + 6, "ProcessPartial"), "multipart/form-data; boundary=b", form).status(), Some(403));
+    assert_eq!(post(&rules(place + 7, "ProcessPartial"), "multipart/form-data; boundary=b", form).status(), None);
+    assert_eq!(post(&rules(200, "ProcessPartial"), "multipart/form-data; boundary=b", &form.replace("--b--", "")).status(), Some(400));
 }
 
 #[test]

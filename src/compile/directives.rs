@@ -5,7 +5,7 @@ use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::lookups::Need;
 use super::updates::Update;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
-use crate::graph::{Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
+use crate::graph::{BodyUse, Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
 use crate::script::Script;
 use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
 use crate::source::{Loader, Sources, Span};
@@ -27,6 +27,8 @@ pub struct Builder<'a> {
     pub jumps: Vec<(MarkerId, Span)>,
     /// What operators need directives for, and where they stand.
     pub needs: Vec<(Need, Span)>,
+    /// The directive that uploaded files are written for.
+    pub upload_place: Option<Span>,
     /// Scripts, by the path of their file.
     pub scripts: HashMap<PathBuf, Script>,
     diagnostics: Vec<Diagnostic>,
@@ -49,6 +51,7 @@ impl<'a> Builder<'a> {
             open_chain: None,
             jumps: Vec::new(),
             needs: Vec::new(),
+            upload_place: None,
             scripts: HashMap::new(),
             diagnostics: Vec::new(),
             errors: 0,
@@ -90,6 +93,7 @@ impl<'a> Builder<'a> {
         }
         self.check_needs();
         self.check_phase_2();
+        self.check_upload_folder();
         self.check_xml_bodies();
         #[cfg(feature = "remote")]
         self.check_audit_log();
@@ -97,6 +101,7 @@ impl<'a> Builder<'a> {
         self.open_within_chains();
         self.apply_updates();
         self.mark_stopping_chains();
+        self.graph.body_use = BodyUse::of(&self.graph);
         diagnostics.append(&mut self.diagnostics);
         // A rule with an error is not there to be updated, and a marker that was not read is not there to be jumped to.
         if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {

@@ -22,6 +22,7 @@ mod targets;
 mod templates;
 mod unreached;
 mod updates;
+mod uploads;
 mod xml_bodies;
 
 pub use report::{LoadReport, SourceReport};

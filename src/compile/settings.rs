@@ -97,16 +97,23 @@ impl Builder<'_> {
             Directive::SecCollectionTimeout => settings.collection_timeout = text.parse().ok(),
             Directive::SecWebAppId => settings.web_app_id = Some(text.into()),
             Directive::SecXmlExternalEntity => settings.xml_external_entities = on_off(text),
-            Directive::SecUploadDir => settings.upload_folder = Some(text.into()),
+            Directive::SecUploadDir => {
+                settings.upload_folder = Some(text.into());
+                self.note_upload_directive(argument.span, true);
+            }
             Directive::SecUploadFileMode => settings.upload_file_mode = octal(text),
             Directive::SecUploadKeepFiles => {
                 settings.upload_keep_files = match on_off(text) {
                     Some(true) => Some(KeepFiles::On),
                     Some(false) => Some(KeepFiles::Off),
                     None => Some(KeepFiles::RelevantOnly),
-                }
+                };
+                self.note_upload_directive(argument.span, false);
             }
-            Directive::SecTmpSaveUploadedFiles => settings.save_uploaded_files = on_off(text),
+            Directive::SecTmpSaveUploadedFiles => {
+                settings.save_uploaded_files = on_off(text);
+                self.note_upload_directive(argument.span, false);
+            }
             Directive::SecComponentSignature => settings.components.push(text.into()),
             Directive::SecGeoLookupDb => self.geo_database(argument, sources),
             Directive::SecHttpBlKey => settings.http_blocklist_key = Some(text.into()),

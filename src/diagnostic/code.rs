@@ -128,6 +128,8 @@ codes! {
     Unreached = "W209",
     /// Rules look at REQUEST_BODY where XML bodies are not in it.
     XmlBodyUnseen = "W214",
+    /// Uploaded files are to be written to a folder that is not there or that nobody may write to.
+    UploadFolder = "W216",
 }
 
 impl Code {

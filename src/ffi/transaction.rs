@@ -326,11 +326,25 @@ pub unsafe extern "C" fn msc_request_body_from_file(transaction: *mut Transactio
     // SAFETY: as the caller promises.
     unsafe {
         let path = OsStr::from_bytes(string(path));
-        feed(transaction, |judged| match read(path, judged.graph().settings.request_body_limit) {
-            Ok(body) => append_request_body(judged, &body),
-            Err(_) => (Verdict::Pass, 0),
+        feed(transaction, |judged| {
+            if !judged.wants_request_body()
+                && let Ok(length) = length(path)
+            {
+                return cut_off(judged, length, |judged| judged.skip_request_body(length));
+            }
+            match read(path, judged.graph().settings.request_body_limit) {
+                Ok(body) => append_request_body(judged, &body),
+                Err(_) => (Verdict::Pass, 0),
+            }
         })
     }
+}
+
+/// The length of a file that can be read.
+fn length(path: &OsStr) -> io::Result<usize> {
+    let about = File::open(path)?.metadata()?;
+    let length = usize::try_from(about.len()).map_err(io::Error::other)?;
+    if about.is_file() { Ok(length) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
 /// A file, or its beginning as far as it takes to see that it is longer than the limit. Without a limit, or with 0, all of it.
@@ -342,13 +356,18 @@ fn read(path: &OsStr, limit: Option<usize>) -> io::Result<Vec<u8>> {
 }
 
 fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> (Verdict, c_int) {
-    let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
-    let whole = judged.request_body().len().saturating_add(chunk.len());
-    let verdict = judged.append_request_body(chunk);
-    (verdict, c_int::from(!(cuts && judged.request_body().len() < whole)))
+    cut_off(judged, chunk.len(), |judged| judged.append_request_body(chunk))
 }
 
-/// How much of the request body was taken in, in bytes.
+/// Takes in so many bytes of the request body. 0 where the limit cut them off, otherwise 1.
+fn cut_off(judged: &mut Judged, length: usize, take: impl FnOnce(&mut Judged) -> Verdict) -> (Verdict, c_int) {
+    let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
+    let whole = judged.request_body_length().saturating_add(length);
+    let verdict = take(judged);
+    (verdict, c_int::from(!(cuts && judged.request_body_length() < whole)))
+}
+
+/// How much of the request body was taken in, in bytes, whether or not it is kept.
 ///
 /// # Safety
 ///
@@ -356,7 +375,7 @@ fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> (Verdict, c_int) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_get_request_body_length(transaction: *mut Transaction) -> usize {
     // SAFETY: as the caller promises.
-    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.request_body().len()))
+    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.request_body_length()))
 }
 
 /// The whole request body is there: phase 2.

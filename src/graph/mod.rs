@@ -4,6 +4,7 @@
 //! `compile` makes it, any number of transactions share it.
 
 mod actions;
+mod body_use;
 mod decision;
 mod lookup;
 mod names;
@@ -19,6 +20,7 @@ pub use actions::{
     AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, PersistentCollection,
     RuleFilter, TargetFilter,
 };
+pub use body_use::BodyUse;
 pub use decision::{AddressList, Crawler, Decisions, RateLimit, SiteId};
 pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
@@ -68,6 +70,8 @@ pub struct RuleGraph {
     pub markers: Vec<Box<str>>,
     /// The code page of `t:urlDecodeUni`.
     pub unicode_map: Option<UnicodeMap>,
+    /// What rules do with a request body that is not judged.
+    pub body_use: BodyUse,
     /// How the rules are asked with less work; none where planning is off.
     pub plan: Option<Plan>,
 }

@@ -6,6 +6,7 @@ use crate::pattern::Pattern;
 use crate::source::Spanned;
 use crate::vocabulary::Limit;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// `SecRuleEngine`
@@ -245,6 +246,16 @@ impl Settings {
     /// The character between arguments.
     pub fn separator(&self) -> u8 {
         self.argument_separator.unwrap_or(b'&')
+    }
+
+    /// Returns `true` if uploaded files are written to disk.
+    pub fn writes_uploads(&self) -> bool {
+        self.save_uploaded_files == Some(true) || matches!(self.upload_keep_files, Some(KeepFiles::On | KeepFiles::RelevantOnly))
+    }
+
+    /// The folder that uploaded files are written to.
+    pub fn upload_folder(&self) -> PathBuf {
+        self.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from)
     }
 
     /// Whether responses with this media type are looked at in phase 4.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::arguments::cut_at;
+use super::blank;
 
 /// Padding may be left out or repeated, as v3 takes it.
 const BASE64: GeneralPurpose =
@@ -17,9 +18,13 @@ pub fn auth_type(header: &[u8]) -> &[u8] {
 /// `REMOTE_USER`: the user of `Basic` credentials; `None` for other schemes, credentials that are
 /// not Base64, or without a `:`.
 ///
-/// v3 wants the scheme written `Basic` and exactly one blank after it; so does this.
+/// The scheme is in letters of either case and blanks follow it, as RFC 9110 says; v3 wants it written `Basic`, and one blank.
 pub fn basic_user(header: &[u8]) -> Option<Vec<u8>> {
-    let encoded = header.strip_prefix(b"Basic ")?;
+    let (scheme, encoded) = cut_at(header, b' ')?;
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let encoded = blank::trim_start(encoded);
     let padding = encoded.iter().rev().take_while(|byte| **byte == b'=').count();
     let unpadded = encoded.get(..encoded.len().checked_sub(padding)?)?;
     let mut credentials = BASE64.decode(unpadded).ok()?;
@@ -43,11 +48,12 @@ mod tests {
     fn the_user_ends_at_the_first_colon() {
         assert_eq!(basic_user(b"Basic am9lOmE6Yg=="), Some(b"joe".to_vec()));
         assert_eq!(basic_user(b"Basic OnB3"), Some(Vec::new()));
+        assert_eq!(basic_user(b"bAsic  am9lOmE6Yg=="), Some(b"joe".to_vec()));
     }
 
     #[test]
     fn other_credentials_have_no_user() {
-        for header in [&b"basic am9lOmE6Yg=="[..], b"Basic", b"Basic  am9lOmE6Yg==", b"Basic ???", b"Basic am9l", b"Bearer am9lOmE6Yg=="] {
+        for header in [&b"BasicX am9lOmE6Yg=="[..], b"Basic", b"Basic ???", b"Basic am9l", b"Bearer am9lOmE6Yg=="] {
             assert_eq!(basic_user(header), None);
         }
     }

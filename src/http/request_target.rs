@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memrchr2};
+use memchr::{memchr, memrchr, memrchr2};
 
 use super::url;
 
 /// A request target, split and decoded once.
 ///
-/// All splitting follows ModSecurity v3, including what surprises: everything from the first raw `#` on is seen only by
-/// [`raw`](Self::raw). The path ends at the first `?` *before* decoding, as since 3.0.12: cut afterwards, `/a%3f/../b`
+/// Splitting follows ModSecurity v3, including what surprises: everything from the first raw `#` on is seen only by
+/// [`raw`](Self::raw) and [`query_behind_hash`](Self::query_behind_hash). The path ends at the first `?` *before* decoding, as since 3.0.12: cut afterwards, `/a%3f/../b`
 /// would hide its end from the rules (CVE-2024-1019).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTarget<'a> {
@@ -25,7 +25,7 @@ impl<'a> RequestTarget<'a> {
         let sent = memchr(b'#', raw).and_then(|at| raw.get(..at)).unwrap_or(raw);
         let query = memchr(b'?', sent).and_then(|at| sent.get(at.saturating_add(1)..));
         let path = memchr(b'?', sent).and_then(|at| sent.get(..at)).unwrap_or(sent);
-        RequestTarget { raw, decoded: url::decode(sent).bytes, path: url::decode(path).bytes, query }
+        RequestTarget { raw, decoded: url::decode(sent).bytes, path: url::decode(without_authority(path)).bytes, query }
     }
 
     /// `REQUEST_URI_RAW`: the target as received, fragment included.
@@ -41,7 +41,8 @@ impl<'a> RequestTarget<'a> {
         after_authority(&self.decoded).unwrap_or(&self.decoded)
     }
 
-    /// `REQUEST_FILENAME`: the decoded path, with scheme and host when they were sent.
+    /// `REQUEST_FILENAME`: the decoded path. Servers take a target in absolute form by its path, and so do rules; in v3 scheme and host
+    /// stand before it.
     pub fn filename(&self) -> &[u8] {
         &self.path
     }
@@ -61,10 +62,33 @@ impl<'a> RequestTarget<'a> {
         self.query
     }
 
+    /// The end of the query as servers read it that know no fragment, such as those in Go: from the argument on that holds the first `#`, or
+    /// all of a query that begins behind it. Gives where it starts in [`raw`](Self::raw), in bytes, too.
+    pub fn query_behind_hash(&self, separator: u8) -> Option<(usize, &'a [u8])> {
+        let hash = memchr(b'#', self.raw)?;
+        let query = memchr(b'?', self.raw)?.saturating_add(1);
+        let before = self.raw.get(query..hash).unwrap_or_default();
+        let start = memrchr(separator, before).map_or(query, |at| query.saturating_add(at).saturating_add(1));
+        Some((start, self.raw.get(start..)?))
+    }
+
     /// Where the query string starts in [`raw`](Self::raw), in bytes.
     pub fn query_string_offset(&self) -> Option<usize> {
         self.query.and_then(|_| memchr(b'?', self.raw)).map(|at| at.saturating_add(1))
     }
+}
+
+/// The path of a target in absolute form, such as `http://shop.example/cart`; other paths as they are, and so is one whose host holds bytes
+/// that no host has: rules are to see them.
+fn without_authority(path: &[u8]) -> &[u8] {
+    let after =
+        |scheme: &[u8]| path.split_at_checked(scheme.len()).filter(|(start, _)| start.eq_ignore_ascii_case(scheme)).map(|(_, rest)| rest);
+    let Some(rest) = after(b"http://").or_else(|| after(b"https://")) else { return path };
+    let (authority, path_alone) = rest.split_at_checked(memchr(b'/', rest).unwrap_or(rest.len())).unwrap_or_default();
+    if !authority.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:@[]".contains(byte)) {
+        return path;
+    }
+    if path_alone.is_empty() { b"/" } else { path_alone }
 }
 
 /// `REQUEST_PROTOCOL`: v3 writes `HTTP/` before whatever version the connector gave.
@@ -105,10 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn scheme_and_host_leave_the_uri_but_not_the_filename() {
+    fn scheme_and_host_leave_the_uri_and_the_filename() {
         let target = RequestTarget::new(b"https://shop.example/a/b?c");
         assert_eq!(target.uri(), b"/a/b?c");
-        assert_eq!(target.filename(), b"https://shop.example/a/b");
+        assert_eq!((target.filename(), target.basename()), (&b"/a/b"[..], Some(&b"b"[..])));
+        assert_eq!(RequestTarget::new(b"HTTP://u@[::1]:80?q").filename(), b"/");
+        for path in [&b"ftp://h/a"[..], b"http://<b>/a", b"http:/a", b"//h/a"] {
+            assert_eq!(RequestTarget::new(path).filename(), path);
+        }
         for whole in [&b"http://h"[..], b"http://h?q", b"http:/a", b"//h/a", b"x//y/z"] {
             assert_eq!(RequestTarget::new(whole).uri(), whole);
         }
@@ -127,6 +155,18 @@ mod tests {
     fn a_fragment_hides_a_question_mark() {
         let target = RequestTarget::new(b"/a#b?c");
         assert_eq!((target.uri(), target.query_string(), target.query_string_offset()), (&b"/a"[..], None, None));
+    }
+
+    #[test]
+    fn what_a_server_without_fragments_reads_is_there_as_well() {
+        let behind = |target: &'static str| {
+            let found = RequestTarget::new(target.as_bytes()).query_behind_hash(b'&');
+            found.map(|(start, text)| (start, std::str::from_utf8(text).unwrap()))
+        };
+        assert_eq!(behind("/?a=1&b=2#&c=3"), Some((6, "b=2#&c=3")));
+        assert_eq!(behind("/?a=1#"), Some((2, "a=1#")));
+        assert_eq!(behind("/#?c=3#"), Some((3, "c=3#")));
+        assert_eq!((behind("/#c"), behind("/?c=3")), (None, None));
     }
 
     #[test]

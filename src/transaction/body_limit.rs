@@ -21,6 +21,15 @@ pub struct BodyLimit {
     pub gathered: usize,
 }
 
+/// How much of each body was taken in, in bytes, whether or not it is kept.
+#[derive(Debug, Default)]
+pub struct BodyLengths {
+    pub request: usize,
+    /// More came than the limit lets in, and the rest is left out.
+    pub request_is_cut: bool,
+    pub response: usize,
+}
+
 /// What becomes of a chunk.
 pub struct Admission {
     /// How many of its bytes are taken in.

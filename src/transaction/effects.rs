@@ -12,6 +12,10 @@ use crate::http::location::location;
 /// The status of `deny` and `drop` where no rule names one.
 const DENIED: u16 = 403;
 
+/// How many bytes of places the entries of a rule with `multiMatch` share. As in ModSecurity v3 each entry has the places of those before it;
+/// without an end their number would grow with the square of the request.
+const MAX_SHARED_PLACES: usize = 1024;
+
 /// The status of `redirect` where no rule names one from 301 to 307.
 const REDIRECTED: u16 = 302;
 
@@ -95,6 +99,9 @@ impl Transaction {
             self.spend(size);
             self.collections.arena.work.hold(size);
             draft.hits.push(one.entry);
+            if draft.entry.reference.len() > MAX_SHARED_PLACES {
+                draft.entry.reference.clear();
+            }
         }
     }
 

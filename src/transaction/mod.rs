@@ -97,6 +97,7 @@ pub struct Transaction {
     pending: verdict::Pending,
     body_processor: Option<BodyProcessor>,
     body_type: body_type::BodyType,
+    body_lengths: body_limit::BodyLengths,
     hostname: Option<Text>,
     connector: Text,
     uploads: uploads::Uploads,
@@ -115,6 +116,8 @@ struct Flow {
     allow: Option<crate::graph::AllowScope>,
     /// Whether a decision script let the request pass, so that those behind it are not asked.
     let_pass: bool,
+    /// Whether phase 1 is over.
+    headers_judged: bool,
 }
 
 /// Memory that is used again and again.
@@ -160,6 +163,7 @@ impl Transaction {
             pending: verdict::Pending::default(),
             body_processor: None,
             body_type: body_type::BodyType::default(),
+            body_lengths: body_limit::BodyLengths::default(),
             hostname: None,
             connector: Text::EMPTY,
             uploads: uploads::Uploads::default(),

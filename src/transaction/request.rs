@@ -42,15 +42,22 @@ impl Transaction {
         let path = split.query_string_offset().map_or(sent.len(), |query| query.saturating_sub(1));
         let end = scalars.request_line.len() + 1;
         self.collections.places = Places { end, query: method.len() + 1 + path + 1, target: sent.len(), path, body_processor: 0 };
-        let query = self.collections.places.query;
-        for argument in split.query_string().into_iter().flat_map(|query| arguments::split(query, separator)).map(|raw| raw.decode()) {
-            let offsets = Offsets { name: query + argument.offset, value: query + argument.value_offset() };
+        let behind_hash = split.query_behind_hash(separator).map(|(start, text)| (method.len() + 1 + start, text));
+        for (place, text) in split.query_string().map(|text| (self.collections.places.query, text)).into_iter().chain(behind_hash) {
+            self.add_query(place, text, separator);
+        }
+        self.sum_arguments();
+        self.take_verdict()
+    }
+
+    /// Adds the arguments of a query, or of a part of one, that begins at this place of the request.
+    fn add_query(&mut self, place: usize, text: &[u8], separator: u8) {
+        for argument in arguments::split(text, separator).map(|raw| raw.decode()) {
+            let offsets = Offsets { name: place + argument.offset, value: place + argument.value_offset() };
             let entry = self.collections.entry(&argument.name, &argument.value, offsets);
             self.flag_encoding(argument.invalid_encoding);
             self.add_argument(ArgumentOrigin::Query, entry);
         }
-        self.sum_arguments();
-        self.take_verdict()
     }
 
     /// A request header.
@@ -101,6 +108,7 @@ impl Transaction {
         if !self.is_disabled() {
             self.run_phase(Phase::RequestHeaders);
         }
+        self.flow.headers_judged = true;
         self.take_verdict()
     }
 

@@ -3,13 +3,13 @@
 use super::body_limit::BodyLimit;
 use super::debug::shown_limit;
 use super::escape::shown;
-use super::{Transaction, Verdict, uploads};
+use super::{Transaction, Verdict};
 use crate::body::json::{self, JsonError, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
 use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
 use crate::body::{BodyError, urlencoded};
 use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
-use crate::graph::{BodyProcessor, Phase};
+use crate::graph::{AuditEngine, BodyProcessor, EngineMode, LimitAction, Phase};
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
@@ -24,20 +24,56 @@ impl Transaction {
     ///
     /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
     pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
+        let taken = self.admit_request_body(chunk.len());
+        if self.wants_request_body() {
+            self.collections.arena.append_request_body(chunk.get(..taken).unwrap_or_default());
+        }
+        self.take_verdict()
+    }
+
+    /// So many bytes of a request body that [nobody looks at](Self::wants_request_body): they count for the limit.
+    pub fn skip_request_body(&mut self, length: usize) -> Verdict {
+        self.admit_request_body(length);
+        self.take_verdict()
+    }
+
+    /// Gives how many bytes of a chunk the limit lets in.
+    fn admit_request_body(&mut self, length: usize) -> usize {
         let settings = &self.ground.graph.settings;
         let limit = BodyLimit {
             name: "Request",
             kind: Limit::RequestBody,
             limit: settings.request_body_limit,
             action: settings.request_body_limit_action,
-            gathered: self.collections.arena.request_body().len(),
+            gathered: self.body_lengths.request,
         };
-        let admission = self.admit(chunk.len(), &limit);
+        let action = limit.action;
+        let admission = self.admit(length, &limit);
         if admission.exceeds {
             self.collections.scalars.inbound_data_error = self.collections.arena.store(b"1");
         }
-        self.collections.arena.append_request_body(chunk.get(..admission.taken).unwrap_or_default());
-        self.take_verdict()
+        self.body_lengths.request = self.body_lengths.request.saturating_add(admission.taken);
+        self.body_lengths.request_is_cut |= admission.exceeds && action == Some(LimitAction::ProcessPartial);
+        admission.taken
+    }
+
+    /// Returns `true` if somebody looks at the request body: rules, or the audit log. Otherwise it is counted, and not kept, so that a host need
+    /// not gather it. What the answer is, is known when phase 1 is over.
+    pub fn wants_request_body(&self) -> bool {
+        if self.engine_mode() == EngineMode::Off {
+            return false;
+        }
+        let graph = &self.ground.graph;
+        let access = self.overrides.request_body_access.or(graph.settings.request_body_access);
+        access != Some(false)
+            || (graph.body_use.may_be_judged && !self.flow.headers_judged)
+            || graph.body_use.is_seen_later
+            || (self.audit_engine() != AuditEngine::Off && self.audit_parts().contains('C'))
+    }
+
+    /// How much of the request body was taken in, in bytes, kept or not.
+    pub fn request_body_length(&self) -> usize {
+        self.body_lengths.request
     }
 
     /// The whole request body is there: it is read, and rules of phase 2 run.
@@ -49,7 +85,10 @@ impl Transaction {
         if self.collections.scalars.inbound_data_error.is_empty() {
             self.collections.scalars.inbound_data_error = self.collections.arena.store(b"0");
         }
-        self.read_body();
+        // A body that was not kept is not read either: it would pass for an empty one.
+        if self.collections.arena.request_body().len() == self.body_lengths.request {
+            self.read_body();
+        }
         if self.body_type.contradicts() && !self.collections.arena.request_body().is_empty() {
             self.refuse_body_type();
         }
@@ -98,7 +137,9 @@ impl Transaction {
             Some(BodyProcessor::Multipart) => return self.read_multipart(limit),
             None => Ok(()),
         };
-        self.note_body_result(result);
+        // What is missing is what the engine was told to leave out.
+        let is_cut = self.body_lengths.request_is_cut && matches!(result, Err(BodyError::Json(JsonError::PrematureEnd)));
+        self.note_body_result(if is_cut { Ok(()) } else { result });
     }
 
     fn note_body_result(&mut self, result: Result<(), BodyError>) {
@@ -237,7 +278,8 @@ impl Transaction {
             header_bytes: settings.limit(Limit::MultipartHeaderBytes),
             headers_per_part: settings.limit(Limit::MultipartHeaders),
             parts: settings.limit(Limit::MultipartParts),
-            files: if uploads::are_written(settings) { settings.limit(Limit::Files) } else { usize::MAX },
+            files: if settings.writes_uploads() { settings.limit(Limit::Files) } else { usize::MAX },
+            is_cut: self.body_lengths.request_is_cut,
         };
         let content_type = self.body_type.header().map(|value| self.collections.arena.read(value).to_vec());
         let mut found = FoundParts { begin: self.collections.places.end + 1, ..FoundParts::default() };
@@ -284,7 +326,7 @@ impl Transaction {
     /// look at files by their names on disk would not see it.
     fn write_uploads(&mut self) -> std::io::Result<()> {
         let graph = std::sync::Arc::clone(&self.ground.graph);
-        if !uploads::are_written(&graph.settings) {
+        if !graph.settings.writes_uploads() {
             return Ok(());
         }
         let id = self.id();

@@ -4,7 +4,7 @@ use super::body_limit::BodyLimit;
 use super::escape::text;
 use super::{Transaction, Verdict};
 use crate::collection::Offsets;
-use crate::graph::Phase;
+use crate::graph::{EngineMode, Phase};
 use crate::http::content_type::media_type;
 use crate::vocabulary::Limit;
 
@@ -39,9 +39,11 @@ impl Transaction {
         self.collections.scalars.response_status = self.collections.arena.store_number(status);
     }
 
-    /// Whether the response body will be judged, so that a host need not gather one that nobody reads.
+    /// Returns `true` if the response body will be judged. Otherwise it is not kept, so that a host need not gather it.
     pub fn wants_response_body(&self) -> bool {
-        self.ground.graph.settings.response_body_access == Some(true) && self.inspects_response_type()
+        self.engine_mode() != EngineMode::Off
+            && self.ground.graph.settings.response_body_access == Some(true)
+            && self.inspects_response_type()
     }
 
     fn inspects_response_type(&self) -> bool {
@@ -66,13 +68,16 @@ impl Transaction {
             kind: Limit::ResponseBody,
             limit: settings.response_body_limit,
             action: settings.response_body_limit_action,
-            gathered: self.collections.arena.response_body().len(),
+            gathered: self.body_lengths.response,
         };
         let admission = self.admit(chunk.len(), &limit);
         if admission.exceeds {
             self.collections.scalars.outbound_data_error = self.collections.arena.store(b"1");
         }
-        self.collections.arena.append_response_body(chunk.get(..admission.taken).unwrap_or_default());
+        self.body_lengths.response = self.body_lengths.response.saturating_add(admission.taken);
+        if self.wants_response_body() {
+            self.collections.arena.append_response_body(chunk.get(..admission.taken).unwrap_or_default());
+        }
         self.take_verdict()
     }
 

@@ -19,16 +19,6 @@ pub struct Uploads {
     keep: bool,
 }
 
-/// The folder that uploaded files are written to.
-pub fn folder(settings: &Settings) -> PathBuf {
-    settings.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from)
-}
-
-/// Whether uploaded files are written to disk.
-pub fn are_written(settings: &Settings) -> bool {
-    settings.save_uploaded_files == Some(true) || matches!(settings.upload_keep_files, Some(KeepFiles::On | KeepFiles::RelevantOnly))
-}
-
 impl Uploads {
     /// Writes a file, named as ModSecurity v3 names it: time, transaction, and letters that cannot be guessed. Gives its path.
     ///
@@ -40,7 +30,7 @@ impl Uploads {
         let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
         let letters = transaction.chars().map(|letter| if is_plain(&letter) { letter } else { '_' });
         let plain: String = letters.take(MAX_ID_LENGTH).collect();
-        let folder = folder(settings);
+        let folder = settings.upload_folder();
         let stem = format!("{}-{plain}-file", clock.file_stamp());
         let path = write_new(&folder, &stem, settings.upload_file_mode.unwrap_or(0o600), content)?;
         self.written.push(path.clone());

@@ -18,6 +18,8 @@ pub(super) struct Disposition<'a> {
     pub(super) file_name_offset: usize,
     /// What applications may take for the file's name instead; none is equal to another or to `file_name`.
     pub(super) other_file_names: Vec<Vec<u8>>,
+    /// How long the data is, as the header says.
+    pub(super) size: Option<usize>,
     extended_file_name: Option<Vec<u8>>,
     /// Parameters of RFC 2183 that were there.
     described: Vec<&'static [u8]>,
@@ -136,12 +138,16 @@ impl<'a> Disposition<'a> {
     /// Takes a parameter of RFC 2183 once. Its value holds nothing that a crude parser could take for a parameter.
     fn keep_describing(&mut self, parameter: &[u8], value: &Value<'_>) -> Result<(), Malformed> {
         let known = DESCRIBING.iter().find(|known| known.eq_ignore_ascii_case(parameter)).ok_or(Malformed::UnknownParameter)?;
+        let size = std::str::from_utf8(&value.text).ok().filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
         let is_valid = match *known {
-            b"size" => value.text.iter().all(u8::is_ascii_digit),
-            _ => value.text.iter().all(|byte| byte.is_ascii_alphanumeric() || b" ,:+-".contains(byte)),
+            b"size" => size.is_some(),
+            _ => !value.text.is_empty() && value.text.iter().all(|byte| byte.is_ascii_alphanumeric() || b" ,:+-".contains(byte)),
         };
-        if !is_valid || value.text.is_empty() {
+        if !is_valid {
             return Err(Malformed::UnknownParameter);
+        }
+        if *known == b"size" {
+            self.size = size;
         }
         if self.described.contains(known) {
             return Err(Malformed::DuplicateParameter);

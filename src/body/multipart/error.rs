@@ -122,6 +122,14 @@ pub enum MultipartError {
     /// A `Content-Disposition` without a name, or with an empty one.
     #[error("Multipart: Content-Disposition header missing name field.")]
     NameMissing,
+    /// The `size` in `Content-Disposition` is not that of the part.
+    #[error("Multipart: Content-Disposition says {said} bytes, and the part has {found}.")]
+    Size {
+        /// What the header says.
+        said: usize,
+        /// What was found.
+        found: usize,
+    },
     /// More files than `SecUploadFileLimit`. The files are listed all the same.
     #[error("Multipart: Upload file limit exceeded {limit}. Use SecUploadFileLimit to change the limit.")]
     FileLimit {

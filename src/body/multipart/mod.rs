@@ -30,11 +30,13 @@ pub struct MultipartLimits {
     pub parts: usize,
     /// Files (`SecUploadFileLimit`). v3 counts only when it keeps the files; pass `usize::MAX` otherwise.
     pub files: usize,
+    /// The engine cut the body at its limit, so that the missing end is no error: the part that it ends in is read as far as it goes.
+    pub is_cut: bool,
 }
 
 impl Default for MultipartLimits {
     fn default() -> Self {
-        MultipartLimits { header_bytes: 4096, headers_per_part: 256, parts: 10_000, files: usize::MAX }
+        MultipartLimits { header_bytes: 4096, headers_per_part: 256, parts: 10_000, files: usize::MAX, is_cut: false }
     }
 }
 

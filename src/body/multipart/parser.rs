@@ -68,6 +68,8 @@ struct OpenPart<'a> {
     header_lines: usize,
     /// The header's name and file name are known, so that data follows.
     described: Option<Part<'a>>,
+    /// How long its data is, as its headers say.
+    size: Option<usize>,
     /// The headers ended without a name, so that what follows is left out.
     is_unreadable: bool,
 }
@@ -322,6 +324,7 @@ impl<'a, 'run> Parser<'a, 'run> {
         let disposition = disposition::parse(&value, &mut self.result.flags.invalid_quoting, &mut self.result.notes)
             .map_err(|reason| MultipartError::InvalidDisposition { reason, value: value.to_vec() })?;
         let name = disposition.name.filter(|name| !name.is_empty()).ok_or(MultipartError::NameMissing)?;
+        part.size = disposition.size;
         part.described = Some(Part {
             name,
             name_offset: value_offset.saturating_add(disposition.name_offset),
@@ -347,6 +350,9 @@ impl<'a, 'run> Parser<'a, 'run> {
         };
         let line_break_length = line_break.map_or(0, LineBreak::length);
         described.content.end = end.saturating_sub(line_break_length).max(described.content.start);
+        if let Some(said) = part.size.filter(|said| *said != described.content.len()) {
+            self.report(MultipartError::Size { said, found: described.content.len() });
+        }
         described.headers = part.headers;
         described.closed = true;
         self.announce(&described);
@@ -398,6 +404,15 @@ impl<'a, 'run> Parser<'a, 'run> {
             }
             self.mark_previous_line_break();
             self.close_part(self.body.len().saturating_sub(rest.len()));
+            self.result.complete = true;
+            return Ok(());
+        }
+        if self.limits.is_cut && self.boundaries > 0 {
+            self.previous_line_break = None;
+            if let Some(part) = &mut self.part {
+                part.size = None;
+            }
+            self.close_part(self.body.len());
             self.result.complete = true;
             return Ok(());
         }

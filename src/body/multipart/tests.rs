@@ -182,8 +182,40 @@ fn a_body_that_is_cut_off_keeps_its_parts_but_is_not_complete() {
 }
 
 #[test]
+fn a_body_that_the_engine_cut_is_read_as_far_as_it_goes() {
+    let limits = MultipartLimits { is_cut: true, ..MultipartLimits::default() };
+    let whole = [field("a", "1"), file("up", "a.txt", "one\r\ntwo"), END.to_owned()].concat();
+    for length in 0..whole.len() {
+        let form = Multipart::parse(Some(TYPE), &whole.as_bytes()[..length], &limits);
+        let values: Vec<_> = form.parts.iter().map(|part| &whole[part.content.clone()]).collect();
+        assert_eq!(form.error, if (1..7).contains(&length) { Some(MultipartError::NoBoundaries) } else { None }, "{length}");
+        let expected = ["1", "one\r\ntwo"];
+        assert!(
+            values
+                .iter()
+                .zip(expected)
+                .all(|(value, expected)| expected.starts_with(value.trim_end_matches(['\r', '\n', '-', 'c', 'u', 't']))),
+            "{values:?}"
+        );
+    }
+    let cut = &whole.as_bytes()[..whole.len() - "wo\r\n--cut--\r\n".len()];
+    let form = Multipart::parse(Some(TYPE), cut, &limits);
+    assert_eq!((form.complete, &cut[form.parts[1].content.clone()], form.strict_error()), (true, &b"one\r\nt"[..], false));
+}
+
+#[test]
+fn a_size_that_is_not_that_of_the_part_is_an_error() {
+    let error = |size: &str| {
+        let body = format!("--cut\r\nContent-Disposition: form-data; name=a; size={size}\r\n\r\n12\r\n--cut--\r\n");
+        parse(body.as_bytes()).error.as_ref().map(ToString::to_string)
+    };
+    assert_eq!(error("2"), None);
+    assert_eq!(error("46").as_deref(), Some("Multipart: Content-Disposition says 46 bytes, and the part has 2."));
+}
+
+#[test]
 fn limits_stop_the_parser() {
-    let limits = MultipartLimits { header_bytes: 64, headers_per_part: 2, parts: 2, files: 1 };
+    let limits = MultipartLimits { header_bytes: 64, headers_per_part: 2, parts: 2, files: 1, is_cut: false };
     let error = |body: String| {
         Multipart::parse(Some(TYPE), body.as_bytes(), &limits).notes.into_iter().find_map(|note| match note {
             Note::Error(error) => Some(error),
