@@ -106,6 +106,16 @@ fn eval_tells_which_limits_were_exceeded() {
 }
 
 #[test]
+fn eval_names_every_value_that_a_rule_matched() {
+    let rules = TemporaryFile::new("values.conf", "SecRuleEngine On\nSecRule ARGS \"@contains bad\" \"id:1,phase:1,deny\"");
+    let text = stdout(&eval(&["--rules", rules.path()], "/?a=bad&b=fine&c=so+bad"));
+    assert!(text.contains("value: ARGS:a=bad\n") && text.contains("value: ARGS:c=so bad\n"), "{text}");
+    let found = json(&eval(&["--rules", rules.path(), "--format", "json"], "/?a=bad&b=fine&c=so+bad"))["requests"][0]["matches"][0].clone();
+    assert_eq!(found["values"], serde_json::json!([{"variable": "ARGS:a", "value": "bad"}, {"variable": "ARGS:c", "value": "so bad"}]));
+    assert!(found["detail"].as_str().unwrap().ends_with("; values: ARGS:a=bad, ARGS:c=so bad"), "{found}");
+}
+
+#[test]
 fn several_requests_come_from_files_and_one_may_be_denied() {
     let good = TemporaryFile::new("good.http", &format!("GET / {HEAD}"));
     let both = TemporaryFile::new(

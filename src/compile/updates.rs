@@ -99,7 +99,7 @@ impl Builder<'_> {
                 Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
             };
             let meant: Vec<usize> =
-                self.graph.rules.iter().enumerate().filter(|(_, rule)| is_meant(filter, rule)).map(|(at, _)| at).collect();
+                self.graph.rules.iter().enumerate().filter(|(_, rule)| is_meant(&update, filter, rule)).map(|(at, _)| at).collect();
             if meant.is_empty() {
                 let hint = "look at the spelling, or take the line away";
                 self.report(Diagnostic::new(Code::NothingToUpdate, span, "no rule is meant by this").hint(hint));
@@ -135,10 +135,8 @@ impl Builder<'_> {
     }
 }
 
-fn is_meant(filter: &RuleFilter, rule: &Rule) -> bool {
-    match filter {
-        RuleFilter::Ids(range) => rule.starter.is_none() && rule.id != 0 && range.contains(&rule.id),
-        RuleFilter::Tag(tag) => rule.has_tag(tag),
-        RuleFilter::Message(message) => rule.has_message(message),
-    }
+/// As in ModSecurity v3 the id of a rule within a chain names it only where targets are changed.
+fn is_meant(update: &Update, filter: &RuleFilter, rule: &Rule) -> bool {
+    let may_be_chained = matches!(update, Update::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
+    filter.names(rule) && (may_be_chained || rule.starter.is_none())
 }
