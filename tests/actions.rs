@@ -304,3 +304,33 @@ fn a_record_tells_how_often_it_changed_before() {
     assert_eq!(answers, [told(0, 1), told(0, 0), told(1, 0), told(2, 0)]);
     assert_eq!(ask("192.0.2.2").0, "0");
 }
+
+#[test]
+fn a_number_that_is_to_go_down_stays_until_its_time_has_passed() {
+    let rules = Rules::new(
+        "SecAction \"id:110,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}\"\n\
+         SecAction \"id:111,phase:1,pass,nolog,setvar:ip.n=+1,deprecatevar:ip.n=1/600,deprecatevar:tx.a=1/600,deprecatevar:ip.n=%{ARGS.p}\"\n\
+         SecAction \"id:112,phase:2,pass,nolog,setvar:tx.n=%{ip.n}\"",
+        &[],
+    );
+    let told: Vec<_> = (0..3).map(|_| from(&rules, "192.0.2.1").tx("n").unwrap()).collect();
+    assert_eq!(told, ["1", "2", "3"]);
+}
+
+#[test]
+fn a_pace_without_a_time_is_refused() {
+    for pace in ["1", "1/0", "1/x", "x/1", ""] {
+        let refused = exchange::refusal(&format!("SecAction \"id:1,phase:1,pass,deprecatevar:'ip.n={pace}'\""), &[]);
+        assert!(refused.contains("E603"), "{pace}: {refused}");
+    }
+}
+
+#[test]
+fn a_rule_within_a_chain_may_be_named_by_its_own_id_where_targets_change() {
+    let chain = "SecRule REQUEST_METHOD \"@streq GET\" \"id:121,phase:2,deny,chain\"\nSecRule ARGS \"@contains attack\" \"id:122\"\n";
+    let at_load = format!("{chain}SecRuleUpdateTargetById 122 \"!ARGS:text\"");
+    let for_a_request = format!("SecAction \"id:120,phase:1,pass,nolog,ctl:ruleRemoveTargetById=122;ARGS:text\"\n{chain}");
+    for rules in [at_load, for_a_request] {
+        assert_eq!((get(&rules, "/?text=attack").status(), get(&rules, "/?t=attack").status()), (None, Some(403)), "{rules}");
+    }
+}

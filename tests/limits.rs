@@ -4,7 +4,7 @@
 mod exchange;
 
 use exchange::{Judged, Request, Rules, refusal};
-use secrule::graph::SiteId;
+use secrule::graph::{Pace, SiteId};
 use secrule::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
 use secrule::vocabulary::{Directive, Limit};
 use secrule::{Transaction, Waf};
@@ -222,6 +222,10 @@ impl Store for SlowStore {
 
     fn add(&self, record: &RecordKey, name: &[u8], amount: i64, limits: StoreLimits) -> Result<i64, Full> {
         self.wait().add(record, name, amount, limits)
+    }
+
+    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace) -> Option<i64> {
+        self.wait().deprecate(record, name, pace)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8]) {

@@ -3,7 +3,9 @@
 use super::directives::Builder;
 use super::draft::{ParsedAction, RuleActions, SpelledTransformation};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, PersistentCollection, Phase, Template};
+use crate::graph::{
+    AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, Pace, PersistentCollection, Phase, Template,
+};
 use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
 use crate::source::Sources;
 use crate::transform::Transformation;
@@ -129,6 +131,19 @@ impl Builder<'_> {
                 };
                 let span = written.value_span();
                 Effect::Expire { variable, key: self.template(key, span), seconds: self.template(seconds, span) }
+            }
+            Action::DeprecateVar => {
+                let form = "a variable, what is taken away and in how many seconds, such as ip.counter=1/60";
+                let (name, pace) = self.pair(written, form)?;
+                let Some((variable, key)) = name.split_once(['.', ':']).and_then(|(name, key)| Some((writable(name)?, key))) else {
+                    return self.bad_value(written, &format!("`{name}` is no variable that can go down"), &format!("write {form}"));
+                };
+                let span = written.value_span();
+                let (key, pace) = (self.template(key, span), self.template(pace, span));
+                if pace.as_literal().is_some_and(|pace| Pace::parse(pace).is_none()) {
+                    return self.bad_value(written, &format!("`{}` is no pace", pace.source()), &format!("write {form}"));
+                }
+                Effect::Deprecate { variable, key, pace }
             }
             Action::Ctl => Effect::Control(self.control(written)?),
             Action::Exec => Effect::Execute(self.executed(written, sources)?),

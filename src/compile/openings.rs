@@ -73,6 +73,9 @@ fn uses(rule: &Rule, collection: PersistentCollection) -> bool {
         Test::Script(_) => true,
         Test::Unconditional | Test::Decision(_) => false,
     };
-    asks || rule.assignments.iter().any(|assignment| assignment_uses(assignment, variable))
-        || rule.effects.iter().any(|effect| matches!(effect, Effect::Expire { variable: expiring, .. } if *expiring == variable))
+    let changes = |effect: &Effect| match effect {
+        Effect::Expire { variable: changed, .. } | Effect::Deprecate { variable: changed, .. } => *changed == variable,
+        _ => false,
+    };
+    asks || rule.assignments.iter().any(|assignment| assignment_uses(assignment, variable)) || rule.effects.iter().any(changes)
 }

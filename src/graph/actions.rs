@@ -4,6 +4,7 @@ use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, R
 use crate::script::Script;
 use crate::vocabulary::Variable;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// `SecDefaultAction` of a phase.
 #[derive(Debug, Default)]
@@ -78,6 +79,15 @@ pub enum Effect {
         key: Template,
         /// After how many seconds.
         seconds: Template,
+    },
+    /// `deprecatevar`
+    Deprecate {
+        /// Which collection.
+        variable: Variable,
+        /// Which variable of it.
+        key: Template,
+        /// How much is taken away in how many seconds: `1/60`.
+        pace: Template,
     },
     /// `setenv`
     SetEnvironment {
@@ -208,6 +218,24 @@ pub struct TargetFilter {
     pub variable: Variable,
     /// Which of its members.
     pub selector: Selector,
+}
+
+/// How fast a number goes down: by an amount in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// What is taken away each time.
+    pub amount: i64,
+    /// How long it takes.
+    pub period: Duration,
+}
+
+impl Pace {
+    /// Reads `amount/seconds`: two whole numbers, the second above 0.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let (amount, seconds) = std::str::from_utf8(text).ok()?.split_once('/')?;
+        let (amount, seconds): (u32, u32) = (amount.trim().parse().ok()?, seconds.trim().parse().ok()?);
+        (seconds > 0).then(|| Self { amount: i64::from(amount), period: Duration::from_secs(seconds.into()) })
+    }
 }
 
 impl RuleFilter {

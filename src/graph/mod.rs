@@ -17,8 +17,8 @@ mod template;
 mod transformations;
 
 pub use actions::{
-    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, PersistentCollection,
-    RuleFilter, TargetFilter,
+    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, Pace,
+    PersistentCollection, RuleFilter, TargetFilter,
 };
 pub use body_use::BodyUse;
 pub use decision::{AddressList, Crawler, Decisions, RateLimit, SiteId};

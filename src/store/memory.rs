@@ -7,7 +7,7 @@
 use super::bans::Bans;
 use super::record::{Record, Variable};
 use super::{Full, RecordHistory, RecordKey, Store, StoreLimits};
-use crate::graph::SiteId;
+use crate::graph::{Pace, SiteId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -180,16 +180,18 @@ impl Store for MemoryStore {
 
     fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], limits: StoreLimits) -> Result<(), Full> {
         let name = name.to_ascii_lowercase().into();
-        self.lock().set(record, Variable { name, value: value.into(), expires: None }, limits)
+        self.lock().set(record, Variable { name, value: value.into(), expires: None, deprecated: SystemTime::now() }, limits)
     }
 
     fn add(&self, record: &RecordKey, name: &[u8], amount: i64, limits: StoreLimits) -> Result<i64, Full> {
         let mut records = self.lock();
         let name: Box<[u8]> = name.to_ascii_lowercase().into();
         let before = records.find(record).and_then(|kept| kept.record.get(&name));
-        let (value, expires) = before.map(|variable| (number(&variable.value), variable.expires)).unwrap_or_default();
+        let before = before.map(|variable| (variable.number(), variable.expires, variable.deprecated));
+        let (value, expires, deprecated) = before.unwrap_or_else(|| (0, None, SystemTime::now()));
         let sum = value.saturating_add(amount);
-        records.set(record, Variable { name, value: sum.to_string().into_bytes().into(), expires }, limits).map(|()| sum)
+        let variable = Variable { name, value: sum.to_string().into_bytes().into(), expires, deprecated };
+        records.set(record, variable, limits).map(|()| sum)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8]) {
@@ -201,6 +203,12 @@ impl Store for MemoryStore {
         if records.find(record).is_some_and(|kept| kept.record.expire(&name.to_ascii_lowercase(), moment)) {
             records.wake(record, moment);
         }
+    }
+
+    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace) -> Option<i64> {
+        let (mut left, now) = (None, SystemTime::now());
+        self.lock().change(record, |record| left = record.deprecate(&name.to_ascii_lowercase(), pace, now));
+        left
     }
 
     fn history(&self, record: &RecordKey) -> Option<RecordHistory> {
@@ -226,11 +234,6 @@ impl Store for MemoryStore {
     fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
         self.bans.is_banned(site, address)
     }
-}
-
-/// A value as a number: what is none counts as 0.
-fn number(value: &[u8]) -> i64 {
-    std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -326,6 +329,18 @@ mod tests {
         let records = store.records.lock().unwrap();
         assert_eq!(records.by_key.len(), 50);
         assert!(records.by_key.values().all(|kept| kept.record.variables().len() == 1) && records.bytes < 50 * 1000);
+    }
+
+    #[test]
+    fn a_number_goes_down_by_whole_periods_and_not_below_0() {
+        let now = SystemTime::now();
+        let (minute, pace) = (Duration::from_secs(60), Pace::parse(b"2/60").unwrap());
+        let mut record = Record::new(&address("1"));
+        record.set(Variable { name: b"n"[..].into(), value: b"9"[..].into(), expires: None, deprecated: now }, ROOMY).unwrap();
+        let left = [minute / 2, minute, minute * 3 / 2, minute * 2, minute * 9, minute * 99];
+        let left = left.map(|passed| record.deprecate(b"n", pace, now + passed).unwrap());
+        assert_eq!(left, [9, 7, 7, 5, 0, 0]);
+        assert_eq!((record.deprecate(b"m", pace, now), record.deprecate(b"n", pace, now - minute)), (None, Some(0)));
     }
 
     #[test]

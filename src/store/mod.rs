@@ -10,7 +10,7 @@ mod record;
 pub use memory::MemoryStore;
 pub use rates::{Rate, RateLimits};
 
-use crate::graph::{PersistentCollection, SiteId};
+use crate::graph::{Pace, PersistentCollection, SiteId};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -85,6 +85,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Removes a variable at a moment, unless it is set anew before; nothing happens where it does not exist.
     fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime);
+
+    /// Takes from a number what its pace says for the whole periods that passed since it was set, or since something was taken from it; not below
+    /// 0. Gives what is left, or nothing where the variable does not exist.
+    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace) -> Option<i64>;
 
     /// The history of a record; nothing where there is no record, or the store keeps no history.
     fn history(&self, _record: &RecordKey) -> Option<RecordHistory> {

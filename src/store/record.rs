@@ -1,6 +1,7 @@
 //! One record: the variables of an address, a session, a user…, and what they take.
 
 use super::{Full, RecordHistory, RecordKey, StoreLimits};
+use crate::graph::Pace;
 use std::time::SystemTime;
 
 /// What a record takes besides its key and its variables, in bytes: its places in three tables, and what allocations cost.
@@ -31,6 +32,8 @@ pub struct Variable {
     pub value: Box<[u8]>,
     /// When it goes, if it does.
     pub expires: Option<SystemTime>,
+    /// Until when its value was taken down as time passed.
+    pub deprecated: SystemTime,
 }
 
 impl Record {
@@ -112,6 +115,16 @@ impl Record {
         variable.map(|variable| variable.expires = Some(moment)).is_some()
     }
 
+    /// Takes from a number what is due at a moment, and gives what is left. See [`Store::deprecate`](super::Store::deprecate).
+    pub fn deprecate(&mut self, name: &[u8], pace: Pace, now: SystemTime) -> Option<i64> {
+        let place = self.place(name).ok()?;
+        let variable = self.variables.get_mut(place)?;
+        let before = variable.bytes();
+        let left = variable.deprecate(pace, now);
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(variable.bytes());
+        Some(left)
+    }
+
     /// Lets the variables go whose moment has come.
     pub fn drop_expired(&mut self, now: SystemTime) {
         let Self { variables, bytes, .. } = self;
@@ -135,6 +148,25 @@ impl Record {
 }
 
 impl Variable {
+    /// Its value as a number: what is not one counts as 0.
+    pub fn number(&self) -> i64 {
+        std::str::from_utf8(&self.value).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    fn deprecate(&mut self, pace: Pace, now: SystemTime) -> i64 {
+        let before = self.number();
+        let passed = now.duration_since(self.deprecated).unwrap_or_default();
+        let periods = u32::try_from(passed.as_nanos() / pace.period.as_nanos().max(1)).unwrap_or(u32::MAX);
+        let left = before.saturating_sub(pace.amount.saturating_mul(periods.into())).max(0);
+        // What is 0 saves nothing up for later.
+        let paid = self.deprecated.checked_add(pace.period.saturating_mul(periods)).unwrap_or(now);
+        self.deprecated = if left == 0 { now } else { paid };
+        if periods > 0 && left < before {
+            self.value = left.to_string().into_bytes().into();
+        }
+        self.number()
+    }
+
     fn bytes(&self) -> usize {
         VARIABLE_OVERHEAD + self.name.len() + self.value.len()
     }

@@ -1,9 +1,9 @@
 //! `setvar`: writes to TX and to persistent collections.
 
 use super::Transaction;
-use super::escape::text;
+use super::escape::{shown, text};
 use crate::collection::{Collections, TxSlot};
-use crate::graph::{Assignment, AssignmentChange, PersistentCollection, Rule, RuleGraph};
+use crate::graph::{Assignment, AssignmentChange, Pace, PersistentCollection, Rule, RuleGraph};
 use crate::operator::leading_integer;
 use crate::store::{Full, RecordKey, Store, StoreLimits};
 use crate::vocabulary::{Limit, Variable};
@@ -136,6 +136,21 @@ impl Transaction {
             let record = self.collections.record_key(collection, graph);
             self.ask_store(|store| store.expire(&record, key, moment));
             self.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
+        }
+    }
+
+    /// `deprecatevar`: takes a number down by what its pace says for the time that passed. Variables of TX live too short for that.
+    pub(super) fn deprecate(&mut self, graph: &RuleGraph, rule: &Rule, variable: Variable, key: &[u8], pace: &[u8]) {
+        let Some(collection) = PersistentCollection::of(variable) else {
+            return self.debug(4, || "Variables of TX do not go down: they live as long as the transaction.".to_owned());
+        };
+        let Some(known) = Pace::parse(pace) else {
+            return self.debug(1, || format!("(Rule: {}) deprecatevar: `{}` is not an amount and seconds.", rule.id, shown(pace, 80)));
+        };
+        let record = self.collections.record_key(collection, graph);
+        let left = self.ask_store(|store| store.deprecate(&record, key, known));
+        if let Some(left) = left {
+            self.debug(8, || format!("Saving variable: {}:{} with value: {left}", variable.name(), text(key)));
         }
     }
 }

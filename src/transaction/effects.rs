@@ -137,6 +137,11 @@ impl Transaction {
                 let seconds = self.expand(graph, rule, seconds);
                 self.expire(graph, rule, *variable, &key, &seconds);
             }
+            Effect::Deprecate { variable, key, pace } => {
+                let key = self.expand(graph, rule, key);
+                let pace = self.expand(graph, rule, pace);
+                self.deprecate(graph, rule, *variable, &key, &pace);
+            }
             Effect::SetEnvironment { name, value } => {
                 let name = self.expand(graph, rule, name);
                 let value = self.expand(graph, rule, value);
@@ -289,6 +294,7 @@ fn name(effect: &Effect) -> &'static str {
             PersistentCollection::Global | PersistentCollection::Ip => "initcol",
         },
         Effect::Expire { .. } => "expirevar",
+        Effect::Deprecate { .. } => "deprecatevar",
         Effect::SetEnvironment { .. } => "setenv",
         Effect::Control(_) => "ctl",
         Effect::Execute(_) => "exec",
