@@ -231,6 +231,16 @@ fn check_points_at_every_error() {
 
 #[cfg(unix)]
 #[test]
+fn check_makes_no_logs() {
+    let [debug, audit] =
+        ["debug.log", "audit.log"].map(|name| std::env::temp_dir().join(format!("secrule-made-{}-{name}", std::process::id())));
+    let rules = format!("SecDebugLog {}\nSecDebugLogLevel 3\nSecAuditEngine On\nSecAuditLog {}\n", debug.display(), audit.display());
+    let output = secrule(&["check", "/dev/stdin"], &rules);
+    assert_eq!((code(&output), stderr(&output).as_str()), (Some(0), ""));
+    assert!(!debug.exists() && !audit.exists());
+}
+
+#[test]
 fn check_reads_a_pipe() {
     let output = secrule(&["check", "/dev/stdin"], "SecRule ARG \"@rx x\" \"id:1,deny\"\n");
     assert_eq!(code(&output), Some(1), "{}", stdout(&output));

@@ -65,7 +65,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     }
     let inputs = options.files.iter().cloned().map(Input::File).collect();
     let start = Instant::now();
-    let loaded = Waf::builder().input(Input::Group(inputs)).build();
+    let loaded = Waf::builder().input(Input::Group(inputs)).without_logs().build();
     let elapsed = start.elapsed();
     match &loaded {
         Ok(waf) => {

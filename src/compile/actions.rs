@@ -2,16 +2,20 @@
 
 use super::directives::Builder;
 use super::draft::{ParsedAction, RuleActions, SpelledTransformation};
+use super::templates::place_of;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{
     AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, Pace, PersistentCollection, Phase, Template,
 };
 use crate::seclang::{ActionExpression, Actions, AssignmentKind, assignment};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use crate::transform::Transformation;
 use crate::vocabulary::{Action, ActionArgument, Limit, Support, Variable, did_you_mean, in_sentence};
 
 const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
+
+/// Actions whose values are texts, in which people write commas.
+const TEXTS: [&str; 8] = ["msg", "logdata", "tag", "rev", "ver", "redirect", "setvar", "setenv"];
 
 impl Builder<'_> {
     /// All actions of a rule.
@@ -25,14 +29,22 @@ impl Builder<'_> {
 
     /// The actions of a list, one by one; what cannot be understood is reported and left out.
     pub fn parsed_actions(&mut self, written: Option<&Actions>, sources: &Sources) -> Vec<ParsedAction> {
-        written.into_iter().flat_map(|actions| &actions.list).filter_map(|action| self.action(action, sources)).collect()
+        self.check_decisions(written);
+        let list = written.map(|actions| actions.list.as_slice()).unwrap_or_default();
+        let before = std::iter::once(None).chain(list.iter().map(Some));
+        list.iter().zip(before).filter_map(|(action, before)| self.action(action, before, sources)).collect()
     }
 
-    fn action(&mut self, written: &ActionExpression, sources: &Sources) -> Option<ParsedAction> {
+    /// An action, and the one before it.
+    fn action(&mut self, written: &ActionExpression, before: Option<&ActionExpression>, sources: &Sources) -> Option<ParsedAction> {
         let name = &written.name.node;
+        if !self.check_quote(written) {
+            return None;
+        }
         let Some(entry) = Action::find(name) else {
             let hint = did_you_mean(name, Action::table().filter(|entry| entry.action.is_some()).map(|entry| entry.name), "");
-            self.report(Diagnostic::new(Code::UnknownAction, written.name.span, format!("unknown action `{name}`")).maybe_hint(hint));
+            let hint = hint.or_else(|| comma_in_text(name, before)).unwrap_or_else(|| String::from("look at the spelling"));
+            self.report(Diagnostic::new(Code::UnknownAction, written.name.span, format!("unknown action `{name}`")).hint(hint));
             return None;
         };
         if let Support::Refused(why) = entry.support {
@@ -111,17 +123,26 @@ impl Builder<'_> {
                 let (collection, key) = self.pair(written, "a collection and a key, such as ip=%{REMOTE_ADDR}")?;
                 let variable = Variable::find(collection).and_then(|entry| entry.variable);
                 match variable.and_then(PersistentCollection::of) {
-                    Some(collection) => Effect::OpenCollection { collection, key: self.template(key, written.value_span()) },
+                    Some(collection) => {
+                        Effect::OpenCollection { collection, key: self.template(key, place_of(text, key, written.value_span())) }
+                    }
                     None => {
-                        let message = format!("`{collection}` is no persistent collection");
-                        return self.bad_value(written, &message, "write global, ip, resource, session or user");
+                        let message = format!("`{collection}` is not a persistent collection");
+                        let hint = match collection.split_once(['.', ':']) {
+                            Some((collection, _)) => format!(
+                                "initcol names a collection and the key of its record, such as initcol:{collection}=%{{REMOTE_ADDR}}; \
+                                 setvar sets a variable of it"
+                            ),
+                            None => String::from("write global, ip, resource, session or user, such as initcol:ip=%{REMOTE_ADDR}"),
+                        };
+                        return self.bad_value(written, &message, &hint);
                     }
                 }
             }
             Action::SetEnv => {
                 let (name, value) = self.pair(written, "a name and a value, such as flag=1")?;
-                let span = written.value_span();
-                Effect::SetEnvironment { name: self.template(name, span), value: self.template(value, span) }
+                let place = |part| place_of(text, part, written.value_span());
+                Effect::SetEnvironment { name: self.template(name, place(name)), value: self.template(value, place(value)) }
             }
             Action::ExpireVar => {
                 let form = "a variable and seconds, such as ip.counter=60";
@@ -129,8 +150,8 @@ impl Builder<'_> {
                 let Some((variable, key)) = name.split_once(['.', ':']).and_then(|(name, key)| Some((writable(name)?, key))) else {
                     return self.bad_value(written, &format!("`{name}` is no variable that can expire"), &format!("write {form}"));
                 };
-                let span = written.value_span();
-                Effect::Expire { variable, key: self.template(key, span), seconds: self.template(seconds, span) }
+                let place = |part| place_of(text, part, written.value_span());
+                Effect::Expire { variable, key: self.template(key, place(key)), seconds: self.template(seconds, place(seconds)) }
             }
             Action::DeprecateVar => {
                 let form = "a variable, what is taken away and in how many seconds, such as ip.counter=1/60";
@@ -192,7 +213,11 @@ impl Builder<'_> {
             let names = Transformation::ALL.iter().map(|transformation| transformation.name());
             let hint = did_you_mean(name, names, "t:");
             let message = format!("unknown transformation `t:{name}`");
-            self.report(Diagnostic::new(Code::UnknownTransformation, written.value_span(), message).maybe_hint(hint));
+            let hint = hint.unwrap_or_else(|| match name.contains([' ', '|']) {
+                true => String::from("write a t: for each transformation, with commas between them, such as t:urlDecode,t:lowercase"),
+                false => String::from("look at the spelling; names such as lowercase, urlDecodeUni or none stand behind t:"),
+            });
+            self.report(Diagnostic::new(Code::UnknownTransformation, written.value_span(), message).hint(hint));
         }
         found.map(|transformation| {
             let spelling = (transformation.name() != name).then(|| name.into());
@@ -209,13 +234,13 @@ impl Builder<'_> {
             let hint = "rules can write to TX, GLOBAL, IP, RESOURCE, SESSION and USER";
             return self.bad_value(written, &format!("`{}` cannot be written to", found.collection), hint);
         };
-        let span = written.value_span();
-        let key_template = self.action_template(found.key, span);
+        let place = |part: &str| place_of(written.text(), part, written.value_span());
+        let key_template = self.action_template(found.key, place(found.key));
         let key = key_template.as_literal().is_some().then(|| self.key(variable, found.key));
         let change = match found.kind {
-            AssignmentKind::Set(value) => AssignmentChange::Set(self.action_template(value, span)),
-            AssignmentKind::Add(value) => AssignmentChange::Add(self.action_template(value, span)),
-            AssignmentKind::Subtract(value) => AssignmentChange::Subtract(self.action_template(value, span)),
+            AssignmentKind::Set(value) => AssignmentChange::Set(self.action_template(value, place(value))),
+            AssignmentKind::Add(value) => AssignmentChange::Add(self.action_template(value, place(value))),
+            AssignmentKind::Subtract(value) => AssignmentChange::Subtract(self.action_template(value, place(value))),
             AssignmentKind::Remove => AssignmentChange::Remove,
         };
         Some(Assignment { variable, key, key_template, change })
@@ -255,9 +280,46 @@ impl Builder<'_> {
 
     /// Reports a value that an action does not take.
     pub fn bad_value<T>(&mut self, written: &ActionExpression, message: &str, hint: &str) -> Option<T> {
+        let hint = missing_comma(written).unwrap_or_else(|| hint.to_owned());
         self.report(Diagnostic::new(Code::BadActionValue, written.value_span(), message).hint(hint));
         None
     }
+
+    /// Looks at a value whose quote is never closed. As in ModSecurity v3 the end of the list closes it, with a warning; where it would take
+    /// other actions along, that is an error.
+    fn check_quote(&mut self, written: &ActionExpression) -> bool {
+        let Some(value) = written.value.as_ref().filter(|value| value.unclosed) else { return true };
+        let quote = Span { start: value.span.start.saturating_sub(1), ..value.span };
+        let swallowed = value.text.split(',').skip(1).map(first_name).find(|name| Action::find(name).is_some());
+        let Some(swallowed) = swallowed else {
+            let message = "this ' is never closed; the end of the list closes it";
+            self.report(Diagnostic::new(Code::QuoteClosedByEnd, quote, message).hint("write ' behind the text"));
+            return true;
+        };
+        let message = format!("this ' is never closed, so that `{swallowed}` would be part of the text");
+        self.report(Diagnostic::new(Code::UnclosedQuote, quote, message).hint("write ' behind the text, before the comma"));
+        false
+    }
+}
+
+/// The name that a text begins with, such as that of an action.
+fn first_name(text: &str) -> &str {
+    text.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+/// What to do where a value without quotes goes on with another action, as in `phase:2 deny`.
+fn missing_comma(written: &ActionExpression) -> Option<String> {
+    let value = written.value.as_ref().filter(|value| !value.quoted)?;
+    let (own, behind) = value.text.split_once([' ', '\t'])?;
+    Action::find(first_name(behind)).map(|_| format!("a comma is missing behind `{own}`"))
+}
+
+/// What to do where a text without quotes was cut at its comma, as in `msg:hello, world`.
+fn comma_in_text(name: &str, before: Option<&ActionExpression>) -> Option<String> {
+    let before = before.filter(|before| TEXTS.iter().any(|text| before.is(text)))?;
+    let value = before.value.as_ref().filter(|value| !value.quoted && !value.text.is_empty())?;
+    let action = &before.name.node;
+    Some(format!("if it is part of the text before it, put that in single quotes: {action}:'{}, {name} …'", value.text))
 }
 
 fn writable(name: &str) -> Option<Variable> {

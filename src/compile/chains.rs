@@ -53,6 +53,14 @@ impl Builder<'_> {
         self.drafts.push(draft);
     }
 
+    /// The first rule of the chain that is open.
+    pub fn chain_starter(&self) -> Option<&Draft> {
+        match self.open_chain {
+            Some(OpenChain::Built { starter, .. }) => self.drafts.get(starter.0 as usize),
+            _ => None,
+        }
+    }
+
     /// Complains about the first rule of a chain that is one too many.
     fn check_length(&mut self, length: usize, span: Span) {
         let most = self.limit(Limit::ChainLength);
@@ -77,13 +85,14 @@ impl Builder<'_> {
         self.open_chain = goes_on.then_some(OpenChain::Abandoned);
     }
 
-    /// Ends a load: a chain that is still open matches never.
+    /// Ends a load: a chain that is still open never matches. As in ModSecurity v3 it may go on in the next file of the load, but not in the
+    /// next load.
     pub fn close_chain(&mut self) {
         if let Some(OpenChain::Built { last, .. }) = self.open_chain.take()
             && let Some(draft) = self.drafts.get(last.0 as usize)
         {
-            let hint = "take `chain` away, or add the rule that ends the chain";
-            self.report(Diagnostic::new(Code::OpenChain, draft.span, "the chain has no last rule, so that it never matches").hint(hint));
+            let hint = "take `chain` away, or add the rule that ends the chain behind it";
+            self.report(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so that it never matches").hint(hint));
         }
     }
 

@@ -36,6 +36,9 @@ impl Builder<'_> {
             | vocabulary::Control::RuleRemoveTargetByTag
             | vocabulary::Control::RuleRemoveTargetByMsg => return self.remove_target(control, value, written),
         };
+        if let Some(Control::RemoveRules(filter)) = &understood {
+            self.note_removal(filter, written.value_span());
+        }
         understood.or_else(|| {
             let message =
                 if value.is_empty() { format!("`ctl:{name}` lacks its value") } else { format!("`ctl:{name}` does not take `{value}`") };
@@ -63,6 +66,7 @@ impl Builder<'_> {
         match parse_target(target, span.source, span.end.saturating_sub(target.len())) {
             Ok(target) => {
                 let (variable, selector) = self.variable_and_selector(&target)?;
+                self.note_removal(&rules, span);
                 Some(Control::RemoveTarget(TargetFilter { rules, variable, selector }))
             }
             Err(diagnostic) => {

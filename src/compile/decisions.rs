@@ -32,7 +32,7 @@ impl Builder<'_> {
             [phase] if phase.text.eq_ignore_ascii_case("phase:2") => Phase::RequestBody,
             [other, ..] => return self.bad_decision(other, "write phase:1 or phase:2"),
         };
-        let Some(script) = self.script(&file.text, file.span, sources) else { return };
+        let Some(script) = self.script(&file.text, "should_block", file.span, sources) else { return };
         let actions = RuleActions { phase: Some(phase), disruptive: Some(Disruptive::Deny), ..RuleActions::default() };
         let draft = self.draft(Test::Decision(script), actions, directive.span, sources);
         self.add_rule(draft, None);
@@ -103,7 +103,8 @@ impl Builder<'_> {
                     let (_, bytes) = self.read_file(&entry.text, entry.span, sources)?;
                     if let Err(error) = AddressSet::from_files(std::slice::from_ref(&bytes)) {
                         let message = format!("`{}` cannot be used: {error}", entry.text);
-                        self.report(Diagnostic::new(Code::BadDirectiveFile, entry.span, message));
+                        let hint = "write an address or a network on each line of the file, such as 10.0.0.0/8";
+                        self.report(Diagnostic::new(Code::BadDirectiveFile, entry.span, message).hint(hint));
                         return None;
                     }
                     texts.push(bytes);

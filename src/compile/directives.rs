@@ -3,6 +3,7 @@
 use super::chains::OpenChain;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::lookups::Need;
+use super::removals::NamedRules;
 use super::updates::Update;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
 use crate::graph::{BodyUse, Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
@@ -29,6 +30,10 @@ pub struct Builder<'a> {
     pub needs: Vec<(Need, Span)>,
     /// The directive that uploaded files are written for.
     pub upload_place: Option<Span>,
+    /// What `ctl` removes.
+    pub named_rules: Vec<NamedRules>,
+    /// Limits of bodies, and where they are set.
+    pub body_limits: Vec<(vocabulary::Directive, Span)>,
     /// Scripts, by the path of their file.
     pub scripts: HashMap<PathBuf, Script>,
     diagnostics: Vec<Diagnostic>,
@@ -52,6 +57,8 @@ impl<'a> Builder<'a> {
             jumps: Vec::new(),
             needs: Vec::new(),
             upload_place: None,
+            named_rules: Vec::new(),
+            body_limits: Vec::new(),
             scripts: HashMap::new(),
             diagnostics: Vec::new(),
             errors: 0,
@@ -67,8 +74,8 @@ impl<'a> Builder<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Takes in the directives of one load.
-    pub fn add_load(&mut self, directives: &[Directive], sources: &Sources) {
+    /// Takes in the directives of one load. Returns `true` if it sets whether rules run, as the configuration of a whole site does.
+    pub fn add_load(&mut self, directives: &[Directive], sources: &Sources) -> bool {
         self.load += 1;
         for directive in directives {
             if self.errors >= MOST_ERRORS {
@@ -78,7 +85,9 @@ impl<'a> Builder<'a> {
         }
         self.close_chain();
         let settings = std::mem::take(&mut self.load_settings);
+        let sets_engine = settings.engine.is_some();
         self.graph.settings.merge(settings);
+        sets_engine
     }
 
     /// Joins what was gathered into the graph.
@@ -92,6 +101,7 @@ impl<'a> Builder<'a> {
             self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
         }
         self.check_needs();
+        self.check_limits();
         self.check_phase_2();
         self.check_upload_folder();
         self.check_xml_bodies();
@@ -100,6 +110,7 @@ impl<'a> Builder<'a> {
         self.join_rules();
         self.open_within_chains();
         self.apply_updates();
+        self.check_removals();
         self.mark_stopping_chains();
         self.graph.body_use = BodyUse::of(&self.graph);
         diagnostics.append(&mut self.diagnostics);
@@ -114,10 +125,13 @@ impl<'a> Builder<'a> {
         let name = &directive.name.node;
         let Some(entry) = vocabulary::Directive::find(name) else {
             let known = vocabulary::Directive::table().filter(|entry| entry.directive.is_some()).map(|entry| entry.name);
-            let hint = did_you_mean(name, known, "");
-            self.report(
-                Diagnostic::new(Code::UnknownDirective, directive.name.span, format!("unknown directive `{name}`")).maybe_hint(hint),
-            );
+            let hint = did_you_mean(name, known, "").unwrap_or_else(|| match name.get(..3) {
+                Some(start) if start.eq_ignore_ascii_case("sec") => {
+                    String::from("look at the spelling, or for what another engine calls so")
+                }
+                _ => String::from("it may be the web server's: move it to the web server's own configuration"),
+            });
+            self.report(Diagnostic::new(Code::UnknownDirective, directive.name.span, format!("unknown directive `{name}`")).hint(hint));
             return;
         };
         let arguments: &[Argument] = match &directive.body {
@@ -132,7 +146,7 @@ impl<'a> Builder<'a> {
             Support::NoEffect(why) => {
                 if self.check_arguments(&entry, arguments, directive.span) {
                     let message = format!("`{}` has no effect: {why}", entry.name);
-                    self.report(Diagnostic::new(Code::NoEffect, directive.name.span, message));
+                    self.report(Diagnostic::new(Code::NoEffect, directive.name.span, message).hint("the line can be taken away"));
                 }
                 return;
             }
@@ -164,7 +178,10 @@ impl<'a> Builder<'a> {
                     | vocabulary::Directive::SecResolver
                     | vocabulary::Directive::SecTrustedSource),
                 ) => self.decision_setting(setting, arguments, sources),
-                Some(setting) => self.set(setting, &entry, arguments, sources),
+                Some(setting) => {
+                    self.note_limit(setting, directive.name.span);
+                    self.set(setting, &entry, arguments, sources);
+                }
                 None => {}
             },
         }
@@ -180,6 +197,7 @@ impl<'a> Builder<'a> {
     ) {
         let understood = self.rule_actions(actions, sources);
         self.check_paths(targets, &understood.namespaces);
+        self.check_phase(targets, self.written_phase(&understood));
         let targets = self.targets(targets);
         let built = self.operator(operator, sources);
         let chained = self.open_chain.is_some();
@@ -189,6 +207,7 @@ impl<'a> Builder<'a> {
         let Some((kind, argument)) = built else {
             return self.abandon_chain(understood.chain);
         };
+        self.check_operator(operator, kind);
         let test = Test::Operator { targets, kind, argument, negated: operator.negated };
         let draft = self.draft(test, understood, directive.span, sources);
         self.add_rule(draft, actions);
@@ -246,7 +265,7 @@ impl<'a> Builder<'a> {
             stops: false,
             plan: crate::graph::RulePlan::default(),
         };
-        Draft { rule, transformations: actions.transformations, span }
+        Draft { rule, has_phase: actions.phase.is_some(), transformations: actions.transformations, span }
     }
 
     fn default_action(&mut self, written: &Actions, sources: &Sources) {

@@ -65,6 +65,8 @@ pub struct SpelledTransformation {
 /// A rule whose defaults are not known yet.
 pub struct Draft {
     pub rule: Rule,
+    /// Whether the rule itself says in which phase it runs.
+    pub has_phase: bool,
     pub transformations: OwnTransformations,
     pub span: Span,
 }

@@ -2,10 +2,13 @@
 
 use super::Input;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
-use crate::seclang::{Argument, Body, Directive, parse};
+use crate::seclang::{Argument, Ast, Body, Directive, Item, parse};
 use crate::source::{Loader, NotText, SourceId, Sources, Span};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// What to do about bytes that are not text.
+const CONVERT: &str = "convert it, for example with iconv -f ISO-8859-1 -t UTF-8";
 
 /// How many files may include each other in a row.
 const DEEPEST_INCLUDE: usize = 100;
@@ -42,12 +45,19 @@ impl Reader<'_> {
     fn input(&mut self, input: &Input) {
         match input {
             Input::File(path) => self.file(path, None),
-            Input::Text { name, text } => match self.sources.add_text(name, text) {
-                Ok(source) => self.source(source, None),
-                Err(problem) => self.not_text(name, problem, text.as_bytes()),
-            },
+            Input::Text { name, text } => self.text(name, text.as_bytes()),
+            Input::Bytes { name, bytes } => self.text(name, bytes),
             Input::Remote { address, key } => self.remote(address, key, None),
             Input::Group(inputs) => inputs.iter().for_each(|input| self.input(input)),
+        }
+    }
+
+    /// Takes in rules that came as bytes.
+    fn text(&mut self, name: &str, bytes: &[u8]) {
+        let (text, replaced) = with_replacements(bytes);
+        match self.sources.add_text(name, &text) {
+            Ok(source) => self.source(source, None, &replaced),
+            Err(NotText::Nul(offset) | NotText::InvalidUtf8(offset)) => self.holds_nul(name, offset, bytes),
         }
     }
 
@@ -128,28 +138,43 @@ impl Reader<'_> {
                 "look at whether it is a rule file; lists belong in files of @pmFromFile",
             );
         }
-        // The copy is for messages: bytes that are no text are shown as far as they are.
-        let copy = bytes.clone();
-        let added = if path.is_some() { self.sources.add_file(name, copy) } else { self.sources.add_fetched(name, copy) };
+        // In comments, bytes that are not UTF-8 decide nothing; they are shown as replacement characters.
+        let (text, replaced) = with_replacements(&bytes);
+        let text = text.into_bytes();
+        let added = if path.is_some() { self.sources.add_file(name, text) } else { self.sources.add_fetched(name, text) };
         match added {
             Ok(source) => {
                 if let Some(place) = included_at {
                     self.sources.note_include(source, place);
                 }
                 self.open.push(path.map_or_else(|| PathBuf::from(name), Path::to_owned));
-                self.source(source, path);
+                self.source(source, path, &replaced);
                 self.open.pop();
             }
-            Err(problem) => self.not_text(name, problem, &bytes),
+            Err(NotText::Nul(offset) | NotText::InvalidUtf8(offset)) => self.holds_nul(name, offset, &bytes),
         }
     }
 
-    fn source(&mut self, id: SourceId, path: Option<&Path>) {
+    /// Reads a text; `replaced` are the places of bytes in it that were not UTF-8.
+    fn source(&mut self, id: SourceId, path: Option<&Path>, replaced: &[usize]) {
         let Some(source) = self.sources.find(id) else { return };
         let (ast, errors) = parse(id, source);
+        if let Some(first) = replaced.first() {
+            let name = source.name().clone();
+            let at = |start: usize| Span { source: id, start, end: start.saturating_add(char::REPLACEMENT_CHARACTER.len_utf8()) };
+            match first_outside_comments(&ast, !errors.is_empty(), replaced) {
+                Some(decides) => {
+                    return self.push(Diagnostic::new(Code::NotText, at(decides), format!("`{name}` is not UTF-8 text")).hint(CONVERT));
+                }
+                None => {
+                    let message = "this comment holds bytes that are not UTF-8; rules with such bytes would be refused";
+                    self.push(Diagnostic::new(Code::CommentNotText, at(*first), message).hint(CONVERT));
+                }
+            }
+        }
         errors.into_iter().for_each(|error| self.push(error));
         for directive in ast.items.into_iter().filter_map(|item| match item {
-            crate::seclang::Item::Directive(directive) => Some(*directive),
+            Item::Directive(directive) => Some(*directive),
             _ => None,
         }) {
             if self.stopped {
@@ -218,16 +243,14 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports bytes that are no text, at the place of the first of them.
-    fn not_text(&mut self, name: &str, problem: NotText, bytes: &[u8]) {
-        let (offset, message) = match problem {
-            NotText::InvalidUtf8(offset) => (offset, format!("`{name}` is not UTF-8 text")),
-            NotText::Nul(offset) => (offset, format!("`{name}` is not text: it holds a NUL byte")),
-        };
-        let shown = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+    /// Reports a NUL byte, at its place: the `offset` in the text with replacements.
+    fn holds_nul(&mut self, name: &str, offset: usize, bytes: &[u8]) {
+        let message = format!("`{name}` is not text: it holds a NUL byte");
+        let (text, _) = with_replacements(bytes);
+        let shown = text.replace('\0', "\u{fffd}");
         if let Ok(source) = self.sources.add_text(name, &shown) {
             let span = Span { source, start: offset, end: offset + char::REPLACEMENT_CHARACTER.len_utf8() };
-            self.push(Diagnostic::new(Code::NotText, span, message).hint("convert the file, for example with iconv -t UTF-8"));
+            self.push(Diagnostic::new(Code::NotText, span, message).hint(CONVERT));
         }
     }
 
@@ -249,6 +272,30 @@ impl Reader<'_> {
         let source = self.sources.add_text(name, "").ok()?;
         Some(Span { source, start: 0, end: 0 })
     }
+}
+
+/// The text that bytes hold, with a replacement character for each run of bytes that are not UTF-8, and where these stand.
+fn with_replacements(bytes: &[u8]) -> (String, Vec<usize>) {
+    let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            replaced.push(text.len());
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    (text, replaced)
+}
+
+/// The first of some places that does not stand in a comment. Where a directive cannot be read, what it holds is not known.
+fn first_outside_comments(ast: &Ast, has_errors: bool, places: &[usize]) -> Option<usize> {
+    let within = |span: Span, place: usize| span.start <= place && place < span.end;
+    let in_comment = |place: usize| {
+        let comments = ast.items.iter().filter_map(|item| if let Item::Comment(comment) = item { Some(comment.span) } else { None });
+        comments.into_iter().any(|span| within(span, place))
+    };
+    let in_directive = |place: usize| ast.directives().any(|directive| within(directive.span, place));
+    places.iter().copied().find(|place| if has_errors { !in_comment(*place) } else { in_directive(*place) })
 }
 
 /// Why a file cannot be read, in words that do not depend on the machine where they need not.

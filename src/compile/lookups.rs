@@ -2,7 +2,7 @@
 
 use super::directives::Builder;
 use super::load::{reason, unfetched};
-use super::scripts::is_lua;
+use super::scripts::{MAIN, is_lua};
 use crate::body::xml::{Dtd, Schema};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Lookup;
@@ -54,7 +54,7 @@ impl Builder<'_> {
                     Lookup::Schema(schema.map(Box::new))
                 }
             }
-            OperatorKind::InspectFile if is_lua(text) => match self.script(text, written.argument.span, sources) {
+            OperatorKind::InspectFile if is_lua(text) => match self.script(text, MAIN, written.argument.span, sources) {
                 Some(script) => Lookup::Script(script),
                 None => return Some(Err(())),
             },
@@ -147,7 +147,8 @@ impl Builder<'_> {
     }
 }
 
-fn looked_at(candidates: &[PathBuf]) -> String {
+/// The places at which a file was looked for.
+pub fn looked_at(candidates: &[PathBuf]) -> String {
     let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
     format!("looked at {}", looked.join(" and "))
 }

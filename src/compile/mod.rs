@@ -10,11 +10,13 @@ mod controls;
 mod decisions;
 mod directives;
 mod draft;
+mod lints;
 mod load;
 mod lookups;
 mod openings;
 mod operators;
 mod plan;
+mod removals;
 mod report;
 mod scripts;
 mod settings;
@@ -31,6 +33,7 @@ use crate::diagnostic::{Diagnostic, MOST_ERRORS, Severity, counted};
 use crate::graph::RuleGraph;
 use crate::source::{Loader, Sources};
 use directives::Builder;
+use report::LoadedInput;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -46,6 +49,13 @@ pub enum Input {
         name: String,
         /// The rules.
         text: String,
+    },
+    /// Rules as bytes, which should be UTF-8; `name` is what messages call them.
+    Bytes {
+        /// What messages call them.
+        name: String,
+        /// The rules.
+        bytes: Vec<u8>,
     },
     /// Rules at an https address.
     Remote {
@@ -86,7 +96,7 @@ pub struct Compiled {
 }
 
 /// A rule set that was not understood: every error, and the texts to show them in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LoadError {
     sources: Sources,
     diagnostics: Vec<Diagnostic>,
@@ -97,10 +107,13 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
     let mut sources = Sources::new();
     let mut diagnostics = Vec::new();
     let mut builder = Builder::new(loader);
+    let mut loads = Vec::with_capacity(inputs.len());
     for input in inputs {
+        let first_text = sources.len();
         let directives = load::load(input, loader, &mut sources, &mut diagnostics);
         let _held = ahead::patterns(&directives);
-        builder.add_load(&directives, &sources);
+        let sets_engine = builder.add_load(&directives, &sources);
+        loads.push(LoadedInput { texts: first_text..sources.len(), sets_engine });
     }
     let mut graph = builder.finish(&mut diagnostics);
     if options.planning == Planning::On {
@@ -111,7 +124,7 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
     if has_errors {
         return Err(LoadError { sources, diagnostics });
     }
-    let report = LoadReport::of(&graph, sources, diagnostics);
+    let report = LoadReport::of(&graph, sources, loads, diagnostics);
     Ok(Compiled { graph, report })
 }
 
@@ -136,6 +149,13 @@ impl LoadError {
         let errors = self.errors().count();
         let more = if errors >= MOST_ERRORS { ", and the rest was not read" } else { "" };
         format!("{}{more}; nothing was loaded", counted(errors, "error"))
+    }
+}
+
+/// The same as `Display`: the texts of a rule set are no help in a log.
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

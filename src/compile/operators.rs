@@ -3,8 +3,8 @@
 use super::directives::Builder;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::OperatorArgument;
-use crate::operator::{ArgumentKind, Operator, OperatorKind, OperatorLimits, fuzzy_hash_argument};
-use crate::seclang::OperatorExpression;
+use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits, fuzzy_hash_argument};
+use crate::seclang::{OperatorExpression, unclosed_macro};
 use crate::source::Sources;
 use crate::vocabulary::{Limit, REFUSED_OPERATORS, did_you_mean};
 
@@ -27,7 +27,11 @@ impl Builder<'_> {
                 return None;
             }
             ArgumentKind::Text { macros: true } if text.contains("%{") => {
-                let template = self.template(text, span);
+                if let Some(unclosed) = unclosed_macro(text).filter(|unclosed| names_variable(unclosed)) {
+                    self.unclosed_macro(text, unclosed, span);
+                    return None;
+                }
+                let template = self.argument_template(text, span);
                 if template.as_literal().is_none() {
                     return Some((kind, OperatorArgument::Template(template)));
                 }
@@ -41,9 +45,18 @@ impl Builder<'_> {
         let limits = OperatorLimits { pattern_steps: self.limit(Limit::PatternSteps), captures: self.limit(Limit::Captures) };
         match Operator::compile(kind, text.as_bytes(), &files, limits) {
             Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
+            Err(OperatorError::Pattern(error)) => {
+                self.bad_pattern(Code::BadOperatorArgument, text, &error, span);
+                None
+            }
             Err(error) => {
-                let message = format!("`@{}` does not take this: {error}", kind.name());
-                self.report(Diagnostic::new(Code::BadOperatorArgument, span, message));
+                let file = match &error {
+                    OperatorError::AddressInFile { place, .. } => text.split_ascii_whitespace().nth(place.file),
+                    _ => None,
+                };
+                let of = file.map_or_else(String::new, |file| format!("`{file}`: "));
+                let message = format!("`@{}` does not take this: {of}{error}", kind.name());
+                self.report(Diagnostic::new(Code::BadOperatorArgument, span, message).hint(remedy(kind)));
                 None
             }
         }
@@ -56,6 +69,12 @@ impl Builder<'_> {
                     Diagnostic::new(Code::OperatorArgument, written.span, "an operator was expected")
                         .hint("write \"@rx ^a\" or \"@unconditionalMatch\""),
                 );
+                return None;
+            }
+            if let Some(meant) = operator_behind_mark(&written.argument.node) {
+                let message = "an operator was expected right behind the @";
+                let hint = format!("write \"{meant} …\"; a pattern that begins with @ is written \"@rx @…\"");
+                self.report(Diagnostic::new(Code::UnknownOperator, written.argument.span, message).hint(hint));
                 return None;
             }
             return Some(OperatorKind::Rx);
@@ -87,5 +106,32 @@ impl Builder<'_> {
             _ => Vec::new(),
         };
         names.into_iter().map(|name| self.read_data(name, span, sources)).collect()
+    }
+}
+
+/// Returns `true` if a `%{` without its `}` begins a macro all the same: otherwise it is text, such as that of `@contains %{`.
+fn names_variable(unclosed: &str) -> bool {
+    unclosed.trim_start_matches("%{").trim_start().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+}
+
+/// The operator that was meant where its name does not follow the `@`, as in `@!rx` and `@ rx`.
+fn operator_behind_mark(pattern: &str) -> Option<String> {
+    let behind = pattern.strip_prefix('@')?;
+    let name = behind.trim_start_matches(['!', ' ', '\t']);
+    let negation = if behind.contains('!') && behind.len() > name.len() { "!" } else { "" };
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let begins_otherwise = behind.starts_with(['!', ' ', '\t']);
+    let is_meant = OperatorKind::from_name(name).is_some() || (behind.starts_with('!') && !name.is_empty());
+    (begins_otherwise && is_meant).then(|| format!("{negation}@{name}"))
+}
+
+/// What to write in the place of an argument that an operator does not take.
+fn remedy(kind: OperatorKind) -> &'static str {
+    match kind {
+        OperatorKind::IpMatch => "write addresses and networks with commas between them, such as 10.0.0.0/8,2001:db8::1",
+        OperatorKind::IpMatchFromFile => "write an address or a network on each line of the file, such as 10.0.0.0/8",
+        OperatorKind::ValidateByteRange => "write the numbers of bytes and ranges with commas between them, such as 9,10,13,32-126",
+        OperatorKind::FuzzyHash => "write a file of ssdeep hashes and a score, such as hashes.txt 60",
+        _ => "write fewer or shorter words",
     }
 }

@@ -5,6 +5,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{RuleGraph, Test};
 use crate::source::{Sources, Span};
 use serde::Serialize;
+use std::ops::Range;
 
 /// What was loaded. A report exists only for a load without errors.
 #[derive(Clone, Debug)]
@@ -27,6 +28,16 @@ pub struct LoadReport {
     pub sources: Vec<SourceReport>,
     warnings: Vec<Diagnostic>,
     texts: Sources,
+    inputs: Vec<LoadedInput>,
+}
+
+/// What came with one input.
+#[derive(Clone, Debug)]
+pub struct LoadedInput {
+    /// Which of the texts it brought.
+    pub texts: Range<usize>,
+    /// Whether it sets the engine's mode.
+    pub sets_engine: bool,
 }
 
 /// One file or text.
@@ -39,7 +50,7 @@ pub struct SourceReport {
 }
 
 impl LoadReport {
-    pub(super) fn of(graph: &RuleGraph, texts: Sources, warnings: Vec<Diagnostic>) -> Self {
+    pub(super) fn of(graph: &RuleGraph, texts: Sources, inputs: Vec<LoadedInput>, warnings: Vec<Diagnostic>) -> Self {
         let actions = graph.rules.iter().filter(|rule| matches!(rule.test, Test::Unconditional)).count();
         let scripts = graph.rules.iter().filter(|rule| matches!(rule.test, Test::Script(_) | Test::Decision(_))).count();
         Self {
@@ -53,6 +64,7 @@ impl LoadReport {
             sources: texts.iter().map(|text| SourceReport { name: text.name().to_string(), bytes: text.text().len() }).collect(),
             warnings,
             texts,
+            inputs,
         }
     }
 
@@ -67,6 +79,19 @@ impl LoadReport {
     /// Warnings, in the order of their places.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
+    }
+
+    /// Warnings about one of the inputs, counted from 0, that hold whatever is loaded besides it. An input that does not set the engine's mode
+    /// is a part of a configuration: the rest may hold the rules, markers and settings that it lacks.
+    pub fn warnings_of(&self, input: usize) -> impl Iterator<Item = &Diagnostic> {
+        let input = self.inputs.get(input);
+        let is_of_it = move |warning: &&Diagnostic| {
+            input.is_some_and(|input| {
+                let holds = !warning.code.depends_on_the_rest() || (input.sets_engine && warning.code != Code::NothingToUpdate);
+                holds && input.texts.contains(&warning.span.source.index())
+            })
+        };
+        self.warnings.iter().filter(is_of_it)
     }
 
     /// The texts that the warnings point into.

@@ -7,11 +7,14 @@ use crate::script::Script;
 use crate::seclang::{ActionExpression, Actions, Argument, Directive};
 use crate::source::{Sources, Span};
 
+/// The function of a rule's script that is called.
+pub const MAIN: &str = "main";
+
 impl Builder<'_> {
     /// `SecRuleScript`
     pub fn rule_script(&mut self, directive: &Directive, file: &Argument, actions: Option<&Actions>, sources: &Sources) {
         let understood = self.rule_actions(actions, sources);
-        let Some(script) = self.script(&file.text, file.span, sources) else {
+        let Some(script) = self.script(&file.text, MAIN, file.span, sources) else {
             return self.abandon_chain(understood.chain);
         };
         let draft = self.draft(Test::Script(script), understood, directive.span, sources);
@@ -28,11 +31,22 @@ impl Builder<'_> {
                 "name a file that ends with .lua: other programs are not run",
             );
         }
-        self.script(path, written.value_span(), sources)
+        self.script(path, MAIN, written.value_span(), sources)
     }
 
     /// The script of a file; one that cannot be read, or is no script, is reported. A script that several rules name is one.
-    pub fn script(&mut self, name: &str, span: Span, sources: &Sources) -> Option<Script> {
+    /// `function` is what is called in it.
+    pub fn script(&mut self, name: &str, function: &str, span: Span, sources: &Sources) -> Option<Script> {
+        let script = self.readable_script(name, span, sources)?;
+        if !has_word(script.source(), function) {
+            let message = format!("`{name}` holds no function `{function}`, so that it decides nothing");
+            let hint = format!("name the function that is to be called {function}");
+            self.report(Diagnostic::new(Code::NothingToCall, span, message).hint(hint));
+        }
+        Some(script)
+    }
+
+    fn readable_script(&mut self, name: &str, span: Span, sources: &Sources) -> Option<Script> {
         let (path, text) = self.read_file(name, span, sources)?;
         if let Some(known) = self.scripts.get(&path) {
             return Some(known.clone());
@@ -45,11 +59,18 @@ impl Builder<'_> {
             Err(error) => {
                 let place = error.line().map_or_else(String::new, |line| format!(":{line}"));
                 let message = format!("`{}` cannot be used: {}{place}: {error}", name, path.display());
-                self.report(Diagnostic::new(Code::BadScript, span, message));
+                self.report(Diagnostic::new(Code::BadScript, span, message).hint("mend the script there; scripts are Lua 5.1, as text"));
                 None
             }
         }
     }
+}
+
+/// Returns `true` if a name stands somewhere in a script, so that it may define it.
+fn has_word(source: &[u8], name: &str) -> bool {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let mut places = memchr::memmem::find_iter(source, name);
+    places.any(|at| !is_part(at.checked_sub(1).and_then(|before| source.get(before))) && !is_part(source.get(at + name.len())))
 }
 
 /// Whether a file is a Lua script by its name, as in ModSecurity v3.

@@ -3,6 +3,7 @@
 use super::controls::{audit_engine, engine_mode, on_off};
 use super::directives::Builder;
 use super::load::reason;
+use super::lookups::looked_at;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters, OverBudget};
 use crate::pattern::{Pattern, PatternOptions};
@@ -11,7 +12,7 @@ use crate::seclang::Argument;
 use crate::source::is_remote;
 use crate::source::{Sources, Span, Spanned};
 use crate::transform::UnicodeMap;
-use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, Limit, in_sentence};
+use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, Limit, Support, in_sentence};
 use std::path::Path;
 
 impl Builder<'_> {
@@ -63,6 +64,11 @@ impl Builder<'_> {
 
     fn bad_directive_value(&mut self, entry: &DirectiveEntry, argument: &Argument, hint: &str) {
         let message = format!("`{}` does not take `{}`", entry.name, argument.text);
+        let why = match entry.support {
+            Support::NoEffect(why) => format!(": {why}"),
+            _ => String::new(),
+        };
+        let hint = format!("{hint}{why}");
         self.report(Diagnostic::new(Code::BadDirectiveValue, argument.span, message).hint(hint));
     }
 
@@ -94,7 +100,6 @@ impl Builder<'_> {
                 let types = arguments.iter().flat_map(|argument| argument.text.split_ascii_whitespace()).map(Box::from);
                 settings.response_body_types.extend(types);
             }
-            Directive::SecCollectionTimeout => settings.collection_timeout = text.parse().ok(),
             Directive::SecWebAppId => settings.web_app_id = Some(text.into()),
             Directive::SecXmlExternalEntity => settings.xml_external_entities = on_off(text),
             Directive::SecUploadDir => {
@@ -145,7 +150,7 @@ impl Builder<'_> {
             Directive::SecAuditLogFileMode => settings.audit_file_mode = octal(text),
             Directive::SecAuditLogRelevantStatus => match Pattern::shared(text.as_bytes(), PatternOptions::default()) {
                 Ok(pattern) => self.load_settings.audit_relevant_status = Some(pattern),
-                Err(error) => self.bad_directive_value(entry, argument, &format!("it is no regular expression: {error}")),
+                Err(error) => self.bad_pattern(Code::BadDirectiveValue, text, &error, argument.span),
             },
             Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1), sources),
             Directive::SecTransactionBudget => {
@@ -191,12 +196,13 @@ impl Builder<'_> {
         let source = sources.find(path.span.source).filter(|source| source.is_file());
         let candidates = self.loader.candidates(&path.text, source.map(|source| Path::new(source.name().as_ref())));
         let code_page = code_page.and_then(|number| number.text.parse().ok()).unwrap_or_default();
-        let map = self.loader.read_first(&candidates).map_err(|error| reason(&error));
-        match map.and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| error.to_string())) {
+        let map = self.loader.read_first(&candidates).map_err(|error| (reason(&error), looked_at(&candidates)));
+        let other_page = || String::from("write the number of a code page that the file holds, such as 20127 in that of ModSecurity");
+        match map.and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| (error.to_string(), other_page()))) {
             Ok(map) => self.graph.unicode_map = Some(map),
-            Err(problem) => {
+            Err((problem, hint)) => {
                 let message = format!("`{}` cannot be used: {problem}", path.text);
-                self.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message));
+                self.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message).hint(hint));
             }
         }
     }

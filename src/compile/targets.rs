@@ -1,12 +1,13 @@
 //! Target lists as written into targets as meant.
 
 use super::directives::Builder;
+use super::templates::part_of;
 use crate::body::xml::check_xpath;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Selector, Target};
 use crate::pattern::{Pattern, PatternError, PatternOptions};
 use crate::seclang::{SelectorExpression, TargetExpression, TargetMode, Targets};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 
 /// A change to a rule's targets.
@@ -43,10 +44,25 @@ impl Builder<'_> {
             if let SelectorExpression::XPath(path) = &selector.node
                 && let Err(error) = check_xpath(path, &namespaces)
             {
-                let hint = "a prefix needs an xmlns action in the same rule, such as xmlns:n=http://example.org/";
-                self.report(Diagnostic::new(Code::BadSelector, selector.span, format!("`{path}` is no XPath: {error}")).hint(hint));
+                let hint = match path.contains(':') {
+                    true => "a prefix needs an xmlns action in the same rule, such as xmlns:n=http://example.org/",
+                    false => "close each [ with ] and each ( with ), and begin the path with /, as in XML:/* or XML://a[@b='c']",
+                };
+                self.report(Diagnostic::new(Code::BadSelector, selector.span, format!("`{path}` is not an XPath: {error}")).hint(hint));
             }
         }
+    }
+
+    /// Reports a regular expression that is none, at the byte at fault.
+    pub fn bad_pattern(&mut self, code: Code, source: &str, error: &PatternError, span: Span) {
+        let place = part_of(source, error.position(), 1, span);
+        // Without its byte the place is that of the whole pattern.
+        let message = match place == span {
+            true => format!("invalid regular expression: {error}"),
+            false => format!("invalid regular expression: {}", error.message()),
+        };
+        let hint = pattern_remedy(error.message());
+        self.report(Diagnostic::new(code, place, message).hint(hint));
     }
 
     /// A list of targets, one by one.
@@ -78,14 +94,19 @@ impl Builder<'_> {
     }
 
     fn selector(&mut self, variable: Variable, written: &Spanned<SelectorExpression>) -> Option<Selector> {
+        if let Some((message, hint)) = misread(&written.node) {
+            self.report(Diagnostic::new(Code::BadSelector, written.span, message).hint(hint));
+            return None;
+        }
         match &written.node {
             SelectorExpression::Key(key) => Some(Selector::Key(self.key(variable, key))),
             SelectorExpression::XPath(path) => Some(Selector::XPath(path.as_str().into())),
+            // What `misread` has reported.
+            SelectorExpression::OpenPattern(_) => None,
             SelectorExpression::Pattern { source, .. } => match key_pattern(source) {
                 Ok(selector) => Some(selector),
                 Err(error) => {
-                    let message = format!("`{source}` is no regular expression: {error}");
-                    self.report(Diagnostic::new(Code::BadSelector, written.span, message));
+                    self.bad_pattern(Code::BadSelector, source, &error, written.span);
                     None
                 }
             },
@@ -105,6 +126,46 @@ impl Builder<'_> {
         }
         entry.variable
     }
+}
+
+/// What to write in the place of a regular expression that is wrong in this way.
+fn pattern_remedy(problem: &str) -> &'static str {
+    let is_about = |words: &[&str]| words.iter().any(|word| problem.contains(word));
+    if is_about(&["range out of order"]) {
+        "write the smaller mark first, or the - at the end of the class, where it stands for itself"
+    } else if is_about(&["not supported"]) {
+        "write the pattern without it, perhaps as two rules joined by chain"
+    } else if is_about(&["too large", "too deep", "too big"]) {
+        "write smaller numbers, or several rules with shorter patterns"
+    } else {
+        "complete the pattern here, or write \\ before a mark that stands for itself, such as \\( or \\["
+    }
+}
+
+/// What is wrong with a selector that would select nothing: marks that are no part of a key, and macros, which it cannot have.
+fn misread(selector: &SelectorExpression) -> Option<(&'static str, &'static str)> {
+    let text = match selector {
+        SelectorExpression::Key(text) | SelectorExpression::Pattern { source: text, .. } => text,
+        SelectorExpression::OpenPattern(_) => {
+            let hint = "close it, as in ARGS:/^x/, or in single quotes if it holds blanks: ARGS:'/a b/'; a key that begins with / stands in \
+                        single quotes, too: ARGS:'/x'";
+            return Some(("this pattern lacks its closing /", hint));
+        }
+        SelectorExpression::XPath(_) => return None,
+    };
+    if has_macro(text) {
+        let hint = "a key stands as it is in the rule: look at all members, and at MATCHED_VAR_NAME in a chained rule";
+        return Some(("a selector cannot hold a macro", hint));
+    }
+    let is_key = matches!(selector, SelectorExpression::Key(_));
+    let is_quoted = text.trim_start_matches('\\').starts_with('"') || text.ends_with('"');
+    (is_key && is_quoted).then_some(("double quotes cannot stand around a key", "write it without quotes, or in single quotes: ARGS:'q'"))
+}
+
+/// Returns `true` if a text holds what looks like a macro. In a pattern, `%{2}` is two percent signs.
+fn has_macro(text: &str) -> bool {
+    let names = text.split("%{").skip(1).map(str::trim_start);
+    names.into_iter().any(|name| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_'))
 }
 
 /// The selector of keys that a pattern finds something in, without regard to case.

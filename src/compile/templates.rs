@@ -4,13 +4,21 @@ use super::directives::Builder;
 use super::targets::key_pattern;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Key, Part, Selector, Target, Template};
-use crate::seclang::{MacroPart, macro_parts};
+use crate::seclang::{MacroPart, macro_parts, unclosed_macro};
 use crate::source::Span;
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 
 impl Builder<'_> {
-    /// Resolves the macros of a text. A macro that names no variable is an error, as in ModSecurity v3.
+    /// Resolves the macros of a text. A macro that names no variable is an error, as in ModSecurity v3, and so is one that is never closed.
     pub fn template(&mut self, text: &str, span: Span) -> Template {
+        if let Some(unclosed) = unclosed_macro(text) {
+            self.unclosed_macro(text, unclosed, span);
+        }
+        self.argument_template(text, span)
+    }
+
+    /// The same for an operator's argument, in which a `%{` without its `}` may be text.
+    pub fn argument_template(&mut self, text: &str, span: Span) -> Template {
         let mut parts = Vec::new();
         for part in macro_parts(text) {
             match part {
@@ -39,7 +47,27 @@ impl Builder<'_> {
         self.template(&written, span)
     }
 
+    /// Reports a `%{` without its `}`; what follows it would be text, and the value that it was to stand for would be missing.
+    pub fn unclosed_macro(&mut self, text: &str, unclosed: &str, span: Span) {
+        let offset = text.len().saturating_sub(unclosed.len());
+        let place = part_of(text, offset, "%{".len(), span);
+        let name = unclosed.trim_start_matches("%{").split(|c: char| !c.is_ascii_alphanumeric() && !"_.:-".contains(c)).next();
+        let hint = match name.filter(|name| !name.is_empty()) {
+            Some(name) => format!("write %{{{name}}}"),
+            None => String::from("write } behind the name of its variable, as in %{tx.score}"),
+        };
+        self.report(Diagnostic::new(Code::UnknownMacro, place, "this macro is never closed").hint(hint));
+    }
+
     fn reference(&mut self, name: &str, key: Option<&str>) -> Result<Target, (String, Option<String>)> {
+        if name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace) || key.is_some_and(|key| key.trim() != key) {
+            let plain = key.map_or_else(|| name.trim().to_owned(), |key| format!("{}.{}", name.trim(), key.trim()));
+            return Err((String::from("a blank stands in this macro"), Some(format!("write %{{{plain}}}"))));
+        }
+        if key.is_some_and(str::is_empty) {
+            let hint = format!("write the key, as in %{{{name}.score}}");
+            return Err((format!("the macro `%{{{name}.}}` lacks its key"), Some(hint)));
+        }
         let unknown = || format!("the macro `%{{{name}}}` names no variable");
         let entry = Variable::find(name).ok_or_else(|| {
             let names = Variable::table().filter(|entry| entry.variable.is_some()).map(|entry| entry.name);
@@ -72,9 +100,21 @@ impl Builder<'_> {
 
 /// The place of the name in the first macro that has it; the whole text where escapes or further parts make the way back unsure.
 fn macro_span(text: &str, name: &str, span: Span) -> Span {
-    let opening = text.find(&format!("%{{{name}")).filter(|_| span.end.saturating_sub(span.start) == text.len());
-    opening.map_or(span, |at| {
-        let start = span.start + at + "%{".len();
-        Span { start, end: start + name.len(), ..span }
-    })
+    let opening = text.find(&format!("%{{{name}"));
+    opening.map_or(span, |at| part_of(text, at + "%{".len(), name.len(), span))
+}
+
+/// The place of a part that was cut out of a text whose place is `span`.
+pub fn place_of(text: &str, part: &str, span: Span) -> Span {
+    let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+    offset.filter(|offset| *offset <= text.len()).map_or(span, |offset| part_of(text, offset, part.len(), span))
+}
+
+/// The place of a part of a text whose place is `span`; the whole text where escapes or further parts make the way back unsure.
+pub fn part_of(text: &str, offset: usize, length: usize, span: Span) -> Span {
+    if span.end.saturating_sub(span.start) != text.len() {
+        return span;
+    }
+    let start = span.start.saturating_add(offset).min(span.end);
+    Span { start, end: start.saturating_add(length).min(span.end), ..span }
 }

@@ -96,13 +96,13 @@ mod chains {
 
     #[test]
     fn only_the_first_rule_decides() {
-        let result = load("SecRule ARGS a \"id:1,deny,chain\"\nSecRule ARGS b \"t:lowercase,deny\"");
+        let result = load("SecRule TX:a a \"id:1,deny,chain\"\nSecRule TX:a b \"t:lowercase,deny\"");
         assert_eq!(complaints(&result), ["E604 rules:2:29"]);
     }
 
     #[test]
     fn a_chain_without_its_last_rule_is_warned_about_and_does_not_reach_the_next_load() {
-        let inputs = [text("one", "SecRule ARGS a \"id:1,chain\""), text("two", "SecRule ARGS b \"id:2\"")];
+        let inputs = [text("one", "SecRule TX:a a \"id:1,chain\""), text("two", "SecRule TX:a b \"id:2\"")];
         let result = compile(&inputs, &Memory::new(), &CompileOptions::default());
         assert_eq!(complaints(&result), ["W202 one:1:1"]);
         assert_eq!(result.unwrap().graph.find(2).unwrap().starter, None);
@@ -248,7 +248,7 @@ mod updates {
     #[test]
     fn identity_and_place_of_a_rule_cannot_be_updated() {
         assert_eq!(
-            complaints(&load("SecRule ARGS a id:1\nSecRuleUpdateActionById 1 \"id:2,phase:3\"")),
+            complaints(&load("SecRule TX:a a id:1\nSecRuleUpdateActionById 1 \"id:2,phase:3\"")),
             ["E604 rules:2:28", "E604 rules:2:33"]
         );
     }
@@ -269,7 +269,7 @@ mod updates {
 
     #[test]
     fn a_rule_with_an_error_is_not_missed_by_its_updates() {
-        assert_eq!(complaints(&load("SecRule ARGS \"@rx (\" id:7\nSecRuleRemoveById 7")), ["E404 rules:1:19"]);
+        assert_eq!(complaints(&load("SecRule TX:a \"@rx (\" id:7\nSecRuleRemoveById 7")), ["E404 rules:1:19"]);
     }
 }
 
@@ -295,7 +295,7 @@ mod flow {
 
     #[test]
     fn ids_are_given_once_in_all_loads() {
-        let inputs = [text("one", "SecRule ARGS a id:1"), text("two", "SecRule ARGS b id:1\nSecRule ARGS c phase:2")];
+        let inputs = [text("one", "SecRule TX:a a id:1"), text("two", "SecRule TX:a b id:1\nSecRule TX:a c phase:2")];
         let result = compile(&inputs, &Memory::new(), &CompileOptions::default());
         assert_eq!(complaints(&result), ["E606 two:1:19", "E605 two:2:1"]);
         assert!(result.unwrap_err().to_string().contains("it stands at one:1:19"));

@@ -5,6 +5,7 @@
 use super::controls::id_range;
 use super::directives::Builder;
 use super::draft::{LogFlags, OwnTransformations, ParsedAction, as_effect};
+use super::removals::no_rule;
 use super::targets::{TargetChange, apply};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
@@ -53,7 +54,7 @@ impl Builder<'_> {
     }
 
     fn no_id(&mut self, text: &str, span: Span) {
-        let message = format!("`{text}` is no rule id");
+        let message = format!("`{text}` is not a rule id");
         self.report(Diagnostic::new(Code::BadDirectiveValue, span, message).hint("write an id, or a range such as 1000-1999"));
     }
 
@@ -94,6 +95,7 @@ impl Builder<'_> {
 
     /// Applies all updates to the rules of the graph, in the order of the files.
     pub fn apply_updates(&mut self) {
+        let mut missing = Vec::new();
         for (update, span) in std::mem::take(&mut self.updates) {
             let filter = match &update {
                 Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
@@ -101,11 +103,17 @@ impl Builder<'_> {
             let meant: Vec<usize> =
                 self.graph.rules.iter().enumerate().filter(|(_, rule)| is_meant(&update, filter, rule)).map(|(at, _)| at).collect();
             if meant.is_empty() {
-                let hint = "look at the spelling, or take the line away";
-                self.report(Diagnostic::new(Code::NothingToUpdate, span, "no rule is meant by this").hint(hint));
+                missing.push((filter.clone(), span));
             }
             for at in meant {
                 self.apply_update(&update, at);
+            }
+        }
+        // Several ids of one argument are one warning.
+        for references in missing.chunk_by(|(_, one), (_, other)| one == other) {
+            if let Some((_, span)) = references.first() {
+                let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| filter).collect();
+                self.report(no_rule(&filters, *span));
             }
         }
     }

@@ -107,8 +107,10 @@ codes! {
     /// A phase has two default actions.
     DefaultTwice = "E702",
 
-    /// The last quote of a text is never closed.
+    /// A quote is never closed: the end of its line, its list or its text closes it.
     QuoteClosedByEnd = "W101",
+    /// A comment holds bytes that are not UTF-8 text.
+    CommentNotText = "W102",
 
     /// The directive is accepted and changes nothing.
     NoEffect = "W201",
@@ -130,12 +132,39 @@ codes! {
     XmlBodyUnseen = "W214",
     /// Uploaded files are to be written to a folder that is not there or that nobody may write to.
     UploadFolder = "W216",
+
+    /// A rule looks at what its phase does not have yet.
+    NotFilledYet = "W220",
+    /// A number is compared with a text that is none.
+    NotANumber = "W221",
+    /// A pattern begins with the name of an operator.
+    OperatorWithoutMark = "W222",
+    /// A rule has several decisions, of which one counts.
+    SeveralDecisions = "W223",
+    /// A limit of bodies does not say what happens beyond it.
+    LimitWithoutAction = "W224",
+    /// A script does not hold the function that is called.
+    NothingToCall = "W225",
 }
 
 impl Code {
     /// Whether the code is an error or a warning.
     pub fn severity(self) -> Severity {
         if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
+    }
+
+    /// Returns `true` for warnings that rules or settings elsewhere in a configuration may answer.
+    pub fn depends_on_the_rest(self) -> bool {
+        matches!(
+            self,
+            Code::NothingToUpdate
+                | Code::UnknownMarker
+                | Code::NothingToLookUp
+                | Code::UselessGrammar
+                | Code::Unreached
+                | Code::XmlBodyUnseen
+                | Code::LimitWithoutAction
+        )
     }
 }
 

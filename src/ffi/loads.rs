@@ -8,6 +8,7 @@ use crate::waf::Waf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The name of rules that come as a string, as ModSecurity v3 shows it.
@@ -18,6 +19,8 @@ pub const UNNAMED: &str = "<<reference missing or not informed>>";
 pub struct Load {
     input: Input,
     files: Snapshot,
+    /// Whether its warnings were told.
+    told: AtomicBool,
 }
 
 /// Files as they were when they were first read: worker processes may no longer see them, and a rule set must not change by itself.
@@ -54,7 +57,12 @@ impl Load {
     pub fn new(input: Input) -> Arc<Self> {
         let held = lock(&COMPILED).iter().flat_map(|known| known.loads.iter().filter_map(Weak::upgrade)).collect::<Vec<_>>();
         let same = held.into_iter().find(|load| load.input == input && load.files.are_unchanged());
-        same.unwrap_or_else(|| Arc::new(Self { input, files: Snapshot::default() }))
+        same.unwrap_or_else(|| Arc::new(Self { input, files: Snapshot::default(), told: AtomicBool::new(false) }))
+    }
+
+    /// Returns `true` the first time: hosts add the same rules for each of their contexts, and merge them again and again.
+    pub fn is_to_be_told(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
     }
 }
 

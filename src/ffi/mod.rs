@@ -13,3 +13,4 @@ mod loads;
 mod refusal;
 mod rules_set;
 mod transaction;
+mod warnings;

@@ -1,5 +1,6 @@
 //! Refused rules in ModSecurity v3's words. Administrators and tools search server logs for them; what this engine has to say follows.
 
+use super::loads::UNNAMED;
 use crate::compile::LoadError;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Position, Source, Sources};
@@ -11,20 +12,21 @@ pub fn text(error: &LoadError) -> String {
     let first = error.errors().min_by_key(|diagnostic| sources.way_to(diagnostic.span));
     let mut text = first.map(|first| as_v3(first, sources)).unwrap_or_default();
     for diagnostic in error.errors() {
-        let located = diagnostic.located(sources);
-        let hint = located.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        text.push_str(&format!("\n{}:{}:{}: {} {}{hint}", located.file, located.line, located.column, located.code, located.message));
+        text.push('\n');
+        text.push_str(&in_one_line(diagnostic, sources));
     }
     text
 }
 
-/// The text for rules that are no UTF-8.
-pub fn not_text(name: &str, bytes: &[u8]) -> String {
-    let valid = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
-    let before = bytes.get(..valid).unwrap_or_default();
-    let line = 1 + memchr::memchr_iter(b'\n', before).count();
-    let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len);
-    rules_error(name, Position { line, column }, "The rules are not UTF-8 text.")
+/// An error or warning as this engine words it, in one line. Rules that come as a string are called what administrators call them.
+pub fn in_one_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let located = diagnostic.located(sources);
+    let place = match located.file.as_str() {
+        UNNAMED => format!("inline rules, line {}, column {}", located.line, located.column),
+        file => format!("{file}:{}:{}", located.line, located.column),
+    };
+    let hint = located.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{place}: {} {}{hint}", located.code, located.message).replace(UNNAMED, "inline rules")
 }
 
 /// One place in the rules, and what stands there.
@@ -91,6 +93,10 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
                 "SecDefaultActions can only be placed once per phase and configuration context. Phase {phase} was informed already. "
             );
             rules_error(file, place.statement_start(), &message)
+        }
+        Code::NotText => {
+            let column = place.position.column.saturating_sub(1);
+            rules_error(file, Position { column, ..place.position }, "The rules are not UTF-8 text.")
         }
         Code::MissingId => format!("Rules must have an ID. File: {file} at line: {}\n", place.position.line),
         Code::DuplicateId => format!("Rule id: {} is duplicated\n", place.marked.trim_start_matches("id:").trim_matches('\'')),

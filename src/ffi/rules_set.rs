@@ -2,7 +2,7 @@
 
 use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
 use super::loads::{Load, UNNAMED, compile, compile_anew};
-use super::refusal;
+use super::{refusal, warnings};
 use crate::compile::Input;
 use crate::graph::{Phase, RuleGraph, Step};
 use crate::waf::Waf;
@@ -38,6 +38,7 @@ impl RulesSet {
         let mut state = self.lock();
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
         let waf = compile_anew(&loads).map_err(|error| refusal::text(&error))?;
+        warnings::tell(&loads, waf.report());
         let before = state.waf.as_ref().map_or(0, |waf| count(waf.graph()));
         let added = count(waf.graph()).saturating_sub(before);
         *state = State { loads, waf: Some(waf) };
@@ -74,8 +75,7 @@ pub unsafe extern "C" fn msc_rules_add(rules: *mut RulesSet, text: *const c_char
         // SAFETY: as the caller promises.
         let (rules, text) = unsafe { (rules.as_ref(), string(text)) };
         let rules = rules.ok_or("There is no rule set to add to.")?;
-        let text = std::str::from_utf8(text).map_err(|_| refusal::not_text(UNNAMED, text))?;
-        rules.add(&[Load::new(Input::Text { name: UNNAMED.to_owned(), text: text.to_owned() })])
+        rules.add(&[Load::new(Input::Bytes { name: UNNAMED.to_owned(), bytes: text.to_owned() })])
     };
     // SAFETY: as the caller promises.
     unsafe { answer(error, work) }

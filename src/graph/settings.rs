@@ -162,8 +162,6 @@ settings! {
     response_body_limit: usize,
     /// `SecResponseBodyLimitAction`
     response_body_limit_action: LimitAction,
-    /// `SecCollectionTimeout`, in seconds.
-    collection_timeout: u64,
     /// `SecWebAppId`
     web_app_id: Box<str>,
     /// `SecXmlExternalEntity`

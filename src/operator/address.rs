@@ -1,7 +1,8 @@
 //! `@ipMatch` and `@ipMatchFromFile`: whether an address lies in one of many networks.
 
-use super::error::OperatorError;
+use super::error::{DataLine, OperatorError};
 use super::number::leading_integer;
+use super::words::data_lines;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,23 +19,31 @@ pub struct AddressSet {
 impl AddressSet {
     /// Reads addresses and networks separated by commas; empty entries are left out, and blanks around entries.
     pub fn from_argument(argument: &[u8]) -> Result<Self, OperatorError> {
-        Self::from_entries(argument.split(|&byte| byte == b','))
+        Self::from_entries(argument.split(|&byte| byte == b',').map(|entry| (None, entry)))
     }
 
-    /// Reads files with a list like that on each line; lines that begin with `#` are comments.
+    /// Reads files with a list like that on each line; lines whose first mark is `#` are comments.
+    ///
+    /// # Errors
+    /// [`OperatorError::AddressInFile`] for the first entry that is neither an address nor a network.
     pub fn from_files(files: &[Vec<u8>]) -> Result<Self, OperatorError> {
-        let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
-        Self::from_entries(lines.filter(|line| !line.starts_with(b"#")).flat_map(|line| line.split(|&byte| byte == b',')))
+        let lines = (0..).zip(files).flat_map(|(file, bytes)| data_lines(bytes).map(move |(line, text)| (DataLine { file, line }, text)));
+        let lists = lines.filter(|(_, text)| !text.trim_ascii_start().starts_with(b"#"));
+        Self::from_entries(lists.flat_map(|(place, text)| text.split(|&byte| byte == b',').map(move |entry| (Some(place), entry))))
     }
 
-    fn from_entries<'e>(entries: impl Iterator<Item = &'e [u8]>) -> Result<Self, OperatorError> {
+    fn from_entries<'e>(entries: impl Iterator<Item = (Option<DataLine>, &'e [u8])>) -> Result<Self, OperatorError> {
         let mut v4 = Vec::new();
         let mut v6 = Vec::new();
-        for entry in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
-            match network(entry) {
-                Some(IpNet::V4(network)) => v4.push(network),
-                Some(IpNet::V6(network)) => v6.push(network),
-                None => return Err(OperatorError::Address(String::from_utf8_lossy(entry).into_owned())),
+        for (place, entry) in entries.map(|(place, entry)| (place, entry.trim_ascii())).filter(|(_, entry)| !entry.is_empty()) {
+            match (network(entry), place) {
+                (Some(IpNet::V4(network)), _) => v4.push(network),
+                (Some(IpNet::V6(network)), _) => v6.push(network),
+                (None, None) => return Err(OperatorError::Address(String::from_utf8_lossy(entry).into_owned())),
+                (None, Some(place)) => {
+                    let entry = String::from_utf8_lossy(entry).into_owned();
+                    return Err(OperatorError::AddressInFile { place, entry });
+                }
             }
         }
         Ok(Self { v4: sorted(Ipv4Net::aggregate(&v4)), v6: sorted(Ipv6Net::aggregate(&v6)) })

@@ -2,33 +2,32 @@
 
 use super::error::OperatorError;
 use super::findings::{Findings, Wanted};
-use super::number::leading_integer;
 use crate::pattern::ByteSet;
 
 /// Reads the ranges of `@validateByteRange`, such as `9, 10, 32-126`.
 ///
-/// As in v3 an entry that is no number allows no byte. A number above 255 is an error.
+/// Empty entries are left out. Every other entry is a decimal number up to 255, or two of them, the smaller first. ModSecurity v3 lets no
+/// byte pass for an entry that is neither, so that the rule matches every value.
 pub(super) fn byte_ranges(argument: &[u8]) -> Result<ByteSet, OperatorError> {
-    argument.split(|&byte| byte == b',').try_fold(ByteSet::EMPTY, |allowed, entry| {
-        let invalid = || OperatorError::ByteRange(String::from_utf8_lossy(entry.trim_ascii()).into_owned());
-        let mut bounds = entry.split(|&byte| byte == b'-').map(|bound| match starts_with_digits(bound) {
-            true => u8::try_from(leading_integer(bound)).map(Some).map_err(|_| invalid()),
-            false => Ok(None),
-        });
-        let first = bounds.next().transpose()?.flatten();
-        let last = bounds.next().transpose()?;
-        Ok(match (first, last) {
-            (Some(byte), None) => allowed.with(byte),
-            (Some(first), Some(Some(last))) => allowed.union(ByteSet::range(first..=last)),
-            _ => allowed,
-        })
-    })
+    let invalid = |entry: &[u8]| OperatorError::ByteRange(String::from_utf8_lossy(entry).into_owned());
+    let mut allowed = None;
+    for entry in argument.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()) {
+        let mut bounds = entry.split(|&byte| byte == b'-').map(byte);
+        let range = match (bounds.next().flatten(), bounds.next(), bounds.next()) {
+            (Some(only), None, None) => only..=only,
+            (Some(first), Some(Some(last)), None) if first <= last => first..=last,
+            _ => return Err(invalid(entry)),
+        };
+        allowed = Some(allowed.unwrap_or(ByteSet::EMPTY).union(ByteSet::range(range)));
+    }
+    allowed.ok_or_else(|| invalid(argument))
 }
 
-/// Whether C's `strtol` finds a number at the start of `text`.
-fn starts_with_digits(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    text.strip_prefix(b"+").unwrap_or(text).first().is_some_and(u8::is_ascii_digit)
+/// The byte that a decimal number names.
+fn byte(text: &[u8]) -> Option<u8> {
+    let digits = text.trim_ascii();
+    let number = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
+    number.parse().ok()
 }
 
 /// Whether a byte of the input is not allowed; locates every such byte.
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_byte_outside_the_ranges_is_located() {
-        let allowed = byte_ranges(b"97-99, 10,+100x").unwrap();
+        let allowed = byte_ranges(b"97 - 99, 10,100,").unwrap();
         let test = |input: &[u8], wanted, findings: &mut _| byte_outside(allowed, input, wanted, findings);
         assert_eq!(offsets(test, "abcd\n"), None);
         assert_eq!(offsets(test, "a1b2"), Some(vec![(1, 1), (3, 1)]));
@@ -140,12 +139,27 @@ mod tests {
     }
 
     #[test]
-    fn ranges_without_numbers_allow_nothing_and_large_numbers_are_errors() {
-        for argument in ["", "x", "10-", "-10", "x-10", "20-10"] {
-            assert_eq!(byte_ranges(argument.as_bytes()), Ok(ByteSet::EMPTY), "{argument}");
+    fn what_is_not_a_range_of_bytes_is_an_error() {
+        for argument in [
+            "",
+            ",",
+            "x",
+            "10-",
+            "-10",
+            "x-10",
+            "20-10",
+            "0x20-0x7e",
+            "1-2-3",
+            "+1",
+            "1,abc",
+            "1;2",
+            "1 2",
+            "0-256",
+            "1,99999999999999999999",
+        ] {
+            assert!(byte_ranges(argument.as_bytes()).is_err(), "{argument}");
         }
-        assert!(byte_ranges(b"0-256").is_err());
-        assert!(byte_ranges(b"1,99999999999999999999").is_err());
+        assert_eq!(byte_ranges(b"7-7").unwrap(), ByteSet::EMPTY.with(7));
     }
 
     #[test]

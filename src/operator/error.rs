@@ -3,6 +3,15 @@
 use super::kind::OperatorKind;
 use crate::pattern::{PatternError, WordsError};
 
+/// A line of a file of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataLine {
+    /// Which of the files that the argument names, from 0.
+    pub file: usize,
+    /// The line, from 1.
+    pub line: usize,
+}
+
 /// An operator whose argument cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -14,10 +23,18 @@ pub enum OperatorError {
     #[error(transparent)]
     Words(#[from] WordsError),
     /// An entry of `@ipMatch` is neither an address nor a network.
-    #[error("`{0}` is no IP address or network")]
+    #[error("`{0}` is not an IP address or network")]
     Address(String),
-    /// An entry of `@validateByteRange` names no byte. ModSecurity v3 writes out of bounds.
-    #[error("`{0}` is no byte: bytes go from 0 to 255")]
+    /// An entry of a file of `@ipMatchFromFile` is neither an address nor a network.
+    #[error("`{entry}` in line {} of the file is not an IP address or network", place.line)]
+    AddressInFile {
+        /// Where it stands.
+        place: DataLine,
+        /// The entry.
+        entry: String,
+    },
+    /// An entry of `@validateByteRange` is not a byte, nor a range of bytes. ModSecurity v3 writes out of bounds, or lets no byte pass.
+    #[error("`{0}` is not a byte or a range of bytes: they are decimal numbers from 0 to 255, the smaller first")]
     ByteRange(String),
     /// An argument of `@fuzzyHash` is not a file and a score.
     #[error("`{0}` is not a file and a score from 0 to 100, such as hashes.txt 60")]

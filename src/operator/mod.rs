@@ -26,7 +26,7 @@ pub use address::AddressSet;
 pub use block_list::{BlockList, BlockListQuestion, Listing};
 pub use compiled::{Operator, OperatorLimits};
 pub use encoding::{url_encoding_fault, utf8_fault};
-pub use error::OperatorError;
+pub use error::{DataLine, OperatorError};
 pub use findings::{Capture, CapturedValue, Findings, Wanted};
 pub use fuzzy_hash::{FuzzyHashArgument, fuzzy_hash_argument};
 pub use geography::{GeoDatabase, GeoDatabaseError, Place};

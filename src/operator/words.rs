@@ -11,10 +11,19 @@ pub(super) fn from_argument(argument: &[u8]) -> Result<Words, WordsError> {
     Words::new(text.split(|byte| matches!(byte, b'\t'..=b'\r' | b' ')))
 }
 
-/// The words of `@pmFromFile`: one a line, blanks and all; no empty lines, and none that begin with `#`.
+/// The words of `@pmFromFile`: one a line, blanks and all. Lines end with LF or CR LF; those that hold nothing but blanks, and those whose
+/// first mark is `#`, hold no word.
+///
+/// ModSecurity v3 takes the CR for a part of the word, which then never matches.
 pub(super) fn from_files(files: &[Vec<u8>]) -> Result<Words, WordsError> {
-    let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
-    Words::new(lines.filter(|line| !line.starts_with(b"#")))
+    let lines = files.iter().flat_map(|file| data_lines(file)).map(|(_, line)| line);
+    Words::new(lines.filter(|line| !line.trim_ascii_start().starts_with(b"#") && !line.trim_ascii().is_empty()))
+}
+
+/// The lines of a file of data with their numbers from 1, without their ends and without the byte order mark of UTF-8.
+pub(super) fn data_lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    (1..).zip(file.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
 /// Whether one of the words occurs in the input; captures it as spelled in the rule.
@@ -78,6 +87,12 @@ mod tests {
     fn a_file_holds_one_word_a_line() {
         let words = from_files(&[b"# tools\nnmap scan\n\n x\n".to_vec(), b"last".to_vec()]).unwrap();
         assert_eq!(words.iter().collect::<Vec<_>>(), [&b"nmap scan"[..], b" x", b"last"]);
+    }
+
+    #[test]
+    fn lines_of_a_file_may_end_with_carriage_return_and_line_feed() {
+        let words = from_files(&[b"\xef\xbb\xbfnmap\r\n  # tools\r\n \t\r\n\r\n a b \r\nlast\r".to_vec()]).unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), [&b"nmap"[..], b" a b ", b"last"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::ast::{ActionExpression, ActionValue, Actions};
 use super::line::{Failure, LogicalLine, Parsed};
 use super::parser::{Quote, name, quoted, unescape};
+use super::remedies;
 use crate::diagnostic::Code;
 use crate::source::Spanned;
 use nom::character::complete::space0;
@@ -14,17 +15,17 @@ pub fn actions<'a>(line: &'a LogicalLine, text: &'a str) -> Result<Actions, nom:
     }
     let mut rest = text;
     loop {
-        let (after, action) = action(line, rest)?;
+        let (behind, action) = action(line, rest)?;
         list.push(action);
-        let (after, _) = space0::<_, Failure<'_>>(after)?;
+        let (after, _) = space0::<_, Failure<'_>>(behind)?;
         if after.is_empty() {
             return Ok(Actions { list, span: line.span(text) });
         }
         rest = match after.strip_prefix(',') {
             Some(rest) => rest,
             None => {
-                let hint = "put a value that holds commas in single quotes, and write ' inside them as \\'";
-                return Err(Failure::fatal_with_hint(after, Code::Syntax, "a comma was expected between actions", hint));
+                let read = rest.get(..rest.len().saturating_sub(behind.len())).unwrap_or(rest);
+                return Err(remedies::comma_expected(line, read, after));
             }
         };
     }
@@ -56,16 +57,25 @@ fn expected_action(at: &str) -> nom::Err<Failure<'_>> {
 }
 
 fn value<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionValue> {
-    let (rest, text, quote) = if input.starts_with('\'') {
-        let (rest, (text, quote)) = quoted('\'', Quote::Single, input)?;
-        (rest, text, quote)
-    } else {
-        let (text, rest) = input.split_at(bare_end(input));
-        (rest, text.trim_end(), Quote::None)
+    let (input, _) = space0::<_, Failure<'_>>(input)?;
+    let mut unclosed = false;
+    let (rest, text, quote) = match input.strip_prefix('\'') {
+        Some(inside) => match quoted('\'', Quote::Single, input) {
+            Ok((rest, (text, quote))) => (rest, text, quote),
+            Err(_) => {
+                unclosed = true;
+                let (text, rest) = inside.split_at(inside.len());
+                (rest, text, Quote::Single)
+            }
+        },
+        None => {
+            let (text, rest) = input.split_at(bare_end(input));
+            (rest, text.trim_end(), Quote::None)
+        }
     };
     // The whole list may stand in double quotes, whose escapes reach into each value.
     let text_value = unescape(&unescape(text, quote), Quote::Double);
-    Ok((rest, ActionValue { text: text_value, quoted: quote != Quote::None, span: line.span(text) }))
+    Ok((rest, ActionValue { text: text_value, quoted: quote != Quote::None, unclosed, span: line.span(text) }))
 }
 
 /// Where a value without quotes ends: at a comma; single quotes behind `=` hold commas, as in `setvar:tx.a='b,c'`.

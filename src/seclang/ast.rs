@@ -131,6 +131,8 @@ pub enum SelectorExpression {
         /// Whether the selector stood in single quotes.
         quoted: bool,
     },
+    /// `:/pattern` without its closing slash, from the slash on.
+    OpenPattern(String),
     /// `XML:/path`
     XPath(String),
 }
@@ -175,6 +177,8 @@ pub struct ActionValue {
     pub text: String,
     /// Whether it stood in single quotes.
     pub quoted: bool,
+    /// Whether its opening quote lacks a closing one, so that it reaches to the end of the list.
+    pub unclosed: bool,
     /// The place, inside the quotes.
     pub span: Span,
 }

@@ -3,18 +3,30 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceId, Span};
 use nom::IResult;
+use std::borrow::Cow;
 
 /// A line of a directive, continuation taken out.
 pub struct LogicalLine {
     source: SourceId,
     text: String,
-    /// Offsets in `text` and in the source at which each physical line begins, ascending.
-    pieces: Vec<(usize, usize)>,
+    /// The physical lines, in order.
+    pieces: Vec<Piece>,
 }
 
-/// A physical line and where it starts.
+/// Where a physical line begins.
+struct Piece {
+    /// Offset in the logical line.
+    logical: usize,
+    /// Offset in the source.
+    physical: usize,
+    /// Number of the line in the source, from 1.
+    number: usize,
+}
+
+/// A physical line, its number from 1, and where it starts.
 #[derive(Clone, Copy)]
 pub struct PhysicalLine<'a> {
+    pub number: usize,
     pub start: usize,
     pub text: &'a str,
 }
@@ -25,7 +37,7 @@ pub struct Failure<'a> {
     pub at: &'a str,
     pub code: Code,
     pub message: String,
-    pub hint: Option<&'static str>,
+    pub hint: Option<Cow<'static, str>>,
 }
 
 /// The result of a parser of this room.
@@ -48,19 +60,19 @@ impl<'a> Failure<'a> {
     }
 
     /// The same with a hint.
-    pub fn fatal_with_hint(at: &'a str, code: Code, message: impl Into<String>, hint: &'static str) -> nom::Err<Self> {
-        nom::Err::Failure(Self { at, code, message: message.into(), hint: Some(hint) })
+    pub fn fatal_with_hint(at: &'a str, code: Code, message: impl Into<String>, hint: impl Into<Cow<'static, str>>) -> nom::Err<Self> {
+        nom::Err::Failure(Self { at, code, message: message.into(), hint: Some(hint.into()) })
     }
 }
 
 /// The lines of a text, without their line ends.
 pub fn physical_lines(text: &str) -> impl Iterator<Item = PhysicalLine<'_>> {
     let mut start = 0;
-    text.split_inclusive('\n').map(move |line| {
+    text.split_inclusive('\n').zip(1..).map(move |(line, number)| {
         let here = start;
         start += line.len();
         let line = line.strip_suffix('\n').unwrap_or(line);
-        PhysicalLine { start: here, text: line.trim_end_matches('\r') }
+        PhysicalLine { number, start: here, text: line.trim_end_matches('\r') }
     })
 }
 
@@ -74,7 +86,7 @@ impl LogicalLine {
     pub fn join(source: SourceId, lines: &[PhysicalLine<'_>]) -> Self {
         let mut joined = Self { source, text: String::new(), pieces: Vec::with_capacity(lines.len()) };
         for line in lines {
-            joined.pieces.push((joined.text.len(), line.start));
+            joined.pieces.push(Piece { logical: joined.text.len(), physical: line.start, number: line.number });
             joined.text.push_str(continued(line.text).unwrap_or(line.text));
         }
         joined
@@ -87,16 +99,34 @@ impl LogicalLine {
 
     /// The place of a part of this line's text. What is no part of it, such as an empty text of another origin, stands at its end.
     pub fn span(&self, part: &str) -> Span {
-        let offset = (part.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize);
-        let start = offset.filter(|start| start + part.len() <= self.text.len()).unwrap_or(self.text.len());
+        let start = self.offset(part);
         let end = (start + part.len()).min(self.text.len());
         Span { source: self.source, start: self.place(start), end: if end > start { self.place(end - 1) + 1 } else { self.place(start) } }
     }
 
+    /// Number of the physical line that a part of this line's text begins in, from 1.
+    pub fn number(&self, part: &str) -> usize {
+        self.piece(self.offset(part)).map_or(1, |piece| piece.number)
+    }
+
+    /// Returns `true` if physical lines begin within a part of this line's text.
+    pub fn is_continued_in(&self, part: &str) -> bool {
+        let start = self.offset(part);
+        self.pieces.iter().any(|piece| piece.logical > start && piece.logical < start + part.len())
+    }
+
+    fn offset(&self, part: &str) -> usize {
+        let offset = (part.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize);
+        offset.filter(|start| start + part.len() <= self.text.len()).unwrap_or(self.text.len())
+    }
+
+    fn piece(&self, offset: usize) -> Option<&Piece> {
+        let behind = self.pieces.partition_point(|piece| piece.logical <= offset);
+        self.pieces.get(behind.checked_sub(1)?)
+    }
+
     fn place(&self, offset: usize) -> usize {
-        let piece = self.pieces.partition_point(|(logical, _)| *logical <= offset);
-        let (logical, physical) = piece.checked_sub(1).and_then(|at| self.pieces.get(at)).copied().unwrap_or((0, 0));
-        physical + (offset - logical)
+        self.piece(offset).map_or(offset, |piece| piece.physical + (offset - piece.logical))
     }
 
     /// A failure as a diagnostic; the failure stands on the word that it starts with, or on the mark.
@@ -105,7 +135,7 @@ impl LogicalLine {
         let end = failure.at.char_indices().find(ends).map_or(failure.at.len(), |(at, _)| at);
         let word = failure.at.get(..end).unwrap_or(failure.at);
         let diagnostic = Diagnostic::new(failure.code, self.span(word), failure.message.clone());
-        diagnostic.maybe_hint(failure.hint.map(str::to_owned))
+        diagnostic.maybe_hint(failure.hint.clone().map(Cow::into_owned))
     }
 }
 

@@ -14,7 +14,7 @@ pub enum MacroPart<'a> {
     },
 }
 
-/// Splits a text at its macros. A `%{` that is never closed stands for itself.
+/// Splits a text at its macros. A `%{` that is never closed stands for itself; [`unclosed_macro`] finds it.
 pub fn macro_parts(text: &str) -> impl Iterator<Item = MacroPart<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -36,6 +36,15 @@ pub fn macro_parts(text: &str) -> impl Iterator<Item = MacroPart<'_>> {
     })
 }
 
+/// The first macro that is never closed, up to the end of the text.
+pub fn unclosed_macro(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some((_, _, behind)) = opened(rest) {
+        rest = behind;
+    }
+    rest.find("%{").and_then(|start| rest.get(start..))
+}
+
 /// The next macro: where it starts, what is inside, what follows.
 fn opened(text: &str) -> Option<(usize, &str, &str)> {
     let start = text.find("%{")?;
@@ -44,7 +53,6 @@ fn opened(text: &str) -> Option<(usize, &str, &str)> {
 }
 
 fn variable(inside: &str) -> MacroPart<'_> {
-    let inside = inside.trim();
     match inside.split_once(['.', ':']) {
         Some((name, key)) => MacroPart::Variable { name, key: Some(key) },
         None => MacroPart::Variable { name: inside, key: None },
@@ -66,5 +74,11 @@ mod tests {
     fn what_is_no_macro_stands_for_itself() {
         assert_eq!(macro_parts("100% %{open").collect::<Vec<_>>(), [MacroPart::Text("100% %{open")]);
         assert_eq!(macro_parts("").count(), 0);
+    }
+
+    #[test]
+    fn a_macro_that_is_never_closed_is_found_behind_others() {
+        assert_eq!(unclosed_macro("a%{tx.1} %{tx.b c"), Some("%{tx.b c"));
+        assert_eq!(unclosed_macro("100% a%{tx.1} {"), None);
     }
 }

@@ -9,6 +9,7 @@ mod macros;
 mod operator;
 mod parser;
 mod print;
+mod remedies;
 mod setvar;
 mod targets;
 
@@ -16,7 +17,7 @@ pub use ast::{
     ActionExpression, ActionValue, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression,
     TargetMode, Targets,
 };
-pub use macros::{MacroPart, macro_parts};
+pub use macros::{MacroPart, macro_parts, unclosed_macro};
 pub use parser::parse;
 pub use print::print;
 pub use setvar::{Assignment, AssignmentKind, assignment};

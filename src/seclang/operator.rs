@@ -3,6 +3,7 @@
 use super::ast::OperatorExpression;
 use super::line::{Failure, LogicalLine};
 use super::parser::{RawArgument, marked_name, unescape};
+use crate::diagnostic::Code;
 use crate::source::Spanned;
 use nom::Parser;
 
@@ -13,6 +14,10 @@ pub fn operator<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Re
         Some(rest) => (true, rest.trim_start_matches(blanks)),
         None => (false, start),
     };
+    if negated && behind.starts_with('!') {
+        let hint = "write one !, or none: two of them do not mean what one says twice; a pattern that begins with ! is written \"!@rx !…\"";
+        return Err(Failure::fatal_with_hint(behind, Code::Syntax, "a second ! stands before the operator", hint));
+    }
     let (name, argument) = match marked_name("@").parse(behind) {
         // One blank ends the name; more of them are the argument's, as in ModSecurity v3.
         Ok((rest, name)) => (Some(name), rest.strip_prefix(blanks).unwrap_or(rest)),

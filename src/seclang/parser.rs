@@ -1,9 +1,10 @@
 //! Texts into trees: lines, comments, directives and their arguments.
 
 use super::actions::actions;
-use super::ast::{Argument, Ast, Body, Directive, Item};
+use super::ast::{Actions, Argument, Ast, Body, Directive, Item};
 use super::line::{Failure, LogicalLine, Parsed, PhysicalLine, continued, physical_lines};
 use super::operator::operator;
+use super::remedies;
 use super::targets::targets;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS};
 use crate::source::{Source, SourceId, Span, Spanned};
@@ -27,7 +28,7 @@ pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
             }
             continue;
         }
-        let mut joined = vec![PhysicalLine { start: first.start + (first.text.len() - content.len()), text: content }];
+        let mut joined = vec![PhysicalLine { start: first.start + (first.text.len() - content.len()), text: content, ..first }];
         let joins = !content.starts_with('#') || comments_out_a_directive(content);
         while joins && joined.last().is_some_and(|line| continued(line.text).is_some()) {
             let Some(next) = lines.next() else { break };
@@ -69,26 +70,34 @@ fn comment(source: SourceId, lines: &[PhysicalLine<'_>]) -> Spanned<String> {
 fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<Diagnostic>), nom::Err<Failure<'_>>> {
     let (rest, name) = word(line.text())?;
     let spanned = Spanned::new(name.to_owned(), line.span(name));
-    let mut arguments = Arguments { line, ends_text, rest, end: spanned.span, warning: None };
+    let mut arguments = Arguments { line, ends_text, rest, end: spanned.span, last_quote: None, behind_quote: None, warning: None };
+    let body = body(name, &mut arguments).map_err(|error| remedies::missing_quote(error, arguments.behind_quote))?;
+    Ok((Directive { span: spanned.span.to(arguments.end), name: spanned, body }, arguments.warning))
+}
+
+fn body<'a>(name: &str, arguments: &mut Arguments<'a>) -> Result<Body, nom::Err<Failure<'a>>> {
+    let line = arguments.line;
     let body = match name.to_ascii_lowercase().as_str() {
-        "secrule" => Body::Rule {
-            targets: targets(line, arguments.required(name, "its targets, such as ARGS")?)?,
-            operator: operator(line, arguments.required(name, "an operator, such as \"@rx ^a\"")?)?,
-            actions: arguments.next()?.map(|(text, _)| actions(line, text)).transpose()?,
-        },
-        "secaction" | "secdefaultaction" => Body::Actions(actions(line, arguments.required(name, "a list of actions")?.0)?),
-        "secrulescript" => Body::Script {
-            file: argument(line, arguments.required(name, "a script's path")?),
-            actions: arguments.next()?.map(|(text, _)| actions(line, text)).transpose()?,
-        },
-        "secruleupdatetargetbyid" | "secruleupdatetargetbytag" | "secruleupdatetargetbymsg" => Body::UpdateTargets {
-            rules: argument(line, arguments.required(name, "the rules to update")?),
-            targets: targets(line, arguments.required(name, "targets, such as \"!ARGS:x\"")?)?,
-        },
-        "secruleupdateactionbyid" => Body::UpdateActions {
-            rule: argument(line, arguments.required(name, "the rule to update")?),
-            actions: actions(line, arguments.required(name, "a list of actions")?.0)?,
-        },
+        "secrule" => {
+            let targets = targets(line, arguments.required(name, "its targets, such as ARGS")?)?;
+            let asked = arguments.required(name, "an operator, such as \"@rx ^a\"")?;
+            remedies::blank_before_bar(asked)?;
+            Body::Rule { targets, operator: operator(line, asked)?, actions: arguments.actions()? }
+        }
+        "secaction" | "secdefaultaction" => Body::Actions(arguments.required_actions(name)?),
+        "secrulescript" => {
+            Body::Script { file: argument(line, arguments.required(name, "a script's path")?), actions: arguments.actions()? }
+        }
+        "secruleupdatetargetbyid" | "secruleupdatetargetbytag" | "secruleupdatetargetbymsg" => {
+            let rules = argument(line, arguments.required(name, "the rules to update")?);
+            let changed = arguments.required(name, "targets, such as \"!ARGS:x\"")?;
+            remedies::several_ids(changed)?;
+            Body::UpdateTargets { rules, targets: targets(line, changed)? }
+        }
+        "secruleupdateactionbyid" => {
+            let rule = argument(line, arguments.required(name, "the rule to update")?);
+            Body::UpdateActions { rule, actions: arguments.required_actions(name)? }
+        }
         _ => {
             let mut list = Vec::new();
             while let Some(next) = arguments.next()? {
@@ -102,21 +111,15 @@ fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<D
         let hint = "put an argument that holds blanks in double quotes, and write \" inside them as \\\"";
         return Err(Failure::fatal_with_hint(surplus, Code::SurplusArgument, message, hint));
     }
-    Ok((Directive { span: spanned.span.to(arguments.end), name: spanned, body }, arguments.warning))
+    Ok(body)
 }
 
 fn word(text: &str) -> Parsed<'_, &str> {
     let mut name = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_');
     match name.parse(text) {
-        Err(nom::Err::Error(Failure { at, .. })) => Err(Failure::fatal_with_hint(
-            at,
-            Code::Syntax,
-            "a directive was expected",
-            match text.starts_with('<') {
-                true => "sections such as <IfModule> are the web server's: take them away",
-                false => "a line begins with a directive such as SecRule, or with # for a comment; a line that goes on ends with \\",
-            },
-        )),
+        Err(nom::Err::Error(Failure { at, .. })) => {
+            Err(Failure::fatal_with_hint(at, Code::Syntax, "a directive was expected", remedies::directive_expected(text)))
+        }
         result => result,
     }
 }
@@ -149,32 +152,80 @@ struct Arguments<'a> {
     ends_text: bool,
     rest: &'a str,
     end: Span,
+    /// How the argument that was read last was quoted.
+    last_quote: Option<Quote>,
+    /// The argument that was read last, if it begins right behind the closing quote of another.
+    behind_quote: Option<&'a str>,
     warning: Option<Diagnostic>,
 }
 
 impl<'a> Arguments<'a> {
     fn next(&mut self) -> Result<Option<RawArgument<'a>>, nom::Err<Failure<'a>>> {
-        let (text, _) = space0::<_, Failure<'_>>(self.rest)?;
-        if text.is_empty() || text.starts_with('#') {
-            return Ok(None);
-        }
-        let parsed = raw_argument(text);
-        let (rest, (content, quote)) = match parsed {
+        let Some(text) = self.begin()? else { return Ok(None) };
+        let parsed = match raw_argument(text) {
             Err(nom::Err::Failure(failure)) if self.ends_text && failure.code == Code::UnclosedQuote => {
-                self.closed_by_the_end(text, failure)
+                self.closed_by_the_end(text, failure, "text")
             }
             parsed => parsed?,
         };
-        self.rest = rest;
-        self.end = self.line.span(content);
-        Ok(Some((content, quote)))
+        Ok(Some(self.take(parsed)))
     }
 
-    /// The last quote of a text may lack its end, as in ModSecurity v3; that is worth a warning.
-    fn closed_by_the_end(&mut self, text: &'a str, failure: Failure<'a>) -> (&'a str, RawArgument<'a>) {
+    /// The text that the next argument begins; none at the end of the line and at a comment.
+    fn begin(&mut self) -> Result<Option<&'a str>, nom::Err<Failure<'a>>> {
+        let (text, _) = space0::<_, Failure<'_>>(self.rest)?;
+        if text.starts_with('#') && self.line.is_continued_in(text) {
+            return Err(remedies::comment_within_directive(text));
+        }
+        if let Some(mark) = text.chars().next().filter(|mark| remedies::is_typographic(*mark)) {
+            return Err(remedies::typographic_quote(text, mark));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty() && !text.starts_with('#')))
+    }
+
+    fn take(&mut self, (rest, (content, quote)): (&'a str, RawArgument<'a>)) -> RawArgument<'a> {
+        let touches = self.last_quote == Some(Quote::Double) && !self.rest.starts_with([' ', '\t']);
+        self.behind_quote = Some(content).filter(|_| touches && quote == Quote::None);
+        self.last_quote = Some(quote);
+        self.rest = rest;
+        self.end = self.line.span(content);
+        (content, quote)
+    }
+
+    /// Reads a list of actions. As in ModSecurity v3 it may lack its closing quote; the end of its line closes it, with a warning.
+    fn actions(&mut self) -> Result<Option<Actions>, nom::Err<Failure<'a>>> {
+        let Some(text) = self.begin()? else { return Ok(None) };
+        let mut cut_off = false;
+        let parsed = match raw_argument(text) {
+            Err(nom::Err::Failure(failure)) if failure.code == Code::UnclosedQuote && (self.ends_text || text.starts_with('"')) => {
+                // Behind a comma the list was meant to go on: the next line is a part of it.
+                if text.trim_end().ends_with(',') {
+                    return Err(nom::Err::Failure(failure));
+                }
+                cut_off = !self.ends_text;
+                self.closed_by_the_end(text, failure, if self.ends_text { "text" } else { "line" })
+            }
+            parsed => parsed?,
+        };
+        let (content, _) = self.take(parsed);
+        let list = actions(self.line, content)?;
+        match list.list.last().and_then(|last| last.value.as_ref()).filter(|value| cut_off && value.unclosed) {
+            // Who knows where the text was meant to end, and what belongs to it?
+            Some(_) => Err(remedies::unclosed_text(content)),
+            None => Ok(Some(list)),
+        }
+    }
+
+    fn required_actions(&mut self, directive: &str) -> Result<Actions, nom::Err<Failure<'a>>> {
+        let at = self.rest;
+        self.actions()?.ok_or_else(|| Failure::fatal(at, Code::MissingArgument, format!("`{directive}` lacks a list of actions")))
+    }
+
+    /// Ends a quote where its line or text ends; that is worth a warning.
+    fn closed_by_the_end(&mut self, text: &'a str, failure: Failure<'a>, what: &str) -> (&'a str, RawArgument<'a>) {
         let code = Code::QuoteClosedByEnd;
-        self.warning =
-            Some(self.line.diagnose(&Failure { code, message: format!("{}; the end of the text closes it", failure.message), ..failure }));
+        let message = format!("{}; the end of the {what} closes it", failure.message);
+        self.warning = Some(self.line.diagnose(&Failure { code, message, ..failure }));
         let quote = if text.starts_with('"') { Quote::Double } else { Quote::Single };
         let (content, rest) = text.split_at(text.len());
         (rest, (content.get(1..).unwrap_or_default(), quote))
@@ -213,12 +264,11 @@ pub fn quoted(mark: char, quote: Quote, input: &str) -> Parsed<'_, RawArgument<'
             return Ok((rest.get(1..).unwrap_or_default(), (inside, quote)));
         }
     }
-    Err(Failure::fatal_with_hint(
-        input,
-        Code::UnclosedQuote,
-        format!("this {mark} is never closed"),
-        "close it on the same line, or end the line with \\ to go on in the next",
-    ))
+    let hint = match quote {
+        Quote::Single => "write ' behind the text, before the next comma or \"",
+        _ => "close it on the same line, or end the line with \\ to go on in the next",
+    };
+    Err(Failure::fatal_with_hint(input, Code::UnclosedQuote, format!("this {mark} is never closed"), hint))
 }
 
 /// `'…'` around a whole argument, as Apache allows; a quote that closes inside a word is part of the word.

@@ -115,7 +115,7 @@ fn print_target(target: &TargetExpression, quotes: fn(&str) -> bool) -> String {
         None => String::new(),
         Some(SelectorExpression::Pattern { source, quoted: true }) => format!(":'/{}/'", escape(source, '\'')),
         Some(SelectorExpression::Pattern { source, quoted: false }) => format!(":/{source}/"),
-        Some(SelectorExpression::XPath(path)) => format!(":{path}"),
+        Some(SelectorExpression::OpenPattern(text) | SelectorExpression::XPath(text)) => format!(":{text}"),
         Some(SelectorExpression::Key(key)) => format!(":{}", print_key(target, key, quotes)),
     };
     format!("{mark}{variable}{selector}")
@@ -165,6 +165,7 @@ fn print_action(action: &ActionExpression) -> String {
     let name = &action.name.node;
     match &action.value {
         None => name.clone(),
+        Some(value) if value.unclosed => format!("{name}:'{}", escape(&escape(&value.text, '"'), '\'')),
         Some(value) if value.quoted => format!("{name}:'{}'", escape(&escape(&value.text, '"'), '\'')),
         Some(value) => format!("{name}:{}", escape(&value.text, '"')),
     }

@@ -39,7 +39,6 @@ pub fn assignment(text: &str) -> Option<Assignment<'_>> {
 }
 
 fn set(value: &str) -> AssignmentKind<'_> {
-    let value = value.strip_prefix('\'').and_then(|inside| inside.strip_suffix('\'')).unwrap_or(value);
     match (value.strip_prefix('+'), value.strip_prefix('-')) {
         (Some(number), _) => AssignmentKind::Add(number),
         (_, Some(number)) => AssignmentKind::Subtract(number),
@@ -75,7 +74,8 @@ mod tests {
         assert_eq!(read("tx.a=+%{tx.b}"), Some(("tx", "a", AssignmentKind::Add("%{tx.b}"))));
         assert_eq!(read("ip.a=-1"), Some(("ip", "a", AssignmentKind::Subtract("1"))));
         assert_eq!(read("!ip.a"), Some(("ip", "a", AssignmentKind::Remove)));
-        assert_eq!(read("tx.a='b c'"), Some(("tx", "a", AssignmentKind::Set("b c"))));
+        assert_eq!(read("tx.a='b c'"), Some(("tx", "a", AssignmentKind::Set("'b c'"))));
+        assert_eq!(read("tx.a='+1'"), Some(("tx", "a", AssignmentKind::Set("'+1'"))));
         assert_eq!(read("tx.%{rule.id}-x=1"), Some(("tx", "%{rule.id}-x", AssignmentKind::Set("1"))));
         assert_eq!(read("a"), None);
         assert_eq!(read("tx.=1"), None);

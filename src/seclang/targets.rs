@@ -11,7 +11,7 @@ use nom::combinator::opt;
 
 /// Reads a target that stands alone in a value, as in `ctl:ruleRemoveTargetById=1;ARGS:x`; `start` is where the text begins.
 pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<TargetExpression, Diagnostic> {
-    let line = LogicalLine::join(source, &[super::line::PhysicalLine { start, text }]);
+    let line = LogicalLine::join(source, &[super::line::PhysicalLine { number: 1, start, text }]);
     let list = match targets(&line, (line.text(), Quote::None)) {
         Ok(list) => list,
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => return Err(line.diagnose(&failure)),
@@ -87,9 +87,11 @@ pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a
         (rest.get(1..).unwrap_or_default(), text, selector)
     } else if let Some((text, rest)) = slashed(input) {
         (rest, text, SelectorExpression::Pattern { source: text.to_owned(), quoted: false })
+    } else if input.starts_with('/') {
+        let (text, rest) = input.split_at(key_end(input));
+        (rest, text, SelectorExpression::OpenPattern(text.to_owned()))
     } else {
-        let end = input.find(['|', ',']).unwrap_or(input.len());
-        let (key, rest) = input.split_at(end);
+        let (key, rest) = input.split_at(key_end(input));
         (rest, key, SelectorExpression::Key(key.to_owned()))
     };
     if text.is_empty() {
@@ -97,6 +99,11 @@ pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a
         return Err(Failure::fatal_with_hint(input, Code::Syntax, "a selector was expected behind the colon", hint));
     }
     Ok((rest, Spanned::new(selector, line.span(text))))
+}
+
+/// Where a key without quotes ends.
+fn key_end(input: &str) -> usize {
+    input.find(['|', ',']).unwrap_or(input.len())
 }
 
 /// `/pattern/` up to a slash that ends the target.

@@ -73,6 +73,13 @@ pub enum NotText {
     Nul(usize),
 }
 
+impl SourceId {
+    /// Its place among the texts of its [`Sources`], from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl Sources {
     /// An empty set.
     pub fn new() -> Self {

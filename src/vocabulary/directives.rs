@@ -113,7 +113,6 @@ directives! {
     SecAuditLogType "SecAuditLogType" DirectiveArgument::Word(&["Serial", "Parallel", "Concurrent", "HTTPS"]), "How audit log records are written; HTTPS posts them to the address in SecAuditLog, in builds with the feature `remote`."
     SecCapturesLimit "SecCapturesLimit" NUMBER, "How many captures of one match are kept, 1000 by default."
     SecChainLimit "SecChainLimit" NUMBER, "How many rules a chain may have, 100 by default."
-    SecCollectionTimeout "SecCollectionTimeout" NUMBER, "How long persistent collections live without use, in seconds."
     SecComponentSignature "SecComponentSignature" VALUE, "A component named in audit log records."
     SecCookiesLimit "SecCookiesLimit" NUMBER, "How many cookies are read from a request, 10000 by default."
     SecCrawlerFile "SecCrawlerFile" VALUE, "A file of crawlers that is_verified_crawler knows besides the built-in ones: a part of the user agent, then domains."
@@ -190,22 +189,40 @@ directives! {
 
 const ONLY_OFF: DirectiveArgument = DirectiveArgument::Word(&["Off"]);
 
+const VALUES: DirectiveArgument = DirectiveArgument::Values;
+const NO_HASHES: &str = "link protection by hashes exists in ModSecurity v2 only";
+
+/// What changes no verdict: where bodies lie, what costs time, what logs and headers call this engine. What changes verdicts is refused.
 const NO_EFFECT: &[(&str, DirectiveArgument, &str)] = &[
+    ("SecCacheTransformations", VALUES, "transformations are always computed once"),
+    ("SecCollectionTimeout", NUMBER, "variables of persistent collections stay until expirevar removes them"),
     ("SecConnEngine", ONLY_OFF, "connections are the host's"),
     ("SecContentInjection", ONLY_OFF, "bodies cannot be rewritten"),
     ("SecCookieFormat", DirectiveArgument::Word(&["0"]), "version 0 cookies are the only ones that browsers send"),
     ("SecDataDir", VALUE, "persistent collections are kept in memory"),
     ("SecDisableBackendCompression", ONLY_OFF, "compression is the host's"),
-    ("SecHashEngine", ONLY_OFF, "link protection by hashes exists in ModSecurity v2 only"),
+    ("SecHashEngine", ONLY_OFF, NO_HASHES),
+    ("SecHashKey", VALUES, NO_HASHES),
+    ("SecHashMethodPm", VALUES, NO_HASHES),
+    ("SecHashMethodRx", VALUES, NO_HASHES),
+    ("SecHashParam", VALUE, NO_HASHES),
+    ("SecIgnoreRuleCompilationErrors", ONLY_OFF, "rules that are not understood are always refused"),
     ("SecInterceptOnError", ONLY_OFF, "a rule that fails does not stop the request"),
+    ("SecParseXmlIntoArgs", ONLY_OFF, "XML is never read into arguments, use XML:/* and XML://@*"),
     ("SecPcreMatchLimitRecursion", NUMBER, "matching does not recurse"),
+    ("SecRequestBodyInMemoryLimit", NUMBER, "bodies are kept in memory up to SecRequestBodyLimit"),
     ("SecRuleInheritance", ONLY_OFF, "contexts are merged by the host"),
+    ("SecRulePerfTime", NUMBER, "`secrule profile` measures rules"),
+    ("SecRxPreFilter", ON_OFF, "patterns are always filtered first"),
+    ("SecSensorId", VALUE, "audit log records do not hold it; SecComponentSignature adds a name to them"),
+    ("SecServerSignature", VALUE, "the host writes the Server header"),
     ("SecStatusEngine", ON_OFF, "nothing is reported to anybody"),
+    ("SecStreamInBodyInspection", ON_OFF, "REQUEST_BODY has the body"),
+    ("SecStreamOutBodyInspection", ON_OFF, "RESPONSE_BODY has the body"),
     ("SecTmpDir", VALUE, "bodies are kept in memory"),
 ];
 
 const REFUSED: &[(&str, &str)] = &[
-    ("SecCacheTransformations", "take it away: transformations are always computed once"),
     ("SecChrootDir", "use the host's own isolation"),
     ("SecConnReadStateLimit", "use the host's connection limits"),
     ("SecConnWriteStateLimit", "use the host's connection limits"),
@@ -213,21 +230,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("SecDataset", "it is Coraza's; put the words into a file and use @pmFromFile or @ipMatchFromFile"),
     ("SecGsbLookupDb", "Google Safe Browsing look-ups exist in ModSecurity v2 only"),
     ("SecGuardianLog", "use SecAuditLog"),
-    ("SecHashKey", "link protection by hashes exists in ModSecurity v2 only"),
-    ("SecHashMethodPm", "link protection by hashes exists in ModSecurity v2 only"),
-    ("SecHashMethodRx", "link protection by hashes exists in ModSecurity v2 only"),
-    ("SecHashParam", "link protection by hashes exists in ModSecurity v2 only"),
-    ("SecIgnoreRuleCompilationErrors", "it is Coraza's; a rule that is not understood must not be ignored"),
-    ("SecParseXmlIntoArgs", "use XML:/* and XML://@*"),
     ("SecReadStateLimit", "use the host's connection limits"),
-    ("SecRequestBodyInMemoryLimit", "take it away: bodies are kept in memory up to SecRequestBodyLimit"),
     ("SecRequestEncoding", "bytes are taken as they come"),
-    ("SecRulePerfTime", "use `secrule profile`"),
-    ("SecRxPreFilter", "take it away: patterns are always filtered first"),
-    ("SecSensorId", "use SecComponentSignature"),
-    ("SecServerSignature", "the host writes the Server header"),
-    ("SecStreamInBodyInspection", "use REQUEST_BODY"),
-    ("SecStreamOutBodyInspection", "use RESPONSE_BODY"),
     ("SecUnicodeCodePage", "use SecUnicodeMapFile FILE CODEPAGE"),
     ("SecWriteStateLimit", "use the host's connection limits"),
 ];

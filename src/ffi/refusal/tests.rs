@@ -79,7 +79,11 @@ fn every_error_follows_with_its_code_and_hint() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused_at_their_place() {
-    assert_eq!(not_text("x", b"a\nbc\xff"), "Rules error. File: x. Line: 2. Column: 2. The rules are not UTF-8 text.");
+    let input = crate::compile::Input::Bytes { name: UNNAMED.to_owned(), bytes: b"SecRuleEngine On\nSecMarker \xff".to_vec() };
+    let refusal = text(&Waf::builder().input(input).build().unwrap_err());
+    let shown = format!("Rules error. File: {UNNAMED}. Line: 2. Column: 10. The rules are not UTF-8 text.");
+    assert_eq!(refusal.lines().next(), Some(shown.as_str()));
+    assert!(refusal.contains("\ninline rules, line 2, column 11: E002 `inline rules` is not UTF-8 text; "), "{refusal}");
 }
 
 #[test]
