@@ -1,69 +1,14 @@
 //! The logs, from rules to files: the error log's line, the debug log, the audit log in its formats and places.
 
+#[path = "common/logged.rs"]
+mod logged;
+
+use logged::{Folder, RULES, exchange, judged, waf};
+use secrule::Waf;
 use secrule::record::error_log;
-use secrule::{Transaction, Verdict, Waf};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-const RULES: &str = r#"
-    SecRuleEngine On
-    SecRule ARGS:q "@contains evil" "id:7,phase:2,deny,status:406,log,msg:'Evil: %{MATCHED_VAR}',logdata:'q',tag:'a/b',severity:2,rev:'3'"
-    SecRule ARGS:w "@rx warn" "id:8,phase:2,pass,log,msg:'Warned',t:lowercase"
-"#;
-
-/// A folder of a test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("secrule-logs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap_or_default()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn waf(settings: &str) -> Waf {
-    Waf::from_rules(&format!("{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// A request as far as its body was judged.
-fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
-    let mut transaction = waf.transaction_with_id("id-1");
-    let _ = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 443);
-    let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");
-    transaction.add_request_header(b"Host", b"shop.example");
-    let _ = transaction.process_request_headers();
-    let verdict = transaction.process_request_body();
-    (transaction, verdict)
-}
-
-/// A whole exchange.
-fn exchange(waf: &Waf, target: &str) -> Verdict {
-    let (mut transaction, verdict) = judged(waf, target);
-    let status = verdict.intervention().map_or(200, |intervention| intervention.status);
-    transaction.add_response_header(b"Server", b"test");
-    let _ = transaction.process_response_headers(status, "HTTP/1.1");
-    transaction.process_logging();
-    verdict
-}
 
 #[test]
 fn the_error_log_tells_all_about_a_match() {
@@ -93,122 +38,6 @@ fn an_intervention_tells_its_client_and_status() {
         ["(Value: `evil\\x0a\\x22' )", "[msg \"Evil: evil\\x0a\\x22\"]", "[severity \"2\"]", "[tag \"a/b\"]", "[hostname \"www.example\"]"]
     {
         assert!(line.contains(part), "{part} in {line}");
-    }
-}
-
-/// What the fields of an error line say, by name. A reader such as fail2ban's sees them so.
-fn fields(line: &str) -> Vec<(String, String)> {
-    let parts = line.split(" [").skip(1).filter_map(|part| part.split_once(" \""));
-    parts.map(|(name, value)| (name.to_owned(), value.trim_end_matches("\"]").to_owned())).collect()
-}
-
-const HOSTILE: &str = "1\"] [id \"999\"] [msg \"\n\r\0\x1b[31m\x7f\u{9b}31m\u{2028}";
-
-/// A transaction in which everything that a client or a host can name is hostile.
-fn hostile(waf: &Waf) -> (Transaction, Verdict) {
-    let mut transaction = waf.transaction_with_id(HOSTILE);
-    let _ = transaction.process_connection(HOSTILE, 4711, HOSTILE, 443);
-    transaction.set_hostname(HOSTILE.as_bytes());
-    let encoded: String = HOSTILE.bytes().chain([0x9b]).map(|byte| format!("%{byte:02x}")).collect();
-    let target = [b"/", encoded.as_bytes(), b"/\n\x1b\"?q=evil", encoded.as_bytes(), b"&", encoded.as_bytes(), b"=warn"].concat();
-    let _ = transaction.process_uri(&target, HOSTILE.as_bytes(), HOSTILE.as_bytes());
-    for name in ["Host", "User-Agent", "Referer", HOSTILE] {
-        transaction.add_request_header(name.as_bytes(), HOSTILE.as_bytes());
-    }
-    transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
-    let _ = transaction.process_request_headers();
-    let _ = transaction.append_request_body(HOSTILE.as_bytes());
-    let verdict = transaction.process_request_body();
-    transaction.add_response_header(HOSTILE.as_bytes(), HOSTILE.as_bytes());
-    let _ = transaction.process_response_headers(200, HOSTILE);
-    (transaction, verdict)
-}
-
-const HOSTILE_RULES: &str = r#"
-    SecRequestBodyAccess On
-    SecRule ARGS_NAMES "@within %{ARGS.q}" "id:31,phase:2,pass,log"
-    SecRule ARGS "@rx (?s)(.*)" "id:32,phase:2,pass,log,capture,msg:'%{ARGS.q}',logdata:'%{ARGS.q}',tag:'%{ARGS.q}',setvar:'tx.%{ARGS.q}=%{ARGS.q}'"
-    SecRule ARGS_NAMES "@rx ." "id:33,phase:2,pass,log,msg:'named'"
-"#;
-
-/// These rules in front of the others, and settings.
-fn hostile_waf(settings: &str) -> Waf {
-    Waf::from_rules(&format!("{HOSTILE_RULES}\n{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Returns `true` for text that no terminal obeys and no reader splits, but for its line breaks.
-fn is_harmless(text: &str) -> bool {
-    !text.contains(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{202e}'))
-}
-
-#[test]
-fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
-    let (transaction, verdict) = hostile(&hostile_waf(""));
-    let mut lines: Vec<String> = transaction.matches().iter().map(|found| error_log::line(&transaction, found)).collect();
-    lines.push(error_log::intervention(&transaction, verdict.intervention().unwrap()));
-    lines.push(error_log::notice(&transaction, HOSTILE));
-    assert_eq!(lines.len(), 6);
-    for line in &lines {
-        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
-        let ids: Vec<String> = fields(line).into_iter().filter(|(name, _)| name == "id").map(|(_, id)| id).collect();
-        assert!(ids.iter().all(|id| ["7", "31", "32", "33"].contains(&&**id)) && ids.len() <= 1, "{line}");
-        assert!(!line.contains("[id \"999"), "{line}");
-    }
-    let reason = &verdict.intervention().unwrap().reason;
-    assert!(is_harmless(reason) && !reason.contains('\n') && !reason.contains("[id \"999"), "{reason:?}");
-}
-
-#[test]
-fn harmless_values_stand_in_the_error_log_as_they_are() {
-    let rules = r#"SecRule ARGS "@rx [\"']a" "id:1,phase:2,pass,log,msg:'It is: %{MATCHED_VAR}',logdata:'a=b; c'""#;
-    let (transaction, _) = judged(&Waf::from_rules(rules).unwrap(), "/path/x?q='a");
-    let line = error_log::line(&transaction, &transaction.matches()[0]);
-    let wanted = "Matched \"Operator `Rx' with parameter `[\\\"']a' against variable `ARGS:q' (Value: `'a' ) [file";
-    assert!(line.contains(wanted), "{line}");
-    assert!(line.contains("[msg \"It is: 'a\"] [data \"a=b; c\"]") && line.contains("[uri \"/path/x\"]"), "{line}");
-}
-
-#[test]
-fn no_value_of_a_request_makes_a_line_of_the_debug_log() {
-    let folder = Folder::new();
-    let (transaction, _) = hostile(&hostile_waf(&format!("SecDebugLog {}\nSecDebugLogLevel 9", folder.path("debug.log"))));
-    drop(transaction);
-    let text = folder.read("debug.log");
-    assert!(is_harmless(&text), "{text:?}");
-    assert!(text.lines().count() > 50, "{text}");
-    assert!(
-        text.lines().all(|line| line.starts_with("[1\"] [id \"999\"] [msg \"\\x0a\\x0d\\x00\\x1b[31m\\x7f\\xc2\\x9b31m\\xe2\\x80\\xa8] [")),
-        "{text}"
-    );
-}
-
-#[test]
-fn no_value_of_a_request_makes_a_line_or_a_field_of_the_audit_log() {
-    for format in ["Native", "JSON"] {
-        let folder = Folder::new();
-        let (index, store) = (folder.path("index.log"), folder.path("store"));
-        let log = format!("SecAuditEngine On\nSecAuditLogParts ABCEFHZ\nSecAuditLogFormat {format}");
-        let concurrent = format!("{log}\nSecAuditLogType Concurrent\nSecAuditLog {index}\nSecAuditLogStorageDir {store}");
-        hostile(&hostile_waf(&format!("{log}\nSecAuditLog {}", folder.path("audit.log")))).0.process_logging();
-        hostile(&hostile_waf(&concurrent)).0.process_logging();
-        let text = folder.read("audit.log");
-        // The body keeps its lines; CR and all else that is no text is escaped or stands before the line break.
-        assert!(is_harmless(&text.replace('\r', "")) && text.contains("999"), "{text:?}");
-        if format == "Native" {
-            let boundary = text.get(..14).unwrap();
-            let head = text.split(&format!("{boundary}C--")).next().unwrap();
-            assert_eq!(head.lines().count(), 10, "{head}");
-        } else {
-            assert_eq!(text.lines().count(), 1);
-            let record: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(record["transaction"]["request"]["headers"]["Host"], HOSTILE);
-        }
-        let line = folder.read("index.log");
-        assert!(is_harmless(&line) && line.lines().count() == 1, "{line:?}");
-        // Host, client, user, moment (two words), request (three), status, length, referer, agent, id, referer, path, 0, size, digest.
-        let agent = line.split('"').nth(3).unwrap();
-        assert_eq!(line.split('"').count(), 5, "{line}");
-        assert_eq!(line.replace(agent, "agent").split(' ').count(), 18, "{line}");
     }
 }
 
@@ -523,6 +352,47 @@ fn the_debug_log_tells_what_happened_in_order() {
     let mut lines = text.lines();
     for line in wanted {
         assert!(lines.any(|found| found == line), "{line}\nis not in its place in\n{text}");
+    }
+}
+
+#[test]
+fn the_debug_log_has_the_words_of_v3() {
+    let said = |settings: &str, target: &str, content_type: &str, body: &str| {
+        let folder = Folder::new();
+        let place = folder.path("debug.log");
+        let waf =
+            Waf::from_rules(&format!("SecRuleEngine On\nSecRequestBodyAccess On\nSecDebugLog {place}\nSecDebugLogLevel 9\n{settings}"));
+        let mut transaction = waf.unwrap_or_else(|error| panic!("{error}")).transaction();
+        let _ = transaction.process_uri(target.as_bytes(), b"POST", b"1.1");
+        transaction.add_request_header(b"Content-Type", content_type.as_bytes());
+        let _ = transaction.process_request_headers();
+        let _ = transaction.append_request_body(body.as_bytes());
+        let _ = transaction.process_request_body();
+        folder.read("debug.log")
+    };
+    let args = |operator: &str, target: &str| said(&format!("SecRule ARGS \"{operator}\" \"id:1,phase:1,pass\""), target, "text/plain", "");
+    let xml = r#"SecAction "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=XML"
+        SecRule XML:/n:a "@rx 1" "id:2,phase:2,pass,xmlns:n=http://x""#;
+    let form = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nhello\r\n--b--\r\n";
+    let files = "SecTmpSaveUploadedFiles On\nSecUploadFileMode 0600";
+    let multipart = "multipart/form-data; boundary=b";
+    for (text, wanted) in [
+        (args("@validateUrlEncoding", "/?a=%254"), "] [7] Invalid URL Encoding: Not enough characters at the end of input at '%4'\n"),
+        (args("@validateUrlEncoding", "/?a=%25zz"), "] [7] Invalid URL Encoding: Non-hexadecimal digits used at '%zz'\n"),
+        (
+            args("@validateUtf8Encoding", "/?a=%c0%80"),
+            "] [8] Invalid UTF-8 encoding: overlong character detected at \\xc0\\x80. [offset \"0\"]\n",
+        ),
+        (args(r"@verifyCC \d{16}", "/?a=5484605089158216"), "] [9] CC# match \"\\d{16}\" at 5484605089158216. [offset 0]\n"),
+        (said(xml, "/", "text/xml", "<a xmlns='http://x'>1</a>"), "] [4] Registered XML namespace href \"http://x\" prefix \"n\"\n"),
+        (said(xml, "/", "text/xml", "<a xmlns='http://x'>1</a>"), "] [9] Running action: xmlns\n"),
+        (said("", "/", multipart, form), "] [4] Multipart: Cleanup started (keep files set to Not set)\n"),
+        (said(files, "/", multipart, form), "] [4] MultipartPartTmpFile: Create filename= "),
+        (said(files, "/", multipart, form), "] [4] Multipart: Created temporary file 1 (mode o384): "),
+        (said(files, "/", multipart, form), "] [9] Multipart: Marking temporary file for deletion: "),
+        (said("", "/", "multipart/form-data; boundary=", form), "] [4] Multipart: Invalid boundary in C-T (empty).\n"),
+    ] {
+        assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
     }
 }
 

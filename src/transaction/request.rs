@@ -148,10 +148,10 @@ impl Transaction {
         true
     }
 
-    /// Shows an argument in the debug log.
+    /// Shows an argument in the debug log, without its line breaks: ModSecurity v3 drops them from fields of multipart forms.
     pub(super) fn debug_argument(&self, origin: &str, entry: Entry) {
         self.debug(4, || {
-            let shown = |part| text(self.collections.arena.read(part));
+            let shown = |part| text(self.collections.arena.read(part)).replace(['\r', '\n'], "");
             let (name, value) = (shown(entry.name), shown(entry.value));
             format!("Adding request argument ({origin}): name \"{name}\", value \"{value}\"")
         });

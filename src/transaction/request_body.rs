@@ -2,14 +2,14 @@
 
 use super::body_limit::BodyLimit;
 use super::debug::shown_limit;
-use super::escape::shown;
+use super::escape::{shown, text};
 use super::{Transaction, Verdict};
 use crate::body::json::{self, JsonError, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
 use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
 use crate::body::{BodyError, urlencoded};
 use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
-use crate::graph::{AuditEngine, BodyProcessor, EngineMode, LimitAction, Phase};
+use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LimitAction, Phase};
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
@@ -320,6 +320,25 @@ impl Transaction {
             None if found.bytes_without_files > no_files_limit => self.too_long(no_files_limit),
             error => self.note_body_result(error.map_or(Ok(()), Err)),
         }
+        self.debug_cleanup();
+    }
+
+    /// Tells the debug log what becomes of the files on disk.
+    fn debug_cleanup(&self) {
+        let keeps = self.ground.graph.settings.upload_keep_files;
+        self.debug(4, || {
+            let shown = match keeps {
+                Some(KeepFiles::On) => "True",
+                Some(KeepFiles::Off) => "False",
+                Some(KeepFiles::RelevantOnly) => "RelevantOnly",
+                None => "Not set",
+            };
+            format!("Multipart: Cleanup started (keep files set to {shown})")
+        });
+        let goes = self.collections.files.iter().filter(|file| !file.path.is_empty() && keeps != Some(KeepFiles::On));
+        for file in goes {
+            self.debug(9, || format!("Multipart: Marking temporary file for deletion: {}", text(self.collections.arena.read(file.path))));
+        }
     }
 
     /// Writes uploaded files to disk where the settings ask for it. The first that cannot be written is the last that is tried: rules that
@@ -334,6 +353,9 @@ impl Transaction {
             let Some(content) = self.collections.files.get(at).map(|file| file.content) else { break };
             let written = self.uploads.write(&graph.settings, &self.collections.clock, &id, self.collections.arena.read(content));
             let path = written.inspect_err(|error| self.debug(1, || format!("Multipart: Failed to create file: {error}")))?;
+            self.debug(4, || format!("MultipartPartTmpFile: Create filename= {}", path.display()));
+            let (number, mode) = (at.saturating_add(1), graph.settings.upload_file_mode.unwrap_or(0));
+            self.debug(4, || format!("Multipart: Created temporary file {number} (mode o{mode}): {}", path.display()));
             let path = self.collections.arena.store(path.as_os_str().as_encoded_bytes());
             if let Some(file) = self.collections.files.get_mut(at) {
                 file.path = path;

@@ -155,3 +155,22 @@ pub enum MultipartError {
         limit: usize,
     },
 }
+
+impl MultipartError {
+    /// Returns `true` for an error in the request's `Content-Type`, before the body is looked at.
+    pub(super) fn is_about_content_type(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingContentType
+                | Self::InvalidMimeType
+                | Self::BoundaryLength
+                | Self::MultipleBoundaries
+                | Self::BoundaryMalformed
+                | Self::BoundaryParameterName
+                | Self::BoundaryQuote
+                | Self::BoundaryCharacters
+                | Self::BoundaryEmpty
+                | Self::BoundaryNotFound
+        )
+    }
+}

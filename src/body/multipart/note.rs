@@ -161,8 +161,9 @@ impl Note<'_> {
     /// The level of v3's debug log that the note belongs to.
     pub fn level(&self) -> u8 {
         match self {
+            Note::Error(error) if error.is_about_content_type() => 4,
             Note::Error(_) => 1,
-            Note::PartSkipped { .. } => 3,
+            Note::PartSkipped { .. } | Note::ParameterAfterBoundary | Note::BoundaryInPart | Note::FinalBoundaryInPart => 3,
             Note::Warning(_)
             | Note::DataBefore
             | Note::DataAfter { .. }
@@ -171,9 +172,7 @@ impl Note<'_> {
             | Note::DuplicateExtendedFileName(_)
             | Note::OnlyExtendedFileName(_)
             | Note::BoundaryCase
-            | Note::BoundaryInPart
-            | Note::BoundaryInLine
-            | Note::FinalBoundaryInPart => 4,
+            | Note::BoundaryInLine => 4,
             _ => 9,
         }
     }

@@ -1,0 +1,67 @@
+//! A folder for logs, rules that match, and exchanges that they judge.
+
+// Each test takes what it needs.
+#![allow(dead_code)]
+
+use secrule::{Transaction, Verdict, Waf};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub const RULES: &str = r#"
+    SecRuleEngine On
+    SecRule ARGS:q "@contains evil" "id:7,phase:2,deny,status:406,log,msg:'Evil: %{MATCHED_VAR}',logdata:'q',tag:'a/b',severity:2,rev:'3'"
+    SecRule ARGS:w "@rx warn" "id:8,phase:2,pass,log,msg:'Warned',t:lowercase"
+"#;
+
+/// A folder of a test's own, gone with it.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("secrule-logs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn waf(settings: &str) -> Waf {
+    Waf::from_rules(&format!("{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A request as far as its body was judged.
+pub fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
+    let mut transaction = waf.transaction_with_id("id-1");
+    let _ = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 443);
+    let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");
+    transaction.add_request_header(b"Host", b"shop.example");
+    let _ = transaction.process_request_headers();
+    let verdict = transaction.process_request_body();
+    (transaction, verdict)
+}
+
+/// A whole exchange.
+pub fn exchange(waf: &Waf, target: &str) -> Verdict {
+    let (mut transaction, verdict) = judged(waf, target);
+    let status = verdict.intervention().map_or(200, |intervention| intervention.status);
+    transaction.add_response_header(b"Server", b"test");
+    let _ = transaction.process_response_headers(status, "HTTP/1.1");
+    transaction.process_logging();
+    verdict
+}

@@ -1,0 +1,125 @@
+//! Values of a request in the logs: none makes a line or a field of its own, nor gives orders to a terminal.
+
+#[path = "common/logged.rs"]
+mod logged;
+
+use logged::{Folder, RULES, judged};
+use secrule::record::error_log;
+use secrule::{Transaction, Verdict, Waf};
+use serde_json::Value;
+
+/// What the fields of an error line say, by name. A reader such as fail2ban's sees them so.
+fn fields(line: &str) -> Vec<(String, String)> {
+    let parts = line.split(" [").skip(1).filter_map(|part| part.split_once(" \""));
+    parts.map(|(name, value)| (name.to_owned(), value.trim_end_matches("\"]").to_owned())).collect()
+}
+
+const HOSTILE: &str = "1\"] [id \"999\"] [msg \"\n\r\0\x1b[31m\x7f\u{9b}31m\u{2028}";
+
+/// A transaction in which everything that a client or a host can name is hostile.
+fn hostile(waf: &Waf) -> (Transaction, Verdict) {
+    let mut transaction = waf.transaction_with_id(HOSTILE);
+    let _ = transaction.process_connection(HOSTILE, 4711, HOSTILE, 443);
+    transaction.set_hostname(HOSTILE.as_bytes());
+    let encoded: String = HOSTILE.bytes().chain([0x9b]).map(|byte| format!("%{byte:02x}")).collect();
+    let target = [b"/", encoded.as_bytes(), b"/\n\x1b\"?q=evil", encoded.as_bytes(), b"&", encoded.as_bytes(), b"=warn"].concat();
+    let _ = transaction.process_uri(&target, HOSTILE.as_bytes(), HOSTILE.as_bytes());
+    for name in ["Host", "User-Agent", "Referer", HOSTILE] {
+        transaction.add_request_header(name.as_bytes(), HOSTILE.as_bytes());
+    }
+    transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
+    let _ = transaction.process_request_headers();
+    let _ = transaction.append_request_body(HOSTILE.as_bytes());
+    let verdict = transaction.process_request_body();
+    transaction.add_response_header(HOSTILE.as_bytes(), HOSTILE.as_bytes());
+    let _ = transaction.process_response_headers(200, HOSTILE);
+    (transaction, verdict)
+}
+
+const HOSTILE_RULES: &str = r#"
+    SecRequestBodyAccess On
+    SecRule ARGS_NAMES "@within %{ARGS.q}" "id:31,phase:2,pass,log"
+    SecRule ARGS "@rx (?s)(.*)" "id:32,phase:2,pass,log,capture,msg:'%{ARGS.q}',logdata:'%{ARGS.q}',tag:'%{ARGS.q}',setvar:'tx.%{ARGS.q}=%{ARGS.q}'"
+    SecRule ARGS_NAMES "@rx ." "id:33,phase:2,pass,log,msg:'named'"
+"#;
+
+/// These rules in front of the others, and settings.
+fn hostile_waf(settings: &str) -> Waf {
+    Waf::from_rules(&format!("{HOSTILE_RULES}\n{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Returns `true` for text that no terminal obeys and no reader splits, but for its line breaks.
+fn is_harmless(text: &str) -> bool {
+    !text.contains(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{202e}'))
+}
+
+#[test]
+fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
+    let (transaction, verdict) = hostile(&hostile_waf(""));
+    let mut lines: Vec<String> = transaction.matches().iter().map(|found| error_log::line(&transaction, found)).collect();
+    lines.push(error_log::intervention(&transaction, verdict.intervention().unwrap()));
+    lines.push(error_log::notice(&transaction, HOSTILE));
+    assert_eq!(lines.len(), 6);
+    for line in &lines {
+        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
+        let ids: Vec<String> = fields(line).into_iter().filter(|(name, _)| name == "id").map(|(_, id)| id).collect();
+        assert!(ids.iter().all(|id| ["7", "31", "32", "33"].contains(&&**id)) && ids.len() <= 1, "{line}");
+        assert!(!line.contains("[id \"999"), "{line}");
+    }
+    let reason = &verdict.intervention().unwrap().reason;
+    assert!(is_harmless(reason) && !reason.contains('\n') && !reason.contains("[id \"999"), "{reason:?}");
+}
+
+#[test]
+fn harmless_values_stand_in_the_error_log_as_they_are() {
+    let rules = r#"SecRule ARGS "@rx [\"']a" "id:1,phase:2,pass,log,msg:'It is: %{MATCHED_VAR}',logdata:'a=b; c'""#;
+    let (transaction, _) = judged(&Waf::from_rules(rules).unwrap(), "/path/x?q='a");
+    let line = error_log::line(&transaction, &transaction.matches()[0]);
+    let wanted = "Matched \"Operator `Rx' with parameter `[\\\"']a' against variable `ARGS:q' (Value: `'a' ) [file";
+    assert!(line.contains(wanted), "{line}");
+    assert!(line.contains("[msg \"It is: 'a\"] [data \"a=b; c\"]") && line.contains("[uri \"/path/x\"]"), "{line}");
+}
+
+#[test]
+fn no_value_of_a_request_makes_a_line_of_the_debug_log() {
+    let folder = Folder::new();
+    let (transaction, _) = hostile(&hostile_waf(&format!("SecDebugLog {}\nSecDebugLogLevel 9", folder.path("debug.log"))));
+    drop(transaction);
+    let text = folder.read("debug.log");
+    assert!(is_harmless(&text), "{text:?}");
+    assert!(text.lines().count() > 50, "{text}");
+    assert!(
+        text.lines().all(|line| line.starts_with("[1\"] [id \"999\"] [msg \"\\x0a\\x0d\\x00\\x1b[31m\\x7f\\xc2\\x9b31m\\xe2\\x80\\xa8] [")),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_value_of_a_request_makes_a_line_or_a_field_of_the_audit_log() {
+    for format in ["Native", "JSON"] {
+        let folder = Folder::new();
+        let (index, store) = (folder.path("index.log"), folder.path("store"));
+        let log = format!("SecAuditEngine On\nSecAuditLogParts ABCEFHZ\nSecAuditLogFormat {format}");
+        let concurrent = format!("{log}\nSecAuditLogType Concurrent\nSecAuditLog {index}\nSecAuditLogStorageDir {store}");
+        hostile(&hostile_waf(&format!("{log}\nSecAuditLog {}", folder.path("audit.log")))).0.process_logging();
+        hostile(&hostile_waf(&concurrent)).0.process_logging();
+        let text = folder.read("audit.log");
+        // The body keeps its lines; CR and all else that is no text is escaped or stands before the line break.
+        assert!(is_harmless(&text.replace('\r', "")) && text.contains("999"), "{text:?}");
+        if format == "Native" {
+            let boundary = text.get(..14).unwrap();
+            let head = text.split(&format!("{boundary}C--")).next().unwrap();
+            assert_eq!(head.lines().count(), 10, "{head}");
+        } else {
+            assert_eq!(text.lines().count(), 1);
+            let record: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(record["transaction"]["request"]["headers"]["Host"], HOSTILE);
+        }
+        let line = folder.read("index.log");
+        assert!(is_harmless(&line) && line.lines().count() == 1, "{line:?}");
+        // Host, client, user, moment (two words), request (three), status, length, referer, agent, id, referer, path, 0, size, digest.
+        let agent = line.split('"').nth(3).unwrap();
+        assert_eq!(line.split('"').count(), 5, "{line}");
+        assert_eq!(line.replace(agent, "agent").split(' ').count(), 18, "{line}");
+    }
+}
