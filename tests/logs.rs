@@ -4,11 +4,13 @@
 mod logged;
 
 use logged::{Folder, RULES, exchange, judged, waf};
-use secrule::Waf;
 use secrule::record::error_log;
+use secrule::{DebugLog, Waf};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
 fn the_error_log_tells_all_about_a_match() {
@@ -403,6 +405,37 @@ fn the_debug_log_keeps_to_its_level() {
     let _ = exchange(&waf, "/");
     let text = folder.read("debug.log");
     assert!(text.contains("] [4] ") && !text.contains("] [9] "), "{text}");
+}
+
+/// A debug log that can write nothing.
+#[derive(Debug)]
+struct Full(AtomicU64);
+
+impl DebugLog for Full {
+    fn level(&self) -> u8 {
+        9
+    }
+
+    fn write(&self, _level: u8, _transaction: &str, _target: &[u8], _message: &str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_debug_log_that_cannot_be_written_is_told_once() {
+    let waf = Waf::builder().rules("rules", RULES).debug_log(Arc::new(Full(AtomicU64::new(0)))).build().unwrap();
+    let noticed = || {
+        let mut transaction = judged(&waf, "/").0;
+        transaction.process_logging();
+        transaction.notices().to_vec()
+    };
+    let notices = noticed();
+    assert!(notices.len() == 1 && notices[0].starts_with("The debug log cannot be written. Messages lost so far: "), "{notices:?}");
+    assert_eq!(noticed(), [""; 0]);
 }
 
 #[test]

@@ -41,4 +41,8 @@ impl DebugLog for DebugFile {
         // A log that cannot be written says so once, and no request fails for it.
         let _ = self.file.append(&line);
     }
+
+    fn lost(&self) -> u64 {
+        self.file.lost()
+    }
 }

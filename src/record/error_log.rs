@@ -1,7 +1,7 @@
 //! The line of the error log: a rule that matched, in one line.
 
 use crate::graph::Phase;
-use crate::transaction::escape::{cut, quoted, text, unquoted};
+use crate::transaction::escape::{cut, quoted, unquoted};
 use crate::transaction::{Intervention, RuleMatch, Transaction};
 use crate::vocabulary::Limit;
 use std::io::Write as _;
@@ -42,7 +42,7 @@ pub fn limit(transaction: &Transaction, limit: Limit) -> String {
     let mut line = b"ModSecurity: Warning. ".to_vec();
     line.extend_from_slice(transaction.limit_text(limit).as_bytes());
     place(transaction, transaction.path(), &mut line);
-    text(&line)
+    shown(line)
 }
 
 /// The line for one of [`Transaction::notices`], which ModSecurity v3 does not have.
@@ -50,7 +50,7 @@ pub fn notice(transaction: &Transaction, told: &str) -> String {
     let mut line = b"ModSecurity: Error. ".to_vec();
     unquoted(told.as_bytes(), &mut line);
     place(transaction, transaction.path(), &mut line);
-    text(&line)
+    shown(line)
 }
 
 fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: Vec<u8>) -> String {
@@ -67,7 +67,12 @@ fn finish(transaction: &Transaction, found: &RuleMatch, mut line: Vec<u8>) -> St
     line.reserve(LINE);
     found.write_detail(&mut line);
     fields(transaction, found, &mut line);
-    text(&line)
+    shown(line)
+}
+
+/// A line of which every part was escaped.
+fn shown(line: Vec<u8>) -> String {
+    String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Appends ` [name "value"]` for everything that is known of a match.

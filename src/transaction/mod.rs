@@ -248,6 +248,7 @@ impl Transaction {
                 self.uploads.keep();
             }
         }
+        self.notice_debug_log();
     }
 }
 

@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 /// How long a cause is left out after it was noticed.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The cause of what is wrong with the audit log.
+/// The causes of what is wrong with logs.
 const AUDIT_LOG: &str = "audit log";
+const DEBUG_LOG: &str = "debug log";
 
 /// The causes that were noticed, of all transactions of a rule set. There are no more of them than logs and scripts.
 #[derive(Debug, Default)]
 pub struct Notices {
     seen: Mutex<HashMap<Box<str>, Seen>>,
-    /// How many records of the audit log were known to be lost.
-    lost: AtomicU64,
+    /// How many records of the audit log were known to be lost, and how many messages of the debug log.
+    lost_records: AtomicU64,
+    lost_messages: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -44,11 +46,11 @@ impl Notices {
             }
         }
     }
+}
 
-    /// Returns `true` if more records are lost than were known to be.
-    fn more_are_lost(&self, lost: u64) -> bool {
-        self.lost.fetch_max(lost, Ordering::Relaxed) < lost
-    }
+/// Returns `true` if more are lost than were known to be.
+fn more_are_lost(known: &AtomicU64, lost: u64) -> bool {
+    lost > 0 && known.fetch_max(lost, Ordering::Relaxed) < lost
 }
 
 impl Transaction {
@@ -67,10 +69,18 @@ impl Transaction {
         }
     }
 
+    /// Notices that messages of the debug log were lost.
+    pub(super) fn notice_debug_log(&mut self) {
+        let lost = self.ground.debug_log.as_ref().map_or(0, |log| log.lost());
+        if more_are_lost(&self.ground.notices.lost_messages, lost) {
+            self.notice(DEBUG_LOG, || format!("The debug log cannot be written. Messages lost so far: {lost}."));
+        }
+    }
+
     /// Notices that a record was not written, or that others were lost meanwhile.
     pub(super) fn notice_audit_log(&mut self, error: Option<&std::io::Error>) {
         let lost = self.ground.audit_log.as_ref().map_or(0, |log| log.lost());
-        if self.ground.notices.more_are_lost(lost) || error.is_some() {
+        if more_are_lost(&self.ground.notices.lost_records, lost) || error.is_some() {
             let reason = error.map_or_else(|| "its records are not taken".to_owned(), ToString::to_string);
             self.notice(AUDIT_LOG, || format!("The audit log cannot be written: {reason}. Records lost so far: {lost}."));
         }
