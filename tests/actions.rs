@@ -334,3 +334,10 @@ fn a_rule_within_a_chain_may_be_named_by_its_own_id_where_targets_change() {
         assert_eq!((get(&rules, "/?text=attack").status(), get(&rules, "/?t=attack").status()), (None, Some(403)), "{rules}");
     }
 }
+
+#[test]
+fn a_counter_that_an_update_adds_is_in_the_collection_that_the_rule_opens() {
+    let action = "SecAction \"id:40,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}\"\n\
+        SecRuleUpdateActionById 40 \"setvar:ip.n=+1,expirevar:ip.n=60\"\n";
+    assert_eq!(statuses(&format!("{action}{LIMITED}")), [None, None, None, Some(429), None]);
+}

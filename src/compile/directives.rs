@@ -108,9 +108,9 @@ impl<'a> Builder<'a> {
         #[cfg(feature = "remote")]
         self.check_audit_log();
         self.join_rules();
-        self.open_within_chains();
         self.apply_updates();
         self.check_removals();
+        self.open_before_use();
         self.mark_stopping_chains();
         self.graph.body_use = BodyUse::of(&self.graph);
         diagnostics.append(&mut self.diagnostics);

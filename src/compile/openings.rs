@@ -1,4 +1,4 @@
-//! Opens persistent collections before rules of the same chain use them.
+//! Opens persistent collections before what uses them: a later rule of the chain, or actions that an update adds.
 
 use super::directives::Builder;
 use crate::graph::{
@@ -8,12 +8,17 @@ use crate::vocabulary::Variable;
 
 impl Builder<'_> {
     /// Has a rule open a collection when it matches itself, instead of when its whole chain does, where a later rule of the chain uses the
-    /// collection. A chain that counts in what it opens would otherwise count elsewhere.
-    pub fn open_within_chains(&mut self) {
+    /// collection, or an action that `SecRuleUpdateActionById` adds, for those come first. A rule that counts in what it opens would
+    /// otherwise count elsewhere.
+    pub fn open_before_use(&mut self) {
         let rules = &self.graph.rules;
-        let used = |rule: &Rule, collection| followers(rules, rule).any(|follower| uses(follower, collection));
+        let used = |rule: &Rule, collection: PersistentCollection| {
+            let added = rule.updated.iter().flat_map(|updated| &updated.effects);
+            added.into_iter().any(|effect| effect_uses(effect, collection.variable()))
+                || followers(rules, rule).any(|follower| uses(follower, collection))
+        };
         let mut moved: Vec<(usize, Vec<PersistentCollection>)> = Vec::new();
-        for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.next.is_some()) {
+        for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.next.is_some() || rule.updated.is_some()) {
             let opened = rule.effects.iter().filter_map(opened);
             let early: Vec<_> = opened.filter(|collection| used(rule, *collection)).collect();
             if !early.is_empty() {
@@ -61,6 +66,14 @@ fn names(template: &Template, variable: Variable) -> bool {
     template.parts().iter().any(|part| matches!(part, Part::Value(target) if target.variable == variable))
 }
 
+fn effect_uses(effect: &Effect, variable: Variable) -> bool {
+    match effect {
+        Effect::Assign(assignment) => assignment_uses(assignment, variable),
+        Effect::Expire { variable: changed, .. } | Effect::Deprecate { variable: changed, .. } => *changed == variable,
+        _ => false,
+    }
+}
+
 /// Returns `true` for a rule that reads or writes a collection.
 fn uses(rule: &Rule, collection: PersistentCollection) -> bool {
     let variable = collection.variable();
@@ -73,9 +86,6 @@ fn uses(rule: &Rule, collection: PersistentCollection) -> bool {
         Test::Script(_) => true,
         Test::Unconditional | Test::Decision(_) => false,
     };
-    let changes = |effect: &Effect| match effect {
-        Effect::Expire { variable: changed, .. } | Effect::Deprecate { variable: changed, .. } => *changed == variable,
-        _ => false,
-    };
-    asks || rule.assignments.iter().any(|assignment| assignment_uses(assignment, variable)) || rule.effects.iter().any(changes)
+    asks || rule.assignments.iter().any(|assignment| assignment_uses(assignment, variable))
+        || rule.effects.iter().any(|effect| effect_uses(effect, variable))
 }
