@@ -195,9 +195,9 @@ pub fn sql_hex_decode(value: &[u8]) -> Vec<u8> {
     result
 }
 
-/// Nothing for bytes that are no UTF-8, and for NUL: what becomes of them is v3's own.
+/// Nothing for bytes that are no UTF-8: what becomes of some of them is v3's own.
 pub fn utf8_to_unicode(value: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'))?;
+    let text = std::str::from_utf8(value).ok()?;
     let written = text.chars().map(|letter| if letter.is_ascii() { letter.to_string() } else { format!("%u{:04x}", letter as u32) });
     Some(written.collect::<String>().into_bytes())
 }

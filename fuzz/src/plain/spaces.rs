@@ -18,15 +18,23 @@ pub fn trim_end(value: &[u8]) -> &[u8] {
     rest
 }
 
+/// The no-break space is white space, too: as UTF-8, or as a byte that stands behind ASCII or other white space.
 pub fn compress(value: &[u8]) -> Vec<u8> {
     let mut result = Vec::new();
-    for at in 0..value.len() {
-        let space = SPACES.contains(&value[at]);
-        if !space {
+    let (mut at, mut behind_space) = (0, false);
+    while at < value.len() {
+        let alone = value[at] == 0xa0 && (behind_space || at == 0 || value[at - 1] < 0x80);
+        let length = match value[at..].starts_with(b"\xc2\xa0") {
+            true => 2,
+            false => usize::from(SPACES.contains(&value[at]) || alone),
+        };
+        if length == 0 {
             result.push(value[at]);
-        } else if at == 0 || !SPACES.contains(&value[at - 1]) {
+        } else if !behind_space {
             result.push(b' ');
         }
+        behind_space = length > 0;
+        at += length.max(1);
     }
     result
 }
