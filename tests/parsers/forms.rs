@@ -179,10 +179,14 @@ fn parameter(draw: &mut Draw, name: &str) -> String {
     }
 }
 
-/// What parsers make of names on their own, which leaves rules a name that is written otherwise.
-const HABITS: &[(&str, fn(&[u8]) -> Vec<u8>)] = &[
+/// What a parser makes of a text on its own.
+type Habit = fn(&[u8]) -> Vec<u8>;
+
+/// What parsers make of names, which leaves rules a name that is written otherwise.
+const HABITS: &[(&str, Habit)] = &[
     ("percent signs in names are decoded", without_percent_signs),
-    ("backslashes in names are kept", |name| name.iter().copied().filter(|byte| *byte != b'\\').collect()),
+    ("backslashes in names are kept", without_backslashes),
+    ("backslashes in names are kept", |name| without_backslashes(&without_percent_signs(name))),
     ("a slash at the end of a file's name is left out", |name| without_end(name, b'/')),
     ("a question mark before the first name is left out", |name| name.iter().copied().skip_while(|byte| *byte == b'?').collect()),
 ];
@@ -192,6 +196,7 @@ pub fn disagreement(peer: &str, seen: &Seen, values: &[Value]) -> Option<&'stati
     let unseen: Vec<&Value> = values.iter().filter(|theirs| !is_seen(peer, seen, theirs, <[u8]>::to_vec)).collect();
     let by_habit = |theirs: &Value| HABITS.iter().find(|(_, habit)| is_seen(peer, seen, theirs, *habit)).map(|(what, _)| *what);
     match unseen.iter().find(|theirs| by_habit(theirs).is_none()) {
+        Some(_) if peer == "Node.js" && are_cut_off(seen, values) => Some("characters beyond U+00FF lose their upper byte"),
         Some(theirs) if theirs.kind == 'f' => Some("no rule sees the name of a file"),
         Some(theirs) if seen.values.iter().any(|ours| as_read(peer, ours) == as_read(peer, &theirs.value)) => {
             Some("no rule sees a value under its name")
@@ -201,7 +206,16 @@ pub fn disagreement(peer: &str, seen: &Seen, values: &[Value]) -> Option<&'stati
     }
 }
 
-fn is_seen(peer: &str, seen: &Seen, theirs: &Value, habit: fn(&[u8]) -> Vec<u8>) -> bool {
+/// Returns `true` if each ASCII character that is not among ours is the lower byte of one that is.
+fn are_cut_off(seen: &Seen, theirs: &[Value]) -> bool {
+    let ours: String = seen.names.iter().chain(&seen.values).map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+    let lower_bytes: Vec<u8> = ours.chars().filter(|character| *character > '\u{ff}').map(|character| character as u8).collect();
+    let theirs = theirs.iter().flat_map(|value| [&value.name, &value.value]).flatten();
+    let mut strangers = theirs.filter(|byte| byte.is_ascii() && !ours.as_bytes().contains(byte)).peekable();
+    strangers.peek().is_some() && strangers.all(|byte| lower_bytes.contains(byte))
+}
+
+fn is_seen(peer: &str, seen: &Seen, theirs: &Value, habit: Habit) -> bool {
     let name = |name: &[u8]| habit(&as_read(peer, name));
     if theirs.kind == 'f' {
         // Some keep the last part of a path.
@@ -229,6 +243,10 @@ fn without_percent_signs(name: &[u8]) -> Vec<u8> {
         rest = after;
     }
     decoded
+}
+
+fn without_backslashes(name: &[u8]) -> Vec<u8> {
+    name.iter().copied().filter(|byte| *byte != b'\\').collect()
 }
 
 fn without_end(name: &[u8], end: u8) -> Vec<u8> {

@@ -15,6 +15,8 @@ def leaves(name, value, items)
     else
       value.each { |key, member| leaves("#{name}[#{key}]", member, items) }
     end
+  when nil
+    # What stands behind brackets that do not match is lost.
   when Array
     value.each { |member| leaves(name, member, items) }
   else
