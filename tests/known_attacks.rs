@@ -367,6 +367,16 @@ fn a_boundary_within_a_line() {
 }
 
 #[test]
+fn a_form_in_a_charset_that_hides_its_letters() {
+    let form = part("Content-Disposition: form-data; name=\"f\"", "1") + "--b--\r\n";
+    for (charset, status) in [("ibm037", Some(400)), ("\"UTF-16BE\"", Some(400)), ("utf-8", None), ("windows-1252", None)] {
+        assert_eq!(post(FLAGS, &format!("application/x-www-form-urlencoded; charset={charset}"), b"a=1").status, status, "{charset}");
+        assert_eq!(post(FLAGS, &format!("{MULTIPART}; charset={charset}"), form.as_bytes()).status, status, "{charset}");
+        assert_eq!(post(FLAGS, &format!("text/plain; charset={charset}"), b"a=1").status, None, "{charset}");
+    }
+}
+
+#[test]
 fn arguments_behind_a_hash() {
     let rules = "SecRule ARGS|ARGS_NAMES \"@contains attack\" \"id:1,phase:1,deny\"\nSecRule QUERY_STRING \"@contains #\" \"id:2,phase:1,deny,status:400\"\n";
     for target in ["/?a=1#&b=attack", "/?a=1#&attack=1", "/?a=1#attack", "/#?b=attack", "/a#b?c=d&e=attack#"] {

@@ -121,6 +121,14 @@ const ROWS: &[Row] = &[
     (Limit::Captures, "SecCapturesLimit 5\nSecRule ARGS \"@rxGlobal a\" \"id:10,phase:2,pass,nolog,capture\"", |size| {
         Sent::to(format!("/?a={}", "a".repeat(size)))
     }),
+    (Limit::Matches, "SecMatchesLimit 5\nSecRule ARGS \"@rx b\" \"id:10,phase:2,pass,log,multiMatch,t:none,t:lowercase\"", |size| {
+        Sent::to(format!("/?{}", "a=b&".repeat(size).trim_end_matches('&')))
+    }),
+    (
+        Limit::Matches,
+        "SecMatchesLimit 5\nSecRule &ARGS \"@ge 1\" \"id:11,phase:2,pass,log\"\nSecRule &ARGS \"@ge 2\" \"id:12,phase:2,pass,log\"\nSecRule &ARGS \"@ge 3\" \"id:13,phase:2,pass,log\"\nSecRule &ARGS \"@ge 4\" \"id:14,phase:2,pass,log\"\nSecRule &ARGS \"@ge 5\" \"id:15,phase:2,pass,log\"\nSecRule &ARGS \"@ge 6\" \"id:16,phase:2,pass,log\"\n",
+        |size| Sent::to(format!("/?{}", "a=b&".repeat(size).trim_end_matches('&'))),
+    ),
     (Limit::PatternSteps, "SecPcreMatchLimit 30\nSecRule ARGS \"@rx ^(a+)+\\1c$\" \"id:10,phase:2,pass,nolog\"", |size| {
         Sent::to(format!("/?a={}bc", "a".repeat(size)))
     }),

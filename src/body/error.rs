@@ -19,6 +19,9 @@ pub enum BodyError {
     /// The request has several Content-Type headers that differ, of which an application may take any.
     #[error("Content-Type headers that differ.")]
     ContentTypes,
+    /// A form in a charset in which rules do not see its letters.
+    #[error("Content-Type names a charset in which the body cannot be judged.")]
+    Charset,
     /// The body is no XML document.
     #[error("XML parsing error: {0}")]
     Xml(#[from] XmlError),

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod authorization;
 pub mod blank;
+pub mod charset;
 pub mod content_type;
 pub mod cookies;
 pub mod host;

@@ -8,6 +8,7 @@ use super::verdict::Intervention;
 use crate::collection::{Collections, Selected, Text};
 use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, RuleGraph, Template, Test, UpdatedActions};
 use crate::http::location::location;
+use crate::vocabulary::Limit;
 
 /// The status of `deny` and `drop` where no rule names one.
 const DENIED: u16 = 403;
@@ -89,7 +90,7 @@ impl Transaction {
     ///
     /// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
     pub(super) fn log_one_of_many(&mut self, graph: &RuleGraph, rule: &Rule, selected: &Selected, draft: &mut Draft) {
-        if draft.is_kept {
+        if draft.is_kept && self.may_log(draft.hits.len()) {
             let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected));
             let mut one = Draft { entry, hits: Vec::new(), values, ..*draft };
             one.entry.name_values(&one.values, &self.collections.arena);
@@ -103,6 +104,15 @@ impl Transaction {
                 draft.entry.reference.clear();
             }
         }
+    }
+
+    /// Returns `true` if another match may be logged beside those that are and so many more. What stops the request is logged in any case.
+    fn may_log(&mut self, more: usize) -> bool {
+        let fits = self.matches.len() + more < self.ground.graph.settings.limit(Limit::Matches);
+        if !fits {
+            self.exceed(Limit::Matches);
+        }
+        fits
     }
 
     fn set_severity(&mut self, severity: u32, draft: &mut Draft) {
@@ -267,7 +277,7 @@ impl Transaction {
         let speaks =
             !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
         let silent = matches!(rule.test, Test::Unconditional) && !speaks;
-        if draft.is_kept && !silent && !rule.multi_match {
+        if draft.is_kept && !silent && !rule.multi_match && (draft.entry.disruptive || self.may_log(0)) {
             self.collections.arena.work.hold(draft.entry.size());
             self.matches.push(draft.entry);
         }

@@ -10,6 +10,7 @@ use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
 use crate::body::{BodyError, urlencoded};
 use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
 use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LimitAction, Phase};
+use crate::http::charset;
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
@@ -89,8 +90,8 @@ impl Transaction {
         if self.collections.arena.request_body().len() == self.body_lengths.request {
             self.read_body();
         }
-        if self.body_type.contradicts() && !self.collections.arena.request_body().is_empty() {
-            self.refuse_body_type();
+        if let Some(error) = self.body_type_error() {
+            self.refuse_body_type(error);
         }
         self.sum_arguments();
         if self.request_body_is_judged() {
@@ -155,10 +156,25 @@ impl Transaction {
         }
     }
 
-    /// The body is refused, however it was read: an application may take its type or its boundary from the other header.
-    fn refuse_body_type(&mut self) {
-        self.debug(4, || BodyError::ContentTypes.to_string());
-        self.note_body_result(Err(BodyError::ContentTypes));
+    /// Why a body is refused, however it was read: an application may take its type or its boundary from the other header, or read other
+    /// letters in it than rules.
+    fn body_type_error(&self) -> Option<BodyError> {
+        let arena = &self.collections.arena;
+        if arena.request_body().is_empty() {
+            return None;
+        }
+        let is_form = matches!(self.body_processor, Some(BodyProcessor::Multipart | BodyProcessor::Urlencoded));
+        let hides_letters = || self.body_type.header().is_some_and(|header| charset::hides_letters(arena.read(header)));
+        if self.body_type.contradicts() {
+            Some(BodyError::ContentTypes)
+        } else {
+            (is_form && hides_letters()).then_some(BodyError::Charset)
+        }
+    }
+
+    fn refuse_body_type(&mut self, error: BodyError) {
+        self.debug(4, || error.to_string());
+        self.note_body_result(Err(error));
         if self.body_processor == Some(BodyProcessor::Multipart) {
             self.collections.scalars.multipart.strict_error = self.collections.arena.store(b"1");
         }

@@ -134,6 +134,7 @@ directives! {
     SecMacroDepthLimit "SecMacroDepthLimit" NUMBER, "How deep the texts of a rule may name each other with macros, 1 by default."
     SecMacroLimit "SecMacroLimit" NUMBER, "How long a text may become by its macros, in bytes, 1048576 by default."
     SecMarker "SecMarker" VALUE, "A place that skipAfter jumps to."
+    SecMatchesLimit "SecMatchesLimit" NUMBER, "How many matches of rules a transaction logs, 5000 by default."
     SecMultipartHeaderBytesLimit "SecMultipartHeaderBytesLimit" NUMBER, "How long a header line of a part of a multipart body may be, in bytes, 4096 by default."
     SecMultipartHeadersLimit "SecMultipartHeadersLimit" NUMBER, "How many header lines a part of a multipart body may have, 256 by default."
     SecMultipartPartsLimit "SecMultipartPartsLimit" NUMBER, "How many parts a multipart body may have, 10000 by default."

@@ -82,6 +82,7 @@ limits! {
     MultipartHeaderBytes "multipart_header_bytes" Own SecMultipartHeaderBytesLimit Some(4096), "the body is read no further"
     Files "files" Inherited SecUploadFileLimit None, "the body counts as broken, and its files are listed"
     Captures "captures" Own SecCapturesLimit Some(1_000), "captures of the match are left out"
+    Matches "matches" Own SecMatchesLimit Some(5_000), "further matches are not logged"
     PatternSteps "pattern_steps" Inherited SecPcreMatchLimit Some(1_000_000), "the pattern does not match"
     MacroBytes "macro_bytes" Own SecMacroLimit Some(1 << 20), "the text is cut"
     MacroDepth "macro_depth" Own SecMacroDepthLimit Some(1), "the macro stands for nothing"

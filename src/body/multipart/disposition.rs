@@ -131,6 +131,9 @@ impl<'a> Disposition<'a> {
             return Err(Malformed::DuplicateExtendedFileName);
         }
         notes.push(Note::ExtendedFileName(file_name.clone()));
+        if file_name.is_empty() {
+            return Err(Malformed::EmptyExtendedFileName);
+        }
         self.extended_file_name = Some(file_name);
         Ok(())
     }
@@ -259,6 +262,7 @@ mod tests {
         assert_eq!(code("form-data; name=a; filename*=utf-8''%4"), -18);
         assert_eq!(code("form-data; name=a; filename*=utf-8''(b"), -19);
         assert_eq!(code("form-data; name=a; filename*=utf-16''b; filename=b"), -16);
+        assert_eq!(code("form-data; name=a; filename=b; filename*=utf-8''"), -24);
         assert_eq!(code("form-data; name=a; filename*=utf-8''b"), -21);
         assert_eq!(code("form-data; name=a; filename=\"\"; filename*=utf-8''b"), -21);
     }

@@ -76,7 +76,7 @@ pub enum MultipartError {
         line: Vec<u8>,
     },
     /// The name of a header holds something else than the characters of a token, such as a blank.
-    #[error("Multipart: Invalid part header (character in header name): {}", Text(.line))]
+    #[error("Multipart: Invalid part header (contains invalid character): {}", Text(.line))]
     HeaderNameCharacter {
         /// The whole line.
         line: Vec<u8>,

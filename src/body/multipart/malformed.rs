@@ -48,6 +48,8 @@ pub enum Malformed {
     EncodedWord,
     /// A parameter of RFC 2183 stands there twice.
     DuplicateParameter,
+    /// An empty `filename*`.
+    EmptyExtendedFileName,
 }
 
 impl Malformed {
@@ -75,6 +77,7 @@ impl Malformed {
             Malformed::OnlyExtendedFileName => -21,
             Malformed::EncodedWord => -22,
             Malformed::DuplicateParameter => -23,
+            Malformed::EmptyExtendedFileName => -24,
         }
     }
 }
@@ -101,6 +104,7 @@ impl Display for Malformed {
             Malformed::OnlyExtendedFileName => "filename* without filename",
             Malformed::EncodedWord => "encoded word",
             Malformed::DuplicateParameter => "duplicate parameter",
+            Malformed::EmptyExtendedFileName => "empty filename*",
         })
     }
 }

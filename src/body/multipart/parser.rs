@@ -262,7 +262,6 @@ impl<'a, 'run> Parser<'a, 'run> {
         let text = line.get(..line.len().saturating_sub(line_break.length())).unwrap_or_default();
         if memchr(b'\r', text).is_some() {
             self.report(MultipartError::CarriageReturnInHeader { line: line.to_vec() });
-            return ControlFlow::Continue(());
         }
         let outcome = match text.first() {
             None => {
@@ -285,7 +284,8 @@ impl<'a, 'run> Parser<'a, 'run> {
         let colon = memchr(b':', text).ok_or_else(|| MultipartError::ColonMissing { line: line.to_vec() })?;
         let name = text.get(..colon).filter(|name| !name.is_empty()).ok_or(MultipartError::HeaderNameMissing)?;
         if !name.iter().all(|byte| is_token_character(*byte)) {
-            return Err(MultipartError::HeaderNameCharacter { line: line.to_vec() });
+            // The header is kept, so that rules for MULTIPART_PART_HEADERS see it.
+            self.report(MultipartError::HeaderNameCharacter { line: line.to_vec() });
         }
         let after = text.get(colon.saturating_add(1)..).unwrap_or_default();
         let value = blank::trim_start(after);
