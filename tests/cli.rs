@@ -105,6 +105,19 @@ fn eval_tells_which_limits_were_exceeded() {
     assert_eq!(json(&output)["requests"][0]["limits_exceeded"][0], "headers");
 }
 
+#[cfg(feature = "lua")]
+#[test]
+fn eval_tells_which_scripts_failed_and_why() {
+    let script = TemporaryFile::new("fails.lua", "function should_block()\n  return request.nothing.here\nend\n");
+    let rules = TemporaryFile::new("script.conf", &format!("SecRuleEngine On\nSecDecisionScript {}\n", script.path()));
+    let output = eval(&["--rules", rules.path()], "/");
+    let said = stdout(&output);
+    assert!(said.contains("  script ") && said.contains("fails.lua failed: ") && said.contains(":2: attempt to index"), "{said}");
+    let output = eval(&["--rules", rules.path(), "--format", "json"], "/");
+    let failure = &json(&output)["requests"][0]["script_failures"][0];
+    assert!(failure["script"].as_str().unwrap().ends_with("fails.lua") && failure["reason"].is_string(), "{failure}");
+}
+
 #[test]
 fn eval_names_every_value_that_a_rule_matched() {
     let rules = TemporaryFile::new("values.conf", "SecRuleEngine On\nSecRule ARGS \"@contains bad\" \"id:1,phase:1,deny\"");

@@ -7,7 +7,7 @@ use super::{Failure, Format, Outcome, note, write_json};
 use clap::Args;
 use secrule::graph::{Location, Phase};
 use secrule::vocabulary::Limit;
-use secrule::{DebugLog, RuleMatch, Transaction, Waf};
+use secrule::{DebugLog, RuleMatch, ScriptFailure, Transaction, Waf};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -103,6 +103,8 @@ struct Answer {
     scores: BTreeMap<&'static str, i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits_exceeded: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    script_failures: Vec<ScriptAnswer>,
     matches: Vec<MatchAnswer>,
     milliseconds: f64,
 }
@@ -133,11 +135,24 @@ struct MatchAnswer {
     disruptive: bool,
 }
 
+/// A script that could not be run to its end.
+#[derive(Debug, Serialize)]
+struct ScriptAnswer {
+    script: String,
+    reason: String,
+}
+
 /// A value that a rule matched.
 #[derive(Debug, Serialize)]
 struct ValueAnswer {
     variable: String,
     value: String,
+}
+
+impl ScriptAnswer {
+    fn new(failure: &ScriptFailure) -> Self {
+        Self { script: failure.script.clone(), reason: failure.reason.clone() }
+    }
 }
 
 impl Answer {
@@ -160,6 +175,7 @@ impl Answer {
             reason: intervention.map(|intervention| intervention.reason.clone()),
             scores: scores(&transaction),
             limits_exceeded: transaction.exceeded_limits().iter().map(Limit::name).collect(),
+            script_failures: transaction.script_failures().iter().map(ScriptAnswer::new).collect(),
             matches: transaction.matches().iter().map(|found| MatchAnswer::new(waf, found)).collect(),
             milliseconds: elapsed.as_secs_f64() * 1e3,
         }
@@ -185,6 +201,9 @@ impl Answer {
         }
         if !self.limits_exceeded.is_empty() {
             writeln!(out, "  limits exceeded: {}", self.limits_exceeded.join(" "))?;
+        }
+        for failure in &self.script_failures {
+            writeln!(out, "  script {} failed: {}", printable(&failure.script), printable(&failure.reason))?;
         }
         if !self.scores.is_empty() {
             let scores: Vec<String> = self.scores.iter().map(|(name, value)| format!("{name}={value}")).collect();
