@@ -288,8 +288,13 @@ impl Transaction {
             exceeded.into_iter().for_each(|limit| self.exceed(limit));
         }
         self.collections.xml_answers.clear();
-        self.collections.xml = Some(parsed?);
-        Ok(())
+        let document = parsed?;
+        let unread = document.unread_entity().map(|name| format!("entity {name} lies outside of the document"));
+        self.collections.xml = Some(document);
+        // What was not read was not judged; the rest is.
+        let Some(reason) = unread else { return Ok(()) };
+        self.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
+        Err(BodyError::from(XmlError::Malformed { reason }))
     }
 
     fn read_multipart(&mut self, no_files_limit: usize) {

@@ -73,6 +73,11 @@ impl<'e> Uses<'e> {
         Ok((name, text))
     }
 
+    /// Returns `true` for an entity that is XML outside of the document.
+    pub(super) fn is_external(&self, name: &str) -> bool {
+        matches!(self.entities.declared.get(name), Some(Entity::External))
+    }
+
     /// Ends the use of an entity.
     pub(super) fn close(&mut self, name: &str) {
         self.open.remove(name);

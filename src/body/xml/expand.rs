@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The form of what is written is judged by the parser; here stand only the rules that would be lost on the way. A replacement text holds whole
-//! elements, comments and the like, entities do not use themselves, and none lies outside of the document. Nothing recurses, and what
+//! elements, comments and the like, entities do not use themselves. Nothing recurses, and what
 //! entities and defaults add is limited in bytes, so that the time is linear in the document and that limit.
 
 use super::cursor::Cursor;
@@ -20,19 +20,24 @@ use super::entities::{Uses, predefined};
 use super::{XmlError, XmlLimits, doctype};
 use std::collections::HashSet;
 
-/// The document without its DOCTYPE and its entities; `None` where it has no DOCTYPE.
-///
-/// Line breaks are line feeds already.
-pub(super) fn without_doctype(text: &str, limits: &XmlLimits) -> Result<Option<String>, XmlError> {
+/// A document without its DOCTYPE and its entities.
+pub(super) struct Expanded {
+    pub(super) text: String,
+    /// The first entity outside of the document that the content uses: nothing stands in its place.
+    pub(super) unread_entity: Option<String>,
+}
+
+/// Expands a document; `None` where it has no DOCTYPE. Line breaks are line feeds already.
+pub(super) fn without_doctype(text: &str, limits: &XmlLimits) -> Result<Option<Expanded>, XmlError> {
     let Some((before, from)) = doctype::find(text).and_then(|at| text.split_at_checked(at)) else { return Ok(None) };
     let mut cursor = Cursor::new(from);
     let mut bytes_left = limits.entity_bytes;
     let doctype = Doctype::read(&mut cursor, limits.attributes_per_element, &mut bytes_left)?;
     let mut written = String::with_capacity(text.len());
     written.push_str(before);
-    let mut writer = Writer { doctype: &doctype, uses: Uses::new(&doctype.entities, bytes_left), written, depth: 0 };
+    let mut writer = Writer { doctype: &doctype, uses: Uses::new(&doctype.entities, bytes_left), written, depth: 0, unread_entity: None };
     writer.document(cursor)?;
-    Ok(Some(writer.written))
+    Ok(Some(Expanded { text: writer.written, unread_entity: writer.unread_entity }))
 }
 
 struct Writer<'d> {
@@ -41,6 +46,7 @@ struct Writer<'d> {
     written: String,
     /// How many elements are open.
     depth: usize,
+    unread_entity: Option<String>,
 }
 
 /// A text that is being read: the document, or the replacement text of an entity.
@@ -95,6 +101,10 @@ impl<'d> Writer<'d> {
             None => cursor.entity_reference().map(Some).ok_or_else(|| malformed("a reference is not well-formed"))?,
         };
         match entity.filter(|name| predefined(name).is_none()) {
+            Some(name) if self.depth > 0 && self.uses.is_external(name) => {
+                self.unread_entity.get_or_insert_with(|| name.to_owned());
+                Ok(None)
+            }
             Some(name) if self.depth > 0 => {
                 let (name, text) = self.uses.open(name)?;
                 Ok(Some(Reading { cursor: Cursor::new(text), entity: Some(name), depth: self.depth }))

@@ -89,14 +89,15 @@ pub enum XPathError {
 
 /// A parsed XML body.
 ///
-/// Entities stand for what their declarations in the document say, and attributes have the values that these give them. A document that uses an
-/// entity from elsewhere, or one that nobody declared, is refused: what was not read was not judged. As in v3 comments and processing
-/// instructions are no text, CDATA is, and prefixes without a declaration are allowed. In a broken document v3 sees the part before the error;
+/// Entities stand for what their declarations in the document say, and attributes have the values that these give them. What lies outside of the
+/// document is not read: see [`XmlDocument::unread_entity`]. As in v3 comments and processing instructions are no text, CDATA is, and prefixes
+/// without a declaration are allowed. In a broken document, such as one with an entity that nobody declared, v3 sees the part before the error;
 /// here nothing can be selected from it.
 #[derive(Debug)]
 pub struct XmlDocument<'a> {
     tree: Document<'a>,
     limits: XmlLimits,
+    unread_entity: Option<String>,
 }
 
 impl<'a> XmlDocument<'a> {
@@ -105,18 +106,23 @@ impl<'a> XmlDocument<'a> {
         let text = encoding::decode(body).ok_or(XmlError::Encoding)?;
         let text = guard::with_line_feeds(text);
         guard::check(&text, limits)?;
-        let text = match expand::without_doctype(&text, limits)? {
+        let (text, unread_entity) = match expand::without_doctype(&text, limits)? {
             Some(expanded) => {
-                guard::check(&expanded, limits)?;
-                Cow::Owned(expanded)
+                guard::check(&expanded.text, limits)?;
+                (Cow::Owned(expanded.text), expanded.unread_entity)
             }
-            None => guard::with_blanks_in_attributes(&text).map_or(text, Cow::Owned),
+            None => (guard::with_blanks_in_attributes(&text).map_or(text, Cow::Owned), None),
         };
         let tree = match text {
             Cow::Borrowed(text) => parse_tree(text, limits)?,
             Cow::Owned(text) => parse_tree(&text, limits)?.into_static(),
         };
-        Ok(XmlDocument { tree, limits: *limits })
+        Ok(XmlDocument { tree, limits: *limits, unread_entity })
+    }
+
+    /// The name of an entity outside of the document that the content uses; nothing stands in its place.
+    pub fn unread_entity(&self) -> Option<&str> {
+        self.unread_entity.as_deref()
     }
 
     /// `XML:/*`: all text in the document.
@@ -179,7 +185,7 @@ impl<'a> XmlDocument<'a> {
 impl XmlDocument<'_> {
     /// The same document, independent of the body.
     pub fn into_static(self) -> XmlDocument<'static> {
-        XmlDocument { tree: self.tree.into_static(), limits: self.limits }
+        XmlDocument { tree: self.tree.into_static(), limits: self.limits, unread_entity: self.unread_entity }
     }
 }
 
@@ -187,7 +193,7 @@ impl XmlDocument<'_> {
 pub fn check_xpath(xpath: &str, namespaces: &[(&str, &str)]) -> Result<(), XPathError> {
     let limits = XmlLimits::default();
     let tree = parse_tree("<a/>", &limits).map_err(|error| XPathError::Failed(error.to_string()))?;
-    XmlDocument { tree, limits }.select(xpath, namespaces).map(|_| ())
+    XmlDocument { tree, limits, unread_entity: None }.select(xpath, namespaces).map(|_| ())
 }
 
 /// Parses text without a DOCTYPE, with namespaces, or without when a prefix was not declared.

@@ -25,7 +25,10 @@ pub fn parse(bytes: &[u8]) -> Result<Document<'static>, SchemaError> {
     let text = guard::with_line_feeds(text);
     let limits = XmlLimits::default();
     let expanded = expand::without_doctype(&text, &limits).map_err(|_| SchemaError::Malformed)?;
-    let text = expanded.map_or(text, Cow::Owned);
+    if expanded.as_ref().is_some_and(|expanded| expanded.unread_entity.is_some()) {
+        return Err(SchemaError::Malformed);
+    }
+    let text = expanded.map_or(text, |expanded| Cow::Owned(expanded.text));
     let tree = parse_tree(&text, &limits).map_err(|_| SchemaError::Malformed)?.into_static();
     let root = tree.document_element().and_then(|root| tree.element(root));
     match root.is_some_and(|root| root.name.matches(Some(XS_NAMESPACE), "schema")) {
