@@ -129,8 +129,8 @@ const ROWS: &[Row] = &[
         "SecMatchesLimit 5\nSecRule &ARGS \"@ge 1\" \"id:11,phase:2,pass,log\"\nSecRule &ARGS \"@ge 2\" \"id:12,phase:2,pass,log\"\nSecRule &ARGS \"@ge 3\" \"id:13,phase:2,pass,log\"\nSecRule &ARGS \"@ge 4\" \"id:14,phase:2,pass,log\"\nSecRule &ARGS \"@ge 5\" \"id:15,phase:2,pass,log\"\nSecRule &ARGS \"@ge 6\" \"id:16,phase:2,pass,log\"\n",
         |size| Sent::to(format!("/?{}", "a=b&".repeat(size).trim_end_matches('&'))),
     ),
-    (Limit::PatternSteps, "SecPcreMatchLimit 30\nSecRule ARGS \"@rx ^(a+)+\\1c$\" \"id:10,phase:2,pass,nolog\"", |size| {
-        Sent::to(format!("/?a={}bc", "a".repeat(size)))
+    (Limit::PatternSteps, "SecPcreMatchLimit 500000\nSecRule ARGS \"@rx ^(a+)+\\1c$\" \"id:10,phase:2,pass,nolog\"", |size| {
+        Sent::to(format!("/?a={}bc", "a".repeat(3 * size)))
     }),
     (Limit::MacroBytes, "SecMacroLimit 50\nSecAction \"id:10,phase:2,pass,nolog,setvar:'tx.a=%{ARGS.a}%{ARGS.a}'\"", |size| {
         Sent::to(format!("/?a={}", "b".repeat(5 * size)))

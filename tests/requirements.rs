@@ -10,7 +10,7 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use secrule::Waf;
 use secrule::graph::{OperatorArgument, Test};
-use secrule::pattern::{GateId, LiteralSet, LiteralSetBuilder, Pattern, PatternOptions, Requirement, ValueKind};
+use secrule::pattern::{Effort, GateId, LiteralSet, LiteralSetBuilder, Pattern, PatternOptions, Requirement, ValueKind};
 use std::cell::{Cell, RefCell};
 
 /// How many texts are made of each pattern.
@@ -71,7 +71,7 @@ fn matches_of(pattern: &Pattern, random: &mut TestRng) -> Vec<Vec<u8>> {
     let Ok(structure) = parser else { return Vec::new() };
     let mut texts = vec![Vec::new(); TEXTS];
     texts.iter_mut().for_each(|text| write_match(&structure, random, text));
-    texts.retain(|text| pattern.is_match(text) == Ok(true));
+    texts.retain(|text| pattern.is_match(text, &mut Effort::default()) == Ok(true));
     texts
 }
 

@@ -7,6 +7,9 @@ use crate::store::{RecordKey, Store};
 use crate::vocabulary::{Limit, Variable};
 use std::io::Write as _;
 
+/// What it costs to compare the key of a member, for macros that are expanded for one value after the other.
+const WORK_OF_MEMBER: usize = 8;
+
 /// What selecting needs besides the collections themselves.
 #[derive(Clone, Copy)]
 pub struct Selection<'a> {
@@ -18,6 +21,8 @@ pub struct Selection<'a> {
     pub namespaces: &'a [(Box<str>, Box<str>)],
     /// Texts of the rule that asks, for RULE.
     pub rule: Option<&'a RuleTexts>,
+    /// How many values are wanted at most, where more are there.
+    pub max: usize,
 }
 
 /// What RULE shows.
@@ -35,7 +40,8 @@ impl Collections {
             return found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
         }
         let before = found.len();
-        self.select_values(target, selection, found);
+        let all = Selection { max: usize::MAX, ..*selection };
+        self.select_values(target, if target.count { &all } else { selection }, found);
         if target.count {
             let number = found.len() - before;
             found.truncate(before);
@@ -59,9 +65,29 @@ impl Collections {
         if let (Variable::Tx, Selector::Key(key)) = (target.variable, &target.selector) {
             return self.tx_value(key, selection);
         }
+        if !matches!(target.selector, Selector::All) || target.count {
+            self.arena.work.spend(self.members(target.variable).saturating_mul(WORK_OF_MEMBER));
+        }
         let mut found = Vec::with_capacity(1);
-        self.select(target, selection, &mut found);
+        self.select(target, &Selection { max: 1, ..*selection }, &mut found);
         found.first().map(|selected| selected.value)
+    }
+
+    /// How many members are looked through for a key of a collection that requests fill.
+    fn members(&self, variable: Variable) -> usize {
+        match variable {
+            Variable::Args
+            | Variable::ArgsGet
+            | Variable::ArgsPost
+            | Variable::ArgsNames
+            | Variable::ArgsGetNames
+            | Variable::ArgsPostNames => self.arguments.len(),
+            Variable::RequestHeaders | Variable::RequestHeadersNames => self.request_headers.len(),
+            Variable::RequestCookies | Variable::RequestCookiesNames => self.cookies.len(),
+            Variable::ResponseHeaders | Variable::ResponseHeadersNames => self.response_headers.len(),
+            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched.len(),
+            _ => 0,
+        }
     }
 
     fn tx_value(&self, key: &Key, selection: &Selection<'_>) -> Option<Text> {
@@ -73,25 +99,28 @@ impl Collections {
     }
 
     fn select_values(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        let max = selection.max;
         match target.variable {
-            Variable::Args => self.arguments(target, None, Column::Value, found),
-            Variable::ArgsGet => self.arguments(target, Some(ArgumentOrigin::Query), Column::Value, found),
-            Variable::ArgsPost => self.arguments(target, Some(ArgumentOrigin::Form), Column::Value, found),
-            Variable::ArgsNames => self.arguments(target, None, Column::Name, found),
-            Variable::ArgsGetNames => self.arguments(target, Some(ArgumentOrigin::Query), Column::Name, found),
-            Variable::ArgsPostNames => self.arguments(target, Some(ArgumentOrigin::Form), Column::Name, found),
-            Variable::RequestHeaders => self.entries(target, Column::Value, |all| &all.request_headers, found),
-            Variable::RequestHeadersNames => self.entries(target, Column::Name, |all| &all.request_headers, found),
-            Variable::RequestCookies => self.entries(target, Column::Value, |all| &all.cookies, found),
-            Variable::RequestCookiesNames => self.entries(target, Column::Name, |all| &all.cookies, found),
-            Variable::ResponseHeaders => self.entries(target, Column::Value, |all| &all.response_headers, found),
-            Variable::ResponseHeadersNames => self.entries(target, Column::Name, |all| &all.response_headers, found),
-            Variable::MultipartPartHeaders => self.entries(target, Column::Value, |all| &all.part_headers, found),
-            Variable::Files => self.entries(target, Column::Value, |all| &all.file_names, found),
-            Variable::MultipartFilename => self.file_names(target, found),
-            Variable::FilesNames | Variable::FilesSizes | Variable::FilesTmpNames | Variable::FilesTmpContent => self.files(target, found),
-            Variable::MultipartName => self.entries(target, Column::Value, |all| &all.part_names, found),
-            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_variables(target, found),
+            Variable::Args => self.arguments(target, None, Column::Value, (max, found)),
+            Variable::ArgsGet => self.arguments(target, Some(ArgumentOrigin::Query), Column::Value, (max, found)),
+            Variable::ArgsPost => self.arguments(target, Some(ArgumentOrigin::Form), Column::Value, (max, found)),
+            Variable::ArgsNames => self.arguments(target, None, Column::Name, (max, found)),
+            Variable::ArgsGetNames => self.arguments(target, Some(ArgumentOrigin::Query), Column::Name, (max, found)),
+            Variable::ArgsPostNames => self.arguments(target, Some(ArgumentOrigin::Form), Column::Name, (max, found)),
+            Variable::RequestHeaders => self.entries(target, Column::Value, |all| &all.request_headers, (max, found)),
+            Variable::RequestHeadersNames => self.entries(target, Column::Name, |all| &all.request_headers, (max, found)),
+            Variable::RequestCookies => self.entries(target, Column::Value, |all| &all.cookies, (max, found)),
+            Variable::RequestCookiesNames => self.entries(target, Column::Name, |all| &all.cookies, (max, found)),
+            Variable::ResponseHeaders => self.entries(target, Column::Value, |all| &all.response_headers, (max, found)),
+            Variable::ResponseHeadersNames => self.entries(target, Column::Name, |all| &all.response_headers, (max, found)),
+            Variable::MultipartPartHeaders => self.entries(target, Column::Value, |all| &all.part_headers, (max, found)),
+            Variable::Files => self.entries(target, Column::Value, |all| &all.file_names, (max, found)),
+            Variable::MultipartFilename => self.file_names(target, (max, found)),
+            Variable::FilesNames | Variable::FilesSizes | Variable::FilesTmpNames | Variable::FilesTmpContent => {
+                self.files(target, (max, found))
+            }
+            Variable::MultipartName => self.entries(target, Column::Value, |all| &all.part_names, (max, found)),
+            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_variables(target, (max, found)),
             Variable::Tx => self.tx_variables(target, selection, found),
             Variable::Env => self.environment(target, found),
             Variable::Rule => self.rule_texts(target, selection.rule, found),
@@ -109,17 +138,18 @@ impl Collections {
         }
     }
 
-    fn arguments(&self, target: &Target, origin: Option<ArgumentOrigin>, column: Column, found: &mut Vec<Selected>) {
+    fn arguments(&self, target: &Target, origin: Option<ArgumentOrigin>, column: Column, found: (usize, &mut Vec<Selected>)) {
         let wanted = self.arguments.iter().filter(|argument| origin.is_none_or(|origin| argument.origin == origin));
         self.pick(target, column, wanted.map(|argument| &argument.entry), found);
     }
 
-    fn entries(&self, target: &Target, column: Column, of: fn(&Self) -> &Vec<Entry>, found: &mut Vec<Selected>) {
+    fn entries(&self, target: &Target, column: Column, of: fn(&Self) -> &Vec<Entry>, found: (usize, &mut Vec<Selected>)) {
         self.pick(target, column, of(self).iter(), found);
     }
 
-    fn pick<'e>(&self, target: &Target, column: Column, entries: impl Iterator<Item = &'e Entry>, found: &mut Vec<Selected>) {
-        let wanted = entries.filter(|entry| self.is_wanted(target, entry.name));
+    fn pick<'e>(&self, target: &Target, column: Column, entries: impl Iterator<Item = &'e Entry>, found: (usize, &mut Vec<Selected>)) {
+        let (max, found) = found;
+        let wanted = entries.filter(|entry| self.is_wanted(target, entry.name)).take(max);
         found.extend(wanted.map(|entry| Selected {
             label: Label::Keyed(target.variable, entry.name),
             value: match column {
@@ -144,8 +174,8 @@ impl Collections {
         target.selector.selects(key) && !target.excludes(key)
     }
 
-    fn file_names(&self, target: &Target, found: &mut Vec<Selected>) {
-        let wanted = self.file_names.iter().filter(|entry| self.is_wanted(target, entry.value));
+    fn file_names(&self, target: &Target, (max, found): (usize, &mut Vec<Selected>)) {
+        let wanted = self.file_names.iter().filter(|entry| self.is_wanted(target, entry.value)).take(max);
         found.extend(wanted.map(|entry| Selected {
             label: Label::Keyed(target.variable, entry.value),
             value: entry.value,
@@ -153,9 +183,9 @@ impl Collections {
         }));
     }
 
-    fn files(&mut self, target: &Target, found: &mut Vec<Selected>) {
+    fn files(&mut self, target: &Target, (max, found): (usize, &mut Vec<Selected>)) {
         for at in 0..self.files.len() {
-            let Some(file) = self.files.get(at).copied() else { break };
+            let Some(file) = self.files.get(at).copied().filter(|_| found.len() < max) else { break };
             let (key, value) = match target.variable {
                 Variable::FilesNames => (file.field, file.field),
                 Variable::FilesSizes => (file.field, self.arena.store_number(file.size)),
@@ -169,9 +199,9 @@ impl Collections {
         }
     }
 
-    fn matched_variables(&mut self, target: &Target, found: &mut Vec<Selected>) {
+    fn matched_variables(&mut self, target: &Target, (max, found): (usize, &mut Vec<Selected>)) {
         for at in 0..self.matched.len() {
-            let Some(matched) = self.matched.get(at).copied() else { break };
+            let Some(matched) = self.matched.get(at).copied().filter(|_| found.len() < max) else { break };
             let name = matched.label.store(&mut self.arena);
             if self.is_wanted(target, name) {
                 let value = if target.variable == Variable::MatchedVars { matched.value } else { name };
@@ -204,9 +234,9 @@ impl Collections {
         match selected {
             Some(known) => {
                 let values = known.iter().filter_map(|name| Some((names.spelling(*name), self.tx.read(self.tx.known(*name))?)));
-                values.chain(self.tx.made().filter(selects)).for_each(&mut push);
+                values.chain(self.tx.made().filter(selects)).take(selection.max).for_each(&mut push);
             }
-            None => self.tx.iter(names).filter(selects).for_each(&mut push),
+            None => self.tx.iter(names).filter(selects).take(selection.max).for_each(&mut push),
         }
     }
 

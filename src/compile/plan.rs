@@ -61,7 +61,7 @@ fn plan_rule(rule: &Rule, tree: &TransformationTree, literals: &mut LiteralSetBu
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
         return RulePlan::default();
     };
-    let stable = rule.namespaces.is_empty() && targets.iter().all(|target| is_stable(target.variable));
+    let stable = rule.namespaces.is_empty() && targets.iter().all(|target| target.variable.is_stable());
     let group = stable.then(|| groups.intern(targets));
     RulePlan {
         group,
@@ -106,39 +106,6 @@ fn kind(target: &Target) -> ValueKind {
         Variable::FilesTmpContent => 4,
         _ => 0,
     })
-}
-
-/// Whether no rule can change the variable's values while a phase runs.
-fn is_stable(variable: Variable) -> bool {
-    use Variable as V;
-    !variable.is_writable()
-        && !matches!(
-            variable,
-            V::Duration
-                | V::Env
-                | V::Geo
-                | V::HighestSeverity
-                | V::LimitsExceeded
-                | V::MatchedVar
-                | V::MatchedVarName
-                | V::MatchedVars
-                | V::MatchedVarsNames
-                | V::MscPcreError
-                | V::MscPcreLimitsExceeded
-                | V::ReqbodyProcessor
-                | V::Rule
-                | V::SessionId
-                | V::Time
-                | V::TimeDay
-                | V::TimeEpoch
-                | V::TimeHour
-                | V::TimeMin
-                | V::TimeMon
-                | V::TimeSec
-                | V::TimeWday
-                | V::TimeYear
-                | V::UserId
-        )
 }
 
 /// The TX variable of a rule that does nothing but compare it with a number.

@@ -1,6 +1,6 @@
 //! The keys of TX that rules name, numbered at load so that evaluation looks up numbers.
 
-use crate::pattern::Pattern;
+use crate::pattern::{Effort, Pattern};
 use rustc_hash::FxHashMap;
 
 /// The number of a TX key within its graph.
@@ -42,7 +42,7 @@ impl TxNames {
 
     /// The keys that a pattern selects, in the order of their numbers.
     pub fn selected_by<'n>(&'n self, pattern: &'n Pattern) -> impl Iterator<Item = TxName> + use<'n> {
-        let selects = |spelling: &[u8]| pattern.is_match(spelling).unwrap_or(false);
+        let selects = |spelling: &[u8]| pattern.is_match(spelling, &mut Effort::default()).unwrap_or(false);
         (0..).map(TxName).zip(&self.spellings).filter(move |(_, spelling)| selects(spelling)).map(|(name, _)| name)
     }
 

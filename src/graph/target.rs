@@ -1,7 +1,7 @@
 //! What rules look at.
 
 use super::TxName;
-use crate::pattern::Pattern;
+use crate::pattern::{Effort, Pattern};
 use crate::vocabulary::Variable;
 use std::fmt;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Selector {
         match self {
             Selector::All => true,
             Selector::Key(wanted) => wanted.text.eq_ignore_ascii_case(key),
-            Selector::Pattern(pattern) => pattern.is_match(key).unwrap_or(false),
+            Selector::Pattern(pattern) => pattern.is_match(key, &mut Effort::default()).unwrap_or(false),
             Selector::XPath(_) => false,
         }
     }

@@ -40,6 +40,11 @@ impl Template {
         &self.source
     }
 
+    /// Whether what a rule does may change its text while the rule is asked about one value after the other.
+    pub fn may_change(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Value(target) if !target.variable.is_stable()))
+    }
+
     /// The text, when it holds no macro.
     pub fn as_literal(&self) -> Option<&[u8]> {
         match self.parts.as_ref() {

@@ -27,6 +27,12 @@ impl Default for OperatorLimits {
     }
 }
 
+/// How many states a pattern may have that is made while a transaction runs.
+const MAX_EXPANDED_SIZE: usize = 20_000;
+
+/// What a state of an automaton costs to build, in units of work.
+const WORK_OF_STATE: usize = 200;
+
 /// What a byte costs where it is read as SQL or HTML, in units of work.
 const INJECTION_WORK: usize = 8;
 
@@ -68,6 +74,23 @@ impl Operator {
         Self::with_patterns(kind, argument, files, limits, Pattern::shared)
     }
 
+    /// Compiles an operator for one transaction, with an argument whose macros were expanded. Nothing is cached, and a pattern may be of
+    /// [`MAX_EXPANDED_SIZE`] only: a request may have written it.
+    ///
+    /// # Errors
+    /// As [`Operator::compile`].
+    pub fn compile_expanded(kind: OperatorKind, argument: &[u8], limits: OperatorLimits) -> Result<Self, OperatorError> {
+        let once =
+            |source: &[u8], options| Pattern::compile(source, PatternOptions { max_size: MAX_EXPANDED_SIZE, ..options }).map(Arc::new);
+        Self::with_patterns(kind, argument, &[], limits, once)
+    }
+
+    /// What building the automaton of a pattern takes, which its first search does, in units of work.
+    #[must_use]
+    pub fn work_to_build(&self) -> usize {
+        self.pattern().map_or(0, |pattern| pattern.size().saturating_mul(WORK_OF_STATE))
+    }
+
     /// Tests `input` with an argument whose macros were expanded for this transaction. Nothing is cached.
     ///
     /// # Errors
@@ -80,19 +103,16 @@ impl Operator {
         wanted: Wanted,
         findings: &mut Findings,
     ) -> Result<bool, OperatorError> {
-        if let Some(comparison) = comparison(kind) {
-            return Ok(comparison.evaluate(argument, input, wanted, findings));
-        }
-        let uncached = |source: &[u8], options| Pattern::compile(source, options).map(Arc::new);
-        let operator = Self::with_patterns(kind, argument, &[], limits, uncached)?;
-        Ok(operator.evaluate(input, wanted, findings))
+        Ok(Self::compile_expanded(kind, argument, limits)?.evaluate(input, wanted, findings))
     }
 
     /// Tests `input`. What the match found is added to `findings` as far as `wanted`; a miss adds nothing and allocates
     /// nothing. A pattern that reaches its limit is a miss, and `findings` says so.
     pub fn evaluate(&self, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
         self.test.evaluate(input, self.limits, wanted, findings).unwrap_or_else(|LimitExceeded| {
+            let effort = findings.effort;
             findings.clear();
+            findings.effort = effort;
             findings.limit_exceeded = true;
             false
         })
@@ -165,7 +185,7 @@ impl Operator {
     ) -> Result<Self, OperatorError> {
         let pattern = || {
             let source = if argument.is_empty() { regular_expression::EMPTY_ARGUMENT } else { argument };
-            compile(source, PatternOptions { case_insensitive: false, step_limit: limits.pattern_steps })
+            compile(source, PatternOptions { step_limit: limits.pattern_steps, ..PatternOptions::default() })
         };
         let number = |relation: Relation| Test::Number(relation, relation.number(argument));
         let test = match kind {

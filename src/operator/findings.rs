@@ -1,5 +1,6 @@
 //! What a match found.
 
+use crate::pattern::Effort;
 use std::ops::Range;
 
 /// How much an evaluation is to find out.
@@ -20,6 +21,8 @@ pub struct Findings {
     pub offsets: Vec<(usize, usize)>,
     /// Whether a pattern was given up at its step limit: the verdict is then not known, and the answer was "no match".
     pub limit_exceeded: bool,
+    /// What the search took besides looking at each byte once, and how much it might take: set by the caller.
+    pub effort: Effort,
     /// Whether there were more captures than are kept.
     pub too_many_captures: bool,
     /// How much the input resembles what it was compared with, 0 to 100, where that is what the operator asks.
@@ -50,6 +53,7 @@ impl Findings {
         self.captures.clear();
         self.offsets.clear();
         self.limit_exceeded = false;
+        self.effort = Effort::default();
         self.too_many_captures = false;
         self.score = None;
     }

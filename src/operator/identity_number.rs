@@ -2,7 +2,7 @@
 //! regular expression.
 
 use super::findings::{Findings, Wanted};
-use crate::pattern::{LimitExceeded, Pattern};
+use crate::pattern::{Effort, LimitExceeded, Pattern};
 use std::ops::Range;
 
 /// A kind of number that identifies a person or an account.
@@ -30,7 +30,7 @@ impl Scheme {
         wanted: Wanted,
         findings: &mut Findings,
     ) -> Result<bool, LimitExceeded> {
-        let Some(found) = self.find(pattern, input, budget)? else { return Ok(false) };
+        let Some(found) = self.find(pattern, input, budget, &mut findings.effort)? else { return Ok(false) };
         if wanted == Wanted::Findings {
             // v3 logs no offset for @verifyCC.
             if self != Self::CreditCard {
@@ -43,13 +43,13 @@ impl Scheme {
 
     /// Of the matches that follow one another, v3 takes the last valid one, but the first for payment cards. When none
     /// is valid, a match may begin inside another one.
-    fn find(self, pattern: &Pattern, input: &[u8], budget: usize) -> Result<Option<Range<usize>>, LimitExceeded> {
+    fn find(self, pattern: &Pattern, input: &[u8], budget: usize, effort: &mut Effort) -> Result<Option<Range<usize>>, LimitExceeded> {
         if self != Self::CreditCard {
             let mut last = None;
             self.each_match(
                 pattern,
                 input,
-                budget,
+                (budget, effort),
                 |found| found.end.max(found.start.saturating_add(1)),
                 |found| {
                     last = Some(found);
@@ -64,7 +64,7 @@ impl Scheme {
         self.each_match(
             pattern,
             input,
-            budget,
+            (budget, effort),
             |found| found.start.saturating_add(1),
             |found| {
                 first = Some(found);
@@ -79,13 +79,13 @@ impl Scheme {
         self,
         pattern: &Pattern,
         input: &[u8],
-        mut budget: usize,
+        (mut budget, effort): (usize, &mut Effort),
         next: impl Fn(&Range<usize>) -> usize,
         mut done: impl FnMut(Range<usize>) -> bool,
     ) -> Result<(), LimitExceeded> {
         let mut groups = Vec::new();
         let mut start = 0;
-        while pattern.captures(input, start, &mut groups)? {
+        while pattern.captures(input, start, &mut groups, effort)? {
             let Some(Some(found)) = groups.first().cloned() else { break };
             budget = budget.checked_sub(found.len()).ok_or(LimitExceeded)?;
             start = next(&found);

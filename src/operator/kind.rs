@@ -124,7 +124,7 @@ static TABLE: &[Row] = {
         row(Kind::GeoLookup, "geoLookup", "GeoLookup", None),
         row(Kind::Gt, "gt", "Gt", MACROS),
         row(Kind::InspectFile, "inspectFile", "InspectFile", File),
-        row(Kind::IpMatch, "ipMatch", "IpMatch", TEXT),
+        row(Kind::IpMatch, "ipMatch", "IpMatch", MACROS),
         row(Kind::IpMatchFromFile, "ipMatchFromFile", "IpMatchFromFile", Files),
         row(Kind::Le, "le", "Le", MACROS),
         row(Kind::Lt, "lt", "Lt", MACROS),
@@ -158,10 +158,12 @@ impl OperatorKind {
     pub const fn work_to_compile(self, length: usize) -> usize {
         const AUTOMATON: usize = 50_000;
         const EACH_BYTE: usize = 500;
+        const EACH_BYTE_OF_A_LIST: usize = 16;
         match self {
             Self::Rx | Self::RxGlobal | Self::VerifyCc | Self::VerifyCpf | Self::VerifySsn | Self::VerifySvnr | Self::Pm => {
                 AUTOMATON.saturating_add(length.saturating_mul(EACH_BYTE))
             }
+            Self::IpMatch => length.saturating_mul(EACH_BYTE_OF_A_LIST),
             _ => length,
         }
     }

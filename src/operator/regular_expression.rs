@@ -16,10 +16,10 @@ pub(super) fn first(
     findings: &mut Findings,
 ) -> Result<bool, LimitExceeded> {
     if wanted == Wanted::Verdict {
-        return pattern.is_match(input);
+        return pattern.is_match(input, &mut findings.effort);
     }
     let mut groups = Vec::new();
-    let matched = pattern.captures(input, 0, &mut groups)?;
+    let matched = pattern.captures(input, 0, &mut groups, &mut findings.effort)?;
     for (index, range) in groups.into_iter().enumerate() {
         if let Some(range) = range {
             note(index, range, most_captures, findings);
@@ -42,13 +42,13 @@ pub(super) fn all(
     findings: &mut Findings,
 ) -> Result<bool, LimitExceeded> {
     if wanted == Wanted::Verdict {
-        return pattern.is_match(input);
+        return pattern.is_match(input, &mut findings.effort);
     }
     let mut groups = Vec::new();
     let mut start = 0;
     let mut captured = 0_usize;
     let mut matched = false;
-    while !findings.too_many_captures && pattern.captures(input, start, &mut groups)? {
+    while !findings.too_many_captures && pattern.captures(input, start, &mut groups, &mut findings.effort)? {
         matched = true;
         if let Some(Some(whole)) = groups.first() {
             start = if whole.is_empty() { whole.end.saturating_add(1) } else { whole.end };

@@ -1,24 +1,37 @@
-//! The byte sets that PCRE's escapes, POSIX names and `[…]` classes stand for, in the C locale.
+//! The sets that PCRE's escapes, POSIX names and `[…]` classes stand for: in the C locale, or in Unicode with `(*UCP)`.
 
 use super::byte_set::ByteSet;
+use super::code_set::{CodeSet, Mode};
 use super::error::PatternError;
 use super::escape::{Escape, Scanner};
+use super::property::known;
+
+/// Blanks and line endings beyond Latin-1.
+const HORIZONTAL: &str = r"[\x{9}\x{20}\x{A0}\x{1680}\x{180E}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]";
+const VERTICAL: &str = r"[\x{A}-\x{D}\x{85}\x{2028}\x{2029}]";
 
 /// The set that a one-letter class escape (`\d`, `\W`, `\h` …) stands for.
-pub(super) fn shorthand(letter: u8) -> Option<ByteSet> {
+pub(super) fn shorthand(mode: Mode, letter: u8) -> Option<CodeSet> {
     let set = match letter.to_ascii_lowercase() {
-        b'd' => ByteSet::range(b'0'..=b'9'),
-        b'w' => posix(b"word")?,
-        b's' => posix(b"space")?,
-        b'h' => ByteSet::of(b"\t \xa0"),
-        b'v' => ByteSet::range(b'\n'..=b'\r').with(0x85),
+        b'd' => posix(mode, b"digit")?,
+        b'w' => posix(mode, b"word")?,
+        b's' => posix(mode, b"space")?,
+        b'h' if mode.utf => known(mode, HORIZONTAL),
+        b'v' if mode.utf => known(mode, VERTICAL),
+        b'h' => CodeSet::Bytes(ByteSet::of(b"\t \xa0")),
+        b'v' => CodeSet::Bytes(ByteSet::range(b'\n'..=b'\r').with(0x85)),
         _ => return None,
     };
     Some(if letter.is_ascii_uppercase() { set.complement() } else { set })
 }
 
 /// The set of a POSIX class name, as in `[[:alpha:]]`.
-fn posix(name: &[u8]) -> Option<ByteSet> {
+fn posix(mode: Mode, name: &[u8]) -> Option<CodeSet> {
+    if mode.ucp
+        && let Some(class) = unicode_posix(name)
+    {
+        return Some(known(mode, class));
+    }
     let members: fn(&u8) -> bool = match name {
         b"alnum" => u8::is_ascii_alphanumeric,
         b"alpha" => u8::is_ascii_alphabetic,
@@ -36,102 +49,134 @@ fn posix(name: &[u8]) -> Option<ByteSet> {
         b"xdigit" => u8::is_ascii_hexdigit,
         _ => return None,
     };
-    Some((0..=u8::MAX).filter(members).fold(ByteSet::EMPTY, ByteSet::with))
+    Some(CodeSet::of(mode, (0..=u8::MAX).filter(members).fold(ByteSet::EMPTY, ByteSet::with)))
 }
 
-/// One member of a class: a byte, which may start or end a range, or a whole set, which may not.
+/// What `(*UCP)` makes of a POSIX name; the others stay ASCII.
+fn unicode_posix(name: &[u8]) -> Option<&'static str> {
+    Some(match name {
+        b"alnum" => r"[\p{L}\p{N}]",
+        b"alpha" => r"\p{L}",
+        b"blank" => HORIZONTAL,
+        b"cntrl" => r"\p{Cc}",
+        b"digit" => r"\p{Nd}",
+        b"graph" => r"[\p{L}\p{M}\p{N}\p{P}\p{S}[\p{Cf}--[\x{61C}\x{180E}\x{2066}-\x{2069}]]]",
+        b"lower" => r"\p{Ll}",
+        b"print" => r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}[\p{Cf}--[\x{61C}\x{2066}-\x{2069}]]]",
+        b"punct" => r"[\p{P}[\p{S}&&\p{ASCII}]]",
+        b"space" => r"[\p{Z}\x{9}-\x{D}\x{85}]",
+        b"upper" => r"\p{Lu}",
+        b"word" => r"[\p{L}\p{N}_]",
+        _ => return None,
+    })
+}
+
+/// One member of a class: a code, which may start or end a range, or a whole set, which may not.
 enum Item {
-    Byte(u8),
-    Set(ByteSet),
+    Code(u32),
+    Set(CodeSet),
+}
+
+/// Options that a class is read under.
+#[derive(Clone, Copy)]
+pub(super) struct ClassFlags {
+    pub case_insensitive: bool,
+    /// `(?xx)`: blanks and tabs are left out.
+    pub skips_blanks: bool,
 }
 
 /// Reads a class whose `[` has just been taken, up to and with its `]`.
-pub(super) fn bracketed(scanner: &mut Scanner<'_>, case_insensitive: bool) -> Result<ByteSet, PatternError> {
+///
+/// A hyphen beside a set (`[\w-.]`) stands for itself, as in PCRE1 and Perl; PCRE2 refuses it.
+pub(super) fn bracketed(scanner: &mut Scanner<'_>, flags: ClassFlags) -> Result<CodeSet, PatternError> {
     let opened_at = scanner.position().saturating_sub(1);
-    let negated = scanner.take(b"^");
-    let mut set = ByteSet::EMPTY;
+    let mode = scanner.mode;
     let mut quoted = false;
+    let mut negated = false;
     let mut first = true;
+    let mut set = CodeSet::empty(mode);
+    // The code that a range may begin with, and the one that a range began with.
+    let (mut last, mut from) = (None, None);
     loop {
-        if !quoted && !first && scanner.take(b"]") {
+        if skip_quotes(scanner, &mut quoted, flags) {
+            continue;
+        }
+        if first && !quoted && !negated && scanner.take(b"^") {
+            negated = true;
+            continue;
+        }
+        if !first && !quoted && scanner.take(b"]") {
             break;
         }
-        let Some(item) = next_item(scanner, &mut quoted, case_insensitive)? else {
+        if !quoted && last.is_some() && scanner.take(b"-") {
+            from = last.take();
+            continue;
+        }
+        first = false;
+        let Some(item) = item(scanner, quoted, flags)? else {
             return Err(PatternError::new("missing `]` after this `[`", opened_at));
         };
-        first = false;
-        set = set.union(match item {
-            Item::Set(members) => members,
-            Item::Byte(start) => match range_end(scanner, quoted, case_insensitive)? {
-                Some(end) if end < start => {
-                    return Err(PatternError::new("range out of order in a character class", scanner.position()));
-                }
-                Some(end) => ByteSet::range(start..=end),
-                None => ByteSet::EMPTY.with(start),
-            },
+        set = set.union(match (item, from.take()) {
+            (Item::Code(end), Some(start)) if end < start => {
+                return Err(PatternError::new("range out of order in a character class", scanner.position()));
+            }
+            (Item::Code(end), Some(start)) => CodeSet::range(mode, start, end),
+            (Item::Code(code), None) => {
+                last = Some(code);
+                CodeSet::one(mode, code)
+            }
+            (Item::Set(members), start) => {
+                last = None;
+                let hyphen = start.map_or(ByteSet::EMPTY, |_| ByteSet::of(b"-"));
+                members.union(CodeSet::of(mode, hyphen))
+            }
         });
     }
-    let set = if case_insensitive { set.fold_case() } else { set };
+    if from.is_some() {
+        set = set.union(CodeSet::of(mode, ByteSet::of(b"-")));
+    }
+    let set = if flags.case_insensitive { set.fold_case(mode) } else { set };
     Ok(if negated { set.complement() } else { set })
 }
 
-/// The next member of a class, past any `\Q` and `\E`; `None` at the end of the pattern.
-fn next_item(scanner: &mut Scanner<'_>, quoted: &mut bool, case_insensitive: bool) -> Result<Option<Item>, PatternError> {
-    loop {
-        let at = scanner.position();
-        if *quoted {
-            if scanner.take(b"\\E") {
-                *quoted = false;
-                continue;
-            }
-            return Ok(scanner.next().map(Item::Byte));
-        }
-        return Ok(Some(match scanner.next() {
-            None => return Ok(None),
-            Some(b'[') => match posix_name(scanner, at)? {
-                Some((name, negated)) => {
-                    let Some(members) = posix(name) else {
-                        return Err(PatternError::new("unknown POSIX class name", at));
-                    };
-                    let members = if case_insensitive && matches!(name, b"lower" | b"upper") { members.fold_case() } else { members };
-                    Item::Set(if negated { members.complement() } else { members })
-                }
-                None => Item::Byte(b'['),
-            },
-            Some(b'\\') => match scanner.class_escape(at)? {
-                Escape::Byte(byte) => Item::Byte(byte),
-                Escape::Set(members) => Item::Set(members),
-                Escape::QuoteStart => {
-                    *quoted = true;
-                    continue;
-                }
-                Escape::QuoteEnd => continue,
-                _ => return Err(PatternError::new("escape sequence is invalid in a character class", at)),
-            },
-            Some(byte) => Item::Byte(byte),
-        }));
+/// Takes `\Q`, `\E`, and blanks that are left out; whether there was one.
+fn skip_quotes(scanner: &mut Scanner<'_>, quoted: &mut bool, flags: ClassFlags) -> bool {
+    if scanner.take(b"\\E") {
+        *quoted = false;
+        return true;
     }
+    if *quoted {
+        return false;
+    }
+    *quoted = scanner.take(b"\\Q");
+    *quoted || (flags.skips_blanks && (scanner.take(b" ") || scanner.take(b"\t")))
 }
 
-/// The upper end of a range, when the `-` that comes next is one.
-///
-/// A hyphen beside a set (`[\w-.]`) stands for itself, as in PCRE1 and Perl; PCRE2 refuses it.
-fn range_end(scanner: &mut Scanner<'_>, quoted: bool, case_insensitive: bool) -> Result<Option<u8>, PatternError> {
-    let before = scanner.position();
-    if quoted || !scanner.take(b"-") {
-        return Ok(None);
-    }
-    if scanner.peek() != Some(b']') {
-        let mut inner_quote = false;
-        if let Some(Item::Byte(end)) = next_item(scanner, &mut inner_quote, case_insensitive)? {
-            if inner_quote {
-                scanner.take(b"\\E");
-            }
-            return Ok(Some(end));
+/// The next member of a class; `None` at the end of the pattern.
+fn item(scanner: &mut Scanner<'_>, quoted: bool, flags: ClassFlags) -> Result<Option<Item>, PatternError> {
+    let at = scanner.position();
+    match scanner.peek() {
+        None => Ok(None),
+        Some(b'[') if !quoted => {
+            scanner.skip(1);
+            let Some((name, negated)) = posix_name(scanner, at)? else { return Ok(Some(Item::Code(u32::from(b'[')))) };
+            let Some(members) = posix(scanner.mode, name) else {
+                return Err(PatternError::new("unknown POSIX class name", at));
+            };
+            let folds = flags.case_insensitive && matches!(name, b"lower" | b"upper");
+            let members = if folds { members.fold_case(scanner.mode) } else { members };
+            Ok(Some(Item::Set(if negated { members.complement() } else { members })))
         }
+        Some(b'\\') if !quoted => {
+            scanner.skip(1);
+            match scanner.class_escape(at)? {
+                Escape::Code(code) => Ok(Some(Item::Code(code))),
+                Escape::Set(members) => Ok(Some(Item::Set(members))),
+                _ => Err(PatternError::new("escape sequence is invalid in a character class", at)),
+            }
+        }
+        Some(_) => scanner.next_code(at).map(|code| Some(Item::Code(code))),
     }
-    scanner.rewind(before);
-    Ok(None)
 }
 
 /// The name in `[:name:]`, and whether it is negated; the `[` has been taken.

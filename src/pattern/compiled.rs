@@ -1,33 +1,33 @@
 //! A compiled pattern and the process-wide cache of patterns.
 
-use super::dialect::translate;
+use super::automata::{Automata, Origin};
+use super::backtrack;
+use super::byte_set::ByteSet;
+use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
-use super::line_start;
-use super::needs::needs;
-use super::opening::{Opening, takes_everything};
+use super::linear;
+use super::opening::first_bytes;
+use super::parser::parse;
+use super::program::{Program, compile};
 use super::requirement::Requirement;
-use super::structure::structure;
-use fancy_regex::{BytesMode, RegexBuilder};
-use regex_automata::meta;
-use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
-use regex_automata::{Input, util::primitives::NonMaxUsize};
-use regex_syntax::hir::{Hir, HirKind};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 /// How to compile a pattern; what `@rx` means is the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PatternOptions {
     /// Whether ASCII letters match in either case, as in key selectors (`ARGS:/re/`).
     pub case_insensitive: bool,
-    /// How often the backtracking engine may turn back within one search (`SecPcreMatchLimit`).
+    /// How many steps the backtracking engine may take within one search (`SecPcreMatchLimit`), besides 64 for each byte of the input.
     pub step_limit: usize,
+    /// How many states the repetitions of a pattern may multiply it to.
+    pub max_size: usize,
 }
 
 impl Default for PatternOptions {
     fn default() -> Self {
-        Self { case_insensitive: false, step_limit: 1_000_000 }
+        Self { case_insensitive: false, step_limit: 1_000_000, max_size: 2_000_000 }
     }
 }
 
@@ -37,44 +37,37 @@ impl Default for PatternOptions {
 pub enum Engine {
     /// Automata: time linear in the input.
     Linear,
-    /// Backtracking, for look-around, back-references and atomic groups: bounded by a step limit.
+    /// Backtracking, for look-around, back-references, atomic groups, calls and verbs: bounded by a step limit.
     Backtracking,
 }
 
 /// One compiled PCRE-style pattern, searched for anywhere in its input.
 ///
-/// Patterns mean what ModSecurity v3 makes of them: bytes, not characters; `.` matches newlines; `^` and `$` match at
-/// lines. Syntax is checked when the pattern is compiled; the automata are built by the first search.
+/// Patterns mean what ModSecurity v3 makes of them: bytes, not characters, unless they begin with `(*UTF)`; `.` matches newlines; `^` and `$` match at
+/// lines.
 #[derive(Debug)]
 pub struct Pattern {
-    source: Box<[u8]>,
+    source: Arc<[u8]>,
     groups: usize,
     matcher: Matcher,
 }
 
 #[derive(Debug)]
 enum Matcher {
-    Linear(Linear),
-    Backtracking(Box<fancy_regex::Regex>),
+    Linear(Box<Automata>),
+    Backtracking(Box<Backtracking>),
 }
 
 #[derive(Debug)]
-struct Linear {
-    /// The pattern in the syntax of the engine. Its structure is large and seldom needed, so it is not kept but read anew.
-    text: Box<str>,
+struct Backtracking {
+    program: Program,
+    step_limit: usize,
+    /// A relaxed form, asked first; without one every input is searched.
+    relaxed: Option<Automata>,
     requirement: Option<Requirement>,
-    opening: Option<Opening>,
-    /// Whether it takes every input whole.
-    takes_everything: bool,
-    automata: OnceLock<Option<meta::Regex>>,
-    /// For patterns whose match may end with `^`: the slower engine that knows where a line starts in PCRE.
-    exact_line_start: Option<OnceLock<Option<PikeVM>>>,
+    /// The bytes that a match may begin with.
+    first_bytes: Option<ByteSet>,
 }
-
-/// The size of the lazily filled automaton of one pattern, in bytes.
-const LAZY_AUTOMATON: usize = 256 * 1024;
-/// The most states that the repetitions of a pattern may multiply it to.
-const MAXIMUM_SIZE: usize = 2_000_000;
 
 type Cache = HashMap<(Box<[u8]>, PatternOptions), Weak<Pattern>>;
 static SHARED: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
@@ -110,13 +103,36 @@ impl Pattern {
     /// # Errors
     /// When the pattern cannot be compiled, with the place in its source.
     pub fn compile(source: &[u8], options: PatternOptions) -> Result<Self, PatternError> {
-        let translation = translate(source, options.case_insensitive)?;
-        let matcher = if translation.backtracking {
-            Matcher::Backtracking(Box::new(backtracking(&translation.text, options.step_limit)?))
-        } else {
-            Matcher::Linear(Linear::new(translation.text)?)
+        let PatternOptions { case_insensitive, step_limit, max_size } = options;
+        let syntax = parse(source, case_insensitive)?;
+        let source: Arc<[u8]> = source.into();
+        let origin = Origin { source: Arc::clone(&source), case_insensitive, relaxed: false };
+        let matcher = match linear::exact(&syntax) {
+            Some(structure) => Matcher::Linear(Box::new(Automata::new(origin, &structure, syntax.utf, max_size)?)),
+            None => {
+                let program = compile(&syntax)?;
+                if program.ops.len() > max_size {
+                    return Err(PatternError::too_large());
+                }
+                let structure = linear::relaxed(&syntax);
+                let origin = Origin { relaxed: true, ..origin };
+                let form = structure.as_ref().and_then(|structure| Automata::new(origin, structure, syntax.utf, max_size).ok());
+                // Verbs look at where a match is tried, as PCRE does, which only knows a single byte that all matches begin with.
+                let first = structure
+                    .as_ref()
+                    .and_then(first_bytes)
+                    .filter(|set| !program.has_verbs || (set.len() == 1 && !syntax.tries_everywhere));
+                Matcher::Backtracking(Box::new(Backtracking {
+                    program,
+                    step_limit: syntax.step_limit.map_or(step_limit, |limit| limit.min(step_limit)),
+                    requirement: form.as_ref().and_then(|form| form.requirement.clone()),
+                    // What matches no byte matches everywhere.
+                    relaxed: form.filter(|_| structure.is_some_and(|structure| structure.properties().minimum_len() > Some(0))),
+                    first_bytes: first,
+                }))
+            }
         };
-        Ok(Self { source: source.into(), groups: translation.groups, matcher })
+        Ok(Self { source, groups: syntax.groups, matcher })
     }
 
     /// The pattern as written.
@@ -138,8 +154,8 @@ impl Pattern {
     #[must_use]
     pub fn requirement(&self) -> Option<&Requirement> {
         match &self.matcher {
-            Matcher::Linear(linear) => linear.requirement.as_ref(),
-            Matcher::Backtracking(_) => None,
+            Matcher::Linear(automata) => automata.requirement.as_ref(),
+            Matcher::Backtracking(backtracking) => backtracking.requirement.as_ref(),
         }
     }
 
@@ -149,156 +165,72 @@ impl Pattern {
         self.groups
     }
 
-    /// Whether the pattern occurs in `input`.
-    ///
-    /// # Errors
-    /// When the backtracking engine reaches its step limit.
-    pub fn is_match(&self, input: &[u8]) -> Result<bool, LimitExceeded> {
+    /// How many states it has, roughly, once its repetitions are written out.
+    #[must_use]
+    pub fn size(&self) -> usize {
         match &self.matcher {
-            Matcher::Linear(linear) => linear.is_match(input),
-            Matcher::Backtracking(regex) => regex.is_match(input).map_err(|_| LimitExceeded),
+            Matcher::Linear(automata) => automata.size,
+            Matcher::Backtracking(backtracking) => {
+                let relaxed = backtracking.relaxed.as_ref().map_or(0, |relaxed| relaxed.size);
+                backtracking.program.ops.len().saturating_add(relaxed)
+            }
         }
     }
 
-    /// Finds the first match at or after byte `start` of `input`, seen in its context: `^` looks back beyond `start`.
+    /// Whether the pattern occurs in `input`. What the search takes besides looking at each byte once is added
+    /// to `effort`.
+    ///
+    /// # Errors
+    /// When the backtracking engine reaches its step limit, or the search what `effort` allows.
+    pub fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
+        match &self.matcher {
+            Matcher::Linear(automata) => automata.is_match(input, effort),
+            Matcher::Backtracking(backtracking) => backtracking.search(input, 0, &mut Vec::new(), effort),
+        }
+    }
+
+    /// Finds the first match at or after byte `start` of `input`, seen in its context: `^` looks back beyond `start`. What the search takes besides
+    /// looking at each byte once is added to `effort`.
     ///
     /// On a match `groups` holds the whole match and each capturing group, `None` for groups that took no part; it is
     /// untouched otherwise.
     ///
     /// # Errors
-    /// When the backtracking engine reaches its step limit.
-    pub fn captures(&self, input: &[u8], start: usize, groups: &mut Vec<Option<Range<usize>>>) -> Result<bool, LimitExceeded> {
+    /// When the backtracking engine reaches its step limit, or the search what `effort` allows.
+    pub fn captures(
+        &self,
+        input: &[u8],
+        start: usize,
+        groups: &mut Vec<Option<Range<usize>>>,
+        effort: &mut Effort,
+    ) -> Result<bool, LimitExceeded> {
         if start > input.len() {
             return Ok(false);
         }
         match &self.matcher {
-            Matcher::Linear(linear) => linear.captures(input, start, self.groups, groups),
-            Matcher::Backtracking(regex) => {
-                let Some(found) = regex.captures_from_pos(input, start).map_err(|_| LimitExceeded)? else {
-                    return Ok(false);
-                };
-                groups.clear();
-                groups.extend((0..=self.groups).map(|group| found.get(group).map(|part| part.start()..part.end())));
-                Ok(true)
+            Matcher::Linear(automata) => automata.captures(input, start, self.groups, groups, effort),
+            Matcher::Backtracking(backtracking) => backtracking.search(input, start, groups, effort),
+        }
+    }
+}
+
+impl Backtracking {
+    fn search(
+        &self,
+        input: &[u8],
+        start: usize,
+        groups: &mut Vec<Option<Range<usize>>>,
+        effort: &mut Effort,
+    ) -> Result<bool, LimitExceeded> {
+        let mut first = start;
+        if let Some(relaxed) = &self.relaxed {
+            let Some(found) = relaxed.start_of_match(input, start, effort)? else { return Ok(false) };
+            // Nothing before it matches.
+            if !self.program.has_verbs && !self.program.utf {
+                first = found;
             }
         }
-    }
-}
-
-impl Linear {
-    fn new(text: String) -> Result<Self, PatternError> {
-        let hir = structure(&text)?;
-        if expanded_size(&hir) > MAXIMUM_SIZE {
-            return Err(PatternError::new("the repetitions make this pattern too large", 0));
-        }
-        let exact_line_start = line_start::may_end_a_match(&hir).then(OnceLock::new);
-        // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
-        let requirement = needs(&hir);
-        let opening = Opening::of(&hir);
-        let takes_everything = takes_everything(&hir);
-        Ok(Self { text: text.into(), requirement, opening, takes_everything, automata: OnceLock::new(), exact_line_start })
-    }
-
-    fn hir(&self) -> Option<Hir> {
-        structure(&self.text).ok()
-    }
-
-    /// A pattern that cannot be built in spite of all checks must not look like one that does not match.
-    fn automata(&self) -> Result<&meta::Regex, LimitExceeded> {
-        self.automata.get_or_init(|| automata(&self.hir()?)).as_ref().ok_or(LimitExceeded)
-    }
-
-    fn is_match(&self, input: &[u8]) -> Result<bool, LimitExceeded> {
-        if let Some(answer) = self.takes_everything.then_some(true).or_else(|| self.opening.as_ref()?.answer(input)) {
-            return Ok(answer);
-        }
-        let regex = self.automata()?;
-        let Some(exact) = self.exact_line_start.as_ref().filter(|_| input.ends_with(b"\n")) else {
-            return Ok(regex.is_match(input));
-        };
-        match regex.find(input) {
-            Some(found) if found.end() == input.len() => {
-                let exact = exact.get_or_init(|| exact_automaton(&self.hir()?)).as_ref().ok_or(LimitExceeded)?;
-                Ok(exact.is_match(&mut exact.create_cache(), input))
-            }
-            found => Ok(found.is_some()),
-        }
-    }
-
-    fn captures(&self, input: &[u8], start: usize, count: usize, groups: &mut Vec<Option<Range<usize>>>) -> Result<bool, LimitExceeded> {
-        if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
-            return Ok(false);
-        }
-        if start == 0 && self.takes_everything {
-            groups.clear();
-            groups.push(Some(0..input.len()));
-            return Ok(true);
-        }
-        let regex = self.automata()?;
-        let search = Input::new(input).span(start..input.len());
-        // Finding out that there is no match costs no allocation.
-        let Some(found) = regex.search(&search) else { return Ok(false) };
-        let ends_at_a_newline = found.end() == input.len() && input.ends_with(b"\n");
-        let exact = self.exact_line_start.as_ref().filter(|_| ends_at_a_newline);
-        if count == 0 && exact.is_none() {
-            groups.clear();
-            groups.push(Some(found.range()));
-            return Ok(true);
-        }
-        let mut slots = vec![None; count.saturating_add(1).saturating_mul(2)];
-        let matched = match exact {
-            None => regex.search_slots(&search, &mut slots),
-            Some(exact) => {
-                let exact = exact.get_or_init(|| exact_automaton(&self.hir()?)).as_ref().ok_or(LimitExceeded)?;
-                exact.search_slots(&mut exact.create_cache(), &search, &mut slots)
-            }
-        };
-        if matched.is_some() {
-            groups.clear();
-            groups.extend(slots.chunks_exact(2).map(|pair| match pair {
-                [Some(from), Some(to)] => Some(NonMaxUsize::get(*from)..NonMaxUsize::get(*to)),
-                _ => None,
-            }));
-        }
-        Ok(matched.is_some())
-    }
-}
-
-fn automata(hir: &Hir) -> Option<meta::Regex> {
-    let config = meta::Config::new().utf8_empty(false).nfa_size_limit(None).hybrid_cache_capacity(LAZY_AUTOMATON);
-    meta::Builder::new().configure(config).build_from_hir(hir).ok()
-}
-
-fn exact_automaton(hir: &Hir) -> Option<PikeVM> {
-    let config = NFA::config().utf8(false).which_captures(WhichCaptures::All);
-    let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
-    PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa)?).ok()
-}
-
-fn backtracking(text: &str, step_limit: usize) -> Result<fancy_regex::Regex, PatternError> {
-    RegexBuilder::new(text)
-        .bytes_mode(BytesMode::Ascii)
-        .unicode_mode(false)
-        .backtrack_limit(step_limit)
-        .delegate_dfa_size_limit(LAZY_AUTOMATON)
-        .build()
-        .map_err(|error| PatternError::new(error.to_string(), 0))
-}
-
-/// How many states the pattern has once its repetitions are written out, roughly.
-///
-/// The depth of the recursion is bounded by the nesting limit of the parser.
-fn expanded_size(hir: &Hir) -> usize {
-    let sum = |parts: &[Hir]| parts.iter().map(expanded_size).fold(1, usize::saturating_add);
-    match hir.kind() {
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => 1,
-        HirKind::Literal(literal) => literal.0.len(),
-        HirKind::Capture(capture) => expanded_size(&capture.sub).saturating_add(2),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts),
-        HirKind::Repetition(repetition) => {
-            let times = repetition.max.unwrap_or(repetition.min).max(1);
-            expanded_size(&repetition.sub).saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
-        }
+        backtrack::search(&self.program, input, (start, first), self.first_bytes, self.step_limit, effort, groups)
     }
 }
 

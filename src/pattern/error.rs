@@ -8,11 +8,22 @@ use std::borrow::Cow;
 pub struct PatternError {
     message: Cow<'static, str>,
     position: usize,
+    is_too_large: bool,
 }
 
 impl PatternError {
     pub(super) fn new(message: impl Into<Cow<'static, str>>, position: usize) -> Self {
-        Self { message: message.into(), position }
+        Self { message: message.into(), position, is_too_large: false }
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self { is_too_large: true, ..Self::new("the repetitions make this pattern too large", 0) }
+    }
+
+    /// Whether the pattern is right, but too large.
+    #[must_use]
+    pub const fn is_too_large(&self) -> bool {
+        self.is_too_large
     }
 
     /// What is wrong, as a phrase without a full stop.

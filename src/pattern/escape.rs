@@ -2,41 +2,76 @@
 
 use super::byte_set::ByteSet;
 use super::class::shorthand;
+use super::code_set::{CodeSet, Mode};
 use super::error::PatternError;
+use super::property::property;
 
 /// A position in a pattern's source.
 pub(super) struct Scanner<'p> {
     source: &'p [u8],
     position: usize,
+    pub mode: Mode,
 }
 
 /// What an escape sequence means.
 pub(super) enum Escape<'p> {
-    Byte(u8),
-    Set(ByteSet),
+    /// A byte, or the character of this code.
+    Code(u32),
+    Set(CodeSet),
     /// A simple assertion, by its letter: `b`, `B`, `A`, `z`, `Z` or `G`.
     Assertion(u8),
     /// `\K`: the match starts here.
     MatchStart,
     /// `\R`: any line ending.
     LineEnding,
+    /// `\X`: what is seen as one character.
+    Cluster,
+    /// `\N`: anything but a newline.
+    NotNewline,
     BackReference(Reference<'p>),
+    Call(Reference<'p>),
     QuoteStart,
     QuoteEnd,
 }
 
-/// The capturing group that a back-reference names.
+/// The capturing group that a back-reference or a call names.
 #[derive(Clone, Copy)]
 pub(super) enum Reference<'p> {
     Number(usize),
     /// Counted back from the place of the reference: 1 is the group opened last.
-    Relative(usize),
+    Back(usize),
+    /// Counted on from the place of the reference: 1 is the group opened next.
+    Ahead(usize),
     Name(&'p [u8]),
 }
 
+impl<'p> Reference<'p> {
+    /// Reads a number, a number with a sign, or a name.
+    pub(super) fn read(text: &'p [u8]) -> Option<Self> {
+        match text {
+            [b'-', digits @ ..] => number(digits, 10).map(Self::Back),
+            [b'+', digits @ ..] => number(digits, 10).map(Self::Ahead),
+            [b'0'..=b'9', ..] => number(text, 10).map(Self::Number),
+            _ => is_name(text).then_some(Self::Name(text)),
+        }
+    }
+}
+
+/// Whether a group may have this name: letters, digits and `_`, at most 32 bytes of them, with no digit in front.
+pub(super) fn is_name(text: &[u8]) -> bool {
+    let is_letter = |byte: &u8| *byte == b'_' || byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    text.len() <= LONGEST_NAME && text.iter().all(is_letter) && text.first().is_some_and(|first| !first.is_ascii_digit())
+}
+
+/// The longest name of a group, as in PCRE.
+const LONGEST_NAME: usize = 32;
+
+/// The highest code of a character.
+const LAST_CHARACTER: usize = 0x10_FFFF;
+
 impl<'p> Scanner<'p> {
     pub(super) const fn new(source: &'p [u8]) -> Self {
-        Self { source, position: 0 }
+        Self { source, position: 0, mode: Mode { utf: false, ucp: false } }
     }
 
     pub(super) const fn position(&self) -> usize {
@@ -113,17 +148,22 @@ impl<'p> Scanner<'p> {
                 self.skip(1);
                 Escape::LineEnding
             }
+            b'X' => {
+                self.skip(1);
+                Escape::Cluster
+            }
             b'C' => {
                 self.skip(1);
-                Escape::Set(ByteSet::ALL)
+                Escape::Set(CodeSet::Bytes(ByteSet::ALL))
             }
+            b'N' if self.mode.utf && self.take(b"N{U+") => self.code_until_brace(16, at)?,
             b'N' => {
                 self.skip(1);
-                Escape::Set(ByteSet::of(b"\n").complement())
+                Escape::NotNewline
             }
             b'g' | b'k' => {
                 self.skip(1);
-                Escape::BackReference(self.reference(letter, at)?)
+                self.reference(letter, at)?
             }
             b'1'..=b'9' => self.reference_or_octal(at, groups)?,
             _ => self.common_escape(at)?,
@@ -136,12 +176,12 @@ impl<'p> Scanner<'p> {
             None => return Err(PatternError::new("`\\` at the end of the pattern", at)),
             Some(b'b') => {
                 self.skip(1);
-                Escape::Byte(0x08)
+                Escape::Code(0x08)
             }
             Some(b'1'..=b'7') => self.octal(3, at)?,
-            Some(digit @ (b'8' | b'9')) => {
+            Some(digit @ (b'8' | b'9' | b'g')) => {
                 self.skip(1);
-                Escape::Byte(digit)
+                Escape::Code(u32::from(digit))
             }
             Some(b'N' | b'R' | b'X' | b'B') => {
                 return Err(PatternError::new("escape sequence is invalid in a character class", at));
@@ -156,37 +196,43 @@ impl<'p> Scanner<'p> {
             return Err(PatternError::new("`\\` at the end of the pattern", at));
         };
         Ok(match letter {
-            b'a' => Escape::Byte(0x07),
-            b'e' => Escape::Byte(0x1b),
-            b'f' => Escape::Byte(0x0c),
-            b'n' => Escape::Byte(b'\n'),
-            b'r' => Escape::Byte(b'\r'),
-            b't' => Escape::Byte(b'\t'),
+            b'a' => Escape::Code(0x07),
+            b'e' => Escape::Code(0x1b),
+            b'f' => Escape::Code(0x0c),
+            b'n' => Escape::Code(u32::from(b'\n')),
+            b'r' => Escape::Code(u32::from(b'\r')),
+            b't' => Escape::Code(u32::from(b'\t')),
             b'c' => match self.next() {
-                Some(control @ b' '..=b'~') => Escape::Byte(control.to_ascii_uppercase() ^ 0x40),
+                Some(control @ b' '..=b'~') => Escape::Code(u32::from(control.to_ascii_uppercase() ^ 0x40)),
                 _ => return Err(PatternError::new("`\\c` needs a printable ASCII character", at)),
             },
             b'0' => {
                 let digits = self.take_while(2, is_octal);
-                Escape::Byte(code(number(digits, 8).or(Some(0)), at)?)
+                Escape::Code(self.code(number(digits, 8).or(Some(0)), at)?)
             }
             b'o' => self.braced_code(8, at)?,
             b'x' if self.peek() == Some(b'{') => self.braced_code(16, at)?,
             b'x' => {
                 let digits = self.take_while(2, |byte| byte.is_ascii_hexdigit());
-                Escape::Byte(code(number(digits, 16).or(Some(0)), at)?)
+                Escape::Code(self.code(number(digits, 16).or(Some(0)), at)?)
             }
             b'Q' => Escape::QuoteStart,
             b'E' => Escape::QuoteEnd,
-            b'p' | b'P' | b'X' => {
-                return Err(PatternError::new("Unicode properties are not supported: patterns see bytes", at));
+            b'p' | b'P' => {
+                let name = if self.take(b"{") { self.take_until(b'}') } else { Some(self.take_while(1, |_| true)) };
+                let set = property(self.mode, name.unwrap_or_default(), at)?;
+                Escape::Set(if letter == b'P' { set.complement() } else { set })
             }
-            _ => match shorthand(letter) {
+            _ => match shorthand(self.mode, letter) {
                 Some(set) => Escape::Set(set),
                 None if letter.is_ascii_alphanumeric() => {
                     return Err(PatternError::new("unknown escape sequence", at));
                 }
-                None => Escape::Byte(letter),
+                None if letter.is_ascii() => Escape::Code(u32::from(letter)),
+                None => {
+                    self.rewind(self.position.saturating_sub(1));
+                    Escape::Code(self.next_code(at)?)
+                }
             },
         })
     }
@@ -206,43 +252,76 @@ impl<'p> Scanner<'p> {
 
     fn octal(&mut self, most: usize, at: usize) -> Result<Escape<'p>, PatternError> {
         let digits = self.take_while(most, is_octal);
-        Ok(Escape::Byte(code(number(digits, 8), at)?))
+        Ok(Escape::Code(self.code(number(digits, 8), at)?))
     }
 
     fn braced_code(&mut self, radix: u32, at: usize) -> Result<Escape<'p>, PatternError> {
-        let digits = if self.take(b"{") { self.take_until(b'}') } else { None };
-        Ok(Escape::Byte(code(digits.and_then(|digits| number(digits, radix)), at)?))
+        if !self.take(b"{") {
+            return Err(PatternError::new("this escape needs digits", at));
+        }
+        self.code_until_brace(radix, at)
+    }
+
+    fn code_until_brace(&mut self, radix: u32, at: usize) -> Result<Escape<'p>, PatternError> {
+        let digits = self.take_until(b'}');
+        Ok(Escape::Code(self.code(digits.and_then(|digits| number(digits, radix)), at)?))
+    }
+
+    /// A code that the input may hold: of a byte, or of a character.
+    fn code(&self, value: Option<usize>, at: usize) -> Result<u32, PatternError> {
+        let value = value.ok_or_else(|| PatternError::new("this escape needs digits", at))?;
+        match self.mode.utf {
+            false if value > usize::from(u8::MAX) => {
+                Err(PatternError::new("character code above 255: patterns see bytes, unless they begin with `(*UTF)`", at))
+            }
+            true if value > LAST_CHARACTER || (0xD800..=0xDFFF).contains(&value) => {
+                Err(PatternError::new("this code is no character of Unicode", at))
+            }
+            _ => u32::try_from(value).map_err(|_| PatternError::new("this code is no character", at)),
+        }
+    }
+
+    /// The next byte, or with `(*UTF)` the next character.
+    pub(super) fn next_code(&mut self, at: usize) -> Result<u32, PatternError> {
+        let Some(byte) = self.next() else { return Err(PatternError::new("the pattern ends here", at)) };
+        if byte.is_ascii() || !self.mode.utf {
+            return Ok(u32::from(byte));
+        }
+        self.rewind(self.position.saturating_sub(1));
+        let Some(char) = first_char(self.rest()) else { return Err(PatternError::new("the pattern is not UTF-8 here", self.position)) };
+        self.skip(char.len_utf8());
+        Ok(u32::from(char))
     }
 
     /// What follows `\g` or `\k`.
-    fn reference(&mut self, letter: u8, at: usize) -> Result<Reference<'p>, PatternError> {
+    fn reference(&mut self, letter: u8, at: usize) -> Result<Escape<'p>, PatternError> {
         let close = match self.peek() {
             Some(b'{') => Some(b'}'),
-            Some(b'<') if letter == b'k' => Some(b'>'),
-            Some(b'\'') if letter == b'k' => Some(b'\''),
-            Some(b'<' | b'\'') => {
-                return Err(PatternError::new("subroutine calls are not supported", at));
-            }
+            Some(b'<') => Some(b'>'),
+            Some(b'\'') => Some(b'\''),
             _ => None,
         };
+        let is_call = letter == b'g' && close.is_some_and(|close| close != b'}');
         let wanted = match close {
             Some(close) => {
                 self.skip(1);
                 self.take_until(close)
             }
-            None if letter == b'g' => Some(self.take_while(usize::MAX, |byte| byte == b'-' || byte.is_ascii_digit())),
+            None if letter == b'g' => Some(self.take_while(usize::MAX, |byte| matches!(byte, b'-' | b'+') || byte.is_ascii_digit())),
             None => None,
         };
-        let parsed = wanted.and_then(|wanted| {
-            if let Some(back) = wanted.strip_prefix(b"-") {
-                number(back, 10).map(Reference::Relative)
-            } else if wanted.first()?.is_ascii_digit() {
-                number(wanted, 10).map(Reference::Number)
-            } else {
-                Some(Reference::Name(wanted))
-            }
-        });
-        parsed.ok_or_else(|| PatternError::new("this back-reference names no group", at))
+        let reference = wanted.and_then(Reference::read).filter(|reference| letter == b'g' || matches!(reference, Reference::Name(_)));
+        let reference = reference.ok_or_else(|| PatternError::new("this reference names no group", at))?;
+        Ok(if is_call { Escape::Call(reference) } else { Escape::BackReference(reference) })
+    }
+}
+
+/// The character that a text in UTF-8 begins with.
+pub(super) fn first_char(text: &[u8]) -> Option<char> {
+    let start = text.get(..4.min(text.len()))?;
+    match std::str::from_utf8(start) {
+        Ok(text) => text.chars().next(),
+        Err(error) => std::str::from_utf8(start.get(..error.valid_up_to())?).ok()?.chars().next(),
     }
 }
 
@@ -258,9 +337,4 @@ fn number(digits: &[u8], radix: u32) -> Option<usize> {
         let digit = char::from(digit).to_digit(radix)?;
         value.checked_mul(radix as usize)?.checked_add(digit as usize)
     })
-}
-
-fn code(value: Option<usize>, at: usize) -> Result<u8, PatternError> {
-    let value = value.ok_or_else(|| PatternError::new("this escape needs digits", at))?;
-    u8::try_from(value).map_err(|_| PatternError::new("character code above 255: patterns see bytes", at))
 }

@@ -4,25 +4,35 @@
 //! a list of words searched for in one pass. [`ByteSet`] is the simplest of patterns: one byte out of a set.
 
 mod anchors;
+mod automata;
+mod backtrack;
 mod byte_set;
 mod class;
+mod code_set;
 mod compiled;
-mod dialect;
+mod effort;
 mod error;
 mod escape;
+mod groups;
 mod line_start;
+mod linear;
 mod literal_scanner;
 mod literal_set;
 mod needs;
+mod newline;
 mod opening;
+mod parser;
+mod program;
+mod property;
 mod rarity;
 mod requirement;
 mod sieve;
-mod structure;
+mod tree;
 mod words;
 
 pub use byte_set::ByteSet;
 pub use compiled::{Engine, Pattern, PatternOptions};
+pub use effort::Effort;
 pub use error::{LimitExceeded, PatternError};
 pub use literal_set::{GateId, LiteralSet, LiteralSetBuilder, Signature, ValueKind};
 pub use requirement::Requirement;

@@ -1,6 +1,7 @@
 //! Patterns that need no search: those that take every input whole, and those that begin with a text at the beginning of a line, as most inputs
 //! begin differently.
 
+use super::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 /// The text that a pattern begins with, after `^` or `\A`.
@@ -75,13 +76,47 @@ impl Opening {
     }
 }
 
+/// The bytes that a match of a pattern with this structure may begin with; `None` where it may match nothing.
+pub(super) fn first_bytes(pattern: &Hir) -> Option<ByteSet> {
+    let mut set = ByteSet::EMPTY;
+    adds_first_bytes(pattern, &mut set).then_some(set)
+}
+
+/// Adds the bytes that a part may begin with; whether it takes one in any case.
+fn adds_first_bytes(part: &Hir, set: &mut ByteSet) -> bool {
+    match part.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => {
+            *set = set.union(ByteSet::of(literal.0.get(..1).unwrap_or_default()));
+            !literal.0.is_empty()
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            *set = class.ranges().iter().map(|range| ByteSet::range(range.start()..=range.end())).fold(*set, ByteSet::union);
+            true
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            let first = |char: char| char.encode_utf8(&mut [0; 4]).bytes().next().unwrap_or(0);
+            *set = class.ranges().iter().map(|range| ByteSet::range(first(range.start())..=first(range.end()))).fold(*set, ByteSet::union);
+            true
+        }
+        HirKind::Capture(capture) => adds_first_bytes(&capture.sub, set),
+        HirKind::Repetition(repetition) => adds_first_bytes(&repetition.sub, set) && repetition.min > 0,
+        HirKind::Concat(parts) => parts.iter().any(|part| adds_first_bytes(part, set)),
+        HirKind::Alternation(parts) => {
+            // Each of them is looked at, whatever is known of those before it.
+            let empty = parts.iter().filter(|part| !adds_first_bytes(part, set)).count();
+            empty == 0
+        }
+    }
+}
+
 fn is_letter_in_both_cases(upper: (u8, u8), lower: (u8, u8)) -> bool {
     upper.0 == upper.1 && lower.0 == lower.1 && upper.0.is_ascii_uppercase() && upper.0 | CASE == lower.0
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::pattern::{Pattern, PatternOptions};
+    use crate::pattern::{Effort, Pattern, PatternOptions};
     use proptest::prelude::*;
 
     const PATTERNS: [&str; 9] = ["^_ab", r"\Aab", "^ab$", "^a(?:b|c)", "^A-b", "^ab*", "^a[bB]", r"^a@", r"^\x60a"];
@@ -94,7 +129,7 @@ mod tests {
             input in proptest::collection::vec(proptest::sample::select(&b"abABc_-@`\n"[..]), 0..7),
         ) {
             let options = PatternOptions { case_insensitive, ..PatternOptions::default() };
-            let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input).unwrap();
+            let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input, &mut Effort::default()).unwrap();
             // A group around the whole hides the beginning.
             prop_assert_eq!(matches(pattern), matches(&format!("(?:{pattern}|[^\\x00-\\xff])")));
         }
@@ -106,7 +141,7 @@ mod tests {
         ) {
             let found = |source: &str| {
                 let mut groups = Vec::new();
-                let found = Pattern::compile(source.as_bytes(), PatternOptions::default()).unwrap().captures(&input, 0, &mut groups).unwrap();
+                let found = Pattern::compile(source.as_bytes(), PatternOptions::default()).unwrap().captures(&input, 0, &mut groups, &mut Effort::default()).unwrap();
                 found.then(|| groups[0].clone())
             };
             prop_assert_eq!(found(pattern), found(&format!("(?:{pattern}|[^\\x00-\\xff])")));

@@ -55,7 +55,9 @@ impl Transaction {
 
     fn has_relevant_status(&self) -> bool {
         let relevant = self.ground.graph.settings.audit_relevant_status.as_ref();
-        relevant.is_some_and(|pattern| pattern.is_match(self.status().to_string().as_bytes()).unwrap_or(false))
+        relevant.is_some_and(|pattern| {
+            pattern.is_match(self.status().to_string().as_bytes(), &mut crate::pattern::Effort::default()).unwrap_or(false)
+        })
     }
 }
 

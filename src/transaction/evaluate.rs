@@ -9,7 +9,7 @@ use super::question::Question;
 use super::slots::{Slot, ValueId};
 use crate::collection::{Collections, Matched, PER_VALUE, Selected, Selection, Text, write_place};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, Target, TargetId, Test};
-use crate::operator::{CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::pattern::ValueKind;
 use crate::vocabulary::Limit;
 use std::cell::Cell;
@@ -127,14 +127,18 @@ impl Transaction {
             OperatorArgument::Template(template) => {
                 let text = self.expand(graph, rule, template);
                 self.spend(question.kind.work_to_compile(text.len()));
-                match Operator::compile(question.kind, &text, &[], operator_limits(graph)) {
+                match Operator::compile_expanded(question.kind, &text, operator_limits(graph)) {
                     Ok(operator) => {
+                        self.spend(operator.work_to_build());
                         question.expanded = Some(text);
                         expanded = operator;
                         Respondent::Value(&expanded)
                     }
                     Err(error) => {
                         self.debug(1, || format!("(Rule: {}) The expanded argument cannot be used: {error}", rule.id));
+                        if matches!(&error, OperatorError::Pattern(error) if error.is_too_large()) {
+                            self.limit_exceeded(rule, question);
+                        }
                         return false;
                     }
                 }
@@ -215,7 +219,8 @@ impl Transaction {
 
     pub(super) fn select(&mut self, graph: &RuleGraph, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
         let texts = self.rule_texts(graph, rule, target);
-        let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref() };
+        let selection =
+            Selection { graph, store: self.ground.store.as_ref(), namespaces: &rule.namespaces, rule: texts.as_ref(), max: usize::MAX };
         if self.debugs(7) && !target.exclusions.is_empty() {
             let mut all = Vec::new();
             self.collections.select(&Target { exclusions: Vec::new(), ..target.clone() }, &selection, &mut all);
@@ -296,7 +301,15 @@ impl Transaction {
             Respondent::Value(_) if step.hopeless => false,
             Respondent::Value(operator) => {
                 self.spend(operator.work(step.value.len()));
-                operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings)
+                if self.collections.arena.work.is_over() {
+                    // What it costs is more than is left: the answer would be of no use.
+                    self.scratch.findings = findings;
+                    return false;
+                }
+                findings.effort.limit = self.collections.arena.work.left();
+                let found = operator.evaluate(self.collections.arena.read(step.value), wanted, &mut findings);
+                self.spend(findings.effort.used);
+                found
             }
             Respondent::Lookup(lookup, text) => self.look_up((graph, rule), lookup, text, step.value, &mut findings),
         };
@@ -344,7 +357,7 @@ impl Transaction {
     fn renewed(&mut self, graph: &RuleGraph, asked: &Asked<'_>) -> Option<Operator> {
         let Asked { rule, question, .. } = asked;
         let OperatorArgument::Template(template) = question.argument else { return None };
-        if !asked.found.get() {
+        if !asked.found.get() || !template.may_change() {
             return None;
         }
         let text = self.expand(graph, rule, template);
@@ -352,7 +365,9 @@ impl Transaction {
             return None;
         }
         self.spend(question.kind.work_to_compile(text.len()));
-        Operator::compile(question.kind, &text, &[], operator_limits(graph)).ok()
+        let operator = Operator::compile_expanded(question.kind, &text, operator_limits(graph)).ok()?;
+        self.spend(operator.work_to_build());
+        Some(operator)
     }
 
     /// Where a match stands in the request, in ModSecurity's notation: what was found `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the

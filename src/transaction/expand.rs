@@ -38,7 +38,7 @@ impl Transaction {
                         self.add_rule_texts(graph, rule, target, nested);
                     }
                     let namespaces = &rule.namespaces;
-                    let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: nested.here() };
+                    let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces, rule: nested.here(), max: 1 };
                     let Some(value) = self.collections.first(target, &selection) else { continue };
                     self.spend(value.len() + PER_VALUE);
                     text.extend_from_slice(self.collections.arena.read(value));

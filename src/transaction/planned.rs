@@ -73,7 +73,7 @@ impl Transaction {
         let Some(planned) = plan.targets.get(target.0 as usize) else { return };
         let mut selected = std::mem::take(&mut self.scratch.selected);
         selected.clear();
-        let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &[], rule: None };
+        let selection = Selection { graph, store: self.ground.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
         self.collections.select(&planned.target, &selection, &mut selected);
         let Self { gates, slots, collections, .. } = self;
         gates.learn(target, planned.kind, &selected, slots, &mut collections.arena);

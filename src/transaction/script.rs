@@ -180,7 +180,7 @@ impl OfRule<'_> {
         let texts = self.transaction.rule_texts(self.graph, self.rule, target);
         let Transaction { collections, ground, .. } = &mut *self.transaction;
         let store = ground.store.as_ref();
-        let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref() };
+        let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref(), max: usize::MAX };
         let value = collections.first(target, &selection)?;
         (target.variable.shape() == Shape::Collection || !value.is_empty()).then_some(value)
     }

@@ -236,6 +236,38 @@ impl Variable {
         self == Variable::Tx || self.is_persistent()
     }
 
+    /// Whether no rule can change its values while a phase runs.
+    pub fn is_stable(self) -> bool {
+        !self.is_writable()
+            && !matches!(
+                self,
+                Self::Duration
+                    | Self::Env
+                    | Self::Geo
+                    | Self::HighestSeverity
+                    | Self::LimitsExceeded
+                    | Self::MatchedVar
+                    | Self::MatchedVarName
+                    | Self::MatchedVars
+                    | Self::MatchedVarsNames
+                    | Self::MscPcreError
+                    | Self::MscPcreLimitsExceeded
+                    | Self::ReqbodyProcessor
+                    | Self::Rule
+                    | Self::SessionId
+                    | Self::Time
+                    | Self::TimeDay
+                    | Self::TimeEpoch
+                    | Self::TimeHour
+                    | Self::TimeMin
+                    | Self::TimeMon
+                    | Self::TimeSec
+                    | Self::TimeWday
+                    | Self::TimeYear
+                    | Self::UserId
+            )
+    }
+
     /// Whether its values outlive the transaction.
     pub fn is_persistent(self) -> bool {
         matches!(self, Variable::Global | Variable::Ip | Variable::Resource | Variable::Session | Variable::User)

@@ -6,7 +6,7 @@ mod yaml;
 use super::exchange::{Connection, Judgement, judge};
 use case::{Expected, Stage, TestCase, Unrunnable};
 use secrule::Waf;
-use secrule::pattern::Pattern;
+use secrule::pattern::{Effort, Pattern};
 use secrule::record::error_log;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -103,7 +103,7 @@ fn run_stage(waf: &Waf, stage: &Stage, options: &RunOptions) -> TestVerdict {
     }
     if !(expected.patterns.is_empty() && expected.absent_patterns.is_empty()) {
         let log = error_log(&judgement);
-        let found = |pattern: &Pattern| log.iter().any(|line| pattern.is_match(line.as_bytes()).unwrap_or(false));
+        let found = |pattern: &Pattern| log.iter().any(|line| pattern.is_match(line.as_bytes(), &mut Effort::default()).unwrap_or(false));
         let shown = |pattern: &Pattern| String::from_utf8_lossy(pattern.source()).into_owned();
         if let Some(pattern) = expected.patterns.iter().find(|pattern| !found(pattern)) {
             return TestVerdict::Failed(format!("the log lacks `{}`; logged {}", shown(pattern), list(&logged)));

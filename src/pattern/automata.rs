@@ -1,0 +1,277 @@
+//! The engine that takes linear time: a pattern, or a relaxed form of it, as automata.
+//!
+//! Syntax is checked when the pattern is compiled; the automata are built by the first search.
+
+use super::backtrack;
+use super::effort::Effort;
+use super::error::{LimitExceeded, PatternError};
+use super::line_start;
+use super::linear;
+use super::needs::needs;
+use super::opening::{Opening, takes_everything};
+use super::parser::parse;
+use super::program::{Program, compile};
+use super::requirement::Requirement;
+use super::tree::Syntax;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
+use regex_automata::{Input, meta, util::primitives::NonMaxUsize};
+use regex_syntax::hir::{Hir, HirKind};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// The size of the lazily filled automaton of one pattern, in bytes.
+const LAZY_AUTOMATON: usize = 256 * 1024;
+
+/// So many states that counted repetitions add cost nothing: all that an automaton makes of them soon lies in its memory.
+const FREE_REPEATED: usize = 32;
+
+/// What a byte costs for each state that counted repetitions add, where they are all under way at once, in units of work.
+const WORK_OF_REPEATED: usize = 16;
+
+/// How often the lazily filled automaton of counted repetitions may be emptied, and how many bytes it must have read for each of its states: beyond
+/// that the input drives it through ever new combinations of states.
+const MAX_CLEARS: usize = 4;
+const MIN_BYTES_OF_STATE: usize = 16;
+
+/// What the automata are built of. The structure is large and seldom needed, so it is not kept but read anew.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub source: Arc<[u8]>,
+    pub case_insensitive: bool,
+    /// The relaxed form is meant.
+    pub relaxed: bool,
+}
+
+/// A pattern in linear time.
+#[derive(Debug)]
+pub(super) struct Automata {
+    origin: Origin,
+    pub requirement: Option<Requirement>,
+    /// How many states it has, roughly.
+    pub size: usize,
+    /// What a byte costs where its counted repetitions are all under way.
+    work_of_repeated: usize,
+    /// For patterns with large counted repetitions: an automaton that tells when they are many at once.
+    watched: Option<OnceLock<Option<DFA>>>,
+    opening: Option<Opening>,
+    /// It takes every input whole.
+    takes_everything: bool,
+    /// Matches of no byte lie between characters.
+    utf: bool,
+    regex: OnceLock<Option<meta::Regex>>,
+    /// For patterns whose match may end with `^`: the slower engine that knows where a line starts in PCRE.
+    exact_line_start: Option<OnceLock<Option<PikeVM>>>,
+    /// For groups within repetitions a round of which may be empty: only the program knows what PCRE captures in the last round.
+    exact_captures: Option<OnceLock<Option<Program>>>,
+}
+
+impl Origin {
+    fn syntax(&self) -> Option<Syntax> {
+        parse(&self.source, self.case_insensitive).ok()
+    }
+
+    fn structure(&self) -> Option<Hir> {
+        let syntax = self.syntax()?;
+        if self.relaxed { linear::relaxed(&syntax) } else { linear::exact(&syntax) }
+    }
+}
+
+impl Automata {
+    /// A pattern with this structure, of `max_size` states at most.
+    ///
+    /// # Errors
+    /// When it has more of them.
+    pub(super) fn new(origin: Origin, structure: &Hir, utf: bool, max_size: usize) -> Result<Self, PatternError> {
+        let (size, plain) = (expanded_size(structure, true), expanded_size(structure, false));
+        if size > max_size {
+            return Err(PatternError::too_large());
+        }
+        let repeated = size.saturating_sub(plain);
+        Ok(Self {
+            origin,
+            // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
+            requirement: needs(structure),
+            size,
+            work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
+            watched: (repeated > FREE_REPEATED).then(OnceLock::new),
+            opening: Opening::of(structure),
+            takes_everything: takes_everything(structure),
+            utf,
+            regex: OnceLock::new(),
+            exact_line_start: line_start::may_end_a_match(structure).then(OnceLock::new),
+            exact_captures: captures_empty_rounds(structure, false).then(OnceLock::new),
+        })
+    }
+
+    /// A pattern that cannot be built in spite of all checks must not look like one that does not match.
+    fn regex(&self) -> Result<&meta::Regex, LimitExceeded> {
+        self.regex.get_or_init(|| regex(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)
+    }
+
+    fn exact<'a>(&self, exact: &'a OnceLock<Option<PikeVM>>) -> Result<&'a PikeVM, LimitExceeded> {
+        exact.get_or_init(|| exact_automaton(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)
+    }
+
+    /// Whether there may be a match at or after `start`, as far as an automaton finds out that has no more combinations of states than fit in its
+    /// memory. Where they are more, the search for them must be allowed.
+    fn may_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
+        let Some(watched) = &self.watched else { return Ok(true) };
+        let dfa = watched.get_or_init(|| watched_automaton(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
+        // Of each search its own, so that what others found makes no difference.
+        let mut cache = Cache::new(dfa);
+        let search = Input::new(input).span(start..input.len()).earliest(true);
+        let found = dfa.try_search_fwd(&mut cache, &search);
+        let rest = match found {
+            Ok(found) => return Ok(found.is_some()),
+            Err(error) => match error.kind() {
+                regex_automata::MatchErrorKind::GaveUp { offset } => input.len().saturating_sub(*offset),
+                _ => input.len(),
+            },
+        };
+        if effort.allows(rest.saturating_mul(self.work_of_repeated)) { Ok(true) } else { Err(LimitExceeded) }
+    }
+
+    pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
+        if let Some(answer) = self.takes_everything.then_some(true).or_else(|| self.opening.as_ref()?.answer(input)) {
+            return Ok(answer);
+        }
+        if !self.may_match(input, 0, effort)? {
+            return Ok(false);
+        }
+        let regex = self.regex()?;
+        let Some(exact) = self.exact_line_start.as_ref().filter(|_| input.ends_with(b"\n")) else {
+            return Ok(regex.is_match(input));
+        };
+        match regex.find(input) {
+            Some(found) if found.end() == input.len() => {
+                let exact = self.exact(exact)?;
+                Ok(exact.is_match(&mut exact.create_cache(), input))
+            }
+            found => Ok(found.is_some()),
+        }
+    }
+
+    /// Where the first match at or after `start` begins, or one that a line start at the very end would make.
+    pub(super) fn start_of_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<Option<usize>, LimitExceeded> {
+        if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
+            return Ok(None);
+        }
+        if !self.may_match(input, start, effort)? {
+            return Ok(None);
+        }
+        Ok(self.regex()?.find(Input::new(input).span(start..input.len())).map(|found| found.start()))
+    }
+
+    /// Finds the first match at or after `start` and its groups, of which there are `count`.
+    pub(super) fn captures(
+        &self,
+        input: &[u8],
+        start: usize,
+        count: usize,
+        groups: &mut Vec<Option<Range<usize>>>,
+        effort: &mut Effort,
+    ) -> Result<bool, LimitExceeded> {
+        if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
+            return Ok(false);
+        }
+        if start == 0 && self.takes_everything {
+            groups.clear();
+            groups.push(Some(0..input.len()));
+            return Ok(true);
+        }
+        if !self.may_match(input, start, effort)? {
+            return Ok(false);
+        }
+        let regex = self.regex()?;
+        let search = Input::new(input).span(start..input.len());
+        // Finding out that there is no match costs no allocation.
+        let Some(found) = regex.search(&search) else { return Ok(false) };
+        let ends_at_a_newline = found.end() == input.len() && input.ends_with(b"\n");
+        let exact = self.exact_line_start.as_ref().filter(|_| ends_at_a_newline);
+        if count == 0 && exact.is_none() {
+            groups.clear();
+            groups.push(Some(found.range()));
+            return Ok(true);
+        }
+        // Beyond its limit, what the automata capture will do.
+        if let Some(program) = &self.exact_captures
+            && let Some(program) = program.get_or_init(|| compile(&self.origin.syntax()?).ok())
+            && backtrack::search(program, input, (start, found.start()), None, 0, effort, groups) == Ok(true)
+        {
+            return Ok(true);
+        }
+        // Captures are found by following all states.
+        if self.watched.is_some() && !effort.allows(found.len().saturating_mul(self.work_of_repeated)) {
+            return Err(LimitExceeded);
+        }
+        let mut slots = vec![None; count.saturating_add(1).saturating_mul(2)];
+        let matched = match exact {
+            None => regex.search_slots(&search, &mut slots),
+            Some(exact) => {
+                let exact = self.exact(exact)?;
+                exact.search_slots(&mut exact.create_cache(), &search, &mut slots)
+            }
+        };
+        if matched.is_some() {
+            groups.clear();
+            groups.extend(slots.chunks_exact(2).map(|pair| match pair {
+                [Some(from), Some(to)] => Some(NonMaxUsize::get(*from)..NonMaxUsize::get(*to)),
+                _ => None,
+            }));
+        }
+        Ok(matched.is_some())
+    }
+}
+
+fn regex(structure: &Hir, utf: bool) -> Option<meta::Regex> {
+    let config = meta::Config::new().utf8_empty(utf).nfa_size_limit(None).hybrid_cache_capacity(LAZY_AUTOMATON);
+    meta::Builder::new().configure(config).build_from_hir(structure).ok()
+}
+
+fn watched_automaton(structure: &Hir, utf: bool) -> Option<DFA> {
+    let nfa = NFA::compiler().configure(NFA::config().utf8(utf).which_captures(WhichCaptures::None)).build_from_hir(structure).ok()?;
+    let config = DFA::config()
+        .cache_capacity(LAZY_AUTOMATON)
+        .skip_cache_capacity_check(true)
+        .minimum_cache_clear_count(Some(MAX_CLEARS))
+        .minimum_bytes_per_state(Some(MIN_BYTES_OF_STATE));
+    DFA::builder().configure(config).build_from_nfa(nfa).ok()
+}
+
+fn exact_automaton(structure: &Hir, utf: bool) -> Option<PikeVM> {
+    let config = NFA::config().utf8(utf).which_captures(WhichCaptures::All);
+    let nfa = NFA::compiler().configure(config).build_from_hir(structure).ok()?;
+    PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa)?).ok()
+}
+
+/// How many states the pattern has, roughly, once its repetitions are written out, or as they stand there.
+///
+/// The depth of the recursion is bounded by the nesting limit of the parser.
+fn expanded_size(structure: &Hir, written_out: bool) -> usize {
+    let sum = |parts: &[Hir]| parts.iter().map(|part| expanded_size(part, written_out)).fold(1, usize::saturating_add);
+    match structure.kind() {
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Capture(capture) => expanded_size(&capture.sub, written_out).saturating_add(2),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts),
+        HirKind::Repetition(repetition) => {
+            let times = if written_out { repetition.max.unwrap_or(repetition.min).max(1) } else { 1 };
+            expanded_size(&repetition.sub, written_out).saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
+        }
+    }
+}
+
+/// Whether a group stands within a repetition a round of which may be empty.
+fn captures_empty_rounds(structure: &Hir, within: bool) -> bool {
+    match structure.kind() {
+        HirKind::Capture(capture) => within || captures_empty_rounds(&capture.sub, within),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| captures_empty_rounds(part, within)),
+        HirKind::Repetition(repetition) => {
+            let repeats = repetition.max.is_none_or(|max| max > 1);
+            let may_be_empty = repetition.sub.properties().minimum_len() == Some(0);
+            captures_empty_rounds(&repetition.sub, within || (repeats && may_be_empty))
+        }
+        _ => false,
+    }
+}

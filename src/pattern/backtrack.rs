@@ -1,0 +1,903 @@
+//! The engine for what no automaton can do: look-around, back-references, atomic groups, calls of groups, verbs. It finds what PCRE2 finds, with the
+//! same captures, and counts every step that it takes.
+//!
+//! A search that turns back may take exponential time, and PCRE's own limit does not bound it: it counts neither bytes that are looked at nor the
+//! places where a match is tried (`(a+)\1x` over 30,000 bytes keeps PCRE2 10.42 with its JIT compiler and a limit of a million busy for ten minutes). Here
+//! each operation is a step, and so are eight bytes that a repetition or a back-reference reads; an [`Effort`] bounds them.
+//!
+//! Most patterns never come near: without back-references, calls and verbs, how a match goes on depends on the operation and the place alone, so that
+//! what failed there once is not tried again ([`Op::Memo`]), and a run of bytes is walked along once ([`Run`]). Look-around, possessive quantifiers
+//! and nested repetitions then take time that is linear in the length of the input.
+
+use super::byte_set::ByteSet;
+use super::effort::Effort;
+use super::error::LimitExceeded;
+use super::escape::first_char;
+use super::program::{BacktrackingVerb, Op, Program, Span};
+use super::tree::{Assertion, EmptyMatches, RepeatKind};
+use regex_syntax::hir::ClassUnicode;
+use rustc_hash::FxHashSet;
+use std::ops::Range;
+
+/// How many steps a search may take for each byte of the input, besides its limit.
+const STEPS_OF_BYTE: usize = 64;
+
+/// The most choices that are kept at once, of 32 bytes each.
+const MAX_CHOICES: usize = 500_000;
+
+/// The most failures that are remembered.
+const MAX_FAILURES: usize = 1_000_000;
+
+/// How many bytes that are only searched for one byte, or one of a set, count as one step.
+const BYTES_OF_STEP: usize = 8;
+
+/// What a slot holds that nothing was captured in.
+const UNSET: usize = usize::MAX;
+
+/// Looks for the first match at or after `start`, trying places from `first` on. The steps of all searches with one effort have the same limit.
+///
+/// On a match `groups` holds the whole match and each capturing group; it is untouched otherwise.
+pub(super) fn search(
+    program: &Program,
+    input: &[u8],
+    (start, first): (usize, usize),
+    first_bytes: Option<ByteSet>,
+    limit: usize,
+    effort: &mut Effort,
+    groups: &mut Vec<Option<Range<usize>>>,
+) -> Result<bool, LimitExceeded> {
+    let limit = limit.saturating_add(input.len().saturating_mul(STEPS_OF_BYTE));
+    let mut machine = Machine::new(program, input, start, effort.step_limit(limit));
+    machine.steps = effort.steps();
+    let found = machine.search(first, first_bytes);
+    effort.note_steps(machine.steps);
+    if found? {
+        let slots = machine.slots.chunks_exact(2);
+        groups.clear();
+        groups.extend(slots.map(|pair| match pair {
+            [from, to] if *from != UNSET && *to != UNSET => Some(*from..(*to).max(*from)),
+            _ => None,
+        }));
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// What is done when the match turns back.
+enum Choice {
+    /// Goes on there.
+    Branch {
+        to: usize,
+        place: usize,
+    },
+    /// Goes on there; `(*THEN)` within the scope turns back to here.
+    Alternative {
+        to: Option<usize>,
+        place: usize,
+        scope: usize,
+    },
+    /// A span that may take a byte less, down to a place.
+    Shrink {
+        span: usize,
+        low: usize,
+        at: usize,
+    },
+    /// A span that may take a byte more; it began at a place.
+    Grow {
+        span: usize,
+        low: usize,
+        at: usize,
+    },
+    /// A slot or a register as it was.
+    Restore {
+        index: usize,
+        value: usize,
+    },
+    /// A call began within another; before it there were so many.
+    Called {
+        around: usize,
+        frames: usize,
+    },
+    /// A call ended.
+    CameBack {
+        frame: usize,
+    },
+    Atomic {
+        around: usize,
+    },
+    Look {
+        op: usize,
+        place: usize,
+        around: usize,
+    },
+    Failed {
+        op: usize,
+        place: usize,
+    },
+    Verb {
+        op: usize,
+        place: usize,
+    },
+}
+
+/// A call of a group.
+struct Frame {
+    group: usize,
+    /// Where the program goes on.
+    back: usize,
+    /// Where in the input it was made.
+    place: usize,
+    /// The call that it was made in.
+    around: usize,
+    /// What was captured and kept in mind when it was made.
+    saved: Vec<usize>,
+    /// The decision that it was made in.
+    barrier: usize,
+}
+
+/// No call, no decision.
+const NONE: usize = usize::MAX;
+
+/// A run of bytes of a set, and what is known of going on behind them.
+#[derive(Clone, Copy)]
+struct Run {
+    start: usize,
+    end: usize,
+    /// From here on it failed.
+    failed: usize,
+    /// Up to here it succeeded, within look-around.
+    succeeded: Option<usize>,
+}
+
+/// How an attempt at one place ended.
+enum Outcome {
+    Match,
+    NoMatch,
+    /// No other place is tried.
+    NoOther,
+    /// The next place to be tried.
+    Skip(usize),
+}
+
+/// What the program does next.
+enum Next {
+    Go(usize),
+    Back,
+    End(Outcome),
+}
+
+struct Machine<'p> {
+    program: &'p Program,
+    input: &'p [u8],
+    /// Where the search began.
+    start: usize,
+    /// Where the input is read.
+    place: usize,
+    steps: usize,
+    limit: usize,
+    /// The match and the groups: where each begins and ends.
+    slots: Vec<usize>,
+    registers: Vec<usize>,
+    choices: Vec<Choice>,
+    frames: Vec<Frame>,
+    /// The call that is under way.
+    frame: usize,
+    /// Where in the choices the innermost decision begins that is under way.
+    barrier: usize,
+    runs: Vec<Run>,
+    failures: FxHashSet<(usize, usize)>,
+}
+
+impl<'p> Machine<'p> {
+    fn new(program: &'p Program, input: &'p [u8], start: usize, limit: usize) -> Self {
+        let unknown = Run { start: UNSET, end: 0, failed: UNSET, succeeded: None };
+        Self {
+            program,
+            input,
+            start,
+            place: start,
+            steps: 0,
+            limit,
+            slots: vec![UNSET; program.groups.saturating_add(1).saturating_mul(2)],
+            registers: vec![UNSET; program.registers],
+            choices: Vec::new(),
+            frames: Vec::new(),
+            frame: NONE,
+            barrier: NONE,
+            runs: vec![unknown; program.spans],
+            failures: FxHashSet::default(),
+        }
+    }
+
+    fn search(&mut self, first: usize, first_bytes: Option<ByteSet>) -> Result<bool, LimitExceeded> {
+        let mut at = first;
+        while at <= self.input.len() {
+            if let Some(set) = first_bytes {
+                let rest = self.input.get(at..).unwrap_or_default();
+                let Some(skipped) = rest.iter().position(|byte| set.contains(*byte)) else {
+                    self.steps = self.steps.saturating_add(rest.len() / BYTES_OF_STEP);
+                    return Ok(false);
+                };
+                self.steps = self.steps.saturating_add(skipped / BYTES_OF_STEP);
+                at = at.saturating_add(skipped);
+            }
+            at = match self.attempt(at)? {
+                Outcome::Match => return Ok(true),
+                Outcome::NoOther => return Ok(false),
+                Outcome::Skip(to) if to > at => to,
+                Outcome::Skip(_) | Outcome::NoMatch => self.behind(at),
+            };
+        }
+        Ok(false)
+    }
+
+    /// The place behind the byte or character at another.
+    fn behind(&self, at: usize) -> usize {
+        let rest = self.input.get(at.saturating_add(1)..).unwrap_or_default();
+        let inner = if self.program.utf { rest.iter().take_while(|byte| is_continuation(**byte)).count() } else { 0 };
+        at.saturating_add(1).saturating_add(inner)
+    }
+
+    /// Tries to match at one place.
+    fn attempt(&mut self, at: usize) -> Result<Outcome, LimitExceeded> {
+        self.slots.fill(UNSET);
+        self.choices.clear();
+        self.frames.clear();
+        (self.frame, self.barrier) = (NONE, NONE);
+        self.place = at;
+        self.set_slot(0, at);
+        let mut pc = 0;
+        loop {
+            self.count(1)?;
+            let next = match self.program.ops.get(pc) {
+                Some(op) => self.step(op, pc)?,
+                None => Next::Back,
+            };
+            let next = match next {
+                Next::Back => self.turn_back()?,
+                other => other,
+            };
+            match next {
+                Next::Go(to) => pc = to,
+                Next::End(outcome) => return Ok(outcome),
+                Next::Back => return Ok(Outcome::NoMatch),
+            }
+        }
+    }
+
+    fn count(&mut self, steps: usize) -> Result<(), LimitExceeded> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.limit || self.choices.len() > MAX_CHOICES { Err(LimitExceeded) } else { Ok(()) }
+    }
+
+    fn next_byte(&self) -> Option<u8> {
+        self.input.get(self.place).copied()
+    }
+
+    #[inline]
+    fn step(&mut self, op: &'p Op, pc: usize) -> Result<Next, LimitExceeded> {
+        let on = Next::Go(pc.saturating_add(1));
+        Ok(match op {
+            Op::Byte(byte) if self.next_byte() == Some(*byte) => self.take(1, on),
+            Op::Set(set) if self.next_byte().is_some_and(|byte| set.contains(byte)) => self.take(1, on),
+            Op::Byte(_) | Op::Set(_) | Op::Fail => Next::Back,
+            Op::Char(set) => match first_char(self.input.get(self.place..).unwrap_or_default()) {
+                Some(char) if is_in(set, char) => self.take(char.len_utf8(), on),
+                _ => Next::Back,
+            },
+            Op::Take(set, count) => {
+                let bytes = self.input.get(self.place..self.place.saturating_add(*count));
+                self.count(bytes.map_or(0, |bytes| bytes.len() / BYTES_OF_STEP))?;
+                match bytes.filter(|bytes| bytes.iter().all(|byte| set.contains(*byte))) {
+                    Some(_) => self.take(*count, on),
+                    None => Next::Back,
+                }
+            }
+            Op::Span(span) => self.span(span, pc)?,
+            Op::Assert(assertion) if self.holds(*assertion) => on,
+            Op::Assert(_) => Next::Back,
+            Op::Split { other, lazy } => {
+                let (now, later) = if *lazy { (*other, pc.saturating_add(1)) } else { (pc.saturating_add(1), *other) };
+                self.choices.push(Choice::Branch { to: later, place: self.place });
+                Next::Go(now)
+            }
+            Op::Alternative { other, scope } => {
+                self.choices.push(Choice::Alternative { to: *other, place: self.place, scope: *scope });
+                on
+            }
+            Op::Jump(to) => Next::Go(*to),
+            Op::Memo if self.failures.contains(&(pc, self.place)) => Next::Back,
+            Op::Memo => {
+                self.choices.push(Choice::Failed { op: pc, place: self.place });
+                on
+            }
+            Op::Mark(register) => {
+                self.set_register(*register, self.place);
+                on
+            }
+            Op::Progress { register, exit } => {
+                let is_empty = self.registers.get(*register) == Some(&self.place);
+                if is_empty { Next::Go(*exit) } else { on }
+            }
+            Op::Rewind(register) => {
+                self.place = self.registers.get(*register).copied().unwrap_or(self.place);
+                on
+            }
+            Op::Close { group, register } => {
+                let from = self.registers.get(*register).copied().unwrap_or(self.place);
+                self.set_slot(group.saturating_mul(2), from);
+                self.set_slot(group.saturating_mul(2).saturating_add(1), self.place);
+                on
+            }
+            Op::Return(group) => match self.frames.get(self.frame) {
+                Some(frame) if frame.group == *group => self.come_back()?,
+                _ => on,
+            },
+            Op::Atomic => {
+                self.choices.push(Choice::Atomic { around: self.barrier });
+                self.barrier = self.choices.len() - 1;
+                on
+            }
+            Op::Look { .. } => {
+                self.choices.push(Choice::Look { op: pc, place: self.place, around: self.barrier });
+                self.barrier = self.choices.len() - 1;
+                on
+            }
+            Op::Commit { rewinds } => {
+                let began = self.commit(pc)?;
+                if *rewinds {
+                    self.place = began.unwrap_or(self.place);
+                }
+                on
+            }
+            Op::Reject { to } => {
+                self.note_success(pc);
+                let began = self.undo_to_barrier();
+                match to {
+                    Some(to) => {
+                        self.place = began.unwrap_or(self.place);
+                        Next::Go(*to)
+                    }
+                    None => Next::Back,
+                }
+            }
+            Op::StepBack(count) => match self.place_before(*count) {
+                Some(place) => {
+                    self.place = place;
+                    on
+                }
+                None => Next::Back,
+            },
+            Op::BackReference { groups, ignores_case } => match self.repeats_capture(groups, *ignores_case)? {
+                true => on,
+                false => Next::Back,
+            },
+            Op::Call { group, to } => self.call(*group, *to, pc)?,
+            Op::IfGroup { groups, otherwise } => {
+                let took_part = groups.iter().any(|group| self.captured(*group).is_some());
+                if took_part { on } else { Next::Go(*otherwise) }
+            }
+            Op::IfRecursion { groups, otherwise } => {
+                let called = self.frames.get(self.frame).map(|frame| frame.group);
+                let holds = match groups {
+                    None => called.is_some(),
+                    Some(groups) => called.is_some_and(|called| groups.contains(&called)),
+                };
+                if holds { on } else { Next::Go(*otherwise) }
+            }
+            Op::Keep => {
+                self.set_slot(0, self.place);
+                on
+            }
+            Op::Accept => self.accept()?,
+            Op::Verb(_) => {
+                self.choices.push(Choice::Verb { op: pc, place: self.place });
+                on
+            }
+            Op::Match => self.matched()?,
+        })
+    }
+
+    fn take(&mut self, bytes: usize, next: Next) -> Next {
+        self.place = self.place.saturating_add(bytes);
+        next
+    }
+
+    /// Whether a match that ends here counts.
+    fn counts(&self) -> bool {
+        let from = self.slots.first().copied().unwrap_or(self.place);
+        match self.program.empty_matches {
+            EmptyMatches::All => true,
+            EmptyMatches::NotAtStart => from != self.place || from != self.start,
+            EmptyMatches::None => from != self.place,
+        }
+    }
+
+    fn matched(&mut self) -> Result<Next, LimitExceeded> {
+        if self.frame != NONE {
+            return self.come_back();
+        }
+        if !self.counts() {
+            return Ok(Next::Back);
+        }
+        self.set_slot(1, self.place);
+        Ok(Next::End(Outcome::Match))
+    }
+
+    // Captures and what is kept in mind
+
+    fn set_slot(&mut self, index: usize, value: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            self.choices.push(Choice::Restore { index, value: std::mem::replace(slot, value) });
+        }
+    }
+
+    fn set_register(&mut self, index: usize, value: usize) {
+        let number = self.slots.len().saturating_add(index);
+        if let Some(register) = self.registers.get_mut(index) {
+            self.choices.push(Choice::Restore { index: number, value: std::mem::replace(register, value) });
+        }
+    }
+
+    fn restore(&mut self, index: usize, value: usize) {
+        let slot = match index.checked_sub(self.slots.len()) {
+            None => self.slots.get_mut(index),
+            Some(register) => self.registers.get_mut(register),
+        };
+        if let Some(slot) = slot {
+            *slot = value;
+        }
+    }
+
+    fn captured(&self, group: usize) -> Option<Range<usize>> {
+        let from = group.saturating_mul(2);
+        let (from, to) = (*self.slots.get(from)?, *self.slots.get(from.saturating_add(1))?);
+        (from != UNSET && to != UNSET).then_some(from..to)
+    }
+
+    fn repeats_capture(&mut self, groups: &[usize], ignores_case: bool) -> Result<bool, LimitExceeded> {
+        let Some(range) = groups.iter().find_map(|group| self.captured(*group)) else { return Ok(false) };
+        self.count(range.len() / BYTES_OF_STEP)?;
+        let wanted = self.input.get(range).unwrap_or_default();
+        let rest = self.input.get(self.place..).unwrap_or_default();
+        let length = match (ignores_case, self.program.utf) {
+            (false, _) => rest.starts_with(wanted).then_some(wanted.len()),
+            (true, false) => rest.get(..wanted.len()).filter(|found| found.eq_ignore_ascii_case(wanted)).map(<[u8]>::len),
+            (true, true) => length_of_same_letters(wanted, rest),
+        };
+        self.place = self.place.saturating_add(length.unwrap_or(0));
+        Ok(length.is_some())
+    }
+
+    // Decisions
+
+    /// Ends the innermost decision: its choices are forgotten, what it captured stays. Gives where look-around began.
+    fn commit(&mut self, pc: usize) -> Result<Option<usize>, LimitExceeded> {
+        self.note_success(pc);
+        let start = self.barrier.min(self.choices.len());
+        let mut inner = self.choices.split_off(start).into_iter();
+        self.count(inner.len() / BYTES_OF_STEP)?;
+        let began = match inner.next() {
+            Some(Choice::Look { place, around, .. }) => {
+                self.barrier = around;
+                Some(place)
+            }
+            Some(Choice::Atomic { around }) => {
+                self.barrier = around;
+                None
+            }
+            _ => None,
+        };
+        self.choices
+            .extend(inner.filter(|choice| matches!(choice, Choice::Restore { .. } | Choice::Called { .. } | Choice::CameBack { .. })));
+        Ok(began)
+    }
+
+    /// Takes back all that the innermost decision did. Gives where look-around began.
+    fn undo_to_barrier(&mut self) -> Option<usize> {
+        let start = self.barrier;
+        while self.choices.len() > start.saturating_add(1) {
+            let choice = self.choices.pop()?;
+            self.undo(&choice);
+        }
+        match self.choices.pop()? {
+            Choice::Look { place, around, .. } => {
+                self.barrier = around;
+                Some(place)
+            }
+            Choice::Atomic { around } => {
+                self.barrier = around;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn undo(&mut self, choice: &Choice) {
+        match choice {
+            Choice::Restore { index, value } => self.restore(*index, *value),
+            Choice::Called { around, frames } => {
+                self.frame = *around;
+                self.frames.truncate(*frames);
+            }
+            Choice::CameBack { frame } => self.frame = *frame,
+            Choice::Atomic { around } | Choice::Look { around, .. } => self.barrier = *around,
+            _ => {}
+        }
+    }
+
+    // Turning back
+
+    /// Takes up the last choice that leads anywhere.
+    fn turn_back(&mut self) -> Result<Next, LimitExceeded> {
+        while let Some(choice) = self.choices.pop() {
+            self.count(1)?;
+            match choice {
+                Choice::Branch { to, place } | Choice::Alternative { to: Some(to), place, .. } => {
+                    self.place = place;
+                    return Ok(Next::Go(to));
+                }
+                Choice::Look { op, place, around } => {
+                    self.barrier = around;
+                    if let Some(Op::Look { on_failure: Some(to), .. }) = self.program.ops.get(op) {
+                        self.place = place;
+                        return Ok(Next::Go(*to));
+                    }
+                }
+                Choice::Shrink { span: pc, low, at } => {
+                    let span = self.span_at(pc);
+                    if let Some(next) = span.map(|span| self.shrink(span, pc, low, at)).transpose()?.flatten() {
+                        return Ok(next);
+                    }
+                }
+                Choice::Grow { span: pc, low, at } => {
+                    let span = self.span_at(pc);
+                    if let Some(next) = span.map(|span| self.grow(span, pc, low, at.saturating_add(1))).transpose()?.flatten() {
+                        return Ok(next);
+                    }
+                }
+                Choice::Failed { op, place } => {
+                    if self.failures.len() < MAX_FAILURES {
+                        self.failures.insert((op, place));
+                    }
+                }
+                Choice::Verb { op, place } => {
+                    if let Some(outcome) = self.turn_back_to_verb(op, place)? {
+                        return Ok(outcome);
+                    }
+                }
+                other => self.undo(&other),
+            }
+        }
+        Ok(Next::End(Outcome::NoMatch))
+    }
+
+    fn turn_back_to_verb(&mut self, op: usize, place: usize) -> Result<Option<Next>, LimitExceeded> {
+        let Some(Op::Verb(verb)) = self.program.ops.get(op) else { return Ok(None) };
+        let outcome = match verb {
+            BacktrackingVerb::Mark(_) => return Ok(None),
+            BacktrackingVerb::Commit => Outcome::NoOther,
+            BacktrackingVerb::Prune | BacktrackingVerb::Then(_) => Outcome::NoMatch,
+            BacktrackingVerb::Skip(None) => Outcome::Skip(place),
+            BacktrackingVerb::Skip(Some(name)) => match self.mark(name) {
+                Some(place) => Outcome::Skip(place),
+                // Without the mark it is not there.
+                None => return Ok(None),
+            },
+        };
+        let (is_then, wanted) = if let BacktrackingVerb::Then(scope) = verb { (true, *scope) } else { (false, None) };
+        let frame = self.frame;
+        while let Some(choice) = self.choices.pop() {
+            self.count(1)?;
+            match choice {
+                // Within negative look-around and calls it is these that fail, and the alternatives of a look-around are its own.
+                Choice::Look { op, place, around } if wanted.is_none() && (is_then || self.is_negative(op)) => {
+                    self.choices.push(Choice::Look { op, place, around });
+                    return Ok(None);
+                }
+                called @ Choice::Called { .. } if self.frame == frame => {
+                    self.undo(&called);
+                    return Ok(None);
+                }
+                Choice::Alternative { to, place, scope } if wanted == Some(scope) => {
+                    let Some(to) = to else { return Ok(None) };
+                    self.place = place;
+                    return Ok(Some(Next::Go(to)));
+                }
+                other => self.undo(&other),
+            }
+        }
+        Ok(Some(Next::End(outcome)))
+    }
+
+    fn is_negative(&self, look: usize) -> bool {
+        let end = match self.program.ops.get(look) {
+            Some(Op::Look { end, .. }) => self.program.ops.get(*end),
+            _ => None,
+        };
+        matches!(end, Some(Op::Reject { .. }))
+    }
+
+    /// Where the last mark of this name was passed.
+    fn mark(&self, wanted: &[u8]) -> Option<usize> {
+        self.choices.iter().rev().find_map(|choice| match choice {
+            Choice::Verb { op, place } => match self.program.ops.get(*op) {
+                Some(Op::Verb(BacktrackingVerb::Mark(name))) if name.as_ref() == wanted => Some(*place),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    // Calls
+
+    fn call(&mut self, group: usize, to: usize, pc: usize) -> Result<Next, LimitExceeded> {
+        let mut frame = self.frame;
+        let mut calls = 0;
+        while let Some(call) = self.frames.get(frame) {
+            if call.group == group {
+                // The same call at the same place has no end.
+                if call.place == self.place {
+                    return Err(LimitExceeded);
+                }
+                break;
+            }
+            calls += 1;
+            frame = call.around;
+        }
+        self.count(calls)?;
+        let saved: Vec<usize> = self.slots.iter().chain(&self.registers).copied().collect();
+        self.count(saved.len())?;
+        self.choices.push(Choice::Called { around: self.frame, frames: self.frames.len() });
+        let back = pc.saturating_add(1);
+        self.frames.push(Frame { group, back, place: self.place, around: self.frame, saved, barrier: self.barrier });
+        self.frame = self.frames.len() - 1;
+        Ok(Next::Go(to))
+    }
+
+    /// Ends the call that is under way: what it captured is as it was before, but for where the match begins.
+    fn come_back(&mut self) -> Result<Next, LimitExceeded> {
+        let Some(frame) = self.frames.get(self.frame) else { return Ok(Next::Back) };
+        let (back, around, saved) = (frame.back, frame.around, frame.saved.clone());
+        self.count(saved.len())?;
+        for (index, value) in saved.into_iter().enumerate().skip(1) {
+            match index.checked_sub(self.slots.len()) {
+                None if self.slots.get(index) != Some(&value) => self.set_slot(index, value),
+                Some(register) if self.registers.get(register) != Some(&value) => self.set_register(register, value),
+                _ => {}
+            }
+        }
+        self.choices.push(Choice::CameBack { frame: self.frame });
+        self.frame = around;
+        Ok(Next::Go(back))
+    }
+
+    /// `(*ACCEPT)`: ends the look-around, the call or the match that it stands in.
+    fn accept(&mut self) -> Result<Next, LimitExceeded> {
+        let outermost = self.frames.get(self.frame).map_or(NONE, |frame| frame.barrier);
+        while self.barrier != outermost {
+            if let Some(Choice::Look { op, .. }) = self.choices.get(self.barrier) {
+                return Ok(match self.program.ops.get(*op) {
+                    Some(Op::Look { end, .. }) => Next::Go(*end),
+                    _ => Next::Back,
+                });
+            }
+            // What was decided once stays open to other ways where the match does not count.
+            if self.frame == NONE && self.within_no_look() && !self.counts() {
+                return Ok(Next::Back);
+            }
+            self.commit(NONE)?;
+        }
+        if self.frame == NONE { self.matched() } else { self.come_back() }
+    }
+
+    /// Whether no look-around is under way.
+    fn within_no_look(&self) -> bool {
+        let mut barrier = self.barrier;
+        while let Some(choice) = self.choices.get(barrier) {
+            match choice {
+                Choice::Atomic { around } => barrier = *around,
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    // Runs of bytes
+
+    fn span_at(&self, pc: usize) -> Option<&'p Span> {
+        match self.program.ops.get(pc)? {
+            Op::Span(span) => Some(span),
+            _ => None,
+        }
+    }
+
+    fn span(&mut self, span: &'p Span, pc: usize) -> Result<Next, LimitExceeded> {
+        let low = self.place;
+        if span.remembers {
+            let run = self.run(span, low)?;
+            if low >= run.failed {
+                return Ok(Next::Back);
+            }
+            if let (Some(end), Some(place)) = (span.look_end, run.succeeded)
+                && low <= place
+            {
+                return Ok(Next::Go(end));
+            }
+        }
+        let next = match span.kind {
+            RepeatKind::Possessive => {
+                self.place = self.high(span, low)?;
+                return Ok(Next::Go(pc.saturating_add(1)));
+            }
+            RepeatKind::Greedy => {
+                let high = self.high(span, low)?;
+                self.try_from_end(span, pc, low, high)?
+            }
+            RepeatKind::Lazy => self.grow(span, pc, low, low)?,
+        };
+        Ok(next.unwrap_or(Next::Back))
+    }
+
+    /// How far a span that begins at a place may reach: not to where it is known to fail.
+    fn high(&mut self, span: &Span, low: usize) -> Result<usize, LimitExceeded> {
+        let Some(max) = span.max else {
+            let run = self.run(span, low)?;
+            return Ok(if span.remembers { run.end.min(run.failed.saturating_sub(1)) } else { run.end });
+        };
+        let rest = self.input.get(low..).unwrap_or_default();
+        let length = rest.iter().take(max).take_while(|byte| span.set.contains(**byte)).count();
+        self.count(length / BYTES_OF_STEP)?;
+        Ok(low.saturating_add(length))
+    }
+
+    /// The run of bytes of a set that a place lies in, or that ends there.
+    fn run(&mut self, span: &Span, place: usize) -> Result<Run, LimitExceeded> {
+        if let Some(run) = self.runs.get(span.number).filter(|run| run.start <= place && place <= run.end) {
+            return Ok(*run);
+        }
+        let rest = self.input.get(place..).unwrap_or_default();
+        let length = if span.set == ByteSet::ALL { rest.len() } else { rest.iter().take_while(|byte| span.set.contains(**byte)).count() };
+        let read = if span.set == ByteSet::ALL { 0 } else { length };
+        self.count(read / BYTES_OF_STEP)?;
+        let run = Run { start: place, end: place.saturating_add(length), failed: UNSET, succeeded: None };
+        if let Some(known) = self.runs.get_mut(span.number) {
+            *known = run;
+        }
+        Ok(run)
+    }
+
+    /// A greedy span that went to a place, and failed there.
+    fn shrink(&mut self, span: &'p Span, pc: usize, low: usize, at: usize) -> Result<Option<Next>, LimitExceeded> {
+        if at <= low {
+            self.note_failure(span, low);
+            return Ok(None);
+        }
+        self.try_from_end(span, pc, low, at.saturating_sub(1))
+    }
+
+    /// Goes on behind the longest span where the next byte may stand.
+    fn try_from_end(&mut self, span: &'p Span, pc: usize, low: usize, high: usize) -> Result<Option<Next>, LimitExceeded> {
+        let next = pc.saturating_add(1);
+        let window = |input: &'p [u8]| input.get(low..high.saturating_add(1).min(input.len())).unwrap_or_default();
+        let place = match self.program.ops.get(next) {
+            Some(Op::Byte(byte)) => memchr::memrchr(*byte, window(self.input)),
+            Some(Op::Set(set)) => window(self.input).iter().rposition(|byte| set.contains(*byte)),
+            _ => Some(high.saturating_sub(low)),
+        };
+        let Some(place) = place.map(|place| low.saturating_add(place)) else {
+            self.count(high.saturating_sub(low) / BYTES_OF_STEP)?;
+            self.note_failure(span, low);
+            return Ok(None);
+        };
+        self.count(high.saturating_sub(place) / BYTES_OF_STEP)?;
+        if place > low || span.remembers {
+            self.choices.push(Choice::Shrink { span: pc, low, at: place });
+        }
+        self.place = place;
+        Ok(Some(Next::Go(next)))
+    }
+
+    /// Goes on behind the shortest span that reaches to a place at least, where the next byte may stand.
+    fn grow(&mut self, span: &'p Span, pc: usize, low: usize, from: usize) -> Result<Option<Next>, LimitExceeded> {
+        let high = self.high(span, low)?;
+        let next = pc.saturating_add(1);
+        let window = |input: &'p [u8]| input.get(from..high.saturating_add(1).min(input.len())).unwrap_or_default();
+        let found = match self.program.ops.get(next) {
+            _ if from > high => None,
+            Some(Op::Byte(byte)) => memchr::memchr(*byte, window(self.input)),
+            Some(Op::Set(set)) => window(self.input).iter().position(|byte| set.contains(*byte)),
+            _ => Some(0),
+        };
+        let Some(skipped) = found else {
+            self.count(high.saturating_sub(from) / BYTES_OF_STEP)?;
+            self.note_failure(span, low);
+            return Ok(None);
+        };
+        self.count(skipped / BYTES_OF_STEP)?;
+        let place = from.saturating_add(skipped);
+        if place < high || span.remembers {
+            self.choices.push(Choice::Grow { span: pc, low, at: place });
+        }
+        self.place = place;
+        Ok(Some(Next::Go(next)))
+    }
+
+    /// Nothing that follows the span matches from this place of the run on.
+    fn note_failure(&mut self, span: &Span, low: usize) {
+        if span.remembers
+            && let Some(run) = self.runs.get_mut(span.number).filter(|run| run.start <= low && low <= run.end)
+        {
+            run.failed = run.failed.min(low);
+        }
+    }
+
+    /// Look-around that ends at `pc` matched: so it does for every span of it that began where one ended now, or before that in the run.
+    fn note_success(&mut self, pc: usize) {
+        let inner = self.choices.get(self.barrier.min(self.choices.len())..).unwrap_or_default();
+        for choice in inner {
+            let (Choice::Shrink { span, at, .. } | Choice::Grow { span, at, .. }) = choice else { continue };
+            let Some(Op::Span(span)) = self.program.ops.get(*span) else { continue };
+            if span.look_end == Some(pc)
+                && let Some(run) = self.runs.get_mut(span.number).filter(|run| run.start <= *at && *at <= run.end)
+            {
+                run.succeeded = Some(run.succeeded.map_or(*at, |place| place.max(*at)));
+            }
+        }
+    }
+
+    // Places
+
+    fn holds(&self, assertion: Assertion) -> bool {
+        let place = self.place;
+        let before = place.checked_sub(1).and_then(|before| self.input.get(before)).copied();
+        let (next, end) = (self.next_byte(), self.input.len());
+        let is_word = |byte: Option<u8>| byte.is_some_and(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+        match assertion {
+            // After a newline that ends the input no line starts.
+            Assertion::LineStart => place == 0 || (before == Some(b'\n') && place < end),
+            Assertion::LineEnd => next.is_none() || next == Some(b'\n'),
+            Assertion::TextStart => place == 0,
+            Assertion::TextEnd => place == end,
+            Assertion::FinalEnd => place == end || (next == Some(b'\n') && place.saturating_add(1) == end),
+            Assertion::SearchStart => place == self.start,
+            Assertion::WordBoundary => is_word(before) != is_word(next),
+            Assertion::NotWordBoundary => is_word(before) == is_word(next),
+        }
+    }
+
+    /// The place so many bytes or characters before this one.
+    fn place_before(&self, count: usize) -> Option<usize> {
+        if !self.program.utf {
+            return self.place.checked_sub(count);
+        }
+        (0..count).try_fold(self.place, |place, _| {
+            let before = self.input.get(..place)?;
+            before.iter().rposition(|byte| !is_continuation(*byte))
+        })
+    }
+}
+
+const fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
+}
+
+fn is_in(set: &ClassUnicode, char: char) -> bool {
+    let ranges = set.ranges();
+    let after = ranges.partition_point(|range| range.start() <= char);
+    after.checked_sub(1).and_then(|last| ranges.get(last)).is_some_and(|range| char <= range.end())
+}
+
+/// How many bytes the text takes that begins the rest and has the same letters as another, whatever their case.
+fn length_of_same_letters(wanted: &[u8], rest: &[u8]) -> Option<usize> {
+    let (mut wanted, mut length) = (wanted, 0usize);
+    while let Some(char) = first_char(wanted) {
+        let found = first_char(rest.get(length..)?)?;
+        if char != found && !char.to_lowercase().eq(found.to_lowercase()) && !char.to_uppercase().eq(found.to_uppercase()) {
+            return None;
+        }
+        length = length.checked_add(found.len_utf8())?;
+        wanted = wanted.get(char.len_utf8()..)?;
+    }
+    wanted.is_empty().then_some(length)
+}
