@@ -69,6 +69,9 @@ struct Backtracking {
     first_bytes: Option<ByteSet>,
 }
 
+/// A pattern is too large if its source has so many bytes for each state that it may have.
+const SOURCE_OF_STATE: usize = 2;
+
 type Cache = HashMap<(Box<[u8]>, PatternOptions), Weak<Pattern>>;
 static SHARED: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
@@ -104,6 +107,10 @@ impl Pattern {
     /// When the pattern cannot be compiled, with the place in its source.
     pub fn compile(source: &[u8], options: PatternOptions) -> Result<Self, PatternError> {
         let PatternOptions { case_insensitive, step_limit, max_size } = options;
+        // Reading it takes memory as well.
+        if source.len() > max_size.saturating_mul(SOURCE_OF_STATE) {
+            return Err(PatternError::too_large());
+        }
         let syntax = parse(source, case_insensitive)?;
         let source: Arc<[u8]> = source.into();
         let origin = Origin { source: Arc::clone(&source), case_insensitive, relaxed: false };
