@@ -6,6 +6,7 @@
 
 mod common;
 
+use secrule::source::Memory;
 use secrule::{Transaction, Verdict, Waf};
 use std::collections::BTreeSet;
 use std::fs;
@@ -741,6 +742,19 @@ fn a_boundary_that_is_empty() {
 fn line_breaks_in_values_of_a_form() {
     let rules = "SecRule ARGS:a \"@rx ^one\\r\\ntwo$\" \"id:1,phase:2,deny\"\n";
     assert_eq!(post(rules, MULTIPART, (field("a", "one\r\ntwo") + "--b--\r\n").as_bytes()).status, Some(403));
+}
+
+#[test]
+fn words_of_a_file_with_carriage_returns() {
+    let rules = "SecRuleEngine On\r\nSecRule ARGS \"@pmFromFile words.data\" \"id:1,phase:1,deny\"\r\n";
+    for words in ["# commands\r\ncurl\r\n\r\nwget\r\n", "\u{feff}curl\r\nwget"] {
+        let files = Memory::new().with("main.conf", rules).with("words.data", words);
+        let waf = Waf::builder().file("main.conf").build_with(&files).unwrap();
+        for (target, status) in [("/?q=curl%20x", Some(403)), ("/?q=wget", Some(403)), ("/?q=fine%0d", None)] {
+            let request = Request { target: target.as_bytes(), ..GET };
+            assert_eq!(judge(&waf, request).status, status, "{target} {words:?}");
+        }
+    }
 }
 
 #[test]
