@@ -6,10 +6,12 @@
 
 mod dns;
 mod exchange;
+mod names;
 mod origin;
 mod servers;
 mod system;
 
+pub use names::Names;
 pub use origin::Origins;
 pub use system::{ResolverLimits, SystemResolver};
 

@@ -2,6 +2,7 @@
 
 use super::dns::{Kind, Record, reverse_name};
 use super::exchange::ask;
+use super::names::Names;
 use super::servers::NameServers;
 use std::collections::HashMap;
 use std::io;
@@ -61,6 +62,11 @@ impl Origins {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, Known { answer, until: Instant::now() + lives });
         answer
+    }
+
+    /// Looks up names with the same servers.
+    pub fn names(&self) -> Names<'_> {
+        Names::new(&self.servers)
     }
 
     fn find_out(&self, address: IpAddr, domains: &[Box<str>], deadline: Instant) -> io::Result<bool> {
