@@ -96,6 +96,17 @@ impl Budget {
         now > deadline
     }
 
+    /// What is left of the call's time. As the first look it is where that begins.
+    pub fn time_left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    /// When the call's time is over, likewise.
+    pub fn deadline(&self) -> Instant {
+        self.look();
+        self.deadline.get().unwrap_or_else(Instant::now)
+    }
+
     /// Takes away what it costs to go over some bytes once.
     pub fn spend_on(&self, bytes: usize) -> Result<(), Excess> {
         let steps = self.untaken.get().saturating_add(1 + (bytes / BYTES_A_STEP) as u64);

@@ -8,6 +8,8 @@
 mod budget;
 #[cfg(feature = "lua")]
 mod known;
+#[cfg(feature = "lua")]
+mod modules;
 mod name;
 #[cfg(feature = "lua")]
 mod pattern;
@@ -19,6 +21,8 @@ mod questions;
 mod state;
 #[cfg(feature = "lua")]
 mod strings;
+#[cfg(feature = "lua")]
+mod watch;
 
 pub use budget::{Budget, Excess, Limits};
 pub use name::{Chain, Step, VariableName};
@@ -67,6 +71,10 @@ pub enum Question<'a> {
     Field(&'a [u8]),
     /// `request.headers`
     Headers,
+    /// `socket.dns`: the addresses of a host's name.
+    AddressesOf(&'a [u8]),
+    /// `socket.dns`: the names of an address.
+    NamesOf(&'a [u8]),
     /// `is_ip_blacklisted`, `is_ip_whitelisted`: an address, a site, and whether the list is that of the welcome.
     IsListed(&'a [u8], Option<f64>, bool),
     /// `ban_ip`: an address, a site, minutes.
@@ -93,6 +101,8 @@ pub enum Reply<'a> {
     Text(Cow<'a, [u8]>),
     /// Names and values.
     Pairs(Vec<(Vec<u8>, Vec<u8>)>),
+    /// Texts.
+    List(Vec<Vec<u8>>),
     /// The question makes no sense: an error of the script.
     Senseless(String),
 }
@@ -102,7 +112,7 @@ pub trait Host {
     /// Answers a question. What the answer costs is taken from the budget.
     fn answer(&mut self, question: Question<'_>, budget: &Budget) -> Reply<'_>;
 
-    /// Is told at the end how many instructions the call took, to about a thousand.
+    /// Is told at the end how many instructions the call took, to some hundreds.
     fn spent(&mut self, instructions: u64);
 }
 

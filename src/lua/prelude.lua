@@ -1,10 +1,10 @@
 -- Prepares a Lua state in which scripts run one after the other and none sees what another left behind.
 --
--- Takes functions of the host and whether there is a sandbox; gives what makes a script ready to run, what forgets the last call, and what
--- `rule.lua` and `decision.lua` share.
+-- Takes functions of the host, whether there is a sandbox, and `require.lua`; gives what makes a script ready to run, what forgets the last
+-- call, and what `rule.lua` and `decision.lua` share.
 -- Nothing here reads a global once scripts run, since scripts can change them.
 
-local native, sandboxed = ...
+local native, sandboxed, require = ...
 
 local assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv, setmetatable, tonumber, tostring, type, xpcall =
     assert, error, getfenv, load, next, pcall, rawget, rawset, select, setfenv, setmetatable, tonumber, tostring, type, xpcall
@@ -14,15 +14,15 @@ local create, resume, io = coroutine.create, coroutine.resume, io
 local hidden = {}
 -- The world of the call that runs, and the one that it set in its place, if any.
 local running, current
--- Whether the call changed what is not in its world, and whether a function now stands in another.
-local has_changed, has_moved
-local base, libraries = {}, { string = {}, table = {}, math = {}, coroutine = {}, os = {} }
+-- Whether the call changed what is not in its world, whether a function now stands in another, and whether it seeded `math.random`.
+local has_changed, has_moved, has_seeded
+local base, libraries = {}, { string = {}, table = {}, math = {}, coroutine = {}, os = {}, bit = {} }
 
 for _, name in ipairs { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "rawequal", "rawget", "rawset", "select", "setmetatable",
     "tonumber", "tostring", "type", "unpack", "_VERSION" } do
     base[name] = _G[name]
 end
-for _, name in ipairs { "string", "table", "math", "coroutine" } do
+for _, name in ipairs { "string", "table", "math", "coroutine", "bit" } do
     for key, value in pairs(_G[name]) do
         libraries[name][key] = value
     end
@@ -92,10 +92,26 @@ function base.tostring(...)
     return written
 end
 
--- What a format shows may be written by a metamethod, which may format.
+-- What goes over a long text byte by byte is counted by its length: it may be done often before the next look at the budget.
+local LONG = 100000
+
+local function count(made)
+    if #made > LONG then
+        native.work(#made)
+    end
+    return made
+end
+
+-- What a format shows may be written by a metamethod, which may format. Quoting a text takes as long as `QUOTING` times going over it.
+local QUOTING = 16
+
 function libraries.string.format(...)
-    for at = 2, select("#", ...) do
-        if type((select(at, ...))) == "table" then
+    for at = 1, select("#", ...) do
+        local value = select(at, ...)
+        local kind = type(value)
+        if kind == "string" and #value > LONG then
+            native.work(#value * QUOTING)
+        elseif kind == "table" then
             if depth >= DEEPEST then
                 error(TOO_DEEP, 2)
             end
@@ -114,6 +130,23 @@ function libraries.table.insert(list, ...)
     end
     return insert(list, ...)
 end
+
+-- A number that is joined becomes a text first: each value counts as a step, which is `STEP` bytes of plain work.
+local STEP, FEW = 64, 1000
+
+function libraries.table.concat(list, separator, first, last)
+    if type(list) == "table" then
+        local values = (tonumber(last) or #list) - (tonumber(first) or 1)
+        if values > FEW then
+            native.work(values * STEP)
+        end
+    end
+    local made = concat(list, separator, first, last)
+    return count(made)
+end
+
+-- As in Lua 5.2 and later.
+libraries.table.unpack = unpack
 
 -- Sorting calls Lua for each comparison, so that its steps are counted: also where a script compares with a function of the host.
 local function is_less(one, other)
@@ -170,6 +203,23 @@ end
 
 local mode = sandboxed and "t" or nil
 
+-- Reading a chunk takes as long as `READING` times going over it, and cannot be stopped: what a script puts together may have that many bytes.
+local LONGEST_CHUNK, READING = 1048576, 64
+
+local function read(chunk, ...)
+    if type(chunk) == "string" then
+        native.work(#chunk * READING)
+    end
+    return load(chunk, ...)
+end
+
+local function read_short(chunk, ...)
+    if type(chunk) == "string" and #chunk > LONGEST_CHUNK then
+        return nil, format("chunk has more than %d bytes", LONGEST_CHUNK)
+    end
+    return read(chunk, ...)
+end
+
 function base.load(chunk, name, wanted, ...)
     if type(chunk) == "function" then
         local pieces = {}
@@ -182,13 +232,13 @@ function base.load(chunk, name, wanted, ...)
         chunk = concat(pieces)
     end
     if select("#", ...) > 0 then
-        return load(chunk, name, mode or wanted, (...))
+        return read_short(chunk, name, mode or wanted, (...))
     end
-    return load(chunk, name, mode or wanted, current or running)
+    return read_short(chunk, name, mode or wanted, current or running)
 end
 
 function base.loadstring(chunk, name)
-    return load(chunk, name, mode, current or running)
+    return read_short(chunk, name, mode, current or running)
 end
 
 -- Collection goes by itself: a script that stopped it would stop it for those after it.
@@ -230,27 +280,21 @@ local function text(value, place, name)
     elseif type(value) == "number" then
         return tostring(value)
     end
-    error(("bad argument #%d to '%s' (string expected, got %s)"):format(place, name, value == nil and "no value" or type(value)), 3)
+    error(format("bad argument #%d to '%s' (string expected, got %s)", place, name, value == nil and "no value" or type(value)), 3)
 end
 
 local function number(value, default, place, name)
     if value == nil then
         return default
     end
-    return tonumber(value) or error(("bad argument #%d to '%s' (number expected, got %s)"):format(place, name, type(value)), 3)
+    return tonumber(value) or error(format("bad argument #%d to '%s' (number expected, got %s)", place, name, type(value)), 3)
 end
-
--- What goes over a long text byte by byte is counted by its length: it may be done often before the next look at the budget.
-local LONG = 100000
 
 for _, name in ipairs { "lower", "rep", "reverse", "upper" } do
     local plain = strings[name]
     strings[name] = function(subject, ...)
         local made = plain(text(subject, 1, name), ...)
-        if #made > LONG then
-            native.work(#made)
-        end
-        return made
+        return count(made)
     end
 end
 
@@ -344,9 +388,34 @@ function strings.gsub(subject, pattern, by, most)
 end
 
 -- What reaches beyond the script.
-for _, name in ipairs { "clock", "date", "difftime", "time" } do
+for _, name in ipairs { "clock", "difftime", "time" } do
     libraries.os[name] = os[name]
 end
+
+-- A long format is written piece by piece, so that it can be stopped.
+local date, time, LONG_FORMAT = os.date, os.time, 1000
+
+function libraries.os.date(layout, at)
+    if type(layout) ~= "string" or #layout <= LONG_FORMAT then
+        return date(layout, at)
+    end
+    local zone = sub(layout, 1, 1) == "!" and "!" or ""
+    at = at or time()
+    local written = strings.gsub(sub(layout, #zone + 1), "%%[EO]?.", function(piece)
+        return date(zone .. piece, at)
+    end)
+    return written
+end
+
+-- What is drawn cannot be known before, and a seed lasts as long as the call.
+local randomseed = math.randomseed
+randomseed(native.seed())
+
+function libraries.math.randomseed(...)
+    has_changed, has_seeded = true, true
+    randomseed(...)
+end
+
 function libraries.os.exit()
     error("os.exit ends nothing here: return from main instead", 2)
 end
@@ -369,48 +438,31 @@ else
     end
     of_files.__metatable, of_files.__index = false, methods
     function base.loadfile(name, wanted)
-        return load(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted, current or running)
+        return read(assert(libraries.io.open(name, "rb")):read("*a"), "@" .. name, wanted, current or running)
     end
     function base.dofile(name)
         return assert(base.loadfile(name))()
     end
 end
 
--- Modules written in Lua, looked for as Lua does, and read anew for each call.
-local function add_modules(environment)
-    local loaded = {}
-    local package = { loaded = loaded, preload = {}, path = "./?.lua;/usr/local/share/lua/5.1/?.lua;/usr/share/lua/5.1/?.lua" }
-    local function require(name)
-        name = text(name, 1, "require")
-        if loaded[name] ~= nil then
-            return loaded[name]
-        end
-        local module = package.preload[name]
-        for path in strings.gmatch(module and "" or package.path, "[^;]+") do
-            path = strings.gsub(path, "%?", (strings.gsub(strings.gsub(name, "%.", "/"), "%%", "%%%%")))
-            local file = libraries.io.open(path, "rb")
-            if file then
-                local source = file:read("*a")
-                file:close()
-                module = assert(load(source, "@" .. path, nil, current or running))
-                break
-            end
-        end
-        if not module then
-            error(("module '%s' is not found in package.path"):format(name), 2)
-        end
-        local value = module(name)
-        loaded[name] = loaded[name] or value or value == nil
-        return loaded[name]
-    end
-    rawset(environment, "package", package)
-    rawset(environment, "require", require)
-end
+local add_require = require(native, hidden, sandboxed, {
+    base = base,
+    libraries = libraries,
+    read = read,
+    text = text,
+    number = number,
+    environment = function()
+        return current or running
+    end,
+    move = function(target, environment)
+        has_changed, has_moved = true, true
+        setfenv(target + 1, environment)
+    end,
+})
 
 -- The methods of strings are those of the call's own `string`, which it may change.
 local string_metatable = getmetatable("")
 string_metatable.__metatable, string_metatable.__index = false, strings
-
 
 -- What a script looks at and may change is put into its world as its own; all else stands behind it.
 local function add_library(name, library)
@@ -432,8 +484,8 @@ local function look(_, name)
     local library = libraries[name]
     if library then
         return add_library(name, library)
-    elseif not sandboxed and (name == "require" or name == "package") then
-        add_modules(running)
+    elseif name == "require" or not sandboxed and (name == "package" or name == "module") then
+        add_require(running)
         return rawget(running, name)
     end
 end
@@ -451,6 +503,10 @@ end
 -- Puts back what a call changed outside of its world.
 local function forget()
     string_metatable.__index = strings
+    if has_seeded then
+        has_seeded = false
+        randomseed(native.seed())
+    end
     running, current, has_changed, has_moved, depth = nil, nil, false, false, 0
 end
 
@@ -520,15 +576,15 @@ local function prepare(chunk, name, add)
     return setfenv(run, hidden)
 end
 
-for _, group in ipairs { base, libraries.string, libraries.table, libraries.coroutine, libraries.os } do
+for _, group in ipairs { base, libraries.string, libraries.table, libraries.math, libraries.coroutine, libraries.os } do
     for _, value in pairs(group) do
         if type(value) == "function" then
             pcall(setfenv, value, hidden)
         end
     end
 end
-for _, value in ipairs { prepare, told, checked, left, resume_counted, propagated, deeper, is_less, text,
-    number, answer, replacement, add_modules, add_library, look, make_world, forget, empty, written } do
+for _, value in ipairs { prepare, told, checked, left, resume_counted, propagated, deeper, is_less, count, read, read_short, text,
+    number, answer, replacement, add_library, look, make_world, forget, empty, written } do
     setfenv(value, hidden)
 end
 return prepare, forget, hidden, { told = told, text = text, number = number }

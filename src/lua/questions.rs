@@ -113,7 +113,8 @@ fn look_up(lua: &Lua, kind: u32, variable: &VariableName, chain: &Chain, budget:
     tell(lua, if kind == 2 { Question::Variable(variable, chain) } else { Question::Variables(variable, chain) }, budget)
 }
 
-fn with_host<T>(answer: impl FnOnce(&mut dyn Host) -> Result<T>) -> Result<T> {
+/// Lets whoever runs the script of this thread answer.
+pub fn with_host<T>(answer: impl FnOnce(&mut dyn Host) -> Result<T>) -> Result<T> {
     if !HOST.is_set() {
         return Err(mlua::Error::runtime("nobody runs this script"));
     }
@@ -136,6 +137,8 @@ fn tell(lua: &Lua, question: Question<'_>, budget: &Budget) -> Result<(Value, Va
                 }
                 (Value::Table(flat), Value::Nil)
             }
+            // A question that is asked by its number has no such answer.
+            Reply::List(_) => (Value::Nil, Value::Nil),
             Reply::Senseless(why) => (Value::Nil, Value::String(lua.create_string(why)?)),
         })
     })

@@ -1,29 +1,20 @@
 //! A state of Lua that runs scripts one after the other.
 
 use super::budget::{Budget, Excess, Limits};
+use super::modules::{self, Modules};
 use super::questions::{self, HOST};
 use super::strings::{self, stopped, string};
+use super::watch::{MOST_KEPT, Watch};
 use super::{Call, Failure, Host, Returned, World};
-use crate::script::WeakScript;
-use mlua::state::{GcIncParams, GcMode};
-use mlua::{BString, Error, Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
+use crate::script::{self, WeakScript};
+use mlua::{BString, Error, Function, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
 use rustc_hash::FxHashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
-use std::time::Duration;
-
-/// After how many instructions the budget is looked at: while a state is small, and once one instruction can move megabytes.
-const PERIOD: u32 = 1000;
-const SHORT_PERIOD: u32 = 50;
-
-/// How many bytes more than at first a state may hold on to between calls, garbage included.
-const MOST_KEPT: usize = 1 << 20;
+use std::time::{Duration, SystemTime};
 
 /// How many scripts a state holds before it looks for those that nobody needs any more.
 const MOST_RUNNERS: usize = 64;
-
-/// How much a state may grow before garbage is collected, in percent of what it held: while it is small, and once it is not.
-const SELDOM: i32 = 1000;
-const OFTEN: i32 = 150;
 
 /// Enough to make a state.
 const MAKING: Limits = Limits { instructions: u64::MAX, time: Duration::from_secs(3600), memory: usize::MAX };
@@ -32,11 +23,14 @@ const MAKING: Limits = Limits { instructions: u64::MAX, time: Duration::from_sec
 const PRELUDE: &str = "prelude";
 const RULE: &str = "rule";
 const DECISION: &str = "decision";
+const REQUIRE: &str = "require";
 
 /// A state and what was prepared in it.
 pub struct State {
     lua: Lua,
     budget: Rc<Budget>,
+    modules: Rc<Modules>,
+    watch: Rc<Watch>,
     prepare: Function,
     forget: Function,
     /// What adds the world of rules to a call.
@@ -55,7 +49,7 @@ pub struct State {
 impl State {
     /// Makes a state.
     pub fn new(sandboxed: bool) -> Result<Self> {
-        let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS;
+        let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS | StdLib::BIT;
         let libraries = if sandboxed { libraries } else { libraries | StdLib::IO };
         // The library of the just-in-time compiler is left out, so that it stays off: compiled loops cannot be stopped.
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
@@ -65,23 +59,32 @@ impl State {
         questions::add(&lua, &native, &budget)?;
         let own = Rc::clone(&budget);
         native.raw_set("is_over", lua.create_function(move |_, ()| Ok(own.is_over()))?)?;
-        let own = Rc::clone(&budget);
-        native.raw_set("work", lua.create_function(move |_, bytes: f64| own.spend_on(bytes as usize).map_err(stopped))?)?;
+        let watch = Watch::new(&budget);
+        let (own, watching) = (Rc::clone(&budget), Rc::clone(&watch));
+        let work = move |lua: &Lua, bytes: f64| {
+            watching.adapt(lua)?;
+            own.spend_on(bytes as usize).map_err(stopped)
+        };
+        native.raw_set("work", lua.create_function(work)?)?;
         native.raw_set("memory", lua.create_function(|lua, ()| Ok(lua.used_memory()))?)?;
+        native.raw_set("seed", lua.create_function(|_, ()| Ok(seed()))?)?;
+        native.raw_set("path", script::search_path())?;
+        let modules = Rc::new(Modules::new(&budget));
+        let own = Rc::clone(&modules);
+        native.raw_set("module", lua.create_function(move |lua, name: LuaString| own.module(lua, &name.as_bytes()))?)?;
         let load = |name: &str, text: &str| lua.load(text).set_name(format!("={name}")).into_function();
         let (prepare, forget, hidden, host): (_, _, Table, Table) =
-            load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed))?;
+            load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed, load(REQUIRE, include_str!("modules/require.lua"))?))?;
         let rule = load(RULE, include_str!("rule.lua"))?.call((&native, &hidden, &host))?;
         let decision = load(DECISION, include_str!("decision.lua"))?.call((&native, &hidden, &host))?;
         // What is left there scripts cannot see; functions of Lua's libraries stand in it.
         lua.globals().clear()?;
-        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
-        lua.gc_collect()?;
-        let at_first = lua.used_memory();
-        set_hook(&lua, &budget, at_first.saturating_add(MOST_KEPT), PERIOD)?;
+        let at_first = watch.begin(&lua)?;
         Ok(Self {
             lua,
             budget,
+            modules,
+            watch,
             prepare,
             forget,
             rule,
@@ -97,6 +100,7 @@ impl State {
     pub fn run(&mut self, call: &Call<'_>, host: &mut dyn Host) -> std::result::Result<Returned, Failure> {
         self.budget.fill(&call.limits);
         let result = self.limit_memory(call.limits.memory).and_then(|()| self.called(call, host));
+        self.modules.close();
         host.spent(call.limits.instructions.saturating_sub(self.budget.instructions()));
         let result = match (self.budget.check(), result) {
             (Err(excess), _) => Err(Failure::Over(excess)),
@@ -170,26 +174,14 @@ impl State {
     fn tidy(&mut self) -> Result<()> {
         self.budget.fill(&MAKING);
         self.forget.call::<()>(())?;
-        self.lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(SELDOM)));
-        set_hook(&self.lua, &self.budget, self.at_first.saturating_add(MOST_KEPT), PERIOD)?;
-        self.lua.gc_collect()
+        self.watch.relax(&self.lua)
     }
 }
 
-/// Looks at the budget as a script goes on, and closer once it holds `much`. A hook of one thread would not see coroutines.
-fn set_hook(lua: &Lua, budget: &Rc<Budget>, much: usize, period: u32) -> Result<()> {
-    let own = Rc::clone(budget);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(period), move |lua, _| {
-        if period > SHORT_PERIOD && lua.used_memory() > much {
-            lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(OFTEN)));
-            set_hook(lua, &own, much, SHORT_PERIOD)?;
-        }
-        // An error that is on its way needs no other: no line of the script runs behind it.
-        if !own.is_over() || own.is_ignored() {
-            own.spend(u64::from(period)).map_err(stopped)?;
-        }
-        Ok(VmState::Continue)
-    })
+/// A number that nobody can know before; processes that were one when they began have different ones.
+fn seed() -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (RandomState::new().hash_one((std::process::id(), now)) >> 11) as f64
 }
 
 fn is_out_of_memory(error: &Error) -> bool {
@@ -206,7 +198,12 @@ fn message(error: &Error) -> String {
         Error::RuntimeError(text) => text.clone(),
         other => other.to_string(),
     };
-    let line = text.lines().next().unwrap_or_default();
-    let own = [PRELUDE, RULE, DECISION].into_iter().find_map(|name| line.strip_prefix(name)?.strip_prefix(':')?.split_once(": "));
-    own.map_or(line, |(_, message)| message).to_owned()
+    // What stands behind a tab belongs to the line before: where a module was looked for.
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let more = lines.map_while(|line| line.strip_prefix('\t'));
+    let line = std::iter::once(first).chain(more).collect::<Vec<_>>().join(" ");
+    let mut names = [PRELUDE, RULE, DECISION, REQUIRE].into_iter().chain(modules::names());
+    let own = names.find_map(|name| line.strip_prefix(name)?.strip_prefix(':')?.split_once(": "));
+    own.map_or(line.as_str(), |(_, message)| message).to_owned()
 }

@@ -2,6 +2,11 @@
 //!
 //! The room `lua` runs scripts. What stands here is what a rule set needs to hold them.
 
+mod required;
+mod words;
+
+pub use required::{OWN, search_path};
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -51,6 +56,11 @@ impl Script {
     /// Its text.
     pub fn source(&self) -> &[u8] {
         &self.inner.source
+    }
+
+    /// The first module that the script requires by name and that is nowhere, with its line, from 1.
+    pub fn missing_module(&self) -> Option<(String, usize)> {
+        required::first_missing(&self.inner.source)
     }
 
     /// A number that no other script of this process has.

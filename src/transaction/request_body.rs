@@ -216,11 +216,7 @@ impl Transaction {
 
     fn read_json(&mut self) -> Result<(), BodyError> {
         let settings = &self.ground.graph.settings;
-        let limits = JsonLimits {
-            depth: settings.limit(Limit::JsonDepth),
-            nodes: settings.limit(Limit::JsonNodes),
-            is_cut: self.body_lengths.request_is_cut,
-        };
+        let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
         let (most, most_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
         let mut room = most.saturating_sub(self.collections.arguments.len());
         let mut bytes_left = most_bytes.saturating_sub(self.collections.argument_bytes);

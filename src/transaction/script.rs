@@ -6,10 +6,13 @@ use super::evaluate::Draft;
 use crate::collection::{Selected, Selection, Text};
 use crate::graph::{PersistentCollection, Rule, RuleGraph, Settings, Target};
 use crate::lua::{self, Budget, Call, Chain, Excess, Failure, Host, Limits, Question, Reply, Returned, Step, VariableName, World};
+use crate::resolver::Names;
 use crate::script::Script;
 use crate::vocabulary::{Limit, Shape, Variable};
 use std::borrow::Cow;
-use std::time::Duration;
+use std::io;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 /// How many failures of scripts one transaction remembers.
 const MOST_FAILURES: usize = 16;
@@ -161,12 +164,39 @@ impl Host for OfRule<'_> {
                 self.charge(before.saturating_sub(made), budget);
                 Reply::Nothing
             }
+            Question::AddressesOf(name) => self.looked_up(budget, |names, deadline| {
+                let found = names.addresses(str::from_utf8(name).map_err(|_| io::ErrorKind::InvalidInput)?, deadline)?;
+                Ok(found.iter().map(IpAddr::to_string).collect())
+            }),
+            Question::NamesOf(address) => self.looked_up(budget, |names, deadline| {
+                let address = str::from_utf8(address).ok().and_then(|address| address.parse().ok());
+                names.names(address.ok_or(io::ErrorKind::InvalidInput)?, deadline)
+            }),
             _ => Reply::Senseless(String::from("rules cannot ask this")),
         }
     }
 }
 
 impl OfRule<'_> {
+    /// What `socket.dns` is told: texts, or why there are none, in the words of the system's resolver. It takes no longer than the call may, and no
+    /// longer than SecResolverTimeLimit.
+    fn looked_up(&self, budget: &Budget, ask: impl FnOnce(Names<'_>, Instant) -> io::Result<Vec<String>>) -> Reply<'static> {
+        let settings = &self.graph.settings;
+        let limit = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
+        let own = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
+        let found = ask(self.transaction.ground.origins.names(), own.min(budget.deadline()));
+        if budget.look() {
+            budget.exceed(Excess::Time);
+        }
+        match found {
+            Ok(texts) => Reply::List(texts.into_iter().map(String::into_bytes).collect()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Reply::Senseless(String::from("host or service not provided, or not known"))
+            }
+            Err(_) => Reply::Senseless(String::from("temporary failure in name resolution")),
+        }
+    }
+
     /// Takes what the transaction stored for the script from its memory; the next thing it does ends it where that was too much.
     fn charge(&self, before: usize, budget: &Budget) {
         let grown = self.transaction.collections.arena.stored().saturating_sub(before);
