@@ -21,7 +21,7 @@ fn answer(body: &str) -> Option<String> {
 fn sample() -> Request<'static> {
     Request {
         target: "/path/page?name=Ann%20B&empty=&twice=1&twice=2",
-        headers: &[("X-Tag", "One"), ("Cookie", "id=7")],
+        headers: &[("X-Tag", "One"), ("Cookie", "id=7"), ("X-Twice", "first"), ("X-Twice", "last")],
         body: Some("comment=%3CScript%3E"),
         ..Request::default()
     }
@@ -32,7 +32,18 @@ fn getvar_reads_every_kind_of_variable() {
     for (script, expected) in [
         ("return m.getvar('ARGS:name')", "Ann B"),
         ("return m.getvar('args.NAME')", "Ann B"),
-        ("return m.getvar('ARGS.empty') == ''", "true"),
+        ("return m.getvar('ARGS.empty')", "nil"),
+        ("return m.getvar('ARGS.twice')", "2"),
+        ("return m.getvar('ARGS_GET:twice', 'hexEncode')", "32"),
+        ("return m.getvar('REQUEST_HEADERS.x-twice')", "last"),
+        ("m.setvar('tx.none', '') return m.getvar('tx.none')", "nil"),
+        ("m.setvar('tx:colon', 'set') return m.getvar('tx.colon')", "set"),
+        (
+            "return select(2, pcall(m.log, 'x', 'y')):match(\"bad argument #1 to 'log' %(number expected, got string%)\") and 'refused'",
+            "refused",
+        ),
+        ("return pcall(m.log)", "false"),
+        ("return pcall(m.log, '3', 'text')", "true"),
         ("return m.getvar('ARGS.absent')", "nil"),
         ("return m.getvar('ARGS')", "Ann B"),
         ("return m.getvar('REQUEST_METHOD')", "POST"),

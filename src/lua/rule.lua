@@ -1,7 +1,7 @@
 -- What scripts of rules see: `m`.
 
 local native, hidden, shared = ...
-local told, text = shared.told, shared.text
+local told, text, number = shared.told, shared.text, shared.number
 local concat, error, next, setmetatable, type = table.concat, error, next, setmetatable, type
 local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
 -- What the host knows by number: it notes what it is asked for.
@@ -26,7 +26,7 @@ local function steps(transformations, name)
 end
 
 function methods.log(level, message)
-    ask(LOG, level, text(message, 2, "log"))
+    ask(LOG, number(level == nil and {} or level, nil, 1, "log"), text(message, 2, "log"))
 end
 
 function methods.getvar(name, transformations)

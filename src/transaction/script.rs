@@ -4,7 +4,7 @@ use super::Transaction;
 use super::escape::{shown, text};
 use super::evaluate::Draft;
 use crate::collection::{Selected, Selection, Text};
-use crate::graph::{PersistentCollection, Rule, RuleGraph, Settings, Target};
+use crate::graph::{PersistentCollection, Rule, RuleGraph, Selector, Settings, Target};
 use crate::lua::{self, Budget, Call, Chain, Excess, Failure, Host, Limits, Question, Reply, Returned, Step, VariableName, World};
 use crate::resolver::Names;
 use crate::script::Script;
@@ -141,7 +141,7 @@ impl Host for OfRule<'_> {
                 Reply::Nothing
             }
             Question::Variable(name, chain) => {
-                let value = self.first(name);
+                let value = self.value_of(name);
                 self.charge(before, budget);
                 match value {
                     Some(value) => Reply::Text(self.transformed(value, chain, budget)),
@@ -204,15 +204,23 @@ impl OfRule<'_> {
         let _ = budget.fill_memory(grown);
     }
 
-    /// The first value of a variable; as in ModSecurity v3 a scalar without text is none.
-    fn first(&mut self, name: &VariableName) -> Option<Text> {
+    /// The value of a variable: of a key that is there several times the last, of a whole collection the first. As in ModSecurity v3 one
+    /// without text is none.
+    fn value_of(&mut self, name: &VariableName) -> Option<Text> {
         let target = self.target(name)?;
         let texts = self.transaction.rule_texts(self.graph, self.rule, target);
         let Transaction { collections, ground, .. } = &mut *self.transaction;
         let store = ground.store.as_ref();
         let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref(), max: usize::MAX };
-        let value = collections.first(target, &selection)?;
-        (target.variable.shape() == Shape::Collection || !value.is_empty()).then_some(value)
+        let value = match target.selector {
+            Selector::Key(_) if target.variable != Variable::Tx => {
+                let mut found = Vec::with_capacity(1);
+                collections.select(target, &selection, &mut found);
+                found.last()?.value
+            }
+            _ => collections.first(target, &selection)?,
+        };
+        (!value.is_empty()).then_some(value)
     }
 
     fn all(&mut self, name: &VariableName) -> Vec<Selected> {
