@@ -30,21 +30,6 @@ fn nginx_with_our_library_is_a_firewall() {
     reloads_lose_nothing(&nginx);
 }
 
-#[test]
-fn nginx_shows_what_a_load_warns_of_once() {
-    let rules = |_: &Path| String::from("SecRuleEngine On\nSecTmpDir /tmp\nSecAction \"id:1,phase:1,pass,nolog,skipAfter:NOWHERE\"\n");
-    // Rules of a location come without those that they remove.
-    let location = |path: &str| format!("location {path} {{ modsecurity_rules 'SecRuleRemoveById 1\nSecDataDir /tmp'; return 200; }}\n");
-    let in_front = location("/a") + &location("/b");
-    let site = Site { name: "nginx-warnings", environment: &[], workers: 1, rules: &rules, in_front: &in_front, behind: "" };
-    let Some(shown) = Nginx::test(&site) else { return };
-    assert!(shown.contains("syntax is ok"), "{shown}");
-    for warning in ["rules.conf:2:1: W201 `SecTmpDir`", "rules.conf:3:", "secrule: inline rules, line 2, column 1: W201 `SecDataDir`"] {
-        assert_eq!(shown.matches(warning).count(), 1, "{warning}: {shown}");
-    }
-    assert!(shown.contains("W204") && !shown.contains("W203"), "{shown}");
-}
-
 fn requests_pass_or_are_stopped(nginx: &Nginx) {
     let form = "application/x-www-form-urlencoded";
     let multipart = "multipart/form-data; boundary=part";

@@ -239,22 +239,6 @@ fn limits_of_bodies_say_what_happens_beyond_them() {
 }
 
 #[test]
-fn response_bodies_that_nothing_keeps_are_warned_of_where_rules_run() {
-    let rule = "SecRule RESPONSE_BODY \"x\" \"id:1,phase:4,deny\"\n";
-    assert_eq!(warnings(&format!("{rule}SecRuleEngine On")), ["W227:1"]);
-    for settings in ["", "SecRuleEngine On\nSecResponseBodyAccess On", "SecRuleEngine On\nSecResponseBodyAccess Off"] {
-        assert_eq!(warnings(&format!("{rule}{settings}")), [""; 0], "{settings}");
-    }
-}
-
-#[test]
-fn macros_that_are_not_expanded_are_warned_of() {
-    assert_eq!(warnings("SecRule ARGS \"@pm a %{tx.b}\" \"id:1,phase:2,deny\""), ["W226:1"]);
-    assert_eq!(warnings("SecRule ARGS \"@pm a %{b}\" \"id:1,phase:2,deny\""), [""; 0]);
-    assert_eq!(warnings("SecRule ARGS \"@contains a %{tx.b}\" \"id:1,phase:2,deny\""), [""; 0]);
-}
-
-#[test]
 fn removals_that_mean_no_rule_are_warned_of_once_a_rule() {
     let removal =
         |actions: &str| warnings(&format!("SecAction \"id:1,phase:1,pass,{actions}\"\nSecAction \"id:2,phase:1,pass,tag:'a',msg:'m'\""));

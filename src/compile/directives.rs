@@ -102,7 +102,6 @@ impl<'a> Builder<'a> {
         }
         self.check_needs();
         self.check_limits();
-        self.check_response_bodies();
         self.check_phase_2();
         self.check_upload_folder();
         self.check_xml_bodies();

@@ -3,9 +3,9 @@
 use super::directives::Builder;
 use super::draft::RuleActions;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{Phase, Rule, Test};
+use crate::graph::Phase;
 use crate::operator::{ArgumentKind, OperatorKind, leading_integer};
-use crate::seclang::{ActionExpression, Actions, MacroPart, OperatorExpression, TargetExpression, TargetMode, Targets, macro_parts};
+use crate::seclang::{ActionExpression, Actions, OperatorExpression, TargetExpression, TargetMode, Targets};
 use crate::source::Span;
 use crate::vocabulary::{Action, ActionRole, Directive, Variable};
 
@@ -46,7 +46,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Warns of a number that is none, of the name of an operator that lacks its `@`, and of a macro that is not expanded.
+    /// Warns of a number that is none, and of the name of an operator that lacks its `@`.
     pub fn check_operator(&mut self, written: &OperatorExpression, kind: OperatorKind) {
         let text = written.argument.node.as_str();
         let place = written.argument.span;
@@ -60,13 +60,6 @@ impl Builder<'_> {
                 let message = format!("`{word}` is a part of the pattern here, since no @ stands before it");
                 let hint = format!("write \"@{text}\", or \"@rx {text}\" if it is a pattern");
                 self.report(Diagnostic::new(Code::OperatorWithoutMark, place, message).hint(hint));
-            }
-            OperatorKind::Pm | OperatorKind::VerifyCc | OperatorKind::VerifyCpf | OperatorKind::VerifySsn | OperatorKind::VerifySvnr
-                if macro_parts(text).any(|part| matches!(part, MacroPart::Variable { name, .. } if Variable::find(name).is_some())) =>
-            {
-                let message = format!("`@{}` takes this macro as text, and does not look for its value", kind.name());
-                let hint = "use an operator that takes macros, such as @contains, @within or @rx";
-                self.report(Diagnostic::new(Code::MacroTakenAsText, place, message).hint(hint));
             }
             OperatorKind::Eq | OperatorKind::Ge | OperatorKind::Gt | OperatorKind::Le | OperatorKind::Lt if !text.contains("%{") => {
                 let digits = text.trim().trim_start_matches(['+', '-']);
@@ -101,23 +94,6 @@ impl Builder<'_> {
         }
     }
 
-    /// Warns of rules that look at response bodies where nothing says whether these are kept, in a configuration that says whether rules run.
-    /// To say `Off` is a choice.
-    pub fn check_response_bodies(&mut self) {
-        let settings = &self.graph.settings;
-        if settings.response_body_access.is_some() || settings.engine.is_none() {
-            return;
-        }
-        let looks = |rule: &Rule| {
-            let Test::Operator { targets, .. } = &rule.test else { return false };
-            rule.phase >= Phase::ResponseBody && targets.iter().any(|target| target.variable == Variable::ResponseBody)
-        };
-        let Some(first) = self.drafts.iter().find(|draft| looks(&draft.rule)).map(|draft| draft.span) else { return };
-        let message = "RESPONSE_BODY is empty here, since `SecResponseBodyAccess` is not set";
-        let hint = "write SecResponseBodyAccess On, or Off if that is meant";
-        self.report(Diagnostic::new(Code::ResponseBodyUnseen, first, message).hint(hint));
-    }
-
     /// Warns of limits of bodies that do not say what happens beyond them. Settings may stand anywhere, so this comes last.
     pub fn check_limits(&mut self) {
         let settings = &self.graph.settings;
@@ -141,20 +117,49 @@ fn variable_of(target: &TargetExpression) -> Option<Variable> {
     Variable::find(&target.variable.node)?.variable
 }
 
-/// How names of variables begin that are about the body of a request.
-const OF_REQUEST_BODIES: [&str; 6] = ["ARGS_POST", "FILES", "MULTIPART_", "REQBODY_ERROR", "REQBODY_PROCESSOR_ERROR", "REQUEST_BODY"];
-
 /// The phase before which a variable is empty, for those that are not there from the start.
 fn filled_in(variable: Variable) -> Option<Phase> {
     match variable {
-        Variable::InboundDataError | Variable::Xml => Some(Phase::RequestBody),
+        Variable::ArgsPost
+        | Variable::ArgsPostNames
+        | Variable::Files
+        | Variable::FilesCombinedSize
+        | Variable::FilesNames
+        | Variable::FilesSizes
+        | Variable::FilesTmpContent
+        | Variable::FilesTmpNames
+        | Variable::InboundDataError
+        | Variable::MultipartBoundaryQuoted
+        | Variable::MultipartBoundaryWhitespace
+        | Variable::MultipartCrlfLfLines
+        | Variable::MultipartDataAfter
+        | Variable::MultipartDataBefore
+        | Variable::MultipartFileLimitExceeded
+        | Variable::MultipartFilename
+        | Variable::MultipartHeaderFolding
+        | Variable::MultipartInvalidHeaderFolding
+        | Variable::MultipartInvalidPart
+        | Variable::MultipartInvalidQuoting
+        | Variable::MultipartLfLine
+        | Variable::MultipartMissingSemicolon
+        | Variable::MultipartName
+        | Variable::MultipartPartHeaders
+        | Variable::MultipartStrictError
+        | Variable::MultipartUnmatchedBoundary
+        | Variable::ReqbodyError
+        | Variable::ReqbodyErrorMsg
+        | Variable::ReqbodyProcessorError
+        | Variable::ReqbodyProcessorErrorMsg
+        | Variable::RequestBody
+        | Variable::RequestBodyLength
+        | Variable::Xml => Some(Phase::RequestBody),
         Variable::ResponseContentType
         | Variable::ResponseHeaders
         | Variable::ResponseHeadersNames
         | Variable::ResponseProtocol
         | Variable::ResponseStatus => Some(Phase::ResponseHeaders),
         Variable::OutboundDataError | Variable::ResponseBody | Variable::ResponseContentLength => Some(Phase::ResponseBody),
-        other => OF_REQUEST_BODIES.iter().any(|start| other.name().starts_with(start)).then_some(Phase::RequestBody),
+        _ => None,
     }
 }
 

@@ -53,6 +53,12 @@ impl Builder<'_> {
         }
         match Script::new(&path.display().to_string(), text) {
             Ok(script) => {
+                if let Some((module, line)) = script.missing_module() {
+                    let message = format!("`{name}` requires a module that is not there, `{module}`: {}:{line}", path.display());
+                    let hint =
+                        "modules in Lua are looked for in LUA_PATH; of those in C socket, zlib and cjson are built in, no other is loaded";
+                    self.report(Diagnostic::new(Code::MissingModule, span, message).hint(hint));
+                }
                 self.scripts.insert(path, script.clone());
                 Some(script)
             }

@@ -145,10 +145,8 @@ codes! {
     LimitWithoutAction = "W224",
     /// A script does not hold the function that is called.
     NothingToCall = "W225",
-    /// An operator takes a macro as the text that it is written with.
-    MacroTakenAsText = "W226",
-    /// Rules look at response bodies, which nothing asks the engine to keep.
-    ResponseBodyUnseen = "W227",
+    /// A script requires a module that is not there.
+    MissingModule = "W230",
 }
 
 impl Code {
@@ -168,7 +166,6 @@ impl Code {
                 | Code::Unreached
                 | Code::XmlBodyUnseen
                 | Code::LimitWithoutAction
-                | Code::ResponseBodyUnseen
         )
     }
 }

@@ -6,22 +6,14 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Position, Source, Sources};
 use std::path::Path;
 
-/// How many errors are shown: nginx has room for about a thousand bytes.
-const SHOWN: usize = 5;
-
-/// The text for the host: the error that is read first as v3 would word it, and the first errors as this engine words them.
+/// The text for the host: the error that is read first as v3 would word it, and every error as this engine does.
 pub fn text(error: &LoadError) -> String {
     let sources = error.sources();
     let first = error.errors().min_by_key(|diagnostic| sources.way_to(diagnostic.span));
     let mut text = first.map(|first| as_v3(first, sources)).unwrap_or_default();
-    let mut errors = error.errors();
-    for diagnostic in errors.by_ref().take(SHOWN) {
+    for diagnostic in error.errors() {
         text.push('\n');
         text.push_str(&in_one_line(diagnostic, sources));
-    }
-    match errors.count() {
-        0 => {}
-        more => text.push_str(&format!("\nand {more} more; `secrule check` shows them all")),
     }
     text
 }

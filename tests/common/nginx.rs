@@ -48,24 +48,6 @@ pub struct Nginx {
 impl Nginx {
     /// Starts one, where nginx, its connector and the library are at hand.
     pub fn start(site: &Site<'_>) -> Option<Self> {
-        let (folder, library, address) = Self::set_up(site)?;
-        let mut command = nginx_command(&folder, &library);
-        let master = command.envs(site.environment.iter().map(|(name, value)| (name, value))).stderr(Stdio::null()).spawn().unwrap();
-        let mut nginx = Self { master, folder, library, address };
-        nginx.wait_until_it_answers();
-        Some(nginx)
-    }
-
-    /// What `nginx -t` writes to standard error, where nginx, its connector and the library are at hand.
-    pub fn test(site: &Site<'_>) -> Option<String> {
-        let (folder, library, _) = Self::set_up(site)?;
-        let output = nginx_command(&folder, &library).arg("-t").output().unwrap();
-        fs::remove_dir_all(&folder).unwrap();
-        Some(String::from_utf8(output.stderr).unwrap())
-    }
-
-    /// Writes the configuration; gives its folder, that of the library, and the address of the server.
-    fn set_up(site: &Site<'_>) -> Option<(PathBuf, PathBuf, SocketAddr)> {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi");
         let module = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists());
         let installed = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
@@ -78,7 +60,11 @@ impl Nginx {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         fs::write(folder.join("rules.conf"), (site.rules)(&folder)).unwrap();
         fs::write(folder.join("nginx.conf"), configuration(site, &module, &folder, address)).unwrap();
-        Some((folder, library, address))
+        let mut command = nginx_command(&folder, &library);
+        let master = command.envs(site.environment.iter().map(|(name, value)| (name, value))).stderr(Stdio::null()).spawn().unwrap();
+        let mut nginx = Self { master, folder, library, address };
+        nginx.wait_until_it_answers();
+        Some(nginx)
     }
 
     fn wait_until_it_answers(&mut self) {

@@ -55,17 +55,6 @@ impl<'a> RawString<'a> {
     }
 }
 
-/// A token that the end of a text cuts in two.
-pub(super) enum CutToken<'a> {
-    /// A string, up to its last whole character.
-    String(RawString<'a>),
-    /// A number, or one of the words.
-    Word,
-}
-
-/// The longest escape, a pair of surrogates, without its last digit.
-const LONGEST_CUT: usize = 11;
-
 /// Reads tokens one after the other.
 pub(super) struct Lexer<'a> {
     rest: &'a [u8],
@@ -99,17 +88,6 @@ impl<'a> Lexer<'a> {
         Ok(Some(token))
     }
 
-    /// The token that could not be read, if it may have gone on behind the end of the text.
-    pub(super) fn cut_token(&self) -> Option<CutToken<'a>> {
-        let words = [&b"true"[..], b"false", b"null"];
-        let Some(inside) = self.rest.strip_prefix(b"\"") else {
-            return words.iter().any(|word| word.starts_with(self.rest)).then_some(CutToken::Word);
-        };
-        let ends = (0..=LONGEST_CUT).filter_map(|missing| inside.get(..inside.len().checked_sub(missing)?));
-        let mut whole = ends.filter(|text| matches!(string::scan(text), Ok(None)));
-        whole.next().map(|text| CutToken::String(RawString { text, escaped: true }))
-    }
-
     /// Whether nothing but blanks is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.skip_blanks();
@@ -131,7 +109,10 @@ impl<'a> Lexer<'a> {
     }
 
     fn string(&mut self, inside: &'a [u8]) -> Result<Option<Token<'a>>, JsonError> {
-        let Some(scanned) = string::scan(inside)? else { return Ok(None) };
+        let Some(scanned) = string::scan(inside)? else {
+            self.rest = b"";
+            return Ok(None);
+        };
         let Some((text, [_quote, after @ ..])) = inside.split_at_checked(scanned.length) else { return Ok(None) };
         self.rest = after;
         Ok(Some(Token::String(RawString { text, escaped: scanned.escaped })))

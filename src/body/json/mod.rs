@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 pub use error::JsonError;
-use lexer::{CutToken, Lexer, RawString, Token};
+use lexer::{Lexer, RawString, Token};
 
 /// What a JSON body may not exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +17,11 @@ pub struct JsonLimits {
     pub depth: usize,
     /// Objects, arrays and other values.
     pub nodes: usize,
-    /// The text was cut where it ends: a string that it cuts in two is a value as far as it goes.
-    pub is_cut: bool,
 }
 
 impl Default for JsonLimits {
     fn default() -> Self {
-        JsonLimits { depth: 512, nodes: 1_000_000, is_cut: false }
+        JsonLimits { depth: 512, nodes: 1_000_000 }
     }
 }
 
@@ -51,12 +49,7 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
     let mut nodes_left = limits.nodes;
     let mut expected = Expected::Value;
     loop {
-        let token = match lexer.next() {
-            Ok(Some(token)) => token,
-            Ok(None) if !limits.is_cut => return Err(JsonError::PrematureEnd),
-            Err(error) if !limits.is_cut => return Err(error),
-            end => return Err(path.cut(expected, &lexer, sink).or(end.err()).unwrap_or(JsonError::PrematureEnd)),
-        };
+        let token = lexer.next()?.ok_or(JsonError::PrematureEnd)?;
         match (expected, token) {
             (Expected::KeyOrClose, Token::CloseObject) => path.close(),
             (Expected::Key | Expected::KeyOrClose, Token::String(key)) => {
@@ -175,25 +168,6 @@ impl Path {
 
     fn close(&mut self) {
         self.levels.pop();
-    }
-
-    /// Hands the part of a token that the cut left to `sink`; `None` where the text does not end within a token.
-    fn cut<'a>(&mut self, expected: Expected, lexer: &Lexer<'a>, sink: &mut Sink<'_, 'a>) -> Option<JsonError> {
-        let value = match (expected, lexer.cut_token()?) {
-            (_, CutToken::Word) => return Some(JsonError::PrematureEnd),
-            (Expected::Key | Expected::KeyOrClose, CutToken::String(key)) if key.is_empty() => return Some(JsonError::PrematureEnd),
-            (Expected::Key | Expected::KeyOrClose, CutToken::String(key)) => {
-                self.name_member(key);
-                Cow::Borrowed(&b""[..])
-            }
-            (Expected::Value, CutToken::String(string)) => string.unescaped(),
-            (Expected::Element | Expected::ElementOrClose, CutToken::String(string)) => {
-                self.name_element();
-                string.unescaped()
-            }
-            _ => return None,
-        };
-        Some(if sink(&self.name, value).is_break() { JsonError::Cancelled } else { JsonError::PrematureEnd })
     }
 
     fn name_member(&mut self, key: RawString<'_>) {

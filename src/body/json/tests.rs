@@ -106,26 +106,6 @@ fn broken_tokens_are_named() {
 }
 
 #[test]
-fn a_text_that_was_cut_is_read_as_far_as_it_goes() {
-    let limits = JsonLimits { is_cut: true, ..JsonLimits::default() };
-    let text = r#"{"a":["x","\u0041\ud83e\udd80é"],"key":"value","t":true,"n":-1.5e+10}"#.as_bytes();
-    let (whole, _) = flat(text);
-    for end in 1..text.len() {
-        let (seen, result) = flat_within(&text[..end], &limits);
-        assert_eq!(result, Err(JsonError::PrematureEnd), "{end}");
-        let (last, before) = seen.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
-        assert_eq!(before, &whole[..before.len()]);
-        let is_part = |(name, value): &(String, String)| whole.iter().any(|(whole, all)| whole.starts_with(name) && all.starts_with(value));
-        assert!(last.is_none_or(is_part), "{last:?}");
-    }
-    assert_eq!(flat_within(br#"{"a":"attack"#, &limits).0, [("json.a".to_owned(), "attack".to_owned())]);
-    assert_eq!(flat_within(br#"[["attack\u00"#, &limits).0, [("json.array_0.array_0".to_owned(), "attack".to_owned())]);
-    assert_eq!(flat_within(br#"{"attack"#, &limits).0, [("json.attack".to_owned(), String::new())]);
-    assert_eq!(flat_within(br#"["\x attack that is long"#, &limits).1, Err(JsonError::InvalidEscape));
-    assert_eq!(flat_within(br#"[1]]"#, &limits).1, Err(JsonError::TrailingGarbage));
-}
-
-#[test]
 fn an_empty_body_is_no_error() {
     assert_eq!(flat(b""), (Vec::new(), Ok(())));
 }

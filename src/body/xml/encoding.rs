@@ -7,8 +7,8 @@ use memchr::memmem;
 
 /// The body as text; `None` when its encoding is unknown or its bytes do not fit.
 ///
-/// So is a body that declares another encoding than its byte order mark or its shape has: expat and libxml2 believe the declaration (`gbk`
-/// behind a byte order mark of UTF-8), others the mark, and each reads another document.
+/// So is a body that declares another encoding than its byte order mark or its shape has: libxml2 believes the declaration (`utf-7` behind a
+/// byte order mark of UTF-8), others the mark, and each reads another document.
 pub(super) fn decode(body: &[u8]) -> Option<Cow<'_, str>> {
     let (encoding, text) = match Encoding::for_bom(body) {
         Some((encoding, length)) => (encoding, body.get(length..)?),

@@ -78,12 +78,6 @@ fn every_error_follows_with_its_code_and_hint() {
 }
 
 #[test]
-fn of_many_errors_the_first_follow_and_the_rest_are_counted() {
-    let text = text(&Waf::builder().rules(UNNAMED, &"SecThing\n".repeat(20)).build().unwrap_err());
-    assert_eq!((text.lines().count(), text.lines().last()), (7, Some("and 15 more; `secrule check` shows them all")));
-}
-
-#[test]
 fn bytes_that_are_no_text_are_refused_at_their_place() {
     let input = crate::compile::Input::Bytes { name: UNNAMED.to_owned(), bytes: b"SecRuleEngine On\nSecMarker \xff".to_vec() };
     let refusal = text(&Waf::builder().input(input).build().unwrap_err());
