@@ -5,7 +5,6 @@ mod exchange;
 
 use exchange::{Judged, Request, Rules};
 use secrule::vocabulary::Limit;
-use std::time::{Duration, Instant};
 
 fn rules(rule: &str) -> Rules {
     Rules::new(rule, &[])
@@ -19,8 +18,10 @@ fn exceeds(judged: &Judged, limit: Limit) -> bool {
     judged.transaction.exceeded_limits().contains(limit)
 }
 
-/// Far above what it takes, and far below what it took.
-const SOON: Duration = Duration::from_secs(20);
+/// How much work of the budget a request took.
+fn work(rules: &Rules, judged: &Judged) -> usize {
+    rules.waf.graph().settings.limit(Limit::Budget) - judged.transaction.budget_left()
+}
 
 #[test]
 fn what_pcre2_takes_loads_matches_and_captures() {
@@ -60,7 +61,6 @@ fn look_behind_without_a_fixed_length_is_refused_where_it_stands() {
 
 #[test]
 fn patterns_that_backtrack_end_soon_whatever_they_meet() {
-    let start = Instant::now();
     let letters = "a".repeat(200_000);
     for (pattern, ending) in [
         ("a++b", ""),
@@ -74,14 +74,14 @@ fn patterns_that_backtrack_end_soon_whatever_they_meet() {
         ("(?:(a+)(?(1)a|b))+c", "dc"),
     ] {
         let rules = rules(&format!("SecRule ARGS \"@rx {pattern}\" \"id:1,phase:2,pass\""));
-        form(&rules, &format!("q={letters}{ending}"));
+        let judged = form(&rules, &format!("q={letters}{ending}"));
+        // Each byte and each step of a search that is given up are in it.
+        assert!(work(&rules, &judged) < 200_000_000, "{pattern}: {}", work(&rules, &judged));
     }
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
 fn counted_repetitions_count_against_the_budget() {
-    let start = Instant::now();
     // No rule tells where the next letter is another.
     let mixed: String = (0..200_000_u32).map(|at| if at.wrapping_mul(0x9E37_79B9) >> 31 == 0 { 'a' } else { 'b' }).collect();
     for pattern in ["a(.{0,900})b(.{0,900})[^a]b$", "a(?:[ab]{5,50}a){3,40}[c-z]", "a[ab]{1,3000}[c-z]"] {
@@ -90,30 +90,25 @@ fn counted_repetitions_count_against_the_budget() {
         assert_eq!((judged.status(), exceeds(&judged, Limit::Budget)), (Some(403), true), "{pattern}");
         assert_eq!(form(&rules, &format!("q={}", "c".repeat(200_000))).status(), None, "{pattern}");
     }
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
 fn a_pattern_that_a_request_makes_large_is_an_event() {
     let rules = rules("SecRule ARGS \"@rx %{ARGS.p}\" \"id:1,phase:2,pass,nolog\"");
-    let start = Instant::now();
     let judged = form(&rules, "p=(%3f:a{0,1000}){0,1000}b&a=aaaa");
     assert!(exceeds(&judged, Limit::PatternSteps) && judged.status().is_none());
     assert_eq!(judged.tx("MSC_PCRE_LIMITS_EXCEEDED").as_deref(), Some("1"));
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
 fn a_macro_of_a_collection_takes_time_that_is_linear_in_its_members() {
     let body: String = (0..50_000).map(|number| format!("a{number}=v{number}&")).collect();
-    let start = Instant::now();
     for argument in ["%{ARGS}", "%{ARGS_NAMES}", "%{MATCHED_VARS}", "%{ARGS.a7}", "%{MATCHED_VAR}%{ARGS.a49999}"] {
         let rules = rules(&format!("SecRule ARGS \"!@streq {argument}\" \"id:1,phase:2,pass,nolog,setvar:tx.count=+1\""));
         let judged = form(&rules, &body);
         let count: usize = judged.tx("count").unwrap_or_default().parse().unwrap_or(0);
         assert!(count > 40_000 || exceeds(&judged, Limit::Budget) || exceeds(&judged, Limit::Memory), "{argument}: {count}");
     }
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
