@@ -5,7 +5,10 @@
 mod required;
 mod words;
 
-pub use required::{OWN, search_path};
+#[cfg(all(test, feature = "lua"))]
+pub(crate) use required::BUILT_IN;
+#[cfg(feature = "lua")]
+pub(crate) use required::search_path;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -14,7 +14,7 @@ const DEFAULT_PATH: &str = "./?.lua;./?/init.lua;/usr/local/share/lua/5.1/?.lua;
 const LOADED: [&str; 10] = ["_G", "bit", "coroutine", "io", "m", "math", "os", "package", "string", "table"];
 
 /// The modules that the room `lua` has in itself.
-pub const OWN: [&str; 10] =
+pub const BUILT_IN: [&str; 10] =
     ["cjson", "cjson.safe", "json", "ltn12", "socket", "socket.core", "socket.http", "socket.unix", "socket.url", "zlib"];
 
 /// What `package.path` is at first: what the environment's `LUA_PATH_5_1` or `LUA_PATH` says, where `;;` stands for the default, or the default.
@@ -60,7 +60,7 @@ fn required<'a>(words: &'a [(Word<'a>, usize)]) -> impl Iterator<Item = (String,
 
 fn is_there(name: &str, path: &str) -> bool {
     let file = name.replace('.', "/");
-    LOADED.contains(&name) || OWN.contains(&name) || path.split(';').any(|template| Path::new(&template.replace('?', &file)).is_file())
+    LOADED.contains(&name) || BUILT_IN.contains(&name) || path.split(';').any(|template| Path::new(&template.replace('?', &file)).is_file())
 }
 
 #[cfg(test)]

@@ -112,10 +112,10 @@ fn modules_of_the_host_stand_before_files_and_belong_to_the_call() {
 
 #[test]
 fn every_module_that_is_named_is_there() {
-    for name in crate::script::OWN {
+    for name in crate::script::BUILT_IN {
         assert_eq!(value(&format!("return type(require '{name}')")), "table", "{name}");
     }
-    assert_eq!(super::names().count(), crate::script::OWN.len());
+    assert_eq!(super::names().count(), crate::script::BUILT_IN.len());
 }
 
 #[test]
