@@ -5,6 +5,7 @@
 
 pub mod ending;
 pub mod regression;
+pub mod tools;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
