@@ -1,14 +1,17 @@
 # The C interface: a shared library that takes libmodsecurity.so.3's place.
 #
 #   make capi                       target/capi/: the library, its links, modsecurity.pc
-#   make install PREFIX=/usr        where libmodsecurity's own would be; DESTDIR is put before it
+#   make install                    below /usr/local, where the loader looks first; PREFIX, LIBDIR and DESTDIR as usual
+#   make deb                        Debian packages in target/deb/, which divert Debian's own library and give it back
 #   make check-capi                 builds it and runs the C tests on it
 #
 # With FEATURES="capi fuzzy-hash lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
 # without `lua` it runs no scripts, without `fuzzy-hash` it has no `@fuzzyHash` and no code under the GPL.
 
 PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
+# Where the loader of the distribution looks: lib/x86_64-linux-gnu on Debian and its like, lib64 on Red Hat's, else lib.
+MULTIARCH := $(if $(wildcard /etc/debian_version),$(shell $(CC) -print-multiarch))
+LIBDIR ?= $(PREFIX)/$(if $(MULTIARCH),lib/$(MULTIARCH),$(if $(wildcard /etc/redhat-release),lib64,lib))
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
@@ -23,9 +26,9 @@ RUST := $(shell find src crs/starter crs/crawlers.data -type f)
 
 LINK := -C link-arg=-Wl,-soname,$(SONAME)
 
-.PHONY: capi install uninstall check-capi clean-capi always
+.PHONY: capi install uninstall deb check-capi clean-capi always
 
-capi: $(CAPI)/$(SONAME) $(CAPI)/modsecurity.pc
+capi: $(CAPI)/$(SONAME) $(CAPI)/modsecurity.pc $(CAPI)/LICENSES.txt
 
 $(CAPI)/$(SONAME): Cargo.toml Cargo.lock $(RUST) $(CAPI)/features
 	$(CARGO) rustc --profile dist --lib --crate-type cdylib --no-default-features --features "$(FEATURES)" -- $(LINK)
@@ -43,16 +46,43 @@ $(CAPI)/modsecurity.pc: capi/modsecurity.pc.in Cargo.toml Makefile
 	mkdir -p $(CAPI)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
+# The licenses of whatever the library holds, which go with it.
+$(CAPI)/LICENSES.txt: Cargo.toml Cargo.lock $(CAPI)/features capi/notices
+	cat NOTICE LICENSE > $@.new
+	capi/notices "$(FEATURES)" >> $@.new
+	mv $@.new $@
+
+# A file of a package is not overwritten: the next update of the package would bring its own back without a word.
 install: capi
+	@if [ -z "$(DESTDIR)" ] && owner=$$(dpkg -S $(LIBDIR)/$(SONAME) 2>/dev/null); then \
+		echo "$(LIBDIR)/$(SONAME) belongs to the package $${owner%%:*}: 'make deb' builds one that diverts it; 'make install PREFIX=/usr/local' installs beside it" >&2; \
+		exit 1; \
+	fi
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/modsecurity
 	install -m 755 $(CAPI)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmodsecurity.so
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/modsecurity
+	install -d $(DESTDIR)$(PREFIX)/share/doc/secrule
+	install -m 644 $(CAPI)/LICENSES.txt $(DESTDIR)$(PREFIX)/share/doc/secrule
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' capi/modsecurity.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/modsecurity.pc
+ifeq ($(DESTDIR),)
+	capi/loader refresh $(LIBDIR)
+else
+	@echo "On the machine where $(LIBDIR) is: run 'ldconfig', then 'ldconfig -p | grep $(SONAME)' shows which library programs load."
+endif
 
 uninstall:
 	rm -f $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/libmodsecurity.so $(DESTDIR)$(LIBDIR)/pkgconfig/modsecurity.pc
-	rm -rf $(DESTDIR)$(INCLUDEDIR)/modsecurity
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/modsecurity $(DESTDIR)$(PREFIX)/share/doc/secrule
+ifeq ($(DESTDIR),)
+	capi/loader refresh
+endif
+
+deb: capi
+	$(CARGO) build --release
+	cat NOTICE LICENSE > $(CAPI)/LICENSES-command.txt
+	capi/notices "cli lua" >> $(CAPI)/LICENSES-command.txt
+	LIBRARY=$(CAPI)/$(SONAME) LICENSES=$(CAPI)/LICENSES.txt COMMAND=$(TARGET)/release/secrule COMMAND_LICENSES=$(CAPI)/LICENSES-command.txt HEADERS="$(HEADERS)" VERSION=$(VERSION) OUTPUT=$(TARGET)/deb capi/debian/build
 
 check-capi: capi
 	$(CARGO) test --lib --no-default-features --features "$(FEATURES)" ffi::
