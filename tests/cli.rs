@@ -282,7 +282,7 @@ fn tests_pass_fail_and_are_known_to_fail() {
         "tests:\n\
          - {test_id: 1, stages: [{input: {uri: '/?a=%3Cscript%3Ealert(1)%3C/script%3E'}, output: {status: 403, log: {expect_ids: [10601]}}}]}\n\
          - {test_id: 2, stages: [{input: {uri: /}, output: {log: {expect_ids: [10601]}}}]}\n\
-         - {test_id: 3, stages: [{input: {headers: {Host: a.example, User-Agent: x, Accept: '*/*'}}, output: {status: 200}}]}\n",
+         - {test_id: 3, stages: [{input: {headers: {Host: a.example, User-Agent: x, Accept: '*/*'}}, output: {status: 400}}]}\n",
     );
     let title = tests.0.file_stem().unwrap().to_str().unwrap().to_owned();
     let output = secrule(&["test", tests.path()], "");
@@ -303,6 +303,26 @@ fn tests_pass_fail_and_are_known_to_fail() {
     assert_eq!(code(&secrule(&["test", "--only", "-suite-1", tests.path()], "")), Some(0));
     assert_eq!(code(&secrule(&["test", "--only", "nothing", tests.path()], "")), Some(2));
     assert_eq!(code(&secrule(&["test", "/nowhere"], "")), Some(2));
+}
+
+#[test]
+fn a_test_that_expects_a_status_alone_is_judged_by_it() {
+    let tests = TemporaryFile::new(
+        "statuses.yaml",
+        "rule_id: 1\n\
+         tests:\n\
+         - {test_id: 1, stages: [{input: {uri: '/?a=evil'}, output: {status: 418}}]}\n\
+         - {test_id: 2, stages: [{input: {uri: '/?a=good'}, output: {status: 418}}]}\n\
+         - {test_id: 3, stages: [{input: {uri: '/?a=good'}, output: {status: 200}}]}\n\
+         - {test_id: 4, stages: [{input: {uri: '/?a=evil'}, output: {log: {expect_id: [1]}}}]}\n",
+    );
+    let rules = TemporaryFile::new("teapot.conf", "SecRuleEngine On\nSecRule ARGS \"@streq evil\" \"id:1,phase:1,deny,status:418\"\n");
+    let output = secrule(&["test", "--rules", rules.path(), tests.path()], "");
+    assert_eq!(code(&output), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("failed 1-2: expected status 418, it is 200"), "{text}");
+    assert!(text.contains("failed 1-4: the key `expect_id` is unknown; did you mean `expect_ids`?"), "{text}");
+    assert!(text.contains("2 passed, 2 failed, 0 skipped"), "{text}");
 }
 
 /// Rules whose gates are closed, wrong and right for the request, in this order, and one that has none.

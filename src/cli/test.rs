@@ -19,7 +19,8 @@ const DEEPEST_FOLDER: usize = 32;
 ///
 /// Each request is given to the engine as a web server would give it, and /reflect answers as the CRS's own test server does. A test passes
 /// when every rule in expect_ids was logged and none in no_expect_ids was; match_regex and no_match_regex are searched in the lines of the
-/// log. A status is compared where a rule decided it. Tests that only a web server can answer are skipped.
+/// log. The status is that of the decision, or else that of the response; a 400 that no rule decided is a web server's own. Tests that only a
+/// web server can answer are skipped. A test that expects nothing, or has a key that is not known, fails.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -54,12 +55,6 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     exclude: Option<PathBuf>,
 
-    /// Compares the expected status where no rule decided it, too
-    ///
-    /// The test server's own status then counts, except where a test expects 400, which a web server gives before a rule is asked.
-    #[arg(long)]
-    check_status: bool,
-
     /// How many threads work; otherwise one per processor
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -78,7 +73,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     }
     let waf = options.rules.load(None)?;
     let jobs = options.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let run_options = RunOptions { only: options.only.clone(), jobs, check_status: options.check_status };
+    let run_options = RunOptions { only: options.only.clone(), jobs };
     let start = Instant::now();
     let bar = progress_bar(files.len() as u64, "files", format);
     let finished = ftw::run(&waf, &files, &run_options, &|| bar.inc(1)).map_err(Failure::Reason)?;

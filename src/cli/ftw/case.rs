@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use secrule::pattern::{Pattern, PatternOptions};
+use secrule::vocabulary::closest;
 use serde_json::Value;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -49,6 +50,31 @@ pub struct Expected {
     pub statuses: Vec<u16>,
 }
 
+/// The keys that a part of a test file may have, in any version of the format.
+const DOCUMENT: &[&str] = &["meta", "rule_id", "tests", "author"];
+const TEST: &[&str] = &["test_id", "test_title", "desc", "description", "tags", "rule_id", "stages"];
+const STAGE: &[&str] = &["stage", "input", "output", "desc", "description"];
+const INPUT: &[&str] = &[
+    "autocomplete_headers",
+    "data",
+    "dest_addr",
+    "encoded_data",
+    "encoded_request",
+    "follow_redirect",
+    "headers",
+    "method",
+    "port",
+    "protocol",
+    "save_cookie",
+    "stop_magic",
+    "uri",
+    "version",
+    "virtual_host_mode",
+];
+const OUTPUT: &[&str] =
+    &["expect_error", "isolated", "log", "log_contains", "no_log_contains", "response_contains", "retry_once", "status"];
+const LOG: &[&str] = &["expect_ids", "match_regex", "no_expect_ids", "no_match_regex"];
+
 impl Expected {
     /// Whether it says anything about the log.
     pub fn is_about_the_log(&self) -> bool {
@@ -56,22 +82,54 @@ impl Expected {
     }
 }
 
-/// The tests of a document.
-pub fn tests(document: &Node, stem: &str) -> Vec<TestCase> {
+/// The tests of a document. `stem` is the file's name, which titles begin with where the document names no rule.
+///
+/// # Errors
+/// When the document itself has a key that no test file has: which tests it was meant to hold is then unknown.
+pub fn tests(document: &Node, stem: &str) -> Result<Vec<TestCase>, String> {
+    known_keys(document, DOCUMENT)?;
+    let rule = document.field("rule_id").map_or_else(|| stem.to_owned(), Node::text);
     let listed = document.field("tests").map(Node::items).unwrap_or_default();
     let tests = listed.iter().enumerate().map(|(at, test)| {
         let number = ["test_id", "test_title"].iter().find_map(|key| test.field(key)).map_or_else(|| (at + 1).to_string(), Node::text);
-        let title = if number.starts_with(stem) && number.contains('-') { number } else { format!("{stem}-{number}") };
-        TestCase { title, stages: test.field("stages").map(Node::items).unwrap_or_default().iter().map(stage).collect() }
+        let title = if number.starts_with(&rule) && number.contains('-') { number } else { format!("{rule}-{number}") };
+        let stages = match known_keys(test, TEST) {
+            Ok(()) => test.field("stages").map(Node::items).unwrap_or_default().iter().map(stage).collect(),
+            Err(problem) => vec![Err(Unrunnable::Broken(problem))],
+        };
+        TestCase { title, stages }
     });
-    tests.collect()
+    Ok(tests.collect())
+}
+
+/// Refuses a key that is not known: a test whose expectation is misspelled would pass whatever the rules do.
+fn known_keys(node: &Node, known: &[&str]) -> Result<(), String> {
+    for (key, _) in node.entries() {
+        let key = String::from_utf8_lossy(&key).into_owned();
+        if !known.contains(&key.as_str()) {
+            let meant = closest(&key, known.iter().copied()).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            return Err(format!("the key `{key}` is unknown{meant}"));
+        }
+    }
+    Ok(())
 }
 
 fn stage(node: &Node) -> Result<Stage, Unrunnable> {
+    known_keys(node, STAGE).map_err(Unrunnable::Broken)?;
     let node = node.field("stage").unwrap_or(node);
+    known_keys(node, STAGE).map_err(Unrunnable::Broken)?;
     let input = node.field("input").ok_or_else(|| Unrunnable::Broken("a stage has no input".to_owned()))?;
+    known_keys(input, INPUT).map_err(Unrunnable::Broken)?;
+    let output = node.field("output").ok_or_else(|| Unrunnable::Broken("a stage has no output".to_owned()))?;
+    let expected = expected(output).map_err(Unrunnable::Broken)?;
+    if !expected.is_about_the_log() && expected.statuses.is_empty() {
+        // A connection that breaks, and the page that comes back, are a server's.
+        return Err(match ["expect_error", "response_contains"].into_iter().find(|key| output.field(key).is_some()) {
+            Some(key) => Unrunnable::NeedsServer(format!("it expects only {key}, which needs a web server")),
+            None => Unrunnable::Broken("it expects nothing: name rules in `log`, or a `status`".to_owned()),
+        });
+    }
     let request = request(input)?;
-    let expected = node.field("output").map(expected).transpose().map_err(Unrunnable::Broken)?.unwrap_or_default();
     Ok(Stage { response: response_to(&request), request, expected })
 }
 
@@ -205,7 +263,9 @@ fn reflected(body: &[u8]) -> Option<(u16, Headers, Vec<u8>)> {
 }
 
 fn expected(output: &Node) -> Result<Expected, String> {
+    known_keys(output, OUTPUT)?;
     let log = output.field("log");
+    log.map_or(Ok(()), |log| known_keys(log, LOG))?;
     let ids = |key: &str| -> Result<Vec<u64>, String> {
         let listed = log.and_then(|log| log.field(key)).map(Node::items).unwrap_or_default();
         listed.iter().map(|id| id.number().ok_or_else(|| format!("`{}` in {key} is no rule id", id.text()))).collect()
@@ -221,8 +281,13 @@ fn expected(output: &Node) -> Result<Expected, String> {
         absent_ids: ids("no_expect_ids")?,
         patterns: patterns("match_regex", "log_contains")?,
         absent_patterns: patterns("no_match_regex", "no_log_contains")?,
-        statuses: statuses.iter().filter_map(Node::number).filter_map(|status| u16::try_from(status).ok()).collect(),
+        statuses: statuses.iter().map(status).collect::<Result<_, _>>()?,
     })
+}
+
+fn status(node: &Node) -> Result<u16, String> {
+    let number = node.number().and_then(|status| u16::try_from(status).ok()).filter(|status| (100..=599).contains(status));
+    number.ok_or_else(|| format!("`{}` is not a status", node.text()))
 }
 
 fn pattern(node: &Node) -> Result<Pattern, String> {
@@ -237,22 +302,27 @@ mod tests {
 
     fn only_stage(text: &str) -> Result<Stage, Unrunnable> {
         let document = yaml::parse(text.as_bytes()).unwrap().remove(0);
-        tests(&document, "1").remove(0).stages.remove(0)
+        tests(&document, "1").unwrap().remove(0).stages.remove(0)
     }
 
     #[test]
     fn headers_are_completed_as_a_client_would() {
-        let stage = only_stage("tests: [{test_id: 1, stages: [{input: {method: POST, data: a=b, headers: {Host: x}}}]}]").unwrap();
+        let stage =
+            only_stage("tests: [{test_id: 1, stages: [{input: {method: POST, data: a=b, headers: {Host: x}}, output: {status: 200}}]}]")
+                .unwrap();
         let names: Vec<_> = stage.request.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
         assert_eq!(names, ["Host", "Content-Type", "Content-Length", "Connection"]);
-        let bare = only_stage("tests: [{stages: [{stage: {input: {stop_magic: true, data: a}}}]}]").unwrap();
+        let bare = only_stage("tests: [{stages: [{stage: {input: {stop_magic: true, data: a}, output: {status: 200}}}]}]").unwrap();
         assert!(bare.request.headers.is_empty());
     }
 
     #[test]
     fn without_a_length_there_is_no_body_and_without_a_version_it_is_http_0_9() {
-        let request =
-            |rest: &str| only_stage(&format!("tests: [{{stages: [{{input: {{stop_magic: true, data: a, {rest}}}}}]}}]")).unwrap().request;
+        let request = |rest: &str| {
+            only_stage(&format!("tests: [{{stages: [{{input: {{stop_magic: true, data: a, {rest}}}, output: {{status: 200}}}}]}}]"))
+                .unwrap()
+                .request
+        };
         assert_eq!(request("headers: {}").body, b"");
         assert_eq!(request("headers: {Content-Length: 1}").body, b"a");
         assert_eq!(request("version: HTTP/2").body, b"a");
@@ -261,19 +331,28 @@ mod tests {
 
     #[test]
     fn reflect_answers_what_it_is_asked_to() {
-        let stage = only_stage("tests: [{stages: [{input: {uri: /reflect, data: '{\"status\": 500, \"body\": \"oops\"}'}}]}]").unwrap();
+        let stage = only_stage(
+            "tests: [{stages: [{input: {uri: /reflect, data: '{\"status\": 500, \"body\": \"oops\"}'}, output: {status: 500}}]}]",
+        )
+        .unwrap();
         assert_eq!((stage.response.status, stage.response.body.as_slice()), (500, b"oops".as_slice()));
-        let other = only_stage("tests: [{stages: [{input: {uri: /reflect, data: '{'}}]}]").unwrap();
+        let other = only_stage("tests: [{stages: [{input: {uri: /reflect, data: '{'}, output: {status: 200}}]}]").unwrap();
         assert_eq!((other.response.status, other.response.body.len()), (200, 0));
     }
 
     #[test]
     fn an_encoded_request_is_taken_byte_by_byte() {
         // GET /a b HTTP/1.1, one header, and a body of two bytes
-        let stage = only_stage("tests: [{stages: [{input: {encoded_request: 'R0VUIC9hIGIgSFRUUC8xLjENCkg6IHgNCg0K\n  /wA='}}]}]").unwrap();
+        let stage = only_stage(
+            "tests: [{stages: [{input: {encoded_request: 'R0VUIC9hIGIgSFRUUC8xLjENCkg6IHgNCg0K\n  /wA='}, output: {status: 200}}]}]",
+        )
+        .unwrap();
         assert_eq!(stage.request.target, b"/a b");
         assert_eq!(stage.request.body, b"\xff\0");
-        assert!(matches!(only_stage("tests: [{stages: [{input: {encoded_request: R0VU}}]}]"), Err(Unrunnable::NeedsServer(_))));
+        assert!(matches!(
+            only_stage("tests: [{stages: [{input: {encoded_request: R0VU}, output: {status: 200}}]}]"),
+            Err(Unrunnable::NeedsServer(_))
+        ));
     }
 
     #[test]
@@ -285,5 +364,27 @@ mod tests {
         let old = only_stage("tests: [{stages: [{stage: {input: {}, output: {log_contains: 'id \"7\"'}}}]}]").unwrap();
         assert_eq!(old.expected.patterns.len(), 1);
         assert!(matches!(only_stage("tests: [{stages: [{input: {}, output: {log: {expect_ids: [x]}}}]}]"), Err(Unrunnable::Broken(_))));
+    }
+
+    #[test]
+    fn what_a_test_expects_is_never_overlooked() {
+        let broken = |output: &str| match only_stage(&format!("tests: [{{stages: [{{input: {{}}, output: {output}}}]}}]")) {
+            Err(Unrunnable::Broken(reason)) => reason,
+            other => panic!("{output} is read as {other:?}"),
+        };
+        assert_eq!(broken("{log: {expect_id: [1]}}"), "the key `expect_id` is unknown; did you mean `expect_ids`?");
+        assert_eq!(broken("{stauts: 403}"), "the key `stauts` is unknown; did you mean `status`?");
+        assert_eq!(broken("{status: 4o3}"), "`4o3` is not a status");
+        assert!(broken("{}").contains("expects nothing"));
+        assert!(matches!(only_stage("tests: [{stages: [{input: {}, output: {expect_error: true}}]}]"), Err(Unrunnable::NeedsServer(_))));
+        let document = yaml::parse(b"tests: [{stages: []}]\ntest: []").unwrap().remove(0);
+        assert_eq!(tests(&document, "1").err().unwrap(), "the key `test` is unknown; did you mean `tests`?");
+    }
+
+    #[test]
+    fn titles_begin_with_the_rule_or_else_with_the_file() {
+        let title = |text: &str| tests(&yaml::parse(text.as_bytes()).unwrap()[0], "good").unwrap()[0].title.clone();
+        assert_eq!(title("rule_id: 7\ntests: [{test_id: 1}]"), "7-1");
+        assert_eq!(title("tests: [{test_id: 1}]"), "good-1");
     }
 }
