@@ -102,7 +102,7 @@ fn a_request_shows_its_parts() {
         target: "/a?b=%20c",
         headers: &[("X-Tag", "one"), ("x-tag", "two"), ("User-Agent", "sample")],
         body: Some("0123456789"),
-        site: 7,
+        site: Some(7),
         ..Request::default()
     };
     let shown = |expression| value("SecDecisionBodyLimit 4", request, expression);
@@ -138,9 +138,62 @@ fn the_client_is_who_a_trusted_peer_says() {
         (trusted, "::ffff:10.1.2.3", &[("X-Real-IP", "203.0.113.9")], "203.0.113.9"),
         (trusted, "192.0.2.1", &[("X-Real-IP", "203.0.113.9"), forwarded], "192.0.2.1"),
         ("", "10.1.2.3", &[("X-Real-IP", "203.0.113.9")], "10.1.2.3"),
+        (trusted, "10.1.2.3", &[("X-Real-IP", "203.0.113.9:4433")], "203.0.113.9"),
+        (trusted, "10.1.2.3", &[("X-Forwarded-For", "\"[2001:db8::5]:80\", 10.0.0.9")], "2001:db8::5"),
+        (trusted, "unix:", &[("X-Real-IP", "203.0.113.9")], "unix:"),
+        ("SecTrustedSource unix:", "unix:", &[("X-Real-IP", "203.0.113.9")], "203.0.113.9"),
+        ("SecTrustedSource unix:", "10.1.2.3", &[("X-Real-IP", "203.0.113.9")], "10.1.2.3"),
     ] {
         assert_eq!(client(settings, peer, headers), expected, "{peer} {headers:?}");
     }
+}
+
+#[test]
+fn a_setting_says_which_of_the_forwarded_addresses_is_the_client() {
+    let client = |choice: &str, headers: &[(&str, &str)]| {
+        let settings = format!("SecTrustedSource 10.0.0.0/8 client:{choice}");
+        value(&settings, Request { client: "10.1.2.3", headers, ..Request::default() }, "request.client_ip")
+    };
+    let forwarded = &[("X-Real-IP", "1.1.1.1"), ("X-Forwarded-For", "203.0.113.1, 203.0.113.2"), ("x-forwarded-for", "10.0.0.9")][..];
+    for (choice, expected) in [
+        ("first", "203.0.113.1"),
+        ("last-untrusted", "203.0.113.2"),
+        ("1", "10.0.0.9"),
+        ("3", "203.0.113.1"),
+        // Whoever sends fewer did not come through all proxies.
+        ("4", "10.1.2.3"),
+    ] {
+        assert_eq!(client(choice, forwarded), expected, "{choice}");
+    }
+    assert_eq!(client("last-untrusted", &[("X-Forwarded-For", "203.0.113.1, nobody, 10.0.0.9")]), "10.0.0.9");
+    assert_eq!(client("last-untrusted", &[("X-Forwarded-For", "203.0.113.1, nobody")]), "10.1.2.3");
+}
+
+#[test]
+fn a_site_is_what_the_host_says_or_the_settings() {
+    let site = |settings: &str, host: &str| value(settings, Request { headers: &[("Host", host)], ..Request::default() }, "request.site_id");
+    let hosts = "SecSite 7 shop.example *.shop.example\nSecSite 8 [2001:db8::1]";
+    for (host, expected) in [("Shop.example:8080", "7"), ("a.shop.example", "7"), ("[2001:db8::1]:80", "8"), ("other.example", "0")] {
+        assert_eq!(site(hosts, host), expected, "{host}");
+    }
+    assert_eq!(site(&format!("{hosts}\nSecSiteId 9"), "shop.example"), "9");
+    let rules = rules("SecSiteId 9", "log(tostring(request.site_id)) return 1");
+    assert_eq!(rules.judge(Request { site: Some(4), ..Request::default() }).transaction.matches()[0].data(), "4");
+}
+
+#[test]
+fn a_request_shows_all_its_members() {
+    let members = "(function() local n = {} for k in pairs(request) do n[#n + 1] = k end table.sort(n) return table.concat(n, ' ') end)()";
+    let expected = "body body_is_cut client_ip headers method peer_ip site_id timestamp uri";
+    assert_eq!(value("", Request::default(), members), expected);
+    assert_eq!(value("", Request::default(), "next({ a = 1 }) .. #request.headers .. type(request.other)"), "a0nil");
+}
+
+#[test]
+fn a_client_without_an_address_is_on_no_list_and_has_a_rate_of_its_own() {
+    let unix = Request { client: "unix:", ..Request::default() };
+    assert_eq!(value("SecIpList blacklist 0.0.0.0/0", unix, "is_ip_blacklisted(request.client_ip)"), "false");
+    assert_eq!(value("SecRateLimit 1/60", unix, "tostring(is_rate_limited('unknown')) .. tostring(is_rate_limited('unknown'))"), "falsetrue");
 }
 
 #[test]
@@ -204,7 +257,7 @@ fn rates_are_limited_for_each_address() {
         "SecRateLimit 3/60\nSecRateLimit 1/60 burst:1 site:9",
         "if is_rate_limited(request.client_ip, request.site_id) then return 1 end return 0",
     );
-    let blocked = |client, site| (0..5).filter(|_| rules.judge(Request { client, site, ..Request::default() }).status().is_some()).count();
+    let blocked = |client, site| (0..5).filter(|_| rules.judge(Request { client, site: Some(site), ..Request::default() }).status().is_some()).count();
     assert_eq!(blocked("192.0.2.1", 0), 2);
     assert_eq!(blocked("192.0.2.2", 0), 2);
     assert_eq!(blocked("192.0.2.1", 9), 4);
@@ -215,14 +268,14 @@ fn rates_are_limited_for_each_address() {
 fn wrong_arguments_are_errors_of_the_script() {
     for (call, reason) in [
         ("is_ip_blacklisted()", "bad argument #1 to 'is_ip_blacklisted' (string expected, got no value)"),
-        ("is_ip_blacklisted('nobody', 0)", "`nobody` is no address"),
+        ("ban_ip('nobody', 0, 1)", "`nobody` is no address"),
         ("is_ip_blacklisted('192.0.2.1', {})", "bad argument #2 to 'is_ip_blacklisted' (number expected, got table)"),
         ("is_ip_whitelisted('192.0.2.1', -1)", "-1 is no number of a site"),
         ("is_ip_whitelisted('192.0.2.1', 0/0)", "NaN is no number of a site"),
         ("ban_ip('192.0.2.1', 0)", "a ban lasts a number of minutes above 0"),
         ("ban_ip('192.0.2.1', 0, -5)", "a ban lasts a number of minutes above 0"),
         ("unban_ip({}, 0)", "string expected"),
-        ("is_rate_limited('', 0)", "`` is no address"),
+        ("is_rate_limited({}, 0)", "string expected"),
         ("is_verified_crawler('nobody', 'Googlebot')", "`nobody` is no address"),
         ("is_verified_crawler('192.0.2.1', {})", "bad argument #2 to 'is_verified_crawler'"),
         ("is_verified_crawler('192.0.2.1', 'x', {{}})", ""),
@@ -321,6 +374,12 @@ fn settings_that_make_no_sense_are_refused() {
         ("SecIpList blacklist missing.txt", "E001"),
         ("SecIpList blacklist bad.txt", "E204"),
         ("SecTrustedSource 192.0.2.0/99", "E001"),
+        ("SecTrustedSource unix: client:last", "E203"),
+        ("SecTrustedSource unix: client:0", "E203"),
+        ("SecSiteId shop", "E203"),
+        ("SecSite shop.example", "E203"),
+        ("SecSite 7", "E203"),
+        ("SecSite 7 shop.example:80", "E203"),
         ("SecRateLimit 10", "E203"),
         ("SecRateLimit 0/60", "E203"),
         ("SecRateLimit 10/60 burst:x", "E203"),

@@ -32,6 +32,10 @@ int msc_process_connection(Transaction *transaction, const char *client, int cli
 /* The host name that logs show. */
 int msc_set_request_hostname(Transaction *transaction, const unsigned char *hostname);
 
+/* Tells decision scripts which of the server's sites the request is for, by a number of the server's choice. Not in libmodsecurity: look it up
+   with dlsym() where another library may be loaded. */
+int msc_set_site(Transaction *transaction, unsigned long site);
+
 /* The request line; `http_version` without "HTTP/". */
 int msc_process_uri(Transaction *transaction, const char *uri, const char *method, const char *http_version);
 

@@ -26,6 +26,10 @@ pub struct RequestOptions {
     /// The address that the request comes from
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     client_ip: IpAddr,
+
+    /// The number of the site that decision scripts see; otherwise that of SecSiteId or SecSite
+    #[arg(long, value_name = "N")]
+    site: Option<u64>,
 }
 
 /// Requests by name, the response to each of them, and who sends them.
@@ -33,19 +37,23 @@ pub struct Exchanges {
     pub requests: Vec<(String, Request)>,
     response: Response,
     client: String,
+    site: Option<u64>,
 }
 
 impl RequestOptions {
     /// Reads the files.
     pub fn read(&self) -> Result<Exchanges, Failure> {
         let response = self.response.as_deref().map_or_else(|| Ok(default_response()), read_response)?;
-        Ok(Exchanges { requests: read_requests(self)?, response, client: self.client_ip.to_string() })
+        Ok(Exchanges { requests: read_requests(self)?, response, client: self.client_ip.to_string(), site: self.site })
     }
 }
 
 impl Exchanges {
     /// Lets a new transaction judge one of the requests.
-    pub fn judge(&self, transaction: Transaction, request: &Request) -> Judgement {
+    pub fn judge(&self, mut transaction: Transaction, request: &Request) -> Judgement {
+        if let Some(site) = self.site {
+            transaction.set_site(site);
+        }
         let connection = Connection { client: &self.client, client_port: 43210, server: "127.0.0.1", server_port: 80 };
         judge(transaction, connection, request, &self.response)
     }

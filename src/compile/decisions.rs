@@ -3,7 +3,7 @@
 use super::directives::Builder;
 use super::draft::RuleActions;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{AddressList, Crawler, Disruptive, Phase, RateLimit, SiteId, Test};
+use crate::graph::{AddressList, Crawler, Disruptive, ForwardedClient, Phase, RateLimit, Site, SiteId, Test};
 use crate::operator::AddressSet;
 use crate::seclang::{self, Argument};
 use crate::source::Sources;
@@ -44,11 +44,12 @@ impl Builder<'_> {
         match directive {
             Directive::SecIpList => self.address_list(first, arguments.get(1..).unwrap_or_default(), sources),
             Directive::SecRateLimit => self.rate_limit(first, arguments.get(1..).unwrap_or_default()),
-            Directive::SecTrustedSource => {
-                if let Some(addresses) = self.addresses(arguments, sources) {
-                    self.load_settings.decisions.trusted.push(addresses);
-                }
-            }
+            Directive::SecTrustedSource => self.trusted_source(arguments, sources),
+            Directive::SecSite => self.site_of_hosts(first, arguments.get(1..).unwrap_or_default()),
+            Directive::SecSiteId => match first.text.parse() {
+                Ok(site) => self.load_settings.site = Some(SiteId(site)),
+                Err(_) => self.bad_decision(first, "write the number of a site"),
+            },
             Directive::SecCrawlerFile => {
                 let Some((_, bytes)) = self.read_file(&first.text, first.span, sources) else { return };
                 match Crawler::parse(&String::from_utf8_lossy(&bytes)) {
@@ -69,6 +70,47 @@ impl Builder<'_> {
                 None => self.bad_decision(first, "write the address of a name server, such as 192.0.2.53 or [2001:db8::53]:5353"),
             },
             _ => {}
+        }
+    }
+
+    /// `SecTrustedSource ADDRESS|NETWORK|FILE|unix:… [client:first|last-untrusted|N]`
+    fn trusted_source(&mut self, arguments: &[Argument], sources: &Sources) {
+        let mut addresses = Vec::new();
+        for argument in arguments {
+            if argument.text == "unix:" {
+                self.load_settings.decisions.trusted.unix_sockets = true;
+            } else if let Some(choice) = argument.text.strip_prefix("client:") {
+                let client = match choice {
+                    "first" => Some(ForwardedClient::First),
+                    "last-untrusted" => Some(ForwardedClient::LastUntrusted),
+                    number => number.parse().ok().map(ForwardedClient::FromEnd),
+                };
+                if client.is_none() {
+                    return self.bad_decision(argument, "write client:first, client:last-untrusted or client:N, with 1 for the last address");
+                }
+                self.load_settings.decisions.trusted.client = client;
+            } else {
+                addresses.push(argument.clone());
+            }
+        }
+        if let Some(addresses) = self.addresses(&addresses, sources).filter(|_| !addresses.is_empty()) {
+            self.load_settings.decisions.trusted.addresses.push(addresses);
+        }
+    }
+
+    /// `SecSite N HOST…`
+    fn site_of_hosts(&mut self, number: &Argument, hosts: &[Argument]) {
+        let Some(site) = number.text.parse().ok().map(SiteId) else {
+            return self.bad_decision(number, "write the number of a site, then its hosts: SecSite 7 shop.example *.shop.example");
+        };
+        if hosts.is_empty() {
+            return self.bad_decision(number, "write the hosts of the site behind its number: SecSite 7 shop.example *.shop.example");
+        }
+        for host in hosts {
+            match Site::new(site, &host.text) {
+                Some(site) => self.load_settings.decisions.sites.push(site),
+                None => return self.bad_decision(host, "write a host without its port, such as shop.example or *.shop.example"),
+            }
         }
     }
 

@@ -176,6 +176,8 @@ impl<'a> Builder<'a> {
                     | vocabulary::Directive::SecIpList
                     | vocabulary::Directive::SecRateLimit
                     | vocabulary::Directive::SecResolver
+                    | vocabulary::Directive::SecSite
+                    | vocabulary::Directive::SecSiteId
                     | vocabulary::Directive::SecTrustedSource),
                 ) => self.decision_setting(setting, arguments, sources),
                 Some(setting) => {

@@ -7,7 +7,7 @@ use crate::graph::{EngineMode, LimitAction, RuleIndex};
 use crate::record::error_log;
 use crate::transaction::{Intervention, RuleMatch, Transaction as Judged, Verdict};
 use crate::vocabulary::LimitSet;
-use std::ffi::{OsStr, c_char, c_int, c_uchar, c_void};
+use std::ffi::{OsStr, c_char, c_int, c_uchar, c_ulong, c_void};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -227,6 +227,25 @@ pub unsafe extern "C" fn msc_set_request_hostname(transaction: *mut Transaction,
         let hostname = unsigned_string(hostname);
         feed(transaction, |judged| {
             judged.set_hostname(hostname);
+            (Verdict::Pass, 1)
+        })
+    }
+}
+
+/// Tells decision scripts which of the server's sites the request is for, by a number of the server's choice. libmodsecurity has no such
+/// function; a server that does not call it may name sites with `SecSiteId` and `SecSite`.
+///
+/// # Safety
+///
+/// As for [`msc_process_connection`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn msc_set_site(transaction: *mut Transaction, site: c_ulong) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        feed(transaction, |judged| {
+            // `unsigned long` has 32 bits on some systems.
+            #[allow(clippy::useless_conversion, reason = "it has 64 bits here")]
+            judged.set_site(u64::from(site));
             (Verdict::Pass, 1)
         })
     }

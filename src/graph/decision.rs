@@ -1,6 +1,7 @@
 //! What decision scripts ask about: lists of addresses, rates, crawlers.
 
 use crate::operator::AddressSet;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteId(pub u64);
 
-/// What `SecIpList`, `SecRateLimit`, `SecCrawlerFile` and `SecTrustedSource` add up to.
+/// What `SecIpList`, `SecRateLimit`, `SecCrawlerFile`, `SecTrustedSource` and `SecSite` add up to.
 #[derive(Clone, Debug, Default)]
 pub struct Decisions {
     /// `SecIpList`
@@ -19,7 +20,70 @@ pub struct Decisions {
     /// `SecCrawlerFile`: besides those that are known anyway.
     pub crawlers: Vec<Crawler>,
     /// `SecTrustedSource`: peers whose headers name the client.
-    pub trusted: Vec<Arc<AddressSet>>,
+    pub trusted: TrustedSources,
+    /// `SecSite`: hosts and the sites that they are, in the order of the files.
+    pub sites: Vec<Site>,
+}
+
+/// The peers, such as proxies, that are believed when they name a client.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedSources {
+    /// Their addresses.
+    pub addresses: Vec<Arc<AddressSet>>,
+    /// Whether peers on Unix sockets, which have no address, are among them.
+    pub unix_sockets: bool,
+    /// Where they name it.
+    pub client: Option<ForwardedClient>,
+}
+
+/// Where trusted peers name the client. Where nothing is said it is `X-Real-IP`, or else the first of `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedClient {
+    /// The first of `X-Forwarded-For`: right where the outermost proxy writes the header anew.
+    First,
+    /// The last of `X-Forwarded-For` that is not itself a trusted source.
+    LastUntrusted,
+    /// The n-th of `X-Forwarded-For` from its end, 1 for the last: right where so many proxies each add one.
+    FromEnd(NonZeroU32),
+}
+
+/// A host, or all hosts below a domain, and its site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The site.
+    pub site: SiteId,
+    /// The host in lower case; for `*.example.com` it is `.example.com`.
+    pub host: Box<str>,
+}
+
+impl TrustedSources {
+    /// Returns `true` if an address is one of theirs.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|addresses| addresses.contains_address(address))
+    }
+
+    fn append(&mut self, mut later: TrustedSources) {
+        self.addresses.append(&mut later.addresses);
+        self.unix_sockets |= later.unix_sockets;
+        self.client = self.client.or(later.client);
+    }
+}
+
+impl Site {
+    /// Reads `shop.example` or `*.shop.example`; nothing where it is neither.
+    pub fn new(site: SiteId, host: &str) -> Option<Self> {
+        let host = host.to_ascii_lowercase();
+        let name = host.strip_prefix("*.").unwrap_or(&host);
+        let is_address = name.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok());
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        let is_domain = name.len() < host.len();
+        (is_name || is_address && !is_domain).then(|| Self { site, host: if is_domain { format!(".{name}") } else { name.to_owned() }.into() })
+    }
+
+    /// Returns `true` for a host of the site; `host` is in lower case and without a port.
+    fn is_of(&self, host: &str) -> bool {
+        if self.host.starts_with('.') { host.len() > self.host.len() && host.ends_with(&*self.host) } else { *self.host == *host }
+    }
 }
 
 /// A list of addresses and networks.
@@ -64,7 +128,15 @@ impl Decisions {
         self.lists.append(&mut later.lists);
         self.rates.append(&mut later.rates);
         self.crawlers.append(&mut later.crawlers);
-        self.trusted.append(&mut later.trusted);
+        self.trusted.append(later.trusted);
+        self.sites.append(&mut later.sites);
+    }
+
+    /// The site of a host as the `Host` header names it, without its port; the first that fits counts.
+    pub fn site_of(&self, host: &[u8]) -> Option<SiteId> {
+        let host = std::str::from_utf8(host).ok().filter(|_| !self.sites.is_empty())?.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        self.sites.iter().find(|site| site.is_of(host)).map(|site| site.site)
     }
 
     /// The crawler that a user agent names; those of the settings come before those that are known anyway.
@@ -106,6 +178,19 @@ mod tests {
         assert_eq!(*decisions.crawler(agent).unwrap().domains, [Box::from("example.org")]);
         assert!(decisions.crawler(b"our bot/1").is_some());
         assert!(decisions.crawler(b"curl/8").is_none());
+    }
+
+    #[test]
+    fn hosts_name_their_sites() {
+        let sites = [(1, "Shop.example"), (2, "*.shop.example"), (3, "[2001:db8::1]")];
+        let sites = sites.map(|(site, host)| Site::new(SiteId(site), host).unwrap()).to_vec();
+        let decisions = Decisions { sites, ..Decisions::default() };
+        let site = |host: &str| decisions.site_of(host.as_bytes()).map(|site| site.0);
+        assert_eq!((site("SHOP.example"), site("shop.example."), site("a.b.shop.example")), (Some(1), Some(1), Some(2)));
+        assert_eq!((site("[2001:db8::1]"), site("evilshop.example"), site(".shop.example"), site("")), (Some(3), None, None, None));
+        for wrong in ["", "*", "*.", "a b", "a/b", "a:80", "*.[::1]"] {
+            assert_eq!(Site::new(SiteId(1), wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

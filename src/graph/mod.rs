@@ -21,7 +21,7 @@ pub use actions::{
     PersistentCollection, RuleFilter, TargetFilter,
 };
 pub use body_use::BodyUse;
-pub use decision::{AddressList, Crawler, Decisions, RateLimit, SiteId};
+pub use decision::{AddressList, Crawler, Decisions, ForwardedClient, RateLimit, Site, SiteId, TrustedSources};
 pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};

@@ -1,6 +1,6 @@
 //! Settings of the engine, each unset until a directive sets it.
 
-use super::Decisions;
+use super::{Decisions, SiteId};
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
@@ -180,6 +180,8 @@ settings! {
     http_blocklist_key: Box<str>,
     /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
     lua_sandbox: bool,
+    /// `SecSiteId`
+    site: SiteId,
     /// `SecDecisionStatus`
     decision_status: u16,
     /// `SecDecisionBodyLimit`, in bytes.

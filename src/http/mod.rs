@@ -10,6 +10,7 @@ pub mod blank;
 pub mod charset;
 pub mod content_type;
 pub mod cookies;
+pub mod forwarded;
 pub mod host;
 pub mod location;
 pub mod request_target;

@@ -3,7 +3,7 @@
 local native, hidden, shared = ...
 local told, text, number = shared.told, shared.text, shared.number
 local native_ask = native.ask
-local lower, next, rawset, setmetatable, type = string.lower, next, rawset, setmetatable, type
+local lower, next, pairs, rawequal, rawset, setmetatable, type = string.lower, next, pairs, rawequal, rawset, setmetatable, type
 
 local LOG, FIELD, HEADERS = 1, 10, 11
 local IS_LISTED, BAN, UNBAN, IS_RATE_LIMITED, IS_VERIFIED_CRAWLER = 12, 13, 14, 15, 16
@@ -87,12 +87,27 @@ function of_request.__index(request, field)
 end
 of_request.__metatable = false
 
+local MEMBERS = { "method", "uri", "headers", "body", "body_is_cut", "client_ip", "peer_ip", "timestamp", "site_id" }
+-- The request of the call that runs.
+local current
+
+-- Members are asked for when a script reads them, so that going through them reads them all.
+function functions.pairs(list)
+    if rawequal(list, current) then
+        for at = 1, #MEMBERS do
+            local _ = list[MEMBERS[at]]
+        end
+    end
+    return pairs(list)
+end
+
 local function add(shown)
     for name, value in next, functions do
         shown[name] = value
     end
-    shown.request = setmetatable({}, of_request)
-    return shown.request
+    current = setmetatable({}, of_request)
+    shown.request = current
+    return current
 end
 
 for _, value in next, functions do

@@ -8,9 +8,21 @@ use std::net::{IpAddr, Ipv6Addr};
 /// How many addresses are counted for one limit. When there are more, those that asked seldom are forgotten.
 const MOST_ADDRESSES: usize = 100_000;
 
+/// How much of a name is looked at, in bytes.
+const LONGEST_NAME: usize = 256;
+
 /// The rates of a rule set. They live as long as it does.
 pub struct RateLimits {
-    limits: Vec<(SiteId, DefaultKeyedRateLimiter<(SiteId, IpAddr)>)>,
+    limits: Vec<(SiteId, DefaultKeyedRateLimiter<(SiteId, Requester)>)>,
+}
+
+/// Who is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Requester {
+    /// An address; of IPv6 addresses their network of 64 bits, since whoever has one has all of it.
+    Network(IpAddr),
+    /// Whatever else a script calls a client, such as `unknown`.
+    Name(Box<[u8]>),
 }
 
 /// What came of counting a request.
@@ -36,9 +48,9 @@ impl RateLimits {
         Self { limits: limits.iter().filter_map(limiter).collect() }
     }
 
-    /// Counts a request to a site: against the site's own limit, or that of all where it has none. Each site is counted by itself, and
-    /// IPv6 addresses by their network of 64 bits, since whoever has one has all of it.
-    pub fn count(&self, site: SiteId, address: IpAddr) -> Rate {
+    /// Counts a request to a site: against the site's own limit, or that of all where it has none. Each site is counted by itself. The
+    /// requester is an address as text, or any other name; IPv6 addresses are counted by their network of 64 bits.
+    pub fn count(&self, site: SiteId, requester: &[u8]) -> Rate {
         let of = |site: SiteId| self.limits.iter().rev().find(|(known, _)| *known == site);
         let Some((_, limiter)) = of(site).or_else(|| of(SiteId(0))) else { return Rate::Within };
         if limiter.len() >= MOST_ADDRESSES {
@@ -47,17 +59,21 @@ impl RateLimits {
                 return Rate::Unknown;
             }
         }
-        match limiter.check_key(&(site, network(address))) {
+        match limiter.check_key(&(site, Requester::new(requester))) {
             Ok(()) => Rate::Within,
             Err(_) => Rate::Beyond,
         }
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+impl Requester {
+    fn new(requester: &[u8]) -> Self {
+        let address = std::str::from_utf8(requester).ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
+        match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V6(address)) => Self::Network(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
+            Some(address) => Self::Network(address),
+            None => Self::Name(requester.get(..LONGEST_NAME).unwrap_or(requester).into()),
+        }
     }
 }
 
@@ -81,29 +97,28 @@ mod tests {
     #[test]
     fn a_burst_passes_and_then_the_rate() {
         let rates = RateLimits::new(&[limit(0, 2, 100, 3)]);
-        let address = IpAddr::from([192, 0, 2, 1]);
-        let beyond = |count: u32| (0..count).filter(|_| rates.count(SiteId(0), address) == Rate::Beyond).count();
+        let beyond = |count: u32| (0..count).filter(|_| rates.count(SiteId(0), b"192.0.2.1") == Rate::Beyond).count();
         assert_eq!(beyond(5), 2);
         std::thread::sleep(Duration::from_millis(60));
         assert_eq!(beyond(2), 1);
-        assert_eq!(rates.count(SiteId(0), IpAddr::from([192, 0, 2, 2])), Rate::Within);
-        assert_eq!(rates.count(SiteId(7), address), Rate::Within);
+        assert_eq!(rates.count(SiteId(0), b"192.0.2.2"), Rate::Within);
+        assert_eq!(rates.count(SiteId(7), b"192.0.2.1"), Rate::Within);
     }
 
     #[test]
     fn a_network_of_ipv6_is_one() {
         let rates = RateLimits::new(&[limit(3, 1, 10_000, 1)]);
-        assert_eq!(rates.count(SiteId(3), "2001:db8::1".parse().unwrap()), Rate::Within);
-        assert_eq!(rates.count(SiteId(3), "2001:db8::2".parse().unwrap()), Rate::Beyond);
-        assert_eq!(rates.count(SiteId(3), "2001:db8:0:1::2".parse().unwrap()), Rate::Within);
-        assert_eq!(rates.count(SiteId(4), "2001:db8::1".parse().unwrap()), Rate::Within);
+        assert_eq!(rates.count(SiteId(3), b"2001:db8::1"), Rate::Within);
+        assert_eq!(rates.count(SiteId(3), b"2001:db8::2"), Rate::Beyond);
+        assert_eq!(rates.count(SiteId(3), b"2001:db8:0:1::2"), Rate::Within);
+        assert_eq!(rates.count(SiteId(4), b"2001:db8::1"), Rate::Within);
     }
 
     #[test]
-    fn an_ipv4_address_written_as_an_ipv6_one_is_counted_with_itself_only() {
-        let rates = RateLimits::new(&[limit(3, 1, 10_000, 1)]);
-        assert_eq!(rates.count(SiteId(3), "::ffff:192.0.2.1".parse().unwrap()), Rate::Within);
-        assert_eq!(rates.count(SiteId(3), "::ffff:192.0.2.2".parse().unwrap()), Rate::Within);
-        assert_eq!(rates.count(SiteId(3), "192.0.2.1".parse().unwrap()), Rate::Beyond);
+    fn an_address_has_one_count_however_it_is_written_and_names_have_their_own() {
+        let rates = RateLimits::new(&[limit(0, 1, 10_000, 1)]);
+        let count = |requester: &[u8]| rates.count(SiteId(0), requester);
+        assert_eq!((count(b"192.0.2.1"), count(b"::ffff:192.0.2.1"), count(b"::ffff:192.0.2.2")), (Rate::Within, Rate::Beyond, Rate::Within));
+        assert_eq!((count(b"unknown"), count(b"unknown"), count(b"unix:")), (Rate::Within, Rate::Beyond, Rate::Within));
     }
 }

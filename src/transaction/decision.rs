@@ -3,7 +3,7 @@
 use super::escape::text;
 use super::evaluate::Draft;
 use super::script::limits;
-use super::{Ground, Transaction};
+use super::{Ground, Transaction, client};
 use crate::graph::{RuleGraph, Settings, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
@@ -18,9 +18,10 @@ const BLOCKED: u16 = 403;
 const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
 
 impl Transaction {
-    /// Tells decision scripts which of the host's sites the request is for, by a number of the host's choice; 0 where it tells none apart.
+    /// Tells decision scripts which of the host's sites the request is for, by a number of the host's choice; 0 where it tells none apart. It
+    /// counts more than `SecSiteId` and `SecSite`.
     pub fn set_site(&mut self, site: u64) {
-        self.site = SiteId(site);
+        self.site = Some(SiteId(site));
     }
 
     /// Asks a decision script, unless one before it let the request pass. Whether it blocks.
@@ -67,19 +68,11 @@ impl Transaction {
         }
     }
 
-    /// The client's address: what a trusted peer says it is, or the peer's own. Nothing where the peer has none, such as on a local socket.
-    fn client(&self, graph: &RuleGraph) -> Option<IpAddr> {
-        let address = |bytes: &[u8]| -> Option<IpAddr> {
-            std::str::from_utf8(bytes).ok()?.trim().parse::<IpAddr>().ok().map(|found| found.to_canonical())
-        };
-        let read = |text| self.collections.arena.read(text);
-        let peer = address(read(self.collections.scalars.remote_addr))?;
-        if !graph.settings.decisions.trusted.iter().any(|trusted| trusted.contains_address(peer)) {
-            return Some(peer);
-        }
-        let header = |name| self.collections.request_header(name).map(read);
-        let forwarded = || header(b"x-forwarded-for").and_then(|list| address(list.split(|byte| *byte == b',').next().unwrap_or_default()));
-        header(b"x-real-ip").and_then(address).or_else(forwarded).or(Some(peer))
+    /// The site that the request is for: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
+    fn site(&self, graph: &RuleGraph) -> SiteId {
+        let settings = &graph.settings;
+        let of_host = || settings.decisions.site_of(self.collections.arena.read(self.collections.scalars.server_name));
+        self.site.or(settings.site).or_else(of_host).unwrap_or_default()
     }
 }
 
@@ -136,7 +129,7 @@ impl OfDecision<'_> {
     }
 
     fn field(&self, name: &[u8]) -> Reply<'_> {
-        let Transaction { collections, site, .. } = &*self.transaction;
+        let Transaction { collections, .. } = &*self.transaction;
         let scalars = &collections.scalars;
         let body = || collections.arena.read(collections.arena.request_body());
         let limit = self.graph.settings.decision_body_limit.unwrap_or(Settings::DECISION_BODY);
@@ -145,12 +138,13 @@ impl OfDecision<'_> {
             b"uri" => Reply::Text(collections.arena.read(scalars.request_uri_raw).into()),
             b"body" => Reply::Text(body().get(..limit).unwrap_or(body()).into()),
             b"body_is_cut" => Reply::Truth(body().len() > limit),
-            b"client_ip" => match self.transaction.client(self.graph) {
+            b"client_ip" => match client::address(collections, &self.graph.settings.decisions.trusted) {
                 Some(address) => Reply::Text(address.to_string().into_bytes().into()),
                 None => Reply::Text(collections.arena.read(scalars.remote_addr).into()),
             },
             b"timestamp" => Reply::Number(collections.clock.epoch().0 as f64),
-            b"site_id" => Reply::Number(site.0 as f64),
+            b"peer_ip" => Reply::Text(collections.arena.read(scalars.remote_addr).into()),
+            b"site_id" => Reply::Number(self.transaction.site(self.graph).0 as f64),
             _ => Reply::Nothing,
         }
     }
@@ -177,7 +171,9 @@ impl OfDecision<'_> {
     fn about_address(&mut self, question: Question<'_>) -> Result<Reply<'static>, String> {
         match question {
             Question::IsListed(address, site, welcome) => {
-                let (address, site) = (address_of(address)?, self.site(site)?);
+                let site = self.site(site)?;
+                // A client without an address, such as one on a Unix socket, is on no list.
+                let Ok(address) = address_of(address) else { return Ok(Reply::Truth(false)) };
                 let ground = &self.transaction.ground;
                 let listed = if welcome { ground.is_whitelisted(address, site) } else { ground.is_blacklisted(address, site) };
                 Ok(Reply::Truth(listed))
@@ -193,7 +189,7 @@ impl OfDecision<'_> {
                 Ok(Reply::Truth(self.transaction.ground.store.unban(site, address)))
             }
             Question::IsRateLimited(address, site) => {
-                let (address, site) = (address_of(address)?, self.site(site)?);
+                let site = self.site(site)?;
                 Ok(Reply::Truth(match self.transaction.ground.rates.count(site, address) {
                     Rate::Within => false,
                     Rate::Beyond => true,
@@ -219,7 +215,7 @@ impl OfDecision<'_> {
                 let is_exempt = exempts.iter().any(|exempt| !exempt.is_empty() && memchr::memmem::find(agent, exempt).is_some());
                 self.log(&format!("{address} says that it is {}, and is not", crawler.token));
                 if minutes > 0.0 && !is_exempt {
-                    self.ban(address, self.transaction.site, minutes);
+                    self.ban(address, self.transaction.site(self.graph), minutes);
                 }
                 true
             }
@@ -238,7 +234,7 @@ impl OfDecision<'_> {
 
     fn site(&self, site: Option<f64>) -> Result<SiteId, String> {
         match site {
-            None => Ok(self.transaction.site),
+            None => Ok(self.transaction.site(self.graph)),
             Some(number) if number >= 0.0 && number.fract() == 0.0 => Ok(SiteId(number as u64)),
             Some(number) => Err(format!("{number} is no number of a site")),
         }

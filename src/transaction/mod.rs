@@ -5,6 +5,8 @@ mod assignment;
 mod audit;
 mod body_limit;
 mod body_type;
+#[cfg_attr(not(feature = "lua"), allow(dead_code))]
+mod client;
 mod control;
 mod debug;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
@@ -101,7 +103,8 @@ pub struct Transaction {
     hostname: Option<Text>,
     connector: Text,
     uploads: uploads::Uploads,
-    site: SiteId,
+    /// The site that the host named.
+    site: Option<SiteId>,
     script_failures: Vec<ScriptFailure>,
     notices: Vec<String>,
     scratch: Scratch,
@@ -167,7 +170,7 @@ impl Transaction {
             hostname: None,
             connector: Text::EMPTY,
             uploads: uploads::Uploads::default(),
-            site: SiteId::default(),
+            site: None,
             script_failures: Vec::new(),
             notices: Vec::new(),
             scratch,

@@ -74,6 +74,7 @@ static int exchange(Transaction *transaction, const char *uri, const char *body,
     } while (0)
     STEP(msc_process_connection(transaction, "192.0.2.1", 40000, "192.0.2.2", 443));
     STEP(msc_set_request_hostname(transaction, u("shop.example")));
+    STEP(msc_set_site(transaction, 7));
     STEP(msc_process_uri(transaction, uri, "POST", "1.1"));
     STEP(msc_add_request_header(transaction, u("Host"), u("shop.example")));
     STEP(msc_add_n_request_header(transaction, u("Content-Type!"), 12, u("application/x-www-form-urlencoded!"), 33));
@@ -252,7 +253,7 @@ static void null_everywhere(ModSecurity *engine) {
     CHECK(msc_rules_cleanup(NULL) == 0);
     msc_rules_error_cleanup(NULL);
     CHECK(msc_process_connection(NULL, NULL, 0, NULL, 0) == 0 && msc_process_uri(NULL, NULL, NULL, NULL) == 0);
-    CHECK(msc_set_request_hostname(NULL, NULL) == 0 && msc_update_status_code(NULL, 200) == 0);
+    CHECK(msc_set_request_hostname(NULL, NULL) == 0 && msc_set_site(NULL, 7) == 0 && msc_update_status_code(NULL, 200) == 0);
     CHECK(msc_add_request_header(NULL, NULL, NULL) == 0 && msc_add_n_request_header(NULL, NULL, 0, NULL, 0) == 0);
     CHECK(msc_add_response_header(NULL, NULL, NULL) == 0 && msc_add_n_response_header(NULL, NULL, 0, NULL, 0) == 0);
     CHECK(msc_process_request_headers(NULL) == 0 && msc_process_request_body(NULL) == 0);

@@ -37,7 +37,8 @@ pub struct Request<'a> {
     pub target: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     pub body: Option<&'a str>,
-    pub site: u64,
+    /// The site that the host names, if it does.
+    pub site: Option<u64>,
 }
 
 /// A request that was judged.
@@ -65,7 +66,9 @@ impl Rules {
     /// Judges a request and an empty response.
     pub fn judge(&self, request: Request<'_>) -> Judged {
         let mut transaction = self.waf.transaction();
-        transaction.set_site(request.site);
+        if let Some(site) = request.site {
+            transaction.set_site(site);
+        }
         let mut interventions = Vec::new();
         let mut note = |verdict: Verdict| interventions.extend(verdict.intervention().cloned());
         let client = if request.client.is_empty() { "192.0.2.1" } else { request.client };

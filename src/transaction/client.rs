@@ -1,0 +1,64 @@
+//! Who the client is: the peer, or whom a trusted peer names.
+
+use crate::collection::Collections;
+use crate::graph::{ForwardedClient, TrustedSources};
+use crate::http::forwarded;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+/// How hosts name peers on Unix sockets.
+const UNIX_SOCKET: &[u8] = b"unix:";
+
+/// The client's address; nothing where the peer has none, such as on a Unix socket, and nobody names the client.
+pub fn address(collections: &Collections, trusted: &TrustedSources) -> Option<IpAddr> {
+    let remote = collections.arena.read(collections.scalars.remote_addr);
+    let peer = forwarded::address(remote);
+    let is_trusted = match peer {
+        Some(peer) => trusted.contains(peer),
+        None => trusted.unix_sockets && remote.starts_with(UNIX_SOCKET),
+    };
+    is_trusted.then(|| named(collections, trusted)).flatten().or(peer)
+}
+
+/// The client that a trusted peer names.
+fn named(collections: &Collections, trusted: &TrustedSources) -> Option<IpAddr> {
+    let read = |text| collections.arena.read(text);
+    match trusted.client {
+        None => {
+            let real = collections.request_header(b"x-real-ip").and_then(|value| forwarded::address(read(value)));
+            real.or_else(|| forwarded_for(collections).next().and_then(forwarded::address))
+        }
+        Some(ForwardedClient::First) => forwarded_for(collections).next().and_then(forwarded::address),
+        Some(ForwardedClient::FromEnd(place)) => from_end(&forwarded_for(collections).collect::<Vec<_>>(), place),
+        Some(ForwardedClient::LastUntrusted) => {
+            let entries: Vec<_> = forwarded_for(collections).collect();
+            last_untrusted(entries.iter().rev().map(|entry| forwarded::address(entry)), trusted)
+        }
+    }
+}
+
+/// The entries of all `X-Forwarded-For` headers, in the order of their arrival.
+fn forwarded_for(collections: &Collections) -> impl Iterator<Item = &[u8]> {
+    let headers = collections.request_headers.iter();
+    let values = headers.filter(|header| collections.arena.read(header.name).eq_ignore_ascii_case(b"x-forwarded-for"));
+    values.flat_map(|header| collections.arena.read(header.value).split(|byte| *byte == b','))
+}
+
+/// The n-th entry from the end. A list that is shorter did not come through all proxies, so that it names nobody.
+fn from_end(entries: &[&[u8]], place: NonZeroU32) -> Option<IpAddr> {
+    let place = usize::try_from(place.get()).ok()?;
+    forwarded::address(entries.get(entries.len().checked_sub(place)?)?)
+}
+
+/// The first untrusted address of a list that is read from its end; where all are trusted, the last that is read. What stands beyond an entry
+/// that is not an address is not believed.
+fn last_untrusted(addresses: impl Iterator<Item = Option<IpAddr>>, trusted: &TrustedSources) -> Option<IpAddr> {
+    let mut last = None;
+    for address in addresses.map_while(|address| address) {
+        last = Some(address);
+        if !trusted.contains(address) {
+            break;
+        }
+    }
+    last
+}
