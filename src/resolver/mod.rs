@@ -6,6 +6,7 @@
 
 mod dns;
 mod exchange;
+mod lookups;
 mod names;
 mod origin;
 mod servers;

@@ -207,28 +207,38 @@ impl OfDecision<'_> {
         }
     }
 
+    /// Returns `true` if it is known that a client only says that it is a crawler. Where it is not known yet, the look-up goes on behind, and the
+    /// client is banned when that turns out to be so.
     fn is_false_crawler(&mut self, address: IpAddr, agent: &[u8], exempts: &[Vec<u8>], minutes: f64) -> bool {
         let Some(crawler) = self.graph.settings.decisions.crawler(agent) else { return false };
-        match self.transaction.ground.origins.belongs(address, &crawler.domains) {
+        let ground = &self.transaction.ground;
+        let site = self.transaction.site(self.graph);
+        let is_exempt = exempts.iter().any(|exempt| !exempt.is_empty() && memchr::memmem::find(agent, exempt).is_some());
+        let bans = minutes > 0.0 && !is_exempt;
+        let store = std::sync::Arc::clone(&ground.store);
+        let ban_later = move || {
+            if bans {
+                store.ban(site, address, end_of_ban(minutes));
+            }
+        };
+        match ground.origins.belongs(address, &crawler.domains, ban_later) {
             Some(true) => false,
             Some(false) => {
-                let is_exempt = exempts.iter().any(|exempt| !exempt.is_empty() && memchr::memmem::find(agent, exempt).is_some());
                 self.log(&format!("{address} says that it is {}, and is not", crawler.token));
-                if minutes > 0.0 && !is_exempt {
-                    self.ban(address, self.transaction.site(self.graph), minutes);
+                if bans {
+                    self.ban(address, site, minutes);
                 }
                 true
             }
             None => {
-                self.log(&format!("the name server did not say in time whether {address} is {}", crawler.token));
+                self.log(&format!("the name server has not said yet whether {address} is {}", crawler.token));
                 false
             }
         }
     }
 
     fn ban(&self, address: IpAddr, site: SiteId, minutes: f64) {
-        let until = SystemTime::now() + Duration::from_secs_f64(minutes.min(LONGEST_BAN) * 60.0);
-        self.transaction.ground.store.ban(site, address, until);
+        self.transaction.ground.store.ban(site, address, end_of_ban(minutes));
         self.log(&format!("{address} is banned from site {} for {minutes} minutes", site.0));
     }
 
@@ -239,6 +249,10 @@ impl OfDecision<'_> {
             Some(number) => Err(format!("{number} is no number of a site")),
         }
     }
+}
+
+fn end_of_ban(minutes: f64) -> SystemTime {
+    SystemTime::now() + Duration::from_secs_f64(minutes.min(LONGEST_BAN) * 60.0)
 }
 
 fn address_of(bytes: &[u8]) -> Result<IpAddr, String> {

@@ -153,7 +153,7 @@ directives! {
     SecRequestBodyXmlEntityLimit "SecRequestBodyXmlEntityLimit" NUMBER, "How many bytes the entities of XML may expand to, 65536 by default."
     SecRequestBodyXmlNodesLimit "SecRequestBodyXmlNodesLimit" NUMBER, "How many tags, comments and the like XML may hold, 250000 by default."
     SecResolver "SecResolver" VALUE, "The name server that @rbl and is_verified_crawler ask, as address or address:port."
-    SecResolverTimeLimit "SecResolverTimeLimit" NUMBER, "How long is_verified_crawler waits for the name server, in milliseconds, 500 by default."
+    SecResolverTimeLimit "SecResolverTimeLimit" NUMBER, "How long a look-up of is_verified_crawler may take, in milliseconds, 500 by default; requests do not wait for it."
     SecResponseBodyAccess "SecResponseBodyAccess" ON_OFF, "Whether phase 4 runs."
     SecResponseBodyLimit "SecResponseBodyLimit" NUMBER, "How long a response body may be, in bytes."
     SecResponseBodyLimitAction "SecResponseBodyLimitAction" REJECT_PARTIAL, "What happens to a longer response body."

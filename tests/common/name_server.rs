@@ -43,6 +43,14 @@ impl NameServer {
         Self::answering(|_| None)
     }
 
+    /// Knows nothing, and takes its time to say so.
+    pub fn slow(time: std::time::Duration) -> Self {
+        Self::answering(move |question| {
+            thread::sleep(time);
+            Some(answer(question, &Records::new()))
+        })
+    }
+
     /// Answers that it failed.
     pub fn failing() -> Self {
         Self::answering(|question| {
