@@ -158,7 +158,7 @@ fn the_tests_of_the_core_rule_set_end_alike() {
     for file in sample(common::files(&tests, ".yaml")) {
         let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
         let documents = yaml::parse(&std::fs::read(&file).unwrap()).unwrap();
-        for test in documents.iter().flat_map(|document| case::tests(document, &stem)) {
+        for test in documents.iter().flat_map(|document| case::tests(document, &stem).unwrap()) {
             for stage in test.stages.iter().flatten() {
                 let lead = |transaction| {
                     let Judgement { transaction, stop, .. } = judge(transaction, connection, &stage.request, &stage.response);

@@ -46,7 +46,7 @@ impl Default for ResolverLimits {
 #[derive(Debug)]
 pub struct SystemResolver {
     wait: Duration,
-    names: Lookups<Box<str>, Option<Ipv4Addr>>,
+    names: Lookups<String, Option<Ipv4Addr>>,
 }
 
 impl SystemResolver {
@@ -80,7 +80,7 @@ impl SystemResolver {
     /// Gives the first address of a name, however long that takes, by `lookup`.
     fn with_lookup(limits: ResolverLimits, lookup: impl Fn(&str) -> Option<Ipv4Addr> + Send + Sync + 'static) -> Self {
         let ResolverLimits { wait, threads, line, answers, address_lives, nothing_lives } = limits;
-        let names = Lookups::new(LookupLimits { threads, line, answers }, move |name: &Box<str>| {
+        let names = Lookups::new(LookupLimits { threads, line, answers }, move |name: &String| {
             let answer = lookup(name);
             (answer, if answer.is_some() { address_lives } else { nothing_lives })
         });
@@ -90,7 +90,7 @@ impl SystemResolver {
 
 impl Resolver for SystemResolver {
     fn resolve(&self, name: &str) -> Answer {
-        match self.names.ask(&name.into(), self.wait, None) {
+        match self.names.ask(&name.to_owned(), self.wait, None) {
             Some(Some(address)) => Answer::Address(address),
             Some(None) => Answer::Nothing,
             None => Answer::Late,
