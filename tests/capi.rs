@@ -168,6 +168,7 @@ fn in_c(kind: &str) -> String {
     match kind {
         "c_char" => "char",
         "c_uchar" => "unsigned char",
+        "c_ulong" => "unsigned long",
         "c_int" => "int",
         "c_void" => "void",
         "usize" => "size_t",

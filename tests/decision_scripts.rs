@@ -174,7 +174,8 @@ fn a_setting_says_which_of_the_forwarded_addresses_is_the_client() {
 
 #[test]
 fn a_site_is_what_the_host_says_or_the_settings() {
-    let site = |settings: &str, host: &str| value(settings, Request { headers: &[("Host", host)], ..Request::default() }, "request.site_id");
+    let site =
+        |settings: &str, host: &str| value(settings, Request { headers: &[("Host", host)], ..Request::default() }, "request.site_id");
     let hosts = "SecSite 7 shop.example *.shop.example\nSecSite 8 [2001:db8::1]";
     for (host, expected) in [("Shop.example:8080", "7"), ("a.shop.example", "7"), ("[2001:db8::1]:80", "8"), ("other.example", "0")] {
         assert_eq!(site(hosts, host), expected, "{host}");
@@ -196,7 +197,10 @@ fn a_request_shows_all_its_members() {
 fn a_client_without_an_address_is_on_no_list_and_has_a_rate_of_its_own() {
     let unix = Request { client: "unix:", ..Request::default() };
     assert_eq!(value("SecIpList blacklist 0.0.0.0/0", unix, "is_ip_blacklisted(request.client_ip)"), "false");
-    assert_eq!(value("SecRateLimit 1/60", unix, "tostring(is_rate_limited('unknown')) .. tostring(is_rate_limited('unknown'))"), "falsetrue");
+    assert_eq!(
+        value("SecRateLimit 1/60", unix, "tostring(is_rate_limited('unknown')) .. tostring(is_rate_limited('unknown'))"),
+        "falsetrue"
+    );
 }
 
 #[test]
@@ -260,7 +264,9 @@ fn rates_are_limited_for_each_address() {
         "SecRateLimit 3/60\nSecRateLimit 1/60 burst:1 site:9",
         "if is_rate_limited(request.client_ip, request.site_id) then return 1 end return 0",
     );
-    let blocked = |client, site| (0..5).filter(|_| rules.judge(Request { client, site: Some(site), ..Request::default() }).status().is_some()).count();
+    let blocked = |client, site| {
+        (0..5).filter(|_| rules.judge(Request { client, site: Some(site), ..Request::default() }).status().is_some()).count()
+    };
     assert_eq!(blocked("192.0.2.1", 0), 2);
     assert_eq!(blocked("192.0.2.2", 0), 2);
     assert_eq!(blocked("192.0.2.1", 9), 4);

@@ -86,7 +86,8 @@ impl Builder<'_> {
                     number => number.parse().ok().map(ForwardedClient::FromEnd),
                 };
                 if client.is_none() {
-                    return self.bad_decision(argument, "write client:first, client:last-untrusted or client:N, with 1 for the last address");
+                    return self
+                        .bad_decision(argument, "write client:first, client:last-untrusted or client:N, with 1 for the last address");
                 }
                 self.load_settings.decisions.trusted.client = client;
             } else {

@@ -74,10 +74,12 @@ impl Site {
     pub fn new(site: SiteId, host: &str) -> Option<Self> {
         let host = host.to_ascii_lowercase();
         let name = host.strip_prefix("*.").unwrap_or(&host);
-        let is_address = name.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok());
+        let is_address =
+            name.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok());
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
         let is_domain = name.len() < host.len();
-        (is_name || is_address && !is_domain).then(|| Self { site, host: if is_domain { format!(".{name}") } else { name.to_owned() }.into() })
+        (is_name || is_address && !is_domain)
+            .then(|| Self { site, host: if is_domain { format!(".{name}") } else { name.to_owned() }.into() })
     }
 
     /// Returns `true` for a host of the site; `host` is in lower case and without a port.

@@ -32,7 +32,9 @@ mod tests {
 
     #[test]
     fn what_holds_anything_else_is_no_address() {
-        for text in ["", "unknown", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1:99999", "[192.0.2.1]", "192.0.2.1 192.0.2.2", "\"192.0.2.1", "1"] {
+        for text in
+            ["", "unknown", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1:99999", "[192.0.2.1]", "192.0.2.1 192.0.2.2", "\"192.0.2.1", "1"]
+        {
             assert_eq!(address(text.as_bytes()), None, "{text}");
         }
     }

@@ -9,8 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -24,10 +23,17 @@ pub struct LogFile {
     mode: u32,
     target: Target,
     failures: Arc<Failures>,
-    /// Where the last record of this process ended. Whatever else the file ends at, somebody wrote who may have left a part of a record.
-    end: AtomicU64,
-    /// Whether a record of this process was cut off, and nothing was written since then.
-    is_cut: AtomicBool,
+    /// Held while a record is written, so that no thread of this process takes the record of another for a part of one.
+    last: Mutex<LastRecord>,
+}
+
+/// The last record that this process wrote.
+#[derive(Debug)]
+struct LastRecord {
+    /// Where it ended. A file that ends elsewhere was written to by another process, which may have left a part of a record.
+    end: u64,
+    /// Whether it was cut off.
+    is_cut: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +61,7 @@ impl LogFile {
     pub fn open(path: &Path, mode: u32) -> io::Result<Arc<Self>> {
         let file = Self::shared(path, mode, Target::of);
         if let Target::File(open) = &file.target {
-            file.file(open)?;
+            file.file(open, &mut file.last())?;
         }
         Ok(file)
     }
@@ -64,7 +70,7 @@ impl LogFile {
     pub fn ready(path: &Path, mode: u32) -> Arc<Self> {
         let file = Self::shared(path, mode, Target::of);
         if let Target::File(open) = &file.target
-            && let Err(error) = file.file(open)
+            && let Err(error) = file.file(open, &mut file.last())
         {
             file.failures.tell(&error);
         }
@@ -87,8 +93,8 @@ impl LogFile {
             return known;
         }
         let failures = Arc::new(Failures::of(format!("the log {}", path.display())));
-        let (target, end) = (target(path, failures.clone()), AtomicU64::new(UNKNOWN));
-        let file = Arc::new(Self { path: path.to_owned(), mode, target, failures, end, is_cut: AtomicBool::new(false) });
+        let (target, last) = (target(path, failures.clone()), Mutex::new(LastRecord { end: UNKNOWN, is_cut: false }));
+        let file = Arc::new(Self { path: path.to_owned(), mode, target, failures, last });
         open.retain(|_, known| known.strong_count() > 0);
         open.insert(path.to_owned(), Arc::downgrade(&file));
         file
@@ -97,7 +103,10 @@ impl LogFile {
     /// Appends bytes in one write. A failure loses them; the first is reported to standard error. The error names the path.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let result = match &self.target {
-            Target::File(open) => self.file(open).and_then(|(file, size)| self.write(&file, size, bytes)),
+            Target::File(open) => {
+                let mut last = self.last();
+                self.file(open, &mut last).and_then(|(file, size)| last.write(&file, size, bytes))
+            }
             Target::Slow(queue) => queue.append(bytes),
         };
         if let Err(error) = &result {
@@ -106,35 +115,26 @@ impl LogFile {
         result.map_err(|error| named(&self.path, &error))
     }
 
-    /// Writes a record to a file of some size, on a line of its own after one that a full disk cut off, here or in another process.
-    fn write(&self, mut file: &File, size: u64, bytes: &[u8]) -> io::Result<()> {
-        let was_cut = self.is_cut.swap(false, Ordering::Relaxed);
-        let is_torn = size != self.end.load(Ordering::Relaxed) && size > 0 && ends_within_a_record(file, size).unwrap_or(was_cut);
-        let written = if is_torn { file.write_all(&[b"\n", bytes].concat()) } else { file.write_all(bytes) };
-        let end = size.saturating_add(u64::from(is_torn)).saturating_add(bytes.len() as u64);
-        self.end.store(if written.is_ok() { end } else { UNKNOWN }, Ordering::Relaxed);
-        if written.is_err() && (was_cut || file.metadata().is_ok_and(|now| now.len() > size)) {
-            self.is_cut.store(true, Ordering::Relaxed);
-        }
-        written
-    }
-
     /// How many records were lost.
     pub fn lost(&self) -> u64 {
         self.failures.count()
     }
 
+    fn last(&self) -> MutexGuard<'_, LastRecord> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The open file and its size, opened anew if another one or none stands under its path. Who may not open it any more, such as a worker whose
     /// master could, goes on with the file that is open.
-    fn file(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<(Arc<File>, u64)> {
+    fn file(&self, open: &RwLock<Option<Arc<File>>>, last: &mut LastRecord) -> io::Result<(Arc<File>, u64)> {
         let current = open.read().unwrap_or_else(PoisonError::into_inner).clone();
         match current.as_ref().and_then(|file| Some((file.clone(), size_at(file, &self.path)?))) {
             Some(found) => Ok(found),
-            None => self.reopen(open).or_else(|error| current.map(sized).ok_or(error)),
+            None => self.reopen(open, last).or_else(|error| current.map(sized).ok_or(error)),
         }
     }
 
-    fn reopen(&self, open: &RwLock<Option<Arc<File>>>) -> io::Result<(Arc<File>, u64)> {
+    fn reopen(&self, open: &RwLock<Option<Arc<File>>>, last: &mut LastRecord) -> io::Result<(Arc<File>, u64)> {
         let mut place = open.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = place.as_ref().and_then(|file| Some((file.clone(), size_at(file, &self.path)?))) {
             return Ok(found);
@@ -143,8 +143,21 @@ impl LogFile {
         let opened = append_options(self.mode).read(true).open(&self.path);
         let file = Arc::new(opened.or_else(|_| append_options(self.mode).open(&self.path))?);
         *place = Some(file.clone());
-        self.is_cut.store(false, Ordering::Relaxed);
+        last.is_cut = false;
         Ok(sized(file))
+    }
+}
+
+impl LastRecord {
+    /// Writes a record to a file of some size, on a line of its own after one that a full disk cut off, here or in another process.
+    fn write(&mut self, mut file: &File, size: u64, bytes: &[u8]) -> io::Result<()> {
+        let was_cut = std::mem::take(&mut self.is_cut);
+        let is_torn = size != self.end && size > 0 && ends_within_a_record(file, size).unwrap_or(was_cut);
+        let written = if is_torn { file.write_all(&[b"\n", bytes].concat()) } else { file.write_all(bytes) };
+        let end = size.saturating_add(u64::from(is_torn)).saturating_add(bytes.len() as u64);
+        self.end = if written.is_ok() { end } else { UNKNOWN };
+        self.is_cut = written.is_err() && (was_cut || file.metadata().is_ok_and(|now| now.len() > size));
+        written
     }
 }
 

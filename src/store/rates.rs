@@ -118,7 +118,10 @@ mod tests {
     fn an_address_has_one_count_however_it_is_written_and_names_have_their_own() {
         let rates = RateLimits::new(&[limit(0, 1, 10_000, 1)]);
         let count = |requester: &[u8]| rates.count(SiteId(0), requester);
-        assert_eq!((count(b"192.0.2.1"), count(b"::ffff:192.0.2.1"), count(b"::ffff:192.0.2.2")), (Rate::Within, Rate::Beyond, Rate::Within));
+        assert_eq!(
+            (count(b"192.0.2.1"), count(b"::ffff:192.0.2.1"), count(b"::ffff:192.0.2.2")),
+            (Rate::Within, Rate::Beyond, Rate::Within)
+        );
         assert_eq!((count(b"unknown"), count(b"unknown"), count(b"unix:")), (Rate::Within, Rate::Beyond, Rate::Within));
     }
 }
