@@ -83,7 +83,8 @@ impl<'text, 'a> Reader<'text, 'a> {
     /// The name of a parameter, up to and with its `=`.
     ///
     /// A blank or tab on either side of the `=` is malformed. ModSecurity v3 skips them, and PHP, Rack and CGI.pm do not know the parameter
-    /// then: `filename ="a"` would make a file here and a field there.
+    /// then: `filename ="a"` would make a file here and a field there. Behind `filename*=` blanks are skipped as in v3: rules see the name in
+    /// it and that in `filename`, whichever an application takes.
     pub(super) fn name(&mut self) -> Result<Range<usize>, Malformed> {
         let name = self.take_while(|byte| !matches!(byte, b'=' | b' ' | b'\t'));
         self.require_more(Malformed::EndsInName)?;
@@ -94,7 +95,8 @@ impl<'text, 'a> Reader<'text, 'a> {
         }
         let blanks_behind = self.skip_blanks();
         self.require_more(Malformed::EndsBeforeValue)?;
-        if blanks_behind { Err(Malformed::EqualsAfterName) } else { Ok(name) }
+        let both_are_seen = self.text.get(name.clone()) == Some(b"filename*");
+        if blanks_behind && !both_are_seen { Err(Malformed::EqualsAfterName) } else { Ok(name) }
     }
 
     pub(super) fn value(&mut self, invalid_quoting: &mut bool) -> Result<Value<'a>, Malformed> {

@@ -154,6 +154,7 @@ fn a_file_has_every_name_that_applications_may_give_it() {
     assert_eq!(names("filename=a.txt"), ["a.txt"]);
     assert_eq!(names("filename=a.txt; filename*=utf-8''a%2etxt"), ["a.txt"]);
     assert_eq!(names("filename*=utf-8''b%5c.txt; filename=a.txt"), ["a.txt", "b\\.txt", "b.txt"]);
+    assert_eq!(names("filename*= utf-8''b.txt; filename=a.txt"), ["a.txt", "b.txt"]);
     assert_eq!(names(r#"filename="a\\b\c""#), [r"a\b\c", "abc", r"a\bc"]);
     assert_eq!(names("filename=\"=?utf-8?B?YS50eHQ=?=\"; filename*=utf-8''a.txt"), ["=?utf-8?B?YS50eHQ=?=", "a.txt"]);
 }
