@@ -272,13 +272,13 @@ mod tests {
     fn a_record_that_was_cut_off_ends_its_line_where_nobody_may_read_it() {
         let path = std::env::temp_dir().join(format!("secrule-cut-{}.log", std::process::id()));
         fs::write(&path, "one\ntw").unwrap();
-        let log = LogFile::ready(&path, 0o600);
+        let mut last = LastRecord { end: UNKNOWN, is_cut: false };
         let (unwritable, unreadable) = (File::open(&path).unwrap(), append_options(0o600).open(&path).unwrap());
         // As if the disk had been full after two bytes, and then with nothing left.
-        assert!(log.write(&unwritable, 4, b"two\n").is_err());
-        assert!(log.write(&unwritable, 6, b"lost\n").is_err());
+        assert!(last.write(&unwritable, 4, b"two\n").is_err());
+        assert!(last.write(&unwritable, 6, b"lost\n").is_err());
         for record in ["three\n", "four\n"] {
-            log.write(&unreadable, fs::metadata(&path).unwrap().len(), record.as_bytes()).unwrap();
+            last.write(&unreadable, fs::metadata(&path).unwrap().len(), record.as_bytes()).unwrap();
         }
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();
