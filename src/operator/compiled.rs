@@ -75,7 +75,7 @@ impl Operator {
     }
 
     /// Compiles an operator for one transaction, with an argument whose macros were expanded. Nothing is cached, and a pattern may be of
-    /// [`MAX_EXPANDED_SIZE`] only: a request may have written it.
+    /// `MAX_EXPANDED_SIZE` only: a request may have written it.
     ///
     /// # Errors
     /// As [`Operator::compile`].

@@ -39,7 +39,7 @@ pub fn unquoted(bytes: &[u8], output: &mut Vec<u8>) {
     escape(bytes, output, |byte| is_printable(byte) && byte != b'"');
 }
 
-/// Appends text on one line; what [disturbs](disturbs) and bytes that are not UTF-8 as `\xHH`.
+/// Appends text on one line; what [disturbs] and bytes that are not UTF-8 as `\xHH`.
 pub fn legible(bytes: &[u8], output: &mut Vec<u8>) {
     escape_text(bytes, output, disturbs);
 }
