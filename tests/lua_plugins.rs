@@ -6,76 +6,14 @@
 mod exchange;
 #[path = "common/name_server.rs"]
 mod name_server;
+#[path = "common/plugins.rs"]
+mod plugins;
 
 use exchange::{Request, Rules};
 use name_server::NameServer;
-use std::io::{Read as _, Write as _};
+use plugins::{CRAWLER, SCAN, UNPACK, scanner};
 use std::net::TcpListener;
-use std::thread;
 use std::time::{Duration, Instant};
-
-/// Sends what it is given to a scanner, in pieces with their length before them, and says what the scanner found.
-const SCAN: &str = r#"
-function main(data)
-    local available, socket = pcall(require, "socket")
-    if not available then
-        return nil
-    end
-    local scanner = socket.tcp()
-    scanner:settimeout(tonumber(m.getvar("tx.scan_seconds", "none")))
-    local connected, problem = scanner:connect(m.getvar("tx.scan_address"), tonumber(m.getvar("tx.scan_port")))
-    if not connected then
-        m.log(2, "the scanner is not there: " .. problem)
-        return nil
-    end
-    local function send(piece)
-        local size = {}
-        for place = 3, 0, -1 do
-            size[#size + 1] = string.char(math.floor(#piece / 256 ^ place) % 256)
-        end
-        scanner:send(table.concat(size) .. piece)
-    end
-    scanner:send("nINSTREAM\n")
-    for at = 1, #data, 100 do
-        send(data:sub(at, at + 99))
-    end
-    send("")
-    local said = ""
-    repeat
-        local line, ended, partial = scanner:receive()
-        said = said .. (line or partial or "")
-    until ended
-    scanner:close()
-    return said:match("^stream: (.+) FOUND$")
-end
-"#;
-
-/// A scanner that finds `EVIL`, for one client after the other.
-fn scanner() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut command = [0; 10];
-            stream.read_exact(&mut command).unwrap();
-            assert_eq!(&command, b"nINSTREAM\n");
-            let mut data = Vec::new();
-            loop {
-                let mut size = [0; 4];
-                stream.read_exact(&mut size).unwrap();
-                let mut piece = vec![0; u32::from_be_bytes(size) as usize];
-                stream.read_exact(&mut piece).unwrap();
-                if piece.is_empty() {
-                    break;
-                }
-                data.extend_from_slice(&piece);
-            }
-            let found = data.windows(4).any(|four| four == b"EVIL");
-            stream.write_all(if found { b"stream: Test.Evil FOUND\n" } else { b"stream: OK\n" }).unwrap();
-        }
-    });
-    port
-}
 
 fn scanning(port: u16, settings: &str) -> Rules {
     let rules = format!(
@@ -107,25 +45,6 @@ fn a_scanner_that_is_silent_holds_a_request_up_no_longer_than_the_limit() {
     assert_eq!(judged.transaction.script_failures()[0].reason, "it was stopped: it took more time than SecLuaTimeLimit");
 }
 
-/// Tells whether the client's name is a crawler's, and leads back to the client.
-const CRAWLER: &str = r#"
-function main()
-    local socket = require "socket"
-    local client = m.getvar("REMOTE_ADDR")
-    local names = socket.dns.getnameinfo(client)
-    for _, name in pairs(names) do
-        if name:sub(-#".crawler.example") == ".crawler.example" then
-            for _, found in ipairs(socket.dns.getaddrinfo(name) or {}) do
-                if found.addr == client then
-                    return nil
-                end
-            end
-        end
-    end
-    return "false crawler"
-end
-"#;
-
 #[test]
 fn a_crawler_is_who_its_names_say() {
     let server = NameServer::start(&[
@@ -155,18 +74,6 @@ fn a_name_server_that_is_silent_is_waited_for_no_longer_than_either_limit() {
         assert_eq!((judged.status(), judged.transaction.script_failures()[0].stopped), (None, stopped), "{limits}");
     }
 }
-
-/// Unpacks the body of the response into TX.unpacked.
-const UNPACK: &str = r#"
-function main()
-    local body = m.getvar("RESPONSE_BODY", "none")
-    if pcall(require, "zlib") then
-        local unpack = zlib.inflate()
-        local succeeded, unpacked = pcall(unpack, body)
-        m.setvar("tx.unpacked", succeeded and unpacked or "no")
-    end
-end
-"#;
 
 /// Packs a text as a gzip file, with a script, which gives it in hexadecimal digits.
 fn gzip(text: &str) -> Vec<u8> {
