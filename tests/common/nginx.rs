@@ -24,9 +24,9 @@ pub struct Site<'a> {
     pub workers: usize,
     /// Its rules, made in its folder.
     pub rules: &'a dyn Fn(&Path) -> String,
-    /// More locations of the server in front; `{folder}` stands for its folder.
+    /// More locations and settings of the server in front; `{folder}` stands for its folder.
     pub in_front: &'a str,
-    /// More locations of the server behind.
+    /// More locations and settings of the server behind.
     pub behind: &'a str,
 }
 
@@ -120,7 +120,7 @@ impl Nginx {
         self.ask_with(method, target, &[], body)
     }
 
-    /// Asks for a page with more headers.
+    /// Asks for a page with more headers; a header without a value is not sent.
     pub fn ask_with(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<(&str, &str)>) -> Answer {
         // A connection that ends early is an answer too: the firewall cuts responses off.
         self.exchange(method, target, headers, body).unwrap_or_else(|error| Answer { status: 0, body: error.to_string() })
@@ -132,7 +132,8 @@ impl Nginx {
         let about = body.map_or(String::new(), |(kind, body)| format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()));
         let agent = [("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)")];
         let agent = if headers.iter().any(|(name, _)| *name == "User-Agent") { &[][..] } else { &agent };
-        let more: String = agent.iter().chain(headers).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = agent.iter().chain(headers).filter(|(_, value)| !value.is_empty());
+        let more: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("{method} {target} HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n{more}{about}Connection: close\r\n\r\n");
         stream.write_all(head.as_bytes())?;
         stream.write_all(body.map_or("", |(_, body)| body).as_bytes())?;

@@ -4,12 +4,18 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
-/// Sends what it is given to a scanner, in pieces with their length before them, and says what the scanner found.
+/// Sends what it is given, or with TX.scan_files the file of that name, to a scanner, in pieces with their length before them, and says what
+/// the scanner found.
 pub const SCAN: &str = r#"
 function main(data)
     local available, socket = pcall(require, "socket")
     if not available then
         return nil
+    end
+    if m.getvar("tx.scan_files") then
+        local file = io.open(data, "rb")
+        data = file:read("*a")
+        file:close()
     end
     local scanner = socket.tcp()
     scanner:settimeout(tonumber(m.getvar("tx.scan_seconds", "none")))
