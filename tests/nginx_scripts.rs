@@ -17,7 +17,7 @@ use plugins::{CRAWLER, SCAN, UNPACK};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
@@ -214,4 +214,39 @@ fn published_decision_scripts_decide_for_the_site_of_their_location() {
         "the error log lacks what the script said: {errors:.3000}"
     );
     assert!(!errors.contains("Script "), "a script failed: {errors:.3000}");
+}
+
+#[test]
+fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up() {
+    let server = NameServer::silent();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts/crawler.lua");
+    let rules = |_: &Path| {
+        let script = script.display();
+        format!("SecRuleEngine On\nSecTrustedSource 127.0.0.1\nSecResolver {}\nSecDecisionScript {script}\n", server.address())
+    };
+    let site = Site { name: "nginx-silent", environment: &[], workers: 1, rules: &rules, in_front: "", behind: "" };
+    let Some(nginx) = Nginx::start(&site) else { return };
+    let crawler = |client: &str| nginx.ask_with("GET", "/", &[("User-Agent", "Googlebot/2.1"), ("X-Forwarded-For", client)], None).status;
+    // The longest that a plain request waits beside 20 crawlers from addresses of their own.
+    let longest = |turn: usize| {
+        thread::scope(|scope| {
+            let crawlers: Vec<_> = (0..20).map(|number| scope.spawn(move || crawler(&format!("198.51.{turn}.{number}")))).collect();
+            let mut longest = Duration::ZERO;
+            loop {
+                let over = crawlers.iter().all(|crawler| crawler.is_finished());
+                let began = Instant::now();
+                assert_eq!(nginx.ask("GET", "/", None).status, 200);
+                longest = longest.max(began.elapsed());
+                if over {
+                    break;
+                }
+            }
+            assert!(crawlers.into_iter().all(|crawler| crawler.join().unwrap() == 200), "what is not known blocks nobody");
+            longest
+        })
+    };
+    // A busy machine may hold any request up, though not in each turn. One look-up of a silent server takes 500 milliseconds.
+    let mut longest = (0..5).map(longest).inspect(|longest| println!("a plain request waited {longest:?}"));
+    assert!(longest.any(|longest| longest < Duration::from_millis(150)), "plain requests wait for the name server");
+    assert!(server.questions() > 0, "nobody asked the name server");
 }
