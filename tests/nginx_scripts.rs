@@ -22,6 +22,17 @@ use std::time::{Duration, Instant};
 const FORM: &str = "application/x-www-form-urlencoded";
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 
+/// Returns `true` when one of the next tries succeeds: on a busy machine the name server's answer may come after a request was let pass.
+fn soon(mut succeeds: impl FnMut() -> bool) -> bool {
+    (0..100).any(|_| {
+        let succeeded = succeeds();
+        if !succeeded {
+            thread::sleep(Duration::from_millis(20));
+        }
+        succeeded
+    })
+}
+
 #[test]
 fn every_recipe_works_in_nginx() {
     let server = NameServer::start(&[("66.249.66.1", "crawl-66-249-66-1.googlebot.com", &["66.249.66.1"])]);
@@ -46,7 +57,7 @@ fn every_recipe_works_in_nginx() {
     assert_eq!(ask("203.0.113.200", "sample", None), 200, "beside the blacklist");
 
     assert_eq!(ask("66.249.66.1", GOOGLEBOT, None), 200, "a true crawler");
-    assert_eq!(ask("192.0.2.50", GOOGLEBOT, None), 429, "a false crawler");
+    assert!(soon(|| ask("192.0.2.50", GOOGLEBOT, None) == 429), "a false crawler");
     assert_eq!(ask("192.0.2.50", "sample", None), 429, "it is banned");
 
     let blocked = |client: &str| (0..25).filter(|_| ask(client, "sample", None) == 429).count();
@@ -191,14 +202,7 @@ fn published_decision_scripts_decide_for_the_site_of_their_location() {
     }
 
     let claims = |client: &str| ask("/blog", &[("X-Real-IP", client), ("User-Agent", GOOGLEBOT)]);
-    // On a busy machine the name server's answer may come after the request was let pass: one of the next has it.
-    let is_refused = (0..100).any(|_| {
-        claims("192.0.2.50") == 403 || {
-            thread::sleep(Duration::from_millis(20));
-            false
-        }
-    });
-    assert!(is_refused, "a false crawler");
+    assert!(soon(|| claims("192.0.2.50") == 403), "a false crawler");
     assert!((0..5).all(|_| claims("66.249.66.1") == 200), "a true crawler");
     assert_eq!(ask("/blog", &[("X-Real-IP", "192.0.2.50")]), 200, "0 minutes are no ban");
 
