@@ -11,9 +11,9 @@ use super::needs::needs;
 use super::opening::{Opening, takes_everything};
 use super::parser::parse;
 use super::program::{Program, compile};
+use super::repetition_watch::RepetitionWatch;
 use super::requirement::Requirement;
 use super::tree::Syntax;
-use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
 use regex_automata::{Input, meta, util::primitives::NonMaxUsize};
 use regex_syntax::hir::{Hir, HirKind};
@@ -28,11 +28,6 @@ const FREE_REPEATED: usize = 32;
 
 /// What a byte costs for each state that counted repetitions add, where they are all under way at once, in units of work.
 const WORK_OF_REPEATED: usize = 16;
-
-/// How often the lazily filled automaton of counted repetitions may be emptied, and how many bytes it must have read for each of its states: beyond
-/// that the input drives it through ever new combinations of states.
-const MAX_CLEARS: usize = 4;
-const MIN_BYTES_OF_STATE: usize = 16;
 
 /// What the automata are built of. The structure is large and seldom needed, so it is not kept but read anew.
 #[derive(Clone, Debug)]
@@ -52,8 +47,8 @@ pub(super) struct Automata {
     pub size: usize,
     /// What a byte costs where its counted repetitions are all under way.
     work_of_repeated: usize,
-    /// For patterns with large counted repetitions: an automaton that tells when they are many at once.
-    watched: Option<OnceLock<Option<DFA>>>,
+    /// For patterns with large counted repetitions: tells when they are many at once.
+    watch: Option<OnceLock<Option<RepetitionWatch>>>,
     opening: Option<Opening>,
     /// It takes every input whole.
     takes_everything: bool,
@@ -94,7 +89,7 @@ impl Automata {
             requirement: needs(structure),
             size,
             work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
-            watched: (repeated > FREE_REPEATED).then(OnceLock::new),
+            watch: (repeated > FREE_REPEATED).then(OnceLock::new),
             opening: Opening::of(structure),
             takes_everything: takes_everything(structure),
             utf,
@@ -113,23 +108,11 @@ impl Automata {
         exact.get_or_init(|| exact_automaton(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
 
-    /// Whether there may be a match at or after `start`, as far as an automaton finds out that has no more combinations of states than fit in its
-    /// memory. Where they are more, the search for them must be allowed.
+    /// Returns `true` if there may be a match at or after `start`, or an error if its counted repetitions make the search for it too slow.
     fn may_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
-        let Some(watched) = &self.watched else { return Ok(true) };
-        let dfa = watched.get_or_init(|| watched_automaton(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
-        // Of each search its own, so that what others found makes no difference.
-        let mut cache = Cache::new(dfa);
-        let search = Input::new(input).span(start..input.len()).earliest(true);
-        let found = dfa.try_search_fwd(&mut cache, &search);
-        let rest = match found {
-            Ok(found) => return Ok(found.is_some()),
-            Err(error) => match error.kind() {
-                regex_automata::MatchErrorKind::GaveUp { offset } => input.len().saturating_sub(*offset),
-                _ => input.len(),
-            },
-        };
-        if effort.allows(rest.saturating_mul(self.work_of_repeated)) { Ok(true) } else { Err(LimitExceeded) }
+        let Some(watch) = &self.watch else { return Ok(true) };
+        let watch = watch.get_or_init(|| RepetitionWatch::new(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
+        watch.may_match(input, start, self.work_of_repeated, effort)
     }
 
     pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
@@ -202,7 +185,7 @@ impl Automata {
             return Ok(true);
         }
         // Captures are found by following all states.
-        if self.watched.is_some() && !effort.allows(found.len().saturating_mul(self.work_of_repeated)) {
+        if self.watch.is_some() && !effort.allows(found.len().saturating_mul(self.work_of_repeated)) {
             return Err(LimitExceeded);
         }
         let mut slots = vec![None; count.saturating_add(1).saturating_mul(2)];
@@ -227,16 +210,6 @@ impl Automata {
 fn regex(structure: &Hir, utf: bool) -> Option<meta::Regex> {
     let config = meta::Config::new().utf8_empty(utf).nfa_size_limit(None).hybrid_cache_capacity(LAZY_AUTOMATON);
     meta::Builder::new().configure(config).build_from_hir(structure).ok()
-}
-
-fn watched_automaton(structure: &Hir, utf: bool) -> Option<DFA> {
-    let nfa = NFA::compiler().configure(NFA::config().utf8(utf).which_captures(WhichCaptures::None)).build_from_hir(structure).ok()?;
-    let config = DFA::config()
-        .cache_capacity(LAZY_AUTOMATON)
-        .skip_cache_capacity_check(true)
-        .minimum_cache_clear_count(Some(MAX_CLEARS))
-        .minimum_bytes_per_state(Some(MIN_BYTES_OF_STATE));
-    DFA::builder().configure(config).build_from_nfa(nfa).ok()
 }
 
 fn exact_automaton(structure: &Hir, utf: bool) -> Option<PikeVM> {

@@ -25,6 +25,7 @@ mod parser;
 mod program;
 mod property;
 mod rarity;
+mod repetition_watch;
 mod requirement;
 mod sieve;
 mod tree;
