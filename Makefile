@@ -5,8 +5,8 @@
 #   make deb                        Debian packages in target/deb/, which divert Debian's own library and give it back
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="capi fuzzy-hash lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
-# without `lua` it runs no scripts, without `fuzzy-hash` it has no `@fuzzyHash` and no code under the GPL.
+# With FEATURES="capi lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too; without
+# `lua` it runs no scripts.
 
 PREFIX ?= /usr/local
 # Where the loader of the distribution looks: lib/x86_64-linux-gnu on Debian and its like, lib64 on Red Hat's, else lib.
@@ -15,7 +15,7 @@ LIBDIR ?= $(PREFIX)/$(if $(MULTIARCH),lib/$(MULTIARCH),$(if $(wildcard /etc/redh
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
-FEATURES ?= capi fuzzy-hash lua
+FEATURES ?= capi lua
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)

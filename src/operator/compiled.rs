@@ -42,6 +42,8 @@ pub struct Operator {
     kind: OperatorKind,
     limits: OperatorLimits,
     work_of_byte: usize,
+    /// What a value takes besides.
+    work_of_value: usize,
     test: Test,
 }
 
@@ -122,7 +124,7 @@ impl Operator {
     #[must_use]
     #[inline]
     pub const fn work(&self, length: usize) -> usize {
-        length.wrapping_mul(self.work_of_byte)
+        length.wrapping_mul(self.work_of_byte).wrapping_add(self.work_of_value)
     }
 
     /// How this compares the input with which number, if it compares numbers.
@@ -221,9 +223,11 @@ impl Operator {
         let work_of_byte = match test {
             Test::SqlInjection | Test::CrossSiteScripting => INJECTION_WORK,
             Test::Always | Test::Never | Test::Number(..) => 0,
+            Test::FuzzyHashes(_) => FuzzyHashes::WORK_OF_BYTE,
             _ => 1,
         };
-        Ok(Self { kind, limits, work_of_byte, test })
+        let work_of_value = if let Test::FuzzyHashes(hashes) = &test { hashes.work_to_compare() } else { 0 };
+        Ok(Self { kind, limits, work_of_byte, work_of_value, test })
     }
 }
 

@@ -42,9 +42,6 @@ pub enum OperatorError {
     /// A file of `@fuzzyHash` holds no hash. ModSecurity v3 loads such a rule, and it never matches.
     #[error("the file holds no ssdeep hash")]
     NoHashes,
-    /// `@fuzzyHash` in a program that was built without the feature `fuzzy-hash`.
-    #[error("this program was built without `@fuzzyHash`: build it with the feature `fuzzy-hash`, which is under the GPL")]
-    WithoutFuzzyHash,
     /// The operator looks at more than a value, so that only a transaction can ask it.
     #[error("@{} can only be asked by a transaction", .0.name())]
     NeedsTransaction(OperatorKind),

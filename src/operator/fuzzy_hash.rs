@@ -2,8 +2,7 @@
 
 use super::error::OperatorError;
 use super::findings::Findings;
-#[cfg(feature = "fuzzy-hash")]
-use ssdeep::{FuzzyHash, FuzzyHashCompareTarget, Generator};
+use super::piecewise_hash::PiecewiseHash;
 
 /// The two parts of an argument such as `hashes.txt 60`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,64 +24,47 @@ pub fn fuzzy_hash_argument(argument: &str) -> Result<FuzzyHashArgument<'_>, Oper
 }
 
 /// The hashes of a file and the score that counts as a match.
-#[cfg(feature = "fuzzy-hash")]
 #[derive(Debug)]
 pub(super) struct FuzzyHashes {
-    hashes: Vec<FuzzyHash>,
+    hashes: Vec<PiecewiseHash>,
     score: u32,
 }
 
-#[cfg(feature = "fuzzy-hash")]
+/// What it takes to compare two hashes, in units of work.
+const WORK_OF_HASH: usize = 100;
+
 impl FuzzyHashes {
+    /// What it takes to hash a byte, in units of work.
+    pub(super) const WORK_OF_BYTE: usize = 16;
+
     /// Reads the hashes of files in ssdeep's format, `blocksize:hash:hash,"name"`, one a line. Lines of any other form, such as ssdeep's
     /// heading, are left out, as in ModSecurity v3.
     pub(super) fn new(argument: &[u8], files: &[Vec<u8>]) -> Result<Self, OperatorError> {
         let argument = String::from_utf8_lossy(argument);
         let score = fuzzy_hash_argument(&argument)?.score;
         let lines = files.iter().flat_map(|file| file.split(|&byte| byte == b'\n'));
-        let hashes: Vec<FuzzyHash> = lines.filter_map(|line| FuzzyHash::from_bytes(line.trim_ascii()).ok()).collect();
+        let hashes: Vec<PiecewiseHash> = lines.filter_map(|line| PiecewiseHash::parse(line.trim_ascii())).collect();
         if hashes.is_empty() {
             return Err(OperatorError::NoHashes);
         }
         Ok(Self { hashes, score })
     }
 
-    /// Whether the input's hash is as much like one of the hashes as the score demands; the score found is noted.
+    /// What it takes to compare the hash of a value with all of them, in units of work.
+    pub(super) fn work_to_compare(&self) -> usize {
+        self.hashes.len().saturating_mul(WORK_OF_HASH)
+    }
+
+    /// Returns `true` if the input's hash is as much like one of the hashes as the score demands; the score found is noted.
     pub(super) fn resembles(&self, input: &[u8], findings: &mut Findings) -> bool {
-        let Some(target) = hash(input) else { return false };
-        let score = self.hashes.iter().map(|hash| target.compare(hash)).find(|score| *score >= self.score);
+        let hash = PiecewiseHash::of(input);
+        let score = self.hashes.iter().map(|listed| hash.score(listed)).find(|score| *score >= self.score);
         findings.score = score;
         score.is_some()
     }
 }
 
-/// A program that was built without the feature has none.
-#[cfg(not(feature = "fuzzy-hash"))]
-#[derive(Debug)]
-pub(super) enum FuzzyHashes {}
-
-#[cfg(not(feature = "fuzzy-hash"))]
-impl FuzzyHashes {
-    pub(super) fn new(_: &[u8], _: &[Vec<u8>]) -> Result<Self, OperatorError> {
-        Err(OperatorError::WithoutFuzzyHash)
-    }
-
-    pub(super) fn resembles(&self, _: &[u8], _: &mut Findings) -> bool {
-        match *self {}
-    }
-}
-
-#[cfg(feature = "fuzzy-hash")]
-fn hash(input: &[u8]) -> Option<FuzzyHashCompareTarget> {
-    let mut generator = Generator::new();
-    generator.set_fixed_input_size_in_usize(input.len()).ok()?;
-    generator.update(input);
-    let hash = generator.finalize().ok()?.normalize();
-    Some(FuzzyHashCompareTarget::from(&hash))
-}
-
 #[cfg(test)]
-#[cfg(feature = "fuzzy-hash")]
 mod tests {
     use super::*;
 
@@ -96,11 +78,7 @@ mod tests {
     }
 
     fn list(inputs: &[&[u8]]) -> Vec<u8> {
-        let hash = |input: &&[u8]| {
-            let mut generator = Generator::new();
-            generator.update(input);
-            format!("{},\"a file\"\n", generator.finalize().unwrap())
-        };
+        let hash = |input: &&[u8]| format!("{},\"a file\"\n", PiecewiseHash::of(input));
         let heading = String::from("ssdeep,1.1--blocksize:hash:hash,filename\n");
         (heading + &inputs.iter().map(hash).collect::<String>()).into_bytes()
     }

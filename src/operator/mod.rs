@@ -18,6 +18,7 @@ mod identity_number;
 mod injection;
 mod kind;
 mod number;
+mod piecewise_hash;
 mod regular_expression;
 mod text;
 mod words;

@@ -1,0 +1,278 @@
+//! The hash of ssdeep, which stays alike where data stay alike: context triggered piecewise hashing.
+//!
+//! The data are cut where the last seven bytes have a certain sum, so that a change moves only the cuts beside it, and each piece becomes one
+//! character. How often there is a cut depends on the *block size*: three bytes doubled until the hash has at most 64 characters. A hash holds the
+//! characters for its block size and for twice as much, since only hashes of one block size can be compared:
+//!
+//! ```text
+//! 96:s4Ud1Lj96tHHlZDrwciQmA+4uy1I0G4HYuL8N3TzS8QsO/wqWXLcMSx:sF1LjEtHHlZDrJzrhuyZvHYm8tKp/RWO
+//! size : for each piece of about 96 bytes                        : of about 192 bytes, at most 32 characters
+//! ```
+//!
+//! It is written out here, and not taken from a library, because the libraries that have all of it are under the GPL.
+//! The tests hold it to the program `ssdeep`, 2.14.1; Jesse Kornblum describes it in "Identifying almost identical files using
+//! context triggered piecewise hashing" (Digital Investigation 3S, 2006).
+
+/// How many bytes decide whether there is a cut.
+const WINDOW: usize = 7;
+
+/// The least block size.
+const MIN_BLOCK_SIZE: u64 = 3;
+
+/// How many block sizes there are.
+const BLOCK_SIZES: u32 = 31;
+
+/// The most characters for the block size of a hash; for twice as much there are half as many.
+const MAX_CHARACTERS: usize = 64;
+
+/// More characters in a row that are the same tell nothing when hashes are compared.
+const MAX_SAME: usize = 3;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// A hash. Long rows of one character are shortened, as ssdeep does before it compares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PiecewiseHash {
+    block_size: u64,
+    /// For the block size, and for twice as much.
+    characters: [Vec<u8>; 2],
+}
+
+impl PiecewiseHash {
+    /// Reads a hash as ssdeep writes it, with or without a file's name behind a comma; `None` where it is none.
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let mut parts = line.splitn(3, |byte| *byte == b':');
+        let block_size = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+        let (first, rest) = (parts.next()?, parts.next()?);
+        let second = rest.split(|byte| *byte == b',').next().unwrap_or(rest);
+        let is_hash = |text: &[u8]| text.len() <= MAX_CHARACTERS && text.iter().all(|byte| ALPHABET.contains(byte));
+        let is_size = (0..BLOCK_SIZES).any(|size| block_size == MIN_BLOCK_SIZE << size);
+        (is_size && is_hash(first) && is_hash(second)).then(|| Self::new(block_size, [first, second]))
+    }
+
+    /// The hash of some data.
+    pub fn of(data: &[u8]) -> Self {
+        let (block_size, [first, second]) = characters(data);
+        Self::new(block_size, [&first, &second])
+    }
+
+    fn new(block_size: u64, characters: [&[u8]; 2]) -> Self {
+        Self { block_size, characters: characters.map(without_long_rows) }
+    }
+
+    /// How much two hashes are alike, from 0 to 100.
+    pub fn score(&self, other: &Self) -> u32 {
+        let ([small, large], [other_small, other_large]) = (&self.characters, &other.characters);
+        if self == other {
+            100
+        } else if self.block_size == other.block_size {
+            alike(small, other_small, self.block_size).max(alike(large, other_large, self.block_size * 2))
+        } else if self.block_size * 2 == other.block_size {
+            alike(large, other_small, other.block_size)
+        } else if other.block_size * 2 == self.block_size {
+            alike(small, other_large, self.block_size)
+        } else {
+            0
+        }
+    }
+}
+
+/// The characters of the pieces for one block size.
+#[derive(Debug, Clone)]
+struct Pieces {
+    /// At most 63; the last piece is added at the end.
+    characters: Vec<u8>,
+    /// The piece that is under way.
+    piece: PieceHash,
+    /// The same where there are half as many characters: from the 32nd on all is one piece.
+    half_piece: PieceHash,
+    /// What the piece would be that ends with the last cut, once there is no room for it.
+    overflow: Option<u8>,
+    half_overflow: Option<u8>,
+}
+
+/// The hash of one piece; its last six bits are a character.
+#[derive(Debug, Clone, Copy)]
+struct PieceHash(u32);
+
+/// The sum of the last bytes, which changes as they move on.
+#[derive(Debug, Default)]
+struct RollingSum {
+    window: [u8; WINDOW],
+    at: usize,
+    sum: u32,
+    weighted: u32,
+    shifted: u32,
+}
+
+/// The block size that suits the data, and the characters for it and for twice as much.
+fn characters(data: &[u8]) -> (u64, [Vec<u8>; 2]) {
+    let length = data.len() as u64;
+    let mut sum = RollingSum::default();
+    // By block size, from `smallest` on: smaller ones have more characters than there is room for.
+    let mut pieces = vec![Pieces::new()];
+    let mut smallest = 0;
+    for byte in data {
+        sum.add(*byte);
+        for pieces in &mut pieces {
+            pieces.add(*byte);
+        }
+        let mut place = 0;
+        while place < pieces.len() && sum.cuts(block_size(smallest, place)) {
+            if let [.., last] = pieces.as_slice()
+                && last.characters.is_empty()
+                && place + 1 == pieces.len()
+                && smallest + pieces.len() < BLOCK_SIZES as usize
+            {
+                pieces.push(Pieces { overflow: None, half_overflow: None, ..last.clone() });
+            }
+            if let Some(cut) = pieces.get_mut(place) {
+                cut.end_piece();
+            }
+            place += 1;
+        }
+        let will_do = |pieces: &Pieces| pieces.characters.len() >= MAX_CHARACTERS / 2;
+        if place > 0 && pieces.get(1).is_some_and(will_do) && block_size(smallest, 0) * (MAX_CHARACTERS as u64) < length {
+            pieces.remove(0);
+            smallest += 1;
+        }
+    }
+    let has_rest = sum.value() != 0;
+    let guess = (0..).find(|place| block_size(smallest, *place) * MAX_CHARACTERS as u64 >= length).unwrap_or(0);
+    let mut chosen = guess.min(pieces.len() - 1);
+    while chosen > 0 && pieces.get(chosen).is_none_or(|pieces| pieces.characters.len() < MAX_CHARACTERS / 2) {
+        chosen -= 1;
+    }
+    let whole = |pieces: &Pieces| {
+        let last = if has_rest { Some(pieces.piece.character()) } else { pieces.overflow };
+        pieces.characters.iter().copied().chain(last).collect()
+    };
+    let half = |pieces: &Pieces| {
+        let last = if has_rest { Some(pieces.half_piece.character()) } else { pieces.half_overflow };
+        pieces.characters.iter().copied().take(MAX_CHARACTERS / 2 - 1).chain(last).collect()
+    };
+    let first = pieces.get(chosen).map(whole).unwrap_or_default();
+    // Without any cut, all of it is one piece for twice the block size as well.
+    let second = match pieces.get(chosen + 1) {
+        Some(pieces) => half(pieces),
+        None => pieces.get(chosen).filter(|_| has_rest).map(|pieces| vec![pieces.piece.character()]).unwrap_or_default(),
+    };
+    (block_size(smallest, chosen), [first, second])
+}
+
+/// The block size so many places behind the smallest that is looked at.
+fn block_size(smallest: usize, place: usize) -> u64 {
+    MIN_BLOCK_SIZE << (smallest + place).min(BLOCK_SIZES as usize)
+}
+
+impl Pieces {
+    fn new() -> Self {
+        Self { characters: Vec::new(), piece: PieceHash::START, half_piece: PieceHash::START, overflow: None, half_overflow: None }
+    }
+
+    fn add(&mut self, byte: u8) {
+        self.piece.add(byte);
+        self.half_piece.add(byte);
+    }
+
+    fn end_piece(&mut self) {
+        let (character, half) = (self.piece.character(), self.half_piece.character());
+        self.half_overflow = Some(half);
+        if self.characters.len() == MAX_CHARACTERS - 1 {
+            self.overflow = Some(character);
+            return;
+        }
+        self.characters.push(character);
+        self.piece = PieceHash::START;
+        if self.characters.len() < MAX_CHARACTERS / 2 {
+            self.half_piece = PieceHash::START;
+            self.half_overflow = None;
+        }
+    }
+}
+
+impl PieceHash {
+    const START: Self = Self(0x2802_1967);
+
+    fn add(&mut self, byte: u8) {
+        self.0 = self.0.wrapping_mul(0x0100_0193) ^ u32::from(byte);
+    }
+
+    fn character(self) -> u8 {
+        ALPHABET.get((self.0 & 63) as usize).copied().unwrap_or_default()
+    }
+}
+
+impl RollingSum {
+    fn add(&mut self, byte: u8) {
+        let new = u32::from(byte);
+        self.weighted = self.weighted.wrapping_sub(self.sum).wrapping_add(WINDOW as u32 * new);
+        let Some(oldest) = self.window.get_mut(self.at) else { return };
+        self.sum = self.sum.wrapping_add(new).wrapping_sub(u32::from(*oldest));
+        *oldest = byte;
+        self.at = (self.at + 1) % WINDOW;
+        self.shifted = (self.shifted << 5) ^ new;
+    }
+
+    fn value(&self) -> u32 {
+        self.sum.wrapping_add(self.weighted).wrapping_add(self.shifted)
+    }
+
+    fn cuts(&self, block_size: u64) -> bool {
+        u64::from(self.value()) % block_size == block_size - 1
+    }
+}
+
+/// How much the characters for one block size are alike, from 0 to 100.
+fn alike(one: &[u8], other: &[u8], block_size: u64) -> u32 {
+    let shares_a_window = one.windows(WINDOW).any(|window| other.windows(WINDOW).any(|other| other == window));
+    if !shares_a_window {
+        return 0;
+    }
+    let distance = distance(one, other) * MAX_CHARACTERS / (one.len() + other.len());
+    let score = 100_u64.saturating_sub((100 * distance / MAX_CHARACTERS) as u64);
+    // With small pieces few characters are little evidence.
+    let evidence = block_size / MIN_BLOCK_SIZE * one.len().min(other.len()) as u64;
+    let is_enough = block_size >= 99_u64.div_ceil(WINDOW as u64) * MIN_BLOCK_SIZE;
+    u32::try_from(if is_enough { score } else { score.min(evidence) }).unwrap_or(0)
+}
+
+/// How many characters must be put in or taken out to make one text of the other.
+fn distance(one: &[u8], other: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (place, character) in one.iter().enumerate() {
+        let mut before = place;
+        let mut left = place + 1;
+        for (above, same) in row.iter_mut().skip(1).zip(other.iter().map(|other| other == character)) {
+            let here = if same { before } else { left.min(*above) + 1 };
+            before = std::mem::replace(above, here);
+            left = here;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = place + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn without_long_rows(characters: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<u8> = Vec::with_capacity(characters.len());
+    for character in characters {
+        let row = kept.iter().rev().take_while(|kept| *kept == character).count();
+        if row < MAX_SAME {
+            kept.push(*character);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+impl std::fmt::Display for PiecewiseHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [first, second] = self.characters.each_ref().map(|characters| String::from_utf8_lossy(characters));
+        write!(f, "{}:{first}:{second}", self.block_size)
+    }
+}
