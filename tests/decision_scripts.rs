@@ -44,7 +44,7 @@ fn an_answer_blocks_lets_pass_or_goes_on() {
         ("pass.lua", "function should_block() return -1 end"),
         ("next.lua", "function should_block() return 0 end"),
         ("odd.lua", "function should_block() return 'yes' end"),
-        ("none.lua", "x = 1"),
+        ("none.lua", "should_block = nil"),
         ("error.lua", "function should_block() error('no') end"),
         ("loop.lua", "function should_block() while true do end end"),
     ];
@@ -385,6 +385,23 @@ fn a_script_that_fails_is_noticed_once_and_rules_can_read_it() {
 }
 
 #[test]
+fn a_script_that_fails_blocks_where_failure_is_closed() {
+    for (setting, status) in [("", None), ("SecDecisionFailure open", None), ("SecDecisionFailure closed", Some(403))] {
+        for script in ["return request.nothing.here", "return \"yes\"", "while true do end"] {
+            let judged = rules(setting, script).judge(Request::default());
+            assert_eq!(judged.status(), status, "{setting} {script}");
+            assert!(!judged.transaction.notices().is_empty(), "{setting} {script}");
+        }
+        assert_eq!(rules(setting, "return 0").judge(Request::default()).status(), None, "{setting}");
+    }
+    let judged = rules("SecDecisionFailure closed\nSecDecisionStatus 503", "error('no list')").judge(Request::default());
+    assert_eq!(judged.status(), Some(503));
+    let [found] = judged.transaction.matches() else { panic!("{:?}", judged.transaction.matches()) };
+    assert_eq!(found.message(), "Blocked, for decision script a.lua failed");
+    assert!(found.detail().contains("no list"), "{}", found.detail());
+}
+
+#[test]
 fn what_a_script_says_as_it_fails_is_one_line_of_the_error_log() {
     let rules = rules("", "error(request.uri)");
     let judged = rules.judge(Request { target: "/\"] [id \"999\"]", ..Request::default() });
@@ -394,12 +411,19 @@ fn what_a_script_says_as_it_fails_is_one_line_of_the_error_log() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
-    let files = [("a.lua", "function should_block() end"), ("bad.txt", "nobody\n"), ("lonely.txt", "lonely\n")];
+    let files = [
+        ("a.lua", "function should_block() end"),
+        ("lacking.lua", "function shoud_block() end"),
+        ("bad.txt", "nobody\n"),
+        ("lonely.txt", "lonely\n"),
+    ];
     for (rules, code) in [
         ("SecDecisionScript a.lua phase:3", "E203"),
         ("SecDecisionScript a.lua phase:1 more", "E203"),
         ("SecRule ARGS a \"id:1,chain\"\nSecDecisionScript a.lua", "E203"),
         ("SecDecisionStatus 7", "E203"),
+        ("SecDecisionFailure shut", "E203"),
+        ("SecDecisionScript lacking.lua", "E205"),
         ("SecIpList greylist 192.0.2.1", "E203"),
         ("SecIpList blacklist", "E203"),
         ("SecIpList blacklist 192.0.2.1 site:x", "E203"),

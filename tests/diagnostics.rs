@@ -1,6 +1,6 @@
 //! Every code has a golden pair: rules that raise it, and what a person reads then.
 //!
-//! `tests/golden/E101.conf`, or `tests/golden/E002/main.conf` with the files that it needs, is compiled; the rendering is compared with
+//! `tests/golden/E101.conf`, or `tests/golden/E002/main.conf` with the files that it needs (`earlier.conf` is a load before it), is compiled; the rendering is compared with
 //! `E101.txt`. `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the renderings anew: read them as an operator would before committing.
 
 // A helper that fails ends the test, as it should.
@@ -8,7 +8,7 @@
 
 use secrule::compile::{CompileOptions, Input, compile};
 use secrule::diagnostic::Code;
-use secrule::source::Memory;
+use secrule::source::{Loader as _, Memory};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,10 @@ fn every_golden_file_belongs_to_a_code() {
 impl Golden {
     /// What a person reads when these rules are loaded.
     fn render(&self) -> String {
-        match compile(&[Input::File(self.main.clone())], &self.files, &CompileOptions::default()) {
+        let earlier = PathBuf::from("earlier.conf");
+        let is_there = self.files.read(&earlier).is_ok();
+        let inputs: Vec<Input> = is_there.then_some(earlier).into_iter().chain([self.main.clone()]).map(Input::File).collect();
+        match compile(&inputs, &self.files, &CompileOptions::default()) {
             Err(error) => format!("{error}\n"),
             Ok(compiled) => {
                 let report = &compiled.report;

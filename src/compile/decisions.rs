@@ -3,7 +3,7 @@
 use super::directives::Builder;
 use super::draft::RuleActions;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{AddressList, Crawler, Disruptive, ForwardedClient, Phase, RateLimit, Site, SiteId, Test};
+use crate::graph::{AddressList, Crawler, Disruptive, ForwardedClient, OnFailure, Phase, RateLimit, Site, SiteId, Test};
 use crate::operator::AddressSet;
 use crate::seclang::{self, Argument};
 use crate::source::Sources;
@@ -12,6 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The function of a decision script that is called.
+pub const SHOULD_BLOCK: &str = "should_block";
 
 /// The port of name servers.
 const DNS: u16 = 53;
@@ -32,7 +35,7 @@ impl Builder<'_> {
             [phase] if phase.text.eq_ignore_ascii_case("phase:2") => Phase::RequestBody,
             [other, ..] => return self.bad_decision(other, "write phase:1 or phase:2"),
         };
-        let Some(script) = self.script(&file.text, "should_block", file.span, sources) else { return };
+        let Some(script) = self.script(&file.text, SHOULD_BLOCK, file.span, sources) else { return };
         let actions = RuleActions { phase: Some(phase), disruptive: Some(Disruptive::Deny), ..RuleActions::default() };
         let draft = self.draft(Test::Decision(script), actions, directive.span, sources);
         self.add_rule(draft, None);
@@ -60,6 +63,10 @@ impl Builder<'_> {
                         self.report(Diagnostic::new(Code::BadDirectiveFile, first.span, message).hint(hint));
                     }
                 }
+            }
+            Directive::SecDecisionFailure => {
+                let closes = first.text.eq_ignore_ascii_case("closed");
+                self.load_settings.decision_failure = Some(if closes { OnFailure::Closed } else { OnFailure::Open });
             }
             Directive::SecDecisionStatus => match first.text.parse() {
                 Ok(status @ 100..=999) => self.load_settings.decision_status = Some(status),

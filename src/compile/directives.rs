@@ -39,9 +39,19 @@ pub struct Builder<'a> {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     load: usize,
+    /// Where settings of the current load stand, and what is written there.
+    written: HashMap<vocabulary::Directive, Written>,
+    /// The same of the loads before it, which count.
+    written_before: HashMap<vocabulary::Directive, Written>,
     ids: HashMap<u64, Span>,
     markers: HashMap<Box<str>, MarkerId>,
     placed_markers: Vec<MarkerId>,
+}
+
+/// A setting as it is written.
+struct Written {
+    span: Span,
+    values: Vec<String>,
 }
 
 impl<'a> Builder<'a> {
@@ -63,6 +73,8 @@ impl<'a> Builder<'a> {
             diagnostics: Vec::new(),
             errors: 0,
             load: 0,
+            written: HashMap::new(),
+            written_before: HashMap::new(),
             ids: HashMap::new(),
             markers: HashMap::new(),
             placed_markers: Vec::new(),
@@ -86,8 +98,25 @@ impl<'a> Builder<'a> {
         self.close_chain();
         let settings = std::mem::take(&mut self.load_settings);
         let sets_engine = settings.engine.is_some();
+        self.check_overruled(&settings);
         self.graph.settings.merge(settings);
         sets_engine
+    }
+
+    /// Warns of settings that have no effect, for an earlier load set another value.
+    fn check_overruled(&mut self, settings: &Settings) {
+        let mut written = std::mem::take(&mut self.written);
+        let overruled = self.graph.settings.overruled(settings);
+        for (directive, written) in overruled.into_iter().filter_map(|directive| Some((directive, written.remove(&directive)?))) {
+            let Some(before) = self.written_before.get(&directive).filter(|before| before.values != written.values) else { continue };
+            let message =
+                format!("`{}` has no effect: rules that were loaded before set it to {}", directive.name(), before.values.join(" "));
+            let hint = "load these rules first, or load all as one: within a load the last value counts";
+            self.report(Diagnostic::new(Code::Overruled, written.span, message).hint(hint));
+        }
+        for (directive, written) in written {
+            self.written_before.entry(directive).or_insert(written);
+        }
     }
 
     /// Joins what was gathered into the graph.
@@ -155,6 +184,10 @@ impl<'a> Builder<'a> {
         if !self.check_arguments(&entry, arguments, directive.span) {
             return;
         }
+        if let (Some(setting), Body::Arguments(arguments)) = (entry.directive, &directive.body) {
+            let values = arguments.iter().map(|argument| argument.text.to_string()).collect();
+            self.written.insert(setting, Written { span: directive.span, values });
+        }
         match &directive.body {
             Body::Rule { targets, operator, actions } => self.rule(directive, targets, operator, actions.as_ref(), sources),
             Body::Actions(actions) if name.eq_ignore_ascii_case("SecDefaultAction") => self.default_action(actions, sources),
@@ -172,6 +205,7 @@ impl<'a> Builder<'a> {
                 Some(vocabulary::Directive::SecDecisionScript) => self.decision_script(directive, arguments, sources),
                 Some(
                     setting @ (vocabulary::Directive::SecCrawlerFile
+                    | vocabulary::Directive::SecDecisionFailure
                     | vocabulary::Directive::SecDecisionStatus
                     | vocabulary::Directive::SecIpList
                     | vocabulary::Directive::SecRateLimit

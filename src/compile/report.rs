@@ -94,6 +94,11 @@ impl LoadReport {
         self.warnings.iter().filter(is_of_it)
     }
 
+    /// The files and texts of one of the inputs, counted from 0, in the order in which they were read.
+    pub fn texts_of(&self, input: usize) -> impl Iterator<Item = &SourceReport> {
+        self.inputs.get(input).and_then(|input| self.sources.get(input.texts.clone())).unwrap_or_default().iter()
+    }
+
     /// The texts that the warnings point into.
     pub fn texts(&self) -> &Sources {
         &self.texts

@@ -1,5 +1,6 @@
 //! Lua scripts that rules name.
 
+use super::decisions::SHOULD_BLOCK;
 use super::directives::Builder;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Test;
@@ -34,16 +35,18 @@ impl Builder<'_> {
         self.script(path, MAIN, written.value_span(), sources)
     }
 
-    /// The script of a file; one that cannot be read, or is no script, is reported. A script that several rules name is one.
+    /// The script of a file; one that cannot be read, is no script, or does not hold what is called is reported. A script that several rules name is one.
     /// `function` is what is called in it.
     pub fn script(&mut self, name: &str, function: &str, span: Span, sources: &Sources) -> Option<Script> {
         let script = self.readable_script(name, span, sources)?;
-        if !has_word(script.source(), function) {
-            let message = format!("`{name}` holds no function `{function}`, so that it decides nothing");
-            let hint = format!("name the function that is to be called {function}");
-            self.report(Diagnostic::new(Code::NothingToCall, span, message).hint(hint));
+        if has_word(script.source(), function) {
+            return Some(script);
         }
-        Some(script)
+        let message = format!("`{name}` holds no function `{function}`, so that it decides nothing");
+        // A decision script cannot load another one that defines the function.
+        let (code, kept) = if function == SHOULD_BLOCK { (Code::BadScript, None) } else { (Code::NothingToCall, Some(script)) };
+        self.report(Diagnostic::new(code, span, message).hint(format!("name the function that is to be called {function}")));
+        kept
     }
 
     fn readable_script(&mut self, name: &str, span: Span, sources: &Sources) -> Option<Script> {

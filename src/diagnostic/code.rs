@@ -145,6 +145,8 @@ codes! {
     LimitWithoutAction = "W224",
     /// A script does not hold the function that is called.
     NothingToCall = "W225",
+    /// A setting has no effect, since rules that were loaded before set it.
+    Overruled = "W226",
     /// A script requires a module that is not there.
     MissingModule = "W230",
 }

@@ -30,7 +30,8 @@ pub use plan::{
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub use settings::{
-    AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OverBudget, Settings,
+    AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OnFailure, OverBudget,
+    Settings,
 };
 pub use target::{Exclusion, Key, Selector, Target};
 pub use template::{Part, Template};

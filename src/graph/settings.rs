@@ -4,7 +4,7 @@ use super::{Decisions, SiteId};
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
-use crate::vocabulary::Limit;
+use crate::vocabulary::{Directive, Limit};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,6 +70,15 @@ pub enum OverBudget {
     Pass,
 }
 
+/// What a check that failed means for the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It goes on.
+    Open,
+    /// It is stopped.
+    Closed,
+}
+
 /// `SecUploadKeepFiles`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepFiles {
@@ -105,7 +114,7 @@ pub struct LogLetters(u32);
 
 macro_rules! settings {
     (
-        first wins: $($(#[doc = $doc:literal])+ $name:ident: $type:ty,)+
+        first wins: $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $directive:ident,)+
         last wins: $($(#[doc = $last_doc:literal])+ $last_name:ident: $last_type:ty,)+
     ) => {
         /// What the directives set. A setting that no directive names is `None`.
@@ -124,6 +133,15 @@ macro_rules! settings {
         }
 
         impl Settings {
+            /// The directives of a later load that have no effect, since these settings hold another value.
+            pub fn overruled(&self, later: &Settings) -> Vec<Directive> {
+                let mut overruled = self.limits.overruled(&later.limits);
+                $(if self.$name.is_some() && later.$name.is_some() {
+                    overruled.push(Directive::$directive);
+                })+
+                overruled
+            }
+
             /// Takes over what a later load sets. As in ModSecurity v3 the first load that sets a value wins, and for the audit log
             /// the last.
             pub fn merge(&mut self, later: Settings) {
@@ -145,57 +163,59 @@ macro_rules! settings {
 settings! {
     first wins:
     /// `SecRuleEngine`; unset means that rules run and do not block.
-    engine: EngineMode,
+    engine: EngineMode = SecRuleEngine,
     /// `SecRequestBodyAccess`; unset means that phase 2 runs.
-    request_body_access: bool,
+    request_body_access: bool = SecRequestBodyAccess,
     /// `SecRequestBodyLimit`, in bytes.
-    request_body_limit: usize,
+    request_body_limit: usize = SecRequestBodyLimit,
     /// `SecRequestBodyLimitAction`
-    request_body_limit_action: LimitAction,
+    request_body_limit_action: LimitAction = SecRequestBodyLimitAction,
     /// `SecRequestBodyNoFilesLimit`, in bytes.
-    request_body_no_files_limit: usize,
+    request_body_no_files_limit: usize = SecRequestBodyNoFilesLimit,
     /// `SecArgumentSeparator`
-    argument_separator: u8,
+    argument_separator: u8 = SecArgumentSeparator,
     /// `SecResponseBodyAccess`; unset means that phase 4 does not run.
-    response_body_access: bool,
+    response_body_access: bool = SecResponseBodyAccess,
     /// `SecResponseBodyLimit`, in bytes.
-    response_body_limit: usize,
+    response_body_limit: usize = SecResponseBodyLimit,
     /// `SecResponseBodyLimitAction`
-    response_body_limit_action: LimitAction,
+    response_body_limit_action: LimitAction = SecResponseBodyLimitAction,
     /// `SecWebAppId`
-    web_app_id: Box<str>,
+    web_app_id: Box<str> = SecWebAppId,
     /// `SecXmlExternalEntity`
-    xml_external_entities: bool,
+    xml_external_entities: bool = SecXmlExternalEntity,
     /// `SecUploadDir`
-    upload_folder: Box<str>,
+    upload_folder: Box<str> = SecUploadDir,
     /// `SecUploadFileMode`
-    upload_file_mode: u32,
+    upload_file_mode: u32 = SecUploadFileMode,
     /// `SecUploadKeepFiles`
-    upload_keep_files: KeepFiles,
+    upload_keep_files: KeepFiles = SecUploadKeepFiles,
     /// `SecTmpSaveUploadedFiles`
-    save_uploaded_files: bool,
+    save_uploaded_files: bool = SecTmpSaveUploadedFiles,
     /// `SecGeoLookupDb`
-    geo_database: Arc<GeoDatabase>,
+    geo_database: Arc<GeoDatabase> = SecGeoLookupDb,
     /// `SecHttpBlKey`
-    http_blocklist_key: Box<str>,
+    http_blocklist_key: Box<str> = SecHttpBlKey,
     /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
-    lua_sandbox: bool,
+    lua_sandbox: bool = SecLuaSandbox,
     /// `SecSiteId`
-    site: SiteId,
+    site: SiteId = SecSiteId,
+    /// `SecDecisionFailure`; unset means that a script which fails leaves the request to the next.
+    decision_failure: OnFailure = SecDecisionFailure,
     /// `SecDecisionStatus`
-    decision_status: u16,
+    decision_status: u16 = SecDecisionStatus,
     /// `SecDecisionBodyLimit`, in bytes.
-    decision_body_limit: usize,
+    decision_body_limit: usize = SecDecisionBodyLimit,
     /// `SecResolver`
-    resolver: SocketAddr,
+    resolver: SocketAddr = SecResolver,
     /// `SecResolverTimeLimit`, in milliseconds.
-    resolver_time_limit: u64,
+    resolver_time_limit: u64 = SecResolverTimeLimit,
     /// `SecDebugLog`
-    debug_log: Spanned<Box<str>>,
+    debug_log: Spanned<Box<str>> = SecDebugLog,
     /// `SecDebugLogLevel`
-    debug_log_level: u8,
+    debug_log_level: u8 = SecDebugLogLevel,
     /// The second word of `SecTransactionBudget`
-    over_budget: OverBudget,
+    over_budget: OverBudget = SecTransactionBudget,
     last wins:
     /// `SecAuditEngine`
     audit_engine: AuditEngine,
@@ -298,6 +318,12 @@ impl Limits {
     /// What a directive set a limit to, if one did.
     pub fn set_to(&self, limit: Limit) -> Option<usize> {
         self.0.get(limit as usize).copied().flatten()
+    }
+
+    /// The directives of limits that a later load sets anew.
+    fn overruled(&self, later: &Self) -> Vec<Directive> {
+        let set_twice = |limit: &Limit| self.set_to(*limit).is_some() && later.set_to(*limit).is_some();
+        Limit::ALL.iter().copied().filter(set_twice).map(Limit::directive).collect()
     }
 
     /// Takes over the limits of a later load that are not set.

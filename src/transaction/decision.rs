@@ -4,7 +4,7 @@ use super::escape::text;
 use super::evaluate::Draft;
 use super::script::limits;
 use super::{Ground, Transaction, client};
-use crate::graph::{RuleGraph, Settings, SiteId};
+use crate::graph::{OnFailure, RuleGraph, Settings, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
 use crate::store::Rate;
@@ -43,8 +43,7 @@ impl Transaction {
                 false
             }
             Ok(Returned::Number(1.0, number)) => {
-                self.pending.name_status(graph.settings.decision_status.unwrap_or(BLOCKED));
-                self.note_script(script, number, draft);
+                self.block_by_script(graph, script, number, draft);
                 if draft.logs {
                     draft.entry.message = format!("Blocked by decision script {}", script.name()).into_bytes();
                     draft.entry.data = last_words;
@@ -58,14 +57,27 @@ impl Transaction {
                     Returned::Nothing => "nil".to_owned(),
                 };
                 let failure = Failure::Script(format!("should_block returned {returned}, which is none of 0, 1 and -1"));
-                self.script_failed(script, &failure);
-                false
+                self.decision_failed(graph, script, &failure, draft)
             }
-            Err(failure) => {
-                self.script_failed(script, &failure);
-                false
-            }
+            Err(failure) => self.decision_failed(graph, script, &failure, draft),
         }
+    }
+
+    /// Notes that a decision script failed. Returns `true` if that blocks the request: `SecDecisionFailure closed`.
+    fn decision_failed(&mut self, graph: &RuleGraph, script: &Script, failure: &Failure, draft: &mut Draft) -> bool {
+        self.script_failed(script, failure);
+        let blocks = graph.settings.decision_failure == Some(OnFailure::Closed);
+        if blocks {
+            self.block_by_script(graph, script, failure.to_string().into_bytes(), draft);
+            draft.entry.message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
+        }
+        blocks
+    }
+
+    /// Prepares the match of a decision script that blocks.
+    fn block_by_script(&mut self, graph: &RuleGraph, script: &Script, found: Vec<u8>, draft: &mut Draft) {
+        self.pending.name_status(graph.settings.decision_status.unwrap_or(BLOCKED));
+        self.note_script(script, found, draft);
     }
 
     /// The site that the request is for: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.

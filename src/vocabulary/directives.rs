@@ -119,6 +119,7 @@ directives! {
     SecDebugLog "SecDebugLog" VALUE, "The debug log's path."
     SecDebugLogLevel "SecDebugLogLevel" NUMBER, "How much the debug log holds, 0 to 9."
     SecDecisionBodyLimit "SecDecisionBodyLimit" NUMBER, "How much of a request body decision scripts see, in bytes, 131072 by default."
+    SecDecisionFailure "SecDecisionFailure" DirectiveArgument::Word(&["open", "closed"]), "What a decision script that fails means: open, the default, asks the next, and closed blocks the request."
     SecDecisionScript "SecDecisionScript" DirectiveArgument::Values, "A Lua script that blocks the request, lets it pass or leaves it to the next; behind it phase:1 or phase:2."
     SecDecisionStatus "SecDecisionStatus" NUMBER, "The status that decision scripts block with, 403 by default."
     SecDefaultAction "SecDefaultAction" OWN, "What `block` does in a phase, and actions that every rule of the phase has."

@@ -1,3 +1,3 @@
-function shoud_block(request)
-    return 1
+function mian()
+    return "found"
 end

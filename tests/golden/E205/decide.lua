@@ -1,0 +1,3 @@
+function shoud_block(request)
+    return 1
+end
