@@ -9,8 +9,8 @@
 mod border;
 mod engine;
 mod intervention;
+mod load_notices;
 mod loads;
 mod refusal;
 mod rules_set;
 mod transaction;
-mod warnings;

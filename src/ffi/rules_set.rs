@@ -2,7 +2,7 @@
 
 use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
 use super::loads::{Load, UNNAMED, compile, compile_anew};
-use super::{refusal, warnings};
+use super::{load_notices, refusal};
 use crate::compile::Input;
 use crate::graph::{Phase, RuleGraph, Step};
 use crate::waf::Waf;
@@ -38,9 +38,9 @@ impl RulesSet {
         let mut state = self.lock();
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
         let waf = compile_anew(&loads).map_err(|error| refusal::text(&error))?;
-        warnings::tell(&loads, waf.report());
         let before = state.waf.as_ref().map_or(0, |waf| count(waf.graph()));
         let added = count(waf.graph()).saturating_sub(before);
+        load_notices::tell(&loads, waf.report(), added);
         *state = State { loads, waf: Some(waf) };
         Ok(c_int::try_from(added).unwrap_or(c_int::MAX))
     }

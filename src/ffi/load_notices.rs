@@ -1,22 +1,44 @@
-//! Warnings of a load, for administrators: a host shows them no other way than on standard error, which `nginx -t` prints.
+//! What administrators are told of a load: which engine has the rules, and what is doubtful about them. A host shows it no other way than on
+//! standard error, which `nginx -t` prints.
 
-use super::loads::Load;
+use super::loads::{Load, UNNAMED};
 use super::refusal::in_one_line;
 use crate::compile::LoadReport;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many warnings of a load are shown. `secrule check` shows them all.
 const SHOWN: usize = 8;
 
-/// Writes the warnings of loads that were not told before to standard error.
-pub fn tell(loads: &[Arc<Load>], report: &LoadReport) {
-    let new = loads.iter().enumerate().filter(|(_, load)| load.is_to_be_told());
-    let lines: String = new.flat_map(|(input, _)| lines(report, input)).map(|line| format!("secrule: {line}\n")).collect();
+/// Whether a load was told of: the first of a process is, whatever it holds.
+static ENGINE_IS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Writes a line about each load that was not told before to standard error, and its warnings. `rules` is how many came with them.
+pub fn tell(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
+    let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_to_be_told()).map(|(input, _)| input).collect();
+    let notice = |input: usize| {
+        let is_told = ENGINE_IS_TOLD.swap(true, Ordering::Relaxed);
+        let name = name_of(report, input).filter(|name| !is_told || *name != UNNAMED)?;
+        Some(notice(&name.replace(UNNAMED, "inline rules"), rules, report.warnings_of(input).count()))
+    };
+    let of_input = |input: usize| notice(input).into_iter().chain(lines(report, input));
+    let lines: String = new.into_iter().flat_map(of_input).map(|line| format!("secrule: {line}\n")).collect();
     if !lines.is_empty() {
         // A host may have closed its standard error; there is nobody to tell.
         let _ = std::io::stderr().write_all(lines.as_bytes());
     }
+}
+
+/// The first text of an input, which names it: a file, an address, or rules without a name.
+fn name_of(report: &LoadReport, input: usize) -> Option<&str> {
+    Some(report.texts_of(input).next()?.name.as_str())
+}
+
+/// Says who has the rules: `version 0.1.0 loaded /etc/waf/main.conf: 849 rules, 5 warnings`.
+fn notice(name: &str, rules: usize, warnings: usize) -> String {
+    let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    format!("version {} loaded {name}: {}, {}", env!("CARGO_PKG_VERSION"), counted(rules, "rule"), counted(warnings, "warning"))
 }
 
 /// The first warnings about an input, and how many more there are.
@@ -32,7 +54,7 @@ fn lines(report: &LoadReport, input: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::loads::{UNNAMED, compile};
+    use super::super::loads::compile;
     use super::*;
     use crate::compile::Input;
 
@@ -57,6 +79,12 @@ mod tests {
     fn of_many_warnings_the_first_are_told_and_the_rest_counted() {
         let lines = told(&[load(&"SecTmpDir /tmp\n".repeat(20))], 0);
         assert_eq!((lines.len(), lines.last().unwrap().as_str()), (9, "and 12 more; `secrule check` shows them all"));
+    }
+
+    #[test]
+    fn a_load_says_which_engine_has_how_many_rules() {
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(notice("main.conf", 849, 1), format!("version {version} loaded main.conf: 849 rules, 1 warning"));
     }
 
     #[test]
