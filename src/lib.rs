@@ -8,15 +8,19 @@
 //!     SecRule ARGS "@detectSQLi" "id:1,phase:2,deny,status:403,msg:'SQL injection'"
 //! "#)?;
 //! let mut transaction = waf.transaction();
-//! let _ = transaction.process_connection("192.0.2.1", 40000, "192.0.2.2", 443);
-//! let _ = transaction.process_uri(b"/?id=1%27%20OR%20%271%27=%271", b"GET", b"1.1");
-//! transaction.add_request_header(b"Host", b"shop.example");
-//! let _ = transaction.process_request_headers();
-//! let verdict = transaction.process_request_body();
-//! assert_eq!(verdict.intervention().map(|intervention| intervention.status), Some(403));
+//! let mut judge = || {
+//!     transaction.process_connection("192.0.2.1", 40000, "192.0.2.2", 443).into_result()?;
+//!     transaction.process_uri(b"/?id=1%27%20OR%20%271%27=%271", b"GET", b"HTTP/1.1").into_result()?;
+//!     transaction.add_request_header(b"Host", b"shop.example");
+//!     transaction.process_request_headers().into_result()?;
+//!     transaction.process_request_body().into_result()
+//! };
+//! assert_eq!(judge().unwrap_err().status, 403);
 //! transaction.process_logging();
 //! # Ok::<(), secrule::LoadError>(())
 //! ```
+//!
+//! An intervention stays: whatever the host calls next gives it again, and [`Transaction::verdict`] does at any time.
 //!
 //! Text becomes a tree as written ([`seclang`]), the tree becomes a graph as meant ([`compile`], [`graph`]), and a [`Transaction`] borrows the
 //! graph and judges one request. [`Waf`] is the handle that a host keeps.

@@ -139,15 +139,15 @@ impl WafBuilder {
 
     /// Adds the starter rules: a small rule set of this project's own, built into the library, which blocks the commonest attacks at once.
     ///
-    /// They are one load. As in ModSecurity v3 the first load that sets a value wins, so settings that are to replace theirs, such as
-    /// `SecRuleEngine DetectionOnly`, are added before them. Whoever runs something that matters should install the OWASP CRS.
+    /// They are one load. As in ModSecurity v3 the first load that sets a value wins, and a later one gets a warning, so settings that are to
+    /// replace theirs, such as `SecRuleEngine DetectionOnly`, are added before them. Whoever runs something that matters should install the OWASP CRS.
     ///
     /// ```
     /// let waf = secrule::Waf::builder().starter_rules().build()?;
     /// let mut transaction = waf.transaction();
-    /// let _ = transaction.process_uri(b"/?q=%3Cscript%3Ealert(1)%3C/script%3E", b"GET", b"1.1");
+    /// assert!(!transaction.process_uri(b"/?q=%3Cscript%3Ealert(1)%3C/script%3E", b"GET", b"HTTP/1.1").is_intervention());
     /// transaction.add_request_header(b"Host", b"shop.example");
-    /// let _ = transaction.process_request_headers();
+    /// assert!(!transaction.process_request_headers().is_intervention());
     /// assert!(transaction.process_request_body().is_intervention());
     /// # Ok::<(), secrule::LoadError>(())
     /// ```

@@ -5,7 +5,7 @@ use super::requests::RequestOptions;
 use super::rules::RuleOptions;
 use super::{Failure, Format, Outcome, note, write_json};
 use clap::Args;
-use secrule::graph::{Location, Phase};
+use secrule::graph::{EngineMode, Location, Phase};
 use secrule::vocabulary::Limit;
 use secrule::{DebugLog, RuleMatch, ScriptFailure, Transaction, Waf};
 use serde::Serialize;
@@ -100,6 +100,10 @@ struct Answer {
     rule: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    engine: Engine,
+    /// The rule that would have stopped the request, were the engine on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected: Option<u64>,
     scores: BTreeMap<&'static str, i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits_exceeded: Vec<&'static str>,
@@ -107,6 +111,16 @@ struct Answer {
     script_failures: Vec<ScriptAnswer>,
     matches: Vec<MatchAnswer>,
     milliseconds: f64,
+}
+
+/// The mode that the request was judged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+enum Engine {
+    On,
+    Off,
+    DetectionOnly,
+    /// As `DetectionOnly`, for no rules set `SecRuleEngine`.
+    Unset,
 }
 
 /// What is said about a rule that matched.
@@ -149,6 +163,27 @@ struct ValueAnswer {
     value: String,
 }
 
+impl Engine {
+    fn of(transaction: &Transaction) -> Self {
+        match transaction.engine_mode() {
+            EngineMode::On => Self::On,
+            EngineMode::Off => Self::Off,
+            EngineMode::DetectionOnly if transaction.graph().settings.engine.is_none() => Self::Unset,
+            EngineMode::DetectionOnly => Self::DetectionOnly,
+        }
+    }
+
+    /// Why nothing is stopped; nothing where the engine is on.
+    fn explanation(self) -> Option<&'static str> {
+        match self {
+            Self::On => None,
+            Self::Off => Some("SecRuleEngine is Off: rules do not run"),
+            Self::DetectionOnly => Some("SecRuleEngine is DetectionOnly: rules stop nothing"),
+            Self::Unset => Some("the rules lack `SecRuleEngine On`, so that they only detect and stop nothing"),
+        }
+    }
+}
+
 impl ScriptAnswer {
     fn new(failure: &ScriptFailure) -> Self {
         Self { script: failure.script.clone(), reason: failure.reason.clone() }
@@ -173,6 +208,8 @@ impl Answer {
             phase: stop.map(|(phase, _)| Phase::number(*phase)),
             rule: intervention.map(|intervention| intervention.rule_id).filter(|id| *id > 0),
             reason: intervention.map(|intervention| intervention.reason.clone()),
+            engine: Engine::of(&transaction),
+            detected: transaction.detected().and_then(|rule| waf.graph().rule(rule)).map(|rule| rule.id),
             scores: scores(&transaction),
             limits_exceeded: transaction.exceeded_limits().iter().map(Limit::name).collect(),
             script_failures: transaction.script_failures().iter().map(ScriptAnswer::new).collect(),
@@ -196,6 +233,13 @@ impl Answer {
             (None, None) => {}
         }
         writeln!(out, " ({:.2} ms)", self.milliseconds)?;
+        if let Some(explanation) = self.engine.explanation() {
+            write!(out, "  {explanation}")?;
+            match self.detected {
+                Some(id) => writeln!(out, "; rule {id} would stop this request")?,
+                None => writeln!(out)?,
+            }
+        }
         for found in &self.matches {
             found.write(out, verbose)?;
         }

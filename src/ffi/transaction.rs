@@ -56,11 +56,12 @@ impl Transaction {
     }
 
     /// Does something with the transaction, keeps its verdict, and tells the host of the matches that it made.
-    fn feed(&self, work: impl FnOnce(&mut Judged) -> (Verdict, c_int)) -> c_int {
+    fn feed(&self, work: impl FnOnce(&mut Judged) -> c_int) -> c_int {
         let mut state = self.lock();
         let done = guarded(None, || Some(work(&mut state.judged)));
         let result = match done {
-            Some((verdict, result)) => {
+            Some(result) => {
+                let verdict = state.judged.take_verdict();
                 state.keep(verdict);
                 result
             }
@@ -88,6 +89,13 @@ impl Transaction {
         let mut state = self.lock();
         let decision = state.pending.take()?;
         Some(make(&state.judged, decision))
+    }
+}
+
+impl Drop for State {
+    /// As in ModSecurity v3 a transaction is written down only where the host asks for it.
+    fn drop(&mut self) {
+        self.judged.forgo_logging();
     }
 }
 
@@ -137,7 +145,7 @@ impl State {
 /// # Safety
 ///
 /// `transaction` is NULL or from [`msc_new_transaction`].
-unsafe fn feed(transaction: *const Transaction, work: impl FnOnce(&mut Judged) -> (Verdict, c_int)) -> c_int {
+unsafe fn feed(transaction: *const Transaction, work: impl FnOnce(&mut Judged) -> c_int) -> c_int {
     // SAFETY: as the caller promises.
     guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.feed(work)))
 }
@@ -211,7 +219,7 @@ pub unsafe extern "C" fn msc_process_connection(
     // SAFETY: as the caller promises.
     unsafe {
         let (client, server) = (String::from_utf8_lossy(string(client)), String::from_utf8_lossy(string(server)));
-        feed(transaction, |judged| (judged.process_connection(&client, port(client_port), &server, port(server_port)), 1))
+        feed(transaction, |judged| heard(judged.process_connection(&client, port(client_port), &server, port(server_port))))
     }
 }
 
@@ -227,7 +235,7 @@ pub unsafe extern "C" fn msc_set_request_hostname(transaction: *mut Transaction,
         let hostname = unsigned_string(hostname);
         feed(transaction, |judged| {
             judged.set_hostname(hostname);
-            (Verdict::Pass, 1)
+            1
         })
     }
 }
@@ -246,7 +254,7 @@ pub unsafe extern "C" fn msc_set_site(transaction: *mut Transaction, site: c_ulo
             // `unsigned long` has 32 bits on some systems.
             #[allow(clippy::useless_conversion, reason = "it has 64 bits here")]
             judged.set_site(u64::from(site));
-            (Verdict::Pass, 1)
+            1
         })
     }
 }
@@ -266,7 +274,7 @@ pub unsafe extern "C" fn msc_process_uri(
     // SAFETY: as the caller promises.
     unsafe {
         let (uri, method, version) = (string(uri), string(method), string(http_version));
-        feed(transaction, |judged| (judged.process_uri(uri, method, version), 1))
+        feed(transaction, |judged| heard(judged.process_uri(uri, method, version)))
     }
 }
 
@@ -304,7 +312,7 @@ pub unsafe extern "C" fn msc_add_n_request_header(
 unsafe fn header(transaction: *const Transaction, add: fn(&mut Judged, &[u8], &[u8]), name: &[u8], value: &[u8]) -> c_int {
     let work = |judged: &mut Judged| {
         add(judged, name, value);
-        (Verdict::Pass, 1)
+        1
     };
     // SAFETY: as the caller promises.
     unsafe { feed(transaction, work) }
@@ -318,7 +326,7 @@ unsafe fn header(transaction: *const Transaction, add: fn(&mut Judged, &[u8], &[
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_request_headers(transaction: *mut Transaction) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { feed(transaction, |judged| (judged.process_request_headers(), 1)) }
+    unsafe { feed(transaction, |judged| heard(judged.process_request_headers())) }
 }
 
 /// A chunk of the request body. 0 where a limit cut it off, otherwise 1.
@@ -353,7 +361,7 @@ pub unsafe extern "C" fn msc_request_body_from_file(transaction: *mut Transactio
             }
             match read(path, judged.graph().settings.request_body_limit) {
                 Ok(body) => append_request_body(judged, &body),
-                Err(_) => (Verdict::Pass, 0),
+                Err(_) => 0,
             }
         })
     }
@@ -374,16 +382,15 @@ fn read(path: &OsStr, limit: Option<usize>) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> (Verdict, c_int) {
+fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> c_int {
     cut_off(judged, chunk.len(), |judged| judged.append_request_body(chunk))
 }
 
 /// Takes in so many bytes of the request body. 0 where the limit cut them off, otherwise 1.
-fn cut_off(judged: &mut Judged, length: usize, take: impl FnOnce(&mut Judged) -> Verdict) -> (Verdict, c_int) {
+fn cut_off(judged: &mut Judged, length: usize, take: impl FnOnce(&mut Judged) -> Verdict) -> c_int {
     let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
     let whole = judged.request_body_length().saturating_add(length);
-    let verdict = take(judged);
-    (verdict, c_int::from(!(cuts && judged.request_body_length() < whole)))
+    heard(take(judged)) * c_int::from(!(cuts && judged.request_body_length() < whole))
 }
 
 /// How much of the request body was taken in, in bytes, whether or not it is kept.
@@ -405,7 +412,7 @@ pub unsafe extern "C" fn msc_get_request_body_length(transaction: *mut Transacti
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_request_body(transaction: *mut Transaction) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { feed(transaction, |judged| (judged.process_request_body(), 1)) }
+    unsafe { feed(transaction, |judged| heard(judged.process_request_body())) }
 }
 
 /// A response header.
@@ -450,7 +457,7 @@ pub unsafe extern "C" fn msc_process_response_headers(transaction: *mut Transact
     // SAFETY: as the caller promises.
     unsafe {
         let protocol = String::from_utf8_lossy(string(protocol));
-        feed(transaction, |judged| (judged.process_response_headers(in_http(status), &protocol), 1))
+        feed(transaction, |judged| heard(judged.process_response_headers(in_http(status), &protocol)))
     }
 }
 
@@ -468,8 +475,7 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
             let cuts = judged.graph().settings.response_body_limit_action == Some(LimitAction::ProcessPartial);
             let whole = judged.response_body().len().saturating_add(chunk.len());
             let gathers = judged.wants_response_body();
-            let verdict = judged.append_response_body(chunk);
-            (verdict, c_int::from(!(cuts && gathers && judged.response_body().len() < whole)))
+            heard(judged.append_response_body(chunk)) * c_int::from(!(cuts && gathers && judged.response_body().len() < whole))
         })
     }
 }
@@ -482,7 +488,7 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_response_body(transaction: *mut Transaction) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { feed(transaction, |judged| (judged.process_response_body(), 1)) }
+    unsafe { feed(transaction, |judged| heard(judged.process_response_body())) }
 }
 
 /// A copy of the response body as far as it was taken in, which the host releases with `free`; NULL for NULL.
@@ -519,7 +525,7 @@ pub unsafe extern "C" fn msc_get_response_body_length(transaction: *mut Transact
 pub unsafe extern "C" fn msc_update_status_code(transaction: *mut Transaction, status: c_int) -> c_int {
     let work = |judged: &mut Judged| {
         judged.update_status(in_http(status));
-        (Verdict::Pass, 1)
+        1
     };
     // SAFETY: as the caller promises.
     unsafe { feed(transaction, work) }
@@ -534,10 +540,15 @@ pub unsafe extern "C" fn msc_update_status_code(transaction: *mut Transaction, s
 pub unsafe extern "C" fn msc_process_logging(transaction: *mut Transaction) -> c_int {
     let work = |judged: &mut Judged| {
         judged.process_logging();
-        (judged.take_verdict(), 1)
+        1
     };
     // SAFETY: as the caller promises.
     unsafe { feed(transaction, work) }
+}
+
+/// What a call gives where it did its work. [`Transaction::feed`] keeps its verdict until the host asks for it.
+fn heard(_: Verdict) -> c_int {
+    1
 }
 
 /// A status from a host, which counts in `int`; what cannot be one is 0.

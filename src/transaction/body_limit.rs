@@ -67,7 +67,9 @@ impl Transaction {
     /// Stops the exchange because of a limit, where the engine is on.
     pub(super) fn reject(&mut self, reason: &str) {
         self.debug(5, || reason.to_owned());
-        if self.engine_mode() == EngineMode::On {
+        if self.is_decided() {
+            self.debug(5, || "The request was already intercepted".to_owned());
+        } else if self.engine_mode() == EngineMode::On {
             let reason = reason.to_owned();
             self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
         } else {

@@ -197,11 +197,14 @@ impl Transaction {
 
     /// Does what the phase's `SecDefaultAction` says; where there is none, nothing.
     fn block(&mut self, graph: &RuleGraph, rule: &Rule, draft: &mut Draft) {
+        let disruptive = graph.defaults.at(rule.phase).disruptive.as_ref();
         if self.may_disrupt("block") {
             self.debug(8, || "Marking request as disruptive.".to_owned());
-            if let Some(disruptive) = &graph.defaults.at(rule.phase).disruptive {
+            if let Some(disruptive) = disruptive {
                 self.decide(graph, rule, disruptive, draft);
             }
+        } else if let Some(disruptive) = disruptive {
+            self.pending.detect(disruptive, draft.entry.rule);
         }
     }
 
@@ -209,6 +212,8 @@ impl Transaction {
         // The last name is ModSecurity's own spelling: logs are searched for it.
         if self.may_disrupt(if let Disruptive::Redirect(_) = disruptive { "redirert" } else { disruptive.name() }) {
             self.decide(graph, rule, disruptive, draft);
+        } else {
+            self.pending.detect(disruptive, draft.entry.rule);
         }
     }
 

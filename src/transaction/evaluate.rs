@@ -55,7 +55,9 @@ impl Transaction {
             return self.collections.arena.work.release(draft.hits.iter().map(RuleMatch::size).sum());
         };
         self.matches.append(&mut draft.hits);
-        draft.entry.name_values(&draft.values, &self.collections.arena);
+        if draft.logs {
+            draft.entry.name_values(&draft.values, &self.collections.arena);
+        }
         let before = |rule: &&Rule| rule.before.and_then(|before| graph.rule(before));
         for rule in std::iter::successors(Some(last), before) {
             self.after_match(graph, rule, &mut draft);
@@ -70,8 +72,7 @@ impl Transaction {
         while let Some(rule) = at {
             let is_match = match &rule.test {
                 // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
-                _ if self.is_removed_by_id(rule) && matched.is_none() => return None,
-                _ if self.is_removed_by_id(rule) => true,
+                _ if self.is_removed_by_id(rule) => matched.is_some(),
                 Test::Unconditional => self.unconditional(graph, rule),
                 Test::Operator { targets, kind, argument, negated } => {
                     let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
@@ -240,10 +241,13 @@ impl Transaction {
 
     /// Whether a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
     fn is_removed_target(&self, graph: &RuleGraph, rule: &Rule, value: &Selected) -> bool {
-        let starter = rule.starter.and_then(|starter| graph.rule(starter));
+        let names = |filter: &RuleFilter| {
+            let starter = || rule.starter.and_then(|starter| graph.rule(starter));
+            filter.names(rule) || starter().is_some_and(|starter| filter.names(starter))
+        };
         self.overrides.removed_targets.iter().any(|filter| {
-            (filter.rules.names(rule) || starter.is_some_and(|starter| filter.rules.names(starter)))
-                && value.label.variable() == Some(filter.variable)
+            value.label.variable() == Some(filter.variable)
+                && names(&filter.rules)
                 && match (&filter.selector, value.label.key()) {
                     (Selector::All, _) => true,
                     (Selector::XPath(path), Some(key)) => path.as_bytes() == self.collections.arena.read(key),

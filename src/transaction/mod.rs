@@ -121,6 +121,19 @@ struct Flow {
     let_pass: bool,
     /// Whether phase 1 is over.
     headers_judged: bool,
+    logging: Logging,
+}
+
+/// Whether phase 5 is still to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Logging {
+    /// Nothing was received that could be logged.
+    #[default]
+    Unneeded,
+    /// Something was received.
+    Due,
+    /// It is over, or the host does without.
+    Over,
 }
 
 /// Memory that is used again and again.
@@ -240,8 +253,31 @@ impl Transaction {
         false
     }
 
-    /// The last phase: rules of phase 5 run, then the audit log is written. The host calls it once, whatever happened before.
+    /// The last phase: rules of phase 5 run, then the audit log is written. The host calls it at the end, whatever happened before; a second
+    /// call does nothing. A transaction that was fed and is dropped without it, such as that of a request which was cancelled, does it then.
     pub fn process_logging(&mut self) {
+        if self.flow.logging == Logging::Over {
+            return;
+        }
+        self.flow.logging = Logging::Over;
+        // What was decided earlier keeps no rule of this phase from running.
+        let decision = self.pending.intervention.take();
+        self.log();
+        self.pending.intervention = decision.or(self.pending.intervention.take());
+    }
+
+    fn expect_logging(&mut self) {
+        if self.flow.logging == Logging::Unneeded {
+            self.flow.logging = Logging::Due;
+        }
+    }
+
+    /// Does without phase 5 and the audit log, also when the transaction is dropped.
+    pub fn forgo_logging(&mut self) {
+        self.flow.logging = Logging::Over;
+    }
+
+    fn log(&mut self) {
         self.debug(4, || "Starting phase LOGGING. (SecRules 5)".to_owned());
         if !self.is_disabled() {
             self.run_phase(Phase::Logging);
@@ -257,6 +293,10 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
+        // While a panic unwinds, another one would end the process.
+        if self.flow.logging == Logging::Due && !std::thread::panicking() {
+            self.process_logging();
+        }
         let Self { collections, slots, gates, matches, scratch, .. } = self;
         self.ground.memory.give_back(Memory {
             collections: take(collections),

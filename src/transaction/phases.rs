@@ -5,8 +5,11 @@ use crate::graph::{AllowScope, Phase, Removal, Rule, RuleFilter, RuleGraph, Step
 use std::sync::Arc;
 
 impl Transaction {
-    /// Runs a phase, unless an earlier `allow` reaches it.
+    /// Runs a phase, unless a decision stands or an earlier `allow` reaches it.
     pub(super) fn run_phase(&mut self, phase: Phase) {
+        if self.is_decided() {
+            return self.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
+        }
         let graph = Arc::clone(&self.ground.graph);
         let steps = graph.phases.at(phase);
         self.debug(9, || format!("This phase consists of {} rule(s).", steps.len()));

@@ -12,6 +12,7 @@ use crate::vocabulary::Limit;
 impl Transaction {
     /// A connection was made. Rules of phase 0 run, even where the engine is off, as in ModSecurity v3.
     pub fn process_connection(&mut self, client: &str, client_port: u16, server: &str, server_port: u16) -> Verdict {
+        self.expect_logging();
         self.debug(4, || "Transaction context created.".to_owned());
         self.debug(4, || "Starting phase CONNECTION. (SecRules 0)".to_owned());
         let Self { collections, .. } = self;
@@ -20,11 +21,13 @@ impl Transaction {
         collections.scalars.server_addr = collections.arena.store(server.as_bytes());
         collections.scalars.server_port = collections.arena.store_number(server_port);
         self.run_phase(Phase::Connection);
-        self.take_verdict()
+        self.verdict()
     }
 
-    /// The request line: the target as received, the method, and the version without `HTTP/`.
+    /// The request line: the target as received, the method, and the version, which may be written `1.1` or `HTTP/1.1`.
     pub fn process_uri(&mut self, target: &[u8], method: &[u8], version: &[u8]) -> Verdict {
+        self.expect_logging();
+        let version = version.strip_prefix(b"HTTP/").unwrap_or(version);
         self.debug(4, || "Starting phase URI. (SecRules 0 + 1/2)".to_owned());
         let split = RequestTarget::new(target);
         let separator = self.ground.graph.settings.separator();
@@ -47,7 +50,7 @@ impl Transaction {
             self.add_query(place, text, separator);
         }
         self.sum_arguments();
-        self.take_verdict()
+        self.verdict()
     }
 
     /// Adds the arguments of a query, or of a part of one, that begins at this place of the request.
@@ -109,7 +112,7 @@ impl Transaction {
             self.run_phase(Phase::RequestHeaders);
         }
         self.flow.headers_judged = true;
-        self.take_verdict()
+        self.verdict()
     }
 
     /// Whether a message with so many headers of so many bytes may have another header.

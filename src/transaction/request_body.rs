@@ -29,13 +29,13 @@ impl Transaction {
         if self.wants_request_body() {
             self.collections.arena.append_request_body(chunk.get(..taken).unwrap_or_default());
         }
-        self.take_verdict()
+        self.verdict()
     }
 
     /// So many bytes of a request body that [nobody looks at](Self::wants_request_body): they count for the limit.
     pub fn skip_request_body(&mut self, length: usize) -> Verdict {
         self.admit_request_body(length);
-        self.take_verdict()
+        self.verdict()
     }
 
     /// Gives how many bytes of a chunk the limit lets in.
@@ -80,8 +80,8 @@ impl Transaction {
     /// The whole request body is there: it is read, and rules of phase 2 run.
     pub fn process_request_body(&mut self) -> Verdict {
         self.debug(4, || "Starting phase REQUEST_BODY. (SecRules 2)".to_owned());
-        if self.is_disabled() {
-            return self.take_verdict();
+        if self.is_disabled() || self.is_decided() {
+            return self.verdict();
         }
         if self.collections.scalars.inbound_data_error.is_empty() {
             self.collections.scalars.inbound_data_error = self.collections.arena.store(b"0");
@@ -98,7 +98,7 @@ impl Transaction {
             self.fill_body_variables();
             self.run_phase(Phase::RequestBody);
         }
-        self.take_verdict()
+        self.verdict()
     }
 
     fn request_body_is_judged(&self) -> bool {

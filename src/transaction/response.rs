@@ -23,15 +23,17 @@ impl Transaction {
         }
     }
 
-    /// All response headers are there: rules of phase 3 run. `protocol` is written as rules see it, such as `HTTP/1.1`.
+    /// All response headers are there: rules of phase 3 run. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
     pub fn process_response_headers(&mut self, status: u16, protocol: &str) -> Verdict {
         self.debug(4, || "Starting phase RESPONSE_HEADERS. (SecRules 3)".to_owned());
         self.update_status(status);
-        self.collections.scalars.response_protocol = self.collections.arena.store(protocol.as_bytes());
+        let is_number = protocol.starts_with(|first: char| first.is_ascii_digit());
+        let prefix = if is_number { "HTTP/" } else { "" };
+        self.collections.scalars.response_protocol = self.collections.arena.store(format!("{prefix}{protocol}").as_bytes());
         if !self.is_disabled() {
             self.run_phase(Phase::ResponseHeaders);
         }
-        self.take_verdict()
+        self.verdict()
     }
 
     /// The status that the host answers with after all, for phase 5 and the logs.
@@ -60,7 +62,7 @@ impl Transaction {
     pub fn append_response_body(&mut self, chunk: &[u8]) -> Verdict {
         if !self.inspects_response_type() {
             self.debug(4, || format!("Not appending response body. {}", self.uninspected_type()));
-            return Verdict::Pass;
+            return self.verdict();
         }
         let settings = &self.ground.graph.settings;
         let limit = BodyLimit {
@@ -78,19 +80,19 @@ impl Transaction {
         if self.wants_response_body() {
             self.collections.arena.append_response_body(chunk.get(..admission.taken).unwrap_or_default());
         }
-        self.take_verdict()
+        self.verdict()
     }
 
     /// The whole response body is there: rules of phase 4 run, where the settings ask for it.
     pub fn process_response_body(&mut self) -> Verdict {
         self.debug(4, || "Starting phase RESPONSE_BODY. (SecRules 4)".to_owned());
         if self.is_disabled() {
-            return self.take_verdict();
+            return self.verdict();
         }
         let settings = &self.ground.graph.settings;
         if settings.response_body_access != Some(true) {
             self.debug(4, || "Response body is disabled, returning... 2".to_owned());
-            return self.take_verdict();
+            return self.verdict();
         }
         if !self.wants_response_body() {
             self.debug(5, || self.uninspected_type());
@@ -98,7 +100,7 @@ impl Transaction {
                 let listed = self.ground.graph.settings.response_body_types.iter().map(|listed| format!("{listed} "));
                 format!("Content-Type(s) marked to be inspected: {}", listed.collect::<String>())
             });
-            return self.take_verdict();
+            return self.verdict();
         }
         let body = self.collections.arena.response_body();
         let arena = &mut self.collections.arena;
@@ -109,6 +111,6 @@ impl Transaction {
         scalars.response_body = body;
         scalars.response_content_length = arena.store_number(body.len());
         self.run_phase(Phase::ResponseBody);
-        self.take_verdict()
+        self.verdict()
     }
 }

@@ -1,7 +1,7 @@
 //! What the host is to do.
 
 use super::{RuleMatch, Transaction};
-use crate::graph::RuleIndex;
+use crate::graph::{Disruptive, RuleIndex};
 use std::fmt;
 
 /// What the host is to do with the request or the response.
@@ -36,17 +36,26 @@ pub struct Intervention {
     pub found: Option<Box<RuleMatch>>,
 }
 
-/// A decision that the host has not read yet, and a status that waits for one.
+/// The decision that stands, and a status that waits for one.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Set by `status`, which may stand in an earlier rule than the decision.
     pub status: Option<u16>,
     pub intervention: Option<Intervention>,
-    /// Whether a decision was made at all, read or not.
+    /// Whether a decision was made at all, taken away or not.
     pub decided: bool,
+    /// The first rule that would have decided, were the engine on.
+    detected: Option<RuleIndex>,
 }
 
 impl Pending {
+    /// Notes what a rule would have decided, were the engine on.
+    pub(super) fn detect(&mut self, disruptive: &Disruptive, rule: RuleIndex) {
+        if let Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_) = disruptive {
+            self.detected.get_or_insert(rule);
+        }
+    }
+
     /// `status`: as in ModSecurity v3 it also changes a decision that is already made, by a `block` that stands before it.
     pub(super) fn name_status(&mut self, status: u16) {
         self.status = Some(status);
@@ -62,6 +71,17 @@ impl Verdict {
         match self {
             Verdict::Pass => None,
             Verdict::Intervene(intervention) => Some(intervention),
+        }
+    }
+
+    /// An error that says how to stop, if that is what is to be done, so that a host can leave with `?`.
+    ///
+    /// # Errors
+    /// When the host is to stop.
+    pub fn into_result(self) -> Result<(), Intervention> {
+        match self {
+            Verdict::Pass => Ok(()),
+            Verdict::Intervene(intervention) => Err(intervention),
         }
     }
 
@@ -85,7 +105,19 @@ impl fmt::Display for Verdict {
 }
 
 impl Transaction {
-    /// Takes the decision that waits to be read, if there is one.
+    /// What the host is to do, as far as the transaction got. An intervention stays: whatever the host calls afterwards gives it again, and no
+    /// further rule runs but those of phase 5, so that a host which looks only once, at any time before it answers, looks at the whole.
+    pub fn verdict(&self) -> Verdict {
+        self.pending.intervention.clone().map_or(Verdict::Pass, Verdict::Intervene)
+    }
+
+    /// The first rule that would have stopped the exchange, had `SecRuleEngine` been On.
+    pub fn detected(&self) -> Option<RuleIndex> {
+        self.pending.detected
+    }
+
+    /// Takes the decision away, so that rules of later phases run and may decide anew, as they do for the error page that a host of ModSecurity
+    /// v3 answers with.
     pub fn take_verdict(&mut self) -> Verdict {
         match self.pending.intervention.take() {
             Some(intervention) => {
@@ -96,7 +128,7 @@ impl Transaction {
         }
     }
 
-    /// Whether a decision waits to be read.
+    /// Returns `true` while a decision stands.
     pub(super) fn is_decided(&self) -> bool {
         self.pending.intervention.is_some()
     }
