@@ -104,6 +104,6 @@ mod tests {
             let lines = told(&[load(part), load(whole)], input);
             lines.iter().filter_map(|line| line.split(' ').nth(6).map(str::to_owned)).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!((codes(0).as_str(), codes(1).as_str()), ("W201", "W224 W204 W201"));
+        assert_eq!((codes(0).as_str(), codes(1).as_str()), ("W201", "W226 W224 W204 W201"));
     }
 }

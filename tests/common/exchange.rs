@@ -70,12 +70,16 @@ impl Rules {
             transaction.set_site(site);
         }
         let mut interventions = Vec::new();
-        let mut note = |verdict: Verdict| interventions.extend(verdict.intervention().cloned());
+        // As a host of ModSecurity v3 does, this one reads each decision, and goes on.
+        let mut note = |verdict: Verdict, transaction: &mut Transaction| {
+            interventions.extend(verdict.intervention().cloned());
+            let _ = transaction.take_verdict();
+        };
         let client = if request.client.is_empty() { "192.0.2.1" } else { request.client };
-        note(transaction.process_connection(client, 40_000, "192.0.2.200", 80));
+        note(transaction.process_connection(client, 40_000, "192.0.2.200", 80), &mut transaction);
         let target = if request.target.is_empty() { "/" } else { request.target };
         let method: &[u8] = if request.body.is_some() { b"POST" } else { b"GET" };
-        note(transaction.process_uri(target.as_bytes(), method, b"1.1"));
+        note(transaction.process_uri(target.as_bytes(), method, b"1.1"), &mut transaction);
         transaction.add_request_header(b"Host", b"shop.example");
         if request.body.is_some() && !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
             transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
@@ -83,13 +87,13 @@ impl Rules {
         for (name, value) in request.headers {
             transaction.add_request_header(name.as_bytes(), value.as_bytes());
         }
-        note(transaction.process_request_headers());
-        note(transaction.append_request_body(request.body.unwrap_or_default().as_bytes()));
-        note(transaction.process_request_body());
+        note(transaction.process_request_headers(), &mut transaction);
+        note(transaction.append_request_body(request.body.unwrap_or_default().as_bytes()), &mut transaction);
+        note(transaction.process_request_body(), &mut transaction);
         transaction.add_response_header(b"Content-Type", b"text/html");
-        note(transaction.process_response_headers(200, "HTTP/1.1"));
-        note(transaction.append_response_body(b"fine"));
-        note(transaction.process_response_body());
+        note(transaction.process_response_headers(200, "HTTP/1.1"), &mut transaction);
+        note(transaction.append_response_body(b"fine"), &mut transaction);
+        note(transaction.process_response_body(), &mut transaction);
         transaction.process_logging();
         Judged { interventions, transaction }
     }

@@ -82,7 +82,9 @@ impl Exchange {
         self.transaction.process_logging();
     }
 
+    /// Reads a decision, and goes on, as a host of ModSecurity v3 does.
     fn note(&mut self, verdict: Verdict) {
+        let _ = self.transaction.take_verdict();
         if let Some(intervention) = verdict.intervention() {
             self.status = intervention.status;
             self.redirect.push_str(intervention.redirect.as_deref().unwrap_or_default());
