@@ -33,9 +33,10 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
 mod body;
-mod collection;
 pub mod compile;
 pub mod diagnostic;
+mod engine;
+mod escape;
 #[cfg(feature = "capi")]
 #[allow(unsafe_code)]
 mod ffi;
@@ -53,6 +54,7 @@ pub mod script;
 pub mod seclang;
 pub mod source;
 mod starter;
+mod state;
 pub mod store;
 mod transaction;
 pub mod transform;
@@ -60,5 +62,6 @@ pub mod vocabulary;
 mod waf;
 
 pub use compile::{LoadError, LoadReport};
-pub use transaction::{DebugLog, Intervention, MatchedValue, RuleMatch, ScriptFailure, Transaction, Verdict};
+pub use state::{DebugLog, Intervention, MatchedValue, RuleMatch, ScriptFailure, Verdict};
+pub use transaction::Transaction;
 pub use waf::{Waf, WafBuilder};

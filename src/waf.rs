@@ -1,14 +1,16 @@
 //! The handle that a host keeps: rules, stores and logs, shared by all transactions.
 
 use crate::compile::{CompileOptions, Compiled, Input, LoadError, LoadReport, compile};
+use crate::engine::{Services, is_blacklisted, is_whitelisted};
 use crate::graph::{RuleGraph, Settings, SiteId};
 use crate::record::audit::AuditWriter;
 use crate::record::debug_log::DebugFile;
 use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
+use crate::state::DebugLog;
 use crate::store::{MemoryStore, RateLimits, Store};
-use crate::transaction::{AuditLog, DebugLog, Ground, Transaction};
+use crate::transaction::{AuditLog, Shared, Transaction};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use std::time::{Duration, SystemTime};
 /// A rule set, ready to judge requests. Clones share everything, so that each worker can have its own.
 #[derive(Clone, Debug)]
 pub struct Waf {
-    ground: Ground,
+    shared: Shared,
     report: Arc<LoadReport>,
 }
 
@@ -57,48 +59,48 @@ impl Waf {
 
     /// A transaction for one request, with an id of its own.
     pub fn transaction(&self) -> Transaction {
-        Transaction::new(self.ground.clone())
+        Transaction::new(self.shared.clone())
     }
 
     /// A transaction for one request, with an id that the host gives.
     pub fn transaction_with_id(&self, id: &str) -> Transaction {
-        Transaction::with_id(self.ground.clone(), id)
+        Transaction::with_id(self.shared.clone(), id)
     }
 
     /// The same rules with memory of their own, and with the logs that they name opened anew.
     #[cfg(feature = "capi")]
     pub(crate) fn reopened(&self) -> Result<Self, LoadError> {
-        let settings = &self.ground.graph.settings;
-        let ground = Ground {
+        let settings = &self.shared.graph.settings;
+        let services = Services {
             debug_log: open_debug_log(settings, &self.report)?,
-            audit_log: open_audit_log(settings),
             memory: Arc::default(),
             notices: Arc::default(),
-            ..self.ground.clone()
+            ..self.shared.services.clone()
         };
-        Ok(Self { ground, report: Arc::clone(&self.report) })
+        let shared = Shared { graph: Arc::clone(&self.shared.graph), services, audit_log: open_audit_log(settings) };
+        Ok(Self { shared, report: Arc::clone(&self.report) })
     }
 
     /// Turns an address away from a site for some time, or from all with site 0: decision scripts find it on the blacklist. The ban is kept in
     /// the store, so that rule sets that share one share it.
     pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
         let now = SystemTime::now();
-        self.ground.store.ban(SiteId(site), address.to_canonical(), now.checked_add(time).unwrap_or(now));
+        self.shared.services.store.ban(SiteId(site), address.to_canonical(), now.checked_add(time).unwrap_or(now));
     }
 
     /// Ends a ban from exactly this site; whether there was one.
     pub fn unban(&self, address: IpAddr, site: u64) -> bool {
-        self.ground.store.unban(SiteId(site), address.to_canonical())
+        self.shared.services.store.unban(SiteId(site), address.to_canonical())
     }
 
     /// Whether an address is on a blacklist of the site or of all, or banned from one of them.
     pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> bool {
-        self.ground.is_blacklisted(address, SiteId(site))
+        is_blacklisted(&self.shared.graph, &self.shared.services, address, SiteId(site))
     }
 
     /// Whether an address is on a whitelist of the site or of all.
     pub fn is_whitelisted(&self, address: IpAddr, site: u64) -> bool {
-        self.ground.is_whitelisted(address, SiteId(site))
+        is_whitelisted(&self.shared.graph, address, SiteId(site))
     }
 
     /// What was loaded.
@@ -109,12 +111,12 @@ impl Waf {
     /// How many records of the audit log were lost so far: they could not be written, or the server of `SecAuditLogType HTTPS` did not
     /// take them. Rule sets that name the same log are counted together.
     pub fn lost_audit_records(&self) -> u64 {
-        self.ground.audit_log.as_ref().map_or(0, |log| log.lost())
+        self.shared.audit_log.as_ref().map_or(0, |log| log.lost())
     }
 
     /// The rules as meant.
     pub fn graph(&self) -> &RuleGraph {
-        &self.ground.graph
+        &self.shared.graph
     }
 }
 
@@ -208,8 +210,9 @@ impl WafBuilder {
         let origins = Arc::new(Origins::new(settings.resolver, patience));
         let rates = Arc::new(RateLimits::new(&settings.decisions.rates));
         let (store, memory, notices) = (self.store, Arc::default(), Arc::default());
-        let ground = Ground { graph: Arc::new(graph), store, resolver, origins, rates, debug_log, audit_log, memory, notices };
-        Ok(Waf { ground, report: Arc::new(report) })
+        let services = Services { store, resolver, origins, rates, debug_log, memory, notices };
+        let shared = Shared { graph: Arc::new(graph), services, audit_log };
+        Ok(Waf { shared, report: Arc::new(report) })
     }
 }
 

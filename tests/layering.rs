@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up. A room may import the rooms of lower floors, and those before it on its own.
 ///
-/// `store` stands before `collection`: the selection of a transaction's values reads persistent ones from the store.
+/// `store` stands before `state`: the selection of values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
     &["source", "diagnostic"],
-    &["transform", "pattern", "operator", "script", "http", "body"],
+    &["escape", "transform", "pattern", "operator", "script", "http", "body"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
-    &["store", "resolver", "collection", "lua", "metrics", "transaction", "record"],
+    &["store", "resolver", "metrics", "state", "lua", "engine", "transaction", "record"],
     &["starter", "waf", "ffi", "proxy", "cli"],
 ];
 

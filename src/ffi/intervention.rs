@@ -3,7 +3,7 @@
 use super::border::{copy_for_host, guarded, release};
 use super::transaction::Transaction;
 use crate::record::error_log;
-use crate::transaction::Intervention;
+use crate::state::Intervention;
 use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
 

@@ -251,6 +251,11 @@ impl Settings {
         self.engine.unwrap_or(EngineMode::DetectionOnly)
     }
 
+    /// The parts of an audit record where no `ctl` changed them.
+    pub fn audit_parts(&self) -> LogLetters {
+        self.audit_parts.unwrap_or_else(|| LogLetters::parse("ABCFHZ").unwrap_or_default())
+    }
+
     /// How much there may be of something; the largest number for no limit.
     #[inline]
     pub fn limit(&self, limit: Limit) -> usize {

@@ -1,7 +1,7 @@
 //! The debug log as a file: one line for each message, as ModSecurity v3 lays them out.
 
 use super::log_file::LogFile;
-use crate::transaction::DebugLog;
+use crate::state::DebugLog;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! The line of the error log: a rule that matched, in one line.
 
+use crate::escape::{cut, quoted, unquoted};
 use crate::graph::Phase;
-use crate::transaction::escape::{cut, quoted, unquoted};
-use crate::transaction::{Intervention, RuleMatch, Transaction};
+use crate::state::{Intervention, RuleMatch};
+use crate::transaction::Transaction;
 use crate::vocabulary::Limit;
 use std::io::Write as _;
 

@@ -1,6 +1,7 @@
 //! The audit log: decides at the end of a transaction whether it is written down, and hands it over.
 
 use super::Transaction;
+use crate::engine::{Evaluation, notice_audit_log};
 use crate::graph::{AuditEngine, LogLetters};
 use std::{fmt, io};
 
@@ -14,51 +15,47 @@ pub trait AuditLog: Send + Sync + fmt::Debug {
     fn lost(&self) -> u64;
 }
 
-impl Transaction {
-    /// Whether the audit log takes the transaction in, as it stands now.
-    ///
-    /// With `RelevantOnly` those are taken in whose status the settings name, or that a rule matched which is not exempt from the audit log.
-    pub fn is_audited(&self) -> bool {
-        match self.audit_engine() {
-            AuditEngine::On => true,
-            AuditEngine::Off => false,
-            AuditEngine::RelevantOnly => self.has_relevant_status() || self.matches.iter().any(|found| found.audits),
+/// Writes a transaction down, if that is what is wanted.
+pub fn write(transaction: &mut Transaction) {
+    debug(transaction, 8, |_| "Checking if this request is suitable to be saved as an audit log.".to_owned());
+    if transaction.state.overrides.audit_parts.is_some() {
+        debug(transaction, 4, |_| "There was an audit log modifier for this transaction.".to_owned());
+        debug(transaction, 7, |eval| format!("AuditLog parts before modification(s): {}.", number(eval.rules.settings.audit_parts())));
+    }
+    debug(transaction, 8, |_| "Checking if this request is relevant to be part of the audit logs.".to_owned());
+    if transaction.audit_engine() == AuditEngine::Off {
+        debug(transaction, 5, |_| "Audit log engine was not set.".to_owned());
+    } else if !transaction.is_audited() {
+        let status = transaction.status();
+        return debug(transaction, 9, |eval| {
+            let relevant = eval.rules.settings.audit_relevant_status.as_ref().map_or(&b""[..], |pattern| pattern.source());
+            let relevant = String::from_utf8_lossy(relevant);
+            format!("Return code `{status}' is not interesting to audit logs, relevant code(s): `{relevant}'.")
+        });
+    } else {
+        debug(transaction, 5, |_| "Saving this request as part of the audit logs.".to_owned());
+        let log = transaction.shared.audit_log.clone();
+        let written = log.as_ref().map_or(Ok(()), |log| log.write(transaction));
+        let lost = log.as_ref().map_or(0, |log| log.lost());
+        notice_audit_log(&mut transaction.evaluation(), written.as_ref().err(), lost);
+        if let Err(error) = written {
+            return debug(transaction, 1, |_| format!("Cannot save the audit log: {error}"));
         }
     }
+    debug(transaction, 8, |eval| format!("Request was relevant to be saved. Parts: {}", number(eval.audit_parts())));
+}
 
-    /// Writes the transaction down, if that is what is wanted.
-    pub(super) fn write_audit_log(&mut self) {
-        self.debug(8, || "Checking if this request is suitable to be saved as an audit log.".to_owned());
-        if self.overrides.audit_parts.is_some() {
-            self.debug(4, || "There was an audit log modifier for this transaction.".to_owned());
-            self.debug(7, || format!("AuditLog parts before modification(s): {}.", number(self.configured_audit_parts())));
-        }
-        self.debug(8, || "Checking if this request is relevant to be part of the audit logs.".to_owned());
-        if self.audit_engine() == AuditEngine::Off {
-            self.debug(5, || "Audit log engine was not set.".to_owned());
-        } else if !self.is_audited() {
-            return self.debug(9, || {
-                let relevant = self.ground.graph.settings.audit_relevant_status.as_ref().map_or(&b""[..], |pattern| pattern.source());
-                let (status, relevant) = (self.status(), String::from_utf8_lossy(relevant));
-                format!("Return code `{status}' is not interesting to audit logs, relevant code(s): `{relevant}'.")
-            });
-        } else {
-            self.debug(5, || "Saving this request as part of the audit logs.".to_owned());
-            let written = self.ground.audit_log.as_ref().map_or(Ok(()), |log| log.write(self));
-            self.notice_audit_log(written.as_ref().err());
-            if let Err(error) = written {
-                return self.debug(1, || format!("Cannot save the audit log: {error}"));
-            }
-        }
-        self.debug(8, || format!("Request was relevant to be saved. Parts: {}", number(self.audit_parts())));
-    }
+fn debug(transaction: &mut Transaction, level: u8, message: impl FnOnce(&Evaluation<'_>) -> String) {
+    let evaluation = transaction.evaluation();
+    evaluation.debug(level, || message(&evaluation));
+}
 
-    fn has_relevant_status(&self) -> bool {
-        let relevant = self.ground.graph.settings.audit_relevant_status.as_ref();
-        relevant.is_some_and(|pattern| {
-            pattern.is_match(self.status().to_string().as_bytes(), &mut crate::pattern::Effort::default()).unwrap_or(false)
-        })
-    }
+/// Returns `true` if the settings name the status of the response as one whose transactions are written down.
+pub fn has_relevant_status(transaction: &Transaction) -> bool {
+    let relevant = transaction.shared.graph.settings.audit_relevant_status.as_ref();
+    relevant.is_some_and(|pattern| {
+        pattern.is_match(transaction.status().to_string().as_bytes(), &mut crate::pattern::Effort::default()).unwrap_or(false)
+    })
 }
 
 /// The parts as ModSecurity v3 counts them in its debug log: a bit for each letter, A being the second and Z the thirteenth.

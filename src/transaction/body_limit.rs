@@ -1,9 +1,7 @@
 //! The limits of bodies: how much of a chunk is taken in, and what happens to the rest.
 
-use super::Transaction;
-use super::debug::shown_limit;
-use super::verdict::Intervention;
-use crate::graph::{EngineMode, LimitAction};
+use crate::engine::Evaluation;
+use crate::graph::LimitAction;
 use crate::vocabulary::Limit;
 
 /// The longest body that is taken in where there is no limit, in bytes.
@@ -21,15 +19,6 @@ pub struct BodyLimit {
     pub gathered: usize,
 }
 
-/// How much of each body was taken in, in bytes, whether or not it is kept.
-#[derive(Debug, Default)]
-pub struct BodyLengths {
-    pub request: usize,
-    /// More came than the limit lets in, and the rest is left out.
-    pub request_is_cut: bool,
-    pub response: usize,
-}
-
 /// What becomes of a chunk.
 pub struct Admission {
     /// How many of its bytes are taken in.
@@ -38,42 +27,32 @@ pub struct Admission {
     pub exceeds: bool,
 }
 
-impl Transaction {
-    /// Decides about a chunk of so many bytes; where the settings say so, the exchange is stopped.
-    pub(super) fn admit(&mut self, length: usize, body: &BodyLimit) -> Admission {
-        let name = body.name;
-        let limit = body.limit.filter(|limit| *limit > 0);
-        let space = limit.unwrap_or(LARGEST_BODY).min(LARGEST_BODY).saturating_sub(body.gathered);
-        self.debug(9, || format!("Appending {} body: {length} bytes. Limit set to: {}", name.to_lowercase(), shown_limit(limit)));
-        if length <= space {
-            return Admission { taken: length, exceeds: false };
-        }
-        self.exceed(body.kind);
-        self.debug(5, || format!("{name} body is bigger than the maximum expected."));
-        let taken = match body.action {
-            Some(LimitAction::ProcessPartial) => {
-                self.debug(5, || format!("{name} body limit is marked to process partial"));
-                space
-            }
-            Some(LimitAction::Reject) => {
-                self.reject(&format!("{name} body limit is marked to reject the request"));
-                0
-            }
-            None => 0,
-        };
-        Admission { taken, exceeds: true }
+/// Decides about a chunk of so many bytes; where the settings say so, the exchange is stopped.
+pub fn admit(eval: &mut Evaluation<'_>, length: usize, body: &BodyLimit) -> Admission {
+    let name = body.name;
+    let limit = body.limit.filter(|limit| *limit > 0);
+    let space = limit.unwrap_or(LARGEST_BODY).min(LARGEST_BODY).saturating_sub(body.gathered);
+    eval.debug(9, || format!("Appending {} body: {length} bytes. Limit set to: {}", name.to_lowercase(), shown_limit(limit)));
+    if length <= space {
+        return Admission { taken: length, exceeds: false };
     }
+    eval.exceed(body.kind);
+    eval.debug(5, || format!("{name} body is bigger than the maximum expected."));
+    let taken = match body.action {
+        Some(LimitAction::ProcessPartial) => {
+            eval.debug(5, || format!("{name} body limit is marked to process partial"));
+            space
+        }
+        Some(LimitAction::Reject) => {
+            eval.reject(&format!("{name} body limit is marked to reject the request"));
+            0
+        }
+        None => 0,
+    };
+    Admission { taken, exceeds: true }
+}
 
-    /// Stops the exchange because of a limit, where the engine is on.
-    pub(super) fn reject(&mut self, reason: &str) {
-        self.debug(5, || reason.to_owned());
-        if self.is_decided() {
-            self.debug(5, || "The request was already intercepted".to_owned());
-        } else if self.engine_mode() == EngineMode::On {
-            let reason = reason.to_owned();
-            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
-        } else {
-            self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
-        }
-    }
+/// A limit as ModSecurity v3 prints it: a number with six decimals, 0 for none.
+pub fn shown_limit(limit: Option<usize>) -> String {
+    format!("{}.000000", limit.unwrap_or(0))
 }

@@ -1,16 +1,18 @@
 //! The request body: gathered up to its limit, read by its processor, then judged.
 
+use super::arguments::{add_argument, debug_argument, flag_encoding, sum_arguments};
 use super::body_limit::BodyLimit;
-use super::debug::shown_limit;
-use super::escape::{shown, text};
-use super::{Transaction, Verdict};
+use super::body_limit::admit;
+use super::body_limit::shown_limit;
 use crate::body::json::{self, JsonError, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
 use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
 use crate::body::{BodyError, urlencoded};
-use crate::collection::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, Text, UploadedFile};
-use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LimitAction, Phase};
+use crate::engine::{self, Evaluation};
+use crate::escape::{shown, text};
+use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LimitAction, Phase, RuleGraph};
 use crate::http::charset;
+use crate::state::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, State, Text, UploadedFile};
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
@@ -20,426 +22,399 @@ const MOST_REASON: usize = 200;
 /// The message of a body that is too long without its files.
 const TOO_LONG: &str = "Request body excluding files is bigger than the maximum expected.";
 
-impl Transaction {
-    /// A chunk of the request body. What is beyond the limit is dropped, and the settings say what happens then.
-    ///
-    /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
-    pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
-        let taken = self.admit_request_body(chunk.len());
-        if self.wants_request_body() {
-            self.collections.arena.append_request_body(chunk.get(..taken).unwrap_or_default());
-        }
-        self.verdict()
+/// A chunk of the request body. What is beyond the limit is dropped, and the settings say what happens then.
+///
+/// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
+pub fn append(eval: &mut Evaluation<'_>, chunk: &[u8]) {
+    let taken = admit_bytes(eval, chunk.len());
+    if is_wanted(eval.rules, eval.state) {
+        eval.state.collections.arena.append_request_body(chunk.get(..taken).unwrap_or_default());
     }
+}
 
-    /// So many bytes of a request body that [nobody looks at](Self::wants_request_body): they count for the limit.
-    pub fn skip_request_body(&mut self, length: usize) -> Verdict {
-        self.admit_request_body(length);
-        self.verdict()
+/// Gives how many bytes of a chunk the limit lets in.
+pub fn admit_bytes(eval: &mut Evaluation<'_>, length: usize) -> usize {
+    let settings = &eval.rules.settings;
+    let limit = BodyLimit {
+        name: "Request",
+        kind: Limit::RequestBody,
+        limit: settings.request_body_limit,
+        action: settings.request_body_limit_action,
+        gathered: eval.state.body_lengths.request,
+    };
+    let action = limit.action;
+    let admission = admit(eval, length, &limit);
+    if admission.exceeds {
+        eval.state.collections.scalars.inbound_data_error = eval.state.collections.arena.store(b"1");
     }
+    eval.state.body_lengths.request = eval.state.body_lengths.request.saturating_add(admission.taken);
+    eval.state.body_lengths.request_is_cut |= admission.exceeds && action == Some(LimitAction::ProcessPartial);
+    admission.taken
+}
 
-    /// Gives how many bytes of a chunk the limit lets in.
-    fn admit_request_body(&mut self, length: usize) -> usize {
-        let settings = &self.ground.graph.settings;
-        let limit = BodyLimit {
-            name: "Request",
-            kind: Limit::RequestBody,
-            limit: settings.request_body_limit,
-            action: settings.request_body_limit_action,
-            gathered: self.body_lengths.request,
-        };
-        let action = limit.action;
-        let admission = self.admit(length, &limit);
-        if admission.exceeds {
-            self.collections.scalars.inbound_data_error = self.collections.arena.store(b"1");
-        }
-        self.body_lengths.request = self.body_lengths.request.saturating_add(admission.taken);
-        self.body_lengths.request_is_cut |= admission.exceeds && action == Some(LimitAction::ProcessPartial);
-        admission.taken
+/// Returns `true` if somebody looks at the request body: rules, or the audit log.
+pub fn is_wanted(rules: &RuleGraph, state: &State) -> bool {
+    let settings = &rules.settings;
+    if state.engine_mode(settings) == EngineMode::Off {
+        return false;
     }
+    state.overrides.request_body_access.or(settings.request_body_access) != Some(false)
+        || (rules.body_use.may_be_judged && !state.flow.headers_judged)
+        || rules.body_use.is_seen_later
+        || (state.audit_engine(settings) != AuditEngine::Off && state.audit_parts(settings).contains('C'))
+}
 
-    /// Returns `true` if somebody looks at the request body: rules, or the audit log. Otherwise it is counted, and not kept, so that a host need
-    /// not gather it. What the answer is, is known when phase 1 is over.
-    pub fn wants_request_body(&self) -> bool {
-        if self.engine_mode() == EngineMode::Off {
-            return false;
-        }
-        let graph = &self.ground.graph;
-        let access = self.overrides.request_body_access.or(graph.settings.request_body_access);
-        access != Some(false)
-            || (graph.body_use.may_be_judged && !self.flow.headers_judged)
-            || graph.body_use.is_seen_later
-            || (self.audit_engine() != AuditEngine::Off && self.audit_parts().contains('C'))
+/// The whole request body is there: it is read, and rules of phase 2 run.
+pub fn judge(eval: &mut Evaluation<'_>) {
+    eval.debug(4, || "Starting phase REQUEST_BODY. (SecRules 2)".to_owned());
+    if eval.is_disabled() || eval.is_decided() {
+        return;
     }
-
-    /// How much of the request body was taken in, in bytes, kept or not.
-    pub fn request_body_length(&self) -> usize {
-        self.body_lengths.request
+    if eval.state.collections.scalars.inbound_data_error.is_empty() {
+        eval.state.collections.scalars.inbound_data_error = eval.state.collections.arena.store(b"0");
     }
-
-    /// The whole request body is there: it is read, and rules of phase 2 run.
-    pub fn process_request_body(&mut self) -> Verdict {
-        self.debug(4, || "Starting phase REQUEST_BODY. (SecRules 2)".to_owned());
-        if self.is_disabled() || self.is_decided() {
-            return self.verdict();
-        }
-        if self.collections.scalars.inbound_data_error.is_empty() {
-            self.collections.scalars.inbound_data_error = self.collections.arena.store(b"0");
-        }
-        // A body that was not kept is not read either: it would pass for an empty one.
-        if self.collections.arena.request_body().len() == self.body_lengths.request {
-            self.read_body();
-        }
-        if let Some(error) = self.body_type_error() {
-            self.refuse_body_type(error);
-        }
-        self.sum_arguments();
-        if self.request_body_is_judged() {
-            self.fill_body_variables();
-            self.run_phase(Phase::RequestBody);
-        }
-        self.verdict()
+    // A body that was not kept is not read either: it would pass for an empty one.
+    if eval.state.collections.arena.request_body().len() == eval.state.body_lengths.request {
+        read_body(eval);
     }
+    if let Some(error) = body_type_error(eval) {
+        refuse_body_type(eval, error);
+    }
+    sum_arguments(eval);
+    if request_body_is_judged(eval) {
+        fill_body_variables(eval);
+        engine::run(eval, Phase::RequestBody);
+    }
+}
 
-    fn request_body_is_judged(&self) -> bool {
-        let setting = self.ground.graph.settings.request_body_access;
-        match (setting, self.overrides.request_body_access) {
-            (Some(false), Some(true)) => {
-                let message = "Request body processing is disabled, but enabled to this transaction due to ctl:requestBodyAccess action";
-                self.debug(4, || message.to_owned());
-                true
+fn request_body_is_judged(eval: &Evaluation<'_>) -> bool {
+    let setting = eval.rules.settings.request_body_access;
+    match (setting, eval.state.overrides.request_body_access) {
+        (Some(false), Some(true)) => {
+            let message = "Request body processing is disabled, but enabled to this transaction due to ctl:requestBodyAccess action";
+            eval.debug(4, || message.to_owned());
+            true
+        }
+        (Some(false), _) => {
+            eval.debug(4, || "Request body processing is disabled".to_owned());
+            false
+        }
+        (_, Some(false)) => {
+            let message = "Request body processing is enabled, but disabled to this transaction due to ctl:requestBodyAccess action";
+            eval.debug(4, || message.to_owned());
+            false
+        }
+        _ => true,
+    }
+}
+
+fn read_body(eval: &mut Evaluation<'_>) {
+    let length = eval.state.collections.arena.request_body().len();
+    let limit = eval.rules.settings.request_body_no_files_limit.unwrap_or(usize::MAX);
+    let processor = eval.state.body_processor;
+    eval.spend(length);
+    if length > limit && processor.is_some_and(|processor| processor != BodyProcessor::Multipart) {
+        return too_long(eval, limit);
+    }
+    let result = match processor {
+        // As in ModSecurity v3 a form leaves the flags empty: nothing of it can fail.
+        Some(BodyProcessor::Urlencoded) => return read_form(eval),
+        Some(BodyProcessor::Json) => read_json(eval),
+        Some(BodyProcessor::Xml) => read_xml(eval),
+        Some(BodyProcessor::Multipart) => return read_multipart(eval, limit),
+        None => Ok(()),
+    };
+    // What is missing is what the engine was told to leave out.
+    let is_cut = eval.state.body_lengths.request_is_cut && matches!(result, Err(BodyError::Json(JsonError::PrematureEnd)));
+    note_body_result(eval, if is_cut { Ok(()) } else { result });
+}
+
+fn note_body_result(eval: &mut Evaluation<'_>, result: Result<(), BodyError>) {
+    let arena = &mut eval.state.collections.arena;
+    let scalars = &mut eval.state.collections.scalars;
+    let flag = arena.store(if result.is_err() { b"1" } else { b"0" });
+    scalars.body_error = flag;
+    scalars.body_processor_error = flag;
+    if let Err(error) = result {
+        let message = arena.store(error.to_string().as_bytes());
+        scalars.body_error_message = message;
+        scalars.body_processor_error_message = message;
+    }
+}
+
+/// Why a body is refused, however it was read: an application may take its type or its boundary from the other header, or read other
+/// letters in it than rules.
+fn body_type_error(eval: &Evaluation<'_>) -> Option<BodyError> {
+    let arena = &eval.state.collections.arena;
+    if arena.request_body().is_empty() {
+        return None;
+    }
+    let is_form = matches!(eval.state.body_processor, Some(BodyProcessor::Multipart | BodyProcessor::Urlencoded));
+    let hides_letters = || eval.state.body_type.header().is_some_and(|header| charset::hides_letters(arena.read(header)));
+    if eval.state.body_type.contradicts() {
+        Some(BodyError::ContentTypes)
+    } else {
+        (is_form && hides_letters()).then_some(BodyError::Charset)
+    }
+}
+
+fn refuse_body_type(eval: &mut Evaluation<'_>, error: BodyError) {
+    eval.debug(4, || error.to_string());
+    note_body_result(eval, Err(error));
+    if eval.state.body_processor == Some(BodyProcessor::Multipart) {
+        eval.state.collections.scalars.multipart.strict_error = eval.state.collections.arena.store(b"1");
+    }
+}
+
+fn too_long(eval: &mut Evaluation<'_>, limit: usize) {
+    eval.exceed(Limit::RequestBodyNoFiles);
+    eval.debug(5, || format!("{TOO_LONG} Limit: {}", shown_limit(Some(limit))));
+    let arena = &mut eval.state.collections.arena;
+    let scalars = &mut eval.state.collections.scalars;
+    let one = arena.store(b"1");
+    scalars.body_error = one;
+    scalars.inbound_data_error = one;
+    scalars.body_error_message = arena.store(TOO_LONG.as_bytes());
+}
+
+fn read_form(eval: &mut Evaluation<'_>) {
+    let separator = eval.rules.settings.separator();
+    eval.state.collections.places.end += 1;
+    let begin = eval.state.collections.places.end;
+    // One more than there is room for shows that there are too many.
+    let most = eval.rules.settings.limit(Limit::Arguments).saturating_sub(eval.state.collections.arguments.len()).saturating_add(1);
+    let mut entries = Vec::new();
+    let mut invalid = false;
+    eval.state.collections.arena.with_request_body(|arena, body| {
+        for argument in urlencoded::arguments(body.bytes(), separator) {
+            invalid |= argument.invalid_encoding;
+            if entries.len() < most && arena.work.hold(size_of::<Entry>()) {
+                let offsets = Offsets { name: begin + argument.offset, value: begin + argument.value_offset() };
+                entries.push(body_entry(arena, body, &argument.name, &argument.value, offsets));
             }
-            (Some(false), _) => {
-                self.debug(4, || "Request body processing is disabled".to_owned());
-                false
+        }
+    });
+    flag_encoding(eval, invalid);
+    for entry in entries {
+        add_argument(eval, ArgumentOrigin::Form, entry);
+    }
+}
+
+fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
+    let settings = &eval.rules.settings;
+    let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
+    let (most, most_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
+    let mut room = most.saturating_sub(eval.state.collections.arguments.len());
+    let mut bytes_left = most_bytes.saturating_sub(eval.state.collections.argument_bytes);
+    let mut entries = Vec::new();
+    let mut exceeded = None;
+    let result = eval.state.collections.arena.with_request_body(|arena, body| {
+        json::flatten(body.bytes(), &limits, &mut |name, value| {
+            if room == 0 {
+                exceeded = Some(Limit::Arguments);
+                return ControlFlow::Break(());
             }
-            (_, Some(false)) => {
-                let message = "Request body processing is enabled, but disabled to this transaction due to ctl:requestBodyAccess action";
-                self.debug(4, || message.to_owned());
-                false
-            }
-            _ => true,
-        }
-    }
-
-    fn read_body(&mut self) {
-        let length = self.collections.arena.request_body().len();
-        let limit = self.ground.graph.settings.request_body_no_files_limit.unwrap_or(usize::MAX);
-        let processor = self.body_processor;
-        self.spend(length);
-        if length > limit && processor.is_some_and(|processor| processor != BodyProcessor::Multipart) {
-            return self.too_long(limit);
-        }
-        let result = match processor {
-            // As in ModSecurity v3 a form leaves the flags empty: nothing of it can fail.
-            Some(BodyProcessor::Urlencoded) => return self.read_form(),
-            Some(BodyProcessor::Json) => self.read_json(),
-            Some(BodyProcessor::Xml) => self.read_xml(),
-            Some(BodyProcessor::Multipart) => return self.read_multipart(limit),
-            None => Ok(()),
-        };
-        // What is missing is what the engine was told to leave out.
-        let is_cut = self.body_lengths.request_is_cut && matches!(result, Err(BodyError::Json(JsonError::PrematureEnd)));
-        self.note_body_result(if is_cut { Ok(()) } else { result });
-    }
-
-    fn note_body_result(&mut self, result: Result<(), BodyError>) {
-        let arena = &mut self.collections.arena;
-        let scalars = &mut self.collections.scalars;
-        let flag = arena.store(if result.is_err() { b"1" } else { b"0" });
-        scalars.body_error = flag;
-        scalars.body_processor_error = flag;
-        if let Err(error) = result {
-            let message = arena.store(error.to_string().as_bytes());
-            scalars.body_error_message = message;
-            scalars.body_processor_error_message = message;
-        }
-    }
-
-    /// Why a body is refused, however it was read: an application may take its type or its boundary from the other header, or read other
-    /// letters in it than rules.
-    fn body_type_error(&self) -> Option<BodyError> {
-        let arena = &self.collections.arena;
-        if arena.request_body().is_empty() {
-            return None;
-        }
-        let is_form = matches!(self.body_processor, Some(BodyProcessor::Multipart | BodyProcessor::Urlencoded));
-        let hides_letters = || self.body_type.header().is_some_and(|header| charset::hides_letters(arena.read(header)));
-        if self.body_type.contradicts() {
-            Some(BodyError::ContentTypes)
-        } else {
-            (is_form && hides_letters()).then_some(BodyError::Charset)
-        }
-    }
-
-    fn refuse_body_type(&mut self, error: BodyError) {
-        self.debug(4, || error.to_string());
-        self.note_body_result(Err(error));
-        if self.body_processor == Some(BodyProcessor::Multipart) {
-            self.collections.scalars.multipart.strict_error = self.collections.arena.store(b"1");
-        }
-    }
-
-    fn too_long(&mut self, limit: usize) {
-        self.exceed(Limit::RequestBodyNoFiles);
-        self.debug(5, || format!("{TOO_LONG} Limit: {}", shown_limit(Some(limit))));
-        let arena = &mut self.collections.arena;
-        let scalars = &mut self.collections.scalars;
-        let one = arena.store(b"1");
-        scalars.body_error = one;
-        scalars.inbound_data_error = one;
-        scalars.body_error_message = arena.store(TOO_LONG.as_bytes());
-    }
-
-    fn read_form(&mut self) {
-        let separator = self.ground.graph.settings.separator();
-        self.collections.places.end += 1;
-        let begin = self.collections.places.end;
-        // One more than there is room for shows that there are too many.
-        let most = self.ground.graph.settings.limit(Limit::Arguments).saturating_sub(self.collections.arguments.len()).saturating_add(1);
-        let mut entries = Vec::new();
-        let mut invalid = false;
-        self.collections.arena.with_request_body(|arena, body| {
-            for argument in urlencoded::arguments(body.bytes(), separator) {
-                invalid |= argument.invalid_encoding;
-                if entries.len() < most && arena.work.hold(size_of::<Entry>()) {
-                    let offsets = Offsets { name: begin + argument.offset, value: begin + argument.value_offset() };
-                    entries.push(body_entry(arena, body, &argument.name, &argument.value, offsets));
-                }
-            }
-        });
-        self.flag_encoding(invalid);
-        for entry in entries {
-            self.add_argument(ArgumentOrigin::Form, entry);
-        }
-    }
-
-    fn read_json(&mut self) -> Result<(), BodyError> {
-        let settings = &self.ground.graph.settings;
-        let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
-        let (most, most_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
-        let mut room = most.saturating_sub(self.collections.arguments.len());
-        let mut bytes_left = most_bytes.saturating_sub(self.collections.argument_bytes);
-        let mut entries = Vec::new();
-        let mut exceeded = None;
-        let result = self.collections.arena.with_request_body(|arena, body| {
-            json::flatten(body.bytes(), &limits, &mut |name, value| {
-                if room == 0 {
-                    exceeded = Some(Limit::Arguments);
-                    return ControlFlow::Break(());
-                }
-                let Some(left) = bytes_left.checked_sub(name.len() + value.len()) else {
-                    exceeded = Some(Limit::ArgumentBytes);
-                    return ControlFlow::Break(());
-                };
-                if !arena.work.hold(size_of::<Entry>()) {
-                    return ControlFlow::Break(());
-                }
-                (room, bytes_left) = (room - 1, left);
-                entries.push(body_entry(arena, body, name, &value, Offsets { name: 0, value: name.len() + 1 }));
-                ControlFlow::Continue(())
-            })
-        });
-        for entry in entries {
-            self.add_argument(ArgumentOrigin::Json, entry);
-        }
-        if exceeded == Some(Limit::Arguments) {
-            self.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(most))));
-        }
-        let exceeded = match result {
-            Err(JsonError::TooDeep) => Some(Limit::JsonDepth),
-            Err(JsonError::TooManyNodes) => Some(Limit::JsonNodes),
-            _ => exceeded,
-        };
-        exceeded.into_iter().for_each(|limit| self.exceed(limit));
-        result.map_err(BodyError::from)
-    }
-
-    fn read_xml(&mut self) -> Result<(), BodyError> {
-        self.debug(4, || "XML: Initialising parser.".to_owned());
-        let settings = &self.ground.graph.settings;
-        let limits = XmlLimits {
-            depth: u32::try_from(settings.limit(Limit::XmlDepth)).unwrap_or(u32::MAX),
-            attributes_per_element: settings.limit(Limit::XmlAttributes),
-            nodes: settings.limit(Limit::XmlNodes),
-            entity_bytes: settings.limit(Limit::XmlEntities),
-            xpath_visits: settings.limit(Limit::XPath),
-            ..XmlLimits::default()
-        };
-        let parsed =
-            self.collections.arena.with_request_body(|_, body| XmlDocument::parse(body.bytes(), &limits).map(XmlDocument::into_static));
-        self.debug(4, || format!("XML: Parsing complete (well_formed {}).", u8::from(parsed.is_ok())));
-        if let Err(error) = &parsed {
-            self.debug(4, || "XML: Failed parsing document.".to_owned());
-            if let XmlError::Malformed { reason } = error {
-                self.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
-            }
-            let exceeded = match error {
-                XmlError::TooDeep => Some(Limit::XmlDepth),
-                XmlError::TooManyNodes => Some(Limit::XmlNodes),
-                XmlError::TooManyAttributes => Some(Limit::XmlAttributes),
-                XmlError::EntitiesTooLarge => Some(Limit::XmlEntities),
-                _ => None,
+            let Some(left) = bytes_left.checked_sub(name.len() + value.len()) else {
+                exceeded = Some(Limit::ArgumentBytes);
+                return ControlFlow::Break(());
             };
-            exceeded.into_iter().for_each(|limit| self.exceed(limit));
-        }
-        self.collections.xml_answers.clear();
-        let document = parsed?;
-        let unread = document.unread_entity().map(|name| format!("entity {name} lies outside of the document"));
-        self.collections.xml = Some(document);
-        // What was not read was not judged; the rest is.
-        let Some(reason) = unread else { return Ok(()) };
-        self.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
-        Err(BodyError::from(XmlError::Malformed { reason }))
+            if !arena.work.hold(size_of::<Entry>()) {
+                return ControlFlow::Break(());
+            }
+            (room, bytes_left) = (room - 1, left);
+            entries.push(body_entry(arena, body, name, &value, Offsets { name: 0, value: name.len() + 1 }));
+            ControlFlow::Continue(())
+        })
+    });
+    for entry in entries {
+        add_argument(eval, ArgumentOrigin::Json, entry);
     }
+    if exceeded == Some(Limit::Arguments) {
+        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(most))));
+    }
+    let exceeded = match result {
+        Err(JsonError::TooDeep) => Some(Limit::JsonDepth),
+        Err(JsonError::TooManyNodes) => Some(Limit::JsonNodes),
+        _ => exceeded,
+    };
+    exceeded.into_iter().for_each(|limit| eval.exceed(limit));
+    result.map_err(BodyError::from)
+}
 
-    fn read_multipart(&mut self, no_files_limit: usize) {
-        let settings = &self.ground.graph.settings;
-        let limits = MultipartLimits {
-            header_bytes: settings.limit(Limit::MultipartHeaderBytes),
-            headers_per_part: settings.limit(Limit::MultipartHeaders),
-            parts: settings.limit(Limit::MultipartParts),
-            files: if settings.writes_uploads() { settings.limit(Limit::Files) } else { usize::MAX },
-            is_cut: self.body_lengths.request_is_cut,
+fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
+    eval.debug(4, || "XML: Initialising parser.".to_owned());
+    let settings = &eval.rules.settings;
+    let limits = XmlLimits {
+        depth: u32::try_from(settings.limit(Limit::XmlDepth)).unwrap_or(u32::MAX),
+        attributes_per_element: settings.limit(Limit::XmlAttributes),
+        nodes: settings.limit(Limit::XmlNodes),
+        entity_bytes: settings.limit(Limit::XmlEntities),
+        xpath_visits: settings.limit(Limit::XPath),
+        ..XmlLimits::default()
+    };
+    let parsed =
+        eval.state.collections.arena.with_request_body(|_, body| XmlDocument::parse(body.bytes(), &limits).map(XmlDocument::into_static));
+    eval.debug(4, || format!("XML: Parsing complete (well_formed {}).", u8::from(parsed.is_ok())));
+    if let Err(error) = &parsed {
+        eval.debug(4, || "XML: Failed parsing document.".to_owned());
+        if let XmlError::Malformed { reason } = error {
+            eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
+        }
+        let exceeded = match error {
+            XmlError::TooDeep => Some(Limit::XmlDepth),
+            XmlError::TooManyNodes => Some(Limit::XmlNodes),
+            XmlError::TooManyAttributes => Some(Limit::XmlAttributes),
+            XmlError::EntitiesTooLarge => Some(Limit::XmlEntities),
+            _ => None,
         };
-        let content_type = self.body_type.header().map(|value| self.collections.arena.read(value).to_vec());
-        let mut found = FoundParts { begin: self.collections.places.end + 1, ..FoundParts::default() };
-        self.collections.arena.with_request_body(|arena, body| {
-            let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits);
-            found.take(arena, body, &multipart);
-        });
-        for (level, note) in std::mem::take(&mut found.notes) {
-            self.debug(level, || note);
-        }
-        std::mem::take(&mut found.exceeded).into_iter().for_each(|limit| self.exceed(limit));
-        let most_bytes = self.ground.graph.settings.limit(Limit::ArgumentBytes);
-        for entry in std::mem::take(&mut found.fields) {
-            let bytes = self.collections.argument_bytes + entry.name.len() + entry.value.len();
-            if bytes > most_bytes {
-                self.exceed(Limit::ArgumentBytes);
-                break;
-            }
-            self.collections.argument_bytes = bytes;
-            self.debug_argument("BODY", entry);
-            self.collections.arguments.push(Argument { origin: ArgumentOrigin::Form, entry });
-        }
-        self.collections.files = std::mem::take(&mut found.files);
-        self.collections.file_names = std::mem::take(&mut found.file_names);
-        if let Err(reason) = self.write_uploads() {
-            found.refuse(MultipartError::FileNotWritten { reason: reason.to_string() });
-        }
-        self.collections.part_headers = std::mem::take(&mut found.headers);
-        self.collections.part_names = std::mem::take(&mut found.names);
-        // As in ModSecurity v3 no files have no size.
-        if !self.collections.files.is_empty() {
-            let sizes: u64 = self.collections.files.iter().map(|file| file.size).sum();
-            self.collections.scalars.file_sizes = self.collections.arena.store_number(sizes);
-        }
-        self.show_multipart_flags(&found);
-        // As in ModSecurity v3 the limit is no error of the processor.
-        match found.error {
-            None if found.bytes_without_files > no_files_limit => self.too_long(no_files_limit),
-            error => self.note_body_result(error.map_or(Ok(()), Err)),
-        }
-        self.debug_cleanup();
+        exceeded.into_iter().for_each(|limit| eval.exceed(limit));
     }
+    eval.state.collections.xml_answers.clear();
+    let document = parsed?;
+    let unread = document.unread_entity().map(|name| format!("entity {name} lies outside of the document"));
+    eval.state.collections.xml = Some(document);
+    // What was not read was not judged; the rest is.
+    let Some(reason) = unread else { return Ok(()) };
+    eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
+    Err(BodyError::from(XmlError::Malformed { reason }))
+}
 
-    /// Tells the debug log what becomes of the files on disk.
-    fn debug_cleanup(&self) {
-        let keeps = self.ground.graph.settings.upload_keep_files;
-        self.debug(4, || {
-            let shown = match keeps {
-                Some(KeepFiles::On) => "True",
-                Some(KeepFiles::Off) => "False",
-                Some(KeepFiles::RelevantOnly) => "RelevantOnly",
-                None => "Not set",
-            };
-            format!("Multipart: Cleanup started (keep files set to {shown})")
-        });
-        let goes = self.collections.files.iter().filter(|file| !file.path.is_empty() && keeps != Some(KeepFiles::On));
-        for file in goes {
-            self.debug(9, || format!("Multipart: Marking temporary file for deletion: {}", text(self.collections.arena.read(file.path))));
-        }
+fn read_multipart(eval: &mut Evaluation<'_>, no_files_limit: usize) {
+    let settings = &eval.rules.settings;
+    let limits = MultipartLimits {
+        header_bytes: settings.limit(Limit::MultipartHeaderBytes),
+        headers_per_part: settings.limit(Limit::MultipartHeaders),
+        parts: settings.limit(Limit::MultipartParts),
+        files: if settings.writes_uploads() { settings.limit(Limit::Files) } else { usize::MAX },
+        is_cut: eval.state.body_lengths.request_is_cut,
+    };
+    let content_type = eval.state.body_type.header().map(|value| eval.state.collections.arena.read(value).to_vec());
+    let mut found = FoundParts { begin: eval.state.collections.places.end + 1, ..FoundParts::default() };
+    eval.state.collections.arena.with_request_body(|arena, body| {
+        let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits);
+        found.take(arena, body, &multipart);
+    });
+    for (level, note) in std::mem::take(&mut found.notes) {
+        eval.debug(level, || note);
     }
+    std::mem::take(&mut found.exceeded).into_iter().for_each(|limit| eval.exceed(limit));
+    let most_bytes = eval.rules.settings.limit(Limit::ArgumentBytes);
+    for entry in std::mem::take(&mut found.fields) {
+        let bytes = eval.state.collections.argument_bytes + entry.name.len() + entry.value.len();
+        if bytes > most_bytes {
+            eval.exceed(Limit::ArgumentBytes);
+            break;
+        }
+        eval.state.collections.argument_bytes = bytes;
+        debug_argument(eval, "BODY", entry);
+        eval.state.collections.arguments.push(Argument { origin: ArgumentOrigin::Form, entry });
+    }
+    eval.state.collections.files = std::mem::take(&mut found.files);
+    eval.state.collections.file_names = std::mem::take(&mut found.file_names);
+    if let Err(reason) = write_uploads(eval) {
+        found.refuse(MultipartError::FileNotWritten { reason: reason.to_string() });
+    }
+    eval.state.collections.part_headers = std::mem::take(&mut found.headers);
+    eval.state.collections.part_names = std::mem::take(&mut found.names);
+    // As in ModSecurity v3 no files have no size.
+    if !eval.state.collections.files.is_empty() {
+        let sizes: u64 = eval.state.collections.files.iter().map(|file| file.size).sum();
+        eval.state.collections.scalars.file_sizes = eval.state.collections.arena.store_number(sizes);
+    }
+    show_multipart_flags(eval, &found);
+    // As in ModSecurity v3 the limit is no error of the processor.
+    match found.error {
+        None if found.bytes_without_files > no_files_limit => too_long(eval, no_files_limit),
+        error => note_body_result(eval, error.map_or(Ok(()), Err)),
+    }
+    debug_cleanup(eval);
+}
 
-    /// Writes uploaded files to disk where the settings ask for it. The first that cannot be written is the last that is tried: rules that
-    /// look at files by their names on disk would not see it.
-    fn write_uploads(&mut self) -> std::io::Result<()> {
-        let graph = std::sync::Arc::clone(&self.ground.graph);
-        if !graph.settings.writes_uploads() {
-            return Ok(());
-        }
-        let id = self.id();
-        for at in 0..self.collections.files.len() {
-            let Some(content) = self.collections.files.get(at).map(|file| file.content) else { break };
-            let written = self.uploads.write(&graph.settings, &self.collections.clock, &id, self.collections.arena.read(content));
-            let path = written.inspect_err(|error| self.debug(1, || format!("Multipart: Failed to create file: {error}")))?;
-            self.debug(4, || format!("MultipartPartTmpFile: Create filename= {}", path.display()));
-            let (number, mode) = (at.saturating_add(1), graph.settings.upload_file_mode.unwrap_or(0));
-            self.debug(4, || format!("Multipart: Created temporary file {number} (mode o{mode}): {}", path.display()));
-            let path = self.collections.arena.store(path.as_os_str().as_encoded_bytes());
-            if let Some(file) = self.collections.files.get_mut(at) {
-                file.path = path;
-            }
-        }
-        Ok(())
+/// Tells the debug log what becomes of the files on disk.
+fn debug_cleanup(eval: &Evaluation<'_>) {
+    let keeps = eval.rules.settings.upload_keep_files;
+    eval.debug(4, || {
+        let shown = match keeps {
+            Some(KeepFiles::On) => "True",
+            Some(KeepFiles::Off) => "False",
+            Some(KeepFiles::RelevantOnly) => "RelevantOnly",
+            None => "Not set",
+        };
+        format!("Multipart: Cleanup started (keep files set to {shown})")
+    });
+    let goes = eval.state.collections.files.iter().filter(|file| !file.path.is_empty() && keeps != Some(KeepFiles::On));
+    for file in goes {
+        eval.debug(9, || format!("Multipart: Marking temporary file for deletion: {}", text(eval.state.collections.arena.read(file.path))));
     }
+}
 
-    fn show_multipart_flags(&mut self, found: &FoundParts) {
-        let arena = &mut self.collections.arena;
-        let zero = arena.store(b"0");
-        let one = arena.store(b"1");
-        let flag = |set: bool| if set { one } else { zero };
-        let flags = &found.flags;
-        let shown = &mut self.collections.scalars.multipart;
-        shown.boundary_quoted = flag(flags.boundary_quoted);
-        shown.boundary_whitespace = flag(flags.boundary_whitespace);
-        shown.crlf_lf_lines = flag(flags.crlf_lf_lines());
-        shown.data_after = flag(flags.data_after);
-        shown.data_before = flag(flags.data_before);
-        // As in ModSecurity v3 this flag alone is empty rather than `0`.
-        if flags.file_limit_exceeded {
-            shown.file_limit_exceeded = flag(true);
-        }
-        shown.header_folding = flag(flags.header_folding);
-        shown.invalid_header_folding = flag(flags.invalid_header_folding);
-        shown.invalid_part = flag(flags.invalid_part);
-        shown.invalid_quoting = flag(flags.invalid_quoting);
-        shown.lf_line = flag(flags.lf_line);
-        shown.missing_semicolon = flag(flags.missing_semicolon);
-        shown.strict_error = flag(found.strict_error);
-        shown.unmatched_boundary = arena.store_number(flags.unmatched_boundary.value());
+/// Writes uploaded files to disk where the settings ask for it. The first that cannot be written is the last that is tried: rules that
+/// look at files by their names on disk would not see it.
+fn write_uploads(eval: &mut Evaluation<'_>) -> std::io::Result<()> {
+    let rules = eval.rules;
+    if !rules.settings.writes_uploads() {
+        return Ok(());
     }
+    let id = eval.state.id();
+    for at in 0..eval.state.collections.files.len() {
+        let Some(content) = eval.state.collections.files.get(at).map(|file| file.content) else { break };
+        let written =
+            eval.state.uploads.write(&rules.settings, &eval.state.collections.clock, &id, eval.state.collections.arena.read(content));
+        let path = written.inspect_err(|error| eval.debug(1, || format!("Multipart: Failed to create file: {error}")))?;
+        eval.debug(4, || format!("MultipartPartTmpFile: Create filename= {}", path.display()));
+        let (number, mode) = (at.saturating_add(1), rules.settings.upload_file_mode.unwrap_or(0));
+        eval.debug(4, || format!("Multipart: Created temporary file {number} (mode o{mode}): {}", path.display()));
+        let path = eval.state.collections.arena.store(path.as_os_str().as_encoded_bytes());
+        if let Some(file) = eval.state.collections.files.get_mut(at) {
+            file.path = path;
+        }
+    }
+    Ok(())
+}
 
-    /// ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form; empty where nothing counts.
-    pub(super) fn sum_arguments(&mut self) {
-        let multipart = self.body_processor == Some(BodyProcessor::Multipart);
-        let counted = self.collections.arguments.iter().filter(|argument| !(multipart && argument.origin == ArgumentOrigin::Form));
-        if counted.clone().next().is_none() {
-            return;
-        }
-        let sum: usize = counted.map(|argument| argument.entry.name.len() + argument.entry.value.len()).sum();
-        self.collections.scalars.argument_sizes = self.collections.arena.store(format!("{sum}.000000").as_bytes());
+fn show_multipart_flags(eval: &mut Evaluation<'_>, found: &FoundParts) {
+    let arena = &mut eval.state.collections.arena;
+    let zero = arena.store(b"0");
+    let one = arena.store(b"1");
+    let flag = |set: bool| if set { one } else { zero };
+    let flags = &found.flags;
+    let shown = &mut eval.state.collections.scalars.multipart;
+    shown.boundary_quoted = flag(flags.boundary_quoted);
+    shown.boundary_whitespace = flag(flags.boundary_whitespace);
+    shown.crlf_lf_lines = flag(flags.crlf_lf_lines());
+    shown.data_after = flag(flags.data_after);
+    shown.data_before = flag(flags.data_before);
+    // As in ModSecurity v3 this flag alone is empty rather than `0`.
+    if flags.file_limit_exceeded {
+        shown.file_limit_exceeded = flag(true);
     }
+    shown.header_folding = flag(flags.header_folding);
+    shown.invalid_header_folding = flag(flags.invalid_header_folding);
+    shown.invalid_part = flag(flags.invalid_part);
+    shown.invalid_quoting = flag(flags.invalid_quoting);
+    shown.lf_line = flag(flags.lf_line);
+    shown.missing_semicolon = flag(flags.missing_semicolon);
+    shown.strict_error = flag(found.strict_error);
+    shown.unmatched_boundary = arena.store_number(flags.unmatched_boundary.value());
+}
 
-    /// REQUEST_BODY and its length.
-    ///
-    /// A body that was read as XML is in XML only, unless `ctl:forceRequestBodyVariable` asks for it, as in ModSecurity v2: rules that look at
-    /// the raw body too would take names of elements for content, which the CRS's own tests forbid. v3 always fills the variable.
-    fn fill_body_variables(&mut self) {
-        let body = self.collections.arena.request_body();
-        let arena = &mut self.collections.arena;
-        let scalars = &mut self.collections.scalars;
-        if self.collections.xml.is_none() || self.overrides.force_request_body {
-            scalars.request_body = body;
-        }
-        // As in ModSecurity v3 a request without a body has no length of one.
-        if !body.is_empty() {
-            scalars.request_body_length = arena.store_number(body.len());
-        }
-        self.collections.request_is_complete = true;
-        self.collections.full_request = None;
+/// REQUEST_BODY and its length.
+///
+/// A body that was read as XML is in XML only, unless `ctl:forceRequestBodyVariable` asks for it, as in ModSecurity v2: rules that look at
+/// the raw body too would take names of elements for content, which the CRS's own tests forbid. v3 always fills the variable.
+fn fill_body_variables(eval: &mut Evaluation<'_>) {
+    let body = eval.state.collections.arena.request_body();
+    let arena = &mut eval.state.collections.arena;
+    let scalars = &mut eval.state.collections.scalars;
+    if eval.state.collections.xml.is_none() || eval.state.overrides.force_request_body {
+        scalars.request_body = body;
     }
+    // As in ModSecurity v3 a request without a body has no length of one.
+    if !body.is_empty() {
+        scalars.request_body_length = arena.store_number(body.len());
+    }
+    eval.state.collections.request_is_complete = true;
+    eval.state.collections.full_request = None;
 }
 
 /// What a multipart body held, as values.

@@ -1,11 +1,11 @@
 //! A file for each transaction, and a line about it for the index.
 
 use super::native::MOMENT;
+use crate::escape::{legible, legible_quoted, legible_word};
 use crate::graph::Settings;
 use crate::record::failures::Failures;
 use crate::record::log_file::{create_options, named};
 use crate::transaction::Transaction;
-use crate::transaction::escape::{legible, legible_quoted, legible_word};
 use md5::{Digest as _, Md5};
 use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};

@@ -1,8 +1,9 @@
 //! The JSON format: one object on one line.
 
+use crate::escape::{disturbs, text};
 use crate::graph::{EngineMode, RuleGraph};
-use crate::transaction::escape::{disturbs, text};
-use crate::transaction::{RuleMatch, Transaction};
+use crate::state::RuleMatch;
+use crate::transaction::Transaction;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::ser::{Formatter, Serializer};

@@ -1,8 +1,8 @@
 //! The native format: sections of text, each headed by a boundary and its letter.
 
+use crate::escape::{legible, legible_lines, printable};
 use crate::record::error_log;
 use crate::transaction::Transaction;
-use crate::transaction::escape::{legible, legible_lines, printable};
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write as _;
 

@@ -1,7 +1,7 @@
 //! What is known within one phase: the values of targets, what they hold together, and which rules cannot match.
 
 use super::slots::{Slots, ValueId};
-use crate::collection::{Arena, Selected};
+use super::{Arena, Selected};
 use crate::graph::{Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, Sight, TargetId};
 use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
 

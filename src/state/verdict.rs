@@ -1,6 +1,6 @@
 //! What the host is to do.
 
-use super::{RuleMatch, Transaction};
+use super::RuleMatch;
 use crate::graph::{Disruptive, RuleIndex};
 use std::fmt;
 
@@ -38,26 +38,31 @@ pub struct Intervention {
 
 /// The decision that stands, and a status that waits for one.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub struct Pending {
     /// Set by `status`, which may stand in an earlier rule than the decision.
     pub status: Option<u16>,
     pub intervention: Option<Intervention>,
     /// Whether a decision was made at all, taken away or not.
     pub decided: bool,
     /// The first rule that would have decided, were the engine on.
-    detected: Option<RuleIndex>,
+    pub detected: Option<RuleIndex>,
 }
 
 impl Pending {
+    /// Takes back what an earlier rule decided.
+    pub fn take_back(&mut self) {
+        (self.intervention, self.status) = (None, None);
+    }
+
     /// Notes what a rule would have decided, were the engine on.
-    pub(super) fn detect(&mut self, disruptive: &Disruptive, rule: RuleIndex) {
+    pub fn detect(&mut self, disruptive: &Disruptive, rule: RuleIndex) {
         if let Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_) = disruptive {
             self.detected.get_or_insert(rule);
         }
     }
 
     /// `status`: as in ModSecurity v3 it also changes a decision that is already made, by a `block` that stands before it.
-    pub(super) fn name_status(&mut self, status: u16) {
+    pub fn name_status(&mut self, status: u16) {
         self.status = Some(status);
         if let Some(intervention) = &mut self.intervention {
             intervention.status = status;
@@ -101,45 +106,5 @@ impl fmt::Display for Verdict {
             Verdict::Intervene(Intervention { drop: true, .. }) => f.write_str("drop"),
             Verdict::Intervene(Intervention { status, .. }) => write!(f, "deny with status {status}"),
         }
-    }
-}
-
-impl Transaction {
-    /// What the host is to do, as far as the transaction got. An intervention stays: whatever the host calls afterwards gives it again, and no
-    /// further rule runs but those of phase 5, so that a host which looks only once, at any time before it answers, looks at the whole.
-    pub fn verdict(&self) -> Verdict {
-        self.pending.intervention.clone().map_or(Verdict::Pass, Verdict::Intervene)
-    }
-
-    /// The first rule that would have stopped the exchange, had `SecRuleEngine` been On.
-    pub fn detected(&self) -> Option<RuleIndex> {
-        self.pending.detected
-    }
-
-    /// Takes the decision away, so that rules of later phases run and may decide anew, as they do for the error page that a host of ModSecurity
-    /// v3 answers with.
-    pub fn take_verdict(&mut self) -> Verdict {
-        match self.pending.intervention.take() {
-            Some(intervention) => {
-                self.pending.status = None;
-                Verdict::Intervene(intervention)
-            }
-            None => Verdict::Pass,
-        }
-    }
-
-    /// Returns `true` while a decision stands.
-    pub(super) fn is_decided(&self) -> bool {
-        self.pending.intervention.is_some()
-    }
-
-    /// Whether the request or the response was stopped at any time.
-    pub fn was_stopped(&self) -> bool {
-        self.pending.decided
-    }
-
-    pub(super) fn intervene(&mut self, intervention: Intervention) {
-        self.pending.intervention = Some(intervention);
-        self.pending.decided = true;
     }
 }

@@ -1,7 +1,7 @@
 //! What is remembered of a rule that matched.
 
-use super::escape::{printable, unquoted};
-use crate::collection::{Arena, Selected};
+use super::{Arena, Selected};
+use crate::escape::{printable, unquoted};
 use crate::graph::{Phase, RuleIndex};
 use std::borrow::Cow;
 
@@ -84,7 +84,7 @@ impl RuleMatch {
     pub const MAX_VALUES: usize = 1_000;
 
     /// How much memory it takes, in bytes.
-    pub(super) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let texts = [&self.message, &self.data, &self.detail, &self.reference];
         let tags = self.tags.iter().map(|tag| tag.len() + size_of::<Vec<u8>>());
         let values = self.values.iter().map(|found| size_of::<MatchedValue>() + found.variable.len() + found.value.len());
@@ -92,7 +92,7 @@ impl RuleMatch {
     }
 
     /// Names the values that matched.
-    pub(super) fn name_values(&mut self, values: &MatchedValues, arena: &Arena) {
+    pub fn name_values(&mut self, values: &MatchedValues, arena: &Arena) {
         let mut text = 0;
         let named = values.first.iter().map(|selected| {
             let mut variable = Vec::new();

@@ -1,6 +1,6 @@
 //! Uploaded files on disk, where the settings ask for them.
 
-use crate::collection::Clock;
+use super::Clock;
 use crate::graph::{KeepFiles, Settings};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

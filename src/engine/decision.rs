@@ -1,9 +1,9 @@
 //! Decision scripts: each blocks the request, lets it pass, or leaves it to the next.
 
-use super::escape::text;
-use super::evaluate::Draft;
-use super::script::limits;
-use super::{Ground, Transaction, client};
+use super::pending_match::PendingMatch;
+use super::script::{limits, note_script, script_failed, spend_on_script};
+use super::{Evaluation, Services, client};
+use crate::escape::text;
 use crate::graph::{OnFailure, RuleGraph, Settings, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
@@ -17,108 +17,101 @@ const BLOCKED: u16 = 403;
 /// The longest ban, in minutes: ten years.
 const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
 
-impl Transaction {
-    /// Tells decision scripts which of the host's sites the request is for, by a number of the host's choice; 0 where it tells none apart. It
-    /// counts more than `SecSiteId` and `SecSite`.
-    pub fn set_site(&mut self, site: u64) {
-        self.site = Some(SiteId(site));
+/// Asks a decision script, unless one before it let the request pass. Whether it blocks.
+pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut PendingMatch) -> bool {
+    let rules = eval.rules;
+    if eval.state.flow.let_pass {
+        eval.debug(4, || format!("Decision script {}: one before it let the request pass.", script.name()));
+        return false;
     }
-
-    /// Asks a decision script, unless one before it let the request pass. Whether it blocks.
-    pub(super) fn ask_decision(&mut self, graph: &RuleGraph, script: &Script, draft: &mut Draft) -> bool {
-        if self.flow.let_pass {
-            self.debug(4, || format!("Decision script {}: one before it let the request pass.", script.name()));
-            return false;
+    eval.debug(4, || format!("Decision script {}: should_block()", script.name()));
+    let call = Call { script, world: World::Decision, sandboxed: true, limits: limits(&rules.settings) };
+    let mut host = OfDecision { eval, script, last_words: Vec::new() };
+    let returned = lua::run(&call, &mut host);
+    let last_words = host.last_words;
+    match returned {
+        Ok(Returned::Number(0.0, _)) => false,
+        Ok(Returned::Number(-1.0, _)) => {
+            eval.debug(4, || format!("Decision script {}: it lets the request pass.", script.name()));
+            eval.state.flow.let_pass = true;
+            false
         }
-        self.debug(4, || format!("Decision script {}: should_block()", script.name()));
-        let call = Call { script, world: World::Decision, sandboxed: true, limits: limits(&graph.settings) };
-        let mut host = OfDecision { transaction: self, graph, script, last_words: Vec::new() };
-        let returned = lua::run(&call, &mut host);
-        let last_words = host.last_words;
-        match returned {
-            Ok(Returned::Number(0.0, _)) => false,
-            Ok(Returned::Number(-1.0, _)) => {
-                self.debug(4, || format!("Decision script {}: it lets the request pass.", script.name()));
-                self.flow.let_pass = true;
-                false
+        Ok(Returned::Number(1.0, number)) => {
+            block_by_script(eval, script, number, draft);
+            if draft.logs {
+                draft.entry.message = format!("Blocked by decision script {}", script.name()).into_bytes();
+                draft.entry.data = last_words;
             }
-            Ok(Returned::Number(1.0, number)) => {
-                self.block_by_script(graph, script, number, draft);
-                if draft.logs {
-                    draft.entry.message = format!("Blocked by decision script {}", script.name()).into_bytes();
-                    draft.entry.data = last_words;
-                }
-                true
-            }
-            Ok(other) => {
-                let returned = match other {
-                    Returned::Number(_, text) | Returned::Text(text) => text_of(&text),
-                    Returned::Other(kind) => kind,
-                    Returned::Nothing => "nil".to_owned(),
-                };
-                let failure = Failure::Script(format!("should_block returned {returned}, which is none of 0, 1 and -1"));
-                self.decision_failed(graph, script, &failure, draft)
-            }
-            Err(failure) => self.decision_failed(graph, script, &failure, draft),
+            true
         }
-    }
-
-    /// Notes that a decision script failed. Returns `true` if that blocks the request: `SecDecisionFailure closed`.
-    fn decision_failed(&mut self, graph: &RuleGraph, script: &Script, failure: &Failure, draft: &mut Draft) -> bool {
-        self.script_failed(script, failure);
-        let blocks = graph.settings.decision_failure == Some(OnFailure::Closed);
-        if blocks {
-            self.block_by_script(graph, script, failure.to_string().into_bytes(), draft);
-            draft.entry.message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
+        Ok(other) => {
+            let returned = match other {
+                Returned::Number(_, text) | Returned::Text(text) => text_of(&text),
+                Returned::Other(kind) => kind,
+                Returned::Nothing => "nil".to_owned(),
+            };
+            let failure = Failure::Script(format!("should_block returned {returned}, which is none of 0, 1 and -1"));
+            decision_failed(eval, script, &failure, draft)
         }
-        blocks
-    }
-
-    /// Prepares the match of a decision script that blocks.
-    fn block_by_script(&mut self, graph: &RuleGraph, script: &Script, found: Vec<u8>, draft: &mut Draft) {
-        self.pending.name_status(graph.settings.decision_status.unwrap_or(BLOCKED));
-        self.note_script(script, found, draft);
-    }
-
-    /// The site that the request is for: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
-    fn site(&self, graph: &RuleGraph) -> SiteId {
-        let settings = &graph.settings;
-        let of_host = || settings.decisions.site_of(self.collections.arena.read(self.collections.scalars.server_name));
-        self.site.or(settings.site).or_else(of_host).unwrap_or_default()
+        Err(failure) => decision_failed(eval, script, &failure, draft),
     }
 }
 
-impl Ground {
-    /// Whether an address is turned away from a site: by a list for the site or for all, or by a ban.
-    pub fn is_blacklisted(&self, address: IpAddr, site: SiteId) -> bool {
-        let address = address.to_canonical();
-        self.is_listed(address, site, false) || [SiteId(0), site].into_iter().any(|site| self.store.is_banned(site, address))
+/// Notes that a decision script failed. Returns `true` if that blocks the request: `SecDecisionFailure closed`.
+fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure, draft: &mut PendingMatch) -> bool {
+    let rules = eval.rules;
+    script_failed(eval, script, failure);
+    let blocks = rules.settings.decision_failure == Some(OnFailure::Closed);
+    if blocks {
+        block_by_script(eval, script, failure.to_string().into_bytes(), draft);
+        draft.entry.message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
     }
+    blocks
+}
 
-    /// Whether an address is welcome on a site: by a list for the site or for all.
-    pub fn is_whitelisted(&self, address: IpAddr, site: SiteId) -> bool {
-        self.is_listed(address, site, true)
-    }
+/// Prepares the match of a decision script that blocks.
+fn block_by_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
+    let rules = eval.rules;
+    eval.state.pending.name_status(rules.settings.decision_status.unwrap_or(BLOCKED));
+    note_script(script, found, draft);
+}
 
-    fn is_listed(&self, address: IpAddr, site: SiteId, welcome: bool) -> bool {
-        let lists = self.graph.settings.decisions.lists.iter();
-        let mut meant = lists.filter(|list| list.welcome == welcome && (list.site == site || list.site == SiteId(0)));
-        meant.any(|list| list.addresses.contains_address(address))
-    }
+/// The site that the request is for: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
+fn site_of(eval: &Evaluation<'_>) -> SiteId {
+    let rules = eval.rules;
+    let settings = &rules.settings;
+    let of_host = || settings.decisions.site_of(eval.state.collections.arena.read(eval.state.collections.scalars.server_name));
+    eval.state.site.or(settings.site).or_else(of_host).unwrap_or_default()
+}
+
+/// Returns `true` if an address is turned away from a site: by a list for the site or for all, or by a ban.
+pub fn is_blacklisted(rules: &RuleGraph, services: &Services, address: IpAddr, site: SiteId) -> bool {
+    let address = address.to_canonical();
+    is_listed(rules, address, site, false) || [SiteId(0), site].into_iter().any(|site| services.store.is_banned(site, address))
+}
+
+/// Returns `true` if an address is welcome on a site: by a list for the site or for all.
+pub fn is_whitelisted(rules: &RuleGraph, address: IpAddr, site: SiteId) -> bool {
+    is_listed(rules, address, site, true)
+}
+
+fn is_listed(rules: &RuleGraph, address: IpAddr, site: SiteId, welcome: bool) -> bool {
+    let lists = rules.settings.decisions.lists.iter();
+    let mut meant = lists.filter(|list| list.welcome == welcome && (list.site == site || list.site == SiteId(0)));
+    meant.any(|list| list.addresses.contains_address(address))
 }
 
 /// Answers what a decision script asks.
-struct OfDecision<'a> {
-    transaction: &'a mut Transaction,
-    graph: &'a RuleGraph,
+struct OfDecision<'a, 'r> {
+    eval: &'a mut Evaluation<'r>,
     script: &'a Script,
     /// What it logged last: the data of its match.
     last_words: Vec<u8>,
 }
 
-impl Host for OfDecision<'_> {
+impl Host for OfDecision<'_, '_> {
     fn spent(&mut self, instructions: u64) {
-        self.transaction.spend_on_script(instructions);
+        spend_on_script(self.eval, instructions);
     }
 
     fn answer(&mut self, question: Question<'_>, _: &Budget) -> Reply<'_> {
@@ -135,28 +128,28 @@ impl Host for OfDecision<'_> {
     }
 }
 
-impl OfDecision<'_> {
+impl OfDecision<'_, '_> {
     fn log(&self, message: &str) {
-        self.transaction.debug(1, || format!("Decision script {}: {message}", self.script.name()));
+        self.eval.debug(1, || format!("Decision script {}: {message}", self.script.name()));
     }
 
     fn field(&self, name: &[u8]) -> Reply<'_> {
-        let Transaction { collections, .. } = &*self.transaction;
+        let collections = &self.eval.state.collections;
         let scalars = &collections.scalars;
         let body = || collections.arena.read(collections.arena.request_body());
-        let limit = self.graph.settings.decision_body_limit.unwrap_or(Settings::DECISION_BODY);
+        let limit = self.eval.rules.settings.decision_body_limit.unwrap_or(Settings::DECISION_BODY);
         match name {
             b"method" => Reply::Text(collections.arena.read(scalars.request_method).into()),
             b"uri" => Reply::Text(collections.arena.read(scalars.request_uri_raw).into()),
             b"body" => Reply::Text(body().get(..limit).unwrap_or(body()).into()),
             b"body_is_cut" => Reply::Truth(body().len() > limit),
-            b"client_ip" => match client::address(collections, &self.graph.settings.decisions.trusted) {
+            b"client_ip" => match client::address(collections, &self.eval.rules.settings.decisions.trusted) {
                 Some(address) => Reply::Text(address.to_string().into_bytes().into()),
                 None => Reply::Text(collections.arena.read(scalars.remote_addr).into()),
             },
             b"timestamp" => Reply::Number(collections.clock.epoch().0 as f64),
             b"peer_ip" => Reply::Text(collections.arena.read(scalars.remote_addr).into()),
-            b"site_id" => Reply::Number(self.transaction.site(self.graph).0 as f64),
+            b"site_id" => Reply::Number(site_of(self.eval).0 as f64),
             _ => Reply::Nothing,
         }
     }
@@ -165,7 +158,7 @@ impl OfDecision<'_> {
     fn headers(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut places = std::collections::HashMap::new();
-        let collections = &self.transaction.collections;
+        let collections = &self.eval.state.collections;
         for header in &collections.request_headers {
             let (name, value) = (collections.arena.read(header.name), collections.arena.read(header.value));
             let place = *places.entry(name.to_ascii_lowercase()).or_insert(headers.len());
@@ -186,8 +179,11 @@ impl OfDecision<'_> {
                 let site = self.site(site)?;
                 // A client without an address, such as one on a Unix socket, is on no list.
                 let Ok(address) = address_of(address) else { return Ok(Reply::Truth(false)) };
-                let ground = &self.transaction.ground;
-                let listed = if welcome { ground.is_whitelisted(address, site) } else { ground.is_blacklisted(address, site) };
+                let listed = if welcome {
+                    is_whitelisted(self.eval.rules, address, site)
+                } else {
+                    is_blacklisted(self.eval.rules, self.eval.services, address, site)
+                };
                 Ok(Reply::Truth(listed))
             }
             Question::Ban(address, site, minutes) => {
@@ -198,11 +194,11 @@ impl OfDecision<'_> {
             }
             Question::Unban(address, site) => {
                 let (address, site) = (address_of(address)?, self.site(site)?);
-                Ok(Reply::Truth(self.transaction.ground.store.unban(site, address)))
+                Ok(Reply::Truth(self.eval.services.store.unban(site, address)))
             }
             Question::IsRateLimited(address, site) => {
                 let site = self.site(site)?;
-                Ok(Reply::Truth(match self.transaction.ground.rates.count(site, address) {
+                Ok(Reply::Truth(match self.eval.services.rates.count(site, address) {
                     Rate::Within => false,
                     Rate::Beyond => true,
                     Rate::Unknown => {
@@ -222,9 +218,9 @@ impl OfDecision<'_> {
     /// Returns `true` if it is known that a client only says that it is a crawler. Where it is not known yet, the look-up goes on behind, and the
     /// client is banned when that turns out to be so.
     fn is_false_crawler(&mut self, address: IpAddr, agent: &[u8], exempts: &[Vec<u8>], minutes: f64) -> bool {
-        let Some(crawler) = self.graph.settings.decisions.crawler(agent) else { return false };
-        let ground = &self.transaction.ground;
-        let site = self.transaction.site(self.graph);
+        let Some(crawler) = self.eval.rules.settings.decisions.crawler(agent) else { return false };
+        let ground = self.eval.services;
+        let site = site_of(self.eval);
         let is_exempt = exempts.iter().any(|exempt| !exempt.is_empty() && memchr::memmem::find(agent, exempt).is_some());
         let bans = minutes > 0.0 && !is_exempt;
         let store = std::sync::Arc::clone(&ground.store);
@@ -250,13 +246,13 @@ impl OfDecision<'_> {
     }
 
     fn ban(&self, address: IpAddr, site: SiteId, minutes: f64) {
-        self.transaction.ground.store.ban(site, address, end_of_ban(minutes));
+        self.eval.services.store.ban(site, address, end_of_ban(minutes));
         self.log(&format!("{address} is banned from site {} for {minutes} minutes", site.0));
     }
 
     fn site(&self, site: Option<f64>) -> Result<SiteId, String> {
         match site {
-            None => Ok(self.transaction.site(self.graph)),
+            None => Ok(site_of(self.eval)),
             Some(number) if number >= 0.0 && number.fract() == 0.0 => Ok(SiteId(number as u64)),
             Some(number) => Err(format!("{number} is no number of a site")),
         }
@@ -273,5 +269,5 @@ fn address_of(bytes: &[u8]) -> Result<IpAddr, String> {
 }
 
 fn text_of(bytes: &[u8]) -> String {
-    format!("`{}`", super::escape::shown(bytes, 80))
+    format!("`{}`", crate::escape::shown(bytes, 80))
 }

@@ -1,6 +1,6 @@
 //! What a rule asks of values, and how logs word it.
 
-use super::escape::{cut, shown, text};
+use crate::escape::{cut, shown, text};
 use crate::graph::{OperatorArgument, Part, Rule, Target};
 use crate::operator::{CapturedValue, Findings, OperatorKind, url_encoding_fault, utf8_fault};
 use std::borrow::Cow;

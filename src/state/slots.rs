@@ -1,6 +1,6 @@
 //! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
 
-use crate::collection::{Arena, PER_VALUE, Text, Work};
+use super::{Arena, PER_VALUE, Text, Work};
 use crate::graph::{ChainId, RuleGraph, Sight};
 use crate::metrics::TransformationCosts;
 use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
@@ -31,7 +31,7 @@ pub struct Slots {
     /// Where transformations write, so that a value is stored once it is known to have changed.
     output: Vec<u8>,
     /// What transformations cost, while a profile is taken.
-    pub(super) costs: Option<Box<TransformationCosts>>,
+    pub costs: Option<Box<TransformationCosts>>,
 }
 
 /// What transformations made of values: for each transformation by its number the values by theirs, so that values that are asked about one

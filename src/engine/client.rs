@@ -1,8 +1,8 @@
 //! Who the client is: the peer, or whom a trusted peer names.
 
-use crate::collection::Collections;
 use crate::graph::{ForwardedClient, TrustedSources};
 use crate::http::forwarded;
+use crate::state::Collections;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 

@@ -2,7 +2,7 @@
 //!
 //! Each cause has one line, and another one after a minute if it goes on: requests cannot fill the error log with them.
 
-use super::Transaction;
+use super::Evaluation;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -53,37 +53,28 @@ fn more_are_lost(known: &AtomicU64, lost: u64) -> bool {
     lost > 0 && known.fetch_max(lost, Ordering::Relaxed) < lost
 }
 
-impl Transaction {
-    /// What went wrong in the engine while the transaction ran, a text each, for the host's error log: records that could not be written,
-    /// scripts that failed. The same cause stands here once a minute, whichever transaction met it.
-    pub fn notices(&self) -> &[String] {
-        &self.notices
+/// Notices that something went wrong, unless its cause was noticed within the last minute.
+pub fn notice(eval: &mut Evaluation<'_>, cause: &str, text: impl FnOnce() -> String) {
+    match eval.services.notices.allow(cause, Instant::now()) {
+        Some(0) => eval.state.notices.push(text()),
+        Some(omitted) => eval.state.notices.push(format!("{} It happened {omitted} times more since it was last told.", text())),
+        None => {}
     }
+}
 
-    /// Notices that something went wrong, unless its cause was noticed within the last minute.
-    pub(super) fn notice(&mut self, cause: &str, text: impl FnOnce() -> String) {
-        match self.ground.notices.allow(cause, Instant::now()) {
-            Some(0) => self.notices.push(text()),
-            Some(omitted) => self.notices.push(format!("{} It happened {omitted} times more since it was last told.", text())),
-            None => {}
-        }
+/// Notices that messages of the debug log were lost.
+pub fn notice_debug_log(eval: &mut Evaluation<'_>) {
+    let lost = eval.services.debug_log.as_ref().map_or(0, |log| log.lost());
+    if more_are_lost(&eval.services.notices.lost_messages, lost) {
+        notice(eval, DEBUG_LOG, || format!("The debug log cannot be written. Messages lost so far: {lost}."));
     }
+}
 
-    /// Notices that messages of the debug log were lost.
-    pub(super) fn notice_debug_log(&mut self) {
-        let lost = self.ground.debug_log.as_ref().map_or(0, |log| log.lost());
-        if more_are_lost(&self.ground.notices.lost_messages, lost) {
-            self.notice(DEBUG_LOG, || format!("The debug log cannot be written. Messages lost so far: {lost}."));
-        }
-    }
-
-    /// Notices that a record was not written, or that others were lost meanwhile.
-    pub(super) fn notice_audit_log(&mut self, error: Option<&std::io::Error>) {
-        let lost = self.ground.audit_log.as_ref().map_or(0, |log| log.lost());
-        if more_are_lost(&self.ground.notices.lost_records, lost) || error.is_some() {
-            let reason = error.map_or_else(|| "its records are not taken".to_owned(), ToString::to_string);
-            self.notice(AUDIT_LOG, || format!("The audit log cannot be written: {reason}. Records lost so far: {lost}."));
-        }
+/// Notices that a record was not written, or that others were lost meanwhile; `lost` is how many are so far.
+pub fn notice_audit_log(eval: &mut Evaluation<'_>, error: Option<&std::io::Error>, lost: u64) {
+    if more_are_lost(&eval.services.notices.lost_records, lost) || error.is_some() {
+        let reason = error.map_or_else(|| "its records are not taken".to_owned(), ToString::to_string);
+        notice(eval, AUDIT_LOG, || format!("The audit log cannot be written: {reason}. Records lost so far: {lost}."));
     }
 }
 

@@ -121,7 +121,7 @@ impl TxVariables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collection::Arena;
+    use crate::state::Arena;
 
     #[test]
     fn keys_are_one_whatever_their_case_and_origin() {

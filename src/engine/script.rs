@@ -1,13 +1,17 @@
 //! Scripts in rules: `SecRuleScript`, `exec`, `@inspectFile FILE.lua`, and what `m` gives them.
 
-use super::Transaction;
-use super::escape::{shown, text};
-use super::evaluate::Draft;
-use crate::collection::{Selected, Selection, Text};
-use crate::graph::{PersistentCollection, Rule, RuleGraph, Selector, Settings, Target};
+use super::Evaluation;
+use super::assignment::{assign_all, keep};
+use super::expand::rule_texts;
+use super::notice::notice;
+use super::pending_match::PendingMatch;
+use super::select::select;
+use crate::escape::{shown, text};
+use crate::graph::{PersistentCollection, Rule, Selector, Settings, Target};
 use crate::lua::{self, Budget, Call, Chain, Excess, Failure, Host, Limits, Question, Reply, Returned, Step, VariableName, World};
 use crate::resolver::Names;
 use crate::script::Script;
+use crate::state::{ScriptFailure, Selected, Selection, Text};
 use crate::vocabulary::{Limit, Shape, Variable};
 use std::borrow::Cow;
 use std::io;
@@ -27,92 +31,74 @@ const INSTRUCTION: usize = 4;
 /// What a variable that a script makes takes besides its bytes.
 const VARIABLE_SIZE: usize = 128;
 
-/// A script that could not be run to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScriptFailure {
-    /// The script's file.
-    pub script: String,
-    /// Why, in words; for an error of the script with its line.
-    pub reason: String,
-    /// Whether it was stopped because it used up its instructions, time or memory.
-    pub stopped: bool,
+/// Asks a script whether a rule matches. What it returns is the message of a rule that has none, which ModSecurity v3 tells nobody.
+pub fn ask_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, draft: &mut PendingMatch) -> bool {
+    let found = run_script(eval, rule, script, None);
+    eval.debug(4, || format!("Rule returned {}.", u8::from(found.is_some())));
+    let Some(found) = found else { return false };
+    note_script(script, found, draft);
+    assign_all(eval, rule);
+    true
 }
 
-impl Transaction {
-    /// Scripts that could not be run to their end, the first of them.
-    pub fn script_failures(&self) -> &[ScriptFailure] {
-        &self.script_failures
+/// What a log says of a script's match.
+pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
+    if draft.logs {
+        let value = shown(&found, LONGEST_VALUE);
+        let detail = &mut draft.entry.detail;
+        *detail = format!("Matched script `{}'", script.name()).into_bytes();
+        draft.entry.detail_own = detail.len();
+        detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
+        draft.entry.message = found;
+        draft.last = None;
     }
+}
 
-    /// Asks a script whether a rule matches. What it returns is the message of a rule that has none, which ModSecurity v3 tells nobody.
-    pub(super) fn ask_script(&mut self, graph: &RuleGraph, rule: &Rule, script: &Script, draft: &mut Draft) -> bool {
-        let found = self.run_script(graph, rule, script, None);
-        self.debug(4, || format!("Rule returned {}.", u8::from(found.is_some())));
-        let Some(found) = found else { return false };
-        self.note_script(script, found, draft);
-        self.assign_all(graph, rule);
-        true
-    }
-
-    /// What a log says of a script's match.
-    pub(super) fn note_script(&mut self, script: &Script, found: Vec<u8>, draft: &mut Draft) {
-        if draft.logs {
-            let value = shown(&found, LONGEST_VALUE);
-            let detail = &mut draft.entry.detail;
-            *detail = format!("Matched script `{}'", script.name()).into_bytes();
-            draft.entry.detail_own = detail.len();
-            detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
-            draft.entry.message = found;
-            draft.last = None;
+/// Runs a script for a rule. What it returns is why it matches, or nothing.
+pub fn run_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, argument: Option<&[u8]>) -> Option<Vec<u8>> {
+    let rules = eval.rules;
+    eval.debug(4, || format!(" Executing script: {}.", script.name()));
+    let sandboxed = rules.settings.lua_sandbox == Some(true);
+    let call = Call { script, world: World::Rule { argument }, sandboxed, limits: limits(&rules.settings) };
+    match lua::run(&call, &mut OfRule { eval, rule }) {
+        Ok(Returned::Text(found) | Returned::Number(_, found)) => {
+            eval.debug(9, || format!("Returning from lua script: {}", text(&found)));
+            Some(found).filter(|found| !found.is_empty())
+        }
+        Ok(Returned::Nothing | Returned::Other(_)) => None,
+        Err(failure) => {
+            script_failed(eval, script, &failure);
+            None
         }
     }
+}
 
-    /// Runs a script for a rule. What it returns is why it matches, or nothing.
-    pub(super) fn run_script(&mut self, graph: &RuleGraph, rule: &Rule, script: &Script, argument: Option<&[u8]>) -> Option<Vec<u8>> {
-        self.debug(4, || format!(" Executing script: {}.", script.name()));
-        let sandboxed = graph.settings.lua_sandbox == Some(true);
-        let call = Call { script, world: World::Rule { argument }, sandboxed, limits: limits(&graph.settings) };
-        match lua::run(&call, &mut OfRule { transaction: self, graph, rule }) {
-            Ok(Returned::Text(found) | Returned::Number(_, found)) => {
-                self.debug(9, || format!("Returning from lua script: {}", text(&found)));
-                Some(found).filter(|found| !found.is_empty())
-            }
-            Ok(Returned::Nothing | Returned::Other(_)) => None,
-            Err(failure) => {
-                self.script_failed(script, &failure);
-                None
-            }
-        }
+/// Notes what a call of a script cost.
+pub fn spend_on_script(eval: &mut Evaluation<'_>, instructions: u64) {
+    eval.spend(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
+}
+
+/// Notes that a script failed. Rules find TX:MSC_SCRIPT_FAILED, and for one that was stopped TX:MSC_LUA_LIMITS_EXCEEDED too.
+pub fn script_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure) {
+    let stopped = matches!(failure, Failure::Over(_));
+    if let Failure::Over(excess) = failure {
+        eval.exceed(match excess {
+            Excess::Instructions => Limit::LuaInstructions,
+            Excess::Time => Limit::LuaTime,
+            Excess::Memory => Limit::LuaMemory,
+        });
+        eval.raise_flag("MSC_LUA_LIMITS_EXCEEDED");
     }
-
-    /// Notes what a call of a script cost.
-    pub(super) fn spend_on_script(&mut self, instructions: u64) {
-        self.spend(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
-    }
-
-    /// Notes that a script failed. Rules find TX:MSC_SCRIPT_FAILED, and for one that was stopped TX:MSC_LUA_LIMITS_EXCEEDED too.
-    pub(super) fn script_failed(&mut self, script: &Script, failure: &Failure) {
-        let stopped = matches!(failure, Failure::Over(_));
-        if let Failure::Over(excess) = failure {
-            self.exceed(match excess {
-                Excess::Instructions => Limit::LuaInstructions,
-                Excess::Time => Limit::LuaTime,
-                Excess::Memory => Limit::LuaMemory,
-            });
-            self.raise_flag("MSC_LUA_LIMITS_EXCEEDED");
-        }
-        self.raise_flag("MSC_SCRIPT_FAILED");
-        self.debug(if stopped { 1 } else { 2 }, || format!("Lua script {}: {failure}", script.name()));
-        self.notice(script.name(), || format!("Script {} failed: {failure}.", script.name()));
-        if self.script_failures.len() < MOST_FAILURES {
-            self.script_failures.push(ScriptFailure { script: script.name().to_owned(), reason: failure.to_string(), stopped });
-        }
+    eval.raise_flag("MSC_SCRIPT_FAILED");
+    eval.debug(if stopped { 1 } else { 2 }, || format!("Lua script {}: {failure}", script.name()));
+    notice(eval, script.name(), || format!("Script {} failed: {failure}.", script.name()));
+    if eval.state.script_failures.len() < MOST_FAILURES {
+        eval.state.script_failures.push(ScriptFailure { script: script.name().to_owned(), reason: failure.to_string(), stopped });
     }
 }
 
 /// What one call of a script may use up.
-pub(super) fn limits(settings: &Settings) -> Limits {
+pub fn limits(settings: &Settings) -> Limits {
     Limits {
         instructions: settings.limit(Limit::LuaInstructions) as u64,
         time: Duration::from_millis(settings.limit(Limit::LuaTime) as u64),
@@ -121,23 +107,22 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 }
 
 /// Answers what a rule's script asks.
-struct OfRule<'a> {
-    transaction: &'a mut Transaction,
-    graph: &'a RuleGraph,
+struct OfRule<'a, 'r> {
+    eval: &'a mut Evaluation<'r>,
     rule: &'a Rule,
 }
 
-impl Host for OfRule<'_> {
+impl Host for OfRule<'_, '_> {
     fn spent(&mut self, instructions: u64) {
-        self.transaction.spend_on_script(instructions);
+        spend_on_script(self.eval, instructions);
     }
 
     fn answer(&mut self, question: Question<'_>, budget: &Budget) -> Reply<'_> {
-        let before = self.transaction.collections.arena.stored();
+        let before = self.eval.state.collections.arena.stored();
         match question {
             Question::Log(level, message) => {
                 let level = u8::try_from(level.clamp(0, 9)).unwrap_or(0);
-                self.transaction.debug(level, || text(message));
+                self.eval.debug(level, || text(message));
                 Reply::Nothing
             }
             Question::Variable(name, chain) => {
@@ -151,7 +136,7 @@ impl Host for OfRule<'_> {
             Question::Variables(name, chain) => {
                 let values = self.all(name);
                 self.charge(before, budget);
-                let arena = &self.transaction.collections.arena;
+                let arena = &self.eval.state.collections.arena;
                 let named = values.iter().map(|value| {
                     let mut label = Vec::new();
                     value.label.write(arena, &mut label);
@@ -177,14 +162,14 @@ impl Host for OfRule<'_> {
     }
 }
 
-impl OfRule<'_> {
+impl OfRule<'_, '_> {
     /// What `socket.dns` is told: texts, or why there are none, in the words of the system's resolver. It takes no longer than the call may, and no
     /// longer than SecResolverTimeLimit.
     fn looked_up(&self, budget: &Budget, ask: impl FnOnce(Names<'_>, Instant) -> io::Result<Vec<String>>) -> Reply<'static> {
-        let settings = &self.graph.settings;
+        let settings = &self.eval.rules.settings;
         let limit = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
         let own = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
-        let found = ask(self.transaction.ground.origins.names(), own.min(budget.deadline()));
+        let found = ask(self.eval.services.origins.names(), own.min(budget.deadline()));
         if budget.look() {
             budget.exceed(Excess::Time);
         }
@@ -199,7 +184,7 @@ impl OfRule<'_> {
 
     /// Takes what the transaction stored for the script from its memory; the next thing it does ends it where that was too much.
     fn charge(&self, before: usize, budget: &Budget) {
-        let grown = self.transaction.collections.arena.stored().saturating_sub(before);
+        let grown = self.eval.state.collections.arena.stored().saturating_sub(before);
         // The budget remembers that it is used up.
         let _ = budget.fill_memory(grown);
     }
@@ -208,10 +193,11 @@ impl OfRule<'_> {
     /// without text is none.
     fn value_of(&mut self, name: &VariableName) -> Option<Text> {
         let target = self.target(name)?;
-        let texts = self.transaction.rule_texts(self.graph, self.rule, target);
-        let Transaction { collections, ground, .. } = &mut *self.transaction;
-        let store = ground.store.as_ref();
-        let selection = Selection { graph: self.graph, store, namespaces: &self.rule.namespaces, rule: texts.as_ref(), max: usize::MAX };
+        let texts = rule_texts(self.eval, self.rule, target);
+        let collections = &mut self.eval.state.collections;
+        let store = self.eval.services.store.as_ref();
+        let selection =
+            Selection { graph: self.eval.rules, store, namespaces: &self.rule.namespaces, rule: texts.as_ref(), max: usize::MAX };
         let value = match target.selector {
             Selector::Key(_) if target.variable != Variable::Tx => {
                 let mut found = Vec::with_capacity(1);
@@ -226,7 +212,7 @@ impl OfRule<'_> {
     fn all(&mut self, name: &VariableName) -> Vec<Selected> {
         let mut values = Vec::new();
         if let Some(target) = self.target(name) {
-            self.transaction.select(self.graph, self.rule, target, &mut values);
+            select(self.eval, self.rule, target, &mut values);
             if target.variable.shape() == Shape::Scalar {
                 values.retain(|value| !value.value.is_empty());
             }
@@ -238,28 +224,28 @@ impl OfRule<'_> {
     fn target<'name>(&self, name: &'name VariableName) -> Option<&'name Target> {
         let target = name.target();
         if target.is_none() {
-            self.transaction.debug(2, || format!("Lua: there is no variable `{}`.", text(name.text())));
+            self.eval.debug(2, || format!("Lua: there is no variable `{}`.", text(name.text())));
         }
         target
     }
 
     /// A value after transformations. What is unknown is passed over, as in ModSecurity v3; when the budget is used up, all that is left.
     fn transformed(&self, value: Text, chain: &Chain, budget: &Budget) -> Cow<'_, [u8]> {
-        let mut value = Cow::Borrowed(self.transaction.collections.arena.read(value));
+        let mut value = Cow::Borrowed(self.eval.state.collections.arena.read(value));
         let mut output = Vec::new();
         for step in chain.steps() {
             if budget.spend_on(value.len()).is_err() {
                 break;
             }
             match step {
-                Step::Known(step) if step.apply(&value, &mut output, self.graph.unicode_map.as_ref()).rewritten => {
+                Step::Known(step) if step.apply(&value, &mut output, self.eval.rules.unicode_map.as_ref()).rewritten => {
                     value = Cow::Owned(std::mem::take(&mut output));
                     if value.len() > budget.memory() {
                         budget.exceed(Excess::Memory);
                     }
                 }
                 Step::Known(_) => {}
-                Step::Unknown(name) => self.transaction.debug(2, || format!("Lua: there is no transformation `{}`.", text(name))),
+                Step::Unknown(name) => self.eval.debug(2, || format!("Lua: there is no transformation `{}`.", text(name))),
             }
         }
         value
@@ -268,29 +254,29 @@ impl OfRule<'_> {
     /// Sets a variable of TX or of a persistent collection to a text, as it is. Gives what it takes besides the bytes of its value.
     fn set(&mut self, name: &VariableName, value: &[u8]) -> usize {
         let Some(key) = name.key() else {
-            self.transaction.debug(8, || format!("Lua: m.setvar needs a collection and a key, such as tx.{}.", text(name.text())));
+            self.eval.debug(8, || format!("Lua: m.setvar needs a collection and a key, such as tx.{}.", text(name.text())));
             return 0;
         };
-        let collections = &mut self.transaction.collections;
+        let collections = &mut self.eval.state.collections;
         let variable = name.target().map(|target| target.variable);
         match variable.map(|variable| (variable, PersistentCollection::of(variable))) {
             Some((Variable::Tx, _)) => {
                 let value = collections.arena.store(value);
-                let slot = collections.tx.find_or_make(&self.graph.tx_names, key, &mut collections.arena.work);
+                let slot = collections.tx.find_or_make(&self.eval.rules.tx_names, key, &mut collections.arena.work);
                 collections.tx.write(slot, Some(value));
             }
             Some((_, Some(collection))) => {
-                let record = collections.record_key(collection, self.graph);
-                if self.transaction.keep(&record, |store, limits| store.write(&record, key, value, limits)).is_none() {
+                let record = collections.record_key(collection, self.eval.rules);
+                if keep(self.eval, &record, |store, limits| store.write(&record, key, value, limits)).is_none() {
                     return 0;
                 }
             }
             _ => {
-                self.transaction.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(name.variable())));
+                self.eval.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(name.variable())));
                 return 0;
             }
         }
-        self.transaction.debug(8, || {
+        self.eval.debug(8, || {
             format!("Saving variable: {}:{} with value: {}", text(name.variable()).to_ascii_uppercase(), text(key), text(value))
         });
         key.len().saturating_mul(2).saturating_add(VARIABLE_SIZE)

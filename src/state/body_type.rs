@@ -1,6 +1,6 @@
 //! The `Content-Type` header that decides how the request body is read.
 
-use crate::collection::{Arena, Text};
+use super::{Arena, Text};
 use crate::graph::BodyProcessor;
 use crate::http::blank;
 use crate::http::content_type::{FormType, form_type};

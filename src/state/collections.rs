@@ -1,27 +1,6 @@
-//! Holds a transaction's variables: takes what was received, gives the values that a target selects; imports `graph`, `store` and the pure
-//! rooms.
-//!
-//! Values are ranges of the transaction's [`Arena`]; what a value is called is put together only when somebody asks.
+//! What was received, and what rules made of it, as variables.
 
-mod arena;
-mod clock;
-mod history;
-mod origin;
-mod patience;
-mod scalar;
-mod select;
-mod selected;
-mod tx;
-mod work;
-
-pub use arena::{Arena, BodyView, Text};
-pub use clock::Clock;
-pub use origin::{Places, write_place};
-pub use select::{RuleTexts, Selection};
-pub use selected::{Label, Selected};
-pub use tx::{TxSlot, TxVariables};
-pub use work::{PER_VALUE, Work};
-
+use super::{Arena, Clock, Label, Places, Selected, Text, TxVariables};
 use crate::body::xml::XmlDocument;
 use crate::graph::PersistentCollection;
 use crate::store::RecordHistory;

@@ -1,0 +1,291 @@
+//! What a rule does when it and all that are chained to it match.
+
+use super::Evaluation;
+use super::assignment::{assign, deprecate, expire, open_collection};
+use super::control::carry_out;
+use super::expand::expand;
+use super::pending_match::PendingMatch;
+use super::script::run_script;
+use crate::escape::text;
+use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
+use crate::http::location::location;
+use crate::state::{Intervention, MatchedValues, Selected};
+use crate::vocabulary::Limit;
+
+/// The status of `deny` and `drop` where no rule names one.
+const DENIED: u16 = 403;
+
+/// How many bytes of places the entries of a rule with `multiMatch` share. As in ModSecurity v3 each entry has the places of those before it;
+/// without an end their number would grow with the square of the request.
+const MAX_SHARED_PLACES: usize = 1024;
+
+/// The status of `redirect` where no rule names one from 301 to 307.
+const REDIRECTED: u16 = 302;
+
+/// The effects of one rule of a chain, in v3's order: the phase's defaults, texts, updates, its own, its decision.
+pub fn after_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
+    let rules = eval.rules;
+    for effect in &rules.defaults.at(rule.phase).effects {
+        run_effect(eval, rule, effect, draft);
+    }
+    tag(eval, rule, draft);
+    let updated = rule.updated.as_deref();
+    for effect in updated.map_or(&[][..], |updated| &updated.effects) {
+        run_effect(eval, rule, effect, draft);
+    }
+    let replaced = updated.and_then(|updated| updated.disruptive.as_ref());
+    let is_replaced = updated.is_some_and(UpdatedActions::decides);
+    describe(eval, rule, draft);
+    for _ in &rule.namespaces {
+        eval.debug(9, || "Running action: xmlns".to_owned());
+    }
+    for effect in &rule.effects {
+        if matches!(effect, Effect::Block) && is_replaced {
+            continue;
+        }
+        run_effect(eval, rule, effect, draft);
+    }
+    if let Some(disruptive) = if is_replaced { replaced } else { rule.disruptive.as_ref() } {
+        disrupt(eval, rule, disruptive, draft);
+    }
+}
+
+/// The rule's tags, into the entry for the log.
+fn tag(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
+    if !draft.logs {
+        return;
+    }
+    for template in &rule.metadata.tags {
+        eval.debug(4, || "Running (non-disruptive) action: tag".to_owned());
+        add_tag(eval, rule, template, draft);
+    }
+}
+
+fn add_tag(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
+    let tag = expand(eval, rule, template);
+    eval.debug(9, || format!("Rule tag: {}", text(&tag)));
+    draft.entry.tags.push(tag);
+}
+
+/// Texts that describe the rule, into the entry for the log.
+fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
+    if let Some(severity) = rule.metadata.severity {
+        set_severity(eval, severity, draft);
+    }
+    if !draft.logs {
+        return;
+    }
+    if let Some(template) = &rule.metadata.log_data {
+        draft.entry.data = expand(eval, rule, template);
+    }
+    if let Some(template) = &rule.metadata.message {
+        set_message(eval, rule, template, draft);
+    }
+}
+
+fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
+    draft.entry.message = expand(eval, rule, template);
+    eval.debug(9, || format!("Saving msg: {}", text(&draft.entry.message)));
+}
+
+/// Notes one of the matches of a rule with `multiMatch`: as in ModSecurity v3 each has an entry of its own.
+///
+/// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
+pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Selected, draft: &mut PendingMatch) {
+    if draft.is_kept && may_log(eval, draft.hits.len()) {
+        let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected));
+        let mut one = PendingMatch { entry, hits: Vec::new(), values, ..*draft };
+        one.entry.name_values(&one.values, &eval.state.collections.arena);
+        tag(eval, rule, &mut one);
+        describe(eval, rule, &mut one);
+        let size = one.entry.size();
+        eval.spend(size);
+        eval.state.collections.arena.work.hold(size);
+        draft.hits.push(one.entry);
+        if draft.entry.reference.len() > MAX_SHARED_PLACES {
+            draft.entry.reference.clear();
+        }
+    }
+}
+
+/// Returns `true` if another match may be logged beside those that are and so many more. What stops the request is logged in any case.
+fn may_log(eval: &mut Evaluation<'_>, more: usize) -> bool {
+    let fits = eval.state.matches.len() + more < eval.rules.settings.limit(Limit::Matches);
+    if !fits {
+        eval.exceed(Limit::Matches);
+    }
+    fits
+}
+
+fn set_severity(eval: &mut Evaluation<'_>, severity: u32, draft: &mut PendingMatch) {
+    eval.debug(9, || format!("This rule severity is: {severity} current transaction is: {}", eval.state.collections.highest_severity));
+    draft.entry.severity = Some(severity);
+    eval.state.collections.highest_severity = eval.state.collections.highest_severity.min(severity);
+}
+
+fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &mut PendingMatch) {
+    let rules = eval.rules;
+    if !matches!(effect, Effect::Block) {
+        eval.debug(9, || format!("Running action: {}", name(effect)));
+    }
+    match effect {
+        Effect::Block => block(eval, rule, draft),
+        Effect::Assign(assignment) => assign(eval, rule, assignment),
+        Effect::Tag(template) => add_tag(eval, rule, template, draft),
+        Effect::Message(template) => set_message(eval, rule, template, draft),
+        Effect::LogData(template) => draft.entry.data = expand(eval, rule, template),
+        Effect::Severity(severity) => set_severity(eval, *severity, draft),
+        Effect::Status(status) => eval.state.pending.name_status(*status),
+        Effect::Skip(count) => {
+            eval.debug(5, || format!("Skipping the next {count} rules."));
+            eval.state.flow.skip = *count;
+        }
+        Effect::SkipAfter(marker) => {
+            eval.debug(5, || format!("Setting skipAfter for: {}", rules.marker(*marker)));
+            eval.state.flow.skip_after = Some(*marker);
+        }
+        Effect::OpenCollection { collection, key } => open_collection(eval, rule, *collection, key),
+        Effect::Expire { variable, key, seconds } => {
+            let key = expand(eval, rule, key);
+            let seconds = expand(eval, rule, seconds);
+            expire(eval, rule, *variable, &key, &seconds);
+        }
+        Effect::Deprecate { variable, key, pace } => {
+            let key = expand(eval, rule, key);
+            let pace = expand(eval, rule, pace);
+            deprecate(eval, rule, *variable, &key, &pace);
+        }
+        Effect::SetEnvironment { name, value } => {
+            let name = expand(eval, rule, name);
+            let value = expand(eval, rule, value);
+            eval.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&value)));
+            eval.state.collections.environment.retain(|(known, _)| *known != name);
+            eval.state.collections.arena.work.hold(size_of::<(Vec<u8>, Vec<u8>)>() + name.len() + value.len());
+            eval.state.collections.environment.push((name, value));
+        }
+        Effect::Control(control) => carry_out(eval, control),
+        Effect::Execute(script) => {
+            eval.debug(8, || format!("Running script... {}", script.name()));
+            run_script(eval, rule, script, None);
+        }
+        // Resolved at load: the rule knows whether it logs.
+        Effect::Logging(LoggingAction::Log | LoggingAction::AuditLog) => eval.debug(9, || "Saving transaction to logs".to_owned()),
+        Effect::Logging(LoggingAction::NoLog | LoggingAction::NoAuditLog) => {}
+    }
+}
+
+/// Does what the phase's `SecDefaultAction` says; where there is none, nothing.
+fn block(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
+    let rules = eval.rules;
+    let disruptive = rules.defaults.at(rule.phase).disruptive.as_ref();
+    if may_disrupt(eval, "block") {
+        eval.debug(8, || "Marking request as disruptive.".to_owned());
+        if let Some(disruptive) = disruptive {
+            decide(eval, rule, disruptive, draft);
+        }
+    } else if let Some(disruptive) = disruptive {
+        eval.state.pending.detect(disruptive, draft.entry.rule);
+    }
+}
+
+fn disrupt(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draft: &mut PendingMatch) {
+    // The last name is ModSecurity's own spelling: logs are searched for it.
+    if may_disrupt(eval, if let Disruptive::Redirect(_) = disruptive { "redirert" } else { disruptive.name() }) {
+        decide(eval, rule, disruptive, draft);
+    } else {
+        eval.state.pending.detect(disruptive, draft.entry.rule);
+    }
+}
+
+fn may_disrupt(eval: &Evaluation<'_>, action: &str) -> bool {
+    let is_on = eval.engine_mode() == EngineMode::On;
+    eval.debug(4, || match is_on {
+        true => format!("Running (disruptive)     action: {action}."),
+        false => format!("Not running any disruptive action (or block): {action}. SecRuleEngine is not On."),
+    });
+    is_on
+}
+
+fn decide(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draft: &mut PendingMatch) {
+    match disruptive {
+        Disruptive::Pass => {
+            eval.debug(8, || "Running action pass".to_owned());
+            eval.state.pending.take_back();
+        }
+        Disruptive::Allow(scope) => {
+            eval.debug(4, || {
+                let scope = match scope {
+                    crate::graph::AllowScope::Phase => "Phase",
+                    crate::graph::AllowScope::Request => "Request",
+                    crate::graph::AllowScope::Everything => "FromNowOn",
+                };
+                format!("Dropping the evaluation of upcoming rules in favor of an `allow' action of type: {scope}")
+            });
+            eval.state.flow.allow = Some(*scope);
+        }
+        Disruptive::Deny | Disruptive::Drop => {
+            eval.debug(8, || match disruptive {
+                Disruptive::Drop => "Running action drop [executing deny instead of drop.]".to_owned(),
+                _ => "Running action deny".to_owned(),
+            });
+            let status = eval.state.pending.status.filter(|status| *status != 200).unwrap_or(DENIED);
+            stop(eval, rule, status, None, matches!(disruptive, Disruptive::Drop), draft);
+        }
+        Disruptive::Redirect(template) => {
+            let address = expand(eval, rule, template);
+            let status = eval.state.pending.status.filter(|status| (301..=307).contains(status)).unwrap_or(REDIRECTED);
+            stop(eval, rule, status, Some(location(&address)), false, draft);
+        }
+    }
+}
+
+fn stop(eval: &mut Evaluation<'_>, rule: &Rule, status: u16, redirect: Option<String>, drop: bool, draft: &mut PendingMatch) {
+    draft.entry.disruptive = true;
+    eval.state.pending.status = Some(status);
+    let mut reason = format!("Access denied with code {status} (phase {}). ", rule.phase.number()).into_bytes();
+    draft.entry.write_detail(&mut reason);
+    let reason = text(&reason);
+    let (index, rule_id) = (Some(draft.entry.rule), draft.entry.id);
+    let found = Some(Box::new(draft.entry.clone()));
+    eval.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });
+}
+
+/// Keeps the match of a chain, by its first rule, that logs. An action without a message is silent unless it stops the request or would by
+/// default, as in ModSecurity v3.
+pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: PendingMatch) {
+    let speaks =
+        !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
+    let silent = matches!(rule.test, Test::Unconditional) && !speaks;
+    if draft.is_kept && !silent && !rule.multi_match && (draft.entry.disruptive || may_log(eval, 0)) {
+        eval.state.collections.arena.work.hold(draft.entry.size());
+        eval.state.matches.push(draft.entry);
+    }
+}
+
+/// What the debug log calls an effect.
+fn name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Block => "block",
+        Effect::Assign(_) => "setvar",
+        Effect::Tag(_) => "tag",
+        Effect::Message(_) => "msg",
+        Effect::LogData(_) => "logdata",
+        Effect::Severity(_) => "severity",
+        Effect::Status(_) => "status",
+        Effect::Skip(_) => "skip",
+        Effect::SkipAfter(_) => "skipAfter",
+        Effect::OpenCollection { collection, .. } => match collection {
+            PersistentCollection::User => "setuid",
+            PersistentCollection::Session => "setsid",
+            // ModSecurity's own spelling.
+            PersistentCollection::Resource => "setsrc",
+            PersistentCollection::Global | PersistentCollection::Ip => "initcol",
+        },
+        Effect::Expire { .. } => "expirevar",
+        Effect::Deprecate { .. } => "deprecatevar",
+        Effect::SetEnvironment { .. } => "setenv",
+        Effect::Control(_) => "ctl",
+        Effect::Execute(_) => "exec",
+        Effect::Logging(action) => action.name(),
+    }
+}

@@ -1,0 +1,183 @@
+//! `setvar`: writes to TX and to persistent collections.
+
+use super::Evaluation;
+use super::expand::{expand, expand_text, with_expanded};
+use crate::escape::{shown, text};
+use crate::graph::{Assignment, AssignmentChange, Pace, PersistentCollection, Rule, Template};
+use crate::operator::leading_integer;
+use crate::state::{Collections, Text, TxSlot};
+use crate::store::{Full, RecordKey, Store, StoreLimits};
+use crate::vocabulary::{Limit, Variable};
+
+/// The assignments of a rule, done once for each value that matches, with the collections that they write to.
+pub fn assign_all(eval: &mut Evaluation<'_>, rule: &Rule) {
+    for (place, assignment) in rule.assignments.iter().enumerate() {
+        open_before(eval, rule, place);
+        eval.debug(4, || "Running [independent] (non-disruptive) action: setvar".to_owned());
+        assign(eval, rule, assignment);
+    }
+    open_before(eval, rule, rule.assignments.len());
+}
+
+/// Opens the collections that the rule opens before its assignment at a place.
+#[inline]
+fn open_before(eval: &mut Evaluation<'_>, rule: &Rule, place: usize) {
+    for opening in rule.openings.iter().filter(|opening| opening.before == place) {
+        open_collection(eval, rule, opening.collection, &opening.key);
+    }
+}
+
+pub fn assign(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
+    match PersistentCollection::of(assignment.variable) {
+        Some(collection) => assign_persistent(eval, rule, assignment, collection),
+        None => assign_tx(eval, rule, assignment),
+    }
+}
+
+fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
+    let slot = tx_slot(eval, rule, assignment);
+    let value = match &assignment.change {
+        AssignmentChange::Set(template) => Some(expand_text(eval, rule, template)),
+        AssignmentChange::Remove => None,
+        AssignmentChange::Add(template) => {
+            let amount = amount(eval, rule, template);
+            Some(tx_sum(eval, slot, amount))
+        }
+        AssignmentChange::Subtract(template) => {
+            let amount = amount(eval, rule, template);
+            Some(tx_sum(eval, slot, amount.saturating_neg()))
+        }
+    };
+    eval.state.collections.tx.write(slot, value);
+    if let Some(value) = value.filter(|_| eval.debugs(8)) {
+        let key = expand(eval, rule, &assignment.key_template);
+        let value = eval.state.collections.arena.read(value);
+        eval.debug(8, || format!("Saving variable: TX:{} with value: {}", text(&key), text(value)));
+    }
+}
+
+fn tx_slot(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) -> TxSlot {
+    let rules = eval.rules;
+    if let Some(name) = assignment.key.as_ref().and_then(|key| key.tx) {
+        return eval.state.collections.tx.known(name);
+    }
+    with_expanded(eval, rule, &assignment.key_template, |eval, key| {
+        let Collections { tx, arena, .. } = &mut eval.state.collections;
+        tx.find_or_make(&rules.tx_names, key, &mut arena.work)
+    })
+}
+
+fn tx_sum(eval: &mut Evaluation<'_>, slot: TxSlot, amount: i64) -> Text {
+    let before = eval.state.collections.tx.read(slot).map_or(0, |value| leading_integer(eval.state.collections.arena.read(value)));
+    eval.state.collections.arena.store_number(before.saturating_add(amount))
+}
+
+fn amount(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> i64 {
+    match template.as_literal() {
+        Some(literal) => leading_integer(literal),
+        None => with_expanded(eval, rule, template, |_, text| leading_integer(text)),
+    }
+}
+
+fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment, collection: PersistentCollection) {
+    let rules = eval.rules;
+    let key = expand(eval, rule, &assignment.key_template);
+    let record = eval.state.collections.record_key(collection, rules);
+    let value = match &assignment.change {
+        AssignmentChange::Set(template) => {
+            let value = expand(eval, rule, template);
+            keep(eval, &record, |store, limits| store.write(&record, &key, &value, limits)).map(|()| value)
+        }
+        AssignmentChange::Add(template) => {
+            let amount = amount(eval, rule, template);
+            keep(eval, &record, |store, limits| store.add(&record, &key, amount, limits)).map(|sum| sum.to_string().into_bytes())
+        }
+        AssignmentChange::Subtract(template) => {
+            let amount = amount(eval, rule, template).saturating_neg();
+            keep(eval, &record, |store, limits| store.add(&record, &key, amount, limits)).map(|sum| sum.to_string().into_bytes())
+        }
+        AssignmentChange::Remove => return ask_store(eval, |store| store.remove(&record, &key)),
+    };
+    if let Some(value) = value {
+        eval.debug(8, || {
+            let name = collection.variable().name();
+            format!("Saving variable: {name}:{} with value: {}", text(&key), text(&value))
+        });
+    }
+}
+
+/// Asks the store to keep a variable of a record within the limits of the rule set. Gives nothing where it is not kept.
+pub fn keep<T>(eval: &mut Evaluation<'_>, record: &RecordKey, ask: impl FnOnce(&dyn Store, StoreLimits) -> Result<T, Full>) -> Option<T> {
+    if eval.state.collections.open_records.history(record.collection).is_none() {
+        let history = ask_store(eval, |store| store.begin_update(record));
+        eval.state.collections.open_records.keep_history(record.collection, history);
+    }
+    let settings = &eval.rules.settings;
+    let limits = StoreLimits { variables: settings.limit(Limit::StoreVariables), bytes: settings.limit(Limit::StoreBytes) };
+    match ask_store(eval, |store| Some(ask(store, limits)))? {
+        Ok(kept) => return Some(kept),
+        Err(Full::Record) => eval.exceed(Limit::StoreVariables),
+        Err(Full::Store) => eval.exceed(Limit::StoreBytes),
+    }
+    None
+}
+
+/// Asks the store, within the time that a transaction may wait for it.
+pub fn ask_store<T: Default>(eval: &mut Evaluation<'_>, ask: impl FnOnce(&dyn Store) -> T) -> T {
+    eval.state.collections.ask_store(&eval.rules.settings, eval.services.store.as_ref(), ask)
+}
+
+/// `expirevar`: the variable goes after some seconds. Variables of TX live as long as the transaction anyway.
+pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &[u8], seconds: &[u8]) {
+    let rules = eval.rules;
+    let Some(collection) = PersistentCollection::of(variable) else {
+        return eval.debug(4, || "Variables of TX do not expire: they live as long as the transaction.".to_owned());
+    };
+    let seconds = u64::try_from(leading_integer(seconds)).unwrap_or(0);
+    let moment = std::time::SystemTime::now().checked_add(std::time::Duration::from_secs(seconds));
+    if let Some(moment) = moment {
+        let record = eval.state.collections.record_key(collection, rules);
+        ask_store(eval, |store| store.expire(&record, key, moment));
+        eval.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
+    }
+}
+
+/// `deprecatevar`: takes a number down by what its pace says for the time that passed. Variables of TX live too short for that.
+pub fn deprecate(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &[u8], pace: &[u8]) {
+    let rules = eval.rules;
+    let Some(collection) = PersistentCollection::of(variable) else {
+        return eval.debug(4, || "Variables of TX do not go down: they live as long as the transaction.".to_owned());
+    };
+    let Some(known) = Pace::parse(pace) else {
+        return eval.debug(1, || format!("(Rule: {}) deprecatevar: `{}` is not an amount and seconds.", rule.id, shown(pace, 80)));
+    };
+    let record = eval.state.collections.record_key(collection, rules);
+    let left = ask_store(eval, |store| store.deprecate(&record, key, known));
+    if let Some(left) = left {
+        eval.debug(8, || format!("Saving variable: {}:{} with value: {left}", variable.name(), text(key)));
+    }
+}
+
+/// Opens a persistent collection under a key: from now on it is this record.
+pub fn open_collection(eval: &mut Evaluation<'_>, rule: &Rule, collection: PersistentCollection, key: &Template) {
+    let key = expand_text(eval, rule, key);
+    let Collections { open_records, arena, .. } = &mut eval.state.collections;
+    // Opened again as it is, it stays the record that this transaction may have written to.
+    if open_records.key(collection).is_none_or(|known| arena.read(known) != arena.read(key)) {
+        open_records.open(collection, key);
+    }
+    debug_opened(eval, collection, key);
+}
+
+fn debug_opened(eval: &Evaluation<'_>, collection: PersistentCollection, key: Text) {
+    let key = || text(eval.state.collections.arena.read(key));
+    match collection {
+        PersistentCollection::User => eval.debug(8, || format!("User collection initiated with value: '{}'.", key())),
+        PersistentCollection::Session => eval.debug(8, || format!("Session ID initiated with value: '{}'.", key())),
+        PersistentCollection::Resource => eval.debug(8, || format!("RESOURCE initiated with value: '{}'.", key())),
+        PersistentCollection::Global | PersistentCollection::Ip => eval.debug(5, || {
+            let name = collection.variable().name().to_ascii_lowercase();
+            format!("Collection `{name}' initialized with value: {}", key())
+        }),
+    }
+}

@@ -1,0 +1,434 @@
+//! Evaluates one rule, and the rules that are chained to it.
+
+use super::Evaluation;
+use super::actions::{after_match, log_match, log_one_of_many};
+use super::assignment::assign_all;
+use super::candidates::{cannot_match, followed_plan, is_open, matches_quietly, may_find, members};
+use super::decision::ask_decision;
+use super::expand::expand;
+use super::lookup::{Respondent, look_up};
+use super::pending_match::PendingMatch;
+use super::question::Question;
+use super::script::ask_script;
+use super::select::select;
+use crate::escape::{cut, shown, text};
+use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, TargetId, Test};
+use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
+use crate::pattern::ValueKind;
+use crate::state::{Collections, Matched, Member, PER_VALUE, RuleMatch, Selected, Slot, Text, ValueId, write_place};
+use crate::vocabulary::Limit;
+use std::cell::Cell;
+use std::time::Instant;
+
+/// The most characters of a value in the debug log.
+const LONGEST_SHOWN: usize = 80;
+
+/// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
+///
+/// MATCHED_VAR and its relatives tell what this chain matched, and nothing of rules before: as in ModSecurity v3 since its
+/// pull request 3422.
+pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
+    let rules = eval.rules;
+    eval.state.collections.matched.clear();
+    let logs = first.logs || first.stops || eval.debugs(7);
+    let mut draft = PendingMatch::new(first, starter, logs);
+    let Some(last) = ask_chain(eval, first, &mut draft) else {
+        return eval.state.collections.arena.work.release(draft.hits.iter().map(RuleMatch::size).sum());
+    };
+    eval.state.matches.append(&mut draft.hits);
+    if draft.logs {
+        draft.entry.name_values(&draft.values, &eval.state.collections.arena);
+    }
+    let before = |rule: &&Rule| rule.before.and_then(|before| rules.rule(before));
+    for rule in std::iter::successors(Some(last), before) {
+        after_match(eval, rule, &mut draft);
+    }
+    log_match(eval, first, draft);
+}
+
+/// The last rule of a chain, if all of it match.
+fn ask_chain<'r>(eval: &mut Evaluation<'r>, first: &'r Rule, draft: &mut PendingMatch) -> Option<&'r Rule> {
+    let rules = eval.rules;
+    let mut matched: Option<&Rule> = None;
+    let mut at = Some(first);
+    while let Some(rule) = at {
+        let is_match = match &rule.test {
+            // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
+            _ if is_removed_by_id(eval, rule) => matched.is_some(),
+            Test::Unconditional => unconditional(eval, rule),
+            Test::Operator { targets, kind, argument, negated } => {
+                let mut question = Question { targets, kind: *kind, argument, negated: *negated, expanded: None };
+                ask(eval, rule, &mut question, draft)
+            }
+            Test::Script(script) => ask_script(eval, rule, script, draft),
+            Test::Decision(script) => ask_decision(eval, script, draft),
+        };
+        if !is_match {
+            return None;
+        }
+        matched = Some(rule);
+        if rule.chained {
+            eval.debug(4, || "Executing chained rule.".to_owned());
+            if rule.next.is_none() {
+                eval.debug(4, || "Rule is marked as chained but there isn't a subsequent rule.".to_owned());
+                return None;
+            }
+        }
+        at = rule.next.and_then(|next| rules.rule(next));
+    }
+    matched
+}
+
+fn unconditional(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
+    eval.debug(4, || format!("(Rule: {}) Executing unconditional rule...", rule.id));
+    assign_all(eval, rule);
+    true
+}
+
+pub fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
+    let removed = eval.state.overrides.removed_rules.iter().any(|filter| matches!(filter, RuleFilter::Ids(_)) && filter.names(rule));
+    if removed {
+        eval.debug(9, || format!("Rule id: {} was skipped due to a ruleRemoveById action...", rule.id));
+    }
+    removed
+}
+
+/// Asks the operator about every value of every target.
+pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draft: &mut PendingMatch) -> bool {
+    let rules = eval.rules;
+    let plan = followed_plan(eval);
+    if plan.is_some_and(|plan| cannot_match(eval, plan, rule)) {
+        return false;
+    }
+    if plan.is_some() && !draft.logs && matches_quietly(eval, rule) {
+        assign_all(eval, rule);
+        return true;
+    }
+    let expanded;
+    let respondent = match question.argument {
+        OperatorArgument::Compiled { operator, .. } => Respondent::Value(operator),
+        OperatorArgument::Lookup { lookup, text } => Respondent::Lookup(lookup, text),
+        OperatorArgument::Template(template) => {
+            let text = expand(eval, rule, template);
+            eval.spend(question.kind.work_to_compile(text.len()));
+            match Operator::compile_expanded(question.kind, &text, operator_limits(rules)) {
+                Ok(operator) => {
+                    eval.spend(operator.work_to_build());
+                    question.expanded = Some(text);
+                    expanded = operator;
+                    Respondent::Value(&expanded)
+                }
+                Err(error) => {
+                    eval.debug(1, || format!("(Rule: {}) The expanded argument cannot be used: {error}", rule.id));
+                    if matches!(&error, OperatorError::Pattern(error) if error.is_too_large()) {
+                        limit_exceeded(eval, rule, question);
+                    }
+                    return false;
+                }
+            }
+        }
+    };
+    let asked = Asked { rule, question, respondent, found: Cell::new(false) };
+    eval.debug(4, || question.announcement(rule));
+    let found = match (plan, rule.plan.group) {
+        (Some(plan), Some(group)) => ask_group(eval, plan, &asked, plan.group(group), draft),
+        _ => ask_target_by_target(eval, &asked, draft),
+    };
+    // A rule that ends the budget does nothing more: its decision would take back that of the limit.
+    let any = found && !eval.state.collections.arena.work.is_over();
+    if any && tells_detail(eval, rule) {
+        detail(eval, question, draft);
+    }
+    eval.debug(4, || format!("Rule returned {}.", u8::from(any)));
+    if !any {
+        eval.debug(9, || "Matched vars cleaned.".to_owned());
+    }
+    any
+}
+
+/// Whether what this rule found may be what the log shows: of a chain it is what the last rule found that asked anything.
+fn tells_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
+    let rules = eval.rules;
+    let next = rule.next.and_then(|next| rules.rule(next));
+    next.is_none_or(|next| matches!(next.test, Test::Unconditional)) || !eval.state.overrides.removed_rules.is_empty()
+}
+
+/// Words what matched what, of the last value that matched.
+pub fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
+    if let Some(selected) = draft.last.take() {
+        let mut name = Vec::new();
+        selected.label.write(&eval.state.collections.arena, &mut name);
+        let value = eval.state.collections.arena.read(selected.value);
+        (draft.entry.detail, draft.entry.detail_own) = question.detail(&name, value);
+    }
+}
+
+/// Asks about values that no rule can change while the phase runs.
+fn ask_group(eval: &mut Evaluation<'_>, plan: &Plan, asked: &Asked<'_>, targets: &[TargetId], draft: &mut PendingMatch) -> bool {
+    let mut any = false;
+    for target in targets {
+        if is_open(eval, plan, *target, asked.rule) {
+            let members = members(eval, plan, *target);
+            for member in &members {
+                any |= ask_unless_removed(eval, asked, member, draft);
+            }
+            eval.state.gates.give_back(*target, members);
+        }
+    }
+    any
+}
+
+/// Selects the values of each target after the target before it was asked about: rules change variables while they run.
+fn ask_target_by_target(eval: &mut Evaluation<'_>, asked: &Asked<'_>, draft: &mut PendingMatch) -> bool {
+    let mut any = false;
+    for target in asked.question.targets {
+        let mut selected = std::mem::take(&mut eval.state.scratch.selected);
+        selected.clear();
+        select(eval, asked.rule, target, &mut selected);
+        for value in &selected {
+            let id = eval.state.slots.number(&mut eval.state.collections.arena, value.value, ValueKind::default());
+            let member = Member { selected: *value, id, bytes: eval.state.slots.bytes(id) };
+            any |= ask_unless_removed(eval, asked, &member, draft);
+        }
+        eval.state.scratch.selected = selected;
+    }
+    any
+}
+
+fn ask_unless_removed(eval: &mut Evaluation<'_>, asked: &Asked<'_>, member: &Member, draft: &mut PendingMatch) -> bool {
+    eval.spend(PER_VALUE + eval.state.overrides.removed_targets.len());
+    eval.may_go_on(asked.rule.phase) && !is_removed_target(eval, asked.rule, &member.selected) && ask_about(eval, asked, member, draft)
+}
+
+/// Whether a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
+fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bool {
+    let rules = eval.rules;
+    let names = |filter: &RuleFilter| {
+        let starter = || rule.starter.and_then(|starter| rules.rule(starter));
+        filter.names(rule) || starter().is_some_and(|starter| filter.names(starter))
+    };
+    eval.state.overrides.removed_targets.iter().any(|filter| {
+        value.label.variable() == Some(filter.variable)
+            && names(&filter.rules)
+            && match (&filter.selector, value.label.key()) {
+                (Selector::All, _) => true,
+                (Selector::XPath(path), Some(key)) => path.as_bytes() == eval.state.collections.arena.read(key),
+                (selector, Some(key)) => selector.selects(eval.state.collections.arena.read(key)),
+                (_, None) => false,
+            }
+    })
+}
+
+/// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
+fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, member: &Member, draft: &mut PendingMatch) -> bool {
+    let rules = eval.rules;
+    let Asked { rule, question, .. } = asked;
+    let Member { selected, id, .. } = member;
+    if !rule.multi_match {
+        let hopeless = !may_find(eval, rule, *id);
+        if hopeless && !question.negated {
+            return false;
+        }
+        let slot = transformed(eval, *id, rule.transformations);
+        debug_transformations(eval, rule, *id);
+        return test(eval, asked, selected, Step { value: slot.value, chain: rule.transformations, hopeless }, draft);
+    }
+    let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, hopeless: false }];
+    let mut last = selected.value;
+    for chain in rules.transformations.prefixes(rule.transformations) {
+        let slot = transformed(eval, *id, chain);
+        if slot.counted && slot.value != last {
+            last = slot.value;
+            steps.push(Step { value: slot.value, chain, hopeless: false });
+        }
+        debug_transformation(eval, rule, chain, slot, steps.len() - 1);
+    }
+    eval.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
+    steps.into_iter().fold(false, |any, step| test(eval, asked, selected, step, draft) | any)
+}
+
+pub fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Slot {
+    let rules = eval.rules;
+    eval.state.slots.value(rules, &mut eval.state.collections.arena, value, chain)
+}
+
+fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
+    let Asked { rule, question, respondent, found: has_found } = asked;
+    eval.debug(9, || {
+        let mut name = Vec::new();
+        selected.label.write(&eval.state.collections.arena, &mut name);
+        format!("Target value: \"{}\" (Variable: {})", shown(eval.state.collections.arena.read(step.value), LONGEST_SHOWN), text(&name))
+    });
+    let mut findings = std::mem::take(&mut eval.state.scratch.findings);
+    findings.clear();
+    let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
+    let renewed = renewed(eval, asked);
+    let respondent = renewed.as_ref().map_or(*respondent, Respondent::Value);
+    let start = eval.state.profile.as_ref().map(|_| Instant::now());
+    let found = match respondent {
+        Respondent::Value(_) if step.hopeless => false,
+        Respondent::Value(operator) => {
+            eval.spend(operator.work(step.value.len()));
+            if eval.state.collections.arena.work.is_over() {
+                // What it costs is more than is left: the answer would be of no use.
+                eval.state.scratch.findings = findings;
+                return false;
+            }
+            findings.effort.limit = eval.state.collections.arena.work.left();
+            let found = operator.evaluate(eval.state.collections.arena.read(step.value), wanted, &mut findings);
+            eval.spend(findings.effort.used);
+            found
+        }
+        Respondent::Lookup(lookup, text) => look_up(eval, rule, lookup, text, step.value, &mut findings),
+    };
+    if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
+        profile.answer(selected.label.variable(), rule.starter.is_none(), found != question.negated, start.elapsed());
+    }
+    if findings.limit_exceeded {
+        limit_exceeded(eval, rule, question);
+    }
+    if findings.too_many_captures && rule.capture {
+        eval.exceed(Limit::Captures);
+    }
+    if eval.debugs(4)
+        && let Some((level, message)) = question.finding(found, eval.state.collections.arena.read(step.value), &findings)
+    {
+        eval.debug(level, || message);
+    }
+    let is_match = found != question.negated;
+    has_found.set(has_found.get() || found || is_match);
+    if found && rule.capture {
+        capture(eval, question.kind, step.value, &findings);
+    }
+    if is_match {
+        if draft.logs {
+            refer(eval, rule, selected, step.chain, &findings, &mut draft.entry.reference);
+            draft.last = Some(*selected);
+            draft.values.add(*selected);
+            if rule.multi_match {
+                detail(eval, question, draft);
+            }
+        }
+        eval.state.collections.note_match(Matched { label: selected.label, value: step.value });
+        eval.debug(9, || "Matched vars updated.".to_owned());
+        assign_all(eval, rule);
+        if rule.multi_match {
+            log_one_of_many(eval, rule, selected, draft);
+        }
+    }
+    eval.state.scratch.findings = findings;
+    is_match
+}
+
+/// The operator anew, where what the rule found in the values before has changed its argument, as in ModSecurity v3: what it stored, or what
+/// MATCHED_VAR is now.
+fn renewed(eval: &mut Evaluation<'_>, asked: &Asked<'_>) -> Option<Operator> {
+    let rules = eval.rules;
+    let Asked { rule, question, .. } = asked;
+    let OperatorArgument::Template(template) = question.argument else { return None };
+    if !asked.found.get() || !template.may_change() {
+        return None;
+    }
+    let text = expand(eval, rule, template);
+    if question.expanded.as_ref() == Some(&text) {
+        return None;
+    }
+    eval.spend(question.kind.work_to_compile(text.len()));
+    let operator = Operator::compile_expanded(question.kind, &text, operator_limits(rules)).ok()?;
+    eval.spend(operator.work_to_build());
+    Some(operator)
+}
+
+/// Where a match stands in the request, in ModSecurity's notation: what was found `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
+/// transformations; with `multiMatch` the last.
+fn refer(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId, findings: &Findings, reference: &mut Vec<u8>) {
+    let rules = eval.rules;
+    for (offset, length) in &findings.offsets {
+        write_place(reference, b'o', *offset, *length);
+    }
+    eval.state.collections.write_origins(selected, reference);
+    let steps = rules.transformations.prefixes(chain);
+    let first = if rule.multi_match { steps.len().saturating_sub(1) } else { 0 };
+    for (place, step) in steps.into_iter().skip(first).enumerate() {
+        reference.extend_from_slice(if place == 0 { b"t:" } else { b",t:" });
+        reference.extend_from_slice(rule.transformation_name(&rules.transformations, step).as_bytes());
+    }
+}
+
+/// Stores what the operator captured in TX. As in ModSecurity v3 groups of earlier matches stay where this one has none.
+fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings: &Findings) {
+    let rules = eval.rules;
+    for capture in &findings.captures {
+        let value = match &capture.value {
+            CapturedValue::Input(range) => value.part(range.start, range.len()),
+            CapturedValue::Text(text) => eval.state.collections.arena.store(text),
+        };
+        let Collections { tx, arena, .. } = &mut eval.state.collections;
+        let slot = match rules.tx_names.of_group(capture.index) {
+            Some(name) => tx.known(name),
+            None => tx.find_or_make(&rules.tx_names, itoa::Buffer::new().format(capture.index).as_bytes(), &mut arena.work),
+        };
+        tx.write(slot, Some(value));
+        eval.debug(7, || {
+            let what = match kind {
+                OperatorKind::Rx | OperatorKind::RxGlobal => "regex subexpression".to_owned(),
+                OperatorKind::Pm | OperatorKind::PmFromFile => "pm match".to_owned(),
+                OperatorKind::Rbl => "RXL match".to_owned(),
+                other => format!("{} match", other.log_name()),
+            };
+            format!("Added {what} TX.{}: {}", capture.index, text(eval.state.collections.arena.read(value)))
+        });
+    }
+}
+
+fn limit_exceeded(eval: &mut Evaluation<'_>, rule: &Rule, question: &Question<'_>) {
+    eval.exceed(Limit::PatternSteps);
+    let one = eval.state.collections.arena.store(b"1");
+    eval.state.collections.scalars.pattern_error = one;
+    eval.state.collections.scalars.pattern_limits_exceeded = one;
+    eval.raise_flag("MSC_PCRE_ERROR");
+    eval.raise_flag("MSC_PCRE_LIMITS_EXCEEDED");
+    eval.debug(3, || format!("(Rule: {}) rx: regex error 'MATCH_LIMIT' for pattern '{}'", rule.id, text(question.argument_bytes())));
+}
+
+fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, original: ValueId) {
+    let rules = eval.rules;
+    if !eval.debugs(9) {
+        return;
+    }
+    for chain in rules.transformations.prefixes(rule.transformations) {
+        let slot = transformed(eval, original, chain);
+        debug_transformation(eval, rule, chain, slot, 0);
+    }
+}
+
+/// The value after a transformation; `changes` counts those that the rule looks at besides the original.
+fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, slot: Slot, changes: usize) {
+    let rules = eval.rules;
+    eval.debug(9, || {
+        let name = rule.transformation_name(&rules.transformations, chain);
+        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(eval.state.collections.arena.read(slot.value), LONGEST_SHOWN)))
+    });
+}
+
+/// A rule that asks.
+struct Asked<'a> {
+    rule: &'a Rule,
+    question: &'a Question<'a>,
+    respondent: Respondent<'a>,
+    /// Whether it found something in a value: what it stored then may change its own argument.
+    found: Cell<bool>,
+}
+
+/// A value that is tested, and the transformations it went through.
+#[derive(Clone, Copy)]
+struct Step {
+    value: Text,
+    chain: ChainId,
+    /// Whether the plan knows that the operator finds nothing.
+    hopeless: bool,
+}
+
+fn operator_limits(graph: &RuleGraph) -> OperatorLimits {
+    OperatorLimits { pattern_steps: graph.settings.limit(Limit::PatternSteps), captures: graph.settings.limit(Limit::Captures) }
+}

@@ -1,0 +1,185 @@
+//! Templates into texts.
+
+use super::Evaluation;
+use crate::graph::{Part, Rule, RuleGraph, Selector, Target, Template};
+use crate::state::{PER_VALUE, RuleTexts, Selection, Text};
+use crate::vocabulary::{Limit, Variable};
+
+/// The text of a template; macros stand for the first value of what they name, or for nothing.
+pub fn expand(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Vec<u8> {
+    let rules = eval.rules;
+    let mut text = Vec::with_capacity(template.source().len());
+    expand_into(eval, rule, template, &mut NestedTexts::new(rules), &mut text);
+    text
+}
+
+/// Makes something of the text of a template, which is in memory that is used again.
+pub fn with_expanded<T>(
+    eval: &mut Evaluation<'_>,
+    rule: &Rule,
+    template: &Template,
+    make: impl FnOnce(&mut Evaluation<'_>, &[u8]) -> T,
+) -> T {
+    let rules = eval.rules;
+    let mut text = std::mem::take(&mut eval.state.scratch.text);
+    text.clear();
+    expand_into(eval, rule, template, &mut NestedTexts::new(rules), &mut text);
+    let made = make(eval, &text);
+    eval.state.scratch.text = text;
+    made
+}
+
+fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts, text: &mut Vec<u8>) {
+    let rules = eval.rules;
+    for part in template.parts() {
+        match part {
+            Part::Text(literal) => text.extend_from_slice(literal),
+            Part::Value(target) => {
+                if target.variable == Variable::Rule {
+                    add_rule_texts(eval, rule, target, nested);
+                }
+                let namespaces = &rule.namespaces;
+                let selection = Selection { graph: rules, store: eval.services.store.as_ref(), namespaces, rule: nested.here(), max: 1 };
+                let Some(value) = eval.state.collections.first(target, &selection) else { continue };
+                eval.spend(value.len() + PER_VALUE);
+                text.extend_from_slice(eval.state.collections.arena.read(value));
+                let most = rules.settings.limit(Limit::MacroBytes);
+                if text.len() > most {
+                    eval.exceed(Limit::MacroBytes);
+                    return text.truncate(most);
+                }
+                if eval.state.collections.arena.work.is_over() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The text of a template as a value; literals are stored as they are.
+pub fn expand_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Text {
+    match template.as_literal() {
+        Some(literal) => eval.state.collections.arena.store(literal),
+        None => with_expanded(eval, rule, template, |eval, text| eval.state.collections.arena.store(text)),
+    }
+}
+
+/// The texts of a rule that a target selects from RULE; nothing for other targets.
+pub fn rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target) -> Option<RuleTexts> {
+    let rules = eval.rules;
+    if target.variable != Variable::Rule {
+        return None;
+    }
+    let mut nested = NestedTexts::new(rules);
+    add_rule_texts(eval, rule, target, &mut nested);
+    Some(nested.here().cloned().unwrap_or_default())
+}
+
+/// Adds the texts that a target selects from RULE and that are not there yet. What a rule of a chain lacks comes from those before it.
+/// Only `logdata` and `msg` hold macros, so that only they can exceed the depth.
+fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts) {
+    let rules = eval.rules;
+    let described = Described::of(rules, rule);
+    for name in ["id", "rev", "severity", "logdata", "msg"] {
+        let is_selected = !matches!(target.selector, Selector::All) && target.selector.selects(name.as_bytes());
+        if !is_selected || target.excludes(name.as_bytes()) || nested.is_known(name) {
+            continue;
+        }
+        let text = match name {
+            "id" => (described.id != 0).then(|| described.id.to_string().into_bytes()),
+            "rev" => (!described.revision.is_empty()).then(|| described.revision.as_bytes().to_vec()),
+            "severity" => described.severity.map(|severity| severity.to_string().into_bytes()),
+            "logdata" => described.log_data.and_then(|template| nested_text(eval, rule, template, nested)),
+            _ => described.message.and_then(|template| nested_text(eval, rule, template, nested)),
+        };
+        nested.add(name, text);
+    }
+}
+
+/// The message or data of a rule, as another text of it shows it; nothing beyond the depth that is allowed.
+fn nested_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts) -> Option<Vec<u8>> {
+    if !nested.descend() {
+        eval.exceed(Limit::MacroDepth);
+        return None;
+    }
+    let mut text = Vec::new();
+    expand_into(eval, rule, template, nested, &mut text);
+    nested.ascend();
+    Some(text)
+}
+
+/// The texts of one rule that name each other, while one of them is expanded.
+///
+/// Each text is expanded once at each depth, however often it is named: without that a message that names the data twice, which names the
+/// message twice, would take four times the work with every two levels.
+struct NestedTexts {
+    /// What is known at each depth, the outermost first.
+    levels: Vec<RuleTexts>,
+    depth: usize,
+    max_depth: usize,
+}
+
+impl NestedTexts {
+    fn new(graph: &RuleGraph) -> Self {
+        Self { levels: Vec::new(), depth: 0, max_depth: graph.settings.limit(Limit::MacroDepth) }
+    }
+
+    /// What is known at this depth.
+    fn here(&self) -> Option<&RuleTexts> {
+        self.levels.get(self.depth)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.here().is_some_and(|known| known.texts.iter().any(|(known, _)| *known == name))
+    }
+
+    fn add(&mut self, name: &'static str, text: Option<Vec<u8>>) {
+        if self.levels.len() <= self.depth {
+            self.levels.resize_with(self.depth + 1, RuleTexts::default);
+        }
+        if let (Some(level), Some(text)) = (self.levels.get_mut(self.depth), text) {
+            level.texts.push((name, text));
+        }
+    }
+
+    /// Goes one level deeper. Returns `false` where that is too deep.
+    fn descend(&mut self) -> bool {
+        let may_descend = self.depth < self.max_depth;
+        self.depth += usize::from(may_descend);
+        may_descend
+    }
+
+    fn ascend(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+}
+
+/// What describes a rule of a chain: what it says itself, or else the last rule before it that does.
+#[derive(Default)]
+struct Described<'g> {
+    id: u64,
+    revision: &'g str,
+    severity: Option<u32>,
+    log_data: Option<&'g Template>,
+    message: Option<&'g Template>,
+}
+
+impl<'g> Described<'g> {
+    fn of(graph: &'g RuleGraph, rule: &'g Rule) -> Self {
+        let starter = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
+        let until_here = std::iter::successors(Some(starter), |before| {
+            if std::ptr::eq(*before, rule) { None } else { before.next.and_then(|next| graph.rule(next)) }
+        });
+        let mut described = Self::default();
+        for Rule { id, metadata, .. } in until_here {
+            described = Self {
+                id: if *id == 0 { described.id } else { *id },
+                revision: if metadata.revision.is_empty() { described.revision } else { &metadata.revision },
+                severity: metadata.severity.or(described.severity),
+                log_data: metadata.log_data.as_ref().or(described.log_data),
+                message: metadata.message.as_ref().or(described.message),
+            };
+        }
+        described
+    }
+}

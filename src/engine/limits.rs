@@ -1,0 +1,108 @@
+//! What happens when a limit is exceeded: it is told once, rules and hosts can read it, and beyond the budget no rule is evaluated.
+
+use super::Evaluation;
+use crate::graph::{EngineMode, MarkerId, OverBudget, Phase, Settings};
+use crate::state::Intervention;
+use crate::vocabulary::{Limit, LimitSet};
+
+/// The marker that is in no phase.
+const NOWHERE: MarkerId = MarkerId(u32::MAX);
+
+/// The part of the budget that the rules of the logging phase have for themselves, so that they can write down what happened.
+const FOR_LOGGING: usize = 16;
+
+impl Evaluation<'_> {
+    /// Notes that a limit was exceeded, and tells it if it is the first time. Rules find it in LIMITS_EXCEEDED at once.
+    pub fn exceed(&mut self, limit: Limit) {
+        self.state.collections.arena.work.exceed(limit);
+        self.tell_news();
+    }
+
+    fn tell_news(&mut self) -> LimitSet {
+        let news = self.state.collections.arena.work.news();
+        news.iter().for_each(|limit| self.tell(limit));
+        news
+    }
+
+    /// Notes work that is done or about to be done.
+    #[inline]
+    pub fn spend(&mut self, units: usize) {
+        self.state.collections.arena.work.spend(units);
+    }
+
+    /// What is allowed for the rules of a phase.
+    pub fn allow_work(&mut self, phase: Phase) {
+        if phase == Phase::Logging && self.state.collections.arena.work.is_over() {
+            let budget = self.rules.settings.limit(Limit::Budget);
+            self.state.collections.arena.work.allow(budget / FOR_LOGGING);
+        }
+    }
+
+    /// Whether the rules of a phase may go on: asked before a phase, and before each value that a rule is asked about. Limits that were
+    /// exceeded since the last time are told; beyond the budget the settings decide, and the rest of the rules is skipped.
+    #[inline]
+    pub fn may_go_on(&mut self, phase: Phase) -> bool {
+        self.state.collections.arena.work.is_quiet() || self.reckon(phase)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reckon(&mut self, phase: Phase) -> bool {
+        let is_over = self.state.collections.arena.work.is_over();
+        if is_over && !self.state.collections.arena.work.exceeded().contains(Limit::Memory) {
+            self.state.collections.arena.work.exceed(Limit::Budget);
+        }
+        let news = self.tell_news();
+        let end = [Limit::Memory, Limit::Budget].into_iter().find(|limit| news.contains(*limit));
+        end.into_iter().for_each(|limit| self.end_over(limit, phase));
+        if is_over {
+            self.debug(4, || "Skipping the rules of this phase: the transaction used up its budget.".to_owned());
+            self.state.flow.skip_after = Some(NOWHERE);
+        }
+        !is_over
+    }
+
+    /// Stops the exchange because of a limit, where the engine is on.
+    pub fn reject(&mut self, reason: &str) {
+        self.debug(5, || reason.to_owned());
+        if self.is_decided() {
+            self.debug(5, || "The request was already intercepted".to_owned());
+        } else if self.engine_mode() == EngineMode::On {
+            let reason = reason.to_owned();
+            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
+        } else {
+            self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
+        }
+    }
+
+    /// Stops a transaction that made too much work, or needs too much memory, unless the settings let it pass.
+    fn end_over(&mut self, limit: Limit, phase: Phase) {
+        let settings = &self.rules.settings;
+        if phase != Phase::Logging && settings.over_budget != Some(OverBudget::Pass) {
+            let (directive, most, phase) = (limit.directive().name(), settings.limit(limit), phase.number());
+            self.reject(&format!("Access denied with code 403 (phase {phase}). The transaction goes beyond {directive} {most}."));
+        }
+    }
+
+    /// Writes down that a limit was exceeded. A limit that ModSecurity v3 does not have sets TX:MSC_LIMITS_EXCEEDED, which its recommended rules
+    /// look at as at every variable of this kind.
+    fn tell(&mut self, limit: Limit) {
+        self.debug(2, || limit_text(&self.rules.settings, limit));
+        if !limit.is_inherited() {
+            self.raise_flag("MSC_LIMITS_EXCEEDED");
+        }
+    }
+
+    /// Sets a variable of TX to 1.
+    pub fn raise_flag(&mut self, key: &str) {
+        let one = self.state.collections.arena.store(b"1");
+        let slot = self.state.collections.tx.find_or_make(&self.rules.tx_names, key.as_bytes(), &mut self.state.collections.arena.work);
+        self.state.collections.tx.write(slot, Some(one));
+    }
+}
+
+/// A limit that was exceeded, in words: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
+pub fn limit_text(settings: &Settings, limit: Limit) -> String {
+    let max = settings.limit(limit);
+    format!("Limit exceeded: {} ({} {max}): {}.", limit.name(), limit.directive().name(), limit.beyond())
+}

@@ -1,0 +1,130 @@
+//! Runs the rules of a phase: markers, skips, allow, removals.
+
+use super::Evaluation;
+use super::candidates::{followed_plan, next_open};
+use super::chain::evaluate_chain;
+use crate::graph::{AllowScope, Phase, Removal, Rule, RuleFilter, RuleIndex, Step, Test};
+
+/// Runs a phase, unless a decision stands or an earlier `allow` reaches it.
+pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
+    if eval.is_decided() {
+        return eval.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
+    }
+    let rules = eval.rules;
+    let steps = rules.phases.at(phase);
+    eval.debug(9, || format!("This phase consists of {} rule(s).", steps.len()));
+    // What an earlier phase was to pass over ends with it, as in ModSecurity v2: a jump must not lose a rule that nobody meant.
+    (eval.state.flow.skip, eval.state.flow.skip_after) = (0, None);
+    eval.allow_work(phase);
+    let goes_on = eval.may_go_on(phase);
+    let allowed = match eval.state.flow.allow {
+        Some(AllowScope::Everything) => phase != Phase::Logging,
+        Some(AllowScope::Request) => phase <= Phase::RequestBody,
+        Some(AllowScope::Phase) | None => false,
+    };
+    if allowed {
+        return eval.debug(9, || {
+            "Skipping all rules evaluation on this phase as request through the utilization of an `allow' action.".to_owned()
+        });
+    }
+    eval.state.flow.allow = None;
+    if !goes_on {
+        return;
+    }
+    let plan = followed_plan(eval);
+    if let Some(plan) = plan {
+        eval.state.gates.begin_phase(plan, phase);
+    }
+    let mut place = 0;
+    // Also behind the last rule: what it exceeded is told, and decided, before the host goes on.
+    while eval.may_go_on(phase) {
+        place = jump(eval, phase, steps, place);
+        let Some(step) = steps.get(place) else { break };
+        let Step::Rule(index) = step else {
+            pass_marker(eval, *step);
+            place += 1;
+            continue;
+        };
+        let Some(rule) = rules.rule(*index) else { break };
+        place += 1;
+        if is_passed_over(eval, rule) {
+            continue;
+        }
+        measure_chain(eval, *index, rule);
+        if eval.is_decided() {
+            eval.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
+            break;
+        }
+    }
+}
+
+fn pass_marker(eval: &mut Evaluation<'_>, step: Step) {
+    if let Step::Marker(marker) = step
+        && eval.state.flow.skip_after == Some(marker)
+    {
+        eval.state.flow.skip_after = None;
+    }
+}
+
+/// The place of the next step: the marker that is looked for, or behind the end where it is in no later place of this phase; else the next
+/// that may match. While a debug log names every rule that is passed over, none is jumped over.
+fn jump(eval: &mut Evaluation<'_>, phase: Phase, steps: &[Step], place: usize) -> usize {
+    let rules = eval.rules;
+    match (eval.state.flow.skip_after, &rules.plan) {
+        (Some(marker), Some(plan)) if !eval.debugs(9) => plan.next_marker(phase, marker, place).unwrap_or(steps.len()),
+        (None, Some(plan)) if eval.state.flow.skip == 0 && eval.state.flow.allow.is_none() && !eval.debugs(4) => {
+            next_open(eval, plan, phase, steps, place)
+        }
+        _ => place,
+    }
+}
+
+fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
+    let rules = eval.rules;
+    if let Some(marker) = eval.state.flow.skip_after {
+        eval.debug(9, || format!("Skipped rule id '{}' due to a SecMarker: {}", rule.reference(), rules.marker(marker)));
+        return true;
+    }
+    if eval.state.flow.skip > 0 {
+        eval.state.flow.skip -= 1;
+        let left = eval.state.flow.skip;
+        eval.debug(9, || format!("Skipped rule id '{}' due to a `skip' action. Still {left} to be skipped.", rule.reference()));
+        return true;
+    }
+    if eval.state.flow.allow.is_some() {
+        // The spelling is ModSecurity's own: logs are searched for it.
+        eval.debug(9, || format!("Skipped rule id '{}' as request trough the utilization of an `allow' action.", rule.reference()));
+        return true;
+    }
+    if let Some(removal) = rule.removed {
+        let by = match removal {
+            Removal::Id => "an SecRuleRemove",
+            Removal::Message => "a SecRuleRemoveByMsg",
+            Removal::Tag => "a SecRuleRemoveByTag",
+        };
+        eval.debug(9, || format!("Skipped rule id '{}'. Removed by {by} directive.", rule.reference()));
+        return true;
+    }
+    let removed_now = is_removed_by_text(eval, rule);
+    if removed_now {
+        eval.debug(9, || format!("Skipped rule id '{}'. Skipped due to a ruleRemoveByTag action.", rule.reference()));
+    }
+    removed_now
+}
+
+/// Whether a `ctl` removed the rule by its tag or message. Each rule of a chain looks itself whether one removed it by its id.
+fn is_removed_by_text(eval: &Evaluation<'_>, rule: &Rule) -> bool {
+    eval.state.overrides.removed_rules.iter().any(|filter| !matches!(filter, RuleFilter::Ids(_)) && filter.names(rule))
+}
+
+/// Evaluates a chain, and notes what it cost if a profile is taken.
+fn measure_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
+    if eval.state.profile.is_none() {
+        return evaluate_chain(eval, starter, first);
+    }
+    let start = std::time::Instant::now();
+    evaluate_chain(eval, starter, first);
+    if let Some(profile) = &mut eval.state.profile {
+        profile.finish_rule(starter, matches!(first.test, Test::Operator { .. }), start.elapsed());
+    }
+}
