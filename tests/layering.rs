@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "layering/rings.rs"]
+mod rings;
+
 /// The floors, from the ground up. A room may import the rooms of lower floors, and those before it on its own.
 ///
 /// `store` stands before `state`: the selection of values reads persistent ones from the store.
