@@ -1,6 +1,6 @@
 //! Reads inputs and what they include, and puts their directives in one row.
 
-use super::Input;
+use super::input::Input;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
 use crate::seclang::{Argument, Ast, Body, Directive, Item, parse};
 use crate::source::{Loader, NotText, SourceId, Sources, Span};

@@ -1,6 +1,6 @@
 //! What a load found: rules, files, warnings, and whatever was left out, counted.
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{RuleGraph, Test};
 use crate::source::{Sources, Span};

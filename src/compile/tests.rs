@@ -1,10 +1,12 @@
 use super::*;
+use crate::diagnostic::Diagnostic;
 use crate::graph::{
     AllowScope, AssignmentChange, AuditEngine, ChainId, Control, Disruptive, Effect, EngineMode, OperatorArgument, Phase, Removal, Rule,
     RuleFilter, Selector, Step, Test,
 };
 use crate::source::Memory;
 use crate::vocabulary::Limit;
+use std::path::PathBuf;
 
 fn text(name: &str, rules: &str) -> Input {
     Input::Text { name: name.to_owned(), text: rules.to_owned() }
