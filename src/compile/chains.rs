@@ -34,7 +34,7 @@ impl Builder<'_> {
                     let message = "only the first rule of a chain can have a disruptive action";
                     let hint = "move it to the rule that begins the chain";
                     let place = actions.and_then(decision).map_or(draft.span, |action| action.span);
-                    self.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
+                    self.context.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
                 }
                 self.check_length(index.0.saturating_sub(starter.0) as usize + 1, draft.span);
                 draft.rule.starter = Some(starter);
@@ -51,6 +51,7 @@ impl Builder<'_> {
             }
         }
         self.drafts.push(draft);
+        self.context.references.rules = self.drafts.len();
     }
 
     /// The first rule of the chain that is open.
@@ -63,10 +64,11 @@ impl Builder<'_> {
 
     /// Complains about the first rule of a chain that is one too many.
     fn check_length(&mut self, length: usize, span: Span) {
-        let most = self.limit(Limit::ChainLength);
+        let most = self.context.limit(Limit::ChainLength);
         if length == most.saturating_add(1) {
             let message = format!("the chain has more than {most} rules");
-            self.report(Diagnostic::new(Code::ChainTooLong, span, message).hint("raise SecChainLimit before it, or split the chain"));
+            self.context
+                .report(Diagnostic::new(Code::ChainTooLong, span, message).hint("raise SecChainLimit before it, or split the chain"));
         }
     }
 
@@ -92,7 +94,8 @@ impl Builder<'_> {
             && let Some(draft) = self.drafts.get(last.0 as usize)
         {
             let hint = "take `chain` away, or add the rule that ends the chain behind it";
-            self.report(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so that it never matches").hint(hint));
+            self.context
+                .report(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so that it never matches").hint(hint));
         }
     }
 

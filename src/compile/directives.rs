@@ -1,135 +1,65 @@
 //! Goes through the directives of each load and gathers what becomes the graph.
 
+use super::actions::{parsed_actions, rule_actions};
 use super::chains::OpenChain;
+use super::context::Context;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
-use super::lookups::Need;
-use super::removals::NamedRules;
+use super::operators::read_operator;
+use super::scripts::{MAIN, read_script};
+use super::targets::{check_paths, read_targets};
 use super::updates::Update;
-use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
-use crate::graph::{BodyUse, Location, MarkerId, Phase, PhaseMap, Rule, RuleGraph, Settings, Step, Test};
-use crate::script::Script;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::graph::{BodyUse, Location, Phase, PhaseMap, Rule, RuleGraph, Step, Test};
 use crate::seclang::{Actions, Argument, Body, Directive, OperatorExpression, Targets};
 use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::{self, Support, did_you_mean};
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 /// What is known so far.
 pub struct Builder<'a> {
-    pub loader: &'a dyn Loader,
+    pub context: Context<'a>,
     pub graph: RuleGraph,
-    /// Settings of the current load, in which the last directive wins.
-    pub load_settings: Settings,
     pub drafts: Vec<Draft>,
     pub defaults: PhaseMap<DefaultDraft>,
     pub updates: Vec<(Update, Span)>,
     pub open_chain: Option<OpenChain>,
-    /// Places of `skipAfter`, by marker.
-    pub jumps: Vec<(MarkerId, Span)>,
-    /// What operators need directives for, and where they stand.
-    pub needs: Vec<(Need, Span)>,
-    /// The directive that uploaded files are written for.
-    pub upload_place: Option<Span>,
-    /// What `ctl` removes.
-    pub named_rules: Vec<NamedRules>,
-    /// Limits of bodies, and where they are set.
-    pub body_limits: Vec<(vocabulary::Directive, Span)>,
-    /// Scripts, by the path of their file.
-    pub scripts: HashMap<PathBuf, Script>,
-    diagnostics: Vec<Diagnostic>,
-    errors: usize,
     load: usize,
-    /// Where settings of the current load stand, and what is written there.
-    written: HashMap<vocabulary::Directive, Written>,
-    /// The same of the loads before it, which count.
-    written_before: HashMap<vocabulary::Directive, Written>,
     ids: HashMap<u64, Span>,
-    markers: HashMap<Box<str>, MarkerId>,
-    placed_markers: Vec<MarkerId>,
-}
-
-/// A setting as it is written.
-struct Written {
-    span: Span,
-    values: Vec<String>,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(loader: &'a dyn Loader) -> Self {
         Self {
-            loader,
+            context: Context::new(loader),
             graph: RuleGraph::default(),
-            load_settings: Settings::default(),
             drafts: Vec::new(),
             defaults: PhaseMap::default(),
             updates: Vec::new(),
             open_chain: None,
-            jumps: Vec::new(),
-            needs: Vec::new(),
-            upload_place: None,
-            named_rules: Vec::new(),
-            body_limits: Vec::new(),
-            scripts: HashMap::new(),
-            diagnostics: Vec::new(),
-            errors: 0,
             load: 0,
-            written: HashMap::new(),
-            written_before: HashMap::new(),
             ids: HashMap::new(),
-            markers: HashMap::new(),
-            placed_markers: Vec::new(),
         }
-    }
-
-    pub fn report(&mut self, diagnostic: Diagnostic) {
-        self.errors += usize::from(diagnostic.severity() == Severity::Error);
-        self.diagnostics.push(diagnostic);
     }
 
     /// Takes in the directives of one load. Returns `true` if it sets whether rules run, as the configuration of a whole site does.
-    pub fn add_load(&mut self, directives: &[Directive], sources: &Sources) -> bool {
+    pub fn add_load(&mut self, directives: &[Directive]) -> bool {
         self.load += 1;
         for directive in directives {
-            if self.errors >= MOST_ERRORS {
+            if self.context.has_too_many_errors() {
                 break;
             }
-            self.directive(directive, sources);
+            self.directive(directive);
         }
         self.close_chain();
-        let settings = std::mem::take(&mut self.load_settings);
-        let sets_engine = settings.engine.is_some();
-        self.check_overruled(&settings);
-        self.graph.settings.merge(settings);
+        let (sets_engine, overruled) = self.context.settings.end_load();
+        self.context.report_all(overruled);
         sets_engine
     }
 
-    /// Warns of settings that have no effect, for an earlier load set another value.
-    fn check_overruled(&mut self, settings: &Settings) {
-        let mut written = std::mem::take(&mut self.written);
-        let overruled = self.graph.settings.overruled(settings);
-        for (directive, written) in overruled.into_iter().filter_map(|directive| Some((directive, written.remove(&directive)?))) {
-            let Some(before) = self.written_before.get(&directive).filter(|before| before.values != written.values) else { continue };
-            let message =
-                format!("`{}` has no effect: rules that were loaded before set it to {}", directive.name(), before.values.join(" "));
-            let hint = "load these rules first, or load all as one: within a load the last value counts";
-            self.report(Diagnostic::new(Code::Overruled, written.span, message).hint(hint));
-        }
-        for (directive, written) in written {
-            self.written_before.entry(directive).or_insert(written);
-        }
-    }
-
     /// Joins what was gathered into the graph.
-    pub fn finish(mut self, diagnostics: &mut Vec<Diagnostic>) -> RuleGraph {
-        let strangers: Vec<_> = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker)).copied().collect();
-        for (marker, span) in strangers {
-            let name = self.graph.marker(marker);
-            let message = format!("no SecMarker is named `{name}`, so that the rest of the phase is skipped");
-            let hint = did_you_mean(name, self.placed_markers.iter().map(|placed| self.graph.marker(*placed)), "");
-            let hint = hint.unwrap_or_else(|| String::from("add the SecMarker"));
-            self.report(Diagnostic::new(Code::UnknownMarker, span, message).hint(hint));
-        }
-        self.check_needs();
+    pub fn finish(mut self) -> (RuleGraph, Sources, Vec<Diagnostic>) {
+        self.context.report_all(self.context.references.unknown_markers(&self.context.names.markers));
+        self.context.report_all(self.context.references.unmet_needs(&self.context.settings.merged));
         self.check_limits();
         self.check_phase_2();
         self.check_upload_folder();
@@ -138,19 +68,23 @@ impl<'a> Builder<'a> {
         self.check_audit_log();
         self.join_rules();
         self.apply_updates();
-        self.check_removals();
+        self.context.report_all(self.context.references.missing_rules(&self.graph.rules));
         self.open_before_use();
         self.mark_stopping_chains();
+        self.graph.settings = std::mem::take(&mut self.context.settings.merged);
+        self.graph.unicode_map = self.context.settings.unicode_map.take();
+        self.graph.tx_names = std::mem::take(&mut self.context.names.tx);
+        self.graph.markers = std::mem::take(&mut self.context.names.markers);
         self.graph.body_use = BodyUse::of(&self.graph);
-        diagnostics.append(&mut self.diagnostics);
+        let (sources, mut diagnostics) = self.context.into_report();
         // A rule with an error is not there to be updated, and a marker that was not read is not there to be jumped to.
         if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
             diagnostics.retain(|diagnostic| !matches!(diagnostic.code, Code::NothingToUpdate | Code::UnknownMarker));
         }
-        self.graph
+        (self.graph, sources, diagnostics)
     }
 
-    fn directive(&mut self, directive: &Directive, sources: &Sources) {
+    fn directive(&mut self, directive: &Directive) {
         let name = &directive.name.node;
         let Some(entry) = vocabulary::Directive::find(name) else {
             let known = vocabulary::Directive::table().filter(|entry| entry.directive.is_some()).map(|entry| entry.name);
@@ -160,7 +94,8 @@ impl<'a> Builder<'a> {
                 }
                 _ => String::from("it may be the web server's: move it to the web server's own configuration"),
             });
-            self.report(Diagnostic::new(Code::UnknownDirective, directive.name.span, format!("unknown directive `{name}`")).hint(hint));
+            self.context
+                .report(Diagnostic::new(Code::UnknownDirective, directive.name.span, format!("unknown directive `{name}`")).hint(hint));
             return;
         };
         let arguments: &[Argument] = match &directive.body {
@@ -170,12 +105,12 @@ impl<'a> Builder<'a> {
         match entry.support {
             Support::Refused(why) => {
                 let message = format!("`{}` is not supported", entry.name);
-                return self.report(Diagnostic::new(Code::UnsupportedDirective, directive.name.span, message).hint(why));
+                return self.context.report(Diagnostic::new(Code::UnsupportedDirective, directive.name.span, message).hint(why));
             }
             Support::NoEffect(why) => {
                 if self.check_arguments(&entry, arguments, directive.span) {
                     let message = format!("`{}` has no effect: {why}", entry.name);
-                    self.report(Diagnostic::new(Code::NoEffect, directive.name.span, message).hint("the line can be taken away"));
+                    self.context.report(Diagnostic::new(Code::NoEffect, directive.name.span, message).hint("the line can be taken away"));
                 }
                 return;
             }
@@ -185,16 +120,15 @@ impl<'a> Builder<'a> {
             return;
         }
         if let (Some(setting), Body::Arguments(arguments)) = (entry.directive, &directive.body) {
-            let values = arguments.iter().map(|argument| argument.text.to_string()).collect();
-            self.written.insert(setting, Written { span: directive.span, values });
+            self.context.settings.note(setting, directive.span, arguments);
         }
         match &directive.body {
-            Body::Rule { targets, operator, actions } => self.rule(directive, targets, operator, actions.as_ref(), sources),
-            Body::Actions(actions) if name.eq_ignore_ascii_case("SecDefaultAction") => self.default_action(actions, sources),
-            Body::Actions(actions) => self.unconditional(directive, actions, sources),
-            Body::Script { file, actions } => self.rule_script(directive, file, actions.as_ref(), sources),
+            Body::Rule { targets, operator, actions } => self.rule(directive, targets, operator, actions.as_ref()),
+            Body::Actions(actions) if name.eq_ignore_ascii_case("SecDefaultAction") => self.default_action(actions),
+            Body::Actions(actions) => self.unconditional(directive, actions),
+            Body::Script { file, actions } => self.rule_script(directive, file, actions.as_ref()),
             Body::UpdateTargets { rules, targets } => self.update_targets(&entry, rules, targets),
-            Body::UpdateActions { rule, actions } => self.update_actions(rule, actions, sources),
+            Body::UpdateActions { rule, actions } => self.update_actions(rule, actions),
             Body::Arguments(arguments) => match entry.directive {
                 Some(vocabulary::Directive::SecMarker) => self.place_marker(arguments),
                 Some(
@@ -202,7 +136,7 @@ impl<'a> Builder<'a> {
                     | vocabulary::Directive::SecRuleRemoveByMsg
                     | vocabulary::Directive::SecRuleRemoveByTag),
                 ) => self.removal(removal, arguments),
-                Some(vocabulary::Directive::SecDecisionScript) => self.decision_script(directive, arguments, sources),
+                Some(vocabulary::Directive::SecDecisionScript) => self.decision_script(directive, arguments),
                 Some(
                     setting @ (vocabulary::Directive::SecCrawlerFile
                     | vocabulary::Directive::SecDecisionFailure
@@ -213,68 +147,72 @@ impl<'a> Builder<'a> {
                     | vocabulary::Directive::SecSite
                     | vocabulary::Directive::SecSiteId
                     | vocabulary::Directive::SecTrustedSource),
-                ) => self.decision_setting(setting, arguments, sources),
+                ) => self.decision_setting(setting, arguments),
                 Some(setting) => {
                     self.note_limit(setting, directive.name.span);
-                    self.set(setting, &entry, arguments, sources);
+                    self.set(setting, &entry, arguments);
                 }
                 None => {}
             },
         }
     }
 
-    fn rule(
-        &mut self,
-        directive: &Directive,
-        targets: &Targets,
-        operator: &OperatorExpression,
-        actions: Option<&Actions>,
-        sources: &Sources,
-    ) {
-        let understood = self.rule_actions(actions, sources);
-        self.check_paths(targets, &understood.namespaces);
+    fn rule(&mut self, directive: &Directive, targets: &Targets, operator: &OperatorExpression, actions: Option<&Actions>) {
+        let understood = rule_actions(&mut self.context, actions);
+        check_paths(&mut self.context, targets, &understood.namespaces);
         self.check_phase(targets, self.written_phase(&understood));
-        let targets = self.targets(targets);
-        let built = self.operator(operator, sources);
+        let targets = read_targets(&mut self.context, targets);
+        let built = read_operator(&mut self.context, operator);
         let chained = self.open_chain.is_some();
         if !chained {
-            self.check_id(&understood, actions, directive.span, sources);
+            self.check_id(&understood, actions, directive.span);
         }
         let Some((kind, argument)) = built else {
             return self.abandon_chain(understood.chain);
         };
         self.check_operator(operator, kind);
         let test = Test::Operator { targets, kind, argument, negated: operator.negated };
-        let draft = self.draft(test, understood, directive.span, sources);
+        let draft = self.draft(test, understood, directive.span);
         self.add_rule(draft, actions);
     }
 
-    fn unconditional(&mut self, directive: &Directive, actions: &Actions, sources: &Sources) {
-        let understood = self.rule_actions(Some(actions), sources);
-        let draft = self.draft(Test::Unconditional, understood, directive.span, sources);
+    /// `SecRuleScript`
+    pub fn rule_script(&mut self, directive: &Directive, file: &Argument, actions: Option<&Actions>) {
+        let understood = rule_actions(&mut self.context, actions);
+        let Some(script) = read_script(&mut self.context, &file.text, MAIN, file.span) else {
+            return self.abandon_chain(understood.chain);
+        };
+        let draft = self.draft(Test::Script(script), understood, directive.span);
+        self.add_rule(draft, actions);
+    }
+
+    fn unconditional(&mut self, directive: &Directive, actions: &Actions) {
+        let understood = rule_actions(&mut self.context, Some(actions));
+        let draft = self.draft(Test::Unconditional, understood, directive.span);
         self.add_rule(draft, Some(actions));
     }
 
-    fn check_id(&mut self, understood: &RuleActions, actions: Option<&Actions>, span: Span, sources: &Sources) {
+    fn check_id(&mut self, understood: &RuleActions, actions: Option<&Actions>, span: Span) {
         let place = actions.and_then(|actions| actions.find("id")).map_or(span, |action| action.value_span());
         match understood.id {
             // A bad id was reported when it was read.
             None if actions.is_some_and(|actions| actions.find("id").is_some()) => {}
             None => self
+                .context
                 .report(Diagnostic::new(Code::MissingId, span, "the rule has no id").hint("add id:N with a number that no other rule has")),
             Some(id) => {
                 if let Some(first) = self.ids.insert(id, place) {
-                    let (file, position) = sources.locate(first);
+                    let (file, position) = self.context.sources.locate(first);
                     let hint = format!("it stands at {file}:{position}; give one of the two another id");
-                    self.report(Diagnostic::new(Code::DuplicateId, place, format!("there is a rule {id} already")).hint(hint));
+                    self.context.report(Diagnostic::new(Code::DuplicateId, place, format!("there is a rule {id} already")).hint(hint));
                 }
             }
         }
     }
 
-    pub fn draft(&mut self, test: Test, actions: RuleActions, span: Span, sources: &Sources) -> Draft {
-        let (file, position) = sources.locate(span);
-        let (_, last) = sources.locate(Span { start: span.end, ..span });
+    pub fn draft(&mut self, test: Test, actions: RuleActions, span: Span) -> Draft {
+        let (file, position) = self.context.sources.locate(span);
+        let (_, last) = self.context.sources.locate(Span { start: span.end, ..span });
         let rule = Rule {
             id: actions.id.unwrap_or(0),
             location: Location { file, line: position.line, last_line: last.line },
@@ -304,11 +242,11 @@ impl<'a> Builder<'a> {
         Draft { rule, has_phase: actions.phase.is_some(), transformations: actions.transformations, span }
     }
 
-    fn default_action(&mut self, written: &Actions, sources: &Sources) {
+    fn default_action(&mut self, written: &Actions) {
         let mut draft = DefaultDraft { load: self.load, ..DefaultDraft::default() };
         let mut phase = Phase::RequestHeaders;
         let mut misplaced = Vec::new();
-        for (action, place) in self.parsed_actions(Some(written), sources).into_iter().zip(written.list.iter()) {
+        for (action, place) in parsed_actions(&mut self.context, Some(written)).into_iter().zip(written.list.iter()) {
             match action {
                 ParsedAction::Phase(named) => phase = named,
                 ParsedAction::Disruptive(disruptive) => draft.disruptive = Some(disruptive),
@@ -322,16 +260,17 @@ impl<'a> Builder<'a> {
         }
         for (name, span) in misplaced {
             let message = format!("`{name}` is not suitable for SecDefaultAction");
-            self.report(Diagnostic::new(Code::MisplacedAction, span, message).hint("put it into the rules"));
+            self.context.report(Diagnostic::new(Code::MisplacedAction, span, message).hint("put it into the rules"));
         }
         if draft.disruptive.is_none() {
             let hint = "add pass, deny, drop, redirect or allow";
-            self.report(Diagnostic::new(Code::DefaultNotDisruptive, written.span, "SecDefaultAction lacks a disruptive action").hint(hint));
+            self.context
+                .report(Diagnostic::new(Code::DefaultNotDisruptive, written.span, "SecDefaultAction lacks a disruptive action").hint(hint));
         }
         let earlier = self.defaults.at_mut(phase);
         if earlier.load == self.load {
             let message = format!("phase {} has a SecDefaultAction already", phase.number());
-            self.report(Diagnostic::new(Code::DefaultTwice, written.span, message).hint("join the two"));
+            self.context.report(Diagnostic::new(Code::DefaultTwice, written.span, message).hint("join the two"));
             return;
         }
         earlier.load = draft.load;
@@ -342,28 +281,11 @@ impl<'a> Builder<'a> {
 
     fn place_marker(&mut self, arguments: &[Argument]) {
         if let Some(argument) = arguments.first() {
-            let marker = self.marker(argument.text.trim_matches(['\'', '"']));
-            self.placed_markers.push(marker);
+            let marker = self.context.names.marker(argument.text.trim_matches(['\'', '"']));
+            self.context.references.placed_markers.push(marker);
             for phase in Phase::ALL {
                 self.graph.phases.at_mut(phase).push(Step::Marker(marker));
             }
         }
-    }
-
-    /// The marker that a `skipAfter` jumps to.
-    pub fn jump(&mut self, name: &str, span: Span) -> MarkerId {
-        let marker = self.marker(name);
-        self.jumps.push((marker, span));
-        marker
-    }
-
-    fn marker(&mut self, name: &str) -> MarkerId {
-        if let Some(known) = self.markers.get(name) {
-            return *known;
-        }
-        let marker = MarkerId(u32::try_from(self.graph.markers.len()).unwrap_or(u32::MAX));
-        self.graph.markers.push(name.into());
-        self.markers.insert(name.into(), marker);
-        marker
     }
 }

@@ -35,7 +35,7 @@ impl Builder<'_> {
                 (format!("this rule has no phase, so that it runs in phase 1, where `{name}` is empty"), format!("write phase:{number}"))
             }
         };
-        self.report(Diagnostic::new(Code::NotFilledYet, target.span, message).hint(hint));
+        self.context.report(Diagnostic::new(Code::NotFilledYet, target.span, message).hint(hint));
     }
 
     /// The phase that a rule runs in, if it or the rule that begins its chain says so.
@@ -59,7 +59,7 @@ impl Builder<'_> {
                 }
                 let message = format!("`{word}` is a part of the pattern here, since no @ stands before it");
                 let hint = format!("write \"@{text}\", or \"@rx {text}\" if it is a pattern");
-                self.report(Diagnostic::new(Code::OperatorWithoutMark, place, message).hint(hint));
+                self.context.report(Diagnostic::new(Code::OperatorWithoutMark, place, message).hint(hint));
             }
             OperatorKind::Eq | OperatorKind::Ge | OperatorKind::Gt | OperatorKind::Le | OperatorKind::Lt if !text.contains("%{") => {
                 let digits = text.trim().trim_start_matches(['+', '-']);
@@ -67,38 +67,25 @@ impl Builder<'_> {
                 if !is_number {
                     let message = format!("`{text}` is not a whole number: it is read as {}", leading_integer(text.as_bytes()));
                     let hint = "write a whole number, or compare texts with @streq";
-                    self.report(Diagnostic::new(Code::NotANumber, place, message).hint(hint));
+                    self.context.report(Diagnostic::new(Code::NotANumber, place, message).hint(hint));
                 }
             }
             _ => {}
         }
     }
 
-    /// Warns of several decisions in one list of actions.
-    pub fn check_decisions(&mut self, actions: Option<&Actions>) {
-        let decides = |action: &&ActionExpression| {
-            Action::find(&action.name.node).is_some_and(|entry| entry.role == ActionRole::Disruptive) && !action.is("block")
-        };
-        let decisions: Vec<&ActionExpression> = actions.into_iter().flat_map(|actions| &actions.list).filter(decides).collect();
-        if let [.., before, last] = decisions.as_slice() {
-            let (before, name) = (&before.name.node, &last.name.node);
-            let message = format!("`{name}` takes the place of `{before}`: of several decisions the last one counts");
-            self.report(Diagnostic::new(Code::SeveralDecisions, last.span, message).hint("leave one of them"));
-        }
-    }
-
     /// Notes where a limit is set, for [`Builder::check_limits`].
     pub fn note_limit(&mut self, directive: Directive, span: Span) {
         if matches!(directive, Directive::SecRequestBodyLimit | Directive::SecResponseBodyLimit) {
-            self.body_limits.push((directive, span));
+            self.context.settings.body_limits.push((directive, span));
         }
     }
 
     /// Warns of limits of bodies that do not say what happens beyond them. Settings may stand anywhere, so this comes last.
     pub fn check_limits(&mut self) {
-        let settings = &self.graph.settings;
+        let settings = &self.context.settings.merged;
         let (request, response) = (settings.request_body_limit_action.is_some(), settings.response_body_limit_action.is_some());
-        for (directive, span) in std::mem::take(&mut self.body_limits) {
+        for (directive, span) in std::mem::take(&mut self.context.settings.body_limits) {
             let (is_said, body) = match directive {
                 Directive::SecRequestBodyLimit => (request, "request"),
                 _ => (response, "response"),
@@ -107,10 +94,22 @@ impl Builder<'_> {
                 let name = directive.name();
                 let message = format!("what a {body} body has beyond `{name}` passes unseen, since `{name}Action` is not set");
                 let hint = format!("write {name}Action Reject, or ProcessPartial if that is meant");
-                self.report(Diagnostic::new(Code::LimitWithoutAction, span, message).hint(hint));
+                self.context.report(Diagnostic::new(Code::LimitWithoutAction, span, message).hint(hint));
             }
         }
     }
+}
+
+/// Warns of several decisions in one list of actions.
+pub fn several_decisions(actions: Option<&Actions>) -> Option<Diagnostic> {
+    let decides = |action: &&ActionExpression| {
+        Action::find(&action.name.node).is_some_and(|entry| entry.role == ActionRole::Disruptive) && !action.is("block")
+    };
+    let decisions: Vec<&ActionExpression> = actions.into_iter().flat_map(|actions| &actions.list).filter(decides).collect();
+    let [.., before, last] = decisions.as_slice() else { return None };
+    let (before, name) = (&before.name.node, &last.name.node);
+    let message = format!("`{name}` takes the place of `{before}`: of several decisions the last one counts");
+    Some(Diagnostic::new(Code::SeveralDecisions, last.span, message).hint("leave one of them"))
 }
 
 fn variable_of(target: &TargetExpression) -> Option<Variable> {

@@ -1,9 +1,11 @@
 //! Reads inputs and what they include, and puts their directives in one row.
 
+use super::context::Context;
+use super::files::{reason, unfetched};
 use super::input::Input;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
 use crate::seclang::{Argument, Ast, Body, Directive, Item, parse};
-use crate::source::{Loader, NotText, SourceId, Sources, Span};
+use crate::source::{NotText, SourceId, Span};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,17 +22,14 @@ const MOST_TEXTS: usize = 10_000;
 const LARGEST_RULES: usize = 64 << 20;
 
 /// The directives of one input, in the order in which they take effect, `Include` already followed.
-pub fn load(input: &Input, loader: &dyn Loader, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<Directive> {
-    let mut reader =
-        Reader { loader, sources, diagnostics, directives: Vec::new(), open: Vec::new(), may_do_without: false, errors: 0, stopped: false };
+pub fn load(context: &mut Context<'_>, input: &Input) -> Vec<Directive> {
+    let mut reader = Reader { context, directives: Vec::new(), open: Vec::new(), may_do_without: false, errors: 0, stopped: false };
     reader.input(input);
     reader.directives
 }
 
-struct Reader<'a> {
-    loader: &'a dyn Loader,
-    sources: &'a mut Sources,
-    diagnostics: &'a mut Vec<Diagnostic>,
+struct Reader<'c, 'a> {
+    context: &'c mut Context<'a>,
     directives: Vec<Directive>,
     /// The files and addresses that are being read, each included by the one before.
     open: Vec<PathBuf>,
@@ -41,7 +40,7 @@ struct Reader<'a> {
     stopped: bool,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn input(&mut self, input: &Input) {
         match input {
             Input::File(path) => self.file(path, None),
@@ -55,7 +54,7 @@ impl Reader<'_> {
     /// Takes in rules that came as bytes.
     fn text(&mut self, name: &str, bytes: &[u8]) {
         let (text, replaced) = with_replacements(bytes);
-        match self.sources.add_text(name, &text) {
+        match self.context.sources.add_text(name, &text) {
             Ok(source) => self.source(source, None, &replaced),
             Err(NotText::Nul(offset) | NotText::InvalidUtf8(offset)) => self.holds_nul(name, offset, bytes),
         }
@@ -67,7 +66,7 @@ impl Reader<'_> {
         if !self.may_open(path, included_at) {
             return;
         }
-        match self.loader.read(path) {
+        match self.context.loader.read(path) {
             Ok(bytes) => self.bytes(&name, bytes, Some(path), included_at),
             Err(error) => {
                 let message = format!("`{name}` cannot be read: {}", reason(&error));
@@ -86,7 +85,7 @@ impl Reader<'_> {
         if !self.may_open(Path::new(address), included_at) {
             return;
         }
-        match self.loader.fetch(address, Some(key)) {
+        match self.context.loader.fetch(address, Some(key)) {
             Ok(bytes) => self.bytes(address, bytes, None, included_at),
             Err(error) => {
                 if let Some(span) = included_at.or_else(|| self.stand_in(address)) {
@@ -104,7 +103,7 @@ impl Reader<'_> {
             return false;
         }
         let name = path.display().to_string();
-        if self.sources.len() >= MOST_TEXTS {
+        if self.context.sources.len() >= MOST_TEXTS {
             self.stopped = true;
             let message = format!("more than {MOST_TEXTS} files are included");
             self.report(&name, included_at, Code::IncludeDepth, message, "look for files that include each other");
@@ -127,7 +126,7 @@ impl Reader<'_> {
 
     /// Takes in what was read; `path` is where it is a file.
     fn bytes(&mut self, name: &str, bytes: Vec<u8>, path: Option<&Path>, included_at: Option<Span>) {
-        if self.sources.size().saturating_add(bytes.len()) > LARGEST_RULES {
+        if self.context.sources.size().saturating_add(bytes.len()) > LARGEST_RULES {
             self.stopped = true;
             let message = format!("with `{name}` the rules have more than {} MB", LARGEST_RULES >> 20);
             return self.report(
@@ -141,11 +140,11 @@ impl Reader<'_> {
         // In comments, bytes that are not UTF-8 decide nothing; they are shown as replacement characters.
         let (text, replaced) = with_replacements(&bytes);
         let text = text.into_bytes();
-        let added = if path.is_some() { self.sources.add_file(name, text) } else { self.sources.add_fetched(name, text) };
+        let added = if path.is_some() { self.context.sources.add_file(name, text) } else { self.context.sources.add_fetched(name, text) };
         match added {
             Ok(source) => {
                 if let Some(place) = included_at {
-                    self.sources.note_include(source, place);
+                    self.context.sources.note_include(source, place);
                 }
                 self.open.push(path.map_or_else(|| PathBuf::from(name), Path::to_owned));
                 self.source(source, path, &replaced);
@@ -157,7 +156,7 @@ impl Reader<'_> {
 
     /// Reads a text; `replaced` are the places of bytes in it that were not UTF-8.
     fn source(&mut self, id: SourceId, path: Option<&Path>, replaced: &[usize]) {
-        let Some(source) = self.sources.find(id) else { return };
+        let Some(source) = self.context.sources.find(id) else { return };
         let (ast, errors) = parse(id, source);
         if let Some(first) = replaced.first() {
             let name = source.name().clone();
@@ -208,10 +207,10 @@ impl Reader<'_> {
                     .hint("write the path of a file, or a pattern such as rules/*.conf"),
             });
         };
-        let candidates = self.loader.candidates(&argument.text, including_file);
+        let candidates = self.context.loader.candidates(&argument.text, including_file);
         let mut problem = None;
         for candidate in &candidates {
-            match self.loader.expand(&candidate.to_string_lossy()) {
+            match self.context.loader.expand(&candidate.to_string_lossy()) {
                 Ok(found) if found.is_empty() => {}
                 Ok(found) => return found.iter().for_each(|path| self.file(path, Some(argument.span))),
                 Err(error) => problem = problem.or(Some(error)),
@@ -248,7 +247,7 @@ impl Reader<'_> {
         let message = format!("`{name}` is not text: it holds a NUL byte");
         let (text, _) = with_replacements(bytes);
         let shown = text.replace('\0', "\u{fffd}");
-        if let Ok(source) = self.sources.add_text(name, &shown) {
+        if let Ok(source) = self.context.sources.add_text(name, &shown) {
             let span = Span { source, start: offset, end: offset + char::REPLACEMENT_CHARACTER.len_utf8() };
             self.push(Diagnostic::new(Code::NotText, span, message).hint(CONVERT));
         }
@@ -257,7 +256,7 @@ impl Reader<'_> {
     fn push(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.severity() == Severity::Error);
         self.stopped |= self.errors >= MOST_ERRORS;
-        self.diagnostics.push(diagnostic);
+        self.context.report_unread(diagnostic);
     }
 
     /// Reports a problem of a whole file at the place that named it; the first files are named by nobody, so they stand for themselves.
@@ -269,7 +268,7 @@ impl Reader<'_> {
 
     /// A place for problems of what is named nowhere.
     fn stand_in(&mut self, name: &str) -> Option<Span> {
-        let source = self.sources.add_text(name, "").ok()?;
+        let source = self.context.sources.add_text(name, "").ok()?;
         Some(Span { source, start: 0, end: 0 })
     }
 }
@@ -296,19 +295,4 @@ fn first_outside_comments(ast: &Ast, has_errors: bool, places: &[usize]) -> Opti
     };
     let in_directive = |place: usize| ast.directives().any(|directive| within(directive.span, place));
     places.iter().copied().find(|place| if has_errors { !in_comment(*place) } else { in_directive(*place) })
-}
-
-/// Why a file cannot be read, in words that do not depend on the machine where they need not.
-pub fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => String::from("there is no such file"),
-        io::ErrorKind::PermissionDenied => String::from("this process may not read it"),
-        _ => error.to_string(),
-    }
-}
-
-/// The error of an address from which nothing comes.
-pub fn unfetched(address: &str, error: &io::Error, span: Span) -> Diagnostic {
-    let message = format!("`{address}` cannot be fetched: {error}");
-    Diagnostic::new(Code::Unfetched, span, message).hint("look at the address, or fetch the file yourself and name it by its path")
 }

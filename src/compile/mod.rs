@@ -3,13 +3,16 @@
 //! Names are resolved, defaults and chains joined, updates and removals applied. All errors of a load are found in one run, and a load
 //! with errors leaves nothing behind.
 
+mod action_values;
 mod actions;
 mod chains;
+mod context;
 mod controls;
 mod decisions;
 mod directives;
 mod draft;
 mod error;
+mod files;
 mod input;
 mod lints;
 mod load;
@@ -18,10 +21,11 @@ mod openings;
 mod operators;
 mod plan;
 mod precompile;
-mod removals;
+mod references;
 mod report;
 mod scripts;
 mod settings;
+mod settings_draft;
 mod targets;
 mod templates;
 mod unreached;
@@ -35,7 +39,7 @@ pub use report::{LoadReport, SourceReport};
 
 use crate::diagnostic::Severity;
 use crate::graph::RuleGraph;
-use crate::source::{Loader, Sources};
+use crate::source::Loader;
 use directives::Builder;
 use report::LoadedInput;
 
@@ -50,18 +54,16 @@ pub struct Compiled {
 
 /// Loads and compiles. Each input is a load of its own: in ModSecurity v3 the first load that sets a value wins, and within a load the last.
 pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
-    let mut sources = Sources::new();
-    let mut diagnostics = Vec::new();
     let mut builder = Builder::new(loader);
     let mut loads = Vec::with_capacity(inputs.len());
     for input in inputs {
-        let first_text = sources.len();
-        let directives = load::load(input, loader, &mut sources, &mut diagnostics);
+        let first_text = builder.context.sources.len();
+        let directives = load::load(&mut builder.context, input);
         let _held = precompile::patterns(&directives);
-        let sets_engine = builder.add_load(&directives, &sources);
-        loads.push(LoadedInput { texts: first_text..sources.len(), sets_engine });
+        let sets_engine = builder.add_load(&directives);
+        loads.push(LoadedInput { texts: first_text..builder.context.sources.len(), sets_engine });
     }
-    let mut graph = builder.finish(&mut diagnostics);
+    let (mut graph, sources, mut diagnostics) = builder.finish();
     if options.planning == Planning::On {
         plan::plan(&mut graph);
     }

@@ -1,112 +1,113 @@
 //! Operators as written into operators as meant.
 
-use super::directives::Builder;
+use super::context::Context;
+use super::files::read_data;
+use super::lookups::read_lookup;
+use super::targets::report_bad_pattern;
+use super::templates::{argument_template, report_unclosed_macro};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::OperatorArgument;
 use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits, fuzzy_hash_argument};
 use crate::seclang::{OperatorExpression, unclosed_macro};
-use crate::source::Sources;
 use crate::vocabulary::{Limit, REFUSED_OPERATORS, did_you_mean};
 
-impl Builder<'_> {
-    /// The kind of an operator and its argument, compiled where it holds no macros. Nothing for a rule that cannot be built.
-    pub fn operator(&mut self, written: &OperatorExpression, sources: &Sources) -> Option<(OperatorKind, OperatorArgument)> {
-        let kind = self.operator_kind(written)?;
-        let text = written.argument.node.as_str();
-        let span = if text.is_empty() { written.span } else { written.argument.span };
-        let complain = |message: String| Diagnostic::new(Code::OperatorArgument, span, message);
-        match kind.argument() {
-            ArgumentKind::None if !text.trim().is_empty() => {
-                self.report(complain(format!("`@{}` takes no argument", kind.name())).hint("take the argument away"));
+/// The kind of an operator and its argument, compiled where it holds no macros. Nothing for a rule that cannot be built.
+pub fn read_operator(context: &mut Context<'_>, written: &OperatorExpression) -> Option<(OperatorKind, OperatorArgument)> {
+    let kind = operator_kind(context, written)?;
+    let text = written.argument.node.as_str();
+    let span = if text.is_empty() { written.span } else { written.argument.span };
+    let complain = |message: String| Diagnostic::new(Code::OperatorArgument, span, message);
+    match kind.argument() {
+        ArgumentKind::None if !text.trim().is_empty() => {
+            context.report(complain(format!("`@{}` takes no argument", kind.name())).hint("take the argument away"));
+            return None;
+        }
+        ArgumentKind::None => {}
+        _ if text.is_empty() && kind != OperatorKind::Rx => {
+            let hint = format!("write it behind the name, as in \"@{} …\"", kind.name());
+            context.report(complain(format!("`@{}` lacks its argument", kind.name())).hint(hint));
+            return None;
+        }
+        ArgumentKind::Text { macros: true } if text.contains("%{") => {
+            if let Some(unclosed) = unclosed_macro(text).filter(|unclosed| names_variable(unclosed)) {
+                report_unclosed_macro(context, text, unclosed, span);
                 return None;
             }
-            ArgumentKind::None => {}
-            _ if text.is_empty() && kind != OperatorKind::Rx => {
-                let hint = format!("write it behind the name, as in \"@{} …\"", kind.name());
-                self.report(complain(format!("`@{}` lacks its argument", kind.name())).hint(hint));
-                return None;
+            let template = argument_template(context, text, span);
+            if template.as_literal().is_none() {
+                return Some((kind, OperatorArgument::Template(template)));
             }
-            ArgumentKind::Text { macros: true } if text.contains("%{") => {
-                if let Some(unclosed) = unclosed_macro(text).filter(|unclosed| names_variable(unclosed)) {
-                    self.unclosed_macro(text, unclosed, span);
-                    return None;
-                }
-                let template = self.argument_template(text, span);
-                if template.as_literal().is_none() {
-                    return Some((kind, OperatorArgument::Template(template)));
-                }
-            }
-            _ => {}
         }
-        if let Some(lookup) = self.lookup(kind, written, sources) {
-            return lookup.ok().map(|lookup| (kind, OperatorArgument::Lookup { lookup, text: text.into() }));
+        _ => {}
+    }
+    if let Some(lookup) = read_lookup(context, kind, written) {
+        return lookup.ok().map(|lookup| (kind, OperatorArgument::Lookup { lookup, text: text.into() }));
+    }
+    let files = operator_files(context, kind, written)?;
+    let limits = OperatorLimits { pattern_steps: context.limit(Limit::PatternSteps), captures: context.limit(Limit::Captures) };
+    match Operator::compile(kind, text.as_bytes(), &files, limits) {
+        Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
+        Err(OperatorError::Pattern(error)) => {
+            report_bad_pattern(context, Code::BadOperatorArgument, text, &error, span);
+            None
         }
-        let files = self.operator_files(kind, written, sources)?;
-        let limits = OperatorLimits { pattern_steps: self.limit(Limit::PatternSteps), captures: self.limit(Limit::Captures) };
-        match Operator::compile(kind, text.as_bytes(), &files, limits) {
-            Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
-            Err(OperatorError::Pattern(error)) => {
-                self.bad_pattern(Code::BadOperatorArgument, text, &error, span);
-                None
-            }
-            Err(error) => {
-                let file = match &error {
-                    OperatorError::AddressInFile { place, .. } => text.split_ascii_whitespace().nth(place.file),
-                    _ => None,
-                };
-                let of = file.map_or_else(String::new, |file| format!("`{file}`: "));
-                let message = format!("`@{}` does not take this: {of}{error}", kind.name());
-                self.report(Diagnostic::new(Code::BadOperatorArgument, span, message).hint(remedy(kind)));
-                None
-            }
+        Err(error) => {
+            let file = match &error {
+                OperatorError::AddressInFile { place, .. } => text.split_ascii_whitespace().nth(place.file),
+                _ => None,
+            };
+            let of = file.map_or_else(String::new, |file| format!("`{file}`: "));
+            let message = format!("`@{}` does not take this: {of}{error}", kind.name());
+            context.report(Diagnostic::new(Code::BadOperatorArgument, span, message).hint(remedy(kind)));
+            None
         }
     }
+}
 
-    fn operator_kind(&mut self, written: &OperatorExpression) -> Option<OperatorKind> {
-        let Some(name) = &written.name else {
-            if written.argument.node.is_empty() {
-                self.report(
-                    Diagnostic::new(Code::OperatorArgument, written.span, "an operator was expected")
-                        .hint("write \"@rx ^a\" or \"@unconditionalMatch\""),
-                );
-                return None;
-            }
-            if let Some(meant) = operator_behind_mark(&written.argument.node) {
-                let message = "an operator was expected right behind the @";
-                let hint = format!("write \"{meant} …\"; a pattern that begins with @ is written \"@rx @…\"");
-                self.report(Diagnostic::new(Code::UnknownOperator, written.argument.span, message).hint(hint));
-                return None;
-            }
-            return Some(OperatorKind::Rx);
-        };
-        let kind = OperatorKind::from_name(&name.node);
-        if kind.is_none() {
-            let refused = REFUSED_OPERATORS.iter().find(|(refused, _)| refused.eq_ignore_ascii_case(&name.node));
-            self.report(match refused {
-                Some((refused, why)) => {
-                    Diagnostic::new(Code::UnsupportedOperator, name.span, format!("`@{refused}` is not supported")).hint(*why)
-                }
-                None => {
-                    let hint = did_you_mean(&name.node, OperatorKind::all().map(OperatorKind::name), "@");
-                    let hint = hint.or_else(|| Some(String::from("a pattern that begins with @ is written \"@rx @…\"")));
-                    Diagnostic::new(Code::UnknownOperator, name.span, format!("unknown operator `@{}`", name.node)).maybe_hint(hint)
-                }
-            });
+fn operator_kind(context: &mut Context<'_>, written: &OperatorExpression) -> Option<OperatorKind> {
+    let Some(name) = &written.name else {
+        if written.argument.node.is_empty() {
+            context.report(
+                Diagnostic::new(Code::OperatorArgument, written.span, "an operator was expected")
+                    .hint("write \"@rx ^a\" or \"@unconditionalMatch\""),
+            );
+            return None;
         }
-        kind
+        if let Some(meant) = operator_behind_mark(&written.argument.node) {
+            let message = "an operator was expected right behind the @";
+            let hint = format!("write \"{meant} …\"; a pattern that begins with @ is written \"@rx @…\"");
+            context.report(Diagnostic::new(Code::UnknownOperator, written.argument.span, message).hint(hint));
+            return None;
+        }
+        return Some(OperatorKind::Rx);
+    };
+    let kind = OperatorKind::from_name(&name.node);
+    if kind.is_none() {
+        let refused = REFUSED_OPERATORS.iter().find(|(refused, _)| refused.eq_ignore_ascii_case(&name.node));
+        context.report(match refused {
+            Some((refused, why)) => {
+                Diagnostic::new(Code::UnsupportedOperator, name.span, format!("`@{refused}` is not supported")).hint(*why)
+            }
+            None => {
+                let hint = did_you_mean(&name.node, OperatorKind::all().map(OperatorKind::name), "@");
+                let hint = hint.or_else(|| Some(String::from("a pattern that begins with @ is written \"@rx @…\"")));
+                Diagnostic::new(Code::UnknownOperator, name.span, format!("unknown operator `@{}`", name.node)).maybe_hint(hint)
+            }
+        });
     }
+    kind
+}
 
-    /// The contents of the files and addresses that an operator's argument names.
-    fn operator_files(&mut self, kind: OperatorKind, written: &OperatorExpression, sources: &Sources) -> Option<Vec<Vec<u8>>> {
-        let (text, span) = (written.argument.node.as_str(), written.argument.span);
-        let names: Vec<&str> = match (kind, kind.argument()) {
-            // An argument of another form is the operator's to refuse.
-            (OperatorKind::FuzzyHash, _) => fuzzy_hash_argument(text).into_iter().map(|argument| argument.file).collect(),
-            (_, ArgumentKind::Files) => text.split_ascii_whitespace().collect(),
-            _ => Vec::new(),
-        };
-        names.into_iter().map(|name| self.read_data(name, span, sources)).collect()
-    }
+/// The contents of the files and addresses that an operator's argument names.
+fn operator_files(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Option<Vec<Vec<u8>>> {
+    let (text, span) = (written.argument.node.as_str(), written.argument.span);
+    let names: Vec<&str> = match (kind, kind.argument()) {
+        // An argument of another form is the operator's to refuse.
+        (OperatorKind::FuzzyHash, _) => fuzzy_hash_argument(text).into_iter().map(|argument| argument.file).collect(),
+        (_, ArgumentKind::Files) => text.split_ascii_whitespace().collect(),
+        _ => Vec::new(),
+    };
+    names.into_iter().map(|name| read_data(context, name, span)).collect()
 }
 
 /// Returns `true` if a `%{` without its `}` begins a macro all the same: otherwise it is text, such as that of `@contains %{`.

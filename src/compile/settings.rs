@@ -1,19 +1,21 @@
 //! Directives that set one value of the engine.
 
+use super::context::Context;
 use super::controls::{audit_engine, engine_mode, on_off};
 use super::directives::Builder;
-use super::load::reason;
-use super::lookups::looked_at;
+use super::files::{candidates, looked_at, reason};
+use super::targets::report_bad_pattern;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AuditFormat, AuditType, KeepFiles, LimitAction, LogLetters, OverBudget};
+use crate::operator::GeoDatabase;
 use crate::pattern::{Pattern, PatternOptions};
 use crate::seclang::Argument;
 #[cfg(feature = "remote")]
 use crate::source::is_remote;
-use crate::source::{Sources, Span, Spanned};
+use crate::source::{Span, Spanned};
 use crate::transform::UnicodeMap;
 use crate::vocabulary::{Directive, DirectiveArgument, DirectiveEntry, Limit, Support, in_sentence};
-use std::path::Path;
+use std::sync::Arc;
 
 impl Builder<'_> {
     /// Checks the arguments of a directive against its row of the table.
@@ -28,12 +30,12 @@ impl Builder<'_> {
             _ => 1..=1,
         };
         if arguments.len() < *wanted.start() {
-            self.report(Diagnostic::new(Code::MissingArgument, span, format!("`{name}` lacks its value")).hint(describe(entry)));
+            self.context.report(Diagnostic::new(Code::MissingArgument, span, format!("`{name}` lacks its value")).hint(describe(entry)));
             return false;
         }
         if let Some(surplus) = arguments.get(*wanted.end()) {
             let message = format!("`{name}` takes no further value");
-            self.report(
+            self.context.report(
                 Diagnostic::new(Code::SurplusArgument, surplus.span, message).hint("put a value that holds blanks in double quotes"),
             );
             return false;
@@ -69,19 +71,19 @@ impl Builder<'_> {
             _ => String::new(),
         };
         let hint = format!("{hint}{why}");
-        self.report(Diagnostic::new(Code::BadDirectiveValue, argument.span, message).hint(hint));
+        self.context.report(Diagnostic::new(Code::BadDirectiveValue, argument.span, message).hint(hint));
     }
 
     /// Carries out a directive whose arguments were checked.
-    pub fn set(&mut self, directive: Directive, entry: &DirectiveEntry, arguments: &[Argument], sources: &Sources) {
+    pub fn set(&mut self, directive: Directive, entry: &DirectiveEntry, arguments: &[Argument]) {
         let Some(argument) = arguments.first() else {
             if directive == Directive::SecResponseBodyMimeTypesClear {
-                self.load_settings.response_body_types.clear();
+                self.context.settings.load.response_body_types.clear();
             }
             return;
         };
         let text = argument.text.as_str();
-        let settings = &mut self.load_settings;
+        let settings = &mut self.context.settings.load;
         let number = || text.parse::<usize>().ok();
         match directive {
             Directive::SecRuleEngine => settings.engine = engine_mode(text),
@@ -104,7 +106,7 @@ impl Builder<'_> {
             Directive::SecXmlExternalEntity => settings.xml_external_entities = on_off(text),
             Directive::SecUploadDir => {
                 settings.upload_folder = Some(text.into());
-                self.note_upload_directive(argument.span, true);
+                self.context.settings.note_upload(argument.span, true);
             }
             Directive::SecUploadFileMode => settings.upload_file_mode = octal(text),
             Directive::SecUploadKeepFiles => {
@@ -113,14 +115,14 @@ impl Builder<'_> {
                     Some(false) => Some(KeepFiles::Off),
                     None => Some(KeepFiles::RelevantOnly),
                 };
-                self.note_upload_directive(argument.span, false);
+                self.context.settings.note_upload(argument.span, false);
             }
             Directive::SecTmpSaveUploadedFiles => {
                 settings.save_uploaded_files = on_off(text);
-                self.note_upload_directive(argument.span, false);
+                self.context.settings.note_upload(argument.span, false);
             }
             Directive::SecComponentSignature => settings.components.push(text.into()),
-            Directive::SecGeoLookupDb => self.geo_database(argument, sources),
+            Directive::SecGeoLookupDb => geo_database(&mut self.context, argument),
             Directive::SecHttpBlKey => settings.http_blocklist_key = Some(text.into()),
             Directive::SecDecisionBodyLimit => settings.decision_body_limit = number(),
             Directive::SecResolverTimeLimit => settings.resolver_time_limit = text.parse().ok(),
@@ -149,10 +151,10 @@ impl Builder<'_> {
             Directive::SecAuditLogDirMode => settings.audit_folder_mode = octal(text),
             Directive::SecAuditLogFileMode => settings.audit_file_mode = octal(text),
             Directive::SecAuditLogRelevantStatus => match Pattern::shared(text.as_bytes(), PatternOptions::default()) {
-                Ok(pattern) => self.load_settings.audit_relevant_status = Some(pattern),
-                Err(error) => self.bad_pattern(Code::BadDirectiveValue, text, &error, argument.span),
+                Ok(pattern) => self.context.settings.load.audit_relevant_status = Some(pattern),
+                Err(error) => report_bad_pattern(&mut self.context, Code::BadDirectiveValue, text, &error, argument.span),
             },
-            Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1), sources),
+            Directive::SecUnicodeMapFile => self.unicode_map(argument, arguments.get(1)),
             Directive::SecTransactionBudget => {
                 settings.limits.set(Limit::Budget, number());
                 settings.over_budget = Some(match arguments.get(1) {
@@ -174,38 +176,50 @@ impl Builder<'_> {
         }
     }
 
-    /// A limit as far as directives set it until here: the first load that sets a value wins, and within a load the last.
-    pub fn limit(&self, limit: Limit) -> usize {
-        let loads = [&self.graph.settings, &self.load_settings];
-        loads.into_iter().find_map(|settings| settings.limits.set_to(limit)).or(limit.default()).unwrap_or(usize::MAX)
-    }
-
     /// What `SecAuditLogType HTTPS` posts to has to be an address.
     #[cfg(feature = "remote")]
     pub fn check_audit_log(&mut self) {
-        let settings = &self.graph.settings;
+        let settings = &self.context.settings.merged;
         let posts = settings.audit_type == Some(AuditType::Https);
         if let Some(place) = settings.audit_log.as_ref().filter(|place| posts && !is_remote(&place.node)) {
             let message = format!("`SecAuditLog` does not take `{}` where `SecAuditLogType` is HTTPS", place.node);
             let diagnostic = Diagnostic::new(Code::BadDirectiveValue, place.span, message).hint("write an https address");
-            self.report(diagnostic);
+            self.context.report(diagnostic);
         }
     }
 
-    fn unicode_map(&mut self, path: &Argument, code_page: Option<&Argument>, sources: &Sources) {
-        let source = sources.find(path.span.source).filter(|source| source.is_file());
-        let candidates = self.loader.candidates(&path.text, source.map(|source| Path::new(source.name().as_ref())));
+    fn unicode_map(&mut self, path: &Argument, code_page: Option<&Argument>) {
+        let candidates = candidates(&self.context, &path.text, path.span);
         let code_page = code_page.and_then(|number| number.text.parse().ok()).unwrap_or_default();
-        let map = self.loader.read_first(&candidates).map_err(|error| (reason(&error), looked_at(&candidates)));
+        let map = self.context.loader.read_first(&candidates).map_err(|error| (reason(&error), looked_at(&candidates)));
         let other_page = || String::from("write the number of a code page that the file holds, such as 20127 in that of ModSecurity");
         match map.and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| (error.to_string(), other_page()))) {
-            Ok(map) => self.graph.unicode_map = Some(map),
+            Ok(map) => self.context.settings.unicode_map = Some(map),
             Err((problem, hint)) => {
                 let message = format!("`{}` cannot be used: {problem}", path.text);
-                self.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message).hint(hint));
+                self.context.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message).hint(hint));
             }
         }
     }
+}
+
+/// `SecGeoLookupDb`
+pub fn geo_database(context: &mut Context<'_>, path: &Argument) {
+    match geo_database_at(context, &path.text, path.span) {
+        Ok(database) => context.settings.load.geo_database = Some(database),
+        Err((problem, hint)) => {
+            let message = format!("`{}` cannot be used: {problem}", path.text);
+            context.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message).hint(hint));
+        }
+    }
+}
+
+fn geo_database_at(context: &Context<'_>, path: &str, span: Span) -> Result<Arc<GeoDatabase>, (String, String)> {
+    let candidates = candidates(context, path, span);
+    let bytes = context.loader.read_first(&candidates).map_err(|error| (reason(&error), looked_at(&candidates)))?;
+    let old = path.to_ascii_lowercase().ends_with(".dat");
+    let hint = if old { "GeoIP's .dat files are no longer read: take the .mmdb of GeoLite2 or GeoIP2" } else { "take an .mmdb file" };
+    GeoDatabase::shared(bytes).map_err(|error| (error.to_string(), hint.to_owned()))
 }
 
 fn describe(entry: &DirectiveEntry) -> String {

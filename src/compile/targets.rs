@@ -1,11 +1,11 @@
 //! Target lists as written into targets as meant.
 
-use super::directives::Builder;
-use super::templates::part_of;
+use super::context::Context;
+use super::templates::{collection_key, key_pattern, part_of};
 use crate::body::xml::check_xpath;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Selector, Target};
-use crate::pattern::{Pattern, PatternError, PatternOptions};
+use crate::pattern::PatternError;
 use crate::seclang::{SelectorExpression, TargetExpression, TargetMode, Targets};
 use crate::source::{Span, Spanned};
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
@@ -19,113 +19,111 @@ pub enum TargetChange {
     Exclude(Variable, Selector),
 }
 
-impl Builder<'_> {
-    /// The targets of a rule: exclusions, wherever they stand in the list, apply to the targets of the same variable.
-    pub fn targets(&mut self, written: &Targets) -> Vec<Target> {
-        let changes = self.target_changes(written);
-        let mut targets = Vec::new();
-        for change in &changes {
-            if let TargetChange::Add(target) = change {
-                targets.push(target.clone());
-            }
-        }
-        for change in changes {
-            if let TargetChange::Exclude(variable, selector) = change {
-                exclude(&mut targets, variable, &selector);
-            }
-        }
-        targets
-    }
-
-    /// Reports XPaths that make no sense with the namespaces of their rule.
-    pub fn check_paths(&mut self, written: &Targets, namespaces: &[(Box<str>, Box<str>)]) {
-        let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
-        for selector in written.list.iter().filter_map(|target| target.selector.as_ref()) {
-            if let SelectorExpression::XPath(path) = &selector.node
-                && let Err(error) = check_xpath(path, &namespaces)
-            {
-                let hint = match path.contains(':') {
-                    true => "a prefix needs an xmlns action in the same rule, such as xmlns:n=http://example.org/",
-                    false => "close each [ with ] and each ( with ), and begin the path with /, as in XML:/* or XML://a[@b='c']",
-                };
-                self.report(Diagnostic::new(Code::BadSelector, selector.span, format!("`{path}` is not an XPath: {error}")).hint(hint));
-            }
+/// The targets of a rule: exclusions, wherever they stand in the list, apply to the targets of the same variable.
+pub fn read_targets(context: &mut Context<'_>, written: &Targets) -> Vec<Target> {
+    let changes = target_changes(context, written);
+    let mut targets = Vec::new();
+    for change in &changes {
+        if let TargetChange::Add(target) = change {
+            targets.push(target.clone());
         }
     }
-
-    /// Reports a regular expression that is none, at the byte at fault.
-    pub fn bad_pattern(&mut self, code: Code, source: &str, error: &PatternError, span: Span) {
-        let place = part_of(source, error.position(), 1, span);
-        // Without its byte the place is that of the whole pattern.
-        let message = match place == span {
-            true => format!("invalid regular expression: {error}"),
-            false => format!("invalid regular expression: {}", error.message()),
-        };
-        let hint = pattern_remedy(error.message());
-        self.report(Diagnostic::new(code, place, message).hint(hint));
+    for change in changes {
+        if let TargetChange::Exclude(variable, selector) = change {
+            exclude(&mut targets, variable, &selector);
+        }
     }
+    targets
+}
 
-    /// A list of targets, one by one.
-    pub fn target_changes(&mut self, written: &Targets) -> Vec<TargetChange> {
-        written.list.iter().filter_map(|target| self.target_change(target)).collect()
+/// Reports XPaths that make no sense with the namespaces of their rule.
+pub fn check_paths(context: &mut Context<'_>, written: &Targets, namespaces: &[(Box<str>, Box<str>)]) {
+    let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
+    for selector in written.list.iter().filter_map(|target| target.selector.as_ref()) {
+        if let SelectorExpression::XPath(path) = &selector.node
+            && let Err(error) = check_xpath(path, &namespaces)
+        {
+            let hint = match path.contains(':') {
+                true => "a prefix needs an xmlns action in the same rule, such as xmlns:n=http://example.org/",
+                false => "close each [ with ] and each ( with ), and begin the path with /, as in XML:/* or XML://a[@b='c']",
+            };
+            context.report(Diagnostic::new(Code::BadSelector, selector.span, format!("`{path}` is not an XPath: {error}")).hint(hint));
+        }
     }
+}
 
-    fn target_change(&mut self, written: &TargetExpression) -> Option<TargetChange> {
-        let (variable, selector) = self.variable_and_selector(written)?;
-        Some(match written.mode {
-            TargetMode::Exclude => TargetChange::Exclude(variable, selector),
-            mode => TargetChange::Add(Target { count: mode == TargetMode::Count, ..Target::new(variable, selector) }),
-        })
-    }
+/// Reports a regular expression that is none, at the byte at fault.
+pub fn report_bad_pattern(context: &mut Context<'_>, code: Code, source: &str, error: &PatternError, span: Span) {
+    let place = part_of(source, error.position(), 1, span);
+    // Without its byte the place is that of the whole pattern.
+    let message = match place == span {
+        true => format!("invalid regular expression: {error}"),
+        false => format!("invalid regular expression: {}", error.message()),
+    };
+    let hint = pattern_remedy(error.message());
+    context.report(Diagnostic::new(code, place, message).hint(hint));
+}
 
-    /// The variable that a target names, and what it selects.
-    pub fn variable_and_selector(&mut self, written: &TargetExpression) -> Option<(Variable, Selector)> {
-        let variable = self.variable(&written.variable)?;
-        let selector = match &written.selector {
-            None => Selector::All,
-            Some(selector) if variable.shape() == Shape::Scalar => {
-                let message = format!("`{}` holds one value, so that nothing can be selected from it", variable.name());
-                self.report(Diagnostic::new(Code::NotACollection, selector.span, message).hint("take away the selector"));
-                return None;
-            }
-            Some(selector) => self.selector(variable, selector)?,
-        };
-        Some((variable, selector))
-    }
+/// A list of targets, one by one.
+pub fn target_changes(context: &mut Context<'_>, written: &Targets) -> Vec<TargetChange> {
+    written.list.iter().filter_map(|target| target_change(context, target)).collect()
+}
 
-    fn selector(&mut self, variable: Variable, written: &Spanned<SelectorExpression>) -> Option<Selector> {
-        if let Some((message, hint)) = misread(&written.node) {
-            self.report(Diagnostic::new(Code::BadSelector, written.span, message).hint(hint));
+fn target_change(context: &mut Context<'_>, written: &TargetExpression) -> Option<TargetChange> {
+    let (variable, selector) = variable_and_selector(context, written)?;
+    Some(match written.mode {
+        TargetMode::Exclude => TargetChange::Exclude(variable, selector),
+        mode => TargetChange::Add(Target { count: mode == TargetMode::Count, ..Target::new(variable, selector) }),
+    })
+}
+
+/// The variable that a target names, and what it selects.
+pub fn variable_and_selector(context: &mut Context<'_>, written: &TargetExpression) -> Option<(Variable, Selector)> {
+    let variable = variable(context, &written.variable)?;
+    let selector = match &written.selector {
+        None => Selector::All,
+        Some(selector) if variable.shape() == Shape::Scalar => {
+            let message = format!("`{}` holds one value, so that nothing can be selected from it", variable.name());
+            context.report(Diagnostic::new(Code::NotACollection, selector.span, message).hint("take away the selector"));
             return None;
         }
-        match &written.node {
-            SelectorExpression::Key(key) => Some(Selector::Key(self.key(variable, key))),
-            SelectorExpression::XPath(path) => Some(Selector::XPath(path.as_str().into())),
-            // What `misread` has reported.
-            SelectorExpression::OpenPattern(_) => None,
-            SelectorExpression::Pattern { source, .. } => match key_pattern(source) {
-                Ok(selector) => Some(selector),
-                Err(error) => {
-                    self.bad_pattern(Code::BadSelector, source, &error, written.span);
-                    None
-                }
-            },
-        }
-    }
+        Some(selector) => read_selector(context, variable, selector)?,
+    };
+    Some((variable, selector))
+}
 
-    fn variable(&mut self, written: &Spanned<String>) -> Option<Variable> {
-        let name = &written.node;
-        let Some(entry) = Variable::find(name) else {
-            let names = Variable::table().filter(|entry| entry.variable.is_some()).map(|entry| entry.name);
-            let hint = did_you_mean(name, names, "");
-            self.report(Diagnostic::new(Code::UnknownVariable, written.span, format!("unknown variable `{name}`")).maybe_hint(hint));
-            return None;
-        };
-        if let Support::Refused(why) = entry.support {
-            self.report(Diagnostic::new(Code::UnsupportedVariable, written.span, format!("`{name}` is not supported")).hint(why));
-        }
-        entry.variable
+fn read_selector(context: &mut Context<'_>, variable: Variable, written: &Spanned<SelectorExpression>) -> Option<Selector> {
+    if let Some((message, hint)) = misread(&written.node) {
+        context.report(Diagnostic::new(Code::BadSelector, written.span, message).hint(hint));
+        return None;
     }
+    match &written.node {
+        SelectorExpression::Key(key) => Some(Selector::Key(collection_key(context, variable, key))),
+        SelectorExpression::XPath(path) => Some(Selector::XPath(path.as_str().into())),
+        // What `misread` has reported.
+        SelectorExpression::OpenPattern(_) => None,
+        SelectorExpression::Pattern { source, .. } => match key_pattern(source) {
+            Ok(selector) => Some(selector),
+            Err(error) => {
+                report_bad_pattern(context, Code::BadSelector, source, &error, written.span);
+                None
+            }
+        },
+    }
+}
+
+fn variable(context: &mut Context<'_>, written: &Spanned<String>) -> Option<Variable> {
+    let name = &written.node;
+    let Some(entry) = Variable::find(name) else {
+        let names = Variable::table().filter(|entry| entry.variable.is_some()).map(|entry| entry.name);
+        let hint = did_you_mean(name, names, "");
+        context.report(Diagnostic::new(Code::UnknownVariable, written.span, format!("unknown variable `{name}`")).maybe_hint(hint));
+        return None;
+    };
+    if let Support::Refused(why) = entry.support {
+        context.report(Diagnostic::new(Code::UnsupportedVariable, written.span, format!("`{name}` is not supported")).hint(why));
+    }
+    entry.variable
 }
 
 /// What to write in the place of a regular expression that is wrong in this way.
@@ -166,12 +164,6 @@ fn misread(selector: &SelectorExpression) -> Option<(&'static str, &'static str)
 fn has_macro(text: &str) -> bool {
     let names = text.split("%{").skip(1).map(str::trim_start);
     names.into_iter().any(|name| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_'))
-}
-
-/// The selector of keys that a pattern finds something in, without regard to case.
-pub fn key_pattern(source: &str) -> Result<Selector, PatternError> {
-    let options = PatternOptions { case_insensitive: true, ..PatternOptions::default() };
-    Pattern::shared(source.as_bytes(), options).map(Selector::Pattern)
 }
 
 /// Applies changes to the targets of a rule that exists already.

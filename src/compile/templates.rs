@@ -1,101 +1,104 @@
 //! Texts with macros into templates.
 
-use super::directives::Builder;
-use super::targets::key_pattern;
+use super::context::Context;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Key, Part, Selector, Target, Template};
+use crate::pattern::{Pattern, PatternError, PatternOptions};
 use crate::seclang::{MacroPart, macro_parts, unclosed_macro};
 use crate::source::Span;
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 
-impl Builder<'_> {
-    /// Resolves the macros of a text. A macro that names no variable is an error, as in ModSecurity v3, and so is one that is never closed.
-    pub fn template(&mut self, text: &str, span: Span) -> Template {
-        if let Some(unclosed) = unclosed_macro(text) {
-            self.unclosed_macro(text, unclosed, span);
-        }
-        self.argument_template(text, span)
+/// Resolves the macros of a text. A macro that names no variable is an error, as in ModSecurity v3, and so is one that is never closed.
+pub fn template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
+    if let Some(unclosed) = unclosed_macro(text) {
+        report_unclosed_macro(context, text, unclosed, span);
     }
+    argument_template(context, text, span)
+}
 
-    /// The same for an operator's argument, in which a `%{` without its `}` may be text.
-    pub fn argument_template(&mut self, text: &str, span: Span) -> Template {
-        let mut parts = Vec::new();
-        for part in macro_parts(text) {
-            match part {
-                MacroPart::Text(text) => parts.push(Part::Text(text.as_bytes().into())),
-                MacroPart::Variable { name, key } => match self.reference(name, key) {
-                    Ok(target) => parts.push(Part::Value(target)),
-                    Err((message, hint)) => {
-                        let place = macro_span(text, name, span);
-                        self.report(Diagnostic::new(Code::UnknownMacro, place, message).maybe_hint(hint));
-                    }
-                },
-            }
-        }
-        Template::new(parts, text)
-    }
-
-    /// The text of an action. As in ModSecurity v3 a `%` right behind a macro is part of the macro: old rules write `%{variable}%`.
-    pub fn action_template(&mut self, text: &str, span: Span) -> Template {
-        let mut pieces = text.split("}%");
-        let mut written = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            // In front of `{` it begins the next macro.
-            written.push_str(if piece.starts_with('{') { "}%" } else { "}" });
-            written.push_str(piece);
-        }
-        self.template(&written, span)
-    }
-
-    /// Reports a `%{` without its `}`; what follows it would be text, and the value that it was to stand for would be missing.
-    pub fn unclosed_macro(&mut self, text: &str, unclosed: &str, span: Span) {
-        let offset = text.len().saturating_sub(unclosed.len());
-        let place = part_of(text, offset, "%{".len(), span);
-        let name = unclosed.trim_start_matches("%{").split(|c: char| !c.is_ascii_alphanumeric() && !"_.:-".contains(c)).next();
-        let hint = match name.filter(|name| !name.is_empty()) {
-            Some(name) => format!("write %{{{name}}}"),
-            None => String::from("write } behind the name of its variable, as in %{tx.score}"),
-        };
-        self.report(Diagnostic::new(Code::UnknownMacro, place, "this macro is never closed").hint(hint));
-    }
-
-    fn reference(&mut self, name: &str, key: Option<&str>) -> Result<Target, (String, Option<String>)> {
-        if name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace) || key.is_some_and(|key| key.trim() != key) {
-            let plain = key.map_or_else(|| name.trim().to_owned(), |key| format!("{}.{}", name.trim(), key.trim()));
-            return Err((String::from("a blank stands in this macro"), Some(format!("write %{{{plain}}}"))));
-        }
-        if key.is_some_and(str::is_empty) {
-            let hint = format!("write the key, as in %{{{name}.score}}");
-            return Err((format!("the macro `%{{{name}.}}` lacks its key"), Some(hint)));
-        }
-        let unknown = || format!("the macro `%{{{name}}}` names no variable");
-        let entry = Variable::find(name).ok_or_else(|| {
-            let names = Variable::table().filter(|entry| entry.variable.is_some()).map(|entry| entry.name);
-            (unknown(), did_you_mean(name, names, ""))
-        })?;
-        if let Support::Refused(why) = entry.support {
-            return Err((format!("`{name}` is not supported"), Some(why.to_owned())));
-        }
-        let variable = entry.variable.ok_or_else(|| (unknown(), None))?;
-        match (variable.shape(), key) {
-            (Shape::Scalar, Some(key)) => Err((format!("`{name}` holds one value, so that `{key}` cannot be taken from it"), None)),
-            (_, None) => Ok(Target::new(variable, Selector::All)),
-            (Shape::Collection, Some(key)) => match key.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
-                Some(pattern) => {
-                    let selector =
-                        key_pattern(pattern).map_err(|error| (format!("`{pattern}` is no regular expression: {error}"), None))?;
-                    Ok(Target::new(variable, selector))
+/// The same for an operator's argument, in which a `%{` without its `}` may be text.
+pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
+    let mut parts = Vec::new();
+    for part in macro_parts(text) {
+        match part {
+            MacroPart::Text(text) => parts.push(Part::Text(text.as_bytes().into())),
+            MacroPart::Variable { name, key } => match reference(context, name, key) {
+                Ok(target) => parts.push(Part::Value(target)),
+                Err((message, hint)) => {
+                    let place = macro_span(text, name, span);
+                    context.report(Diagnostic::new(Code::UnknownMacro, place, message).maybe_hint(hint));
                 }
-                None => Ok(Target::new(variable, Selector::Key(self.key(variable, key)))),
             },
         }
     }
+    Template::new(parts, text)
+}
 
-    /// A key of a collection; keys of TX get their number.
-    pub fn key(&mut self, variable: Variable, text: &str) -> Key {
-        let tx = (variable == Variable::Tx).then(|| self.graph.tx_names.intern(text.as_bytes()));
-        Key { text: text.as_bytes().into(), tx }
+/// The text of an action. As in ModSecurity v3 a `%` right behind a macro is part of the macro: old rules write `%{variable}%`.
+pub fn action_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
+    let mut pieces = text.split("}%");
+    let mut written = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        // In front of `{` it begins the next macro.
+        written.push_str(if piece.starts_with('{') { "}%" } else { "}" });
+        written.push_str(piece);
     }
+    template(context, &written, span)
+}
+
+/// Reports a `%{` without its `}`; what follows it would be text, and the value that it was to stand for would be missing.
+pub fn report_unclosed_macro(context: &mut Context<'_>, text: &str, unclosed: &str, span: Span) {
+    let offset = text.len().saturating_sub(unclosed.len());
+    let place = part_of(text, offset, "%{".len(), span);
+    let name = unclosed.trim_start_matches("%{").split(|c: char| !c.is_ascii_alphanumeric() && !"_.:-".contains(c)).next();
+    let hint = match name.filter(|name| !name.is_empty()) {
+        Some(name) => format!("write %{{{name}}}"),
+        None => String::from("write } behind the name of its variable, as in %{tx.score}"),
+    };
+    context.report(Diagnostic::new(Code::UnknownMacro, place, "this macro is never closed").hint(hint));
+}
+
+fn reference(context: &mut Context<'_>, name: &str, key: Option<&str>) -> Result<Target, (String, Option<String>)> {
+    if name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace) || key.is_some_and(|key| key.trim() != key) {
+        let plain = key.map_or_else(|| name.trim().to_owned(), |key| format!("{}.{}", name.trim(), key.trim()));
+        return Err((String::from("a blank stands in this macro"), Some(format!("write %{{{plain}}}"))));
+    }
+    if key.is_some_and(str::is_empty) {
+        let hint = format!("write the key, as in %{{{name}.score}}");
+        return Err((format!("the macro `%{{{name}.}}` lacks its key"), Some(hint)));
+    }
+    let unknown = || format!("the macro `%{{{name}}}` names no variable");
+    let entry = Variable::find(name).ok_or_else(|| {
+        let names = Variable::table().filter(|entry| entry.variable.is_some()).map(|entry| entry.name);
+        (unknown(), did_you_mean(name, names, ""))
+    })?;
+    if let Support::Refused(why) = entry.support {
+        return Err((format!("`{name}` is not supported"), Some(why.to_owned())));
+    }
+    let variable = entry.variable.ok_or_else(|| (unknown(), None))?;
+    match (variable.shape(), key) {
+        (Shape::Scalar, Some(key)) => Err((format!("`{name}` holds one value, so that `{key}` cannot be taken from it"), None)),
+        (_, None) => Ok(Target::new(variable, Selector::All)),
+        (Shape::Collection, Some(key)) => match key.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
+            Some(pattern) => {
+                let selector = key_pattern(pattern).map_err(|error| (format!("`{pattern}` is no regular expression: {error}"), None))?;
+                Ok(Target::new(variable, selector))
+            }
+            None => Ok(Target::new(variable, Selector::Key(collection_key(context, variable, key)))),
+        },
+    }
+}
+
+/// A key of a collection; keys of TX get their number.
+pub fn collection_key(context: &mut Context<'_>, variable: Variable, text: &str) -> Key {
+    let tx = (variable == Variable::Tx).then(|| context.names.tx.intern(text.as_bytes()));
+    Key { text: text.as_bytes().into(), tx }
+}
+
+/// The selector of keys that a pattern finds something in, without regard to case.
+pub fn key_pattern(source: &str) -> Result<Selector, PatternError> {
+    let options = PatternOptions { case_insensitive: true, ..PatternOptions::default() };
+    Pattern::shared(source.as_bytes(), options).map(Selector::Pattern)
 }
 
 /// The place of the name in the first macro that has it; the whole text where escapes or further parts make the way back unsure.

@@ -8,7 +8,7 @@ impl Builder<'_> {
     /// Warns where phase 2 is skipped for all requests. Settings may stand behind the rules, so this comes last.
     pub fn check_phase_2(&mut self) {
         let brings_it_back = |effect: &Effect| matches!(effect, Effect::Control(Control::RequestBodyAccess(true)));
-        if self.graph.settings.request_body_access != Some(false)
+        if self.context.settings.merged.request_body_access != Some(false)
             || self.drafts.iter().any(|draft| draft.rule.effects.iter().any(brings_it_back))
         {
             return;
@@ -20,6 +20,6 @@ impl Builder<'_> {
             more => format!("this rule of phase 2 and {more} more are never evaluated, for `SecRequestBodyAccess` is `Off`"),
         };
         let hint = "write SecRequestBodyAccess On, or give rules phase:1 that do not look at bodies";
-        self.report(Diagnostic::new(Code::Unreached, first, message).hint(hint));
+        self.context.report(Diagnostic::new(Code::Unreached, first, message).hint(hint));
     }
 }

@@ -2,15 +2,16 @@
 //!
 //! As in ModSecurity v3 they apply to every rule of the rule set, wherever they are written.
 
+use super::actions::parsed_actions;
 use super::controls::id_range;
 use super::directives::Builder;
 use super::draft::{LogFlags, OwnTransformations, ParsedAction, as_effect};
-use super::removals::no_rule;
-use super::targets::{TargetChange, apply};
+use super::references::no_rule;
+use super::targets::{TargetChange, apply, target_changes};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
 use crate::seclang::{Actions, Argument, Targets};
-use crate::source::{Sources, Span};
+use crate::source::Span;
 use crate::vocabulary::{Directive, DirectiveEntry};
 
 /// A change to rules.
@@ -55,11 +56,11 @@ impl Builder<'_> {
 
     fn no_id(&mut self, text: &str, span: Span) {
         let message = format!("`{text}` is not a rule id");
-        self.report(Diagnostic::new(Code::BadDirectiveValue, span, message).hint("write an id, or a range such as 1000-1999"));
+        self.context.report(Diagnostic::new(Code::BadDirectiveValue, span, message).hint("write an id, or a range such as 1000-1999"));
     }
 
     pub fn update_targets(&mut self, entry: &DirectiveEntry, rules: &Argument, targets: &Targets) {
-        let changes = self.target_changes(targets);
+        let changes = target_changes(&mut self.context, targets);
         let filter = match entry.directive {
             Some(Directive::SecRuleUpdateTargetById) => match id_range(&rules.text) {
                 Some(range) => RuleFilter::Ids(range),
@@ -71,12 +72,12 @@ impl Builder<'_> {
         self.updates.push((Update::Targets(filter, changes), rules.span));
     }
 
-    pub fn update_actions(&mut self, rule: &Argument, written: &Actions, sources: &Sources) {
+    pub fn update_actions(&mut self, rule: &Argument, written: &Actions) {
         let Some(range) = id_range(&rule.text) else {
             return self.no_id(&rule.text, rule.span);
         };
         let mut update = ActionUpdate::default();
-        for (action, place) in self.parsed_actions(Some(written), sources).into_iter().zip(&written.list) {
+        for (action, place) in parsed_actions(&mut self.context, Some(written)).into_iter().zip(&written.list) {
             match action {
                 ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
                 ParsedAction::Assign(assignment) => update.effects.push(Effect::Assign(assignment)),
@@ -85,7 +86,8 @@ impl Builder<'_> {
                     Ok(effect) => update.effects.push(effect),
                     Err(_) => {
                         let message = format!("`{}` cannot be changed from outside the rule", place.name.node);
-                        self.report(Diagnostic::new(Code::MisplacedAction, place.span, message).hint("change it in the rule itself"));
+                        self.context
+                            .report(Diagnostic::new(Code::MisplacedAction, place.span, message).hint("change it in the rule itself"));
                     }
                 },
             }
@@ -113,7 +115,7 @@ impl Builder<'_> {
         for references in missing.chunk_by(|(_, one), (_, other)| one == other) {
             if let Some((_, span)) = references.first() {
                 let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| filter).collect();
-                self.report(no_rule(&filters, *span));
+                self.context.report(no_rule(&filters, *span));
             }
         }
     }

@@ -2,27 +2,19 @@
 
 use super::directives::Builder;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::Span;
 use std::fs;
 use std::path::Path;
 
 impl Builder<'_> {
-    /// Notes where a directive about uploaded files stands; the one that names the folder is shown in a warning.
-    pub fn note_upload_directive(&mut self, span: Span, names_folder: bool) {
-        if names_folder || self.upload_place.is_none() {
-            self.upload_place = Some(span);
-        }
-    }
-
     /// Warns where uploaded files are to be written and cannot be: each body with a file would be an error then.
     pub fn check_upload_folder(&mut self) {
-        let settings = &self.graph.settings;
-        let Some(place) = self.upload_place.filter(|_| settings.writes_uploads()) else { return };
+        let settings = &self.context.settings.merged;
+        let Some(place) = self.context.settings.upload_place.filter(|_| settings.writes_uploads()) else { return };
         let folder = settings.upload_folder();
         let Some(problem) = problem(&folder) else { return };
         let message = format!("uploaded files cannot be written to `{}`: {problem}", folder.display());
         let hint = "make the folder, let the server's user write to it, or name another with SecUploadDir";
-        self.report(Diagnostic::new(Code::UploadFolder, place, message).hint(hint));
+        self.context.report(Diagnostic::new(Code::UploadFolder, place, message).hint(hint));
     }
 }
 

@@ -31,7 +31,7 @@ impl Builder<'_> {
             more => format!("this rule and {more} more do not see XML: REQUEST_BODY is empty for bodies that are read as XML"),
         };
         let hint = "write ctl:forceRequestBodyVariable=On beside ctl:requestBodyProcessor=XML, or let them look at XML:/* and XML://@* too";
-        self.report(Diagnostic::new(Code::XmlBodyUnseen, first, message).hint(hint));
+        self.context.report(Diagnostic::new(Code::XmlBodyUnseen, first, message).hint(hint));
     }
 }
 

@@ -1,0 +1,63 @@
+//! Values of actions: their forms, and what is reported of a value that has none of them.
+
+use super::context::Context;
+use super::templates::action_template;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::Template;
+use crate::seclang::ActionExpression;
+use crate::source::Span;
+use crate::vocabulary::Action;
+
+pub fn value_template(context: &mut Context<'_>, written: &ActionExpression) -> Template {
+    action_template(context, written.text(), written.value_span())
+}
+
+pub fn number(context: &mut Context<'_>, written: &ActionExpression, what: &str) -> Option<u32> {
+    match written.text().trim().parse() {
+        Ok(number) => Some(number),
+        Err(_) => bad_value(context, written, &format!("`{}` is no number", written.text()), &format!("write {what}")),
+    }
+}
+
+/// A value of the form `name=value`.
+pub fn pair<'w>(context: &mut Context<'_>, written: &'w ActionExpression, what: &str) -> Option<(&'w str, &'w str)> {
+    match written.text().split_once('=') {
+        Some((name, value)) => Some((name.trim(), value.trim())),
+        None => bad_value(context, written, &format!("`{}` lacks an equals sign", written.text()), &format!("write {what}")),
+    }
+}
+
+/// Reports a value that an action does not take.
+pub fn bad_value<T>(context: &mut Context<'_>, written: &ActionExpression, message: &str, hint: &str) -> Option<T> {
+    let hint = missing_comma(written).unwrap_or_else(|| hint.to_owned());
+    context.report(Diagnostic::new(Code::BadActionValue, written.value_span(), message).hint(hint));
+    None
+}
+
+/// Looks at a value whose quote is never closed. As in ModSecurity v3 the end of the list closes it, with a warning; where it would take
+/// other actions along, that is an error.
+pub fn check_quote(context: &mut Context<'_>, written: &ActionExpression) -> bool {
+    let Some(value) = written.value.as_ref().filter(|value| value.unclosed) else { return true };
+    let quote = Span { start: value.span.start.saturating_sub(1), ..value.span };
+    let swallowed = value.text.split(',').skip(1).map(first_name).find(|name| Action::find(name).is_some());
+    let Some(swallowed) = swallowed else {
+        let message = "this ' is never closed; the end of the list closes it";
+        context.report(Diagnostic::new(Code::QuoteClosedByEnd, quote, message).hint("write ' behind the text"));
+        return true;
+    };
+    let message = format!("this ' is never closed, so that `{swallowed}` would be part of the text");
+    context.report(Diagnostic::new(Code::UnclosedQuote, quote, message).hint("write ' behind the text, before the comma"));
+    false
+}
+
+/// The name that a text begins with, such as that of an action.
+fn first_name(text: &str) -> &str {
+    text.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+/// What to do where a value without quotes goes on with another action, as in `phase:2 deny`.
+fn missing_comma(written: &ActionExpression) -> Option<String> {
+    let value = written.value.as_ref().filter(|value| !value.quoted)?;
+    let (own, behind) = value.text.split_once([' ', '\t'])?;
+    Action::find(first_name(behind)).map(|_| format!("a comma is missing behind `{own}`"))
+}

@@ -1,0 +1,105 @@
+//! What every step of the compiler may use: the loader, the texts, the report, and the tables that all rules share.
+
+use super::references::References;
+use super::settings_draft::SettingsDraft;
+use crate::diagnostic::{Diagnostic, MOST_ERRORS, Severity};
+use crate::graph::{MarkerId, TxNames};
+use crate::script::Script;
+use crate::source::{Loader, Sources, Span};
+use crate::vocabulary::Limit;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Handed from step to step. Steps read directives and return what these mean; here they report faults and look up names.
+pub struct Context<'a> {
+    /// Reads the files that directives name.
+    pub loader: &'a dyn Loader,
+    /// The texts that were read, to show places in.
+    pub sources: Sources,
+    /// The settings of all loads so far.
+    pub settings: SettingsDraft,
+    /// Keys of TX and markers, by number.
+    pub names: Names,
+    /// Names that rules use, to be found when all files have been read.
+    pub references: References,
+    /// Scripts, by the path of their file.
+    pub scripts: HashMap<PathBuf, Script>,
+    diagnostics: Vec<Diagnostic>,
+    errors: usize,
+}
+
+/// Names that become numbers at load.
+#[derive(Default)]
+pub struct Names {
+    /// Keys of TX.
+    pub tx: TxNames,
+    /// The names of markers, by number.
+    pub markers: Vec<Box<str>>,
+    marker_ids: HashMap<Box<str>, MarkerId>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(loader: &'a dyn Loader) -> Self {
+        Self {
+            loader,
+            sources: Sources::new(),
+            settings: SettingsDraft::default(),
+            names: Names::default(),
+            references: References::default(),
+            scripts: HashMap::new(),
+            diagnostics: Vec::new(),
+            errors: 0,
+        }
+    }
+
+    /// Takes an error or a warning about a directive.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity() == Severity::Error);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Takes errors and warnings about directives.
+    pub fn report_all(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.report(diagnostic));
+    }
+
+    /// Takes a diagnostic of reading. Each input has a limit of its own for these, so that it does not count here.
+    pub fn report_unread(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Returns `true` if no further directive should be looked at.
+    pub fn has_too_many_errors(&self) -> bool {
+        self.errors >= MOST_ERRORS
+    }
+
+    /// Everything that was reported, in the order of the steps.
+    pub fn into_report(self) -> (Sources, Vec<Diagnostic>) {
+        (self.sources, self.diagnostics)
+    }
+
+    /// A limit as far as directives set it until here.
+    pub fn limit(&self, limit: Limit) -> usize {
+        self.settings.limit(limit)
+    }
+
+    /// The marker that a `skipAfter` at this place jumps to.
+    pub fn jump(&mut self, name: &str, span: Span) -> MarkerId {
+        let marker = self.names.marker(name);
+        self.references.jumps.push((marker, span));
+        marker
+    }
+}
+
+impl Names {
+    /// The number of a marker.
+    pub fn marker(&mut self, name: &str) -> MarkerId {
+        if let Some(known) = self.marker_ids.get(name) {
+            return *known;
+        }
+        let marker = MarkerId(u32::try_from(self.markers.len()).unwrap_or(u32::MAX));
+        self.markers.push(name.into());
+        self.marker_ids.insert(name.into(), marker);
+        marker
+    }
+}

@@ -1,0 +1,153 @@
+//! Names that rules use and that must be found somewhere: markers, other rules, settings. These may follow the rules, so that they are looked
+//! for when all files have been read.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{MarkerId, Rule, RuleFilter, Settings};
+use crate::operator::OperatorKind;
+use crate::source::Span;
+use crate::vocabulary::did_you_mean;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// How many names a warning shows.
+const SHOWN: usize = 5;
+
+/// What rules refer to, and where.
+#[derive(Default)]
+pub struct References {
+    /// Places of `skipAfter`, by marker.
+    pub jumps: Vec<(MarkerId, Span)>,
+    /// The markers that `SecMarker` sets.
+    pub placed_markers: Vec<MarkerId>,
+    /// What operators need directives for.
+    pub needs: Vec<(Need, Span)>,
+    /// What `ctl` removes.
+    pub removals: Vec<RuleReference>,
+    /// How many rules were added so far.
+    pub rules: usize,
+}
+
+/// What an operator needs a directive for, wherever that stands.
+#[derive(Clone, Copy)]
+pub enum Need {
+    /// `SecGeoLookupDb`
+    GeoDatabase,
+    /// `SecHttpBlKey`
+    BlockListKey,
+    /// `SecXmlExternalEntity On`
+    XmlFiles(OperatorKind),
+}
+
+/// A `ctl` that names rules.
+pub struct RuleReference {
+    filter: RuleFilter,
+    span: Span,
+    /// The number of the rule that holds it, so that a rule has one warning.
+    rule: usize,
+}
+
+/// What updates and removals can mean in a rule set.
+struct Names<'a> {
+    ids: BTreeSet<u64>,
+    tags: HashSet<&'a str>,
+    messages: HashSet<&'a str>,
+}
+
+impl References {
+    /// Notes the rules that a `ctl` removes, or whose targets it removes.
+    pub fn note_removal(&mut self, filter: &RuleFilter, span: Span) {
+        self.removals.push(RuleReference { filter: filter.clone(), span, rule: self.rules });
+    }
+
+    /// Warns of jumps to markers that do not exist. `names` are the names of all markers, by number.
+    pub fn unknown_markers(&self, names: &[Box<str>]) -> Vec<Diagnostic> {
+        let name = |marker: MarkerId| names.get(marker.0 as usize).map_or("", |name| name);
+        let unknown = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker));
+        let warning = |(marker, span): &(MarkerId, Span)| {
+            let name_of_jump = name(*marker);
+            let message = format!("no SecMarker is named `{name_of_jump}`, so that the rest of the phase is skipped");
+            let hint = did_you_mean(name_of_jump, self.placed_markers.iter().map(|placed| name(*placed)), "");
+            let hint = hint.unwrap_or_else(|| String::from("add the SecMarker"));
+            Diagnostic::new(Code::UnknownMarker, *span, message).hint(hint)
+        };
+        unknown.map(warning).collect()
+    }
+
+    /// Warns of operators that lack what they look things up in.
+    pub fn unmet_needs(&self, settings: &Settings) -> Vec<Diagnostic> {
+        let (database, key, files) =
+            (settings.geo_database.is_some(), settings.http_blocklist_key.is_some(), settings.xml_external_entities == Some(true));
+        let warning = |(need, span): &(Need, Span)| {
+            let (met, code, message, hint) = match need {
+                Need::GeoDatabase => {
+                    let message = String::from("`@geoLookup` finds nothing, since there is no database");
+                    (database, Code::NothingToLookUp, message, "name a MaxMind database with SecGeoLookupDb")
+                }
+                Need::BlockListKey => {
+                    let message = String::from("`@rbl` finds nothing, since httpbl.org answers only those who have a key");
+                    (key, Code::NothingToLookUp, message, "write your key with SecHttpBlKey")
+                }
+                Need::XmlFiles(kind) => {
+                    let message = format!("`@{}` takes every body for invalid, since it may not read its file", kind.name());
+                    (files, Code::UselessGrammar, message, "write SecXmlExternalEntity On")
+                }
+            };
+            (!met).then(|| Diagnostic::new(code, *span, message).hint(hint))
+        };
+        self.needs.iter().filter_map(warning).collect()
+    }
+
+    /// Warns of removals by `ctl` that match no rule, once for each rule that holds some.
+    pub fn missing_rules(&self, rules: &[Rule]) -> Vec<Diagnostic> {
+        let names = Names::of(rules);
+        let mut missing: BTreeMap<usize, Vec<&RuleReference>> = BTreeMap::new();
+        for reference in self.removals.iter().filter(|reference| !names.mean(&reference.filter)) {
+            missing.entry(reference.rule).or_default().push(reference);
+        }
+        let warning = |references: Vec<&RuleReference>| {
+            let filters: Vec<&RuleFilter> = references.iter().map(|reference| &reference.filter).collect();
+            references.first().map(|first| no_rule(&filters, first.span))
+        };
+        missing.into_values().filter_map(warning).collect()
+    }
+}
+
+/// The warning about rules that are not there.
+pub fn no_rule(filters: &[&RuleFilter], span: Span) -> Diagnostic {
+    let mut names: Vec<String> = filters.iter().take(SHOWN).map(|filter| shown(filter)).collect();
+    if let Some(more) = filters.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    let (last, before) = names.split_last().map_or((String::new(), String::new()), |(last, before)| (last.clone(), before.join(", ")));
+    let list = if before.is_empty() { last } else { format!("{before} or {last}") };
+    let hint = "look at the spelling; the rules may be in a file that was not given here";
+    Diagnostic::new(Code::NothingToUpdate, span, format!("no rule has {list}")).hint(hint)
+}
+
+fn shown(filter: &RuleFilter) -> String {
+    match filter {
+        RuleFilter::Ids(range) if range.start() == range.end() => format!("the id {}", range.start()),
+        RuleFilter::Ids(range) => format!("an id from {} to {}", range.start(), range.end()),
+        RuleFilter::Tag(tag) => format!("the tag `{tag}`"),
+        RuleFilter::Message(message) => format!("the message `{message}`"),
+    }
+}
+
+impl<'a> Names<'a> {
+    fn of(rules: &'a [Rule]) -> Self {
+        let metadata = || rules.iter().map(|rule| &rule.metadata);
+        Self {
+            ids: rules.iter().filter(|rule| rule.starter.is_none() && rule.id != 0).map(|rule| rule.id).collect(),
+            tags: metadata().flat_map(|metadata| &metadata.tags).map(|tag| tag.source()).collect(),
+            messages: metadata().filter_map(|metadata| metadata.message.as_ref()).map(|message| message.source()).collect(),
+        }
+    }
+
+    /// Returns `true` if some rule is meant.
+    fn mean(&self, filter: &RuleFilter) -> bool {
+        match filter {
+            RuleFilter::Ids(range) => !range.is_empty() && self.ids.range(range.clone()).next().is_some(),
+            RuleFilter::Tag(tag) => self.tags.contains(tag.as_ref()),
+            RuleFilter::Message(message) => self.messages.contains(message.as_ref()),
+        }
+    }
+}
