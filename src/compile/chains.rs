@@ -1,20 +1,29 @@
-//! Joins rules into chains, and gives every rule the defaults of its phase.
+//! Rules and markers in the order of the files, and the chains that rules form.
 
-use super::directives::Builder;
-use super::draft::{Draft, LogFlags};
+use super::context::Context;
+use super::draft::{DefaultDraft, Draft, LogFlags};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{DefaultActions, Disruptive, PhaseMap, Rule, RuleIndex, Step};
+use crate::graph::{DefaultActions, Disruptive, MarkerId, Phase, PhaseMap, Rule, RuleIndex, Step, TransformationTree};
 use crate::seclang::{ActionExpression, Actions};
 use crate::source::Span;
 use crate::vocabulary::{Action, ActionRole, Limit};
 
+/// The rules and markers read so far.
+#[derive(Default)]
+pub struct RuleDrafts {
+    rules: Vec<Draft>,
+    /// The chain heads and markers of each phase.
+    steps: PhaseMap<Vec<Step>>,
+    open_chain: Option<OpenChain>,
+}
+
 /// A chain whose next rule is to come.
 #[derive(Clone, Copy)]
-pub enum OpenChain {
+enum OpenChain {
     /// It began with this rule, and reaches to the one before the next.
     Built {
         /// The first rule.
-        starter: RuleIndex,
+        head: RuleIndex,
         /// The last rule so far.
         last: RuleIndex,
     },
@@ -22,94 +31,101 @@ pub enum OpenChain {
     Abandoned,
 }
 
-impl Builder<'_> {
+impl RuleDrafts {
     /// Adds a rule: to the open chain, or to its phase.
-    pub fn add_rule(&mut self, mut draft: Draft, actions: Option<&Actions>) {
-        let index = RuleIndex(u32::try_from(self.drafts.len()).unwrap_or(u32::MAX));
+    pub fn add(&mut self, context: &mut Context<'_>, mut draft: Draft, actions: Option<&Actions>) {
+        let index = RuleIndex(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
         let goes_on = draft.rule.chained;
         match self.open_chain.take() {
             Some(OpenChain::Abandoned) => return self.open_chain = goes_on.then_some(OpenChain::Abandoned),
-            Some(OpenChain::Built { starter, last }) => {
+            Some(OpenChain::Built { head, last }) => {
                 if draft.rule.disruptive.take().is_some() {
                     let message = "only the first rule of a chain can have a disruptive action";
                     let hint = "move it to the rule that begins the chain";
                     let place = actions.and_then(decision).map_or(draft.span, |action| action.span);
-                    self.context.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
+                    context.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
                 }
-                self.check_length(index.0.saturating_sub(starter.0) as usize + 1, draft.span);
-                draft.rule.starter = Some(starter);
+                context.report_all(too_long(index.0.saturating_sub(head.0) as usize + 1, context.limit(Limit::ChainLength), draft.span));
+                draft.rule.starter = Some(head);
                 draft.rule.before = Some(last);
-                draft.rule.phase = self.drafts.get(starter.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
-                if let Some(before) = self.drafts.get_mut(last.0 as usize) {
+                draft.rule.phase = self.rules.get(head.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
+                if let Some(before) = self.rules.get_mut(last.0 as usize) {
                     before.rule.next = Some(index);
                 }
-                self.open_chain = goes_on.then_some(OpenChain::Built { starter, last: index });
+                self.open_chain = goes_on.then_some(OpenChain::Built { head, last: index });
             }
             None => {
-                self.graph.phases.at_mut(draft.rule.phase).push(Step::Rule(index));
-                self.open_chain = goes_on.then_some(OpenChain::Built { starter: index, last: index });
+                self.steps.at_mut(draft.rule.phase).push(Step::Rule(index));
+                self.open_chain = goes_on.then_some(OpenChain::Built { head: index, last: index });
             }
         }
-        self.drafts.push(draft);
-        self.context.references.rules = self.drafts.len();
+        self.rules.push(draft);
+        context.references.rules = self.rules.len();
     }
 
-    /// The first rule of the chain that is open.
-    pub fn chain_starter(&self) -> Option<&Draft> {
-        match self.open_chain {
-            Some(OpenChain::Built { starter, .. }) => self.drafts.get(starter.0 as usize),
-            _ => None,
+    /// Adds a marker, to every phase.
+    pub fn add_marker(&mut self, marker: MarkerId) {
+        for phase in Phase::ALL {
+            self.steps.at_mut(phase).push(Step::Marker(marker));
         }
     }
 
-    /// Complains about the first rule of a chain that is one too many.
-    fn check_length(&mut self, length: usize, span: Span) {
-        let most = self.context.limit(Limit::ChainLength);
-        if length == most.saturating_add(1) {
-            let message = format!("the chain has more than {most} rules");
-            self.context
-                .report(Diagnostic::new(Code::ChainTooLong, span, message).hint("raise SecChainLimit before it, or split the chain"));
+    /// The rules so far.
+    pub fn as_slice(&self) -> &[Draft] {
+        &self.rules
+    }
+
+    /// Returns `true` if the next rule belongs to the chain of the one before it.
+    pub fn is_in_chain(&self) -> bool {
+        self.open_chain.is_some()
+    }
+
+    /// The phase of the next rule, which names the phase `own`: that of its chain, if the head of the chain names one.
+    pub fn phase_of_next(&self, own: Option<Phase>) -> Option<Phase> {
+        match self.open_chain {
+            Some(OpenChain::Built { head, .. }) => match self.rules.get(head.0 as usize) {
+                Some(head) => head.has_phase.then_some(head.rule.phase),
+                None => own,
+            },
+            _ => own,
         }
     }
 
     /// Takes the open chain back, because a rule of it could not be built; `goes_on` says whether more of it is to come.
     pub fn abandon_chain(&mut self, goes_on: bool) {
-        if let Some(OpenChain::Built { starter, .. }) = self.open_chain.take()
-            && let Some(first) = self.drafts.get(starter.0 as usize)
+        if let Some(OpenChain::Built { head, .. }) = self.open_chain.take()
+            && let Some(first) = self.rules.get(head.0 as usize)
         {
-            // Markers may stand within a chain, so that its first rule need not be the last step.
-            let steps = self.graph.phases.at_mut(first.rule.phase);
-            if let Some(at) = steps.iter().rposition(|step| *step == Step::Rule(starter)) {
+            // Markers may be within a chain, so that its head need not be the last step.
+            let steps = self.steps.at_mut(first.rule.phase);
+            if let Some(at) = steps.iter().rposition(|step| *step == Step::Rule(head)) {
                 steps.remove(at);
             }
-            self.drafts.truncate(starter.0 as usize);
+            self.rules.truncate(head.0 as usize);
         }
         self.open_chain = goes_on.then_some(OpenChain::Abandoned);
     }
 
-    /// Ends a load: a chain that is still open never matches. As in ModSecurity v3 it may go on in the next file of the load, but not in the
-    /// next load.
-    pub fn close_chain(&mut self) {
-        if let Some(OpenChain::Built { last, .. }) = self.open_chain.take()
-            && let Some(draft) = self.drafts.get(last.0 as usize)
-        {
-            let hint = "take `chain` away, or add the rule that ends the chain behind it";
-            self.context
-                .report(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so that it never matches").hint(hint));
-        }
+    /// Ends a load, and warns of a chain that is still open, which never matches. As in ModSecurity v3 it may go on in the next file of the
+    /// load, but not in the next load.
+    pub fn end_load(&mut self) -> Option<Diagnostic> {
+        let Some(OpenChain::Built { last, .. }) = self.open_chain.take() else { return None };
+        let draft = self.rules.get(last.0 as usize)?;
+        let hint = "take `chain` away, or add the rule that ends the chain behind it";
+        Some(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so that it never matches").hint(hint))
     }
 
-    /// Gives each rule the transformations and logging of its phase, and moves the rules into the graph.
-    pub fn join_rules(&mut self) {
+    /// Gives each rule the transformations and the logging of its phase. Returns all rules, and the steps of each phase.
+    pub fn join(self, defaults: &PhaseMap<DefaultDraft>, tree: &mut TransformationTree) -> (Vec<Rule>, PhaseMap<Vec<Step>>) {
         let mut inherited = LogFlags::DEFAULT;
-        let mut rules = Vec::with_capacity(self.drafts.len());
+        let mut rules = Vec::with_capacity(self.rules.len());
         // From the last to the first: the log flags of a chain's later rules reach its earlier ones.
-        for draft in std::mem::take(&mut self.drafts).into_iter().rev() {
-            let defaults = self.defaults.at(draft.rule.phase);
+        for draft in self.rules.into_iter().rev() {
+            let defaults = defaults.at(draft.rule.phase);
             let mut rule = draft.rule;
             let before = if draft.transformations.reset { &[][..] } else { &defaults.transformations };
             for transformation in before.iter().chain(&draft.transformations.list) {
-                transformation.append_to(&mut rule, &mut self.graph.transformations);
+                transformation.append_to(&mut rule, tree);
             }
             if rule.next.is_none() {
                 inherited = LogFlags::DEFAULT;
@@ -119,31 +135,33 @@ impl Builder<'_> {
             rules.push(Rule { logs: flags.log, audits: flags.audit, ..rule });
         }
         rules.reverse();
-        self.graph.rules = rules;
-        let mut defaults = PhaseMap::<DefaultActions>::default();
-        for phase in crate::graph::Phase::ALL {
-            let draft = std::mem::take(self.defaults.at_mut(phase));
-            *defaults.at_mut(phase) = DefaultActions { disruptive: draft.disruptive, effects: draft.effects };
-        }
-        self.graph.defaults = defaults;
+        (rules, self.steps)
     }
+}
 
-    /// Tells each rule whether the chain from it on may stop a request, now that updates and defaults are known.
-    pub fn mark_stopping_chains(&mut self) {
-        let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
-        let by_default = |phase| self.graph.defaults.at(phase).disruptive.as_ref().is_some_and(stops);
-        let of_rule = |rule: &Rule| {
-            let updated = rule.updated.as_ref().and_then(|updated| updated.disruptive.as_ref());
-            rule.disruptive.iter().chain(updated).any(stops)
-        };
-        let mut marks: Vec<bool> = self.graph.rules.iter().map(|rule| of_rule(rule) || by_default(rule.phase)).collect();
-        // A rule stands before those that are chained to it.
-        for (at, rule) in self.graph.rules.iter().enumerate().rev() {
-            let follows = rule.next.and_then(|next| marks.get(next.0 as usize)).copied().unwrap_or(false);
-            marks.get_mut(at).into_iter().for_each(|mark| *mark |= follows);
-        }
-        self.graph.rules.iter_mut().zip(marks).for_each(|(rule, mark)| rule.stops = mark);
+/// The error of the first rule of a chain that is one too many.
+fn too_long(length: usize, limit: usize, span: Span) -> Option<Diagnostic> {
+    (length == limit.saturating_add(1)).then(|| {
+        let message = format!("the chain has more than {limit} rules");
+        Diagnostic::new(Code::ChainTooLong, span, message).hint("raise SecChainLimit before it, or split the chain")
+    })
+}
+
+/// Tells each rule whether the chain from it on may stop a request. Updates and defaults must be known.
+pub fn mark_stopping_chains(rules: &mut [Rule], defaults: &PhaseMap<DefaultActions>) {
+    let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
+    let by_default = |phase| defaults.at(phase).disruptive.as_ref().is_some_and(stops);
+    let of_rule = |rule: &Rule| {
+        let updated = rule.updated.as_ref().and_then(|updated| updated.disruptive.as_ref());
+        rule.disruptive.iter().chain(updated).any(stops)
+    };
+    let mut marks: Vec<bool> = rules.iter().map(|rule| of_rule(rule) || by_default(rule.phase)).collect();
+    // A rule comes before those that are chained to it.
+    for (at, rule) in rules.iter().enumerate().rev() {
+        let follows = rule.next.and_then(|next| marks.get(next.0 as usize)).copied().unwrap_or(false);
+        marks.get_mut(at).into_iter().for_each(|mark| *mark |= follows);
     }
+    rules.iter_mut().zip(marks).for_each(|(rule, mark)| rule.stops = mark);
 }
 
 /// The action that decides about the request.

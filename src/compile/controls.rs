@@ -3,8 +3,9 @@
 use super::action_values::bad_value;
 use super::context::Context;
 use super::targets::variable_and_selector;
+use super::values::{audit_engine, engine_mode, id_range, on_off};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{AuditEngine, BodyProcessor, Control, EngineMode, LogLetters, RuleFilter, TargetFilter};
+use crate::graph::{BodyProcessor, Control, LogLetters, RuleFilter, TargetFilter};
 use crate::seclang::{ActionExpression, parse_target};
 use crate::vocabulary::{self, Support, did_you_mean};
 
@@ -82,48 +83,10 @@ fn text(value: &str) -> Option<Box<str>> {
     (!value.is_empty()).then(|| value.into())
 }
 
-/// `On` and `Off`, in any case.
-pub fn on_off(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
-    }
-}
-
-/// The value of `SecRuleEngine`.
-pub fn engine_mode(value: &str) -> Option<EngineMode> {
-    match value.to_ascii_lowercase().as_str() {
-        "on" => Some(EngineMode::On),
-        "off" => Some(EngineMode::Off),
-        "detectiononly" => Some(EngineMode::DetectionOnly),
-        _ => None,
-    }
-}
-
-/// The value of `SecAuditEngine`.
-pub fn audit_engine(value: &str) -> Option<AuditEngine> {
-    match value.to_ascii_lowercase().as_str() {
-        "on" => Some(AuditEngine::On),
-        "off" => Some(AuditEngine::Off),
-        "relevantonly" => Some(AuditEngine::RelevantOnly),
-        _ => None,
-    }
-}
-
 fn audit_log_parts(value: &str) -> Option<Control> {
     let (add, letters) = match value.strip_prefix('+') {
         Some(letters) => (true, letters),
         None => (false, value.strip_prefix('-')?),
     };
     Some(Control::AuditLogParts { add, letters: LogLetters::parse(letters).filter(|_| !letters.is_empty())? })
-}
-
-/// An id, or a range of ids such as `1000-1999`.
-pub fn id_range(value: &str) -> Option<std::ops::RangeInclusive<u64>> {
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    match value.split_once('-') {
-        Some((first, last)) => Some(number(first)?..=number(last)?).filter(|range| !range.is_empty()),
-        None => number(value).map(|id| id..=id),
-    }
 }

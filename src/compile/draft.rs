@@ -1,6 +1,6 @@
 //! Actions of one list, sorted by what becomes of them; rules before their defaults are known.
 
-use super::openings::{assignment_uses, opened};
+use super::openings::open_before_assignment;
 use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Opening, Phase, Rule, Template, TransformationTree};
 use crate::source::Span;
 use crate::transform::Transformation;
@@ -38,7 +38,7 @@ pub struct RuleActions {
     pub assignments: Vec<Assignment>,
     pub openings: Vec<Opening>,
     pub effects: Vec<Effect>,
-    /// How many assignments stand before each effect.
+    /// How many assignments come before each effect.
     pub effect_places: Vec<usize>,
     pub disruptive: Option<Disruptive>,
     pub chain: bool,
@@ -50,7 +50,7 @@ pub struct RuleActions {
 /// The transformations that a rule itself names.
 #[derive(Default)]
 pub struct OwnTransformations {
-    /// Whether `t:none` takes those of the default action away.
+    /// `t:none` takes those of the default action away.
     pub reset: bool,
     pub list: Vec<SpelledTransformation>,
 }
@@ -65,7 +65,7 @@ pub struct SpelledTransformation {
 /// A rule whose defaults are not known yet.
 pub struct Draft {
     pub rule: Rule,
-    /// Whether the rule itself says in which phase it runs.
+    /// The rule itself says in which phase it runs.
     pub has_phase: bool,
     pub transformations: OwnTransformations,
     pub span: Span,
@@ -81,7 +81,7 @@ pub struct DefaultDraft {
     pub load: usize,
 }
 
-/// Whether a match is written to the error log and to the audit log.
+/// The logs that a match is written to.
 #[derive(Clone, Copy)]
 pub struct LogFlags {
     pub log: bool,
@@ -126,7 +126,7 @@ impl RuleActions {
             ParsedAction::Chain => self.chain = true,
             ParsedAction::Transformation(transformation) => self.transformations.add(transformation),
             ParsedAction::Assign(assignment) => {
-                self.open_before(&assignment);
+                open_before_assignment(&mut self.effects, &mut self.effect_places, &mut self.openings, &assignment);
                 self.assignments.push(assignment);
             }
             ParsedAction::Disruptive(disruptive) => self.disruptive = Some(disruptive),
@@ -137,22 +137,12 @@ impl RuleActions {
             ParsedAction::Namespace(prefix, uri) => self.namespaces.push((prefix, uri)),
         }
     }
-
-    /// Has the collections that an assignment uses opened before it: assignments are done for each value, effects when the chain matches.
-    fn open_before(&mut self, assignment: &Assignment) {
-        let is_needed = |effect: &Effect| opened(effect).is_some_and(|collection| assignment_uses(assignment, collection.variable()));
-        while let Some(at) = self.effects.iter().position(is_needed) {
-            let before = self.effect_places.remove(at);
-            if let Effect::OpenCollection { collection, key } = self.effects.remove(at) {
-                self.openings.push(Opening { before, collection, key });
-            }
-        }
-    }
 }
 
-/// What an action does when it stands in a default or an update, where texts about the rule are done when it matches.
+/// The effect of an action in a default or an update, where texts about the rule are set when it matches.
 ///
-/// Gives back what is no effect there.
+/// # Errors
+/// Gives back an action that is not an effect there.
 pub fn as_effect(action: ParsedAction) -> Result<Effect, ParsedAction> {
     match action {
         ParsedAction::Effect(effect) => Ok(effect),

@@ -1,102 +1,66 @@
-//! Warnings about what is read as it is written, and hardly means what it says.
+//! Warnings about what is read as it is written, and hardly means what it says: first about a rule, then about all that was loaded.
 
-use super::directives::Builder;
-use super::draft::RuleActions;
+use super::draft::Draft;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::Phase;
+use crate::graph::{BodyProcessor, Control, Effect, Phase, Rule, Settings, Test};
 use crate::operator::{ArgumentKind, OperatorKind, leading_integer};
 use crate::seclang::{ActionExpression, Actions, OperatorExpression, TargetExpression, TargetMode, Targets};
 use crate::source::Span;
 use crate::vocabulary::{Action, ActionRole, Directive, Variable};
+use std::fs;
+use std::path::Path;
 
-impl Builder<'_> {
-    /// Warns of targets that the rule's phase does not have yet. In the default phase, which is 1 here and 2 elsewhere, that includes those
-    /// that hold a part only.
-    pub fn check_phase(&mut self, targets: &Targets, phase: Option<Phase>) {
-        let runs_in = phase.unwrap_or(Phase::RequestHeaders);
-        let looked_at = targets.list.iter().filter(|target| target.mode != TargetMode::Exclude);
-        let mut early = looked_at.filter_map(|target| Some((target, variable_of(target)?))).filter_map(|(target, variable)| {
-            let filled = filled_in(variable).filter(|filled| *filled > runs_in);
-            let grows = phase.is_none() && holds_the_query_before_the_body(variable);
-            filled.or(grows.then_some(Phase::RequestBody)).map(|filled| (target, variable, filled))
-        });
-        let Some((target, variable, filled)) = early.next() else { return };
-        let (name, number) = (variable.name(), filled.number());
-        let (message, hint) = match phase {
-            Some(phase) => (
-                format!("`{name}` is not filled before phase {number}: in phase {} it is empty", phase.number()),
-                format!("write phase:{number}"),
-            ),
-            None if holds_the_query_before_the_body(variable) => (
-                format!("this rule has no phase, so that it runs in phase 1, where `{name}` does not hold what the body has"),
-                String::from("write phase:2 to look at bodies too, or phase:1 if they do not matter"),
-            ),
-            None => {
-                (format!("this rule has no phase, so that it runs in phase 1, where `{name}` is empty"), format!("write phase:{number}"))
+/// Warns of targets that the rule's phase does not have yet. In the default phase, which is 1 here and 2 elsewhere, that includes those
+/// that hold a part only.
+pub fn early_target(targets: &Targets, phase: Option<Phase>) -> Option<Diagnostic> {
+    let runs_in = phase.unwrap_or(Phase::RequestHeaders);
+    let looked_at = targets.list.iter().filter(|target| target.mode != TargetMode::Exclude);
+    let mut early = looked_at.filter_map(|target| Some((target, variable_of(target)?))).filter_map(|(target, variable)| {
+        let filled = filled_in(variable).filter(|filled| *filled > runs_in);
+        let grows = phase.is_none() && holds_the_query_before_the_body(variable);
+        filled.or(grows.then_some(Phase::RequestBody)).map(|filled| (target, variable, filled))
+    });
+    let (target, variable, filled) = early.next()?;
+    let (name, number) = (variable.name(), filled.number());
+    let (message, hint) = match phase {
+        Some(phase) => (
+            format!("`{name}` is not filled before phase {number}: in phase {} it is empty", phase.number()),
+            format!("write phase:{number}"),
+        ),
+        None if holds_the_query_before_the_body(variable) => (
+            format!("this rule has no phase, so that it runs in phase 1, where `{name}` does not hold what the body has"),
+            String::from("write phase:2 to look at bodies too, or phase:1 if they do not matter"),
+        ),
+        None => (format!("this rule has no phase, so that it runs in phase 1, where `{name}` is empty"), format!("write phase:{number}")),
+    };
+    Some(Diagnostic::new(Code::NotFilledYet, target.span, message).hint(hint))
+}
+
+/// Warns of an argument that is compared as a number and is not one, and of the name of an operator that lacks its `@`.
+pub fn doubtful_argument(written: &OperatorExpression, kind: OperatorKind) -> Option<Diagnostic> {
+    let text = written.argument.node.as_str();
+    let place = written.argument.span;
+    match kind {
+        OperatorKind::Rx if written.name.is_none() => {
+            let (word, behind) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+            let meant = OperatorKind::from_name(word)?;
+            if behind.is_empty() != (meant.argument() == ArgumentKind::None) {
+                return None;
             }
-        };
-        self.context.report(Diagnostic::new(Code::NotFilledYet, target.span, message).hint(hint));
-    }
-
-    /// The phase that a rule runs in, if it or the rule that begins its chain says so.
-    pub fn written_phase(&self, understood: &RuleActions) -> Option<Phase> {
-        match self.chain_starter() {
-            Some(starter) => starter.has_phase.then_some(starter.rule.phase),
-            None => understood.phase,
+            let message = format!("`{word}` is a part of the pattern here, since no @ stands before it");
+            let hint = format!("write \"@{text}\", or \"@rx {text}\" if it is a pattern");
+            Some(Diagnostic::new(Code::OperatorWithoutMark, place, message).hint(hint))
         }
-    }
-
-    /// Warns of a number that is none, and of the name of an operator that lacks its `@`.
-    pub fn check_operator(&mut self, written: &OperatorExpression, kind: OperatorKind) {
-        let text = written.argument.node.as_str();
-        let place = written.argument.span;
-        match kind {
-            OperatorKind::Rx if written.name.is_none() => {
-                let (word, behind) = text.split_once([' ', '\t']).unwrap_or((text, ""));
-                let Some(meant) = OperatorKind::from_name(word) else { return };
-                if behind.is_empty() != (meant.argument() == ArgumentKind::None) {
-                    return;
-                }
-                let message = format!("`{word}` is a part of the pattern here, since no @ stands before it");
-                let hint = format!("write \"@{text}\", or \"@rx {text}\" if it is a pattern");
-                self.context.report(Diagnostic::new(Code::OperatorWithoutMark, place, message).hint(hint));
-            }
-            OperatorKind::Eq | OperatorKind::Ge | OperatorKind::Gt | OperatorKind::Le | OperatorKind::Lt if !text.contains("%{") => {
-                let digits = text.trim().trim_start_matches(['+', '-']);
-                let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-                if !is_number {
-                    let message = format!("`{text}` is not a whole number: it is read as {}", leading_integer(text.as_bytes()));
-                    let hint = "write a whole number, or compare texts with @streq";
-                    self.context.report(Diagnostic::new(Code::NotANumber, place, message).hint(hint));
-                }
-            }
-            _ => {}
+        OperatorKind::Eq | OperatorKind::Ge | OperatorKind::Gt | OperatorKind::Le | OperatorKind::Lt if !text.contains("%{") => {
+            let digits = text.trim().trim_start_matches(['+', '-']);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            (!is_number).then(|| {
+                let message = format!("`{text}` is not a whole number: it is read as {}", leading_integer(text.as_bytes()));
+                let hint = "write a whole number, or compare texts with @streq";
+                Diagnostic::new(Code::NotANumber, place, message).hint(hint)
+            })
         }
-    }
-
-    /// Notes where a limit is set, for [`Builder::check_limits`].
-    pub fn note_limit(&mut self, directive: Directive, span: Span) {
-        if matches!(directive, Directive::SecRequestBodyLimit | Directive::SecResponseBodyLimit) {
-            self.context.settings.body_limits.push((directive, span));
-        }
-    }
-
-    /// Warns of limits of bodies that do not say what happens beyond them. Settings may stand anywhere, so this comes last.
-    pub fn check_limits(&mut self) {
-        let settings = &self.context.settings.merged;
-        let (request, response) = (settings.request_body_limit_action.is_some(), settings.response_body_limit_action.is_some());
-        for (directive, span) in std::mem::take(&mut self.context.settings.body_limits) {
-            let (is_said, body) = match directive {
-                Directive::SecRequestBodyLimit => (request, "request"),
-                _ => (response, "response"),
-            };
-            if !is_said {
-                let name = directive.name();
-                let message = format!("what a {body} body has beyond `{name}` passes unseen, since `{name}Action` is not set");
-                let hint = format!("write {name}Action Reject, or ProcessPartial if that is meant");
-                self.context.report(Diagnostic::new(Code::LimitWithoutAction, span, message).hint(hint));
-            }
-        }
+        _ => None,
     }
 }
 
@@ -110,6 +74,84 @@ pub fn several_decisions(actions: Option<&Actions>) -> Option<Diagnostic> {
     let (before, name) = (&before.name.node, &last.name.node);
     let message = format!("`{name}` takes the place of `{before}`: of several decisions the last one counts");
     Some(Diagnostic::new(Code::SeveralDecisions, last.span, message).hint("leave one of them"))
+}
+
+/// Warns of limits of bodies that do not say what happens beyond them. `limits` are the directives that set them.
+pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) -> Vec<Diagnostic> {
+    let (request, response) = (settings.request_body_limit_action.is_some(), settings.response_body_limit_action.is_some());
+    let warning = |(directive, span): &(Directive, Span)| {
+        let (is_said, body) = match directive {
+            Directive::SecRequestBodyLimit => (request, "request"),
+            _ => (response, "response"),
+        };
+        (!is_said).then(|| {
+            let name = directive.name();
+            let message = format!("what a {body} body has beyond `{name}` passes unseen, since `{name}Action` is not set");
+            let hint = format!("write {name}Action Reject, or ProcessPartial if that is meant");
+            Diagnostic::new(Code::LimitWithoutAction, *span, message).hint(hint)
+        })
+    };
+    limits.iter().filter_map(warning).collect()
+}
+
+/// Warns of rules of phase 2 if phase 2 is skipped for all requests.
+pub fn unreached_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnostic> {
+    let brings_it_back = |control: &Control| matches!(control, Control::RequestBodyAccess(true));
+    if settings.request_body_access != Some(false) || has_control(drafts, brings_it_back) {
+        return None;
+    }
+    let mut unreached = drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained);
+    let first = unreached.next()?.span;
+    let message = match unreached.count() {
+        0 => String::from("this rule of phase 2 is never evaluated, for `SecRequestBodyAccess` is `Off`"),
+        more => format!("this rule of phase 2 and {more} more are never evaluated, for `SecRequestBodyAccess` is `Off`"),
+    };
+    let hint = "write SecRequestBodyAccess On, or give rules phase:1 that do not look at bodies";
+    Some(Diagnostic::new(Code::Unreached, first, message).hint(hint))
+}
+
+/// Warns of a folder that uploaded files cannot be written to: each body with a file would be an error. `place` is the directive that they are
+/// written for.
+pub fn upload_folder(settings: &Settings, place: Option<Span>) -> Option<Diagnostic> {
+    let place = place.filter(|_| settings.writes_uploads())?;
+    let folder = settings.upload_folder();
+    let problem = folder_problem(&folder)?;
+    let message = format!("uploaded files cannot be written to `{}`: {problem}", folder.display());
+    let hint = "make the folder, let the server's user write to it, or name another with SecUploadDir";
+    Some(Diagnostic::new(Code::UploadFolder, place, message).hint(hint))
+}
+
+/// Warns of rules that look at REQUEST_BODY, which is empty for a body that is read as XML, unless a rule forces it or they look at XML too.
+///
+/// In ModSecurity v3 the variable holds such bodies, and guards against entities from elsewhere count on it.
+pub fn unseen_xml(drafts: &[Draft]) -> Option<Diagnostic> {
+    if !has_control(drafts, |control| matches!(control, Control::RequestBodyProcessor(BodyProcessor::Xml)))
+        || has_control(drafts, |control| matches!(control, Control::ForceRequestBodyVariable(true)))
+    {
+        return None;
+    }
+    // A rule that is chained to another may be for other bodies only.
+    let heads = drafts.iter().enumerate().filter(|(place, _)| {
+        let before = place.checked_sub(1).and_then(|before| drafts.get(before));
+        !before.is_some_and(|before| before.rule.chained)
+    });
+    let mut blind = heads.map(|(_, draft)| draft).filter(|draft| is_blind_to_xml(&draft.rule));
+    let first = blind.next()?.span;
+    let message = match blind.count() {
+        0 => String::from("this rule does not see XML: REQUEST_BODY is empty for bodies that are read as XML"),
+        more => format!("this rule and {more} more do not see XML: REQUEST_BODY is empty for bodies that are read as XML"),
+    };
+    let hint = "write ctl:forceRequestBodyVariable=On beside ctl:requestBodyProcessor=XML, or let them look at XML:/* and XML://@* too";
+    Some(Diagnostic::new(Code::XmlBodyUnseen, first, message).hint(hint))
+}
+
+/// The error of an audit log that `SecAuditLogType HTTPS` cannot post to, since it is not an address.
+#[cfg(feature = "remote")]
+pub fn audit_log_address(settings: &Settings) -> Option<Diagnostic> {
+    let posts = settings.audit_type == Some(crate::graph::AuditType::Https);
+    let place = settings.audit_log.as_ref().filter(|place| posts && !crate::source::is_remote(&place.node))?;
+    let message = format!("`SecAuditLog` does not take `{}` where `SecAuditLogType` is HTTPS", place.node);
+    Some(Diagnostic::new(Code::BadDirectiveValue, place.span, message).hint("write an https address"))
 }
 
 fn variable_of(target: &TargetExpression) -> Option<Variable> {
@@ -168,4 +210,26 @@ fn holds_the_query_before_the_body(variable: Variable) -> bool {
         variable,
         Variable::Args | Variable::ArgsNames | Variable::ArgsCombinedSize | Variable::FullRequest | Variable::FullRequestLength
     )
+}
+
+fn has_control(drafts: &[Draft], is_sought: impl Fn(&Control) -> bool) -> bool {
+    let mut effects = drafts.iter().flat_map(|draft| &draft.rule.effects);
+    effects.any(|effect| matches!(effect, Effect::Control(control) if is_sought(control)))
+}
+
+/// Why nothing can be written to a folder, as far as that can be told without writing to it.
+fn folder_problem(folder: &Path) -> Option<&'static str> {
+    match fs::metadata(folder) {
+        Err(_) => Some("there is no such folder"),
+        Ok(about) if !about.is_dir() => Some("it is not a folder"),
+        Ok(about) if about.permissions().readonly() => Some("nobody may write to it"),
+        Ok(_) => None,
+    }
+}
+
+/// Returns `true` for a rule that looks at bodies by REQUEST_BODY, and not by XML.
+fn is_blind_to_xml(rule: &Rule) -> bool {
+    let Test::Operator { targets, .. } = &rule.test else { return false };
+    let looks_at = |variable: Variable| targets.iter().any(|target| target.variable == variable && !target.count);
+    matches!(rule.phase, Phase::RequestBody | Phase::Logging) && looks_at(Variable::RequestBody) && !looks_at(Variable::Xml)
 }

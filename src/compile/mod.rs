@@ -1,10 +1,50 @@
-//! Takes trees, gives a [`RuleGraph`] and a load report; imports everything below: `seclang`, `vocabulary`, `graph`, and the pure rooms.
+//! Takes rule files as text, gives a [`RuleGraph`] and a [`LoadReport`], or every error of the load; imports everything below: `seclang`,
+//! `vocabulary`, `graph`, and the pure rooms.
 //!
-//! Names are resolved, defaults and chains joined, updates and removals applied. All errors of a load are found in one run, and a load
-//! with errors leaves nothing behind.
+//! # How text becomes a graph
+//!
+//! A rule as it is written cannot be run. It leaves out what `SecDefaultAction` says, its chain goes on in the next directive, a later file may
+//! take its targets away, and it names things by words: variables, keys of TX, markers, files. In the graph all of this is settled: names are
+//! numbers, patterns are compiled, each rule has its phase, its transformations and its logging. A transaction then looks nothing up.
+//!
+//! ```text
+//! Input ─load→ directives ─directives→ drafts, settings, references ─rule_set→ RuleGraph ─plan→ RuleGraph with a plan
+//! ```
+//!
+//! * `load` reads an input and what it includes, and puts its directives in one row. `precompile` then compiles their patterns on several
+//!   processors, since that is most of the work of a load.
+//! * `directives` looks up each directive in the table of `vocabulary` and calls its one function: in `rules` and `updates` for rules and
+//!   changes to them, in `settings` for what sets a value. These read the parts with `targets`, `operators`, `actions` and what those need.
+//!   All of them are functions that take a `Context` (the loader, the texts, the report) and return what they have read. A part that cannot be
+//!   read is reported and is `None`, so that one run finds all errors.
+//! * `rule_set` does what has to wait until the last file was read: it checks names that rules refer to, gives rules the defaults of their phase,
+//!   and applies updates and removals.
+//! * `plan` prepares the finished graph so that a transaction asks as few rules as possible. It changes no verdict.
+//!
+//! # Example
+//!
+//! ```text
+//! SecDefaultAction "phase:1,log,pass,t:lowercase"
+//! SecRule ARGS|!ARGS:token "@rx ^a+$" "id:7,phase:1,deny,setvar:tx.hits=+1,skipAfter:END"
+//! SecRuleUpdateTargetById 7 "!ARGS:/^csrf/"
+//! SecMarker END
+//! ```
+//!
+//! 1. `SecDefaultAction` leaves a draft of the defaults of phase 1.
+//! 2. `SecRule` becomes the draft of rule 0: the target ARGS without the key `token`, a compiled pattern, an addition to key 0 of TX, which is
+//!    `hits`, and a jump to marker 0. That some `SecMarker` is named END is noted as a reference.
+//! 3. The update is kept. Rules that it matches may follow in another file.
+//! 4. `SecMarker` adds marker 0 to the steps of every phase: those of phase 1 are now rule 0, marker 0.
+//! 5. At the end, the reference to END is found. Rule 0 gets `t:lowercase`, and is logged; the update adds `/^csrf/` to what ARGS leaves out.
+//!
+//! # Loads
+//!
+//! Each input is a load of its own. As in ModSecurity v3 the first load that sets a value wins, and within a load the last directive does;
+//! rules, updates and markers of all loads come together. A load with errors leaves nothing behind.
 
 mod action_values;
 mod actions;
+mod arguments;
 mod chains;
 mod context;
 mod controls;
@@ -23,25 +63,26 @@ mod plan;
 mod precompile;
 mod references;
 mod report;
+mod rule_set;
+mod rules;
 mod scripts;
 mod settings;
 mod settings_draft;
 mod targets;
 mod templates;
-mod unreached;
 mod updates;
-mod uploads;
-mod xml_bodies;
+mod values;
 
 pub use error::LoadError;
 pub use input::{CompileOptions, Input, Planning};
 pub use report::{LoadReport, SourceReport};
 
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Code, Severity};
 use crate::graph::RuleGraph;
 use crate::source::Loader;
-use directives::Builder;
+use context::Context;
 use report::LoadedInput;
+use rule_set::RuleSetDraft;
 
 /// A rule set that was understood.
 #[derive(Debug)]
@@ -53,23 +94,29 @@ pub struct Compiled {
 }
 
 /// Loads and compiles. Each input is a load of its own: in ModSecurity v3 the first load that sets a value wins, and within a load the last.
+///
+/// # Errors
+/// Every error of all inputs, with the warnings, if there is an error.
 pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
-    let mut builder = Builder::new(loader);
+    let mut context = Context::new(loader);
+    let mut rule_set = RuleSetDraft::default();
     let mut loads = Vec::with_capacity(inputs.len());
     for input in inputs {
-        let first_text = builder.context.sources.len();
-        let directives = load::load(&mut builder.context, input);
+        let first_text = context.sources.len();
+        let directives = load::load(&mut context, input);
         let _held = precompile::patterns(&directives);
-        let sets_engine = builder.add_load(&directives);
-        loads.push(LoadedInput { texts: first_text..builder.context.sources.len(), sets_engine });
+        let sets_engine = directives::read_load(&mut context, &mut rule_set, &directives);
+        loads.push(LoadedInput { texts: first_text..context.sources.len(), sets_engine });
     }
-    let (mut graph, sources, mut diagnostics) = builder.finish();
+    let mut graph = rule_set.into_graph(&mut context);
     if options.planning == Planning::On {
         plan::plan(&mut graph);
     }
-    let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
+    let (sources, mut diagnostics) = context.into_report();
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
-    if has_errors {
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
+        // A rule with an error is not there to be updated, and a marker that was not read is not there to be jumped to.
+        diagnostics.retain(|diagnostic| !matches!(diagnostic.code, Code::NothingToUpdate | Code::UnknownMarker));
         return Err(LoadError { sources, diagnostics });
     }
     let report = LoadReport::of(&graph, sources, loads, diagnostics);

@@ -1,52 +1,65 @@
-//! Opens persistent collections before what uses them: a later rule of the chain, or actions that an update adds.
+//! Opens persistent collections before what uses them: an assignment of the same rule, a later rule of the chain, or actions that an update adds.
 
-use super::directives::Builder;
 use crate::graph::{
     Assignment, AssignmentChange, Effect, Opening, OperatorArgument, Part, PersistentCollection, Rule, RuleIndex, Template, Test,
 };
 use crate::vocabulary::Variable;
 
-impl Builder<'_> {
-    /// Has a rule open a collection when it matches itself, instead of when its whole chain does, where a later rule of the chain uses the
-    /// collection, or an action that `SecRuleUpdateActionById` adds, for those come first. A rule that counts in what it opens would
-    /// otherwise count elsewhere.
-    pub fn open_before_use(&mut self) {
-        let rules = &self.graph.rules;
-        let used = |rule: &Rule, collection: PersistentCollection| {
-            let added = rule.updated.iter().flat_map(|updated| &updated.effects);
-            added.into_iter().any(|effect| effect_uses(effect, collection.variable()))
-                || followers(rules, rule).any(|follower| uses(follower, collection))
-        };
-        let mut moved: Vec<(usize, Vec<PersistentCollection>)> = Vec::new();
-        for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.next.is_some() || rule.updated.is_some()) {
-            let opened = rule.effects.iter().filter_map(opened);
-            let early: Vec<_> = opened.filter(|collection| used(rule, *collection)).collect();
-            if !early.is_empty() {
-                moved.push((at, early));
-            }
+/// Moves openings of collections before a rule's assignment that uses them: assignments are made for each value that matches, effects when
+/// the whole chain matches. `effect_places` says how many assignments come before each effect.
+pub fn open_before_assignment(
+    effects: &mut Vec<Effect>,
+    effect_places: &mut Vec<usize>,
+    openings: &mut Vec<Opening>,
+    assignment: &Assignment,
+) {
+    let is_needed = |effect: &Effect| opened(effect).is_some_and(|collection| assignment_uses(assignment, collection.variable()));
+    while let Some(at) = effects.iter().position(is_needed) {
+        let before = effect_places.remove(at);
+        if let Effect::OpenCollection { collection, key } = effects.remove(at) {
+            openings.push(Opening { before, collection, key });
         }
-        for (at, early) in moved {
-            let Some(rule) = self.graph.rules.get_mut(at) else { continue };
-            for effect in std::mem::take(&mut rule.effects) {
-                match effect {
-                    Effect::OpenCollection { collection, key } if early.contains(&collection) => {
-                        rule.openings.push(Opening { before: rule.assignments.len(), collection, key });
-                    }
-                    effect => rule.effects.push(effect),
+    }
+}
+
+/// Has a rule open a collection when it matches itself, instead of when its whole chain does, where a later rule of the chain uses the
+/// collection, or an action that `SecRuleUpdateActionById` adds, for those come first. A rule that counts in what it opens would otherwise
+/// count elsewhere.
+pub fn open_before_use(rules: &mut [Rule]) {
+    let used = |rule: &Rule, collection: PersistentCollection| {
+        let added = rule.updated.iter().flat_map(|updated| &updated.effects);
+        added.into_iter().any(|effect| effect_uses(effect, collection.variable()))
+            || followers(rules, rule).any(|follower| uses(follower, collection))
+    };
+    let mut moved: Vec<(usize, Vec<PersistentCollection>)> = Vec::new();
+    for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.next.is_some() || rule.updated.is_some()) {
+        let opened = rule.effects.iter().filter_map(opened);
+        let early: Vec<_> = opened.filter(|collection| used(rule, *collection)).collect();
+        if !early.is_empty() {
+            moved.push((at, early));
+        }
+    }
+    for (at, early) in moved {
+        let Some(rule) = rules.get_mut(at) else { continue };
+        for effect in std::mem::take(&mut rule.effects) {
+            match effect {
+                Effect::OpenCollection { collection, key } if early.contains(&collection) => {
+                    rule.openings.push(Opening { before: rule.assignments.len(), collection, key });
                 }
+                effect => rule.effects.push(effect),
             }
         }
     }
 }
 
-/// The rules behind one in its chain.
+/// The rules after one in its chain.
 fn followers<'r>(rules: &'r [Rule], rule: &'r Rule) -> impl Iterator<Item = &'r Rule> {
     let next = |index: Option<RuleIndex>| index.and_then(|index| rules.get(index.0 as usize));
     std::iter::successors(next(rule.next), move |rule| next(rule.next))
 }
 
 /// The collection that an effect opens.
-pub fn opened(effect: &Effect) -> Option<PersistentCollection> {
+fn opened(effect: &Effect) -> Option<PersistentCollection> {
     match effect {
         Effect::OpenCollection { collection, .. } => Some(*collection),
         _ => None,
@@ -54,7 +67,7 @@ pub fn opened(effect: &Effect) -> Option<PersistentCollection> {
 }
 
 /// Returns `true` for an assignment that writes to a variable's collection, or reads it with a macro.
-pub fn assignment_uses(assignment: &Assignment, variable: Variable) -> bool {
+fn assignment_uses(assignment: &Assignment, variable: Variable) -> bool {
     let value = match &assignment.change {
         AssignmentChange::Set(value) | AssignmentChange::Add(value) | AssignmentChange::Subtract(value) => Some(value),
         AssignmentChange::Remove => None,

@@ -3,16 +3,17 @@
 //! As in ModSecurity v3 they apply to every rule of the rule set, wherever they are written.
 
 use super::actions::parsed_actions;
-use super::controls::id_range;
-use super::directives::Builder;
+use super::context::Context;
 use super::draft::{LogFlags, OwnTransformations, ParsedAction, as_effect};
 use super::references::no_rule;
 use super::targets::{TargetChange, apply, target_changes};
+use super::values::id_range;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, UpdatedActions};
+use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, TransformationTree, UpdatedActions};
 use crate::seclang::{Actions, Argument, Targets};
 use crate::source::Span;
-use crate::vocabulary::{Directive, DirectiveEntry};
+use crate::vocabulary::Directive;
+use std::ops::RangeInclusive;
 
 /// A change to rules.
 pub enum Update {
@@ -32,115 +33,116 @@ pub struct ActionUpdate {
     transformations: OwnTransformations,
 }
 
-impl Builder<'_> {
-    pub fn removal(&mut self, directive: Directive, arguments: &[Argument]) {
-        for argument in arguments {
-            match directive {
-                Directive::SecRuleRemoveById => {
-                    for part in argument.text.split([',', ' ']).filter(|part| !part.is_empty()) {
-                        match id_range(part) {
-                            Some(range) => self.updates.push((Update::Remove(RuleFilter::Ids(range), Removal::Id), argument.span)),
-                            None => self.no_id(part, argument.span),
-                        }
+/// `SecRuleRemoveById`, `SecRuleRemoveByTag`, `SecRuleRemoveByMsg`
+pub fn removals(context: &mut Context<'_>, directive: Directive, arguments: &[Argument]) -> Vec<(Update, Span)> {
+    let mut updates = Vec::new();
+    for argument in arguments {
+        let text = argument.text.as_str();
+        match directive {
+            Directive::SecRuleRemoveById => {
+                for part in text.split([',', ' ']).filter(|part| !part.is_empty()) {
+                    if let Some(range) = rule_ids(context, part, argument.span) {
+                        updates.push((Update::Remove(RuleFilter::Ids(range), Removal::Id), argument.span));
                     }
                 }
-                Directive::SecRuleRemoveByTag => {
-                    self.updates.push((Update::Remove(RuleFilter::Tag(argument.text.as_str().into()), Removal::Tag), argument.span));
-                }
-                _ => {
-                    self.updates.push((Update::Remove(RuleFilter::Message(argument.text.as_str().into()), Removal::Message), argument.span))
-                }
             }
+            Directive::SecRuleRemoveByTag => updates.push((Update::Remove(RuleFilter::Tag(text.into()), Removal::Tag), argument.span)),
+            _ => updates.push((Update::Remove(RuleFilter::Message(text.into()), Removal::Message), argument.span)),
         }
     }
+    updates
+}
 
-    fn no_id(&mut self, text: &str, span: Span) {
-        let message = format!("`{text}` is not a rule id");
-        self.context.report(Diagnostic::new(Code::BadDirectiveValue, span, message).hint("write an id, or a range such as 1000-1999"));
-    }
+/// `SecRuleUpdateTargetById`, `SecRuleUpdateTargetByTag`, `SecRuleUpdateTargetByMsg`
+pub fn target_update(
+    context: &mut Context<'_>,
+    directive: Option<Directive>,
+    rules: &Argument,
+    targets: &Targets,
+) -> Option<(Update, Span)> {
+    let changes = target_changes(context, targets);
+    let text = rules.text.as_str();
+    let filter = match directive {
+        Some(Directive::SecRuleUpdateTargetById) => RuleFilter::Ids(rule_ids(context, text, rules.span)?),
+        Some(Directive::SecRuleUpdateTargetByTag) => RuleFilter::Tag(text.into()),
+        _ => RuleFilter::Message(text.into()),
+    };
+    Some((Update::Targets(filter, changes), rules.span))
+}
 
-    pub fn update_targets(&mut self, entry: &DirectiveEntry, rules: &Argument, targets: &Targets) {
-        let changes = target_changes(&mut self.context, targets);
-        let filter = match entry.directive {
-            Some(Directive::SecRuleUpdateTargetById) => match id_range(&rules.text) {
-                Some(range) => RuleFilter::Ids(range),
-                None => return self.no_id(&rules.text, rules.span),
+/// `SecRuleUpdateActionById`
+pub fn action_update(context: &mut Context<'_>, rule: &Argument, written: &Actions) -> Option<(Update, Span)> {
+    let range = rule_ids(context, &rule.text, rule.span)?;
+    let mut update = ActionUpdate::default();
+    for (action, place) in parsed_actions(context, Some(written)).into_iter().zip(&written.list) {
+        match action {
+            ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
+            ParsedAction::Assign(assignment) => update.effects.push(Effect::Assign(assignment)),
+            ParsedAction::Disruptive(disruptive) => update.disruptive = Some(disruptive),
+            other => match as_effect(other) {
+                Ok(effect) => update.effects.push(effect),
+                Err(_) => {
+                    let message = format!("`{}` cannot be changed from outside the rule", place.name.node);
+                    context.report(Diagnostic::new(Code::MisplacedAction, place.span, message).hint("change it in the rule itself"));
+                }
             },
-            Some(Directive::SecRuleUpdateTargetByTag) => RuleFilter::Tag(rules.text.as_str().into()),
-            _ => RuleFilter::Message(rules.text.as_str().into()),
+        }
+    }
+    Some((Update::Actions(RuleFilter::Ids(range), update), rule.span))
+}
+
+/// The ids that a text names; a text that names none is reported.
+fn rule_ids(context: &mut Context<'_>, text: &str, span: Span) -> Option<RangeInclusive<u64>> {
+    let range = id_range(text);
+    if range.is_none() {
+        let message = format!("`{text}` is not a rule id");
+        context.report(Diagnostic::new(Code::BadDirectiveValue, span, message).hint("write an id, or a range such as 1000-1999"));
+    }
+    range
+}
+
+/// Applies all updates to the rules, in the order of the files. Returns warnings about updates that match no rule.
+pub fn apply_updates(updates: Vec<(Update, Span)>, rules: &mut [Rule], tree: &mut TransformationTree) -> Vec<Diagnostic> {
+    let mut missing = Vec::new();
+    for (update, span) in updates {
+        let filter = match &update {
+            Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
         };
-        self.updates.push((Update::Targets(filter, changes), rules.span));
-    }
-
-    pub fn update_actions(&mut self, rule: &Argument, written: &Actions) {
-        let Some(range) = id_range(&rule.text) else {
-            return self.no_id(&rule.text, rule.span);
-        };
-        let mut update = ActionUpdate::default();
-        for (action, place) in parsed_actions(&mut self.context, Some(written)).into_iter().zip(&written.list) {
-            match action {
-                ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
-                ParsedAction::Assign(assignment) => update.effects.push(Effect::Assign(assignment)),
-                ParsedAction::Disruptive(disruptive) => update.disruptive = Some(disruptive),
-                other => match as_effect(other) {
-                    Ok(effect) => update.effects.push(effect),
-                    Err(_) => {
-                        let message = format!("`{}` cannot be changed from outside the rule", place.name.node);
-                        self.context
-                            .report(Diagnostic::new(Code::MisplacedAction, place.span, message).hint("change it in the rule itself"));
-                    }
-                },
-            }
+        let mut matches_none = true;
+        for rule in rules.iter_mut().filter(|rule| is_meant(&update, filter, rule)) {
+            matches_none = false;
+            apply_update(&update, rule, tree);
         }
-        self.updates.push((Update::Actions(RuleFilter::Ids(range), update), rule.span));
-    }
-
-    /// Applies all updates to the rules of the graph, in the order of the files.
-    pub fn apply_updates(&mut self) {
-        let mut missing = Vec::new();
-        for (update, span) in std::mem::take(&mut self.updates) {
-            let filter = match &update {
-                Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
-            };
-            let meant: Vec<usize> =
-                self.graph.rules.iter().enumerate().filter(|(_, rule)| is_meant(&update, filter, rule)).map(|(at, _)| at).collect();
-            if meant.is_empty() {
-                missing.push((filter.clone(), span));
-            }
-            for at in meant {
-                self.apply_update(&update, at);
-            }
-        }
-        // Several ids of one argument are one warning.
-        for references in missing.chunk_by(|(_, one), (_, other)| one == other) {
-            if let Some((_, span)) = references.first() {
-                let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| filter).collect();
-                self.context.report(no_rule(&filters, *span));
-            }
+        if matches_none {
+            missing.push((filter.clone(), span));
         }
     }
+    // Several ids of one argument are one warning.
+    let warning = |references: &[(RuleFilter, Span)]| {
+        let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| filter).collect();
+        references.first().map(|(_, span)| no_rule(&filters, *span))
+    };
+    missing.chunk_by(|(_, one), (_, other)| one == other).filter_map(warning).collect()
+}
 
-    fn apply_update(&mut self, update: &Update, at: usize) {
-        let Some(rule) = self.graph.rules.get_mut(at) else { return };
-        match update {
-            Update::Remove(_, removal) => rule.removed = rule.removed.or(Some(*removal)),
-            Update::Targets(_, changes) => {
-                if let Test::Operator { targets, .. } = &mut rule.test {
-                    apply(targets, changes);
-                }
+fn apply_update(update: &Update, rule: &mut Rule, tree: &mut TransformationTree) {
+    match update {
+        Update::Remove(_, removal) => rule.removed = rule.removed.or(Some(*removal)),
+        Update::Targets(_, changes) => {
+            if let Test::Operator { targets, .. } = &mut rule.test {
+                apply(targets, changes);
             }
-            Update::Actions(_, update) => {
-                let added = rule.updated.get_or_insert_with(|| Box::new(UpdatedActions::default()));
-                added.effects.extend(update.effects.iter().cloned());
-                added.disruptive = update.disruptive.clone().or(added.disruptive.take());
-                let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);
-                (rule.logs, rule.audits) = (flags.log, flags.audit);
-                if update.transformations.reset {
-                    rule.transformations = ChainId::EMPTY;
-                }
-                let tree = &mut self.graph.transformations;
-                update.transformations.list.iter().for_each(|step| step.append_to(rule, tree));
+        }
+        Update::Actions(_, update) => {
+            let added = rule.updated.get_or_insert_with(|| Box::new(UpdatedActions::default()));
+            added.effects.extend(update.effects.iter().cloned());
+            added.disruptive = update.disruptive.clone().or(added.disruptive.take());
+            let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);
+            (rule.logs, rule.audits) = (flags.log, flags.audit);
+            if update.transformations.reset {
+                rule.transformations = ChainId::EMPTY;
             }
+            update.transformations.list.iter().for_each(|step| step.append_to(rule, tree));
         }
     }
 }

@@ -13,7 +13,6 @@ const MOST_FILES_OF_A_TYPE: usize = 3;
 const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("body", "`body/xml` is one reader cut into files; `multipart/note.rs` holds how others show a text"),
     ("cli", "the verbs take their arguments' types from the door of the room"),
-    ("compile", "all steps are methods of `Builder`"),
     ("graph", "rules, actions and their plan name each other's numbers"),
     ("lua", "states, questions and modules share the types of the room's door"),
     ("pattern", "`class` and `escape` are one parser of escapes, cut in two; so are `parser` and `groups`"),
@@ -25,7 +24,6 @@ const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
 /// Types whose methods stand in more than three files, with the reason.
 const SCATTERED_TYPES: &[(&str, &str)] = &[
     ("collection::Collections", "what is known of an exchange: parts of it become types of their own with `State`"),
-    ("compile::Builder", "all steps of the compiler are its methods"),
     ("transaction::Transaction", "the handle, the state and the evaluation are one type"),
 ];
 

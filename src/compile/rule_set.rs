@@ -1,0 +1,62 @@
+//! A rule set while its files are read, and what is left to do when all have been: checks, then the graph.
+
+use super::chains::{RuleDrafts, mark_stopping_chains};
+use super::context::Context;
+use super::draft::DefaultDraft;
+use super::lints;
+use super::openings::open_before_use;
+use super::updates::{Update, apply_updates};
+use crate::graph::{BodyUse, DefaultActions, Phase, PhaseMap, RuleGraph};
+use crate::source::Span;
+use std::collections::HashMap;
+use std::mem::take;
+
+/// What the directives of all loads leave besides settings.
+#[derive(Default)]
+pub struct RuleSetDraft {
+    /// Rules and markers.
+    pub rules: RuleDrafts,
+    /// `SecDefaultAction` of each phase.
+    pub defaults: PhaseMap<DefaultDraft>,
+    /// Changes to rules, and where they are written.
+    pub updates: Vec<(Update, Span)>,
+    /// Where each id was given to a rule.
+    pub ids: HashMap<u64, Span>,
+    /// The number of the current load, counted from 1.
+    pub load: usize,
+}
+
+impl RuleSetDraft {
+    /// Reports what can be said only when everything is known, and makes the rules what they are: with defaults, updates and removals.
+    pub fn into_graph(self, context: &mut Context<'_>) -> RuleGraph {
+        let Self { rules, mut defaults, updates, .. } = self;
+        let settings = &context.settings;
+        let mut warnings = context.references.unknown_markers(&context.names.markers);
+        warnings.extend(context.references.unmet_needs(&settings.merged));
+        warnings.extend(lints::limits_without_action(&settings.merged, &settings.body_limits));
+        warnings.extend(lints::unreached_phase(&settings.merged, rules.as_slice()));
+        warnings.extend(lints::upload_folder(&settings.merged, settings.upload_place));
+        warnings.extend(lints::unseen_xml(rules.as_slice()));
+        #[cfg(feature = "remote")]
+        warnings.extend(lints::audit_log_address(&settings.merged));
+        context.report_all(warnings);
+
+        let mut graph = RuleGraph::default();
+        (graph.rules, graph.phases) = rules.join(&defaults, &mut graph.transformations);
+        for phase in Phase::ALL {
+            let draft = take(defaults.at_mut(phase));
+            *graph.defaults.at_mut(phase) = DefaultActions { disruptive: draft.disruptive, effects: draft.effects };
+        }
+        context.report_all(apply_updates(updates, &mut graph.rules, &mut graph.transformations));
+        context.report_all(context.references.missing_rules(&graph.rules));
+        open_before_use(&mut graph.rules);
+        mark_stopping_chains(&mut graph.rules, &graph.defaults);
+
+        graph.settings = take(&mut context.settings.merged);
+        graph.unicode_map = context.settings.unicode_map.take();
+        graph.tx_names = take(&mut context.names.tx);
+        graph.markers = take(&mut context.names.markers);
+        graph.body_use = BodyUse::of(&graph);
+        graph
+    }
+}
