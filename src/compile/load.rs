@@ -6,6 +6,7 @@ use super::input::Input;
 use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
 use crate::seclang::{Argument, Ast, Body, Directive, Item, parse};
 use crate::source::{NotText, SourceId, Span};
+use crate::vocabulary;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -179,20 +180,20 @@ impl Reader<'_, '_> {
             if self.stopped {
                 break;
             }
-            let name = &directive.name.node;
-            match &directive.body {
-                Body::Arguments(arguments) if name.eq_ignore_ascii_case("Include") => self.include(&directive, arguments, path, true),
-                Body::Arguments(arguments) if name.eq_ignore_ascii_case("IncludeOptional") => {
-                    self.include(&directive, arguments, path, false)
-                }
-                Body::Arguments(arguments) if name.eq_ignore_ascii_case("SecRemoteRules") => self.remote_rules(&directive, arguments),
-                Body::Arguments(arguments) => {
-                    if let ([argument], true) = (arguments.as_slice(), name.eq_ignore_ascii_case("SecRemoteRulesFailAction")) {
+            let Body::Arguments(arguments) = &directive.body else {
+                self.directives.push(directive);
+                continue;
+            };
+            match vocabulary::Directive::find(&directive.name.node).and_then(|entry| entry.directive) {
+                Some(vocabulary::Directive::Include) => self.include(&directive, arguments, path, true),
+                Some(vocabulary::Directive::IncludeOptional) => self.include(&directive, arguments, path, false),
+                Some(vocabulary::Directive::SecRemoteRules) => self.remote_rules(&directive, arguments),
+                known => {
+                    if let (Some(vocabulary::Directive::SecRemoteRulesFailAction), [argument]) = (known, arguments.as_slice()) {
                         self.may_do_without = argument.text.eq_ignore_ascii_case("Warn");
                     }
                     self.directives.push(directive);
                 }
-                _ => self.directives.push(directive),
             }
         }
     }
