@@ -28,7 +28,7 @@ pub fn rule_actions(context: &mut Context<'_>, written: Option<&Actions>) -> Rul
     actions
 }
 
-/// The actions of a list, one by one; what cannot be understood is reported and left out.
+/// The actions of a list, one by one; an action that cannot be read is reported and left out.
 pub fn parsed_actions(context: &mut Context<'_>, written: Option<&Actions>) -> Vec<ParsedAction> {
     context.report_all(several_decisions(written));
     let list = written.map(|actions| actions.list.as_slice()).unwrap_or_default();
@@ -275,7 +275,7 @@ pub fn executed(context: &mut Context<'_>, written: &ActionExpression) -> Option
     read_script(context, path, MAIN, written.value_span())
 }
 
-/// What to do where a text without quotes was cut at its comma, as in `msg:hello, world`.
+/// The remedy for a text without quotes that was cut at its comma, as in `msg:hello, world`.
 fn comma_in_text(name: &str, before: Option<&ActionExpression>) -> Option<String> {
     let before = before.filter(|before| TEXTS.iter().any(|text| before.is(text)))?;
     let value = before.value.as_ref().filter(|value| !value.quoted && !value.text.is_empty())?;

@@ -25,7 +25,7 @@ pub fn read_load(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directi
     sets_engine
 }
 
-/// The row of a directive that does something here and has the arguments that it should have. What is wrong otherwise is reported.
+/// The row of a directive, if it has an effect here and its arguments fit; otherwise the fault is reported.
 fn find(context: &mut Context<'_>, directive: &Directive) -> Option<DirectiveEntry> {
     let name = &directive.name.node;
     let Some(entry) = vocabulary::Directive::find(name) else {

@@ -71,7 +71,7 @@ pub struct Draft {
     pub span: Span,
 }
 
-/// What a `SecDefaultAction` says.
+/// The contents of a `SecDefaultAction`.
 #[derive(Default)]
 pub struct DefaultDraft {
     pub transformations: Vec<SpelledTransformation>,

@@ -35,7 +35,7 @@ impl LoadError {
     }
 }
 
-/// The same as `Display`: the texts of a rule set are no help in a log.
+/// The same as `Display`: the texts of a rule set do not help in a log.
 impl fmt::Debug for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -8,25 +8,25 @@ use std::path::PathBuf;
 pub enum Input {
     /// A rule file.
     File(PathBuf),
-    /// Rules as text; `name` is what messages call it.
+    /// Rules as text; messages call it `name`.
     Text {
-        /// What messages call it.
+        /// The name in messages.
         name: String,
         /// The rules.
         text: String,
     },
-    /// Rules as bytes, which should be UTF-8; `name` is what messages call them.
+    /// Rules as bytes, which should be UTF-8; messages call them `name`.
     Bytes {
-        /// What messages call them.
+        /// The name in messages.
         name: String,
         /// The rules.
         bytes: Vec<u8>,
     },
     /// Rules at an https address.
     Remote {
-        /// The address, which messages call them by.
+        /// The address, which is also the name in messages.
         address: String,
-        /// What is shown to the server.
+        /// The key that the server is shown.
         key: String,
     },
     /// Several inputs that are one load, as if one file included them.
@@ -37,11 +37,11 @@ pub enum Input {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompileOptions {
-    /// Whether evaluation is planned. A plan changes no verdict, only the time it takes.
+    /// Use of a plan, which changes no verdict, only the time that one takes.
     pub planning: Planning,
 }
 
-/// Whether evaluation is planned.
+/// Use of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Planning {
     /// Rules are asked as seldom as possible.

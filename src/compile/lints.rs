@@ -1,4 +1,4 @@
-//! Warnings about what is read as it is written, and hardly means what it says: first about a rule, then about all that was loaded.
+//! Warnings about rules that are valid and hardly do what their author meant: first about one rule, then about all that was loaded.
 
 use super::draft::Draft;
 use crate::diagnostic::{Code, Diagnostic};

@@ -10,17 +10,17 @@ use crate::vocabulary;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What to do about bytes that are not text.
+/// The remedy for bytes that are not text.
 const CONVERT: &str = "convert it, for example with iconv -f ISO-8859-1 -t UTF-8";
 
-/// How many files may include each other in a row.
-const DEEPEST_INCLUDE: usize = 100;
+/// The most files that may include each other in a row.
+const MAX_DEPTH: usize = 100;
 
-/// How many files and texts a rule set may have: two files that include another one twice each, and so on, are soon more than there is time for.
-const MOST_TEXTS: usize = 10_000;
+/// The most files and texts of a rule set: two files that include another one twice each, and so on, soon take more time than there is.
+const MAX_TEXTS: usize = 10_000;
 
-/// How many bytes they may have together. The OWASP CRS has one million.
-const LARGEST_RULES: usize = 64 << 20;
+/// The most bytes that they may have together. The OWASP CRS has one million.
+const MAX_BYTES: usize = 64 << 20;
 
 /// The directives of one input, in the order in which they take effect, `Include` already followed.
 pub fn load(context: &mut Context<'_>, input: &Input) -> Vec<Directive> {
@@ -34,7 +34,7 @@ struct Reader<'c, 'a> {
     directives: Vec<Directive>,
     /// The files and addresses that are being read, each included by the one before.
     open: Vec<PathBuf>,
-    /// `SecRemoteRulesFailAction Warn` stood before.
+    /// `SecRemoteRulesFailAction Warn` came before.
     may_do_without: bool,
     errors: usize,
     /// Nothing more is read.
@@ -98,15 +98,15 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Whether one more file or address can be read; where it cannot this is reported.
+    /// Returns `true` if one more file or address can be read; otherwise this is reported.
     fn may_open(&mut self, path: &Path, included_at: Option<Span>) -> bool {
         if self.stopped {
             return false;
         }
         let name = path.display().to_string();
-        if self.context.sources.len() >= MOST_TEXTS {
+        if self.context.sources.len() >= MAX_TEXTS {
             self.stopped = true;
-            let message = format!("more than {MOST_TEXTS} files are included");
+            let message = format!("more than {MAX_TEXTS} files are included");
             self.report(&name, included_at, Code::IncludeDepth, message, "look for files that include each other");
             return false;
         }
@@ -117,8 +117,8 @@ impl Reader<'_, '_> {
             self.report(&name, included_at, Code::IncludeDepth, message, "take away one of the Includes");
             return false;
         }
-        if self.open.len() >= DEEPEST_INCLUDE {
-            let message = format!("more than {DEEPEST_INCLUDE} files include each other in a row");
+        if self.open.len() >= MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} files include each other in a row");
             self.report(&name, included_at, Code::IncludeDepth, message, "look for a loop of Includes");
             return false;
         }
@@ -127,9 +127,9 @@ impl Reader<'_, '_> {
 
     /// Takes in what was read; `path` is where it is a file.
     fn bytes(&mut self, name: &str, bytes: Vec<u8>, path: Option<&Path>, included_at: Option<Span>) {
-        if self.context.sources.size().saturating_add(bytes.len()) > LARGEST_RULES {
+        if self.context.sources.size().saturating_add(bytes.len()) > MAX_BYTES {
             self.stopped = true;
-            let message = format!("with `{name}` the rules have more than {} MB", LARGEST_RULES >> 20);
+            let message = format!("with `{name}` the rules have more than {} MB", MAX_BYTES >> 20);
             return self.report(
                 name,
                 included_at,
@@ -260,7 +260,7 @@ impl Reader<'_, '_> {
         self.context.report_unread(diagnostic);
     }
 
-    /// Reports a problem of a whole file at the place that named it; the first files are named by nobody, so they stand for themselves.
+    /// Reports a problem of a whole file at the place that names it; an input is named nowhere, so that its own start is shown.
     fn report(&mut self, name: &str, included_at: Option<Span>, code: Code, message: String, hint: &str) {
         if let Some(span) = included_at.or_else(|| self.stand_in(name)) {
             self.push(Diagnostic::new(code, span, message).hint(hint));
@@ -274,7 +274,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// The text that bytes hold, with a replacement character for each run of bytes that are not UTF-8, and where these stand.
+/// The text that bytes hold, with a replacement character for each run of bytes that are not UTF-8, and the places of these.
 fn with_replacements(bytes: &[u8]) -> (String, Vec<usize>) {
     let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
     for chunk in bytes.utf8_chunks() {
@@ -287,7 +287,7 @@ fn with_replacements(bytes: &[u8]) -> (String, Vec<usize>) {
     (text, replaced)
 }
 
-/// The first of some places that does not stand in a comment. Where a directive cannot be read, what it holds is not known.
+/// The first of some places that is not in a comment. If a directive cannot be read, its end is not known.
 fn first_outside_comments(ast: &Ast, has_errors: bool, places: &[usize]) -> Option<usize> {
     let within = |span: Span, place: usize| span.start <= place && place < span.end;
     let in_comment = |place: usize| {

@@ -95,7 +95,7 @@ fn uses(rule: &Rule, collection: PersistentCollection) -> bool {
             let by_macro = matches!(argument, OperatorArgument::Template(template) if names(template, variable));
             by_macro || targets.iter().any(|target| target.variable == variable)
         }
-        // What a script asks for is known when it runs.
+        // Which variables a script asks for is known only when it runs.
         Test::Script(_) => true,
         Test::Unconditional | Test::Decision(_) => false,
     };

@@ -11,7 +11,7 @@ use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, Opera
 use crate::seclang::{OperatorExpression, unclosed_macro};
 use crate::vocabulary::{Limit, REFUSED_OPERATORS, did_you_mean};
 
-/// The kind of an operator and its argument, compiled where it holds no macros. Nothing for a rule that cannot be built.
+/// The kind of an operator and its argument, compiled if it holds no macros. `None` for a rule that cannot be built.
 pub fn read_operator(context: &mut Context<'_>, written: &OperatorExpression) -> Option<(OperatorKind, OperatorArgument)> {
     let kind = operator_kind(context, written)?;
     let text = written.argument.node.as_str();
@@ -115,7 +115,7 @@ fn names_variable(unclosed: &str) -> bool {
     unclosed.trim_start_matches("%{").trim_start().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
-/// The operator that was meant where its name does not follow the `@`, as in `@!rx` and `@ rx`.
+/// The operator that was meant if its name does not follow the `@` at once, as in `@!rx` and `@ rx`.
 fn operator_behind_mark(pattern: &str) -> Option<String> {
     let behind = pattern.strip_prefix('@')?;
     let name = behind.trim_start_matches(['!', ' ', '\t']);
@@ -126,7 +126,7 @@ fn operator_behind_mark(pattern: &str) -> Option<String> {
     (begins_otherwise && is_meant).then(|| format!("{negation}@{name}"))
 }
 
-/// What to write in the place of an argument that an operator does not take.
+/// The remedy for an argument that an operator does not take.
 fn remedy(kind: OperatorKind) -> &'static str {
     match kind {
         OperatorKind::IpMatch => "write addresses and networks with commas between them, such as 10.0.0.0/8,2001:db8::1",

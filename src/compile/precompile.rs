@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// The most threads that compile patterns.
-const MOST_THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
-/// Fewer patterns than these are not worth a thread.
-const FEW: usize = 32;
+/// The fewest patterns that are worth a thread.
+const MIN_PATTERNS: usize = 32;
 
-/// The patterns of these rules, held so that the rules find them in the process's cache. A pattern that cannot be compiled is left to its rule,
-/// which says so.
+/// Compiles the patterns of these rules. As long as the result is held, the rules find them in the process's cache. A pattern that cannot be
+/// compiled is left to its rule, which reports it.
 pub fn patterns(directives: &[Directive]) -> Vec<Arc<Pattern>> {
     let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
     sources.sort_unstable();
     sources.dedup();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    if threads < 2 || sources.len() < FEW {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+    if threads < 2 || sources.len() < MIN_PATTERNS {
         return Vec::new();
     }
     // The longest first, so that none is left for the end.

@@ -11,22 +11,22 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// How many names a warning shows.
 const SHOWN: usize = 5;
 
-/// What rules refer to, and where.
+/// The names that rules refer to, with their places.
 #[derive(Default)]
 pub struct References {
     /// Places of `skipAfter`, by marker.
     pub jumps: Vec<(MarkerId, Span)>,
     /// The markers that `SecMarker` sets.
     pub placed_markers: Vec<MarkerId>,
-    /// What operators need directives for.
+    /// Settings that operators need.
     pub needs: Vec<(Need, Span)>,
-    /// What `ctl` removes.
+    /// Rules that `ctl` removes, or whose targets it removes.
     pub removals: Vec<RuleReference>,
     /// How many rules were added so far.
     pub rules: usize,
 }
 
-/// What an operator needs a directive for, wherever that stands.
+/// A setting that an operator needs. Its directive may be anywhere.
 #[derive(Clone, Copy)]
 pub enum Need {
     /// `SecGeoLookupDb`
@@ -45,7 +45,7 @@ pub struct RuleReference {
     rule: usize,
 }
 
-/// What updates and removals can mean in a rule set.
+/// The names that updates and removals can match in a rule set.
 struct Names<'a> {
     ids: BTreeSet<u64>,
     tags: HashSet<&'a str>,
@@ -96,11 +96,11 @@ impl References {
         self.needs.iter().filter_map(warning).collect()
     }
 
-    /// Warns of removals by `ctl` that match no rule, once for each rule that holds some.
+    /// Warns of removals by `ctl` that match no rule, once for each rule that holds such a `ctl`.
     pub fn missing_rules(&self, rules: &[Rule]) -> Vec<Diagnostic> {
         let names = Names::of(rules);
         let mut missing: BTreeMap<usize, Vec<&RuleReference>> = BTreeMap::new();
-        for reference in self.removals.iter().filter(|reference| !names.mean(&reference.filter)) {
+        for reference in self.removals.iter().filter(|reference| !names.hold(&reference.filter)) {
             missing.entry(reference.rule).or_default().push(reference);
         }
         let warning = |references: Vec<&RuleReference>| {
@@ -142,8 +142,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Returns `true` if some rule is meant.
-    fn mean(&self, filter: &RuleFilter) -> bool {
+    /// Returns `true` if some rule matches.
+    fn hold(&self, filter: &RuleFilter) -> bool {
         match filter {
             RuleFilter::Ids(range) => !range.is_empty() && self.ids.range(range.clone()).next().is_some(),
             RuleFilter::Tag(tag) => self.tags.contains(tag.as_ref()),

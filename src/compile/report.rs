@@ -1,4 +1,4 @@
-//! What a load found: rules, files, warnings, and whatever was left out, counted.
+//! The result of a load in numbers: rules, files, warnings, and everything that was left out.
 
 use super::error::LoadError;
 use crate::diagnostic::{Code, Diagnostic};
@@ -7,7 +7,7 @@ use crate::source::{Sources, Span};
 use serde::Serialize;
 use std::ops::Range;
 
-/// What was loaded. A report exists only for a load without errors.
+/// The contents of a load. A report exists only for a load without errors.
 #[derive(Clone, Debug)]
 pub struct LoadReport {
     /// Rules with an operator, chained ones included.
@@ -31,12 +31,12 @@ pub struct LoadReport {
     inputs: Vec<LoadedInput>,
 }
 
-/// What came with one input.
+/// One input.
 #[derive(Clone, Debug)]
 pub struct LoadedInput {
-    /// Which of the texts it brought.
+    /// The numbers of its texts.
     pub texts: Range<usize>,
-    /// Whether it sets the engine's mode.
+    /// It sets the engine's mode.
     pub sets_engine: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::source::Span;
 use std::collections::HashMap;
 use std::mem::take;
 
-/// What the directives of all loads leave besides settings.
+/// Everything that the directives of all loads leave besides settings.
 #[derive(Default)]
 pub struct RuleSetDraft {
     /// Rules and markers.

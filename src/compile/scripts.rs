@@ -51,14 +51,14 @@ fn readable_script(context: &mut Context<'_>, name: &str, span: Span) -> Option<
     }
 }
 
-/// Returns `true` if a name stands somewhere in a script, so that it may define it.
+/// Returns `true` if a script contains a name as a word, so that it may define it.
 fn has_word(source: &[u8], name: &str) -> bool {
     let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let mut places = memchr::memmem::find_iter(source, name);
     places.any(|at| !is_part(at.checked_sub(1).and_then(|before| source.get(before))) && !is_part(source.get(at + name.len())))
 }
 
-/// Whether a file is a Lua script by its name, as in ModSecurity v3.
+/// Returns `true` if a file is a Lua script by its name, as in ModSecurity v3.
 pub fn is_lua(path: &str) -> bool {
     std::path::Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("lua"))
 }

@@ -8,12 +8,12 @@ use crate::transform::UnicodeMap;
 use crate::vocabulary::{Directive, Limit};
 use std::collections::HashMap;
 
-/// What directives have set so far.
+/// The settings so far.
 #[derive(Default)]
 pub struct SettingsDraft {
-    /// What the current load sets.
+    /// Those of the current load.
     pub load: Settings,
-    /// What the loads before it set together.
+    /// Those of the loads before it, merged.
     pub merged: Settings,
     /// The code page of `t:urlDecodeUni`: the last one named, whichever load names it.
     pub unicode_map: Option<UnicodeMap>,

@@ -19,7 +19,7 @@ pub enum TargetChange {
     Exclude(Variable, Selector),
 }
 
-/// The targets of a rule: exclusions, wherever they stand in the list, apply to the targets of the same variable.
+/// The targets of a rule: exclusions, wherever they are in the list, apply to the targets of the same variable.
 pub fn read_targets(context: &mut Context<'_>, written: &Targets) -> Vec<Target> {
     let changes = target_changes(context, written);
     let mut targets = Vec::new();
@@ -36,7 +36,7 @@ pub fn read_targets(context: &mut Context<'_>, written: &Targets) -> Vec<Target>
     targets
 }
 
-/// Reports XPaths that make no sense with the namespaces of their rule.
+/// Reports XPaths that are not valid with the namespaces of their rule.
 pub fn check_paths(context: &mut Context<'_>, written: &Targets, namespaces: &[(Box<str>, Box<str>)]) {
     let namespaces: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
     for selector in written.list.iter().filter_map(|target| target.selector.as_ref()) {
@@ -52,7 +52,7 @@ pub fn check_paths(context: &mut Context<'_>, written: &Targets, namespaces: &[(
     }
 }
 
-/// Reports a regular expression that is none, at the byte at fault.
+/// Reports an invalid regular expression, at the byte at fault.
 pub fn report_bad_pattern(context: &mut Context<'_>, code: Code, source: &str, error: &PatternError, span: Span) {
     let place = part_of(source, error.position(), 1, span);
     // Without its byte the place is that of the whole pattern.
@@ -100,7 +100,7 @@ fn read_selector(context: &mut Context<'_>, variable: Variable, written: &Spanne
     match &written.node {
         SelectorExpression::Key(key) => Some(Selector::Key(collection_key(context, variable, key))),
         SelectorExpression::XPath(path) => Some(Selector::XPath(path.as_str().into())),
-        // What `misread` has reported.
+        // `misread` has reported it.
         SelectorExpression::OpenPattern(_) => None,
         SelectorExpression::Pattern { source, .. } => match key_pattern(source) {
             Ok(selector) => Some(selector),
@@ -126,7 +126,7 @@ fn variable(context: &mut Context<'_>, written: &Spanned<String>) -> Option<Vari
     entry.variable
 }
 
-/// What to write in the place of a regular expression that is wrong in this way.
+/// The remedy for a regular expression that is wrong in this way.
 fn pattern_remedy(problem: &str) -> &'static str {
     let is_about = |words: &[&str]| words.iter().any(|word| problem.contains(word));
     if is_about(&["range out of order"]) {
@@ -140,7 +140,7 @@ fn pattern_remedy(problem: &str) -> &'static str {
     }
 }
 
-/// What is wrong with a selector that would select nothing: marks that are no part of a key, and macros, which it cannot have.
+/// The fault of a selector that would select nothing: marks that are not part of a key, and macros, which it cannot have.
 fn misread(selector: &SelectorExpression) -> Option<(&'static str, &'static str)> {
     let text = match selector {
         SelectorExpression::Key(text) | SelectorExpression::Pattern { source: text, .. } => text,

@@ -8,7 +8,7 @@ use crate::seclang::{MacroPart, macro_parts, unclosed_macro};
 use crate::source::Span;
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 
-/// Resolves the macros of a text. A macro that names no variable is an error, as in ModSecurity v3, and so is one that is never closed.
+/// Resolves the macros of a text. A macro that does not name a variable is an error, as in ModSecurity v3, and so is one that is never closed.
 pub fn template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
     if let Some(unclosed) = unclosed_macro(text) {
         report_unclosed_macro(context, text, unclosed, span);
@@ -34,7 +34,7 @@ pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> T
     Template::new(parts, text)
 }
 
-/// The text of an action. As in ModSecurity v3 a `%` right behind a macro is part of the macro: old rules write `%{variable}%`.
+/// The text of an action. As in ModSecurity v3 a `%` right after a macro is part of the macro: old rules write `%{variable}%`.
 pub fn action_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
     let mut pieces = text.split("}%");
     let mut written = pieces.next().unwrap_or_default().to_owned();
@@ -46,7 +46,7 @@ pub fn action_template(context: &mut Context<'_>, text: &str, span: Span) -> Tem
     template(context, &written, span)
 }
 
-/// Reports a `%{` without its `}`; what follows it would be text, and the value that it was to stand for would be missing.
+/// Reports a `%{` without its `}`; what follows it would be text, and its value would be missing.
 pub fn report_unclosed_macro(context: &mut Context<'_>, text: &str, unclosed: &str, span: Span) {
     let offset = text.len().saturating_sub(unclosed.len());
     let place = part_of(text, offset, "%{".len(), span);

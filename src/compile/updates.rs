@@ -1,4 +1,4 @@
-//! `SecRuleUpdate…` and `SecRuleRemove…`: changes to rules that stand elsewhere in the files.
+//! `SecRuleUpdate…` and `SecRuleRemove…`: changes to rules that are elsewhere in the files.
 //!
 //! As in ModSecurity v3 they apply to every rule of the rule set, wherever they are written.
 
@@ -17,15 +17,15 @@ use std::ops::RangeInclusive;
 
 /// A change to rules.
 pub enum Update {
-    /// They never run.
+    /// The rules never run.
     Remove(RuleFilter, Removal),
-    /// They look at other targets.
+    /// The rules look at other targets.
     Targets(RuleFilter, Vec<TargetChange>),
-    /// They do other things.
+    /// The rules do other things.
     Actions(RuleFilter, ActionUpdate),
 }
 
-/// What `SecRuleUpdateActionById` adds.
+/// The additions of `SecRuleUpdateActionById`.
 #[derive(Default)]
 pub struct ActionUpdate {
     effects: Vec<Effect>,
@@ -109,7 +109,7 @@ pub fn apply_updates(updates: Vec<(Update, Span)>, rules: &mut [Rule], tree: &mu
             Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
         };
         let mut matches_none = true;
-        for rule in rules.iter_mut().filter(|rule| is_meant(&update, filter, rule)) {
+        for rule in rules.iter_mut().filter(|rule| matches(&update, filter, rule)) {
             matches_none = false;
             apply_update(&update, rule, tree);
         }
@@ -148,7 +148,7 @@ fn apply_update(update: &Update, rule: &mut Rule, tree: &mut TransformationTree)
 }
 
 /// As in ModSecurity v3 the id of a rule within a chain names it only where targets are changed.
-fn is_meant(update: &Update, filter: &RuleFilter, rule: &Rule) -> bool {
+fn matches(update: &Update, filter: &RuleFilter, rule: &Rule) -> bool {
     let may_be_chained = matches!(update, Update::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
     filter.names(rule) && (may_be_chained || rule.starter.is_none())
 }
