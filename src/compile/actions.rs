@@ -22,18 +22,18 @@ const TEXTS: [&str; 8] = ["msg", "logdata", "tag", "rev", "ver", "redirect", "se
 /// All actions of a rule.
 pub fn rule_actions(context: &mut Context<'_>, written: Option<&Actions>) -> RuleActions {
     let mut actions = RuleActions::default();
-    for action in parsed_actions(context, written) {
+    for (action, _) in parsed_actions(context, written) {
         actions.add(action);
     }
     actions
 }
 
-/// The actions of a list, one by one; an action that cannot be read is reported and left out.
-pub fn parsed_actions(context: &mut Context<'_>, written: Option<&Actions>) -> Vec<ParsedAction> {
+/// The actions of a list, one by one, each with how it is written; an action that cannot be read is reported and left out.
+pub fn parsed_actions<'w>(context: &mut Context<'_>, written: Option<&'w Actions>) -> Vec<(ParsedAction, &'w ActionExpression)> {
     context.report_all(several_decisions(written));
     let list = written.map(|actions| actions.list.as_slice()).unwrap_or_default();
     let before = std::iter::once(None).chain(list.iter().map(Some));
-    list.iter().zip(before).filter_map(|(action, before)| read_action(context, action, before)).collect()
+    list.iter().zip(before).filter_map(|(action, before)| Some((read_action(context, action, before)?, action))).collect()
 }
 
 /// An action, and the one before it.

@@ -81,7 +81,7 @@ pub fn default_action(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, wr
     let mut draft = DefaultDraft { load: rule_set.load, ..DefaultDraft::default() };
     let mut phase = Phase::RequestHeaders;
     let mut misplaced = Vec::new();
-    for (action, place) in parsed_actions(context, Some(written)).into_iter().zip(written.list.iter()) {
+    for (action, place) in parsed_actions(context, Some(written)) {
         match action {
             ParsedAction::Phase(named) => phase = named,
             ParsedAction::Disruptive(disruptive) => draft.disruptive = Some(disruptive),

@@ -542,3 +542,9 @@ fn the_report_counts_what_was_loaded() {
     assert_eq!(report.transformation_chains, 1);
     assert_eq!((report.sources.len(), report.sources[0].bytes), (1, rules.len()));
 }
+
+#[test]
+fn a_misplaced_action_is_shown_where_it_is_after_one_that_is_not_known() {
+    let result = load("SecAction id:1,pass\nSecRuleUpdateActionById 1 \"nonsense:1,chain\"\nSecDefaultAction \"pass,nonsense,id:2\"");
+    assert_eq!(complaints(&result), ["E601 rules:2:28", "E604 rules:2:39", "E601 rules:3:24", "E604 rules:3:33"]);
+}

@@ -74,7 +74,7 @@ pub fn target_update(
 pub fn action_update(context: &mut Context<'_>, rule: &Argument, written: &Actions) -> Option<(Update, Span)> {
     let range = rule_ids(context, &rule.text, rule.span)?;
     let mut update = ActionUpdate::default();
-    for (action, place) in parsed_actions(context, Some(written)).into_iter().zip(&written.list) {
+    for (action, place) in parsed_actions(context, Some(written)) {
         match action {
             ParsedAction::Transformation(transformation) => update.transformations.add(transformation),
             ParsedAction::Assign(assignment) => update.effects.push(Effect::Assign(assignment)),
