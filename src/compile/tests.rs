@@ -1,8 +1,8 @@
 use super::*;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{
-    AllowScope, AssignmentChange, AuditEngine, ChainId, Control, Disruptive, Effect, EngineMode, OperatorArgument, Phase, Removal, Rule,
-    RuleFilter, Selector, Step, Test,
+    AllowScope, AssignmentChange, AuditEngine, ChainId, Control, Disruptive, Effect, EngineMode, MarkerId, OperatorArgument, Phase,
+    Removal, Rule, RuleFilter, RuleIndex, Selector, Step, Test,
 };
 use crate::source::Memory;
 use crate::vocabulary::Limit;
@@ -547,4 +547,24 @@ fn the_report_counts_what_was_loaded() {
 fn a_misplaced_action_is_shown_where_it_is_after_one_that_is_not_known() {
     let result = load("SecAction id:1,pass\nSecRuleUpdateActionById 1 \"nonsense:1,chain\"\nSecDefaultAction \"pass,nonsense,id:2\"");
     assert_eq!(complaints(&result), ["E601 rules:2:28", "E604 rules:2:39", "E601 rules:3:24", "E604 rules:3:33"]);
+}
+
+/// The example of the room's page.
+#[test]
+fn text_becomes_a_graph_as_the_room_says() {
+    let graph = graph(
+        "SecDefaultAction \"phase:1,log,pass,t:lowercase\"\n\
+         SecRule ARGS|!ARGS:token \"@rx ^a+$\" \"id:7,phase:1,deny,setvar:tx.hits=+1,skipAfter:END\"\n\
+         SecRuleUpdateTargetById 7 \"!ARGS:/^csrf/\"\n\
+         SecMarker END",
+    );
+    let rule = &graph.rules[0];
+    assert_eq!(targets(rule), "ARGS -token -/^csrf/");
+    assert_eq!(transformations(&graph, rule), "lowercase");
+    assert_eq!(graph.phases.at(Phase::RequestHeaders), &[Step::Rule(RuleIndex(0)), Step::Marker(MarkerId(0))]);
+    assert_eq!(graph.phases.at(Phase::Logging), &[Step::Marker(MarkerId(0))]);
+    assert!(matches!(rule.effects[..], [Effect::SkipAfter(MarkerId(0))]));
+    let name = rule.assignments[0].key.as_ref().and_then(|key| key.tx);
+    assert_eq!(name.map(|name| graph.tx_names.spelling(name)), Some(&b"hits"[..]));
+    assert!(rule.logs);
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The most files that may hold inherent `impl` blocks of one type.
-const MOST_FILES_OF_A_TYPE: usize = 3;
+const MAX_FILES_OF_A_TYPE: usize = 3;
 
 /// Rooms whose files import each other in a circle, with the reason.
 const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
@@ -59,7 +59,7 @@ fn methods_of_a_type_stand_in_three_files_at_most() {
     for ((file, name), methods) in house.methods() {
         let calls = methods.calls();
         let rings = rings(&calls);
-        if methods.by_file.len() <= MOST_FILES_OF_A_TYPE && rings.is_empty() {
+        if methods.by_file.len() <= MAX_FILES_OF_A_TYPE && rings.is_empty() {
             continue;
         }
         let count: usize = methods.by_file.values().map(BTreeSet::len).sum();
@@ -70,7 +70,7 @@ fn methods_of_a_type_stand_in_three_files_at_most() {
             let stems: Vec<_> = ring.iter().map(|path| path.with_extension("").display().to_string()).collect();
             println!("  a ring of {}: {}", stems.len(), stems.join(" "));
         }
-        if methods.by_file.len() > MOST_FILES_OF_A_TYPE {
+        if methods.by_file.len() > MAX_FILES_OF_A_TYPE {
             found.entry(name).or_default().push(format!("methods in {} files", methods.by_file.len()));
         }
     }
