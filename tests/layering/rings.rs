@@ -18,13 +18,12 @@ const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("pattern", "`class` and `escape` are one parser of escapes, cut in two; so are `parser` and `groups`"),
     ("seclang", "the lexer that four parsers share stands in one of them"),
     ("source", "`remote` takes a limit from `loader`"),
-    ("transaction", "one type holds the host's handle, what is known of the exchange, and its evaluation"),
+    ("transaction", "`audit` hands the handle to the log, and the handle asks `audit`"),
 ];
 
 /// Types whose methods stand in more than three files, with the reason.
 const SCATTERED_TYPES: &[(&str, &str)] = &[
-    ("collection::Collections", "what is known of an exchange: parts of it become types of their own with `State`"),
-    ("transaction::Transaction", "the handle, the state and the evaluation are one type"),
+    ("state::Collections", "the variables of an exchange: what selects them stands apart from what keeps them"),
 ];
 
 /// Numbered nodes and who leads to whom.
