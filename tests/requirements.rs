@@ -10,7 +10,7 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use secrule::Waf;
 use secrule::graph::{OperatorArgument, Test};
-use secrule::pattern::{Effort, GateId, LiteralSet, LiteralSetBuilder, Pattern, PatternOptions, Requirement, ValueKind};
+use secrule::pattern::{Effort, FilteredPattern, GateId, LiteralSet, LiteralSetBuilder, Pattern, PatternOptions, Requirement, ValueKind};
 use std::cell::{Cell, RefCell};
 
 /// How many texts are made of each pattern.
@@ -97,9 +97,9 @@ fn what_a_generated_pattern_requires_is_in_all_that_it_matches() {
     let mut runner = TestRunner::new(Config { cases: 2000, failure_persistence: None, ..Config::default() });
     let (required, texts) = (Cell::new(0), Cell::new(0));
     let outcome = runner.run(&pattern(), |source| {
-        let Ok(pattern) = Pattern::compile(source.as_bytes(), PatternOptions::default()) else { return Ok(()) };
+        let Ok(pattern) = FilteredPattern::compile(source.as_bytes(), PatternOptions::default()) else { return Ok(()) };
         let Some(requirement) = pattern.requirement() else { return Ok(()) };
-        let made = matches_of(&pattern, &mut random.borrow_mut());
+        let made = matches_of(pattern.pattern(), &mut random.borrow_mut());
         let gate = Gate::of(requirement);
         for text in &made {
             prop_assert!(gate.is_open(text), "matches {:?}, and requires {requirement:?}", text.escape_ascii().to_string());
@@ -122,9 +122,9 @@ fn what_a_pattern_requires_is_in_all_that_it_matches() {
     for rule in &waf.graph().rules {
         let Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else { continue };
         let Some(pattern) = operator.pattern() else { continue };
-        let Some(requirement) = pattern.requirement() else { continue };
+        let Some(requirement) = operator.requirement() else { continue };
         let made = matches_of(pattern, &mut random);
-        let gate = Gate::of(requirement);
+        let gate = Gate::of(&requirement);
         for text in &made {
             assert!(gate.is_open(text), "rule {} matches {:?}, and requires {requirement:?}", rule.id, text.escape_ascii().to_string());
         }

@@ -5,8 +5,8 @@ use crate::graph::{
     PlannedTarget, PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Sight, Step, Target, TargetId, Test, TransformationTree,
     TxComparison, TxName,
 };
-use crate::operator::{Operator, OperatorKind};
-use crate::pattern::{ByteSet, LiteralSetBuilder, Requirement, ValueKind};
+use crate::operator::Operator;
+use crate::pattern::{ByteSet, LiteralSetBuilder, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;
@@ -65,7 +65,7 @@ fn plan_rule(rule: &Rule, tree: &TransformationTree, literals: &mut LiteralSetBu
     let group = stable.then(|| groups.intern(targets));
     RulePlan {
         group,
-        gate: group.and_then(|_| requirement(operator)).map(|requirement| literals.add(&requirement, &kinds(rule, targets, tree))),
+        gate: group.and_then(|_| operator.requirement()).map(|requirement| literals.add(&requirement, &kinds(rule, targets, tree))),
         comparison: comparison(rule, targets, operator),
         crowd: None,
     }
@@ -80,21 +80,6 @@ fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<Valu
     kinds.sort_unstable();
     kinds.dedup();
     kinds
-}
-
-/// What the operator needs to find anything, where that is known.
-fn requirement(operator: &Operator) -> Option<Requirement> {
-    match (operator.kind(), operator.pattern(), operator.words(), operator.text()) {
-        (_, Some(pattern), ..) => pattern.requirement().cloned(),
-        (_, _, Some(words), _) => Requirement::any_of(words.iter()),
-        (
-            OperatorKind::Contains | OperatorKind::StrMatch | OperatorKind::BeginsWith | OperatorKind::EndsWith | OperatorKind::StrEq,
-            ..,
-            Some(text),
-        ) => Requirement::any_of([text]),
-        (OperatorKind::ValidateByteRange, ..) => operator.bytes().and_then(|allowed| Requirement::byte_of(allowed.complement())),
-        _ => None,
-    }
 }
 
 /// Large values are kinds of their own: few rules look at them, so that little is to be searched for.

@@ -1,6 +1,6 @@
 //! Compiles the patterns of a load ahead of its rules, on several processors: they are most of the work of loading.
 
-use crate::pattern::{Pattern, PatternOptions};
+use crate::pattern::{FilteredPattern, PatternOptions};
 use crate::seclang::{Body, Directive};
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const MIN_PATTERNS: usize = 32;
 
 /// Compiles the patterns of these rules. As long as the result is held, the rules find them in the process's cache. A pattern that cannot be
 /// compiled is left to its rule, which reports it.
-pub fn patterns(directives: &[Directive]) -> Vec<Arc<Pattern>> {
+pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
     let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
     sources.sort_unstable();
     sources.dedup();
@@ -28,7 +28,7 @@ pub fn patterns(directives: &[Directive]) -> Vec<Arc<Pattern>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let taken = std::iter::from_fn(|| sources.get(next.fetch_add(1, Ordering::Relaxed)));
-        taken.filter_map(|source| Pattern::shared(source.as_bytes(), PatternOptions::default()).ok()).collect::<Vec<_>>()
+        taken.filter_map(|source| FilteredPattern::shared(source.as_bytes(), PatternOptions::default()).ok()).collect::<Vec<_>>()
     };
     thread::scope(|scope| {
         // A thread that cannot be made, or ends early, leaves its part to the others and to the rules.

@@ -9,7 +9,7 @@ use super::kind::OperatorKind;
 use super::number::Relation;
 use super::text::Comparison;
 use super::{encoding, injection, regular_expression, words};
-use crate::pattern::{ByteSet, LimitExceeded, Pattern, PatternError, PatternOptions, Words};
+use crate::pattern::{ByteSet, FilteredPattern, LimitExceeded, Pattern, PatternError, PatternOptions, Requirement, Words};
 use std::sync::Arc;
 
 /// Limits on what one evaluation may cost.
@@ -53,8 +53,8 @@ enum Test {
     Never,
     Text(Comparison, Box<[u8]>),
     Number(Relation, i64),
-    FirstMatch(Arc<Pattern>),
-    AllMatches(Arc<Pattern>),
+    FirstMatch(Arc<FilteredPattern>),
+    AllMatches(Arc<FilteredPattern>),
     Words(Words),
     Addresses(AddressSet),
     FuzzyHashes(FuzzyHashes),
@@ -63,7 +63,7 @@ enum Test {
     ByteRange(ByteSet),
     UrlEncoding,
     Utf8Encoding,
-    IdentityNumber(Scheme, Arc<Pattern>),
+    IdentityNumber(Scheme, Arc<FilteredPattern>),
 }
 
 impl Operator {
@@ -73,7 +73,7 @@ impl Operator {
     /// # Errors
     /// When the argument makes no sense to the operator, or the operator is not part of this version.
     pub fn compile(kind: OperatorKind, argument: &[u8], files: &[Vec<u8>], limits: OperatorLimits) -> Result<Self, OperatorError> {
-        Self::with_patterns(kind, argument, files, limits, Pattern::shared)
+        Self::with_patterns(kind, argument, files, limits, FilteredPattern::shared)
     }
 
     /// Compiles an operator for one transaction, with an argument whose macros were expanded. Nothing is cached, and a pattern may be of
@@ -82,8 +82,11 @@ impl Operator {
     /// # Errors
     /// As [`Operator::compile`].
     pub fn compile_expanded(kind: OperatorKind, argument: &[u8], limits: OperatorLimits) -> Result<Self, OperatorError> {
-        let once =
-            |source: &[u8], options| Pattern::compile(source, PatternOptions { max_size: MAX_EXPANDED_SIZE, ..options }).map(Arc::new);
+        // No prefilter is asked about such a pattern.
+        let once = |source: &[u8], options| {
+            let pattern = Pattern::compile(source, PatternOptions { max_size: MAX_EXPANDED_SIZE, ..options })?;
+            Ok(Arc::new(FilteredPattern::from(pattern)))
+        };
         Self::with_patterns(kind, argument, &[], limits, once)
     }
 
@@ -144,36 +147,24 @@ impl Operator {
 
     /// The regular expression that this searches for, if it is `@rx` or `@rxGlobal`.
     #[must_use]
-    pub const fn pattern(&self) -> Option<&Arc<Pattern>> {
+    pub fn pattern(&self) -> Option<&Pattern> {
         match &self.test {
-            Test::FirstMatch(pattern) | Test::AllMatches(pattern) => Some(pattern),
+            Test::FirstMatch(pattern) | Test::AllMatches(pattern) => Some(pattern.pattern()),
             _ => None,
         }
     }
 
-    /// The words that this searches for, if it is `@pm` or `@pmFromFile`.
+    /// Returns what every value must hold that this finds something in; `None` if nothing useful is known.
     #[must_use]
-    pub const fn words(&self) -> Option<&Words> {
+    pub fn requirement(&self) -> Option<Requirement> {
         match &self.test {
-            Test::Words(words) => Some(words),
-            _ => None,
-        }
-    }
-
-    /// The text that the input is compared with, if this compares texts.
-    #[must_use]
-    pub fn text(&self) -> Option<&[u8]> {
-        match &self.test {
-            Test::Text(_, text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The bytes that this lets pass, if it is `@validateByteRange`.
-    #[must_use]
-    pub const fn bytes(&self) -> Option<ByteSet> {
-        match &self.test {
-            Test::ByteRange(allowed) => Some(*allowed),
+            Test::FirstMatch(pattern) | Test::AllMatches(pattern) => pattern.requirement().cloned(),
+            Test::Words(words) => Requirement::any_of(words.iter()),
+            Test::Text(
+                Comparison::BeginsWith | Comparison::Contains | Comparison::EndsWith | Comparison::StrEq | Comparison::StrMatch,
+                text,
+            ) => Requirement::any_of([&**text]),
+            Test::ByteRange(allowed) => Requirement::byte_of(allowed.complement()),
             _ => None,
         }
     }
@@ -183,7 +174,7 @@ impl Operator {
         argument: &[u8],
         files: &[Vec<u8>],
         limits: OperatorLimits,
-        compile: impl Fn(&[u8], PatternOptions) -> Result<Arc<Pattern>, PatternError>,
+        compile: impl Fn(&[u8], PatternOptions) -> Result<Arc<FilteredPattern>, PatternError>,
     ) -> Result<Self, OperatorError> {
         let pattern = || {
             let source = if argument.is_empty() { regular_expression::EMPTY_ARGUMENT } else { argument };
@@ -238,8 +229,8 @@ impl Test {
             Self::Never => false,
             Self::Text(comparison, text) => comparison.evaluate(text, input, wanted, findings),
             Self::Number(relation, number) => relation.holds(input, *number),
-            Self::FirstMatch(pattern) => regular_expression::first(pattern, input, limits.captures, wanted, findings)?,
-            Self::AllMatches(pattern) => regular_expression::all(pattern, input, limits.captures, wanted, findings)?,
+            Self::FirstMatch(pattern) => regular_expression::first(pattern.pattern(), input, limits.captures, wanted, findings)?,
+            Self::AllMatches(pattern) => regular_expression::all(pattern.pattern(), input, limits.captures, wanted, findings)?,
             Self::Words(words) => words::evaluate(words, input, wanted, findings),
             Self::Addresses(addresses) => addresses.contains(input),
             Self::FuzzyHashes(hashes) => hashes.resembles(input, findings),
@@ -248,7 +239,7 @@ impl Test {
             Self::ByteRange(allowed) => encoding::byte_outside(*allowed, input, wanted, findings),
             Self::UrlEncoding => encoding::invalid_url_encoding(input, wanted, findings),
             Self::Utf8Encoding => encoding::invalid_utf8(input, wanted, findings),
-            Self::IdentityNumber(scheme, pattern) => scheme.evaluate(pattern, input, limits.pattern_steps, wanted, findings)?,
+            Self::IdentityNumber(scheme, pattern) => scheme.evaluate(pattern.pattern(), input, limits.pattern_steps, wanted, findings)?,
         })
     }
 }

@@ -7,12 +7,10 @@ use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
 use super::linear;
-use super::needs::needs;
 use super::opening::{Opening, takes_everything};
 use super::parser::parse;
 use super::program::{Program, compile};
 use super::repetition_watch::RepetitionWatch;
-use super::requirement::Requirement;
 use super::tree::Syntax;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
 use regex_automata::{Input, meta, util::primitives::NonMaxUsize};
@@ -42,7 +40,6 @@ pub(super) struct Origin {
 #[derive(Debug)]
 pub(super) struct Automata {
     origin: Origin,
-    pub requirement: Option<Requirement>,
     /// How many states it has, roughly.
     pub size: usize,
     /// What a byte costs where its counted repetitions are all under way.
@@ -85,8 +82,6 @@ impl Automata {
         let repeated = size.saturating_sub(plain);
         Ok(Self {
             origin,
-            // Where `^` would match at the very end of the input the structure matches more than the pattern, which a requirement may.
-            requirement: needs(structure),
             size,
             work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
             watch: (repeated > FREE_REPEATED).then(OnceLock::new),

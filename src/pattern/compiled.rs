@@ -1,18 +1,18 @@
-//! A compiled pattern and the process-wide cache of patterns.
+//! A compiled pattern.
 
 use super::automata::{Automata, Origin};
 use super::backtrack;
 use super::byte_set::ByteSet;
+use super::cache::PatternCache;
 use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
 use super::linear;
 use super::opening::first_bytes;
 use super::parser::parse;
 use super::program::{Program, compile};
-use super::requirement::Requirement;
-use std::collections::HashMap;
+use regex_syntax::hir::Hir;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock};
 
 /// How to compile a pattern; what `@rx` means is the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,6 @@ struct Backtracking {
     step_limit: usize,
     /// A relaxed form, asked first; without one every input is searched.
     relaxed: Option<Automata>,
-    requirement: Option<Requirement>,
     /// The bytes that a match may begin with.
     first_bytes: Option<ByteSet>,
 }
@@ -72,40 +71,33 @@ struct Backtracking {
 /// A pattern is too large if its source has so many bytes for each state that it may have.
 const SOURCE_OF_STATE: usize = 2;
 
-type Cache = HashMap<(Box<[u8]>, PatternOptions), Weak<Pattern>>;
-static SHARED: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
+static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::default);
 
 impl Pattern {
-    /// The pattern from a process-wide cache, compiled if it is not there. The cache keeps only what somebody holds.
+    /// Returns the pattern from a process-wide cache, or compiles it. The cache keeps a pattern as long as a caller holds it.
     ///
     /// # Errors
-    /// When the pattern cannot be compiled, with the place in its source.
+    /// If the pattern cannot be compiled, with the place in its source.
     pub fn shared(source: &[u8], options: PatternOptions) -> Result<Arc<Self>, PatternError> {
-        // A linear pattern is the same whatever the limit.
-        let mut key = (Box::from(source), PatternOptions { step_limit: 0, ..options });
-        let cached =
-            |key: &(Box<[u8]>, PatternOptions)| SHARED.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade);
-        if let Some(pattern) = cached(&key).or_else(|| cached(&(Box::from(source), options))) {
-            return Ok(pattern);
-        }
-        // Compiled outside the lock: two threads may do it twice, but none waits for another's pattern.
-        let pattern = Arc::new(Self::compile(source, options)?);
-        if pattern.engine() == Engine::Backtracking {
-            key.1 = options;
-        }
-        let mut cache = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() == cache.capacity() {
-            cache.retain(|_, held| held.strong_count() > 0);
-        }
-        cache.insert(key, Arc::downgrade(&pattern));
-        Ok(pattern)
+        SHARED.get(source, options, Self::compile)
     }
 
     /// Compiles a pattern for one use, such as one with macros expanded for a transaction.
     ///
     /// # Errors
-    /// When the pattern cannot be compiled, with the place in its source.
+    /// If the pattern cannot be compiled, with the place in its source.
     pub fn compile(source: &[u8], options: PatternOptions) -> Result<Self, PatternError> {
+        Self::compile_with_hir(source, options).map(|(pattern, _)| pattern)
+    }
+
+    /// Compiles a pattern, and hands out the [`Hir`] that was made for it, which the pattern does not keep.
+    ///
+    /// The `Hir` matches wherever the pattern does, and may match elsewhere: that of a backtracking pattern is relaxed, and `^` matches at the very
+    /// end of the input. `None` for a backtracking pattern of which nothing is known, or whose relaxed form is too large.
+    ///
+    /// # Errors
+    /// If the pattern cannot be compiled, with the place in its source.
+    pub fn compile_with_hir(source: &[u8], options: PatternOptions) -> Result<(Self, Option<Hir>), PatternError> {
         let PatternOptions { case_insensitive, step_limit, max_size } = options;
         // Reading it takes memory as well.
         if source.len() > max_size.saturating_mul(SOURCE_OF_STATE) {
@@ -114,32 +106,31 @@ impl Pattern {
         let syntax = parse(source, case_insensitive)?;
         let source: Arc<[u8]> = source.into();
         let origin = Origin { source: Arc::clone(&source), case_insensitive, relaxed: false };
-        let matcher = match linear::exact(&syntax) {
-            Some(structure) => Matcher::Linear(Box::new(Automata::new(origin, &structure, syntax.utf, max_size)?)),
+        let (matcher, hir) = match linear::exact(&syntax) {
+            Some(hir) => (Matcher::Linear(Box::new(Automata::new(origin, &hir, syntax.utf, max_size)?)), Some(hir)),
             None => {
                 let program = compile(&syntax)?;
                 if program.ops.len() > max_size {
                     return Err(PatternError::too_large());
                 }
-                let structure = linear::relaxed(&syntax);
+                let hir = linear::relaxed(&syntax);
                 let origin = Origin { relaxed: true, ..origin };
-                let form = structure.as_ref().and_then(|structure| Automata::new(origin, structure, syntax.utf, max_size).ok());
+                let relaxed = hir.as_ref().and_then(|hir| Automata::new(origin, hir, syntax.utf, max_size).ok());
                 // Verbs look at where a match is tried, as PCRE does, which only knows a single byte that all matches begin with.
-                let first = structure
-                    .as_ref()
-                    .and_then(first_bytes)
-                    .filter(|set| !program.has_verbs || (set.len() == 1 && !syntax.tries_everywhere));
-                Matcher::Backtracking(Box::new(Backtracking {
+                let first =
+                    hir.as_ref().and_then(first_bytes).filter(|set| !program.has_verbs || (set.len() == 1 && !syntax.tries_everywhere));
+                let hir = hir.filter(|_| relaxed.is_some());
+                let matcher = Matcher::Backtracking(Box::new(Backtracking {
                     program,
                     step_limit: syntax.step_limit.map_or(step_limit, |limit| limit.min(step_limit)),
-                    requirement: form.as_ref().and_then(|form| form.requirement.clone()),
                     // What matches no byte matches everywhere.
-                    relaxed: form.filter(|_| structure.is_some_and(|structure| structure.properties().minimum_len() > Some(0))),
+                    relaxed: relaxed.filter(|_| hir.as_ref().is_some_and(|hir| hir.properties().minimum_len() > Some(0))),
                     first_bytes: first,
-                }))
+                }));
+                (matcher, hir)
             }
         };
-        Ok(Self { source, groups: syntax.groups, matcher })
+        Ok((Self { source, groups: syntax.groups, matcher }, hir))
     }
 
     /// The pattern as written.
@@ -154,15 +145,6 @@ impl Pattern {
         match self.matcher {
             Matcher::Linear(_) => Engine::Linear,
             Matcher::Backtracking(_) => Engine::Backtracking,
-        }
-    }
-
-    /// What any match must contain, where something useful is known.
-    #[must_use]
-    pub fn requirement(&self) -> Option<&Requirement> {
-        match &self.matcher {
-            Matcher::Linear(automata) => automata.requirement.as_ref(),
-            Matcher::Backtracking(backtracking) => backtracking.requirement.as_ref(),
         }
     }
 
@@ -218,6 +200,12 @@ impl Pattern {
             Matcher::Linear(automata) => automata.captures(input, start, self.groups, groups, effort),
             Matcher::Backtracking(backtracking) => backtracking.search(input, start, groups, effort),
         }
+    }
+}
+
+impl AsRef<Self> for Pattern {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

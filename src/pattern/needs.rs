@@ -292,10 +292,10 @@ fn product(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::{Pattern, PatternOptions};
+    use crate::pattern::{FilteredPattern, PatternOptions};
 
     fn requirement(pattern: &str) -> Option<Requirement> {
-        Pattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap().requirement().cloned()
+        FilteredPattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap().requirement().cloned()
     }
 
     fn literals(expected: &[&str]) -> Requirement {

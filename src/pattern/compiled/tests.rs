@@ -82,13 +82,6 @@ fn the_last_round_of_a_repetition_captures_nothing_if_it_is_empty() {
 }
 
 #[test]
-fn what_a_relaxed_form_requires_is_known_of_patterns_that_backtrack() {
-    for (source, requires) in [(r"a++foo(?!bar)", true), (r"(\w+)=\1", true), (r"(?=x)", false), (r"foo(*ACCEPT)bar", false)] {
-        assert_eq!(pattern(source).requirement().is_some(), requires, "{source}");
-    }
-}
-
-#[test]
 fn without_memory_of_captures_time_is_linear() {
     let work_of_byte = |source: &str, input: &str| {
         let mut effort = Effort::default();

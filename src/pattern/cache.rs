@@ -1,0 +1,55 @@
+//! A process-wide cache of what is compiled of patterns: equal patterns are compiled once, for whatever rules and rule sets use them.
+
+use super::compiled::{Engine, Pattern, PatternOptions};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Compiled patterns by their source and options, for as long as a caller holds them.
+///
+/// `T` is a [`Pattern`], or something that has one.
+#[derive(Debug)]
+pub(crate) struct PatternCache<T> {
+    patterns: Mutex<HashMap<Key, Weak<T>>>,
+}
+
+type Key = (Box<[u8]>, PatternOptions);
+
+impl<T> Default for PatternCache<T> {
+    fn default() -> Self {
+        Self { patterns: Mutex::default() }
+    }
+}
+
+impl<T: AsRef<Pattern>> PatternCache<T> {
+    /// Returns the pattern from the cache, or compiles it.
+    ///
+    /// # Errors
+    /// Those of `compile`, which are not cached.
+    pub(crate) fn get<E>(
+        &self,
+        source: &[u8],
+        options: PatternOptions,
+        compile: impl FnOnce(&[u8], PatternOptions) -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        // A linear pattern is the same whatever the step limit.
+        let mut key = (Box::from(source), PatternOptions { step_limit: 0, ..options });
+        if let Some(pattern) = self.find(&key).or_else(|| self.find(&(Box::from(source), options))) {
+            return Ok(pattern);
+        }
+        // Compiles outside the lock: two threads may compile the same pattern, but none waits for another's.
+        let pattern = Arc::new(compile(source, options)?);
+        if pattern.as_ref().as_ref().engine() == Engine::Backtracking {
+            key.1 = options;
+        }
+        let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
+        if patterns.len() == patterns.capacity() {
+            patterns.retain(|_, pattern| pattern.strong_count() > 0);
+        }
+        patterns.insert(key, Arc::downgrade(&pattern));
+        Ok(pattern)
+    }
+
+    fn find(&self, key: &Key) -> Option<Arc<T>> {
+        self.patterns.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
+    }
+}
