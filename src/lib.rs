@@ -48,6 +48,7 @@ mod lua;
 pub mod metrics;
 pub mod operator;
 pub mod pattern;
+pub mod prefilter;
 pub mod record;
 pub mod resolver;
 pub mod script;

@@ -15,7 +15,7 @@ mod rings;
 /// `store` stands before `state`: the selection of values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
     &["source", "diagnostic"],
-    &["escape", "transform", "pattern", "operator", "script", "http", "body"],
+    &["escape", "transform", "pattern", "prefilter", "operator", "script", "http", "body"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
     &["store", "resolver", "metrics", "state", "lua", "engine", "transaction", "record"],

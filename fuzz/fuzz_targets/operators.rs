@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::operator::{ArgumentKind, CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
-use secrule::pattern::{LiteralSetBuilder, Requirement, ValueKind};
+use secrule::prefilter::{LiteralSetBuilder, Requirement, ValueKind};
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::rules::operator;
 use secrule_fuzz::words::value;

@@ -6,7 +6,8 @@ use crate::graph::{
     TxComparison, TxName,
 };
 use crate::operator::Operator;
-use crate::pattern::{ByteSet, LiteralSetBuilder, ValueKind};
+use crate::pattern::ByteSet;
+use crate::prefilter::{LiteralSetBuilder, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;

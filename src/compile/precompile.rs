@@ -1,6 +1,7 @@
 //! Compiles the patterns of a load ahead of its rules, on several processors: they are most of the work of loading.
 
-use crate::pattern::{FilteredPattern, PatternOptions};
+use crate::pattern::PatternOptions;
+use crate::prefilter::FilteredPattern;
 use crate::seclang::{Body, Directive};
 use std::num::NonZero;
 use std::sync::Arc;

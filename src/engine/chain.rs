@@ -14,7 +14,7 @@ use super::select::select;
 use crate::escape::{cut, shown, text};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
-use crate::pattern::ValueKind;
+use crate::prefilter::ValueKind;
 use crate::state::{Collections, Matched, Member, PER_VALUE, RuleMatch, Selected, Slot, Text, ValueId, write_place};
 use crate::vocabulary::Limit;
 use std::cell::Cell;

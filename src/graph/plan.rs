@@ -2,7 +2,8 @@
 
 use super::{ChainId, MarkerId, Phase, PhaseMap, Rule, Target, TxName};
 use crate::operator::Relation;
-use crate::pattern::{ByteSet, GateId, LiteralSet, ValueKind};
+use crate::pattern::ByteSet;
+use crate::prefilter::{GateId, LiteralSet, ValueKind};
 use crate::transform::Transformation;
 use rustc_hash::FxHashMap;
 

@@ -9,7 +9,8 @@ use super::kind::OperatorKind;
 use super::number::Relation;
 use super::text::Comparison;
 use super::{encoding, injection, regular_expression, words};
-use crate::pattern::{ByteSet, FilteredPattern, LimitExceeded, Pattern, PatternError, PatternOptions, Requirement, Words};
+use crate::pattern::{ByteSet, LimitExceeded, Pattern, PatternError, PatternOptions, Words};
+use crate::prefilter::{FilteredPattern, Requirement};
 use std::sync::Arc;
 
 /// Limits on what one evaluation may cost.

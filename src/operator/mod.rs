@@ -1,4 +1,4 @@
-//! Takes an operator and its argument and gives a compiled test on bytes, with captures; imports `pattern`.
+//! Takes an operator and its argument and gives a compiled test on bytes, with captures; imports `pattern` and `prefilter`.
 //!
 //! [`OperatorKind`] names the operators, [`Operator`] is one with its argument, compiled once and shared by all
 //! transactions. A test answers yes or no, and on request says in [`Findings`] what it found where.

@@ -6,9 +6,9 @@ use super::backtrack;
 use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
-use super::linear;
-use super::opening::{Opening, takes_everything};
+use super::lower;
 use super::parser::parse;
+use super::prefix::{Opening, takes_everything};
 use super::program::{Program, compile};
 use super::repetition_watch::RepetitionWatch;
 use super::tree::Syntax;
@@ -65,7 +65,7 @@ impl Origin {
 
     fn structure(&self) -> Option<Hir> {
         let syntax = self.syntax()?;
-        if self.relaxed { linear::relaxed(&syntax) } else { linear::exact(&syntax) }
+        if self.relaxed { lower::relaxed(&syntax) } else { lower::exact(&syntax) }
     }
 }
 

@@ -6,9 +6,9 @@ use super::byte_set::ByteSet;
 use super::cache::PatternCache;
 use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
-use super::linear;
-use super::opening::first_bytes;
+use super::lower;
 use super::parser::parse;
+use super::prefix::first_bytes;
 use super::program::{Program, compile};
 use regex_syntax::hir::Hir;
 use std::ops::Range;
@@ -106,14 +106,14 @@ impl Pattern {
         let syntax = parse(source, case_insensitive)?;
         let source: Arc<[u8]> = source.into();
         let origin = Origin { source: Arc::clone(&source), case_insensitive, relaxed: false };
-        let (matcher, hir) = match linear::exact(&syntax) {
+        let (matcher, hir) = match lower::exact(&syntax) {
             Some(hir) => (Matcher::Linear(Box::new(Automata::new(origin, &hir, syntax.utf, max_size)?)), Some(hir)),
             None => {
                 let program = compile(&syntax)?;
                 if program.ops.len() > max_size {
                     return Err(PatternError::too_large());
                 }
-                let hir = linear::relaxed(&syntax);
+                let hir = lower::relaxed(&syntax);
                 let origin = Origin { relaxed: true, ..origin };
                 let relaxed = hir.as_ref().and_then(|hir| Automata::new(origin, hir, syntax.utf, max_size).ok());
                 // Verbs look at where a match is tried, as PCRE does, which only knows a single byte that all matches begin with.

@@ -3,7 +3,6 @@
 //! [`Pattern`] is one PCRE-style regular expression, run by automata in linear time where that is possible. [`Words`] is
 //! a list of words searched for in one pass. [`ByteSet`] is the simplest of patterns: one byte out of a set.
 
-mod anchors;
 mod automata;
 mod backtrack;
 mod byte_set;
@@ -14,30 +13,21 @@ mod compiled;
 mod effort;
 mod error;
 mod escape;
-mod filtered;
 mod groups;
 mod line_start;
-mod linear;
-mod literal_scanner;
-mod literal_set;
-mod needs;
+mod lower;
 mod newline;
-mod opening;
 mod parser;
+mod prefix;
 mod program;
 mod property;
-mod rarity;
 mod repetition_watch;
-mod requirement;
-mod sieve;
 mod tree;
 mod words;
 
 pub use byte_set::ByteSet;
+pub(crate) use cache::PatternCache;
 pub use compiled::{Engine, Pattern, PatternOptions};
 pub use effort::Effort;
 pub use error::{LimitExceeded, PatternError};
-pub use filtered::FilteredPattern;
-pub use literal_set::{GateId, LiteralSet, LiteralSetBuilder, Signature, ValueKind};
-pub use requirement::Requirement;
 pub use words::{WordMatch, Words, WordsError};

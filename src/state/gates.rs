@@ -3,7 +3,8 @@
 use super::slots::{Slots, ValueId};
 use super::{Arena, Selected};
 use crate::graph::{Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, Sight, TargetId};
-use crate::pattern::{ByteSet, GateId, Signature, ValueKind};
+use crate::pattern::ByteSet;
+use crate::prefilter::{GateId, Signature, ValueKind};
 
 /// A transaction whose targets have more values than these keeps no memory for the next.
 const MOST_KEPT: usize = 1 << 12;

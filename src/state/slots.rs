@@ -3,7 +3,8 @@
 use super::{Arena, PER_VALUE, Text, Work};
 use crate::graph::{ChainId, RuleGraph, Sight};
 use crate::metrics::TransformationCosts;
-use crate::pattern::{ByteSet, LiteralSet, Signature, ValueKind};
+use crate::pattern::ByteSet;
+use crate::prefilter::{LiteralSet, Signature, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
 use rustc_hash::FxHashMap;

@@ -1,7 +1,7 @@
 //! Reads off a pattern's structure what every match of it must hold.
 
-use super::ByteSet;
-use super::requirement::Requirement;
+use super::required::Requirement;
+use crate::pattern::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -292,7 +292,8 @@ fn product(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::{FilteredPattern, PatternOptions};
+    use crate::pattern::PatternOptions;
+    use crate::prefilter::FilteredPattern;
 
     fn requirement(pattern: &str) -> Option<Requirement> {
         FilteredPattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap().requirement().cloned()

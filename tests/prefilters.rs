@@ -10,7 +10,8 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use secrule::Waf;
 use secrule::graph::{OperatorArgument, Test};
-use secrule::pattern::{Effort, FilteredPattern, GateId, LiteralSet, LiteralSetBuilder, Pattern, PatternOptions, Requirement, ValueKind};
+use secrule::pattern::{Effort, Pattern, PatternOptions};
+use secrule::prefilter::{FilteredPattern, GateId, LiteralSet, LiteralSetBuilder, Requirement, ValueKind};
 use std::cell::{Cell, RefCell};
 
 /// How many texts are made of each pattern.

@@ -1,7 +1,7 @@
 //! What any value must hold that a pattern can match: derived at load, so that most values need not be searched at all.
 
-use super::ByteSet;
-use super::rarity::{self, Chance};
+use super::frequency::{self, Chance};
+use crate::pattern::ByteSet;
 use std::collections::HashMap;
 
 /// The most literals that one requirement names.
@@ -159,8 +159,8 @@ impl Requirement {
     /// How many values of clean traffic meet it, roughly.
     fn chance(&self) -> Chance {
         match self {
-            Self::Literals(literals) => literals.iter().map(|literal| rarity::of_literal(literal)).sum::<Chance>().min(1.0),
-            Self::Bytes(set) => rarity::of_bytes(*set),
+            Self::Literals(literals) => literals.iter().map(|literal| frequency::of_literal(literal)).sum::<Chance>().min(1.0),
+            Self::Bytes(set) => frequency::of_bytes(*set),
             Self::All(parts) => parts.iter().map(Self::chance).product(),
             Self::Any(parts) => parts.iter().map(Self::chance).sum::<Chance>().min(1.0),
         }

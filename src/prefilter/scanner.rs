@@ -3,8 +3,8 @@
 //! Each literal is known by three bytes in it that are rare in clean traffic and in other literals. While the value is read, the classes of the
 //! last three bytes name a bit in a table that fits the nearest cache; only where the bit is set the literals behind it are compared.
 
-use super::anchors::Sought;
-use super::sieve::{Classes, Place, Sieve};
+use super::literal::Sought;
+use super::trigram::{Classes, Place, Sieve};
 
 /// What tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
@@ -264,7 +264,7 @@ fn part<T>(all: &[T], start: u32, end: u32) -> &[T] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::anchors::anchored;
+    use crate::prefilter::literal::anchored;
     use proptest::collection::vec;
     use proptest::prelude::*;
 

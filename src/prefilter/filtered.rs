@@ -1,9 +1,8 @@
 //! A pattern with what its matches must hold.
 
-use super::cache::PatternCache;
-use super::needs::needs;
-use super::requirement::Requirement;
-use super::{Pattern, PatternError, PatternOptions};
+use super::extract::needs;
+use super::required::Requirement;
+use crate::pattern::{Pattern, PatternCache, PatternError, PatternOptions};
 use std::sync::{Arc, LazyLock};
 
 /// A pattern, and what every match of it must hold.

@@ -1,8 +1,9 @@
 //! What many patterns require, asked at once: a value is scanned once, whatever the number of patterns.
 
-use super::anchors::{Sought, anchored};
-use super::literal_scanner::LiteralScanner;
-use super::{ByteSet, Requirement};
+use super::Requirement;
+use super::literal::{Sought, anchored};
+use super::scanner::LiteralScanner;
+use crate::pattern::ByteSet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The number of a requirement within its set: a gate in front of the patterns that have it.

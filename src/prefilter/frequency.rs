@@ -1,7 +1,7 @@
 //! How often bytes and literals occur in the values of clean traffic: words, numbers, addresses, identifiers. A guess: it decides what is worth
 //! looking for, never what matches.
 
-use super::ByteSet;
+use crate::pattern::ByteSet;
 use rustc_hash::FxHashMap;
 
 /// Values such as most requests and responses have.

@@ -1,6 +1,6 @@
 //! Chooses by which of its bytes each literal is known: three in a row that are rare in clean traffic, and in other literals.
 
-use super::rarity::Threes;
+use super::frequency::Threes;
 use rustc_hash::FxHashMap;
 
 /// A literal that is looked for.
