@@ -1,6 +1,7 @@
 //! The engine that takes linear time: a pattern, or a relaxed form of it, as automata.
 //!
-//! Syntax is checked when the pattern is compiled; the automata are built by the first search.
+//! Compiling a pattern checks its syntax, and reads off its [`Hir`] what can be answered without a search. The automata are built by the first search:
+//! prefilters keep most patterns from ever being searched.
 
 use super::backtrack;
 use super::effort::Effort;
@@ -8,7 +9,7 @@ use super::error::{LimitExceeded, PatternError};
 use super::line_start;
 use super::lower;
 use super::parser::parse;
-use super::prefix::{Opening, takes_everything};
+use super::prefix::{AnchoredPrefix, matches_everything};
 use super::program::{Program, compile};
 use super::repetition_watch::RepetitionWatch;
 use super::tree::Syntax;
@@ -27,12 +28,12 @@ const FREE_REPEATED: usize = 32;
 /// What a byte costs for each state that counted repetitions add, where they are all under way at once, in units of work.
 const WORK_OF_REPEATED: usize = 16;
 
-/// What the automata are built of. The structure is large and seldom needed, so it is not kept but read anew.
+/// What the automata are built from. The [`Hir`] is large and seldom needed, so it is not kept: the first search reads the source again.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub source: Arc<[u8]>,
     pub case_insensitive: bool,
-    /// The relaxed form is meant.
+    /// The automata are of the relaxed form.
     pub relaxed: bool,
 }
 
@@ -46,9 +47,9 @@ pub(super) struct Automata {
     work_of_repeated: usize,
     /// For patterns with large counted repetitions: tells when they are many at once.
     watch: Option<OnceLock<Option<RepetitionWatch>>>,
-    opening: Option<Opening>,
-    /// It takes every input whole.
-    takes_everything: bool,
+    prefix: Option<AnchoredPrefix>,
+    /// It matches every input whole.
+    matches_everything: bool,
     /// Matches of no byte lie between characters.
     utf: bool,
     regex: OnceLock<Option<meta::Regex>>,
@@ -63,19 +64,19 @@ impl Origin {
         parse(&self.source, self.case_insensitive).ok()
     }
 
-    fn structure(&self) -> Option<Hir> {
+    fn hir(&self) -> Option<Hir> {
         let syntax = self.syntax()?;
         if self.relaxed { lower::relaxed(&syntax) } else { lower::exact(&syntax) }
     }
 }
 
 impl Automata {
-    /// A pattern with this structure, of `max_size` states at most.
+    /// Prepares the automata of a pattern of at most `max_size` states.
     ///
     /// # Errors
-    /// When it has more of them.
-    pub(super) fn new(origin: Origin, structure: &Hir, utf: bool, max_size: usize) -> Result<Self, PatternError> {
-        let (size, plain) = (expanded_size(structure, true), expanded_size(structure, false));
+    /// If it has more states.
+    pub(super) fn new(origin: Origin, hir: &Hir, utf: bool, max_size: usize) -> Result<Self, PatternError> {
+        let (size, plain) = (expanded_size(hir, true), expanded_size(hir, false));
         if size > max_size {
             return Err(PatternError::too_large());
         }
@@ -85,33 +86,33 @@ impl Automata {
             size,
             work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
             watch: (repeated > FREE_REPEATED).then(OnceLock::new),
-            opening: Opening::of(structure),
-            takes_everything: takes_everything(structure),
+            prefix: AnchoredPrefix::of(hir),
+            matches_everything: matches_everything(hir),
             utf,
             regex: OnceLock::new(),
-            exact_line_start: line_start::may_end_a_match(structure).then(OnceLock::new),
-            exact_captures: captures_empty_rounds(structure, false).then(OnceLock::new),
+            exact_line_start: line_start::may_end_a_match(hir).then(OnceLock::new),
+            exact_captures: captures_empty_rounds(hir, false).then(OnceLock::new),
         })
     }
 
     /// A pattern that cannot be built in spite of all checks must not look like one that does not match.
     fn regex(&self) -> Result<&meta::Regex, LimitExceeded> {
-        self.regex.get_or_init(|| regex(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)
+        self.regex.get_or_init(|| regex(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
 
     fn exact<'a>(&self, exact: &'a OnceLock<Option<PikeVM>>) -> Result<&'a PikeVM, LimitExceeded> {
-        exact.get_or_init(|| exact_automaton(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)
+        exact.get_or_init(|| exact_automaton(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
 
     /// Returns `true` if there may be a match at or after `start`, or an error if its counted repetitions make the search for it too slow.
     fn may_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
         let Some(watch) = &self.watch else { return Ok(true) };
-        let watch = watch.get_or_init(|| RepetitionWatch::new(&self.origin.structure()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
+        let watch = watch.get_or_init(|| RepetitionWatch::new(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
         watch.may_match(input, start, self.work_of_repeated, effort)
     }
 
     pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
-        if let Some(answer) = self.takes_everything.then_some(true).or_else(|| self.opening.as_ref()?.answer(input)) {
+        if let Some(answer) = self.matches_everything.then_some(true).or_else(|| self.prefix.as_ref()?.decide(input)) {
             return Ok(answer);
         }
         if !self.may_match(input, 0, effort)? {
@@ -132,7 +133,7 @@ impl Automata {
 
     /// Where the first match at or after `start` begins, or one that a line start at the very end would make.
     pub(super) fn start_of_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<Option<usize>, LimitExceeded> {
-        if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
+        if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(None);
         }
         if !self.may_match(input, start, effort)? {
@@ -150,10 +151,10 @@ impl Automata {
         groups: &mut Vec<Option<Range<usize>>>,
         effort: &mut Effort,
     ) -> Result<bool, LimitExceeded> {
-        if start == 0 && self.opening.as_ref().and_then(|opening| opening.answer(input)) == Some(false) {
+        if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(false);
         }
-        if start == 0 && self.takes_everything {
+        if start == 0 && self.matches_everything {
             groups.clear();
             groups.push(Some(0..input.len()));
             return Ok(true);
@@ -202,23 +203,23 @@ impl Automata {
     }
 }
 
-fn regex(structure: &Hir, utf: bool) -> Option<meta::Regex> {
+fn regex(hir: &Hir, utf: bool) -> Option<meta::Regex> {
     let config = meta::Config::new().utf8_empty(utf).nfa_size_limit(None).hybrid_cache_capacity(LAZY_AUTOMATON);
-    meta::Builder::new().configure(config).build_from_hir(structure).ok()
+    meta::Builder::new().configure(config).build_from_hir(hir).ok()
 }
 
-fn exact_automaton(structure: &Hir, utf: bool) -> Option<PikeVM> {
+fn exact_automaton(hir: &Hir, utf: bool) -> Option<PikeVM> {
     let config = NFA::config().utf8(utf).which_captures(WhichCaptures::All);
-    let nfa = NFA::compiler().configure(config).build_from_hir(structure).ok()?;
+    let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
     PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa)?).ok()
 }
 
-/// How many states the pattern has, roughly, once its repetitions are written out, or as they stand there.
+/// A pattern's number of states, roughly: with its repetitions written out, or as if each were a single one.
 ///
 /// The depth of the recursion is bounded by the nesting limit of the parser.
-fn expanded_size(structure: &Hir, written_out: bool) -> usize {
+fn expanded_size(hir: &Hir, written_out: bool) -> usize {
     let sum = |parts: &[Hir]| parts.iter().map(|part| expanded_size(part, written_out)).fold(1, usize::saturating_add);
-    match structure.kind() {
+    match hir.kind() {
         HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => 1,
         HirKind::Literal(literal) => literal.0.len(),
         HirKind::Capture(capture) => expanded_size(&capture.sub, written_out).saturating_add(2),
@@ -230,9 +231,9 @@ fn expanded_size(structure: &Hir, written_out: bool) -> usize {
     }
 }
 
-/// Whether a group stands within a repetition a round of which may be empty.
-fn captures_empty_rounds(structure: &Hir, within: bool) -> bool {
-    match structure.kind() {
+/// Returns `true` if a group is within a repetition of which an iteration may be empty.
+fn captures_empty_rounds(hir: &Hir, within: bool) -> bool {
+    match hir.kind() {
         HirKind::Capture(capture) => within || captures_empty_rounds(&capture.sub, within),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| captures_empty_rounds(part, within)),
         HirKind::Repetition(repetition) => {

@@ -1,14 +1,14 @@
-//! What the linear engine can run of a pattern, or of a relaxed form of it.
+//! Lowers the syntax tree of a pattern to a [`Hir`], which the automata are built from and prefilters are extracted from.
 //!
-//! A *relaxed* form matches wherever the pattern does, and elsewhere: look-around is left out, atomic groups and possessive quantifiers give back,
-//! and what a back-reference, a call or a verb does is not looked at. It is asked first, in linear time, so that most inputs never meet the engine
-//! that backtracks, and the requirement of a pattern is read off it.
+//! Look-around, back-references and their kind have no `Hir`. For a pattern with such parts there is a *relaxed* form, which matches wherever the
+//! pattern does, and elsewhere: look-around is left out, atomic groups and possessive quantifiers give back, and a back-reference or a call matches
+//! anything. It is searched for first, in linear time, so that most inputs never reach the backtracking engine.
 
 use super::code_set::CodeSet;
 use super::tree::{Assertion, Condition, EmptyMatches, Node, RepeatKind, Syntax, Verb};
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
-/// The structure of a pattern that the linear engine runs as it is; `None` for the others.
+/// Lowers a pattern that the linear engine can run; `None` for all others.
 pub(super) fn exact(syntax: &Syntax) -> Option<Hir> {
     if syntax.empty_matches != EmptyMatches::All {
         return None;
@@ -16,9 +16,9 @@ pub(super) fn exact(syntax: &Syntax) -> Option<Hir> {
     Lowering { relaxed: false }.node(&syntax.root)
 }
 
-/// The structure of a relaxed form; `None` where nothing is known of a match.
+/// Lowers the relaxed form of a pattern; `None` if nothing is known of a match.
 pub(super) fn relaxed(syntax: &Syntax) -> Option<Hir> {
-    // Accepted, the rest need not be there.
+    // After `(*ACCEPT)` the rest of the pattern need not be there.
     let accepts = syntax.root.any(&|node| matches!(node, Node::Verb(Verb::Accept)));
     if accepts { None } else { Lowering { relaxed: true }.node(&syntax.root) }
 }
@@ -61,7 +61,7 @@ impl Lowering {
     }
 
     fn concat(&self, parts: &[Node]) -> Option<Hir> {
-        let mut structure = Vec::with_capacity(parts.len());
+        let mut lowered = Vec::with_capacity(parts.len());
         let mut literal = Vec::new();
         for part in parts {
             match part {
@@ -69,16 +69,16 @@ impl Lowering {
                 Node::Empty => {}
                 _ => {
                     if !literal.is_empty() {
-                        structure.push(Hir::literal(std::mem::take(&mut literal)));
+                        lowered.push(Hir::literal(std::mem::take(&mut literal)));
                     }
-                    structure.push(self.node(part)?);
+                    lowered.push(self.node(part)?);
                 }
             }
         }
         if !literal.is_empty() {
-            structure.push(Hir::literal(literal));
+            lowered.push(Hir::literal(literal));
         }
-        Some(Hir::concat(structure))
+        Some(Hir::concat(lowered))
     }
 
     fn assertion(&self, assertion: Assertion) -> Option<Hir> {
@@ -104,7 +104,7 @@ fn class(set: &CodeSet) -> Hir {
     }
 }
 
-/// Any bytes, as many as one likes.
+/// Any number of any bytes.
 fn anything() -> Hir {
     let any = Hir::class(Class::Bytes(ClassBytes::new([ClassBytesRange::new(0, u8::MAX)])));
     Hir::repetition(Repetition { min: 0, max: None, greedy: true, sub: Box::new(any) })

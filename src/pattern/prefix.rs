@@ -1,23 +1,23 @@
-//! Patterns that need no search: those that take every input whole, and those that begin with a text at the beginning of a line, as most inputs
-//! begin differently.
+//! Patterns that need no search: those that match every input whole, and those that begin with a text at the start of a line, since most inputs begin
+//! with another.
 
 use super::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-/// The text that a pattern begins with, after `^` or `\A`.
+/// The literal prefix of a pattern that begins with `^` or `\A`.
 #[derive(Debug)]
-pub(super) struct Opening {
-    /// The bytes, each with the bit that tells the cases of a letter apart where either will do.
+pub(super) struct AnchoredPrefix {
+    /// The bytes, each with the case bit of a letter that matches in either case, and otherwise 0.
     bytes: Box<[(u8, u8)]>,
-    /// Whether the pattern is nothing but this text.
-    is_all: bool,
+    /// The pattern is nothing but this prefix.
+    is_whole: bool,
 }
 
-/// What tells the two cases of an ASCII letter apart.
+/// The bit that tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
 
-/// Whether a pattern with this structure matches every input from its first byte to its last, like `^.*$`.
-pub(super) fn takes_everything(pattern: &Hir) -> bool {
+/// Returns `true` if a pattern matches every input from its first byte to its last, like `^.*$`.
+pub(super) fn matches_everything(pattern: &Hir) -> bool {
     let parts = match pattern.kind() {
         HirKind::Concat(parts) => parts.as_slice(),
         _ => std::slice::from_ref(pattern),
@@ -38,8 +38,8 @@ fn is_any_byte(part: &Hir) -> bool {
     matches!(part.kind(), HirKind::Class(Class::Bytes(class)) if matches!(class.ranges(), [all] if (all.start(), all.end()) == (0, u8::MAX)))
 }
 
-impl Opening {
-    /// What a pattern with this structure begins with; `None` where it is no text, or may stand anywhere.
+impl AnchoredPrefix {
+    /// Returns the prefix of a pattern; `None` if it begins with something else, or may match anywhere in a line.
     pub(super) fn of(pattern: &Hir) -> Option<Self> {
         let HirKind::Concat(parts) = pattern.kind() else { return None };
         let [start, parts @ ..] = parts.as_slice() else { return None };
@@ -47,7 +47,7 @@ impl Opening {
             return None;
         }
         let mut bytes = Vec::new();
-        let mut is_all = true;
+        let mut is_whole = true;
         for part in parts {
             match part.kind() {
                 HirKind::Literal(literal) => bytes.extend(literal.0.iter().map(|byte| (*byte, 0))),
@@ -55,34 +55,35 @@ impl Opening {
                     [upper, lower] if is_letter_in_both_cases((upper.start(), upper.end()), (lower.start(), lower.end())) => {
                         bytes.push((lower.start(), CASE));
                     }
-                    _ => is_all = false,
+                    _ => is_whole = false,
                 },
-                _ => is_all = false,
+                _ => is_whole = false,
             }
-            if !is_all {
+            if !is_whole {
                 break;
             }
         }
-        (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_all })
+        (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_whole })
     }
 
-    /// Whether the pattern matches, where its beginning tells: a later line may begin otherwise than the first.
-    pub(super) fn answer(&self, input: &[u8]) -> Option<bool> {
+    /// Returns whether the pattern matches; `None` if the beginning of the input does not decide it. A later line may begin with the prefix if the
+    /// first does not.
+    pub(super) fn decide(&self, input: &[u8]) -> Option<bool> {
         let begins = input.len() >= self.bytes.len() && self.bytes.iter().zip(input).all(|((byte, case), found)| found | case == *byte);
         match begins {
-            true => self.is_all.then_some(true),
+            true => self.is_whole.then_some(true),
             false => memchr::memchr(b'\n', input).is_none().then_some(false),
         }
     }
 }
 
-/// The bytes that a match of a pattern with this structure may begin with; `None` where it may match nothing.
+/// Returns the bytes that a match of a pattern may begin with; `None` if a match may be empty.
 pub(super) fn first_bytes(pattern: &Hir) -> Option<ByteSet> {
     let mut set = ByteSet::EMPTY;
     adds_first_bytes(pattern, &mut set).then_some(set)
 }
 
-/// Adds the bytes that a part may begin with; whether it takes one in any case.
+/// Adds the bytes that a match of a part may begin with. Returns `false` if a match may be empty.
 fn adds_first_bytes(part: &Hir, set: &mut ByteSet) -> bool {
     match part.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
@@ -103,7 +104,7 @@ fn adds_first_bytes(part: &Hir, set: &mut ByteSet) -> bool {
         HirKind::Repetition(repetition) => adds_first_bytes(&repetition.sub, set) && repetition.min > 0,
         HirKind::Concat(parts) => parts.iter().any(|part| adds_first_bytes(part, set)),
         HirKind::Alternation(parts) => {
-            // Each of them is looked at, whatever is known of those before it.
+            // Counts, since each branch adds its bytes, even after one that may be empty.
             let empty = parts.iter().filter(|part| !adds_first_bytes(part, set)).count();
             empty == 0
         }
@@ -123,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_opening_answers_as_the_whole_pattern_does(
+        fn an_anchored_prefix_answers_as_the_whole_pattern_does(
             pattern in proptest::sample::select(&PATTERNS[..]),
             case_insensitive: bool,
             input in proptest::collection::vec(proptest::sample::select(&b"abABc_-@`\n"[..]), 0..7),
@@ -135,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn what_takes_everything_takes_what_a_search_does(
+        fn what_matches_everything_matches_what_a_search_finds(
             pattern in proptest::sample::select(&["^.*$", ".*", "^.*", r"\A.*\z", ".*?", "^.*?$", "^.+$", "^.*$a", "^[^\n]*$"][..]),
             input in proptest::collection::vec(proptest::sample::select(&b"ab\n\x00\xFF"[..]), 0..5),
         ) {

@@ -1,4 +1,4 @@
-//! Many words looked for at once, whatever the case of their letters.
+//! Many words searched for at once, whatever the case of their letters.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Words {
     words: Vec<Box<[u8]>>,
-    /// Built by the first search: gates keep most lists from ever being searched.
+    /// Built by the first search: prefilters keep most lists from ever being searched.
     automaton: OnceLock<Option<AhoCorasick>>,
 }
 
