@@ -1,10 +1,10 @@
-//! Operators: asked in each way they give the same answer, what they find is in the input, and a gate is open wherever one matches.
+//! Operators: asked in each way they give the same answer, what they find is in the input, and a prefilter excludes nothing that one matches.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use secrule::operator::{ArgumentKind, CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
-use secrule::prefilter::{LiteralSetBuilder, Requirement, ValueKind};
+use secrule::prefilter::{PrefilterSetBuilder, RequiredLiterals, ValueKind};
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::rules::operator;
 use secrule_fuzz::words::value;
@@ -34,15 +34,15 @@ fuzz_target!(|data: &[u8]| {
             let answer = Operator::evaluate_with(kind, argument.as_bytes(), value, limits, Wanted::Findings, &mut expanded);
             assert_eq!((answer, expanded), (Ok(found), findings), "{text} of {value:?}, as a macro expands to it");
         }
-        if let Some(requirement) = operator.requirement() {
-            assert!(!found || admits(&requirement, value), "{text} matches {value:?}, and requires {requirement:?}");
+        if let Some(required) = operator.required_literals() {
+            assert!(!found || may_match(&required, value), "{text} matches {value:?}, and requires {required:?}");
         }
     }
 });
 
-/// Whether the gate of a requirement is open for a value.
-fn admits(requirement: &Requirement, value: &[u8]) -> bool {
-    let mut literals = LiteralSetBuilder::default();
-    let gate = literals.add(requirement, &[ValueKind::default()]);
-    literals.build().is_open_for(gate, ValueKind::default(), value)
+/// Returns the answer of a prefilter for a value.
+fn may_match(required: &RequiredLiterals, value: &[u8]) -> bool {
+    let mut prefilters = PrefilterSetBuilder::default();
+    let id = prefilters.add(required, &[ValueKind::default()]);
+    prefilters.build().may_match_value(id, ValueKind::default(), value)
 }

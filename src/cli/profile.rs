@@ -190,7 +190,7 @@ impl Report {
                     closed: cost.closed,
                     maybe: cost.asked,
                     wrong: cost.wrong,
-                    gate: match (&rule.test, rule.plan.gate, rule.plan.comparison) {
+                    gate: match (&rule.test, rule.plan.prefilter, rule.plan.comparison) {
                         (Test::Unconditional, ..) => "-",
                         (Test::Operator { negated: false, .. }, Some(_), _) => "yes",
                         (_, _, Some(_)) => "tx",

@@ -1,4 +1,4 @@
-//! Plans the evaluation of a finished graph: gates, groups of targets, triggers, crowds, jumps.
+//! Plans the evaluation of a finished graph: prefilters, groups of targets, triggers, crowds, jumps.
 
 use crate::graph::{
     ChainId, Crowd, CrowdId, Disruptive, Effect, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
@@ -7,7 +7,7 @@ use crate::graph::{
 };
 use crate::operator::Operator;
 use crate::pattern::ByteSet;
-use crate::prefilter::{LiteralSetBuilder, ValueKind};
+use crate::prefilter::{PrefilterSetBuilder, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;
@@ -15,10 +15,10 @@ use std::collections::HashMap;
 
 /// Gives a graph its plan.
 pub fn plan(graph: &mut RuleGraph) {
-    let mut literals = LiteralSetBuilder::default();
+    let mut prefilters = PrefilterSetBuilder::default();
     let mut groups = Groups::default();
     for rule in &mut graph.rules {
-        rule.plan = plan_rule(rule, &graph.transformations, &mut literals, &mut groups);
+        rule.plan = plan_rule(rule, &graph.transformations, &mut prefilters, &mut groups);
     }
     let crowds = crowds(graph);
     let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
@@ -33,7 +33,7 @@ pub fn plan(graph: &mut RuleGraph) {
         }));
     }
     graph.plan = Some(Plan {
-        literals: literals.build(),
+        prefilters: prefilters.build(),
         targets: groups.targets,
         groups: groups.lists,
         chains: chains(&graph.transformations),
@@ -58,7 +58,7 @@ fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     patterns.map(|pattern| (pattern.source().into(), graph.tx_names.selected_by(pattern).collect())).collect()
 }
 
-fn plan_rule(rule: &Rule, tree: &TransformationTree, literals: &mut LiteralSetBuilder, groups: &mut Groups) -> RulePlan {
+fn plan_rule(rule: &Rule, tree: &TransformationTree, prefilters: &mut PrefilterSetBuilder, groups: &mut Groups) -> RulePlan {
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
         return RulePlan::default();
     };
@@ -66,7 +66,7 @@ fn plan_rule(rule: &Rule, tree: &TransformationTree, literals: &mut LiteralSetBu
     let group = stable.then(|| groups.intern(targets));
     RulePlan {
         group,
-        gate: group.and_then(|_| operator.requirement()).map(|requirement| literals.add(&requirement, &kinds(rule, targets, tree))),
+        prefilter: group.and_then(|_| operator.required_literals()).map(|required| prefilters.add(&required, &kinds(rule, targets, tree))),
         comparison: comparison(rule, targets, operator),
         crowd: None,
     }
@@ -149,14 +149,14 @@ fn crowds(graph: &mut RuleGraph) -> PhaseMap<Vec<Crowd>> {
             let Step::Rule(index) = step else { continue };
             let Some(rule) = graph.rules.get_mut(index.0 as usize) else { continue };
             let (Some(group), None, Test::Operator { negated, .. }) = (rule.plan.group, rule.removed, &rule.test) else { continue };
-            let gate = rule.plan.gate.filter(|_| !negated);
+            let prefilter = rule.plan.prefilter.filter(|_| !negated);
             let sight = Sight::of(rule);
             let id = *known.entry((group, sight)).or_insert_with(|| {
                 crowds.push(Crowd { group, sight, rules: Vec::new() });
                 CrowdId(u32::try_from(crowds.len() - 1).unwrap_or(u32::MAX))
             });
             if let Some(crowd) = crowds.get_mut(id.0 as usize) {
-                crowd.rules.push((place, gate));
+                crowd.rules.push((place, prefilter));
                 rule.plan.crowd = Some(id);
             }
         }

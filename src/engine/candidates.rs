@@ -29,7 +29,7 @@ fn compares(eval: &Evaluation<'_>, comparison: TxComparison) -> bool {
 pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &Rule) -> bool {
     let rules = eval.rules;
     learn(eval, plan, target);
-    let gate = rule.plan.gate.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
+    let gate = rule.plan.prefilter.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
     let State { gates, slots, collections, .. } = &mut *eval.state;
     let mut view = View { graph: rules, plan, slots, arena: &mut collections.arena };
     gates.is_open(&mut view, target, Sight::of(rule), gate)
@@ -38,10 +38,10 @@ pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &
 /// Whether the operator of a rule may find something in one value after all of the rule's transformations.
 pub fn may_find(eval: &mut Evaluation<'_>, rule: &Rule, value: ValueId) -> bool {
     let rules = eval.rules;
-    let (Some(plan), Some(gate)) = (followed_plan(eval), rule.plan.gate) else { return true };
+    let (Some(plan), Some(gate)) = (followed_plan(eval), rule.plan.prefilter) else { return true };
     let State { slots, collections, .. } = &mut *eval.state;
     let slot = slots.value(rules, &mut collections.arena, value, plan.sight(Sight::after(rule.transformations)).chain);
-    plan.literals.is_open(gate, slots.signature(&plan.literals, &mut collections.arena, slot.id))
+    plan.prefilters.may_match(gate, slots.signature(&plan.prefilters, &mut collections.arena, slot.id))
 }
 
 /// Looks at the values of a crowd, so that the gates are closed in front of those of its rules that cannot match.

@@ -3,7 +3,7 @@
 use super::{ChainId, MarkerId, Phase, PhaseMap, Rule, Target, TxName};
 use crate::operator::Relation;
 use crate::pattern::ByteSet;
-use crate::prefilter::{GateId, LiteralSet, ValueKind};
+use crate::prefilter::{PrefilterId, PrefilterSet, ValueKind};
 use crate::transform::Transformation;
 use rustc_hash::FxHashMap;
 
@@ -19,7 +19,7 @@ pub struct GroupId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CrowdId(pub u32);
 
-/// Where a gate looks at a value.
+/// The stage of its transformations at which a prefilter looks at a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sight {
     /// The transformations that the value goes through.
@@ -31,8 +31,8 @@ pub struct Sight {
 /// The plan of a graph.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// What the gates require, with what searches values for it.
-    pub literals: LiteralSet,
+    /// The prefilters of all rules.
+    pub prefilters: PrefilterSet,
     /// Targets whose values no rule can change while a phase runs: they are selected once per phase.
     pub targets: Vec<PlannedTarget>,
     /// Lists of such targets.
@@ -80,7 +80,7 @@ pub struct PlannedChain {
     pub always: bool,
     /// Its steps.
     pub steps: Box<[PlannedTransformation]>,
-    /// A shorter chain whose values hold what this one's hold but for the case of letters, which gates do not look at.
+    /// A shorter chain whose values differ from this one's in the case of letters only, which prefilters ignore.
     pub sight: ChainId,
 }
 
@@ -102,8 +102,8 @@ pub struct Crowd {
     pub group: GroupId,
     /// Where they look at the values.
     pub sight: Sight,
-    /// Their places in the phase, each with the gate in front of it. A rule without a gate cannot match where there is no value.
-    pub rules: Vec<(usize, Option<GateId>)>,
+    /// Their places in the phase, each with its prefilter. A rule without one cannot match if there is no value.
+    pub rules: Vec<(usize, Option<PrefilterId>)>,
 }
 
 /// What the plan knows of one rule.
@@ -111,8 +111,8 @@ pub struct Crowd {
 pub struct RulePlan {
     /// Its targets, where they are stable.
     pub group: Option<GroupId>,
-    /// What any value that its operator finds something in must hold.
-    pub gate: Option<GateId>,
+    /// The prefilter of its operator.
+    pub prefilter: Option<PrefilterId>,
     /// Where the rule does nothing but compare one TX variable with a number.
     pub comparison: Option<TxComparison>,
     /// The rules that look at the same as this one; none for a rule that is chained to another.
@@ -183,7 +183,7 @@ impl Plan {
         self.chains.get((chain.0 as usize).checked_sub(1)?)
     }
 
-    /// Where gates look instead, as they do not look at the case of letters.
+    /// The stage at which prefilters look instead, since they ignore the case of letters.
     pub fn sight(&self, sight: Sight) -> Sight {
         Sight { chain: self.chain(sight.chain).map_or(sight.chain, |known| known.sight), ..sight }
     }

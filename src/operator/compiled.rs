@@ -10,7 +10,7 @@ use super::number::Relation;
 use super::text::Comparison;
 use super::{encoding, injection, regular_expression, words};
 use crate::pattern::{ByteSet, LimitExceeded, Pattern, PatternError, PatternOptions, Words};
-use crate::prefilter::{FilteredPattern, Requirement};
+use crate::prefilter::{FilteredPattern, RequiredLiterals};
 use std::sync::Arc;
 
 /// Limits on what one evaluation may cost.
@@ -155,17 +155,17 @@ impl Operator {
         }
     }
 
-    /// Returns what every value must hold that this finds something in; `None` if nothing useful is known.
+    /// Returns what a value must hold so that this can match it; `None` if nothing useful is known.
     #[must_use]
-    pub fn requirement(&self) -> Option<Requirement> {
+    pub fn required_literals(&self) -> Option<RequiredLiterals> {
         match &self.test {
-            Test::FirstMatch(pattern) | Test::AllMatches(pattern) => pattern.requirement().cloned(),
-            Test::Words(words) => Requirement::any_of(words.iter()),
+            Test::FirstMatch(pattern) | Test::AllMatches(pattern) => pattern.required_literals().cloned(),
+            Test::Words(words) => RequiredLiterals::any_of(words.iter()),
             Test::Text(
                 Comparison::BeginsWith | Comparison::Contains | Comparison::EndsWith | Comparison::StrEq | Comparison::StrMatch,
                 text,
-            ) => Requirement::any_of([&**text]),
-            Test::ByteRange(allowed) => Requirement::byte_of(allowed.complement()),
+            ) => RequiredLiterals::any_of([&**text]),
+            Test::ByteRange(allowed) => RequiredLiterals::byte_of(allowed.complement()),
             _ => None,
         }
     }

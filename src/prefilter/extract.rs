@@ -1,184 +1,204 @@
-//! Reads off a pattern's structure what every match of it must hold.
+//! Extracts the required literals of a pattern from its [`Hir`].
+//!
+//! One walk over the tree, bottom up. Of each part it learns an [`Info`], as RE2's `Prefilter::Info`: the finite set of strings that the part matches,
+//! as long as the set is small, and otherwise a formula of literals that each of its matches holds. Sets are joined as
+//! [`regex_syntax::hir::literal`] joins its `Seq`: an alternation unites them, a concatenation crosses them. A part without a set, such as `.*`, or a
+//! set that would grow too large, ends the run of crossed parts, and the next run begins:
+//!
+//! ```text
+//! (?:\$|&dollar;?)\{jndi                 .*   (?:ldap|rmi):
+//! {$, &dollar, &dollar;} × {{jndi}            {ldap, rmi} × {:}
+//! {${jndi, &dollar{jndi, &dollar;{jndi}  and  {ldap:, rmi:}
+//! ```
+//!
+//! [`RequiredLiterals::all`] then keeps the first set only, since hardly any value passes it.
+//!
+//! All strings are in lower case, since prefilters ignore the case of ASCII letters.
 
-use super::required::Requirement;
+use super::required::RequiredLiterals;
 use crate::pattern::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-/// The most exact texts that a part of a pattern is spelled out to.
-const MOST_SPELLED: usize = 128;
+/// The largest set of strings that is kept exact.
+const MAX_STRINGS: usize = 128;
 
-/// The longest exact text.
-const LONGEST_SPELLED: usize = 128;
+/// The longest string of such a set.
+const MAX_STRING_LENGTH: usize = 128;
 
-/// The most members of a class that is spelled out.
-const MOST_MEMBERS: usize = 32;
+/// The largest class of bytes whose members become strings.
+const MAX_CLASS: usize = 32;
 
-/// How many bytes are looked at on both sides of where two parts meet: as many as are not too many texts.
-const JOINTS: [(usize, usize); 4] = [(2, 2), (1, 2), (2, 1), (1, 1)];
+/// How many bytes before and after the boundary of two sets are crossed if all of their strings would be too many, the longest first.
+const BOUNDARY_LENGTHS: [(usize, usize); 4] = [(2, 2), (1, 2), (2, 1), (1, 1)];
 
-/// What any value must hold that a pattern with this structure can match; `None` where nothing useful is known.
-pub(super) fn needs(pattern: &Hir) -> Option<Requirement> {
-    analyse(pattern).into_need().filter(Requirement::is_useful)
+/// Returns what every match of a pattern holds; `None` if nothing useful is known.
+pub(super) fn extract(pattern: &Hir) -> Option<RequiredLiterals> {
+    info(pattern).into_required().filter(RequiredLiterals::is_selective)
 }
+
+/// A finite set of strings in lower case.
+type Seq = Vec<Vec<u8>>;
 
 /// What is known of a part of a pattern.
-struct Known {
-    /// All texts that the part matches, in lower case, where they are few.
-    exact: Option<Vec<Vec<u8>>>,
-    /// What a match holds that is none of these texts, if there may be such.
-    otherwise: Option<Requirement>,
-    /// What every match of the part holds, where that is more than the texts tell.
-    need: Option<Requirement>,
-    /// The texts of which every match is a row, one of them at least, where the rows are too many to be spelled out.
-    row: Option<Vec<Vec<u8>>>,
+struct Info {
+    /// The strings that the part matches, if they are few. A match that is none of them holds `alternative`.
+    exact: Option<Seq>,
+    /// What a match holds that is none of the exact strings; `None` if all matches are exact.
+    alternative: Option<RequiredLiterals>,
+    /// What every match holds, if that is more than `exact` and `alternative` tell.
+    required: Option<RequiredLiterals>,
+    /// For a repetition whose strings are too many: the strings of one iteration. There is at least one iteration.
+    iteration: Option<Seq>,
 }
 
-impl Known {
-    const NOTHING: Known = Known { exact: None, otherwise: None, need: None, row: None };
+impl Info {
+    const UNKNOWN: Self = Self { exact: None, alternative: None, required: None, iteration: None };
 
-    fn exactly(texts: Vec<Vec<u8>>) -> Self {
-        Self { exact: Some(texts), ..Self::NOTHING }
+    fn exact(strings: Seq) -> Self {
+        Self { exact: Some(strings), ..Self::UNKNOWN }
     }
 
-    fn needing(need: Option<Requirement>) -> Self {
-        Self { need, ..Self::NOTHING }
+    fn required(required: Option<RequiredLiterals>) -> Self {
+        Self { required, ..Self::UNKNOWN }
     }
 
-    /// Nothing at all, or what holds this.
-    fn empty_or(need: Requirement) -> Self {
-        Self { exact: Some(vec![Vec::new()]), otherwise: Some(need), ..Self::NOTHING }
+    /// An optional part: its match is empty, or holds this.
+    fn empty_or(required: RequiredLiterals) -> Self {
+        Self { exact: Some(vec![Vec::new()]), alternative: Some(required), ..Self::UNKNOWN }
     }
 
-    fn into_need(self) -> Option<Requirement> {
-        self.need.or_else(|| need_of(self.exact?, self.otherwise))
+    fn into_required(self) -> Option<RequiredLiterals> {
+        self.required.or_else(|| required_by(self.exact?, self.alternative))
     }
 }
 
-/// What a match holds that is one of some texts, or else holds something else.
-fn need_of(exact: Vec<Vec<u8>>, otherwise: Option<Requirement>) -> Option<Requirement> {
-    let literal = Requirement::one_literal_of(exact)?;
-    either(Some(literal), otherwise).flatten()
+/// Returns what a match holds that is one of the strings, or else holds the alternative.
+fn required_by(exact: Seq, alternative: Option<RequiredLiterals>) -> Option<RequiredLiterals> {
+    let literals = RequiredLiterals::any_literal(exact)?;
+    either(Some(literals), alternative).flatten()
 }
 
-/// One of two requirements where there are two; nothing where they say nothing useful together.
-fn either(one: Option<Requirement>, other: Option<Requirement>) -> Option<Option<Requirement>> {
+/// Joins two alternatives, of which each may be missing. Returns `None` if there are two and together they say nothing useful.
+fn either(one: Option<RequiredLiterals>, other: Option<RequiredLiterals>) -> Option<Option<RequiredLiterals>> {
     match (one, other) {
-        (Some(one), Some(other)) => Requirement::any(vec![one, other]).map(Some),
+        (Some(one), Some(other)) => RequiredLiterals::any(vec![one, other]).map(Some),
         (one, other) => Some(one.or(other)),
     }
 }
 
-fn analyse(part: &Hir) -> Known {
+fn info(part: &Hir) -> Info {
     match part.kind() {
-        HirKind::Empty | HirKind::Look(_) => Known::exactly(vec![Vec::new()]),
-        HirKind::Literal(literal) => Known::exactly(vec![literal.0.to_ascii_lowercase()]),
-        HirKind::Class(class) => class_members(class),
-        HirKind::Capture(capture) => analyse(&capture.sub),
-        HirKind::Repetition(repetition) => repeated(repetition),
-        HirKind::Concat(parts) => concatenated(parts),
-        HirKind::Alternation(parts) => alternated(parts),
+        HirKind::Empty | HirKind::Look(_) => Info::exact(vec![Vec::new()]),
+        HirKind::Literal(literal) => Info::exact(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Class(class) => class_info(class),
+        HirKind::Capture(capture) => info(&capture.sub),
+        HirKind::Repetition(repetition) => repetition_info(repetition),
+        HirKind::Concat(parts) => concat_info(parts),
+        HirKind::Alternation(parts) => alternation_info(parts),
     }
 }
 
-fn class_members(class: &Class) -> Known {
-    let Class::Bytes(class) = class else { return Known::NOTHING };
+fn class_info(class: &Class) -> Info {
+    let Class::Bytes(class) = class else { return Info::UNKNOWN };
     let set = class.ranges().iter().map(|range| ByteSet::range(range.start()..=range.end())).fold(ByteSet::EMPTY, ByteSet::union);
     let lower = set.lowercase();
     match lower.len() {
-        0 => Known::NOTHING,
-        1..=MOST_MEMBERS => Known::exactly(lower.ranges().flatten().map(|byte| vec![byte]).collect()),
-        _ => Known::needing(Requirement::byte_of(set)),
+        0 => Info::UNKNOWN,
+        1..=MAX_CLASS => Info::exact(lower.ranges().flatten().map(|byte| vec![byte]).collect()),
+        _ => Info::required(RequiredLiterals::byte_of(set)),
     }
 }
 
-fn repeated(repetition: &Repetition) -> Known {
-    let mut inner = analyse(&repetition.sub);
+fn repetition_info(repetition: &Repetition) -> Info {
+    let mut inner = info(&repetition.sub);
     match (repetition.min, repetition.max) {
-        (0, Some(1)) if inner.exact.as_deref().is_some_and(|texts| !are_rare_bytes(texts)) => {
-            inner.exact.as_mut().into_iter().for_each(|texts| texts.push(Vec::new()));
-            Known { need: None, ..inner }
+        (0, Some(1)) if inner.exact.as_deref().is_some_and(|strings| !are_rare_bytes(strings)) => {
+            inner.exact.as_mut().into_iter().for_each(|strings| strings.push(Vec::new()));
+            Info { required: None, ..inner }
         }
-        (0, _) => inner.into_need().filter(Requirement::is_useful).map_or(Known::NOTHING, Known::empty_or),
+        (0, _) => inner.into_required().filter(RequiredLiterals::is_selective).map_or(Info::UNKNOWN, Info::empty_or),
         (1, Some(1)) => inner,
-        (least, most) => match (inner.exact, inner.otherwise) {
-            (Some(texts), None) => row_of(texts, least, most),
-            (exact, otherwise) => Known::needing(Known { exact, otherwise, ..inner }.into_need()),
+        (min, max) => match (inner.exact, inner.alternative) {
+            (Some(strings), None) => iterations_of(strings, min, max),
+            (exact, alternative) => Info::required(Info { exact, alternative, ..inner }.into_required()),
         },
     }
 }
 
-/// Texts in a row: so many at least, and at most where there is a limit.
-fn row_of(texts: Vec<Vec<u8>>, least: u32, most: Option<u32>) -> Known {
-    if let Some(exact) = most.and_then(|most| spelled_out(&texts, least..=most)) {
-        return Known::exactly(exact);
+/// Returns what is known of `min` to `max` iterations, of which each is one of the strings.
+fn iterations_of(strings: Seq, min: u32, max: Option<u32>) -> Info {
+    if let Some(exact) = max.and_then(|max| repeat(&strings, min..=max)) {
+        return Info::exact(exact);
     }
-    let shortest = spelled_out(&texts, least..=least).unwrap_or_else(|| texts.clone());
-    Known { need: Requirement::one_literal_of(shortest), row: Some(texts), ..Known::NOTHING }
+    let fewest = repeat(&strings, min..=min).unwrap_or_else(|| strings.clone());
+    Info { required: RequiredLiterals::any_literal(fewest), iteration: Some(strings), ..Info::UNKNOWN }
 }
 
-/// Whether texts are bytes that hardly a value holds: such a part is left out, as each that is spelled out doubles the texts.
-fn are_rare_bytes(texts: &[Vec<u8>]) -> bool {
-    texts.iter().all(|text| text.len() == 1) && Requirement::one_literal_of(texts.to_vec()).is_some_and(|bytes| bytes.is_rare())
+/// Returns `true` if the strings are single bytes that hardly any value holds. Such an optional part becomes an alternative: as exact strings each of
+/// them would double the set.
+fn are_rare_bytes(strings: &[Vec<u8>]) -> bool {
+    strings.iter().all(|string| string.len() == 1) && RequiredLiterals::any_literal(strings.to_vec()).is_some_and(|bytes| bytes.is_rare())
 }
 
-fn spelled_out(texts: &[Vec<u8>], times: RangeInclusive<u32>) -> Option<Vec<Vec<u8>>> {
-    let mut row = vec![Vec::new()];
-    let mut spelled = Vec::new();
+/// Crosses the strings with themselves, for each number of times in the range. Returns `None` if the set grows too large.
+fn repeat(strings: &[Vec<u8>], times: RangeInclusive<u32>) -> Option<Seq> {
+    let mut power = vec![Vec::new()];
+    let mut all = Vec::new();
     for time in 0..=*times.end() {
         if time > 0 {
-            row = product(&row, texts)?;
+            power = cross(&power, strings)?;
         }
         if times.contains(&time) {
-            spelled.extend_from_slice(&row);
+            all.extend_from_slice(&power);
         }
-        if spelled.len() > MOST_SPELLED {
+        if all.len() > MAX_STRINGS {
             return None;
         }
     }
-    Some(spelled)
+    Some(all)
 }
 
-fn concatenated(parts: &[Hir]) -> Known {
+fn concat_info(parts: &[Hir]) -> Info {
     let mut run = Run::default();
-    let mut whole = true;
-    let mut needs = Vec::new();
+    let mut is_one_run = true;
+    let mut required = Vec::new();
     for part in parts {
-        let known = analyse(part);
-        // Of a row, the texts that it begins with follow what is in front of it, and those that it ends with come before what is behind it.
-        let ends = known.row.clone().map(Known::exactly);
-        let next = ends.as_ref().unwrap_or(&known);
-        if !run.goes_on(next) {
-            whole = false;
-            needs.extend(run.joint(next));
-            needs.extend(std::mem::take(&mut run).into_need());
-            needs.extend(known.need.clone());
-            run.goes_on(next);
+        let part = info(part);
+        // A repetition such as `(?:a|b)+` joins what precedes it by its first iteration, and what follows by its last.
+        let iteration = part.iteration.clone().map(Info::exact);
+        let next = iteration.as_ref().unwrap_or(&part);
+        if !run.cross(next) {
+            is_one_run = false;
+            required.extend(run.boundary(next));
+            required.extend(std::mem::take(&mut run).into_required());
+            required.extend(part.required.clone());
+            run.cross(next);
         }
-        if let Some(ends) = &ends {
-            whole = false;
-            needs.extend(std::mem::take(&mut run).into_need());
-            needs.extend(known.need);
-            run.goes_on(ends);
+        if let Some(iteration) = &iteration {
+            is_one_run = false;
+            required.extend(std::mem::take(&mut run).into_required());
+            required.extend(part.required);
+            run.cross(iteration);
         }
     }
-    match whole {
-        true => run.into_known(),
+    match is_one_run {
+        true => run.into_info(),
         false => {
-            needs.extend(run.into_need());
-            Known::needing(Requirement::all(needs))
+            required.extend(run.into_required());
+            Info::required(RequiredLiterals::all(required))
         }
     }
 }
 
-/// Parts of a sequence, one behind the other, whose texts are known.
+/// Adjacent parts of a concatenation whose sets are crossed. Parts may be optional: a match of `w[\x22]*get` is `wget`, or holds a quote.
 struct Run {
-    exact: Vec<Vec<u8>>,
-    /// What stands there otherwise, so that the texts may be torn apart.
-    within: Option<Requirement>,
-    /// What may stand before the texts or behind them.
-    around: Option<Requirement>,
+    exact: Seq,
+    /// What a match holds if an optional part stands within the strings, so that they are not contiguous.
+    within: Option<RequiredLiterals>,
+    /// What a match may hold before the strings, or after them; the strings stay contiguous.
+    around: Option<RequiredLiterals>,
 }
 
 impl Default for Run {
@@ -188,105 +208,107 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Adds a part, if its texts are known and few.
-    fn goes_on(&mut self, part: &Known) -> bool {
-        let Some(texts) = &part.exact else { return false };
-        let around = either(self.around.clone(), part.otherwise.clone());
-        if texts.iter().all(Vec::is_empty) {
+    /// Crosses the run with the next part. Returns `false`, and changes nothing, if the strings of the part are not known, or would become too many.
+    fn cross(&mut self, part: &Info) -> bool {
+        let Some(strings) = &part.exact else { return false };
+        let around = either(self.around.clone(), part.alternative.clone());
+        if strings.iter().all(Vec::is_empty) {
             return around.map(|around| self.around = around).is_some();
         }
-        // What stands before the first text takes nothing from it, unlike what stands between two.
-        let begins = self.exact.iter().all(Vec::is_empty);
-        let (within, around) = match begins {
-            true => (Some(part.otherwise.clone()), self.around.clone()),
-            false => (around.and_then(|around| self.torn_by(around)), None),
+        // What precedes the first string leaves it whole, unlike what stands between two.
+        let is_first = self.exact.iter().all(Vec::is_empty);
+        let (within, around) = match is_first {
+            true => (Some(part.alternative.clone()), self.around.clone()),
+            false => (around.and_then(|around| self.interrupted_by(around)), None),
         };
-        let Some(within) = within.filter(|_| self.append(texts)) else { return false };
+        let Some(within) = within.filter(|_| self.append(strings)) else { return false };
         (self.within, self.around) = (within, around);
         true
     }
 
-    /// Writes texts behind those of the run, if they are few then.
-    fn append(&mut self, texts: &[Vec<u8>]) -> bool {
-        // Most runs are one text, and most parts are one letter.
-        if let ([text], [more]) = (self.exact.as_mut_slice(), texts)
-            && text.len() + more.len() <= LONGEST_SPELLED
+    /// Crosses the strings of the run with others. Returns `false`, and changes nothing, if they would become too many.
+    fn append(&mut self, strings: &[Vec<u8>]) -> bool {
+        // Most runs have one string, and most parts are one letter.
+        if let ([string], [more]) = (self.exact.as_mut_slice(), strings)
+            && string.len() + more.len() <= MAX_STRING_LENGTH
         {
-            text.extend_from_slice(more);
+            string.extend_from_slice(more);
             return true;
         }
-        product(&self.exact, texts).map(|exact| self.exact = exact).is_some()
+        cross(&self.exact, strings).map(|exact| self.exact = exact).is_some()
     }
 
-    /// What is there otherwise, if this may stand behind the texts so far: it, or these texts, whichever hardly a value holds.
-    fn torn_by(&self, around: Option<Requirement>) -> Option<Option<Requirement>> {
-        let torn = either(self.within.clone(), around.clone());
-        if around.is_none() || torn.as_ref() == Some(&self.within) {
-            return torn;
+    /// Returns the alternative requirement if `around` may follow the strings so far: `around` itself, or the strings so far if those are rare.
+    fn interrupted_by(&self, around: Option<RequiredLiterals>) -> Option<Option<RequiredLiterals>> {
+        let interrupted = either(self.within.clone(), around.clone());
+        if around.is_none() || interrupted.as_ref() == Some(&self.within) {
+            return interrupted;
         }
-        let before = Requirement::one_literal_of(self.exact.clone()).filter(Requirement::is_rare);
-        before.map_or(torn, |before| either(self.within.clone(), Some(before)))
+        let before = RequiredLiterals::any_literal(self.exact.clone()).filter(RequiredLiterals::is_rare);
+        before.map_or(interrupted, |before| either(self.within.clone(), Some(before)))
     }
 
-    /// What stands where these texts meet those of the next part, when together they are too many.
-    fn joint(&self, next: &Known) -> Option<Requirement> {
-        let known = self.within.is_none() && self.around.is_none() && next.otherwise.is_none();
-        let ends = next.exact.as_deref().filter(|_| known)?;
-        JOINTS.into_iter().find_map(|(before, behind)| {
-            let starts = self.exact.iter().map(|text| text.get(text.len().saturating_sub(before)..).unwrap_or_default().to_vec());
-            let ends = ends.iter().map(|text| text.get(..behind.min(text.len())).unwrap_or_default().to_vec());
-            Requirement::one_literal_of(product(&distinct(starts), &distinct(ends))?)
+    /// Returns the strings at the boundary to the next part, if the two sets together would be too large: the last bytes of these crossed with the
+    /// first bytes of those.
+    fn boundary(&self, next: &Info) -> Option<RequiredLiterals> {
+        let is_exact = self.within.is_none() && self.around.is_none() && next.alternative.is_none();
+        let following = next.exact.as_deref().filter(|_| is_exact)?;
+        BOUNDARY_LENGTHS.into_iter().find_map(|(before, after)| {
+            let ends = self.exact.iter().map(|string| string.get(string.len().saturating_sub(before)..).unwrap_or_default().to_vec());
+            let starts = following.iter().map(|string| string.get(..after.min(string.len())).unwrap_or_default().to_vec());
+            RequiredLiterals::any_literal(cross(&distinct(ends), &distinct(starts))?)
         })
     }
 
-    fn into_need(self) -> Option<Requirement> {
-        need_of(self.exact, self.within)
+    fn into_required(self) -> Option<RequiredLiterals> {
+        required_by(self.exact, self.within)
     }
 
-    fn into_known(self) -> Known {
+    fn into_info(self) -> Info {
         match either(self.within.clone(), self.around.clone()) {
-            Some(None) => Known::exactly(self.exact),
-            Some(otherwise) => Known { exact: Some(self.exact.clone()), otherwise, need: self.into_need(), row: None },
-            None => Known::needing(self.into_need()),
+            Some(None) => Info::exact(self.exact),
+            Some(alternative) => Info { exact: Some(self.exact.clone()), alternative, required: self.into_required(), iteration: None },
+            None => Info::required(self.into_required()),
         }
     }
 }
 
-fn alternated(parts: &[Hir]) -> Known {
-    let known: Vec<Known> = parts.iter().map(analyse).collect();
-    let texts = texts_of(&known);
-    if let Some((texts, None)) = texts {
-        return Known::exactly(texts);
+fn alternation_info(parts: &[Hir]) -> Info {
+    let branches: Vec<Info> = parts.iter().map(info).collect();
+    let union = union(&branches);
+    if let Some((strings, None)) = union {
+        return Info::exact(strings);
     }
-    let needs: Option<Vec<Requirement>> = known.into_iter().map(Known::into_need).collect();
-    let known = Known::needing(needs.and_then(Requirement::any));
-    match texts {
-        Some((texts, otherwise)) => Known { exact: Some(texts), otherwise, ..known },
-        None => known,
+    let required: Option<Vec<RequiredLiterals>> = branches.into_iter().map(Info::into_required).collect();
+    let all = Info::required(required.and_then(RequiredLiterals::any));
+    match union {
+        Some((strings, alternative)) => Info { exact: Some(strings), alternative, ..all },
+        None => all,
     }
 }
 
-/// All texts of several alternatives, and what is there otherwise, where the texts are known and few.
-fn texts_of(alternatives: &[Known]) -> Option<(Vec<Vec<u8>>, Option<Requirement>)> {
-    let mut texts = Vec::new();
-    let mut otherwise = None;
-    for known in alternatives {
-        texts.extend_from_slice(known.exact.as_deref().filter(|more| texts.len() + more.len() <= MOST_SPELLED)?);
-        otherwise = either(otherwise, known.otherwise.clone())?;
+/// Unites the strings of several branches, and their alternatives. Returns `None` if the strings are not known, or too many.
+fn union(branches: &[Info]) -> Option<(Seq, Option<RequiredLiterals>)> {
+    let mut strings = Vec::new();
+    let mut alternative = None;
+    for branch in branches {
+        strings.extend_from_slice(branch.exact.as_deref().filter(|more| strings.len() + more.len() <= MAX_STRINGS)?);
+        alternative = either(alternative, branch.alternative.clone())?;
     }
-    Some((texts, otherwise))
+    Some((strings, alternative))
 }
 
-fn distinct(texts: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
-    texts.collect::<BTreeSet<_>>().into_iter().collect()
+fn distinct(strings: impl Iterator<Item = Vec<u8>>) -> Seq {
+    strings.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn product(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
-    if starts.len().checked_mul(ends.len())? > MOST_SPELLED {
+/// Appends each of the one strings to each of the others. Returns `None` if the set grows too large.
+fn cross(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Seq> {
+    if starts.len().checked_mul(ends.len())? > MAX_STRINGS {
         return None;
     }
-    let joined: Vec<Vec<u8>> = starts.iter().flat_map(|start| ends.iter().map(move |end| [start.as_slice(), end].concat())).collect();
-    joined.iter().all(|text| text.len() <= LONGEST_SPELLED).then_some(joined)
+    let crossed: Seq = starts.iter().flat_map(|start| ends.iter().map(move |end| [start.as_slice(), end].concat())).collect();
+    crossed.iter().all(|string| string.len() <= MAX_STRING_LENGTH).then_some(crossed)
 }
 
 #[cfg(test)]
@@ -295,73 +317,73 @@ mod tests {
     use crate::pattern::PatternOptions;
     use crate::prefilter::FilteredPattern;
 
-    fn requirement(pattern: &str) -> Option<Requirement> {
-        FilteredPattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap().requirement().cloned()
+    fn required(pattern: &str) -> Option<RequiredLiterals> {
+        FilteredPattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap().required_literals().cloned()
     }
 
-    fn literals(expected: &[&str]) -> Requirement {
-        Requirement::Literals(expected.iter().map(|literal| literal.as_bytes().to_vec()).collect())
+    fn literals(expected: &[&str]) -> RequiredLiterals {
+        RequiredLiterals::Literals(expected.iter().map(|literal| literal.as_bytes().to_vec()).collect())
     }
 
-    fn bytes(expected: &str) -> Requirement {
-        Requirement::Bytes(ByteSet::of(expected.as_bytes()))
+    fn bytes(expected: &str) -> RequiredLiterals {
+        RequiredLiterals::Bytes(ByteSet::of(expected.as_bytes()))
     }
 
     #[test]
     fn the_literals_of_a_sequence_are_required_the_rarest_first_until_they_are_rare() {
-        assert_eq!(requirement(r"(?i)\d*AB.*cd"), Some(Requirement::All(vec![literals(&["cd"]), literals(&["ab"])])));
-        assert_eq!(requirement(r"(?i)\d*UNION.*select"), Some(literals(&["select"])));
-        assert_eq!(requirement(r"^a.*\$\{jndi"), Some(literals(&["${jndi"])));
+        assert_eq!(required(r"(?i)\d*AB.*cd"), Some(RequiredLiterals::All(vec![literals(&["cd"]), literals(&["ab"])])));
+        assert_eq!(required(r"(?i)\d*UNION.*select"), Some(literals(&["select"])));
+        assert_eq!(required(r"^a.*\$\{jndi"), Some(literals(&["${jndi"])));
     }
 
     #[test]
     fn alternatives_need_one_literal_each() {
-        assert_eq!(requirement(r"\b(?:in|on)\d*\("), Some(Requirement::All(vec![bytes("("), literals(&["in", "on"])])));
-        assert_eq!(requirement(r"foo|.+"), None);
+        assert_eq!(required(r"\b(?:in|on)\d*\("), Some(RequiredLiterals::All(vec![bytes("("), literals(&["in", "on"])])));
+        assert_eq!(required(r"foo|.+"), None);
     }
 
     #[test]
     fn optional_parts_are_not_required() {
-        assert_eq!(requirement(r"(?:abc)?defg"), Some(literals(&["defg"])));
-        assert_eq!(requirement(r"(?:abcdef)*"), None);
-        assert_eq!(requirement(r"x{3}y*"), Some(literals(&["xxx"])));
+        assert_eq!(required(r"(?:abc)?defg"), Some(literals(&["defg"])));
+        assert_eq!(required(r"(?:abcdef)*"), None);
+        assert_eq!(required(r"x{3}y*"), Some(literals(&["xxx"])));
     }
 
     #[test]
     fn what_may_stand_between_letters_is_there_or_the_letters_are_a_word() {
         let evaded = r"(?i)w[\x22'\[]*(?:\$[a-z]*)?\x5c?g[\x22'\[]*(?:\$[a-z]*)?\x5c?et";
-        assert_eq!(requirement(evaded), Some(Requirement::Any(vec![bytes("\"'[\\$"), literals(&["wget"])])));
-        assert_eq!(requirement(r"(?:\$x)*get\x5c*"), Some(literals(&["get"])));
+        assert_eq!(required(evaded), Some(RequiredLiterals::Any(vec![bytes("\"'[\\$"), literals(&["wget"])])));
+        assert_eq!(required(r"(?:\$x)*get\x5c*"), Some(literals(&["get"])));
     }
 
     #[test]
     fn texts_in_a_row_and_where_parts_meet_are_required() {
-        assert_eq!(requirement(r"(?:^|[/;])\.{2,3}[/;]"), Some(literals(&["../", "..;"])));
-        assert_eq!(requirement(r"q(?:zx){2,}w\d"), Some(literals(&["zxzx"])));
-        assert_eq!(requirement(r"\d(?:zx)+q"), Some(literals(&["zxq"])));
+        assert_eq!(required(r"(?:^|[/;])\.{2,3}[/;]"), Some(literals(&["../", "..;"])));
+        assert_eq!(required(r"q(?:zx){2,}w\d"), Some(literals(&["zxzx"])));
+        assert_eq!(required(r"\d(?:zx)+q"), Some(literals(&["zxq"])));
     }
 
     #[test]
     fn rows_within_rows_are_read_once() {
         let (opening, closing) = ("(?:x".repeat(200), "+y)".repeat(200));
-        assert_eq!(requirement(&format!("{opening}a{closing}")), Some(Requirement::All(vec![literals(&["xa"]), literals(&["ay"])])));
+        assert_eq!(required(&format!("{opening}a{closing}")), Some(RequiredLiterals::All(vec![literals(&["xa"]), literals(&["ay"])])));
     }
 
     #[test]
     fn small_classes_are_spelled_out_and_large_ones_are_sets() {
-        assert_eq!(requirement(r"a[bc]d.+"), Some(literals(&["abd", "acd"])));
-        assert_eq!(requirement(r"[^a]"), None);
-        assert_eq!(requirement(r"[<>]"), Some(bytes("<>")));
-        assert_eq!(requirement(r"[\x80-\xFF]"), Some(Requirement::Bytes(ByteSet::range(0x80..=0xFF))));
+        assert_eq!(required(r"a[bc]d.+"), Some(literals(&["abd", "acd"])));
+        assert_eq!(required(r"[^a]"), None);
+        assert_eq!(required(r"[<>]"), Some(bytes("<>")));
+        assert_eq!(required(r"[\x80-\xFF]"), Some(RequiredLiterals::Bytes(ByteSet::range(0x80..=0xFF))));
     }
 
     #[test]
     fn letters_are_required_in_either_case() {
-        assert_eq!(requirement(r"[qz]"), Some(bytes("qQzZ")));
+        assert_eq!(required(r"[qz]"), Some(bytes("qQzZ")));
     }
 
     #[test]
     fn a_literal_that_holds_another_is_not_needed() {
-        assert_eq!(requirement(r"select|selecting|xselect"), Some(literals(&["select"])));
+        assert_eq!(required(r"select|selecting|xselect"), Some(literals(&["select"])));
     }
 }

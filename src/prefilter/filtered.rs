@@ -1,15 +1,15 @@
-//! A pattern with what its matches must hold.
+//! A pattern with the literals that its matches hold.
 
-use super::extract::needs;
-use super::required::Requirement;
+use super::extract::extract;
+use super::required::RequiredLiterals;
 use crate::pattern::{Pattern, PatternCache, PatternError, PatternOptions};
 use std::sync::{Arc, LazyLock};
 
-/// A pattern, and what every match of it must hold.
+/// A pattern, and the literals that every match of it holds.
 #[derive(Debug)]
 pub struct FilteredPattern {
     pattern: Pattern,
-    requirement: Option<Requirement>,
+    required: Option<RequiredLiterals>,
 }
 
 static SHARED: LazyLock<PatternCache<FilteredPattern>> = LazyLock::new(PatternCache::default);
@@ -23,13 +23,13 @@ impl FilteredPattern {
         SHARED.get(source, options, Self::compile)
     }
 
-    /// Compiles a pattern, and reads off its structure what a match must hold.
+    /// Compiles a pattern, and extracts its required literals.
     ///
     /// # Errors
     /// If the pattern cannot be compiled, with the place in its source.
     pub fn compile(source: &[u8], options: PatternOptions) -> Result<Self, PatternError> {
         let (pattern, hir) = Pattern::compile_with_hir(source, options)?;
-        Ok(Self { pattern, requirement: hir.as_ref().and_then(needs) })
+        Ok(Self { pattern, required: hir.as_ref().and_then(extract) })
     }
 
     /// The pattern.
@@ -38,10 +38,10 @@ impl FilteredPattern {
         &self.pattern
     }
 
-    /// What every match must hold; `None` if nothing useful is known.
+    /// What every match holds; `None` if nothing useful is known, so that each value may match.
     #[must_use]
-    pub const fn requirement(&self) -> Option<&Requirement> {
-        self.requirement.as_ref()
+    pub const fn required_literals(&self) -> Option<&RequiredLiterals> {
+        self.required.as_ref()
     }
 }
 
@@ -51,10 +51,10 @@ impl AsRef<Pattern> for FilteredPattern {
     }
 }
 
-/// A pattern that is not filtered: a search is always worth a try.
+/// A pattern whose required literals are not extracted: each value may match.
 impl From<Pattern> for FilteredPattern {
     fn from(pattern: Pattern) -> Self {
-        Self { pattern, requirement: None }
+        Self { pattern, required: None }
     }
 }
 
@@ -63,10 +63,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_relaxed_form_requires_is_known_of_patterns_that_backtrack() {
+    fn the_literals_of_a_relaxed_form_are_those_of_a_backtracking_pattern() {
         for (source, requires) in [(r"a++foo(?!bar)", true), (r"(\w+)=\1", true), (r"(?=x)", false), (r"foo(*ACCEPT)bar", false)] {
             let pattern = FilteredPattern::compile(source.as_bytes(), PatternOptions::default()).unwrap();
-            assert_eq!(pattern.requirement().is_some(), requires, "{source}");
+            assert_eq!(pattern.required_literals().is_some(), requires, "{source}");
         }
     }
 }

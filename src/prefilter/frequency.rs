@@ -1,5 +1,8 @@
-//! How often bytes and literals occur in the values of clean traffic: words, numbers, addresses, identifiers. A guess: it decides what is worth
-//! looking for, never what matches.
+//! How often bytes, literals and trigrams occur in the values of clean traffic: words, numbers, addresses, identifiers.
+//!
+//! The figures are estimates. They decide which literals are worth looking for, and never what matches: a bad estimate costs time only. Those of
+//! bytes are round numbers for English text and URLs; those of trigrams are counted in `clean_traffic.txt`, headers and arguments as browsers and
+//! programs send them.
 
 use crate::pattern::ByteSet;
 use rustc_hash::FxHashMap;
@@ -7,25 +10,25 @@ use rustc_hash::FxHashMap;
 /// Values such as most requests and responses have.
 const SAMPLE: &[u8] = include_bytes!("clean_traffic.txt");
 
-/// The part of all values in which something occurs, from 0 to 1.
-pub(super) type Chance = f64;
+/// The share of values, or of bytes, in which something occurs: from 0 to 1.
+pub(super) type Frequency = f64;
 
-/// The length of the value that chances are told for.
-const LENGTH: f64 = 24.0;
+/// The length of the value that frequencies are estimated for, in bytes.
+const VALUE_LENGTH: f64 = 24.0;
 
-/// How many values hold the literal, which is in lower case.
-pub(super) fn of_literal(literal: &[u8]) -> Chance {
-    (literal.iter().map(|byte| of_byte(*byte)).product::<Chance>() * LENGTH).min(1.0)
+/// The share of values that hold a literal, which is in lower case.
+pub(super) fn of_literal(literal: &[u8]) -> Frequency {
+    (literal.iter().map(|byte| of_byte(*byte)).product::<Frequency>() * VALUE_LENGTH).min(1.0)
 }
 
-/// How many values hold one of the bytes.
-pub(super) fn of_bytes(set: ByteSet) -> Chance {
-    let share: Chance = set.lowercase().ranges().flatten().map(of_byte).sum();
-    1.0 - (1.0 - share.min(1.0)).powf(LENGTH)
+/// The share of values that hold one of the bytes.
+pub(super) fn of_bytes(set: ByteSet) -> Frequency {
+    let share: Frequency = set.lowercase().ranges().flatten().map(of_byte).sum();
+    1.0 - (1.0 - share.min(1.0)).powf(VALUE_LENGTH)
 }
 
-/// The share of a byte among all bytes, letters in either case taken together.
-pub(super) fn of_byte(byte: u8) -> Chance {
+/// The share of a byte among all bytes, both cases of a letter taken together.
+pub(super) fn of_byte(byte: u8) -> Frequency {
     match byte {
         b'e' => 0.085,
         b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 0.05,
@@ -44,24 +47,24 @@ pub(super) fn of_byte(byte: u8) -> Chance {
     }
 }
 
-/// How often three bytes in a row occur, counted in a sample of clean traffic.
-pub(super) struct Threes {
+/// How often each trigram occurs, counted in a sample of clean traffic.
+pub(super) struct TrigramCounts {
     counts: FxHashMap<[u8; 3], u32>,
 }
 
-impl Threes {
+impl TrigramCounts {
     /// Counts the sample.
-    pub(super) fn count() -> Self {
+    pub(super) fn of_sample() -> Self {
         let mut counts = FxHashMap::default();
-        for three in SAMPLE.windows(3).filter_map(|three| <[u8; 3]>::try_from(three).ok()) {
-            *counts.entry(three.map(|byte| byte.to_ascii_lowercase())).or_insert(0) += 1;
+        for trigram in SAMPLE.windows(3).filter_map(|trigram| <[u8; 3]>::try_from(trigram).ok()) {
+            *counts.entry(trigram.map(|byte| byte.to_ascii_lowercase())).or_insert(0) += 1;
         }
         Self { counts }
     }
 
-    /// The share of three bytes, in lower case, among all places of all values.
-    pub(super) fn share(&self, three: [u8; 3]) -> Chance {
-        let counted = self.counts.get(&three).copied().unwrap_or(0);
-        three.into_iter().map(of_byte).product::<Chance>() + f64::from(counted) / SAMPLE.len() as f64
+    /// The share of a trigram, in lower case, among all trigrams. One that the sample lacks has the product of the shares of its bytes.
+    pub(super) fn frequency(&self, trigram: [u8; 3]) -> Frequency {
+        let counted = self.counts.get(&trigram).copied().unwrap_or(0);
+        trigram.into_iter().map(of_byte).product::<Frequency>() + f64::from(counted) / SAMPLE.len() as f64
     }
 }

@@ -1,57 +1,61 @@
-//! Chooses by which of its bytes each literal is known: three in a row that are rare in clean traffic, and in other literals.
+//! A literal to look for, and which of its trigrams the scanner looks for first.
+//!
+//! The scanner compares a whole literal only where its trigram occurs. The best trigram is rare in clean traffic, and was chosen for few other literals:
+//! `[php]` is found by `[ph`, and `processbuilder` by `sbu`.
 
-use super::frequency::Threes;
+use super::frequency::{Frequency, TrigramCounts};
 use rustc_hash::FxHashMap;
 
-/// A literal that is looked for.
+/// A literal that a scanner looks for.
 #[derive(Clone, Debug)]
-pub(super) struct Sought<'l> {
+pub(super) struct Literal<'l> {
     /// At least two bytes, in lower case.
-    pub literal: &'l [u8],
-    /// How many of its bytes stand before the end of those that it is known by: the last three of these, or both bytes of a literal of two.
-    pub reach: usize,
-    /// The numbers that it tells where it is found.
-    pub tells: Vec<u32>,
+    pub bytes: &'l [u8],
+    /// The offset in `bytes` after the trigram that the literal is found by, or the length of a literal of two bytes.
+    pub end_offset: usize,
+    /// The lists that the literal is a member of.
+    pub lists: Vec<u32>,
 }
 
-impl Sought<'_> {
-    /// The three bytes that it is known by; nothing for a literal of two.
-    pub(super) fn anchor(&self) -> Option<[u8; 3]> {
-        self.literal.get(self.reach.checked_sub(3)?..)?.first_chunk().copied()
+impl Literal<'_> {
+    /// The trigram that the literal is found by; `None` for a literal of two bytes.
+    pub(super) fn trigram(&self) -> Option<[u8; 3]> {
+        self.bytes.get(self.end_offset.checked_sub(3)?..)?.first_chunk().copied()
     }
 
-    /// The same literal where it tells these numbers.
-    pub(super) fn telling(&self, numbers: impl Iterator<Item = u32>) -> Self {
-        Self { tells: numbers.collect(), ..*self }
+    /// The same literal as a member of other lists.
+    pub(super) fn with_lists(&self, lists: impl Iterator<Item = u32>) -> Self {
+        Self { lists: lists.collect(), ..*self }
     }
 }
 
-/// Chooses for these literals in lower case, each with the numbers that it tells. Those of fewer than two bytes are left out.
-pub(super) fn anchored<'l>(literals: impl IntoIterator<Item = (&'l [u8], Vec<u32>)>) -> Vec<Sought<'l>> {
-    let mut anchors = Anchors { shares: Threes::count(), taken: FxHashMap::default() };
-    let mut sought: Vec<Sought> = literals.into_iter().map(|(literal, tells)| Sought { literal, reach: 2, tells }).collect();
-    sought.retain(|sought| sought.literal.len() >= 2);
-    // The short ones first, as they have least to choose from.
-    sought.sort_by_key(|sought| sought.literal.len());
-    sought.iter_mut().for_each(|sought| sought.reach = anchors.reach(sought.literal));
-    sought
+/// Chooses a trigram for each of these literals, which are in lower case and come with their lists. Literals of fewer than two bytes are left out.
+pub(super) fn with_trigrams<'l>(literals: impl IntoIterator<Item = (&'l [u8], Vec<u32>)>) -> Vec<Literal<'l>> {
+    let mut chooser = TrigramChooser { counts: TrigramCounts::of_sample(), chosen: FxHashMap::default() };
+    let mut literals: Vec<Literal> = literals.into_iter().map(|(bytes, lists)| Literal { bytes, end_offset: 2, lists }).collect();
+    literals.retain(|literal| literal.bytes.len() >= 2);
+    // The short ones first, as they have the fewest trigrams to choose from.
+    literals.sort_by_key(|literal| literal.bytes.len());
+    literals.iter_mut().for_each(|literal| literal.end_offset = chooser.choose(literal.bytes));
+    literals
 }
 
-/// What literals are known by so far.
-struct Anchors {
-    shares: Threes,
-    /// How many literals are known by the same bytes.
-    taken: FxHashMap<[u8; 3], u32>,
+struct TrigramChooser {
+    counts: TrigramCounts,
+    /// How many literals each trigram was chosen for.
+    chosen: FxHashMap<[u8; 3], u32>,
 }
 
-impl Anchors {
-    /// Where the three bytes of a literal end that cost least to look behind.
-    fn reach(&mut self, literal: &[u8]) -> usize {
-        let threes = literal.windows(3).filter_map(|three| <[u8; 3]>::try_from(three).ok()).zip(3..);
-        let cost = |three: [u8; 3]| self.shares.share(three) * f64::from(1 + self.taken.get(&three).copied().unwrap_or(0));
-        let rated = threes.map(|(three, reach)| (cost(three), three, reach));
-        let Some((_, three, reach)) = rated.min_by(|(one, ..), (other, ..)| one.total_cmp(other)) else { return literal.len() };
-        *self.taken.entry(three).or_insert(0) += 1;
-        reach
+impl TrigramChooser {
+    /// Chooses the trigram that costs least: its frequency times the literals to compare where it occurs. Returns the offset after it.
+    fn choose(&mut self, literal: &[u8]) -> usize {
+        let trigrams = literal.windows(3).filter_map(|trigram| <[u8; 3]>::try_from(trigram).ok()).zip(3..);
+        let cost = |trigram: [u8; 3]| -> Frequency {
+            self.counts.frequency(trigram) * f64::from(1 + self.chosen.get(&trigram).copied().unwrap_or(0))
+        };
+        let rated = trigrams.map(|(trigram, end_offset)| (cost(trigram), trigram, end_offset));
+        let Some((_, trigram, end_offset)) = rated.min_by(|(one, ..), (other, ..)| one.total_cmp(other)) else { return literal.len() };
+        *self.chosen.entry(trigram).or_insert(0) += 1;
+        end_offset
     }
 }

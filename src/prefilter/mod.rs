@@ -10,5 +10,5 @@ mod set;
 mod trigram;
 
 pub use filtered::FilteredPattern;
-pub use required::Requirement;
-pub use set::{GateId, LiteralSet, LiteralSetBuilder, Signature, ValueKind};
+pub use required::RequiredLiterals;
+pub use set::{PrefilterId, PrefilterSet, PrefilterSetBuilder, Signature, ValueKind};

@@ -1,81 +1,81 @@
 //! Finds which of many literals a value holds, in one pass whatever their number.
 //!
-//! Each literal is known by three bytes in it that are rare in clean traffic and in other literals. While the value is read, the classes of the
-//! last three bytes name a bit in a table that fits the nearest cache; only where the bit is set the literals behind it are compared.
+//! For each byte of a value, the trigram that it ends is looked up in a bitmap. If the bit is set, [`verify`](LiteralScanner::verify) compares the
+//! literals in the bucket of that trigram with the value. A set bit alone proves nothing: several bytes share a class.
 
-use super::literal::Sought;
-use super::trigram::{Classes, Place, Sieve};
+use super::literal::Literal;
+use super::trigram::{ClassSet, Trigram, TrigramBitmap};
 
-/// What tells the two cases of an ASCII letter apart.
+/// The bit that tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
 
-/// How many bytes of a value are taken in at once.
+/// How many bytes of a value each round of the loop reads.
 const BLOCK: usize = 8;
 
-/// A pass over values that finds literals, each of two bytes at least, in any case of ASCII letters.
+/// Finds literals, each of at least two bytes, in any case of ASCII letters.
 #[derive(Debug)]
 pub(super) struct LiteralScanner {
-    sieve: Box<Sieve>,
-    /// For each place that the sieve keeps, by its number, what stands behind it: many have the same, as what two bytes end at is 64 places.
-    behind_of: Vec<u32>,
-    behind: Vec<Behind>,
-    anchored: Vec<Anchored>,
+    bitmap: Box<TrigramBitmap>,
+    /// Maps the rank of each set trigram bit to its bucket. A two-byte literal sets 64 bits, which share one bucket.
+    bucket_of_rank: Vec<u32>,
+    buckets: Vec<Bucket>,
+    literals: Vec<CompiledLiteral>,
     tails: Vec<u8>,
-    tells: Vec<Told>,
+    lists: Vec<ListBits>,
 }
 
-/// The literals that are known by the same three bytes.
+/// The literals that are found by the same trigram.
 #[derive(Clone, Copy, Debug)]
-struct Behind {
-    /// What may stand before these bytes, and behind them.
+struct Bucket {
+    /// The bytes that may precede the trigram, and follow it.
     neighbours: Neighbours,
-    /// A range of `anchored`.
-    first: u32,
+    /// A range of [`LiteralScanner::literals`].
+    start: u32,
     end: u32,
 }
 
-/// The bytes on both sides of those that a literal is known by, where the literal has any.
+/// The bytes of literals next to their trigrams.
 #[derive(Clone, Copy, Debug)]
 struct Neighbours {
-    preceding: Classes,
-    following: Classes,
+    preceding: ClassSet,
+    following: ClassSet,
 }
 
-/// A literal and where in it the bytes stand that it is known by.
+/// A literal as it is compared: its head at once, then its tail.
 #[derive(Clone, Copy, Debug)]
-struct Anchored {
+struct CompiledLiteral {
     head: Head,
-    /// How many of its bytes stand before the end of those that it is known by.
-    reach: u32,
-    /// Where what it has beyond its head stands in `tails`.
-    first_tail: u32,
-    end_tail: u32,
-    /// What it tells: a range of `tells`.
-    first_told: u32,
-    end_told: u32,
+    /// The offset in the literal after its trigram.
+    end_offset: u32,
+    /// The bytes after the head: a range of [`LiteralScanner::tails`].
+    tail_start: u32,
+    tail_end: u32,
+    /// The lists that the literal is a member of: a range of [`LiteralScanner::lists`].
+    lists_start: u32,
+    lists_end: u32,
 }
 
 /// The first bytes of a literal, compared at once with those of a value in any case of letters.
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
     bytes: u64,
-    /// The bytes that count, if there are fewer than eight.
+    /// The bytes that count, if the literal has fewer than eight.
     mask: u64,
-    /// The bit that tells the cases of a letter apart, where there is one.
+    /// The case bits of those bytes that are letters.
     case: u64,
     /// How many bytes count.
     length: u32,
 }
 
-/// Numbers that a literal tells: bits of one word.
+/// Lists, as bits of one word.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct ListBits {
     word: u32,
     bits: u64,
 }
 
 impl Head {
-    /// How many bytes it holds at most.
+    /// The most bytes that a head holds.
     const LENGTH: usize = 8;
 
     fn of(literal: &[u8]) -> Self {
@@ -89,14 +89,14 @@ impl Head {
         head
     }
 
-    /// Whether a value goes on like this from `start` on.
-    fn begins(&self, value: &[u8], start: usize) -> bool {
-        (eight(value, start) | self.case) & self.mask == self.bytes && value.len() - start >= self.length as usize
+    /// Returns `true` if the value holds these bytes at `start`.
+    fn matches(&self, value: &[u8], start: usize) -> bool {
+        (eight_bytes(value, start) | self.case) & self.mask == self.bytes && value.len() - start >= self.length as usize
     }
 }
 
-/// The eight bytes of a value from `start` on, the first lowest; behind the end there are zeros.
-fn eight(value: &[u8], start: usize) -> u64 {
+/// The eight bytes of a value from `start` on, the first one lowest, and zeros after its end.
+fn eight_bytes(value: &[u8], start: usize) -> u64 {
     if let Some(bytes) = value.get(start..).and_then(|rest| rest.first_chunk()) {
         return u64::from_le_bytes(*bytes);
     }
@@ -108,149 +108,151 @@ fn eight(value: &[u8], start: usize) -> u64 {
 }
 
 impl LiteralScanner {
-    /// A scanner for these literals.
-    pub(super) fn new(literals: &[Sought<'_>]) -> Self {
+    /// Builds a scanner for these literals.
+    pub(super) fn new(literals: &[Literal<'_>]) -> Self {
         let mut scanner = Self {
-            sieve: Sieve::of(literals.iter().map(|sought| sought.literal)),
-            behind_of: Vec::new(),
-            behind: Vec::new(),
-            anchored: Vec::new(),
+            bitmap: TrigramBitmap::for_literals(literals.iter().map(|literal| literal.bytes)),
+            bucket_of_rank: Vec::new(),
+            buckets: Vec::new(),
+            literals: Vec::new(),
             tails: Vec::new(),
-            tells: Vec::new(),
+            lists: Vec::new(),
         };
-        let known: Vec<(Neighbours, Anchored)> =
-            literals.iter().map(|sought| (scanner.neighbours(sought), scanner.take_in(sought))).collect();
-        let mut places = Vec::new();
-        for (sought, number) in literals.iter().zip(0..) {
-            match (sought.anchor(), sought.literal) {
-                (Some(three), _) => places.push((scanner.sieve.place(three), number)),
-                (None, [one, other]) => places.extend(scanner.sieve.places_of_two([*one, *other]).map(|place| (place, number))),
+        let compiled: Vec<(Neighbours, CompiledLiteral)> =
+            literals.iter().map(|literal| (scanner.neighbours(literal), scanner.compile(literal))).collect();
+        let mut trigrams = Vec::new();
+        for (literal, number) in literals.iter().zip(0..) {
+            match (literal.trigram(), literal.bytes) {
+                (Some(bytes), _) => trigrams.push((scanner.bitmap.trigram(bytes), number)),
+                (None, [one, other]) => {
+                    trigrams.extend(scanner.bitmap.trigrams_ending_with([*one, *other]).map(|trigram| (trigram, number)));
+                }
                 (None, _) => {}
             }
         }
-        scanner.keep_places(places, &known);
-        scanner.anchored.shrink_to_fit();
-        scanner.behind.shrink_to_fit();
+        scanner.fill_buckets(trigrams, &compiled);
+        scanner.literals.shrink_to_fit();
+        scanner.buckets.shrink_to_fit();
         scanner
     }
 
-    /// Sets the bit of each number that a literal in `value` tells: number N is bit N of `seen`. Time is linear in the value, and in the literals
-    /// that are known by the same three bytes as one that may end there.
+    /// Sets bit N of `seen` for each list N of which `value` holds a literal. Takes time linear in the value, and in the literals whose trigrams occur.
     #[inline(never)]
     pub(super) fn scan(&self, value: &[u8], seen: &mut [u64]) {
-        let sieve = &*self.sieve;
-        let mut place = Place::default();
-        let mut take = |at: usize, byte: u8| {
-            place = sieve.after(place, byte);
-            if sieve.keeps(place) {
-                self.look_behind(place, value, at + 1, seen);
+        let bitmap = &*self.bitmap;
+        let mut trigram = Trigram::default();
+        let mut read = |at: usize, byte: u8| {
+            trigram = bitmap.next(trigram, byte);
+            if bitmap.contains(trigram) {
+                self.verify(trigram, value, at + 1, seen);
             }
         };
-        // Block by block the bytes are taken in with half the instructions that they take one by one.
+        // Read in blocks, a byte takes half the instructions that it takes one by one.
         let (blocks, rest) = value.as_chunks::<BLOCK>();
         for (start, block) in (0..).step_by(BLOCK).zip(blocks) {
-            block.iter().enumerate().for_each(|(within, byte)| take(start + within, *byte));
+            block.iter().enumerate().for_each(|(within, byte)| read(start + within, *byte));
         }
-        (value.len() - rest.len()..).zip(rest).for_each(|(at, byte)| take(at, *byte));
+        (value.len() - rest.len()..).zip(rest).for_each(|(at, byte)| read(at, *byte));
     }
 
-    /// Compares what stands behind a place that ends before `end`. It stands apart so that the loop over all bytes has the registers to itself.
+    /// Compares the literals of a trigram that ends before `end`. This and what it calls are not inlined, so that the loop over all bytes keeps its
+    /// variables in registers.
     #[inline(never)]
-    fn look_behind(&self, place: Place, value: &[u8], end: usize, seen: &mut [u64]) {
-        if let Some(behind) = self.behind(place, value.get(end)) {
-            self.compare(behind, value, end, seen);
+    fn verify(&self, trigram: Trigram, value: &[u8], end: usize, seen: &mut [u64]) {
+        if let Some(bucket) = self.bucket(trigram, value.get(end)) {
+            self.compare(bucket, value, end, seen);
         }
     }
 
-    /// What stands behind a place, unless the byte before the three or the one behind them shows that none of it is there.
+    /// Returns the bucket of a trigram, unless the byte before it or the one after it shows that none of its literals is there.
     #[inline(never)]
-    fn behind(&self, place: Place, next: Option<&u8>) -> Option<&Behind> {
-        let behind = self.behind.get(*self.behind_of.get(self.sieve.number(place))? as usize)?;
-        let Neighbours { preceding, following } = behind.neighbours;
-        (preceding.meets(place.preceding()) && following.meets(self.sieve.classes(next))).then_some(behind)
+    fn bucket(&self, trigram: Trigram, next: Option<&u8>) -> Option<&Bucket> {
+        let bucket = self.buckets.get(*self.bucket_of_rank.get(self.bitmap.rank(trigram))? as usize)?;
+        let Neighbours { preceding, following } = bucket.neighbours;
+        (preceding.meets(trigram.preceding()) && following.meets(self.bitmap.class_set(next))).then_some(bucket)
     }
 
-    /// Compares literals that may end the bytes that they are known by before `end`.
+    /// Compares the literals of a bucket whose trigram ends before `end`.
     #[inline(never)]
-    fn compare(&self, behind: &Behind, value: &[u8], end: usize, seen: &mut [u64]) {
-        for known in part(&self.anchored, behind.first, behind.end) {
-            let Some(start) = end.checked_sub(known.reach as usize) else { continue };
-            if known.head.begins(value, start) && self.ends(known, value, start + Head::LENGTH) {
-                for told in part(&self.tells, known.first_told, known.end_told) {
-                    if let Some(word) = seen.get_mut(told.word as usize) {
-                        *word |= told.bits;
+    fn compare(&self, bucket: &Bucket, value: &[u8], end: usize, seen: &mut [u64]) {
+        for literal in part(&self.literals, bucket.start, bucket.end) {
+            let Some(start) = end.checked_sub(literal.end_offset as usize) else { continue };
+            if literal.head.matches(value, start) && self.tail_matches(literal, value, start + Head::LENGTH) {
+                for list in part(&self.lists, literal.lists_start, literal.lists_end) {
+                    if let Some(word) = seen.get_mut(list.word as usize) {
+                        *word |= list.bits;
                     }
                 }
             }
         }
     }
 
-    /// Whether a value that begins like a literal goes on like it.
-    fn ends(&self, known: &Anchored, value: &[u8], start: usize) -> bool {
-        let tail = part(&self.tails, known.first_tail, known.end_tail);
+    /// Returns `true` if the value holds the tail of a literal at `start`.
+    fn tail_matches(&self, literal: &CompiledLiteral, value: &[u8], start: usize) -> bool {
+        let tail = part(&self.tails, literal.tail_start, literal.tail_end);
         tail.is_empty() || value.get(start..start + tail.len()).is_some_and(|found| found.eq_ignore_ascii_case(tail))
     }
 
-    /// What stands in a literal on both sides of the bytes that it is known by.
-    fn neighbours(&self, Sought { literal, reach, .. }: &Sought<'_>) -> Neighbours {
-        let side = |byte: Option<&u8>| byte.map_or(Classes::ALL, |byte| self.sieve.classes(Some(byte)));
-        Neighbours { preceding: side(reach.checked_sub(4).and_then(|at| literal.get(at))), following: side(literal.get(*reach)) }
+    /// The bytes before and after the trigram of a literal. At its ends, any byte may be.
+    fn neighbours(&self, Literal { bytes, end_offset, .. }: &Literal<'_>) -> Neighbours {
+        let side = |byte: Option<&u8>| byte.map_or(ClassSet::ALL, |byte| self.bitmap.class_set(Some(byte)));
+        Neighbours { preceding: side(end_offset.checked_sub(4).and_then(|at| bytes.get(at))), following: side(bytes.get(*end_offset)) }
     }
 
-    fn take_in(&mut self, Sought { literal, reach, tells }: &Sought<'_>) -> Anchored {
-        let (first_tail, first_told) = (self.tails.len(), self.tells.len());
-        self.tails.extend(literal.iter().skip(Head::LENGTH));
-        for number in tells {
-            let (word, bits) = (number / u64::BITS, 1 << (number % u64::BITS));
-            match self.tells.get_mut(first_told..).unwrap_or_default().iter_mut().find(|told| told.word == word) {
-                Some(told) => told.bits |= bits,
-                None => self.tells.push(Told { word, bits }),
+    fn compile(&mut self, Literal { bytes, end_offset, lists }: &Literal<'_>) -> CompiledLiteral {
+        let (tail_start, lists_start) = (self.tails.len(), self.lists.len());
+        self.tails.extend(bytes.iter().skip(Head::LENGTH));
+        for list in lists {
+            let (word, bits) = (list / u64::BITS, 1 << (list % u64::BITS));
+            match self.lists.get_mut(lists_start..).unwrap_or_default().iter_mut().find(|known| known.word == word) {
+                Some(known) => known.bits |= bits,
+                None => self.lists.push(ListBits { word, bits }),
             }
         }
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        Anchored {
-            head: Head::of(literal),
-            reach: number(*reach),
-            first_tail: number(first_tail),
-            end_tail: number(self.tails.len()),
-            first_told: number(first_told),
-            end_told: number(self.tells.len()),
+        CompiledLiteral {
+            head: Head::of(bytes),
+            end_offset: number(*end_offset),
+            tail_start: number(tail_start),
+            tail_end: number(self.tails.len()),
+            lists_start: number(lists_start),
+            lists_end: number(self.lists.len()),
         }
     }
 
-    /// Keeps literals behind their places; each place comes with the number of a literal.
-    fn keep_places(&mut self, mut places: Vec<(Place, u32)>, known: &[(Neighbours, Anchored)]) {
-        self.sieve.keep(places.iter().map(|(place, _)| *place));
-        places.sort_unstable_by_key(|(place, number)| place.key() << u32::BITS | u64::from(*number));
-        // Where each literal stands behind a place alone.
-        let mut alone = vec![None; known.len()];
-        for alike in places.chunk_by(|(one, _), (other, _)| one == other) {
-            let kept = match alike {
-                [(_, number)] => alone.get_mut(*number as usize),
+    /// Fills the bitmap and the buckets. Each trigram comes with the number of a literal that is found by it.
+    fn fill_buckets(&mut self, mut trigrams: Vec<(Trigram, u32)>, compiled: &[(Neighbours, CompiledLiteral)]) {
+        self.bitmap.insert(trigrams.iter().map(|(trigram, _)| *trigram));
+        trigrams.sort_unstable_by_key(|(trigram, number)| trigram.key() << u32::BITS | u64::from(*number));
+        // The bucket of each literal that has one to itself.
+        let mut own = vec![None; compiled.len()];
+        for same in trigrams.chunk_by(|(one, _), (other, _)| one == other) {
+            let known = match same {
+                [(_, number)] => own.get_mut(*number as usize),
                 _ => None,
             };
-            let place = match kept {
-                Some(kept) => *kept.get_or_insert_with(|| self.keep(alike, known)),
-                None => self.keep(alike, known),
+            let bucket = match known {
+                Some(known) => *known.get_or_insert_with(|| self.add_bucket(same, compiled)),
+                None => self.add_bucket(same, compiled),
             };
-            self.behind_of.push(place);
+            self.bucket_of_rank.push(bucket);
         }
     }
 
-    /// Keeps literals that stand behind the same place, and says where.
-    fn keep(&mut self, alike: &[(Place, u32)], known: &[(Neighbours, Anchored)]) -> u32 {
-        let known = || alike.iter().filter_map(|(_, number)| known.get(*number as usize));
-        let first = self.anchored.len() as u32;
-        self.anchored.extend(known().map(|(_, anchored)| anchored));
-        let neighbours = known().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
-        self.behind.push(Behind { neighbours: neighbours.unwrap_or(Neighbours::ALL), first, end: self.anchored.len() as u32 });
-        self.behind.len() as u32 - 1
+    /// Adds a bucket for literals of the same trigram, and returns its number.
+    fn add_bucket(&mut self, same: &[(Trigram, u32)], compiled: &[(Neighbours, CompiledLiteral)]) -> u32 {
+        let members = || same.iter().filter_map(|(_, number)| compiled.get(*number as usize));
+        let start = self.literals.len() as u32;
+        self.literals.extend(members().map(|(_, literal)| literal));
+        let neighbours = members().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
+        self.buckets.push(Bucket { neighbours: neighbours.unwrap_or(Neighbours::ALL), start, end: self.literals.len() as u32 });
+        self.buckets.len() as u32 - 1
     }
 }
 
 impl Neighbours {
-    /// Whatever may stand on both sides.
-    const ALL: Self = Self { preceding: Classes::ALL, following: Classes::ALL };
+    /// Any byte on both sides.
+    const ALL: Self = Self { preceding: ClassSet::ALL, following: ClassSet::ALL };
 
     fn union(self, other: Self) -> Self {
         Self { preceding: self.preceding.union(other.preceding), following: self.following.union(other.following) }
@@ -264,14 +266,14 @@ fn part<T>(all: &[T], start: u32, end: u32) -> &[T] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prefilter::literal::anchored;
+    use crate::prefilter::literal::with_trigrams;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     fn seen(literals: &[Vec<u8>], value: &[u8]) -> Vec<bool> {
-        let sought = anchored(literals.iter().map(Vec::as_slice).zip((0..).map(|number| vec![number])));
+        let known = with_trigrams(literals.iter().map(Vec::as_slice).zip((0..).map(|number| vec![number])));
         let mut seen = vec![0; literals.len().div_ceil(64)];
-        LiteralScanner::new(&sought).scan(value, &mut seen);
+        LiteralScanner::new(&known).scan(value, &mut seen);
         (0..literals.len()).map(|number| seen[number / 64] >> (number % 64) & 1 == 1).collect()
     }
 

@@ -1,18 +1,16 @@
-//! What many patterns require, asked at once: a value is scanned once, whatever the number of patterns.
+//! The prefilters of a rule set, evaluated together: a value is scanned once, whatever the number of patterns.
 
-use super::Requirement;
-use super::literal::{Sought, anchored};
+use super::RequiredLiterals;
+use super::literal::{Literal, with_trigrams};
 use super::scanner::LiteralScanner;
 use crate::pattern::ByteSet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The number of a requirement within its set: a gate in front of the patterns that have it.
-///
-/// A closed gate says that the pattern behind it cannot match, an open one says nothing.
+/// The number of a prefilter within its set. Patterns that require the same share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GateId(u32);
+pub struct PrefilterId(u32);
 
-/// A kind of values: each is searched only for the literals that somebody wants of it.
+/// A kind of values. Each kind is searched only for the literals that some pattern requires of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueKind {
     origin: u8,
@@ -20,171 +18,173 @@ pub struct ValueKind {
     made_by: u8,
 }
 
-/// Requirements gathered before their scanners are built.
+/// Collects required literals, and builds the set.
 #[derive(Debug, Default)]
-pub struct LiteralSetBuilder {
-    known: HashMap<Requirement, GateId>,
-    gates: Vec<Gate>,
+pub struct PrefilterSetBuilder {
+    known: HashMap<RequiredLiterals, PrefilterId>,
+    prefilters: Vec<Prefilter>,
+    /// Lists of literals by their contents.
     lists: HashMap<Vec<Vec<u8>>, u32>,
-    /// The lists that somebody wants of each kind.
+    /// The lists that some pattern requires of each kind.
     wanted: BTreeMap<ValueKind, BTreeSet<u32>>,
 }
 
-/// Many requirements with the scanners that answer them.
+/// Many prefilters, with the scanners that find their literals.
 #[derive(Debug, Default)]
-pub struct LiteralSet {
-    gates: Vec<Gate>,
+pub struct PrefilterSet {
+    prefilters: Vec<Prefilter>,
     lists: usize,
     scanners: Vec<LiteralScanner>,
-    /// The place in `scanners` of each kind's: by its origin, and by what made it.
+    /// Index into `scanners` for each kind: by its origin, and by what made it.
     scanner_of: Vec<Vec<Option<usize>>>,
 }
 
-/// What is known of a value, or of several together: the bytes in it, and which lists of literals it holds one of.
+/// What prefilters know of a value, or of several together: the bytes in it, and the lists of which it holds a literal.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'s> {
     /// The bytes.
     pub bytes: ByteSet,
-    /// List N is bit N; [`LiteralSet::words`] words, or none at all where no literal was found.
+    /// List N is bit N. [`PrefilterSet::words`] words, or none at all if no literal was found.
     pub literals: &'s [u64],
 }
 
-/// A requirement with the numbers of its lists.
+/// Required literals, with the numbers of their lists.
 #[derive(Clone, Debug)]
-enum Gate {
+enum Prefilter {
     Literals(u32),
     Bytes(ByteSet),
-    All(Box<[Gate]>),
-    Any(Box<[Gate]>),
+    All(Box<[Prefilter]>),
+    Any(Box<[Prefilter]>),
 }
 
 impl ValueKind {
-    /// Values as they come, of an origin that is told from others by its number.
+    /// Values as they come. Kinds of different origin have different numbers.
     pub fn of(origin: u8) -> Self {
         Self { origin, made_by: 0 }
     }
 
-    /// What is made of these values by something that is told from others by its number, whatever was made of them before.
+    /// What a transformation makes of these values, whatever was made of them before. Different transformations have different numbers.
     pub fn made_by(self, maker: u8) -> Self {
         Self { made_by: maker.saturating_add(1), ..self }
     }
 }
 
-impl LiteralSetBuilder {
-    /// The gate of a requirement in front of values of these kinds; requirements that are alike share one.
-    pub fn add(&mut self, requirement: &Requirement, kinds: &[ValueKind]) -> GateId {
-        let gate = self.gate(requirement, kinds);
-        let next = GateId(u32::try_from(self.gates.len()).unwrap_or(u32::MAX));
-        let id = *self.known.entry(requirement.clone()).or_insert(next);
+impl PrefilterSetBuilder {
+    /// Adds the prefilter of a pattern that searches values of these kinds. Those that require the same are one.
+    pub fn add(&mut self, required: &RequiredLiterals, kinds: &[ValueKind]) -> PrefilterId {
+        let prefilter = self.prefilter(required, kinds);
+        let next = PrefilterId(u32::try_from(self.prefilters.len()).unwrap_or(u32::MAX));
+        let id = *self.known.entry(required.clone()).or_insert(next);
         if id == next {
-            self.gates.push(gate);
+            self.prefilters.push(prefilter);
         }
         id
     }
 
-    fn gate(&mut self, requirement: &Requirement, kinds: &[ValueKind]) -> Gate {
-        match requirement {
-            Requirement::Literals(literals) => {
+    fn prefilter(&mut self, required: &RequiredLiterals, kinds: &[ValueKind]) -> Prefilter {
+        match required {
+            RequiredLiterals::Literals(literals) => {
                 let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
                 let list = *self.lists.entry(literals.clone()).or_insert(next);
                 for kind in kinds {
                     self.wanted.entry(*kind).or_default().insert(list);
                 }
-                Gate::Literals(list)
+                Prefilter::Literals(list)
             }
-            Requirement::Bytes(set) => Gate::Bytes(*set),
-            Requirement::All(parts) => Gate::All(parts.iter().map(|part| self.gate(part, kinds)).collect()),
-            Requirement::Any(parts) => Gate::Any(parts.iter().map(|part| self.gate(part, kinds)).collect()),
+            RequiredLiterals::Bytes(set) => Prefilter::Bytes(*set),
+            RequiredLiterals::All(operands) => Prefilter::All(operands.iter().map(|operand| self.prefilter(operand, kinds)).collect()),
+            RequiredLiterals::Any(operands) => Prefilter::Any(operands.iter().map(|operand| self.prefilter(operand, kinds)).collect()),
         }
     }
 
-    /// Builds the scanners. What is made of values shares the scanner of the values themselves, unless much less is wanted of it.
-    pub fn build(self) -> LiteralSet {
-        let mut tells: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
+    /// Builds the scanners. What is made of values shares the scanner of the values themselves, unless far fewer literals are required of it.
+    pub fn build(self) -> PrefilterSet {
+        let mut lists_of: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
         for (list, number) in &self.lists {
-            list.iter().for_each(|literal| tells.entry(literal).or_default().push(*number));
+            list.iter().for_each(|literal| lists_of.entry(literal).or_default().push(*number));
         }
-        let sought = anchored(tells);
+        let literals = with_trigrams(lists_of);
         let mut members: Vec<Vec<usize>> = vec![Vec::new(); self.lists.len()];
-        for (place, sought) in sought.iter().enumerate() {
-            for list in &sought.tells {
-                members.get_mut(*list as usize).into_iter().for_each(|members| members.push(place));
+        for (index, literal) in literals.iter().enumerate() {
+            for list in &literal.lists {
+                members.get_mut(*list as usize).into_iter().for_each(|members| members.push(index));
             }
         }
         let members = |list: u32| members.get(list as usize).map_or(&[][..], Vec::as_slice);
-        let length = |lists: &BTreeSet<u32>| lists.iter().map(|list| members(*list).len()).sum::<usize>();
-        let mut set = LiteralSet { gates: self.gates, lists: self.lists.len(), scanners: Vec::new(), scanner_of: Vec::new() };
-        let mut places = HashMap::new();
+        let size = |lists: &BTreeSet<u32>| lists.iter().map(|list| members(*list).len()).sum::<usize>();
+        let mut set = PrefilterSet { prefilters: self.prefilters, lists: self.lists.len(), scanners: Vec::new(), scanner_of: Vec::new() };
+        let mut known = HashMap::new();
         for (kind, lists) in &self.wanted {
             let whole = self.wanted.get(&ValueKind::of(kind.origin));
-            let whole = whole.filter(|whole| length(lists) > length(whole) / 2 && whole.is_superset(lists));
+            let whole = whole.filter(|whole| size(lists) > size(whole) / 2 && whole.is_superset(lists));
             let lists = whole.unwrap_or(lists);
-            let place = *places.entry(lists).or_insert_with(|| {
-                let mut told: Vec<(usize, u32)> =
-                    lists.iter().flat_map(|list| members(*list).iter().map(|place| (*place, *list))).collect();
-                told.sort_unstable();
-                let of_literal = |told: &[(usize, u32)]| Some(sought.get(told.first()?.0)?.telling(told.iter().map(|(_, list)| *list)));
-                let sought: Vec<Sought> = told.chunk_by(|(one, _), (other, _)| one == other).filter_map(of_literal).collect();
-                set.scanners.push(LiteralScanner::new(&sought));
+            let scanner = *known.entry(lists).or_insert_with(|| {
+                let mut wanted: Vec<(usize, u32)> =
+                    lists.iter().flat_map(|list| members(*list).iter().map(|index| (*index, *list))).collect();
+                wanted.sort_unstable();
+                let of_literal =
+                    |wanted: &[(usize, u32)]| Some(literals.get(wanted.first()?.0)?.with_lists(wanted.iter().map(|(_, list)| *list)));
+                let literals: Vec<Literal> = wanted.chunk_by(|(one, _), (other, _)| one == other).filter_map(of_literal).collect();
+                set.scanners.push(LiteralScanner::new(&literals));
                 set.scanners.len() - 1
             });
-            set.keep_place(*kind, place);
+            set.set_scanner(*kind, scanner);
         }
         set
     }
 }
 
-impl LiteralSet {
-    /// How many words of bits show all lists.
+impl PrefilterSet {
+    /// How many words of bits all lists take.
     pub fn words(&self) -> usize {
         self.lists.div_ceil(u64::BITS as usize)
     }
 
-    /// Sets the bit of every list of which a value of some kind holds a literal; `seen` has [`words`](Self::words) words. Time is linear in the
-    /// value and in the literals found.
+    /// Sets bit N of `seen` for each list N of which a value of some kind holds a literal. `seen` has [`words`](Self::words) words. Takes time linear
+    /// in the value and in the literals found.
     pub fn scan(&self, kind: ValueKind, value: &[u8], seen: &mut [u64]) {
-        if let Some(scanner) = self.place(kind).and_then(|place| self.scanners.get(place)) {
+        if let Some(scanner) = self.scanner(kind).and_then(|scanner| self.scanners.get(scanner)) {
             scanner.scan(value, seen);
         }
     }
 
-    /// Whether a value of some kind may match what is behind a gate, found out for this one gate.
-    pub fn is_open_for(&self, gate: GateId, kind: ValueKind, value: &[u8]) -> bool {
-        let mut literals = vec![0; self.words()];
-        self.scan(kind, value, &mut literals);
-        self.is_open(gate, Signature { bytes: ByteSet::of(value), literals: &literals })
+    /// Returns `false` if no value of this signature can match the patterns of a prefilter, and `true` if one may.
+    pub fn may_match(&self, prefilter: PrefilterId, signature: Signature<'_>) -> bool {
+        self.prefilters.get(prefilter.0 as usize).is_none_or(|prefilter| prefilter.admits(&signature))
     }
 
-    fn place(&self, kind: ValueKind) -> Option<usize> {
+    /// As [`may_match`](Self::may_match), for a value that is scanned for this one question.
+    pub fn may_match_value(&self, prefilter: PrefilterId, kind: ValueKind, value: &[u8]) -> bool {
+        let mut literals = vec![0; self.words()];
+        self.scan(kind, value, &mut literals);
+        self.may_match(prefilter, Signature { bytes: ByteSet::of(value), literals: &literals })
+    }
+
+    fn scanner(&self, kind: ValueKind) -> Option<usize> {
         *self.scanner_of.get(usize::from(kind.origin))?.get(usize::from(kind.made_by))?
     }
 
-    fn keep_place(&mut self, kind: ValueKind, place: usize) {
+    fn set_scanner(&mut self, kind: ValueKind, scanner: usize) {
         let (origin, made_by) = (usize::from(kind.origin), usize::from(kind.made_by));
         if self.scanner_of.len() <= origin {
             self.scanner_of.resize_with(origin + 1, Vec::new);
         }
         if let Some(row) = self.scanner_of.get_mut(origin) {
             row.resize(row.len().max(made_by + 1), None);
-            row.get_mut(made_by).into_iter().for_each(|known| *known = Some(place));
+            row.get_mut(made_by).into_iter().for_each(|known| *known = Some(scanner));
         }
-    }
-
-    /// Whether a value may match what is behind a gate.
-    pub fn is_open(&self, gate: GateId, signature: Signature<'_>) -> bool {
-        self.gates.get(gate.0 as usize).is_none_or(|gate| gate.admits(&signature))
     }
 }
 
-impl Gate {
+impl Prefilter {
     fn admits(&self, signature: &Signature<'_>) -> bool {
         match self {
-            Gate::Literals(list) => {
+            Self::Literals(list) => {
                 signature.literals.get((list / u64::BITS) as usize).is_some_and(|word| word >> (list % u64::BITS) & 1 == 1)
             }
-            Gate::Bytes(set) => signature.bytes.meets(*set),
-            Gate::All(parts) => parts.iter().all(|part| part.admits(signature)),
-            Gate::Any(parts) => parts.iter().any(|part| part.admits(signature)),
+            Self::Bytes(set) => signature.bytes.meets(*set),
+            Self::All(operands) => operands.iter().all(|operand| operand.admits(signature)),
+            Self::Any(operands) => operands.iter().any(|operand| operand.admits(signature)),
         }
     }
 }
@@ -193,63 +193,63 @@ impl Gate {
 mod tests {
     use super::*;
 
-    fn requirement(literals: &[&'static [u8]]) -> Requirement {
-        Requirement::any_of(literals.iter().copied()).unwrap()
+    fn required(literals: &[&'static [u8]]) -> RequiredLiterals {
+        RequiredLiterals::any_of(literals.iter().copied()).unwrap()
     }
 
-    fn open(set: &LiteralSet, kind: ValueKind, gates: &[GateId], value: &[u8]) -> Vec<bool> {
-        gates.iter().map(|gate| set.is_open_for(*gate, kind, value)).collect()
+    fn may_match(set: &PrefilterSet, kind: ValueKind, prefilters: &[PrefilterId], value: &[u8]) -> Vec<bool> {
+        prefilters.iter().map(|prefilter| set.may_match_value(*prefilter, kind, value)).collect()
     }
 
     #[test]
-    fn a_value_opens_the_gates_whose_requirements_it_meets() {
-        let mut builder = LiteralSetBuilder::default();
+    fn a_value_may_match_what_requires_a_literal_that_it_holds() {
+        let mut builder = PrefilterSetBuilder::default();
         let kind = ValueKind::of(0);
-        let gates = [
-            builder.add(&requirement(&[b"UNION", b"select"]), &[kind]),
-            builder.add(&requirement(&[b"<script"]), &[kind]),
-            builder.add(&requirement(&[b"rip"]), &[kind]),
-            builder.add(&requirement(&[b";", b"scr"]), &[kind]),
+        let prefilters = [
+            builder.add(&required(&[b"UNION", b"select"]), &[kind]),
+            builder.add(&required(&[b"<script"]), &[kind]),
+            builder.add(&required(&[b"rip"]), &[kind]),
+            builder.add(&required(&[b";", b"scr"]), &[kind]),
         ];
-        assert_eq!(builder.add(&requirement(&[b"rip"]), &[kind]), gates[2]);
+        assert_eq!(builder.add(&required(&[b"rip"]), &[kind]), prefilters[2]);
         let set = builder.build();
-        assert_eq!(open(&set, kind, &gates, b"a Union b"), [true, false, false, false]);
-        assert_eq!(open(&set, kind, &gates, b"<SCRIPT>"), [false, true, true, true]);
-        assert_eq!(open(&set, kind, &gates, b"a;b"), [false, false, false, true]);
+        assert_eq!(may_match(&set, kind, &prefilters, b"a Union b"), [true, false, false, false]);
+        assert_eq!(may_match(&set, kind, &prefilters, b"<SCRIPT>"), [false, true, true, true]);
+        assert_eq!(may_match(&set, kind, &prefilters, b"a;b"), [false, false, false, true]);
     }
 
     #[test]
-    fn a_kind_of_values_is_searched_for_what_is_wanted_of_it() {
-        let mut builder = LiteralSetBuilder::default();
+    fn a_kind_of_values_is_searched_for_what_is_required_of_it() {
+        let mut builder = PrefilterSetBuilder::default();
         let [small, large] = [ValueKind::of(0), ValueKind::of(1)];
-        let gates = [builder.add(&requirement(&[b"select"]), &[small]), builder.add(&requirement(&[b"jndi"]), &[small, large])];
+        let prefilters = [builder.add(&required(&[b"select"]), &[small]), builder.add(&required(&[b"jndi"]), &[small, large])];
         let set = builder.build();
-        assert_eq!(open(&set, small, &gates, b"select jndi"), [true, true]);
-        assert_eq!(open(&set, large, &gates, b"select jndi"), [false, true]);
+        assert_eq!(may_match(&set, small, &prefilters, b"select jndi"), [true, true]);
+        assert_eq!(may_match(&set, large, &prefilters, b"select jndi"), [false, true]);
     }
 
     #[test]
-    fn what_is_made_of_values_is_searched_for_less_where_much_less_is_wanted_of_it() {
-        let mut builder = LiteralSetBuilder::default();
+    fn what_is_made_of_values_has_a_scanner_of_its_own_if_far_less_is_required_of_it() {
+        let mut builder = PrefilterSetBuilder::default();
         let plain = ValueKind::of(0);
         let [decoded, stripped] = [plain.made_by(0), plain.made_by(1)];
-        let gates = [
-            builder.add(&requirement(&[b"select", b"union", b"insert"]), &[plain, decoded]),
-            builder.add(&requirement(&[b"jndi"]), &[plain, decoded.made_by(1)]),
+        let prefilters = [
+            builder.add(&required(&[b"select", b"union", b"insert"]), &[plain, decoded]),
+            builder.add(&required(&[b"jndi"]), &[plain, decoded.made_by(1)]),
         ];
         let set = builder.build();
-        assert_eq!(open(&set, plain, &gates, b"select jndi"), [true, true]);
-        assert_eq!(open(&set, stripped, &gates, b"select jndi"), [false, true]);
-        // Most is wanted here: all is looked for, by the scanner that is there already.
-        assert_eq!(open(&set, decoded, &gates, b"select jndi"), [true, true]);
+        assert_eq!(may_match(&set, plain, &prefilters, b"select jndi"), [true, true]);
+        assert_eq!(may_match(&set, stripped, &prefilters, b"select jndi"), [false, true]);
+        // Most literals are required here, too: the scanner of the values themselves is used.
+        assert_eq!(may_match(&set, decoded, &prefilters, b"select jndi"), [true, true]);
         assert_eq!(set.scanners.len(), 2);
     }
 
     #[test]
-    fn what_is_wanted_only_of_what_is_made_of_values_is_found_there() {
-        let mut builder = LiteralSetBuilder::default();
+    fn what_is_required_only_of_what_is_made_of_values_is_found_there() {
+        let mut builder = PrefilterSetBuilder::default();
         let plain = ValueKind::of(0);
-        let gates = [builder.add(&requirement(&[b"select"]), &[plain]), builder.add(&requirement(&[b"jndi"]), &[plain.made_by(0)])];
-        assert_eq!(open(&builder.build(), plain.made_by(0), &gates, b"select jndi"), [false, true]);
+        let prefilters = [builder.add(&required(&[b"select"]), &[plain]), builder.add(&required(&[b"jndi"]), &[plain.made_by(0)])];
+        assert_eq!(may_match(&builder.build(), plain.made_by(0), &prefilters, b"select jndi"), [false, true]);
     }
 }

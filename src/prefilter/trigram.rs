@@ -1,38 +1,41 @@
-//! What most bytes of a value fall through: classes of bytes, and which three of them in a row are worth a look.
+//! The bitmap that most bytes of a value fall through.
+//!
+//! Bytes belong to 64 classes, so that three bytes in a row, a [`Trigram`], are 18 bits: an index into a bitmap of 32 KiB, which fits the nearest cache.
+//! A bit is set for each trigram that a literal is found by. Its [rank](TrigramBitmap::rank), the number of bits that are set before it, tells which
+//! literals those are.
 
-/// How many bits tell the class of a byte.
+/// The bits of a class of bytes.
 const CLASS_BITS: usize = 6;
 
-/// The last class: bytes that the others had no room for. Bytes that no literal holds are of class 0.
+/// The last class, of bytes for which no class of their own was left. Bytes that no literal holds are of class 0.
 const LAST_CLASS: usize = (1 << CLASS_BITS) - 1;
 
-/// The bits of a word of the table.
-const WIDTH: usize = u64::BITS as usize;
+const WORD_BITS: usize = u64::BITS as usize;
 
-/// The words of the table: it has a bit for every three classes in a row.
-const WORDS: usize = (1 << (3 * CLASS_BITS)) / WIDTH;
+/// The words of the bitmap, which has a bit for each trigram.
+const WORDS: usize = (1 << (3 * CLASS_BITS)) / WORD_BITS;
 
-/// Tells of every byte of a value, from it and the two before, whether it is worth a look.
+/// A set of trigrams, and the classes of bytes that these are made of.
 #[derive(Debug)]
-pub(super) struct Sieve {
+pub(super) struct TrigramBitmap {
     class_of: [u8; 256],
-    table: [u64; WORDS],
-    /// How many bits are set before each word of the table.
-    before: [u32; WORDS],
+    bits: [u64; WORDS],
+    /// How many bits are set before each word.
+    ranks: [u32; WORDS],
 }
 
-/// The classes of the last bytes of what was read of a value, the last one lowest. The last three are a place of the table.
+/// The classes of the last bytes that were read, the last one lowest. The bitmap looks at the last three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(usize);
+pub(super) struct Trigram(usize);
 
-/// Classes of bytes, a bit for each.
+/// A set of classes, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Classes(u64);
+pub(super) struct ClassSet(u64);
 
-impl Sieve {
-    /// A sieve that lets all bytes through, for these literals in lower case: the bytes that most of them hold have classes of their own, but for
-    /// both cases of a letter, and for control characters, which literals hold alike and hardly a value does.
-    pub(super) fn of<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Box<Self> {
+impl TrigramBitmap {
+    /// Builds an empty bitmap. The 62 bytes most frequent in the literals get a class each; both cases of a letter share one, as do all control
+    /// characters; all other bytes of literals share the last.
+    pub(super) fn for_literals<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Box<Self> {
         let mut counts = [0usize; 256];
         for byte in literals.flatten() {
             if let Some(count) = counts.get_mut(usize::from(representative(*byte))) {
@@ -41,60 +44,60 @@ impl Sieve {
         }
         let mut used: Vec<(usize, u8)> = counts.into_iter().zip(0..=u8::MAX).filter(|(count, _)| *count > 0).collect();
         used.sort_unstable_by(|one, other| other.cmp(one));
-        let mut sieve = Box::new(Self { class_of: [0; 256], table: [0; WORDS], before: [0; WORDS] });
+        let mut bitmap = Box::new(Self { class_of: [0; 256], bits: [0; WORDS], ranks: [0; WORDS] });
         for (class, (_, byte)) in (1..).zip(used) {
-            sieve.set_class(byte, LAST_CLASS.min(class));
+            bitmap.set_class(byte, LAST_CLASS.min(class));
         }
-        (0..=u8::MAX).for_each(|byte| sieve.set_class(byte, sieve.class(representative(byte))));
-        sieve
+        (0..=u8::MAX).for_each(|byte| bitmap.set_class(byte, bitmap.class(representative(byte))));
+        bitmap
     }
 
-    /// The place of three bytes.
-    pub(super) fn place(&self, bytes: [u8; 3]) -> Place {
-        bytes.iter().fold(Place::default(), |place, byte| self.after(place, *byte))
+    /// The trigram of three bytes.
+    pub(super) fn trigram(&self, bytes: [u8; 3]) -> Trigram {
+        bytes.iter().fold(Trigram::default(), |trigram, byte| self.next(trigram, *byte))
     }
 
-    /// The places that two bytes may end at, whatever stands before them.
-    pub(super) fn places_of_two(&self, bytes: [u8; 2]) -> impl Iterator<Item = Place> + use<> {
-        let Place(two) = bytes.iter().fold(Place::default(), |place, byte| self.after(place, *byte));
-        (0..=LAST_CLASS).map(move |before| Place(before << (2 * CLASS_BITS) | two))
+    /// The trigrams that end with two bytes, whatever precedes them: one for each class.
+    pub(super) fn trigrams_ending_with(&self, bytes: [u8; 2]) -> impl Iterator<Item = Trigram> + use<> {
+        let Trigram(two) = bytes.iter().fold(Trigram::default(), |trigram, byte| self.next(trigram, *byte));
+        (0..=LAST_CLASS).map(move |before| Trigram(before << (2 * CLASS_BITS) | two))
     }
 
-    /// The place after one more byte.
+    /// The trigram after one more byte.
     #[inline]
-    pub(super) fn after(&self, Place(before): Place, byte: u8) -> Place {
-        Place(before << CLASS_BITS | self.class(byte))
+    pub(super) fn next(&self, Trigram(before): Trigram, byte: u8) -> Trigram {
+        Trigram(before << CLASS_BITS | self.class(byte))
     }
 
-    /// Whether a place is worth a look.
+    /// Returns `true` if the set has the trigram.
     #[inline]
-    pub(super) fn keeps(&self, place: Place) -> bool {
-        self.table.get(place.word()).is_some_and(|word| word >> place.bit() & 1 == 1)
+    pub(super) fn contains(&self, trigram: Trigram) -> bool {
+        self.bits.get(trigram.word()).is_some_and(|word| word >> trigram.bit() & 1 == 1)
     }
 
-    /// Makes places worth a look.
-    pub(super) fn keep(&mut self, places: impl Iterator<Item = Place>) {
-        for place in places {
-            if let Some(word) = self.table.get_mut(place.word()) {
-                *word |= 1 << place.bit();
+    /// Adds trigrams to the set. That changes the ranks of others.
+    pub(super) fn insert(&mut self, trigrams: impl Iterator<Item = Trigram>) {
+        for trigram in trigrams {
+            if let Some(word) = self.bits.get_mut(trigram.word()) {
+                *word |= 1 << trigram.bit();
             }
         }
         let mut count = 0;
-        for (before, word) in self.before.iter_mut().zip(&self.table) {
-            *before = count;
+        for (rank, word) in self.ranks.iter_mut().zip(&self.bits) {
+            *rank = count;
             count += word.count_ones();
         }
     }
 
-    /// The number of a place that is worth a look: how many others come before it.
-    pub(super) fn number(&self, place: Place) -> usize {
-        let (word, before) = (self.table.get(place.word()).copied().unwrap_or(0), self.before.get(place.word()).copied().unwrap_or(0));
-        (before + (word & !(u64::MAX << place.bit())).count_ones()) as usize
+    /// How many trigrams of the set precede this one.
+    pub(super) fn rank(&self, trigram: Trigram) -> usize {
+        let (word, rank) = (self.bits.get(trigram.word()).copied().unwrap_or(0), self.ranks.get(trigram.word()).copied().unwrap_or(0));
+        (rank + (word & !(u64::MAX << trigram.bit())).count_ones()) as usize
     }
 
-    /// The class of a byte, or of what stands before the first and behind the last: the class of bytes that no literal holds.
-    pub(super) fn classes(&self, byte: Option<&u8>) -> Classes {
-        Classes(1 << byte.map_or(0, |byte| self.class(*byte)))
+    /// The class of a byte as a set. The ends of a value, where there is no byte, have the class of bytes that no literal holds.
+    pub(super) fn class_set(&self, byte: Option<&u8>) -> ClassSet {
+        ClassSet(1 << byte.map_or(0, |byte| self.class(*byte)))
     }
 
     fn set_class(&mut self, byte: u8, class: usize) {
@@ -109,43 +112,45 @@ impl Sieve {
     }
 }
 
-/// The byte that stands for all of its class.
+/// The byte whose class this one shares.
+///
+/// Control characters are many in literals and hardly occur in values: one class for all of them leaves more for other bytes.
 fn representative(byte: u8) -> u8 {
     if byte.is_ascii_control() { b'\n' } else { byte.to_ascii_lowercase() }
 }
 
-impl Place {
-    /// The class of the byte before the three.
-    pub(super) fn preceding(self) -> Classes {
-        Classes(1 << (self.0 >> (3 * CLASS_BITS) & LAST_CLASS))
+impl Trigram {
+    /// The class of the byte before the trigram, as a set.
+    pub(super) fn preceding(self) -> ClassSet {
+        ClassSet(1 << (self.0 >> (3 * CLASS_BITS) & LAST_CLASS))
     }
 
-    /// What the three classes are, as a number.
+    /// The three classes as a number, in the order of the bitmap.
     pub(super) fn key(self) -> u64 {
-        (self.0 % (WORDS * WIDTH)) as u64
+        (self.0 % (WORDS * WORD_BITS)) as u64
     }
 
     #[inline]
     fn word(self) -> usize {
-        self.0 / WIDTH % WORDS
+        self.0 / WORD_BITS % WORDS
     }
 
     #[inline]
     fn bit(self) -> usize {
-        self.0 % WIDTH
+        self.0 % WORD_BITS
     }
 }
 
-impl Classes {
+impl ClassSet {
     /// All classes.
     pub(super) const ALL: Self = Self(u64::MAX);
 
-    /// The classes of both.
+    /// The classes of both sets.
     pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether there is a class in both.
+    /// Returns `true` if a class is in both sets.
     pub(super) fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

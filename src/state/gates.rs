@@ -4,7 +4,7 @@ use super::slots::{Slots, ValueId};
 use super::{Arena, Selected};
 use crate::graph::{Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, Sight, TargetId};
 use crate::pattern::ByteSet;
-use crate::prefilter::{GateId, Signature, ValueKind};
+use crate::prefilter::{PrefilterId, Signature, ValueKind};
 
 /// A transaction whose targets have more values than these keeps no memory for the next.
 const MOST_KEPT: usize = 1 << 12;
@@ -74,7 +74,7 @@ struct Held {
 
 impl Held {
     fn signature<'l>(self, plan: &Plan, literals: &'l [u64]) -> Signature<'l> {
-        let words = self.literals.and_then(|start| literals.get(start..start + plan.literals.words()));
+        let words = self.literals.and_then(|start| literals.get(start..start + plan.prefilters.words()));
         Signature { bytes: self.bytes, literals: words.unwrap_or_default() }
     }
 }
@@ -161,13 +161,13 @@ impl Gates {
     }
 
     /// Whether a target has values, and they may match at some sight what is behind a gate. The values must be known.
-    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight, gate: Option<GateId>) -> bool {
+    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight, gate: Option<PrefilterId>) -> bool {
         if self.targets.get(target.0 as usize).is_none_or(|known| known.members.is_empty()) {
             return false;
         }
         let Some(gate) = gate else { return true };
-        let literals = &view.plan.literals;
-        self.holding(view, target, sight).is_none_or(|held| literals.is_open(gate, held.signature(view.plan, &self.literals)))
+        let literals = &view.plan.prefilters;
+        self.holding(view, target, sight).is_none_or(|held| literals.may_match(gate, held.signature(view.plan, &self.literals)))
     }
 
     /// Closes the steps of a crowd that cannot match. The values of its group must be known.
@@ -178,7 +178,7 @@ impl Gates {
         let held = self.group(view, crowd.group).map(|plain| self.join(view, crowd.group, view.plan.sight(crowd.sight), plain));
         let Self { open: steps, literals, .. } = self;
         let signature = held.map(|held| held.signature(view.plan, literals));
-        let may_match = |gate: &GateId| signature.is_some_and(|signature| view.plan.literals.is_open(*gate, signature));
+        let may_match = |gate: &PrefilterId| signature.is_some_and(|signature| view.plan.prefilters.may_match(*gate, signature));
         for (place, gate) in &crowd.rules {
             let open = gate.as_ref().map_or(signature.is_some(), may_match);
             if let Some(word) = steps.get_mut(place / u64::BITS as usize).filter(|_| !open) {
@@ -215,7 +215,7 @@ impl Gates {
 
     /// What two values hold together.
     fn union(&mut self, view: &View<'_>, before: Held, more: Held) -> Held {
-        let words = view.plan.literals.words();
+        let words = view.plan.prefilters.words();
         let literals = match (before.literals, more.literals) {
             (Some(one), Some(other)) => {
                 let start = self.literals.len();
@@ -252,7 +252,7 @@ impl Gates {
         let before = if planned.is_some() { self.holding(view, target, Sight::PLAIN) } else { None };
         let start = self.literals.len();
         if let Some(literals) = before.and_then(|before| before.literals) {
-            self.literals.extend_from_within(literals..literals + view.plan.literals.words());
+            self.literals.extend_from_within(literals..literals + view.plan.prefilters.words());
         }
         let known = self.targets.get_mut(target.0 as usize)?;
         let mut bytes = known.bytes;
@@ -266,7 +266,7 @@ impl Gates {
             self.stages.clear();
             view.slots.stages(view.graph, view.arena, member.id, sight, &mut self.stages);
             for value in &self.stages {
-                let signature = view.slots.signature(&view.plan.literals, view.arena, *value);
+                let signature = view.slots.signature(&view.plan.prefilters, view.arena, *value);
                 bytes = bytes.union(signature.bytes);
                 match self.literals.get_mut(start..) {
                     Some([]) | None => self.literals.extend_from_slice(signature.literals),

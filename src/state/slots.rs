@@ -4,7 +4,7 @@ use super::{Arena, PER_VALUE, Text, Work};
 use crate::graph::{ChainId, RuleGraph, Sight};
 use crate::metrics::TransformationCosts;
 use crate::pattern::ByteSet;
-use crate::prefilter::{LiteralSet, Signature, ValueKind};
+use crate::prefilter::{PrefilterSet, Signature, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
 use rustc_hash::FxHashMap;
@@ -199,7 +199,7 @@ impl Slots {
     }
 
     /// What a value holds. It is searched now if it was not before.
-    pub fn signature(&mut self, literals: &LiteralSet, arena: &mut Arena, id: ValueId) -> Signature<'_> {
+    pub fn signature(&mut self, literals: &PrefilterSet, arena: &mut Arena, id: ValueId) -> Signature<'_> {
         let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
         let held = match value.literals {
             Literals::Known(start) => start..start + literals.words(),
