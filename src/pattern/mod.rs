@@ -1,7 +1,39 @@
 //! Takes a regular expression or a list of words and gives a compiled matcher; imports no other room.
 //!
-//! [`Pattern`] is one PCRE-style regular expression, run by automata in linear time where that is possible. [`Words`] is
-//! a list of words searched for in one pass. [`ByteSet`] is the simplest of patterns: one byte out of a set.
+//! [`Pattern`] is one regular expression in the dialect of PCRE2, as ModSecurity v3 compiles it. [`Words`] is a list of words that are searched for in
+//! one pass. [`ByteSet`] is the simplest of patterns: one byte out of a set.
+//!
+//! # Two engines
+//!
+//! A request must not be able to make a search slow. So a pattern runs on automata (`regex-automata`), in time linear in the input, if automata can do
+//! what PCRE2 does with it. Look-around, back-references, atomic groups, calls and verbs are beyond them: such a pattern runs on a backtracking engine
+//! that counts its steps and gives up at a limit, aloud ([`LimitExceeded`]). Even then a relaxed form of the pattern runs first, as automata, and most
+//! inputs do not match that. `tests/pcre.rs` holds both engines against PCRE2.
+//!
+//! # The way of a pattern
+//!
+//! ```text
+//! source ─parser─▶ Syntax ─┬─lower::exact───▶ Hir ───────────────────────▶ Automata
+//!                          │ what has no Hir:
+//!                          ├─program─▶ Program ──────────────────────────▶ backtrack
+//!                          └─lower::relaxed─▶ Hir ───────────────────────▶ Automata, asked first
+//! ```
+//!
+//! At load, each step once for a pattern, whatever the number of its rules ([`Pattern::shared`], `cache.rs`):
+//!
+//! 1. `parser::parse` reads the dialect: `groups` what begins with `(`, `class` what is in brackets, `escape` what follows a backslash, `property` and
+//!    `newline` what these name. It gives a `tree::Syntax`, in which flags, quoting and comments are resolved.
+//! 2. `lower::exact` makes a [`Hir`](regex_syntax::hir::Hir) of it, for automata. If it cannot, `program::compile` makes a program for the backtracking
+//!    engine, and `lower::relaxed` the `Hir` of a relaxed form.
+//! 3. `Automata::new` reads off the `Hir` what a search needs to know before it begins: its size, the literal after `^` (`prefix`), whether a match may
+//!    end with `^` (`line_start`), which captures automata would get wrong.
+//! 4. [`Pattern::compile_with_hir`] hands the `Hir` out for `prefilter/`, which stands between patterns and most values, and drops it: it is large.
+//!
+//! At the first search, if there ever is one: the source is read once more, and the automata are built (`automata`, and `repetition_watch` for large
+//! counted repetitions). With the OWASP CRS most patterns are never searched for.
+//!
+//! At each search: [`Pattern::is_match`] or [`Pattern::captures`] → `AnchoredPrefix::decide` → `RepetitionWatch::may_match` → `meta::Regex`; of a
+//! backtracking pattern `Automata::start_of_match` → `backtrack::search`. What a search takes beyond one look at each byte is added to an [`Effort`].
 
 mod automata;
 mod backtrack;
