@@ -1,9 +1,9 @@
-//! Plans the evaluation of a finished graph: prefilters, groups of targets, triggers, crowds, jumps.
+//! Plans the evaluation of a finished graph: prefilters, list of targetss of targets, triggers, batches, jumps.
 
 use crate::graph::{
-    ChainId, Crowd, CrowdId, Disruptive, Effect, GroupId, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
-    PlannedTarget, PlannedTransformation, Rule, RuleGraph, RulePlan, Selector, Sight, Step, Target, TargetId, Test, TransformationTree,
-    TxComparison, TxName,
+    ChainId, Disruptive, Effect, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget,
+    PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RulePlan, ScanPoint, Selector, Step, Target, TargetId, TargetListId,
+    Test, TransformationTree, TxComparison, TxName,
 };
 use crate::operator::Operator;
 use crate::pattern::ByteSet;
@@ -16,16 +16,16 @@ use std::collections::HashMap;
 /// Gives a graph its plan.
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
-    let mut groups = Groups::default();
+    let mut target_lists = TargetLists::default();
     for rule in &mut graph.rules {
-        rule.plan = plan_rule(rule, &graph.transformations, &mut prefilters, &mut groups);
+        rule.plan = plan_rule(rule, &graph.transformations, &mut prefilters, &mut target_lists);
     }
-    let crowds = crowds(graph);
+    let batches = batches(graph);
     let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
     for phase in Phase::ALL {
         steps.at_mut(phase).extend(graph.phases.at(phase).iter().map(|step| match step {
             Step::Rule(index) => graph.rule(*index).map_or_else(PlannedStep::default, |rule| PlannedStep {
-                crowd: rule.plan.crowd,
+                batch: rule.plan.batch,
                 comparison: rule.plan.comparison,
                 skips_to: rule.plan.comparison.and_then(|_| lone_jump(rule, &graph.defaults.at(phase).effects)),
             }),
@@ -34,10 +34,10 @@ pub fn plan(graph: &mut RuleGraph) {
     }
     graph.plan = Some(Plan {
         prefilters: prefilters.build(),
-        targets: groups.targets,
-        groups: groups.lists,
+        targets: target_lists.targets,
+        target_lists: target_lists.lists,
         chains: chains(&graph.transformations),
-        crowds,
+        batches,
         steps,
         selected_names: selected_names(graph),
         open: open_steps(graph),
@@ -58,17 +58,19 @@ fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     patterns.map(|pattern| (pattern.source().into(), graph.tx_names.selected_by(pattern).collect())).collect()
 }
 
-fn plan_rule(rule: &Rule, tree: &TransformationTree, prefilters: &mut PrefilterSetBuilder, groups: &mut Groups) -> RulePlan {
+fn plan_rule(rule: &Rule, tree: &TransformationTree, prefilters: &mut PrefilterSetBuilder, target_lists: &mut TargetLists) -> RulePlan {
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
         return RulePlan::default();
     };
     let stable = rule.namespaces.is_empty() && targets.iter().all(|target| target.variable.is_stable());
-    let group = stable.then(|| groups.intern(targets));
+    let target_list = stable.then(|| target_lists.intern(targets));
     RulePlan {
-        group,
-        prefilter: group.and_then(|_| operator.required_literals()).map(|required| prefilters.add(&required, &kinds(rule, targets, tree))),
+        target_list,
+        prefilter: target_list
+            .and_then(|_| operator.required_literals())
+            .map(|required| prefilters.add(&required, &kinds(rule, targets, tree))),
         comparison: comparison(rule, targets, operator),
-        crowd: None,
+        batch: None,
     }
 }
 
@@ -128,7 +130,7 @@ fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
             triggers: before.map_or(acting, |before| before.triggers.union(acting)),
             always: last.always || before.is_some_and(|before| before.always),
             steps: before.map_or(&[][..], |before| &before.steps).iter().copied().chain([last]).collect(),
-            sight: if only_case { before.map_or(ChainId::EMPTY, |before| before.sight) } else { chain },
+            scan_point: if only_case { before.map_or(ChainId::EMPTY, |before| before.scan_point) } else { chain },
         });
     }
     chains
@@ -140,28 +142,30 @@ fn triggers(transformation: Transformation) -> ByteSet {
 }
 
 /// The rules of each phase by what they look at; each rule is told where it is.
-fn crowds(graph: &mut RuleGraph) -> PhaseMap<Vec<Crowd>> {
-    let mut crowds: PhaseMap<Vec<Crowd>> = PhaseMap::default();
+fn batches(graph: &mut RuleGraph) -> PhaseMap<Vec<RuleBatch>> {
+    let mut batches: PhaseMap<Vec<RuleBatch>> = PhaseMap::default();
     for phase in Phase::ALL {
-        let mut known: HashMap<(GroupId, Sight), CrowdId> = HashMap::new();
-        let crowds = crowds.at_mut(phase);
+        let mut known: HashMap<(TargetListId, ScanPoint), RuleBatchId> = HashMap::new();
+        let batches = batches.at_mut(phase);
         for (place, step) in graph.phases.at(phase).iter().enumerate() {
             let Step::Rule(index) = step else { continue };
             let Some(rule) = graph.rules.get_mut(index.0 as usize) else { continue };
-            let (Some(group), None, Test::Operator { negated, .. }) = (rule.plan.group, rule.removed, &rule.test) else { continue };
+            let (Some(target_list), None, Test::Operator { negated, .. }) = (rule.plan.target_list, rule.removed, &rule.test) else {
+                continue;
+            };
             let prefilter = rule.plan.prefilter.filter(|_| !negated);
-            let sight = Sight::of(rule);
-            let id = *known.entry((group, sight)).or_insert_with(|| {
-                crowds.push(Crowd { group, sight, rules: Vec::new() });
-                CrowdId(u32::try_from(crowds.len() - 1).unwrap_or(u32::MAX))
+            let scan_point = ScanPoint::of(rule);
+            let id = *known.entry((target_list, scan_point)).or_insert_with(|| {
+                batches.push(RuleBatch { target_list, scan_point, rules: Vec::new() });
+                RuleBatchId(u32::try_from(batches.len() - 1).unwrap_or(u32::MAX))
             });
-            if let Some(crowd) = crowds.get_mut(id.0 as usize) {
-                crowd.rules.push((place, prefilter));
-                rule.plan.crowd = Some(id);
+            if let Some(batch) = batches.get_mut(id.0 as usize) {
+                batch.rules.push((place, prefilter));
+                rule.plan.batch = Some(id);
             }
         }
     }
-    crowds
+    batches
 }
 
 /// The steps of each phase that are rules.
@@ -193,16 +197,16 @@ fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {
 
 /// Targets and lists of them, numbered; those that select the same have the same number.
 #[derive(Default)]
-struct Groups {
+struct TargetLists {
     targets: Vec<PlannedTarget>,
     lists: Vec<Box<[TargetId]>>,
-    numbers: HashMap<Box<[TargetId]>, GroupId>,
+    numbers: HashMap<Box<[TargetId]>, TargetListId>,
 }
 
-impl Groups {
-    fn intern(&mut self, targets: &[Target]) -> GroupId {
+impl TargetLists {
+    fn intern(&mut self, targets: &[Target]) -> TargetListId {
         let list: Box<[TargetId]> = targets.iter().map(|target| self.target(target)).collect();
-        let next = GroupId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
+        let next = TargetListId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
         let id = *self.numbers.entry(list.clone()).or_insert(next);
         if id == next {
             self.lists.push(list);

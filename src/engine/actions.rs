@@ -99,8 +99,8 @@ pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Select
         tag(eval, rule, &mut one);
         describe(eval, rule, &mut one);
         let size = one.entry.size();
-        eval.spend(size);
-        eval.state.collections.arena.work.hold(size);
+        eval.charge(size);
+        eval.state.collections.arena.budget.reserve(size);
         draft.hits.push(one.entry);
         if draft.entry.reference.len() > MAX_SHARED_PLACES {
             draft.entry.reference.clear();
@@ -160,7 +160,7 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
             let value = expand(eval, rule, value);
             eval.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&value)));
             eval.state.collections.environment.retain(|(known, _)| *known != name);
-            eval.state.collections.arena.work.hold(size_of::<(Vec<u8>, Vec<u8>)>() + name.len() + value.len());
+            eval.state.collections.arena.budget.reserve(size_of::<(Vec<u8>, Vec<u8>)>() + name.len() + value.len());
             eval.state.collections.environment.push((name, value));
         }
         Effect::Control(control) => carry_out(eval, control),
@@ -257,7 +257,7 @@ pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: PendingMatch) {
         !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
     let silent = matches!(rule.test, Test::Unconditional) && !speaks;
     if draft.is_kept && !silent && !rule.multi_match && (draft.entry.disruptive || may_log(eval, 0)) {
-        eval.state.collections.arena.work.hold(draft.entry.size());
+        eval.state.collections.arena.budget.reserve(draft.entry.size());
         eval.state.matches.push(draft.entry);
     }
 }

@@ -63,7 +63,7 @@ fn tx_slot(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) -> T
     }
     with_expanded(eval, rule, &assignment.key_template, |eval, key| {
         let Collections { tx, arena, .. } = &mut eval.state.collections;
-        tx.find_or_make(&rules.tx_names, key, &mut arena.work)
+        tx.find_or_make(&rules.tx_names, key, &mut arena.budget)
     })
 }
 

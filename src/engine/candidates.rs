@@ -1,8 +1,8 @@
 //! Follows the plan of the graph: finds out without asking that a rule cannot match. It may only ever say "no" or "maybe".
 
 use super::Evaluation;
-use crate::graph::{CrowdId, EngineMode, Phase, Plan, Rule, RuleIndex, Selector, Sight, Step, TargetId, Test, TxComparison};
-use crate::state::{Label, Matched, Member, Selection, State, ValueId, View};
+use crate::graph::{EngineMode, Phase, Plan, Rule, RuleBatchId, RuleIndex, ScanPoint, Selector, Step, TargetId, Test, TxComparison};
+use crate::state::{Label, Matched, Selection, State, TargetValue, ValueId, View};
 use crate::vocabulary::Variable;
 
 /// The plan, if it is followed. While a debug log shows every question, every question is asked.
@@ -15,8 +15,8 @@ pub fn cannot_match(eval: &mut Evaluation<'_>, plan: &Plan, rule: &Rule) -> bool
     if let Some(comparison) = rule.plan.comparison {
         return !compares(eval, comparison);
     }
-    let (Some(group), None) = (rule.plan.group, rule.plan.crowd) else { return false };
-    !plan.group(group).iter().any(|target| is_open(eval, plan, *target, rule))
+    let (Some(target_list), None) = (rule.plan.target_list, rule.plan.batch) else { return false };
+    !plan.target_list(target_list).iter().any(|target| is_open(eval, plan, *target, rule))
 }
 
 fn compares(eval: &Evaluation<'_>, comparison: TxComparison) -> bool {
@@ -29,42 +29,42 @@ fn compares(eval: &Evaluation<'_>, comparison: TxComparison) -> bool {
 pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &Rule) -> bool {
     let rules = eval.rules;
     learn(eval, plan, target);
-    let gate = rule.plan.prefilter.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
-    let State { gates, slots, collections, .. } = &mut *eval.state;
-    let mut view = View { graph: rules, plan, slots, arena: &mut collections.arena };
-    gates.is_open(&mut view, target, Sight::of(rule), gate)
+    let prefilter = rule.plan.prefilter.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
+    let State { filter, transforms, collections, .. } = &mut *eval.state;
+    let mut view = View { graph: rules, plan, transforms, arena: &mut collections.arena };
+    filter.is_open(&mut view, target, ScanPoint::of(rule), prefilter)
 }
 
 /// Whether the operator of a rule may find something in one value after all of the rule's transformations.
 pub fn may_find(eval: &mut Evaluation<'_>, rule: &Rule, value: ValueId) -> bool {
     let rules = eval.rules;
-    let (Some(plan), Some(gate)) = (followed_plan(eval), rule.plan.prefilter) else { return true };
-    let State { slots, collections, .. } = &mut *eval.state;
-    let slot = slots.value(rules, &mut collections.arena, value, plan.sight(Sight::after(rule.transformations)).chain);
-    plan.prefilters.may_match(gate, slots.signature(&plan.prefilters, &mut collections.arena, slot.id))
+    let (Some(plan), Some(prefilter)) = (followed_plan(eval), rule.plan.prefilter) else { return true };
+    let State { transforms, collections, .. } = &mut *eval.state;
+    let reached = transforms.value(rules, &mut collections.arena, value, plan.scan_point(ScanPoint::after(rule.transformations)).chain);
+    plan.prefilters.may_match(prefilter, transforms.signature(&plan.prefilters, &mut collections.arena, reached.id))
 }
 
-/// Looks at the values of a crowd, so that the gates are closed in front of those of its rules that cannot match.
-pub fn look_at_crowd(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: CrowdId) {
+/// Looks at the values of a batch, so that those of its rules that cannot match are passed over.
+pub fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
     let rules = eval.rules;
-    let Some(crowd) = plan.crowds.at(phase).get(id.0 as usize) else { return };
-    if !eval.state.gates.knows_group(crowd.group) {
-        plan.group(crowd.group).iter().for_each(|target| learn(eval, plan, *target));
+    let Some(batch) = plan.batches.at(phase).get(id.0 as usize) else { return };
+    if !eval.state.filter.knows_list(batch.target_list) {
+        plan.target_list(batch.target_list).iter().for_each(|target| learn(eval, plan, *target));
     }
-    let State { gates, slots, collections, .. } = &mut *eval.state;
-    gates.look_at(&mut View { graph: rules, plan, slots, arena: &mut collections.arena }, id, crowd);
+    let State { filter, transforms, collections, .. } = &mut *eval.state;
+    filter.look_at(&mut View { graph: rules, plan, transforms, arena: &mut collections.arena }, id, batch);
 }
 
-/// The values of a target in this phase, lent out; `gates` takes them in again.
-pub fn members(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) -> Vec<Member> {
+/// The values of a target in this phase, lent out; the filter takes them in again.
+pub fn values(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) -> Vec<TargetValue> {
     learn(eval, plan, target);
-    eval.state.gates.borrow(target)
+    eval.state.filter.borrow(target)
 }
 
 /// Selects the values of a target, unless this phase did before.
 #[inline]
 fn learn(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
-    if !eval.state.gates.knows(target) {
+    if !eval.state.filter.knows(target) {
         select_once(eval, plan, target);
     }
 }
@@ -76,23 +76,23 @@ fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     selected.clear();
     let selection = Selection { graph: rules, store: eval.services.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
     eval.state.collections.select(&planned.target, &selection, &mut selected);
-    let State { gates, slots, collections, .. } = &mut *eval.state;
-    gates.learn(target, planned.kind, &selected, slots, &mut collections.arena);
+    let State { filter, transforms, collections, .. } = &mut *eval.state;
+    filter.learn(target, planned.kind, &selected, transforms, &mut collections.arena);
     eval.state.scratch.selected = selected;
 }
 
 /// The next step from `place` on that may match. The rules that are passed over count as asked.
 pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[Step], mut place: usize) -> usize {
     loop {
-        let next = eval.state.gates.next_open(place);
+        let next = eval.state.filter.next_open(place);
         if next > place {
             pass_over(eval, steps.get(place..next.min(steps.len())));
         }
         let Some(planned) = plan.steps.at(phase).get(next) else { return next };
         place = next;
-        if let Some(crowd) = planned.crowd.filter(|crowd| !eval.state.gates.is_seen(*crowd)) {
-            // The gate of this step may be closed then.
-            measure_crowd(eval, plan, phase, crowd);
+        if let Some(batch) = planned.batch.filter(|batch| !eval.state.filter.is_seen(*batch)) {
+            // This step may be ruled out then.
+            measure_batch(eval, plan, phase, batch);
             if !eval.may_go_on(phase) {
                 return steps.len();
             }
@@ -161,10 +161,10 @@ fn pass_over(eval: &mut Evaluation<'_>, steps: Option<&[Step]>) {
     }
 }
 
-/// Looks at the values of a crowd, and notes what it cost if a profile is taken.
-fn measure_crowd(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, crowd: CrowdId) {
+/// Looks at the values of a batch, and notes what it cost if a profile is taken.
+fn measure_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, batch: RuleBatchId) {
     let start = eval.state.profile.as_ref().map(|_| std::time::Instant::now());
-    look_at_crowd(eval, plan, phase, crowd);
+    look_at_batch(eval, plan, phase, batch);
     if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
         profile.look_at_gates(start.elapsed());
     }

@@ -3,7 +3,7 @@
 use super::Evaluation;
 use super::actions::{after_match, log_match, log_one_of_many};
 use super::assignment::assign_all;
-use super::candidates::{cannot_match, followed_plan, is_open, matches_quietly, may_find, members};
+use super::candidates::{cannot_match, followed_plan, is_open, matches_quietly, may_find, values};
 use super::decision::ask_decision;
 use super::expand::expand;
 use super::lookup::{Respondent, look_up};
@@ -15,7 +15,7 @@ use crate::escape::{cut, shown, text};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, TargetId, Test};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::prefilter::ValueKind;
-use crate::state::{Collections, Matched, Member, PER_VALUE, RuleMatch, Selected, Slot, Text, ValueId, write_place};
+use crate::state::{Collections, Matched, PER_VALUE, RuleMatch, Selected, TargetValue, Text, Transformed, ValueId, write_place};
 use crate::vocabulary::Limit;
 use std::cell::Cell;
 use std::time::Instant;
@@ -33,7 +33,7 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: 
     let logs = first.logs || first.stops || eval.debugs(7);
     let mut draft = PendingMatch::new(first, starter, logs);
     let Some(last) = ask_chain(eval, first, &mut draft) else {
-        return eval.state.collections.arena.work.release(draft.hits.iter().map(RuleMatch::size).sum());
+        return eval.state.collections.arena.budget.release(draft.hits.iter().map(RuleMatch::size).sum());
     };
     eval.state.matches.append(&mut draft.hits);
     if draft.logs {
@@ -110,10 +110,10 @@ pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, 
         OperatorArgument::Lookup { lookup, text } => Respondent::Lookup(lookup, text),
         OperatorArgument::Template(template) => {
             let text = expand(eval, rule, template);
-            eval.spend(question.kind.work_to_compile(text.len()));
+            eval.charge(question.kind.work_to_compile(text.len()));
             match Operator::compile_expanded(question.kind, &text, operator_limits(rules)) {
                 Ok(operator) => {
-                    eval.spend(operator.work_to_build());
+                    eval.charge(operator.work_to_build());
                     question.expanded = Some(text);
                     expanded = operator;
                     Respondent::Value(&expanded)
@@ -130,12 +130,12 @@ pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, 
     };
     let asked = Asked { rule, question, respondent, found: Cell::new(false) };
     eval.debug(4, || question.announcement(rule));
-    let found = match (plan, rule.plan.group) {
-        (Some(plan), Some(group)) => ask_group(eval, plan, &asked, plan.group(group), draft),
+    let found = match (plan, rule.plan.target_list) {
+        (Some(plan), Some(target_list)) => ask_target_list(eval, plan, &asked, plan.target_list(target_list), draft),
         _ => ask_target_by_target(eval, &asked, draft),
     };
     // A rule that ends the budget does nothing more: its decision would take back that of the limit.
-    let any = found && !eval.state.collections.arena.work.is_over();
+    let any = found && !eval.state.collections.arena.budget.is_over();
     if any && tells_detail(eval, rule) {
         detail(eval, question, draft);
     }
@@ -164,15 +164,15 @@ pub fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut Pendin
 }
 
 /// Asks about values that no rule can change while the phase runs.
-fn ask_group(eval: &mut Evaluation<'_>, plan: &Plan, asked: &Asked<'_>, targets: &[TargetId], draft: &mut PendingMatch) -> bool {
+fn ask_target_list(eval: &mut Evaluation<'_>, plan: &Plan, asked: &Asked<'_>, targets: &[TargetId], draft: &mut PendingMatch) -> bool {
     let mut any = false;
     for target in targets {
         if is_open(eval, plan, *target, asked.rule) {
-            let members = members(eval, plan, *target);
-            for member in &members {
-                any |= ask_unless_removed(eval, asked, member, draft);
+            let values = values(eval, plan, *target);
+            for value in &values {
+                any |= ask_unless_removed(eval, asked, value, draft);
             }
-            eval.state.gates.give_back(*target, members);
+            eval.state.filter.give_back(*target, values);
         }
     }
     any
@@ -186,18 +186,18 @@ fn ask_target_by_target(eval: &mut Evaluation<'_>, asked: &Asked<'_>, draft: &mu
         selected.clear();
         select(eval, asked.rule, target, &mut selected);
         for value in &selected {
-            let id = eval.state.slots.number(&mut eval.state.collections.arena, value.value, ValueKind::default());
-            let member = Member { selected: *value, id, bytes: eval.state.slots.bytes(id) };
-            any |= ask_unless_removed(eval, asked, &member, draft);
+            let id = eval.state.transforms.number(&mut eval.state.collections.arena, value.value, ValueKind::default());
+            let value = TargetValue { selected: *value, id, bytes: eval.state.transforms.bytes(id) };
+            any |= ask_unless_removed(eval, asked, &value, draft);
         }
         eval.state.scratch.selected = selected;
     }
     any
 }
 
-fn ask_unless_removed(eval: &mut Evaluation<'_>, asked: &Asked<'_>, member: &Member, draft: &mut PendingMatch) -> bool {
-    eval.spend(PER_VALUE + eval.state.overrides.removed_targets.len());
-    eval.may_go_on(asked.rule.phase) && !is_removed_target(eval, asked.rule, &member.selected) && ask_about(eval, asked, member, draft)
+fn ask_unless_removed(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
+    eval.charge(PER_VALUE + eval.state.overrides.removed_targets.len());
+    eval.may_go_on(asked.rule.phase) && !is_removed_target(eval, asked.rule, &value.selected) && ask_about(eval, asked, value, draft)
 }
 
 /// Whether a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
@@ -220,10 +220,10 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
 }
 
 /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
-fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, member: &Member, draft: &mut PendingMatch) -> bool {
+fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
     let rules = eval.rules;
     let Asked { rule, question, .. } = asked;
-    let Member { selected, id, .. } = member;
+    let TargetValue { selected, id, .. } = value;
     if !rule.multi_match {
         let hopeless = !may_find(eval, rule, *id);
         if hopeless && !question.negated {
@@ -247,9 +247,9 @@ fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, member: &Member, draf
     steps.into_iter().fold(false, |any, step| test(eval, asked, selected, step, draft) | any)
 }
 
-pub fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Slot {
+pub fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Transformed {
     let rules = eval.rules;
-    eval.state.slots.value(rules, &mut eval.state.collections.arena, value, chain)
+    eval.state.transforms.value(rules, &mut eval.state.collections.arena, value, chain)
 }
 
 fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
@@ -268,15 +268,15 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
     let found = match respondent {
         Respondent::Value(_) if step.hopeless => false,
         Respondent::Value(operator) => {
-            eval.spend(operator.work(step.value.len()));
-            if eval.state.collections.arena.work.is_over() {
+            eval.charge(operator.work(step.value.len()));
+            if eval.state.collections.arena.budget.is_over() {
                 // What it costs is more than is left: the answer would be of no use.
                 eval.state.scratch.findings = findings;
                 return false;
             }
-            findings.effort.limit = eval.state.collections.arena.work.left();
+            findings.effort.limit = eval.state.collections.arena.budget.left();
             let found = operator.evaluate(eval.state.collections.arena.read(step.value), wanted, &mut findings);
-            eval.spend(findings.effort.used);
+            eval.charge(findings.effort.used);
             found
         }
         Respondent::Lookup(lookup, text) => look_up(eval, rule, lookup, text, step.value, &mut findings),
@@ -333,9 +333,9 @@ fn renewed(eval: &mut Evaluation<'_>, asked: &Asked<'_>) -> Option<Operator> {
     if question.expanded.as_ref() == Some(&text) {
         return None;
     }
-    eval.spend(question.kind.work_to_compile(text.len()));
+    eval.charge(question.kind.work_to_compile(text.len()));
     let operator = Operator::compile_expanded(question.kind, &text, operator_limits(rules)).ok()?;
-    eval.spend(operator.work_to_build());
+    eval.charge(operator.work_to_build());
     Some(operator)
 }
 
@@ -355,7 +355,7 @@ fn refer(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId
     }
 }
 
-/// Stores what the operator captured in TX. As in ModSecurity v3 groups of earlier matches stay where this one has none.
+/// Stores what the operator captured in TX. As in ModSecurity v3 list of targetss of earlier matches stay where this one has none.
 fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings: &Findings) {
     let rules = eval.rules;
     for capture in &findings.captures {
@@ -366,7 +366,7 @@ fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings:
         let Collections { tx, arena, .. } = &mut eval.state.collections;
         let slot = match rules.tx_names.of_group(capture.index) {
             Some(name) => tx.known(name),
-            None => tx.find_or_make(&rules.tx_names, itoa::Buffer::new().format(capture.index).as_bytes(), &mut arena.work),
+            None => tx.find_or_make(&rules.tx_names, itoa::Buffer::new().format(capture.index).as_bytes(), &mut arena.budget),
         };
         tx.write(slot, Some(value));
         eval.debug(7, || {
@@ -403,7 +403,7 @@ fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, original: Value
 }
 
 /// The value after a transformation; `changes` counts those that the rule looks at besides the original.
-fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, slot: Slot, changes: usize) {
+fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, slot: Transformed, changes: usize) {
     let rules = eval.rules;
     eval.debug(9, || {
         let name = rule.transformation_name(&rules.transformations, chain);

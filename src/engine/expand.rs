@@ -41,14 +41,14 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
                 let namespaces = &rule.namespaces;
                 let selection = Selection { graph: rules, store: eval.services.store.as_ref(), namespaces, rule: nested.here(), max: 1 };
                 let Some(value) = eval.state.collections.first(target, &selection) else { continue };
-                eval.spend(value.len() + PER_VALUE);
+                eval.charge(value.len() + PER_VALUE);
                 text.extend_from_slice(eval.state.collections.arena.read(value));
                 let most = rules.settings.limit(Limit::MacroBytes);
                 if text.len() > most {
                     eval.exceed(Limit::MacroBytes);
                     return text.truncate(most);
                 }
-                if eval.state.collections.arena.work.is_over() {
+                if eval.state.collections.arena.budget.is_over() {
                     return;
                 }
             }

@@ -14,27 +14,27 @@ const FOR_LOGGING: usize = 16;
 impl Evaluation<'_> {
     /// Notes that a limit was exceeded, and tells it if it is the first time. Rules find it in LIMITS_EXCEEDED at once.
     pub fn exceed(&mut self, limit: Limit) {
-        self.state.collections.arena.work.exceed(limit);
+        self.state.collections.arena.budget.exceed(limit);
         self.tell_news();
     }
 
     fn tell_news(&mut self) -> LimitSet {
-        let news = self.state.collections.arena.work.news();
+        let news = self.state.collections.arena.budget.news();
         news.iter().for_each(|limit| self.tell(limit));
         news
     }
 
     /// Notes work that is done or about to be done.
     #[inline]
-    pub fn spend(&mut self, units: usize) {
-        self.state.collections.arena.work.spend(units);
+    pub fn charge(&mut self, units: usize) {
+        self.state.collections.arena.budget.charge(units);
     }
 
     /// What is allowed for the rules of a phase.
     pub fn allow_work(&mut self, phase: Phase) {
-        if phase == Phase::Logging && self.state.collections.arena.work.is_over() {
+        if phase == Phase::Logging && self.state.collections.arena.budget.is_over() {
             let budget = self.rules.settings.limit(Limit::Budget);
-            self.state.collections.arena.work.allow(budget / FOR_LOGGING);
+            self.state.collections.arena.budget.allow(budget / FOR_LOGGING);
         }
     }
 
@@ -42,15 +42,15 @@ impl Evaluation<'_> {
     /// exceeded since the last time are told; beyond the budget the settings decide, and the rest of the rules is skipped.
     #[inline]
     pub fn may_go_on(&mut self, phase: Phase) -> bool {
-        self.state.collections.arena.work.is_quiet() || self.reckon(phase)
+        self.state.collections.arena.budget.is_quiet() || self.reckon(phase)
     }
 
     #[cold]
     #[inline(never)]
     fn reckon(&mut self, phase: Phase) -> bool {
-        let is_over = self.state.collections.arena.work.is_over();
-        if is_over && !self.state.collections.arena.work.exceeded().contains(Limit::Memory) {
-            self.state.collections.arena.work.exceed(Limit::Budget);
+        let is_over = self.state.collections.arena.budget.is_over();
+        if is_over && !self.state.collections.arena.budget.exceeded().contains(Limit::Memory) {
+            self.state.collections.arena.budget.exceed(Limit::Budget);
         }
         let news = self.tell_news();
         let end = [Limit::Memory, Limit::Budget].into_iter().find(|limit| news.contains(*limit));
@@ -96,7 +96,7 @@ impl Evaluation<'_> {
     /// Sets a variable of TX to 1.
     pub fn raise_flag(&mut self, key: &str) {
         let one = self.state.collections.arena.store(b"1");
-        let slot = self.state.collections.tx.find_or_make(&self.rules.tx_names, key.as_bytes(), &mut self.state.collections.arena.work);
+        let slot = self.state.collections.tx.find_or_make(&self.rules.tx_names, key.as_bytes(), &mut self.state.collections.arena.budget);
         self.state.collections.tx.write(slot, Some(one));
     }
 }

@@ -31,7 +31,7 @@ pub enum Respondent<'a> {
 /// Whether a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
 /// that cannot be checked does not conform.
 pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &str, value: Text, findings: &mut Findings) -> bool {
-    eval.spend(match lookup {
+    eval.charge(match lookup {
         Lookup::Place => PLACE,
         Lookup::BlockList(_) => QUESTION,
         Lookup::Program(_) => PROGRAM,
@@ -122,9 +122,9 @@ fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, file:
         return true;
     };
     let Some(document) = &eval.state.collections.xml else { return has_no_document(eval, "DTD") };
-    let steps = eval.state.collections.arena.work.steps();
+    let steps = eval.state.collections.arena.budget.steps();
     let errors = dtd.errors(document, if eval.debugs(4) { MOST_ERRORS } else { 1 }, &steps);
-    eval.state.collections.arena.work.leave(steps.get());
+    eval.state.collections.arena.budget.leave(steps.get());
     judge_document(eval, "DTD", file, errors.is_empty(), errors)
 }
 
@@ -138,14 +138,14 @@ fn breaks_schema(eval: &mut Evaluation<'_>, schema: &Result<Box<Schema>, SchemaE
         Err(error) => return has_no_schema(eval, file, error.to_string()),
     };
     let Some(document) = &eval.state.collections.xml else { return has_no_document(eval, "Schema") };
-    let steps = eval.state.collections.arena.work.steps();
+    let steps = eval.state.collections.arena.budget.steps();
     let mut errors = Vec::new();
     if eval.debugs(4) {
         let body = eval.state.collections.arena.read(eval.state.collections.arena.request_body());
         errors = schema.explain(document, body, MOST_ERRORS, &steps);
     }
     let conforms = errors.is_empty() && schema.accepts(document, &steps);
-    eval.state.collections.arena.work.leave(steps.get());
+    eval.state.collections.arena.budget.leave(steps.get());
     judge_document(eval, "Schema", file, conforms, errors)
 }
 

@@ -33,7 +33,7 @@ pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
     }
     let plan = followed_plan(eval);
     if let Some(plan) = plan {
-        eval.state.gates.begin_phase(plan, phase);
+        eval.state.filter.begin_phase(plan, phase);
     }
     let mut place = 0;
     // Also behind the last rule: what it exceeded is told, and decided, before the host goes on.

@@ -75,7 +75,7 @@ pub fn run_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, argum
 
 /// Notes what a call of a script cost.
 pub fn spend_on_script(eval: &mut Evaluation<'_>, instructions: u64) {
-    eval.spend(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
+    eval.charge(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
 }
 
 /// Notes that a script failed. Rules find TX:MSC_SCRIPT_FAILED, and for one that was stopped TX:MSC_LUA_LIMITS_EXCEEDED too.
@@ -262,7 +262,7 @@ impl OfRule<'_, '_> {
         match variable.map(|variable| (variable, PersistentCollection::of(variable))) {
             Some((Variable::Tx, _)) => {
                 let value = collections.arena.store(value);
-                let slot = collections.tx.find_or_make(&self.eval.rules.tx_names, key, &mut collections.arena.work);
+                let slot = collections.tx.find_or_make(&self.eval.rules.tx_names, key, &mut collections.arena.budget);
                 collections.tx.write(slot, Some(value));
             }
             Some((_, Some(collection))) => {

@@ -26,7 +26,8 @@ pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
-    Crowd, CrowdId, GroupId, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RulePlan, Sight, TargetId, TxComparison,
+    Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan, ScanPoint, TargetId,
+    TargetListId, TxComparison,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub use settings::{

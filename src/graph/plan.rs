@@ -13,15 +13,15 @@ pub struct TargetId(pub u32);
 
 /// The number of a list of targets that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GroupId(pub u32);
+pub struct TargetListId(pub u32);
 
-/// The number of a [`Crowd`] within its phase.
+/// The number of a [`RuleBatch`] within its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CrowdId(pub u32);
+pub struct RuleBatchId(pub u32);
 
 /// The stage of its transformations at which a prefilter looks at a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Sight {
+pub struct ScanPoint {
     /// The transformations that the value goes through.
     pub chain: ChainId,
     /// Whether it is looked at before them and after each of them, as a rule with `multiMatch` does, instead of after all.
@@ -36,11 +36,11 @@ pub struct Plan {
     /// Targets whose values no rule can change while a phase runs: they are selected once per phase.
     pub targets: Vec<PlannedTarget>,
     /// Lists of such targets.
-    pub groups: Vec<Box<[TargetId]>>,
+    pub target_lists: Vec<Box<[TargetId]>>,
     /// What is known of each chain of transformations, by its number.
     pub chains: Vec<PlannedChain>,
     /// The rules of each phase that look at the same values.
-    pub crowds: PhaseMap<Vec<Crowd>>,
+    pub batches: PhaseMap<Vec<RuleBatch>>,
     /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
     pub steps: PhaseMap<Vec<PlannedStep>>,
     /// The keys of TX that rules name and a pattern selects, by the source of the pattern.
@@ -55,7 +55,7 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlannedStep {
     /// The rules that look at the same as the rule of this step.
-    pub crowd: Option<CrowdId>,
+    pub batch: Option<RuleBatchId>,
     /// Where its rule does nothing but compare one TX variable with a number.
     pub comparison: Option<TxComparison>,
     /// Where a match of such a rule does nothing but skip: up to this marker.
@@ -81,7 +81,7 @@ pub struct PlannedChain {
     /// Its steps.
     pub steps: Box<[PlannedTransformation]>,
     /// A shorter chain whose values differ from this one's in the case of letters only, which prefilters ignore.
-    pub sight: ChainId,
+    pub scan_point: ChainId,
 }
 
 /// A step of a chain.
@@ -97,11 +97,11 @@ pub struct PlannedTransformation {
 
 /// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct RuleBatch {
     /// What they look at.
-    pub group: GroupId,
+    pub target_list: TargetListId,
     /// Where they look at the values.
-    pub sight: Sight,
+    pub scan_point: ScanPoint,
     /// Their places in the phase, each with its prefilter. A rule without one cannot match if there is no value.
     pub rules: Vec<(usize, Option<PrefilterId>)>,
 }
@@ -110,13 +110,13 @@ pub struct Crowd {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RulePlan {
     /// Its targets, where they are stable.
-    pub group: Option<GroupId>,
+    pub target_list: Option<TargetListId>,
     /// The prefilter of its operator.
     pub prefilter: Option<PrefilterId>,
     /// Where the rule does nothing but compare one TX variable with a number.
     pub comparison: Option<TxComparison>,
     /// The rules that look at the same as this one; none for a rule that is chained to another.
-    pub crowd: Option<CrowdId>,
+    pub batch: Option<RuleBatchId>,
 }
 
 /// A comparison of one TX variable with a number.
@@ -134,7 +134,7 @@ pub struct TxComparison {
     pub negated: bool,
 }
 
-impl Sight {
+impl ScanPoint {
     /// Values as they come.
     pub const PLAIN: Self = Self::after(ChainId::EMPTY);
 
@@ -173,9 +173,9 @@ impl PlannedTransformation {
 }
 
 impl Plan {
-    /// The targets of a group.
-    pub fn group(&self, group: GroupId) -> &[TargetId] {
-        self.groups.get(group.0 as usize).map_or(&[], |targets| targets)
+    /// The targets of a list of targets.
+    pub fn target_list(&self, target_list: TargetListId) -> &[TargetId] {
+        self.target_lists.get(target_list.0 as usize).map_or(&[], |targets| targets)
     }
 
     /// What is known of a chain; none for the chain without steps.
@@ -184,8 +184,8 @@ impl Plan {
     }
 
     /// The stage at which prefilters look instead, since they ignore the case of letters.
-    pub fn sight(&self, sight: Sight) -> Sight {
-        Sight { chain: self.chain(sight.chain).map_or(sight.chain, |known| known.sight), ..sight }
+    pub fn scan_point(&self, scan_point: ScanPoint) -> ScanPoint {
+        ScanPoint { chain: self.chain(scan_point.chain).map_or(scan_point.chain, |known| known.scan_point), ..scan_point }
     }
 
     /// Where a marker stands next in a phase, from a place on.

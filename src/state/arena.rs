@@ -1,6 +1,6 @@
 //! The memory of one transaction: every value is a range of one of three buffers, so that selecting and sharing values copies nothing.
 
-use super::Work;
+use super::Budget;
 
 /// A value: a range of bytes in an [`Arena`].
 ///
@@ -31,7 +31,7 @@ pub struct Arena {
     request_body: Vec<u8>,
     response_body: Vec<u8>,
     /// What may still be done with them.
-    pub work: Work,
+    pub budget: Budget,
 }
 
 impl Text {
@@ -97,8 +97,8 @@ impl Arena {
         write(&mut self.values);
         let end = self.values.len();
         let length = end.saturating_sub(start);
-        self.work.spend(length);
-        if length > 0 && self.work.may_store(end) {
+        self.budget.charge(length);
+        if length > 0 && self.budget.may_store(end) {
             // Nothing may be held beyond what a u32 can name.
             return Text { start: start as u32, length: length as u32, home: Home::Values };
         }

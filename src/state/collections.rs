@@ -307,7 +307,7 @@ impl Collections {
     /// Adds an entry whose name and value are copied into the arena.
     #[inline]
     pub fn entry(&mut self, name: &[u8], value: &[u8], offsets: Offsets) -> Entry {
-        self.arena.work.hold(size_of::<Entry>());
+        self.arena.budget.reserve(size_of::<Entry>());
         Entry { name: self.arena.store(name), value: self.arena.store(value), offsets }
     }
 
@@ -317,7 +317,7 @@ impl Collections {
         self.matched.push(matched);
         if self.matched.len() > self.most_matched {
             self.most_matched = self.matched.len();
-            self.arena.work.hold(size_of::<Matched>());
+            self.arena.budget.reserve(size_of::<Matched>());
         }
     }
 

@@ -6,42 +6,42 @@
 
 mod arena;
 mod body_type;
+mod budget;
 mod clock;
 mod collections;
 mod debug_log;
-mod gates;
 mod history;
 mod matches;
 mod memory;
 mod origin;
 mod overrides;
 mod patience;
+mod phase_filter;
 mod scalar;
 mod select;
 mod selected;
-mod slots;
+mod transform_cache;
 mod tx;
 mod uploads;
 mod verdict;
-mod work;
 
 pub use arena::{Arena, BodyView, Text};
 pub use body_type::BodyType;
+pub use budget::{Budget, PER_VALUE};
 pub use clock::Clock;
 pub use collections::*;
 pub use debug_log::DebugLog;
-pub use gates::{Gates, Member, View};
 pub use matches::{MatchedValue, MatchedValues, RuleMatch};
 pub use memory::MemoryPool;
 pub use origin::{Places, write_place};
 pub use overrides::Overrides;
+pub use phase_filter::{PhaseFilter, TargetValue, View};
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
-pub use slots::{Slot, Slots, ValueId};
+pub use transform_cache::{TransformCache, Transformed, ValueId};
 pub use tx::{TxSlot, TxVariables};
 pub use uploads::Uploads;
 pub use verdict::{Intervention, Pending, Verdict};
-pub use work::{PER_VALUE, Work};
 
 use crate::graph::{AllowScope, AuditEngine, BodyProcessor, EngineMode, LogLetters, MarkerId, Settings, SiteId};
 use crate::metrics::Profile;
@@ -55,9 +55,9 @@ pub struct State {
     /// Variables.
     pub collections: Collections,
     /// Values before and after transformations.
-    pub slots: Slots,
+    pub transforms: TransformCache,
     /// What rules of the phase cannot match.
-    pub gates: Gates,
+    pub filter: PhaseFilter,
     /// Rules that matched and are logged.
     pub matches: Vec<RuleMatch>,
     /// Where evaluation stands.
@@ -156,11 +156,11 @@ pub struct Scratch {
 impl State {
     /// Forgets everything, and keeps memory that most exchanges need.
     fn clear(&mut self) {
-        let Self { collections, slots, gates, matches, scratch, .. } = std::mem::take(self);
-        *self = Self { collections, slots, gates, matches, scratch, ..Self::default() };
+        let Self { collections, transforms, filter, matches, scratch, .. } = std::mem::take(self);
+        *self = Self { collections, transforms, filter, matches, scratch, ..Self::default() };
         self.collections.clear();
-        self.slots.clear();
-        self.gates.clear();
+        self.transforms.clear();
+        self.filter.clear();
         forget(&mut self.matches);
         forget(&mut self.scratch.selected);
         forget(&mut self.scratch.text);

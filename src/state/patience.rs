@@ -16,12 +16,12 @@ impl Collections {
         if self.store_time > most {
             return T::default();
         }
-        self.arena.work.spend(QUESTION);
+        self.arena.budget.charge(QUESTION);
         let began = Instant::now();
         let answer = ask(store);
         self.store_time += began.elapsed();
         if self.store_time > most {
-            self.arena.work.exceed(Limit::StoreTime);
+            self.arena.budget.exceed(Limit::StoreTime);
         }
         answer
     }

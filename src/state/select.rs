@@ -66,7 +66,7 @@ impl Collections {
             return self.tx_value(key, selection);
         }
         if !matches!(target.selector, Selector::All) || target.count {
-            self.arena.work.spend(self.members(target.variable).saturating_mul(WORK_OF_MEMBER));
+            self.arena.budget.charge(self.members(target.variable).saturating_mul(WORK_OF_MEMBER));
         }
         let mut found = Vec::with_capacity(1);
         self.select(target, &Selection { max: 1, ..*selection }, &mut found);
@@ -241,7 +241,7 @@ impl Collections {
     }
 
     fn limits(&mut self, target: &Target, found: &mut Vec<Selected>) {
-        for name in self.arena.work.exceeded().iter().map(|limit| limit.name().as_bytes()) {
+        for name in self.arena.budget.exceeded().iter().map(|limit| limit.name().as_bytes()) {
             if target.selector.selects(name) && !target.excludes(name) {
                 self.push_keyed(Variable::LimitsExceeded, name, b"1", found);
             }
@@ -304,14 +304,14 @@ impl Collections {
     /// What an XPath selects from the body; nothing where there is no document, or the path fails.
     fn ask_document(&mut self, path: &str, namespaces: &[(Box<str>, Box<str>)]) -> XPathAnswer {
         let pairs: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
-        self.arena.work.spend(self.arena.request_body().len());
+        self.arena.budget.charge(self.arena.request_body().len());
         let answer = self.xml.as_mut().map_or(Ok(Vec::new()), |document| document.select(path, &pairs));
         if let Err(XPathError::TooManyVisits(_) | XPathError::TooLarge(_)) = answer {
-            self.arena.work.exceed(Limit::XPath);
+            self.arena.budget.exceed(Limit::XPath);
         }
         let values = answer.unwrap_or_default();
         let key = self.arena.store(path.as_bytes());
-        self.arena.work.hold(values.len().saturating_mul(size_of::<Selected>()));
+        self.arena.budget.reserve(values.len().saturating_mul(size_of::<Selected>()));
         let selected = values.iter().map(|value| {
             let value = self.arena.store(value.as_ref());
             Selected { label: Label::Keyed(Variable::Xml, key), value, offsets: None }

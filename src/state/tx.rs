@@ -1,6 +1,6 @@
 //! The variables of one transaction that rules set: TX.
 
-use super::Work;
+use super::Budget;
 use super::arena::Text;
 use crate::graph::{TxName, TxNames};
 use std::collections::HashMap;
@@ -79,9 +79,9 @@ impl TxVariables {
     }
 
     /// The place of a key made at run time; it is made if there is none.
-    pub fn find_or_make(&mut self, names: &TxNames, key: &[u8], work: &mut Work) -> TxSlot {
+    pub fn find_or_make(&mut self, names: &TxNames, key: &[u8], work: &mut Budget) -> TxSlot {
         self.find(names, key).unwrap_or_else(|| {
-            work.hold(MADE.saturating_add(key.len().saturating_mul(2)));
+            work.reserve(MADE.saturating_add(key.len().saturating_mul(2)));
             let place = self.values.len();
             self.values.push(None);
             self.made_spellings.push(key.to_vec());
@@ -130,10 +130,10 @@ mod tests {
         let mut arena = Arena::default();
         let mut tx = TxVariables::default();
         tx.reset(&names);
-        let slot = tx.find_or_make(&names, b"SCORE", &mut arena.work);
+        let slot = tx.find_or_make(&names, b"SCORE", &mut arena.budget);
         assert_eq!(slot, tx.known(known));
         tx.write(slot, Some(arena.store(b"5")));
-        let made = tx.find_or_make(&names, b"new-One", &mut arena.work);
+        let made = tx.find_or_make(&names, b"new-One", &mut arena.budget);
         assert_eq!(tx.find(&names, b"NEW-one"), Some(made));
         tx.write(made, Some(arena.store(b"x")));
         let keys: Vec<_> = tx.iter(&names).map(|(key, _)| key.to_vec()).collect();
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn many_keys_are_found_as_few_are() {
         let names = TxNames::default();
-        let mut work = Work::default();
+        let mut work = Budget::default();
         let mut tx = TxVariables::default();
         for _ in 0..2 {
             tx.reset(&names);

@@ -21,7 +21,7 @@ pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: En
         eval.exceed(Limit::ArgumentBytes);
         return false;
     }
-    if !eval.state.collections.arena.work.hold(size_of::<Argument>()) {
+    if !eval.state.collections.arena.budget.reserve(size_of::<Argument>()) {
         return false;
     }
     eval.state.collections.argument_bytes = bytes;

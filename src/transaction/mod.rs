@@ -17,7 +17,7 @@ pub use audit::AuditLog;
 use crate::engine::{self, Evaluation, Services, limit_text, notice_debug_log};
 use crate::graph::{AuditEngine, EngineMode, KeepFiles, LogLetters, Phase, RuleGraph, RuleIndex, SiteId};
 use crate::metrics::Profile;
-use crate::state::{Clock, Logging, NO_SEVERITY, RuleMatch, ScriptFailure, State, Text, Verdict, Work, unique_number};
+use crate::state::{Budget, Clock, Logging, NO_SEVERITY, RuleMatch, ScriptFailure, State, Text, Verdict, unique_number};
 use crate::vocabulary::{Limit, LimitSet};
 use std::mem::take;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Transaction {
         let collections = &mut state.collections;
         let settings = &shared.graph.settings;
         collections.clock = clock;
-        collections.arena.work = Work::of(settings.limit(Limit::Budget), settings.limit(Limit::Memory));
+        collections.arena.budget = Budget::of(settings.limit(Limit::Budget), settings.limit(Limit::Memory));
         collections.tx.reset(&shared.graph.tx_names);
         collections.highest_severity = NO_SEVERITY;
         collections.scalars.unique_id = collections.arena.store(id.as_bytes());
@@ -311,7 +311,7 @@ impl Transaction {
 
     /// The limits that were exceeded so far.
     pub fn exceeded_limits(&self) -> LimitSet {
-        self.state.collections.arena.work.exceeded()
+        self.state.collections.arena.budget.exceeded()
     }
 
     /// A limit that was exceeded, in words: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
@@ -321,19 +321,19 @@ impl Transaction {
 
     /// How much work the budget still allows, in units.
     pub fn budget_left(&self) -> usize {
-        self.state.collections.arena.work.left()
+        self.state.collections.arena.budget.left()
     }
 
     /// Begins to measure what each rule costs, which takes time itself: for tools, not for traffic.
     pub fn start_profile(&mut self) {
         self.state.profile = Some(Box::default());
-        self.state.slots.costs = Some(Box::default());
+        self.state.transforms.costs = Some(Box::default());
     }
 
     /// Ends measuring, and gives what was measured; nothing if it was not begun.
     pub fn take_profile(&mut self) -> Option<Profile> {
         let mut profile = self.state.profile.take()?;
-        if let Some(costs) = self.state.slots.costs.take() {
+        if let Some(costs) = self.state.transforms.costs.take() {
             profile.add_transformations(&costs);
         }
         Some(*profile)

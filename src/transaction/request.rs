@@ -78,13 +78,13 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
         let most = eval.rules.settings.limit(Limit::Cookies);
         for cookie in cookies::parse(value) {
             if eval.state.collections.cookies.len() >= most {
-                arena.work.exceed(Limit::Cookies);
+                arena.budget.exceed(Limit::Cookies);
                 break;
             }
             let name = entry.value.part(cookie.name_offset, cookie.name.len());
             let value = entry.value.part(cookie.value_offset(), cookie.value.len());
             let offsets = Offsets { name: value_offset + cookie.name_offset, value: value_offset + cookie.value_offset() };
-            if !arena.work.hold(size_of::<Entry>()) {
+            if !arena.budget.reserve(size_of::<Entry>()) {
                 break;
             }
             eval.state.collections.cookies.push(Entry { name, value, offsets });

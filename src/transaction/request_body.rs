@@ -112,7 +112,7 @@ fn read_body(eval: &mut Evaluation<'_>) {
     let length = eval.state.collections.arena.request_body().len();
     let limit = eval.rules.settings.request_body_no_files_limit.unwrap_or(usize::MAX);
     let processor = eval.state.body_processor;
-    eval.spend(length);
+    eval.charge(length);
     if length > limit && processor.is_some_and(|processor| processor != BodyProcessor::Multipart) {
         return too_long(eval, limit);
     }
@@ -188,7 +188,7 @@ fn read_form(eval: &mut Evaluation<'_>) {
     eval.state.collections.arena.with_request_body(|arena, body| {
         for argument in urlencoded::arguments(body.bytes(), separator) {
             invalid |= argument.invalid_encoding;
-            if entries.len() < most && arena.work.hold(size_of::<Entry>()) {
+            if entries.len() < most && arena.budget.reserve(size_of::<Entry>()) {
                 let offsets = Offsets { name: begin + argument.offset, value: begin + argument.value_offset() };
                 entries.push(body_entry(arena, body, &argument.name, &argument.value, offsets));
             }
@@ -218,7 +218,7 @@ fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
                 exceeded = Some(Limit::ArgumentBytes);
                 return ControlFlow::Break(());
             };
-            if !arena.work.hold(size_of::<Entry>()) {
+            if !arena.budget.reserve(size_of::<Entry>()) {
                 return ControlFlow::Break(());
             }
             (room, bytes_left) = (room - 1, left);
@@ -451,7 +451,7 @@ impl FoundParts {
         self.error = multipart.error.clone().map(BodyError::from);
         for part in &multipart.parts {
             let entries = 2 + part.headers.len() + part.other_file_names.len();
-            arena.work.hold(size_of::<UploadedFile>() + entries * size_of::<Entry>());
+            arena.budget.reserve(size_of::<UploadedFile>() + entries * size_of::<Entry>());
             let name = body.text(&part.name, arena);
             let name_offset = self.begin + part.name_offset;
             self.names.push(Entry { name, value: name, offsets: Offsets { name: name_offset, value: name_offset } });

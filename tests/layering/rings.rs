@@ -22,9 +22,8 @@ const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
 ];
 
 /// Types whose methods stand in more than three files, with the reason.
-const SCATTERED_TYPES: &[(&str, &str)] = &[
-    ("state::Collections", "the variables of an exchange: what selects them stands apart from what keeps them"),
-];
+const SCATTERED_TYPES: &[(&str, &str)] =
+    &[("state::Collections", "the variables of an exchange: what selects them stands apart from what keeps them")];
 
 /// Numbered nodes and who leads to whom.
 type Edges<T> = BTreeMap<T, BTreeSet<T>>;

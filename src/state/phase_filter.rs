@@ -1,8 +1,8 @@
 //! What is known within one phase: the values of targets, what they hold together, and which rules cannot match.
 
-use super::slots::{Slots, ValueId};
+use super::transform_cache::{TransformCache, ValueId};
 use super::{Arena, Selected};
-use crate::graph::{Crowd, CrowdId, GroupId, Phase, Plan, RuleGraph, Sight, TargetId};
+use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPoint, TargetId, TargetListId};
 use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, Signature, ValueKind};
 
@@ -11,16 +11,16 @@ const MOST_KEPT: usize = 1 << 12;
 
 /// What is known of targets and rules in the phase that runs.
 #[derive(Debug, Default)]
-pub struct Gates {
+pub struct PhaseFilter {
     /// Counts the phases: what a target knows is true within one.
     phase: u32,
     targets: Vec<KnownTarget>,
-    groups: Vec<KnownGroup>,
+    target_lists: Vec<KnownTargetList>,
     /// The literals that targets hold.
     literals: Vec<u64>,
     /// The steps of the phase that may still match, one bit each.
     open: Vec<u64>,
-    /// The crowds of the phase that were looked at.
+    /// The batches of the phase that were looked at.
     seen: Vec<bool>,
     /// The values of a chain's stages, while they are looked at.
     stages: Vec<ValueId>,
@@ -28,7 +28,7 @@ pub struct Gates {
 
 /// A value of a target.
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
+pub struct TargetValue {
     /// The value with its label.
     pub selected: Selected,
     /// Its number.
@@ -41,53 +41,53 @@ pub struct Member {
 #[derive(Debug, Default)]
 struct KnownTarget {
     phase: u32,
-    members: Vec<Member>,
+    values: Vec<TargetValue>,
     /// How many values it had at most in this transaction: so many count.
     most: usize,
     /// The bytes that the values hold.
     bytes: ByteSet,
-    holdings: Vec<Holding>,
+    scanned: Vec<ScannedPoint>,
 }
 
 /// A list of targets in this transaction.
 #[derive(Clone, Copy, Debug, Default)]
-struct KnownGroup {
+struct KnownTargetList {
     phase: u32,
     /// What its values hold before any transformation; nothing where there is no value.
-    held: Option<Held>,
+    held: Option<JointSignature>,
 }
 
 /// What the values of a target hold together before a chain, after it, or at all its stages.
 #[derive(Clone, Copy, Debug)]
-struct Holding {
-    sight: Sight,
-    held: Held,
+struct ScannedPoint {
+    scan_point: ScanPoint,
+    held: JointSignature,
 }
 
 /// What values hold together.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct JointSignature {
     bytes: ByteSet,
-    /// Where their words begin in [`Gates::literals`]; none where they hold no literal.
+    /// Where their words begin in [`PhaseFilter::literals`]; none where they hold no literal.
     literals: Option<usize>,
 }
 
-impl Held {
+impl JointSignature {
     fn signature<'l>(self, plan: &Plan, literals: &'l [u64]) -> Signature<'l> {
         let words = self.literals.and_then(|start| literals.get(start..start + plan.prefilters.words()));
         Signature { bytes: self.bytes, literals: words.unwrap_or_default() }
     }
 }
 
-impl Gates {
+impl PhaseFilter {
     /// Forgets everything, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
-        if self.targets.iter().map(|target| target.members.capacity()).sum::<usize>() > MOST_KEPT {
+        if self.targets.iter().map(|target| target.values.capacity()).sum::<usize>() > MOST_KEPT {
             *self = Self::default();
         }
         self.phase = 0;
         self.targets.iter_mut().for_each(|target| (target.phase, target.most) = (0, 0));
-        self.groups.iter_mut().for_each(|group| group.phase = 0);
+        self.target_lists.iter_mut().for_each(|target_list| target_list.phase = 0);
     }
 
     /// Begins a phase, all rules of which may match.
@@ -96,12 +96,12 @@ impl Gates {
         self.literals.clear();
         self.open.clone_from(plan.open.at(phase));
         self.seen.clear();
-        self.seen.resize(plan.crowds.at(phase).len(), false);
+        self.seen.resize(plan.batches.at(phase).len(), false);
         if self.targets.len() < plan.targets.len() {
             self.targets.resize_with(plan.targets.len(), KnownTarget::default);
         }
-        if self.groups.len() < plan.groups.len() {
-            self.groups.resize(plan.groups.len(), KnownGroup::default());
+        if self.target_lists.len() < plan.target_lists.len() {
+            self.target_lists.resize(plan.target_lists.len(), KnownTargetList::default());
         }
     }
 
@@ -118,14 +118,14 @@ impl Gates {
         usize::MAX
     }
 
-    /// Whether a crowd was looked at in this phase.
-    pub fn is_seen(&self, crowd: CrowdId) -> bool {
-        self.seen.get(crowd.0 as usize).copied().unwrap_or(true)
+    /// Whether a batch was looked at in this phase.
+    pub fn is_seen(&self, batch: RuleBatchId) -> bool {
+        self.seen.get(batch.0 as usize).copied().unwrap_or(true)
     }
 
-    /// Whether the values of a group are known.
-    pub fn knows_group(&self, group: GroupId) -> bool {
-        self.groups.get(group.0 as usize).is_some_and(|known| known.phase == self.phase)
+    /// Whether the values of a list of targets are known.
+    pub fn knows_list(&self, target_list: TargetListId) -> bool {
+        self.target_lists.get(target_list.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
 
     /// Whether the values of a target are known.
@@ -134,87 +134,89 @@ impl Gates {
     }
 
     /// Takes the values of a target in.
-    pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], slots: &mut Slots, arena: &mut Arena) {
+    pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], transforms: &mut TransformCache, arena: &mut Arena) {
         let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
         known.phase = self.phase;
-        known.holdings.clear();
-        known.members.clear();
-        arena.work.hold(values.len().saturating_sub(known.most).saturating_mul(size_of::<Member>()));
+        known.scanned.clear();
+        known.values.clear();
+        arena.budget.reserve(values.len().saturating_sub(known.most).saturating_mul(size_of::<TargetValue>()));
         known.most = known.most.max(values.len());
-        known.members.extend(values.iter().map(|value| {
-            let id = slots.number(arena, value.value, kind);
-            Member { selected: *value, id, bytes: slots.bytes(id) }
+        known.values.extend(values.iter().map(|value| {
+            let id = transforms.number(arena, value.value, kind);
+            TargetValue { selected: *value, id, bytes: transforms.bytes(id) }
         }));
-        known.bytes = known.members.iter().fold(ByteSet::EMPTY, |bytes, member| bytes.union(member.bytes));
+        known.bytes = known.values.iter().fold(ByteSet::EMPTY, |bytes, value| bytes.union(value.bytes));
     }
 
     /// Lends the values of a target out; [`give_back`](Self::give_back) takes them in again.
-    pub fn borrow(&mut self, target: TargetId) -> Vec<Member> {
-        self.targets.get_mut(target.0 as usize).map(|known| std::mem::take(&mut known.members)).unwrap_or_default()
+    pub fn borrow(&mut self, target: TargetId) -> Vec<TargetValue> {
+        self.targets.get_mut(target.0 as usize).map(|known| std::mem::take(&mut known.values)).unwrap_or_default()
     }
 
     /// Takes the values of a target in again.
-    pub fn give_back(&mut self, target: TargetId, members: Vec<Member>) {
+    pub fn give_back(&mut self, target: TargetId, values: Vec<TargetValue>) {
         if let Some(known) = self.targets.get_mut(target.0 as usize) {
-            known.members = members;
+            known.values = values;
         }
     }
 
-    /// Whether a target has values, and they may match at some sight what is behind a gate. The values must be known.
-    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight, gate: Option<PrefilterId>) -> bool {
-        if self.targets.get(target.0 as usize).is_none_or(|known| known.members.is_empty()) {
+    /// Whether a target has values, and they may match, by what they hold at a scan point. The values must be known.
+    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint, prefilter: Option<PrefilterId>) -> bool {
+        if self.targets.get(target.0 as usize).is_none_or(|known| known.values.is_empty()) {
             return false;
         }
-        let Some(gate) = gate else { return true };
+        let Some(prefilter) = prefilter else { return true };
         let literals = &view.plan.prefilters;
-        self.holding(view, target, sight).is_none_or(|held| literals.may_match(gate, held.signature(view.plan, &self.literals)))
+        self.holding(view, target, scan_point).is_none_or(|held| literals.may_match(prefilter, held.signature(view.plan, &self.literals)))
     }
 
-    /// Closes the steps of a crowd that cannot match. The values of its group must be known.
-    pub fn look_at(&mut self, view: &mut View<'_>, id: CrowdId, crowd: &Crowd) {
+    /// Closes the steps of a batch that cannot match. The values of its list of targets must be known.
+    pub fn look_at(&mut self, view: &mut View<'_>, id: RuleBatchId, batch: &RuleBatch) {
         if let Some(seen) = self.seen.get_mut(id.0 as usize) {
             *seen = true;
         }
-        let held = self.group(view, crowd.group).map(|plain| self.join(view, crowd.group, view.plan.sight(crowd.sight), plain));
+        let held = self
+            .target_list(view, batch.target_list)
+            .map(|plain| self.join(view, batch.target_list, view.plan.scan_point(batch.scan_point), plain));
         let Self { open: steps, literals, .. } = self;
         let signature = held.map(|held| held.signature(view.plan, literals));
-        let may_match = |gate: &PrefilterId| signature.is_some_and(|signature| view.plan.prefilters.may_match(*gate, signature));
-        for (place, gate) in &crowd.rules {
-            let open = gate.as_ref().map_or(signature.is_some(), may_match);
+        let may_match = |prefilter: &PrefilterId| signature.is_some_and(|signature| view.plan.prefilters.may_match(*prefilter, signature));
+        for (place, prefilter) in &batch.rules {
+            let open = prefilter.as_ref().map_or(signature.is_some(), may_match);
             if let Some(word) = steps.get_mut(place / u64::BITS as usize).filter(|_| !open) {
                 *word &= !(1 << (place % u64::BITS as usize));
             }
         }
     }
 
-    /// What the values of a group hold before any transformation, found out now if it was not before in this phase.
-    fn group(&mut self, view: &mut View<'_>, id: GroupId) -> Option<Held> {
-        if let Some(known) = self.groups.get(id.0 as usize).filter(|known| known.phase == self.phase) {
+    /// What the values of a list of targets hold before any transformation, found out now if it was not before in this phase.
+    fn target_list(&mut self, view: &mut View<'_>, id: TargetListId) -> Option<JointSignature> {
+        if let Some(known) = self.target_lists.get(id.0 as usize).filter(|known| known.phase == self.phase) {
             return known.held;
         }
-        let held = view.plan.group(id).iter().fold(None, |before, target| {
-            let more = self.holding(view, *target, Sight::PLAIN);
+        let held = view.plan.target_list(id).iter().fold(None, |before, target| {
+            let more = self.holding(view, *target, ScanPoint::PLAIN);
             before.zip(more).map(|(before, more)| self.union(view, before, more)).or(before).or(more)
         });
-        if let Some(known) = self.groups.get_mut(id.0 as usize) {
-            *known = KnownGroup { phase: self.phase, held };
+        if let Some(known) = self.target_lists.get_mut(id.0 as usize) {
+            *known = KnownTargetList { phase: self.phase, held };
         }
         held
     }
 
-    /// What the values of a group hold at a sight, and what they hold plainly, which is known: only targets that the chain may change are looked at.
-    fn join(&mut self, view: &mut View<'_>, group: GroupId, sight: Sight, plain: Held) -> Held {
+    /// What the values of a list of targets hold at a scan point, and what they hold plainly, which is known: only targets that the chain may change are looked at.
+    fn join(&mut self, view: &mut View<'_>, target_list: TargetListId, scan_point: ScanPoint, plain: JointSignature) -> JointSignature {
         let plan = view.plan;
-        let Some(chain) = plan.chain(sight.chain).filter(|chain| chain.may_change(plain.bytes)) else { return plain };
-        plan.group(group).iter().fold(plain, |before, target| {
+        let Some(chain) = plan.chain(scan_point.chain).filter(|chain| chain.may_change(plain.bytes)) else { return plain };
+        plan.target_list(target_list).iter().fold(plain, |before, target| {
             let changes = self.targets.get(target.0 as usize).is_some_and(|known| chain.may_change(known.bytes));
-            let more = if changes { self.holding(view, *target, sight) } else { None };
+            let more = if changes { self.holding(view, *target, scan_point) } else { None };
             more.map_or(before, |more| self.union(view, before, more))
         })
     }
 
     /// What two values hold together.
-    fn union(&mut self, view: &View<'_>, before: Held, more: Held) -> Held {
+    fn union(&mut self, view: &View<'_>, before: JointSignature, more: JointSignature) -> JointSignature {
         let words = view.plan.prefilters.words();
         let literals = match (before.literals, more.literals) {
             (Some(one), Some(other)) => {
@@ -227,29 +229,29 @@ impl Gates {
             }
             (one, other) => one.or(other),
         };
-        Held { bytes: before.bytes.union(more.bytes), literals }
+        JointSignature { bytes: before.bytes.union(more.bytes), literals }
     }
 
     /// What the values of a target hold together; nothing where there is no value.
     #[inline]
-    fn holding(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight) -> Option<Held> {
-        let known = self.targets.get(target.0 as usize).filter(|known| !known.members.is_empty())?;
-        match known.holdings.iter().find(|holding| holding.sight == sight) {
+    fn holding(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
+        let known = self.targets.get(target.0 as usize).filter(|known| !known.values.is_empty())?;
+        match known.scanned.iter().find(|holding| holding.scan_point == scan_point) {
             Some(holding) => Some(holding.held),
-            None => self.find_out(view, target, sight),
+            None => self.find_out(view, target, scan_point),
         }
     }
 
-    /// What the values of a target hold together at a sight of which it is not known.
-    fn find_out(&mut self, view: &mut View<'_>, target: TargetId, sight: Sight) -> Option<Held> {
+    /// What the values of a target hold together at a scan point of which it is not known.
+    fn find_out(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
         let known = self.targets.get_mut(target.0 as usize)?;
-        let sight = view.plan.sight(sight);
-        let planned = view.plan.chain(sight.chain).filter(|planned| planned.may_change(known.bytes));
-        let sight = if planned.is_some() { sight } else { Sight::PLAIN };
-        if let Some(holding) = known.holdings.iter().find(|holding| holding.sight == sight) {
+        let scan_point = view.plan.scan_point(scan_point);
+        let planned = view.plan.chain(scan_point.chain).filter(|planned| planned.may_change(known.bytes));
+        let scan_point = if planned.is_some() { scan_point } else { ScanPoint::PLAIN };
+        if let Some(holding) = known.scanned.iter().find(|holding| holding.scan_point == scan_point) {
             return Some(holding.held);
         }
-        let before = if planned.is_some() { self.holding(view, target, Sight::PLAIN) } else { None };
+        let before = if planned.is_some() { self.holding(view, target, ScanPoint::PLAIN) } else { None };
         let start = self.literals.len();
         if let Some(literals) = before.and_then(|before| before.literals) {
             self.literals.extend_from_within(literals..literals + view.plan.prefilters.words());
@@ -257,16 +259,16 @@ impl Gates {
         let known = self.targets.get_mut(target.0 as usize)?;
         let mut bytes = known.bytes;
         // Values that the chain leaves alone are what they were before.
-        let changing = known.members.iter().filter(|member| planned.is_none_or(|planned| planned.may_change(member.bytes)));
-        for member in changing {
+        let changing = known.values.iter().filter(|value| planned.is_none_or(|planned| planned.may_change(value.bytes)));
+        for value in changing {
             // Then no rule is asked any more, whatever is found.
-            if view.arena.work.is_over() {
+            if view.arena.budget.is_over() {
                 break;
             }
             self.stages.clear();
-            view.slots.stages(view.graph, view.arena, member.id, sight, &mut self.stages);
+            view.transforms.stages(view.graph, view.arena, value.id, scan_point, &mut self.stages);
             for value in &self.stages {
-                let signature = view.slots.signature(&view.plan.prefilters, view.arena, *value);
+                let signature = view.transforms.signature(&view.plan.prefilters, view.arena, *value);
                 bytes = bytes.union(signature.bytes);
                 match self.literals.get_mut(start..) {
                     Some([]) | None => self.literals.extend_from_slice(signature.literals),
@@ -274,20 +276,20 @@ impl Gates {
                 }
             }
         }
-        let held = Held { bytes, literals: (self.literals.len() > start).then_some(start) };
-        known.holdings.push(Holding { sight, held });
+        let held = JointSignature { bytes, literals: (self.literals.len() > start).then_some(start) };
+        known.scanned.push(ScannedPoint { scan_point, held });
         Some(held)
     }
 }
 
-/// What finding out needs besides the gates.
+/// What finding out needs besides the filter.
 pub struct View<'v> {
     /// The rules.
     pub graph: &'v RuleGraph,
     /// Their plan.
     pub plan: &'v Plan,
     /// The values.
-    pub slots: &'v mut Slots,
+    pub transforms: &'v mut TransformCache,
     /// Their bytes.
     pub arena: &'v mut Arena,
 }

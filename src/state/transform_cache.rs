@@ -1,7 +1,7 @@
 //! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
 
-use super::{Arena, PER_VALUE, Text, Work};
-use crate::graph::{ChainId, RuleGraph, Sight};
+use super::{Arena, Budget, PER_VALUE, Text};
+use crate::graph::{ChainId, RuleGraph, ScanPoint};
 use crate::metrics::TransformationCosts;
 use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterSet, Signature, ValueKind};
@@ -22,7 +22,7 @@ const MOST_OUTPUT: usize = 256 << 10;
 
 /// Values, and what chains of transformations make of them.
 #[derive(Debug, Default)]
-pub struct Slots {
+pub struct TransformCache {
     numbers: FxHashMap<(Text, ValueKind), ValueId>,
     values: Vec<Value>,
     /// What transformations make of values.
@@ -58,14 +58,14 @@ impl Computed {
         self.of.get(transformation as usize)?.get(id.0 as usize).copied().flatten()
     }
 
-    fn insert(&mut self, work: &mut Work, transformation: Transformation, id: ValueId, outcome: Outcome) {
+    fn insert(&mut self, work: &mut Budget, transformation: Transformation, id: ValueId, outcome: Outcome) {
         let (row, place) = (transformation as usize, id.0 as usize);
         if self.of.len() <= row {
             self.of.resize_with(row + 1, Vec::new);
         }
         if let Some(row) = self.of.get_mut(row) {
             if row.len() <= place {
-                work.hold((place + 1 - row.len()) * size_of::<Option<Outcome>>());
+                work.reserve((place + 1 - row.len()) * size_of::<Option<Outcome>>());
                 row.resize(place + 1, None);
             }
             row.get_mut(place).into_iter().for_each(|known| *known = Some(outcome));
@@ -88,13 +88,13 @@ enum Literals {
     Unknown,
     /// It holds none, as most values.
     None,
-    /// Where its words begin in [`Slots::literals`].
+    /// Where its words begin in [`TransformCache::literals`].
     Known(usize),
 }
 
 /// A value after a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct Transformed {
     /// The number of the value.
     pub id: ValueId,
     /// The value.
@@ -103,7 +103,7 @@ pub struct Slot {
     pub counted: bool,
 }
 
-impl Slots {
+impl TransformCache {
     /// Forgets all values, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
         if self.values.len() > MOST_KEPT || self.output.capacity() > MOST_OUTPUT {
@@ -128,8 +128,8 @@ impl Slots {
     }
 
     /// A value after a chain, computed now if it was not before. What one step makes of a value is known to every chain that comes to it.
-    pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, chain: ChainId) -> Slot {
-        let mut reached = Slot { id: original, value: self.text(original), counted: false };
+    pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, chain: ChainId) -> Transformed {
+        let mut reached = Transformed { id: original, value: self.text(original), counted: false };
         if chain == ChainId::EMPTY {
             return reached;
         }
@@ -150,11 +150,11 @@ impl Slots {
         reached
     }
 
-    /// Appends what gates look at: a value after a chain, or every other value that the chain makes of it on the way.
-    pub fn stages(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, sight: Sight, found: &mut Vec<ValueId>) {
-        let known = graph.plan.as_ref().and_then(|plan| plan.chain(sight.chain)).filter(|_| sight.every_stage);
-        let Some(known) = known else { return found.push(self.value(graph, arena, original, sight.chain).id) };
-        let mut reached = Slot { id: original, value: self.text(original), counted: false };
+    /// Appends what prefilters look at: a value after a chain, or every other value that the chain makes of it on the way.
+    pub fn stages(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, scan_point: ScanPoint, found: &mut Vec<ValueId>) {
+        let known = graph.plan.as_ref().and_then(|plan| plan.chain(scan_point.chain)).filter(|_| scan_point.every_stage);
+        let Some(known) = known else { return found.push(self.value(graph, arena, original, scan_point.chain).id) };
+        let mut reached = Transformed { id: original, value: self.text(original), counted: false };
         for step in &known.steps {
             if step.may_change(self.bytes(reached.id)) {
                 let before = reached.id;
@@ -171,22 +171,22 @@ impl Slots {
     }
 
     /// What one transformation makes of the value that those before it reached.
-    fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Slot, transformation: Transformation) -> Slot {
+    fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Transformed, transformation: Transformation) -> Transformed {
         if let Some(Outcome { id, counted }) = self.computed.get(transformation, before.id) {
-            return Slot { id, value: self.text(id), counted };
+            return Transformed { id, value: self.text(id), counted };
         }
         let start = self.costs.as_ref().map(|_| Instant::now());
-        arena.work.spend(before.value.len() + PER_VALUE);
+        arena.budget.charge(before.value.len() + PER_VALUE);
         let effect = transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
         if let (Some(costs), Some(start)) = (&mut self.costs, start) {
             costs.add(transformation, start.elapsed());
         }
-        let mut after = Slot { counted: effect.counted, ..before };
+        let mut after = Transformed { counted: effect.counted, ..before };
         if effect.rewritten {
             if self.output.len() > before.value.len() {
                 let most = graph.settings.limit(Limit::Transformation).max(before.value.len());
                 if self.output.len() > most {
-                    arena.work.exceed(Limit::Transformation);
+                    arena.budget.exceed(Limit::Transformation);
                     self.output.truncate(most);
                 }
             }
@@ -194,7 +194,7 @@ impl Slots {
             let kind = self.values.get(before.id.0 as usize).map_or_else(ValueKind::default, |value| value.kind);
             after.id = add(&mut self.values, arena, after.value, kind.made_by(transformation as u8));
         }
-        self.computed.insert(&mut arena.work, transformation, before.id, Outcome { id: after.id, counted: after.counted });
+        self.computed.insert(&mut arena.budget, transformation, before.id, Outcome { id: after.id, counted: after.counted });
         after
     }
 
@@ -207,13 +207,13 @@ impl Slots {
             Literals::Unknown => {
                 let start = self.literals.len();
                 self.literals.resize(start + literals.words(), 0);
-                arena.work.spend(value.text.len());
+                arena.budget.charge(value.text.len());
                 let seen = self.literals.get_mut(start..).unwrap_or_default();
                 literals.scan(value.kind, arena.read(value.text), seen);
                 if seen.iter().all(|word| *word == 0) {
                     self.literals.truncate(start);
                 } else {
-                    arena.work.hold(size_of_val(seen));
+                    arena.budget.reserve(size_of_val(seen));
                 }
                 value.literals = if self.literals.len() > start { Literals::Known(start) } else { Literals::None };
                 start..self.literals.len()
@@ -225,7 +225,7 @@ impl Slots {
 
 /// Gives a value a number.
 fn add(values: &mut Vec<Value>, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
-    arena.work.hold(size_of::<Value>() + size_of::<((Text, ValueKind), ValueId)>());
+    arena.budget.reserve(size_of::<Value>() + size_of::<((Text, ValueKind), ValueId)>());
     values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });
     ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
 }

@@ -3,7 +3,7 @@
 use crate::vocabulary::{Limit, LimitSet};
 use std::cell::Cell;
 
-/// What one value costs besides its bytes, in units of work.
+/// What one value costs besides its bytes, in units of budget.
 pub const PER_VALUE: usize = 64;
 
 /// How many bytes may be stored beyond the limit of memory, for flags and for what the logging phase writes down.
@@ -14,7 +14,7 @@ const FURTHEST: usize = u32::MAX as usize - RESERVE;
 
 /// The work of one transaction, in units of about a byte looked at: a measure that depends on rules and request alone, not on the machine.
 #[derive(Debug)]
-pub struct Work {
+pub struct Budget {
     left: i64,
     /// How many bytes may be kept.
     memory: usize,
@@ -28,13 +28,13 @@ pub struct Work {
     news: i64,
 }
 
-impl Default for Work {
+impl Default for Budget {
     fn default() -> Self {
         Self { left: i64::MAX, memory: FURTHEST, stored: 0, held: 0, exceeded: LimitSet::EMPTY, told: LimitSet::EMPTY, news: 0 }
     }
 }
 
-impl Work {
+impl Budget {
     /// A transaction that may do so much, and store so many bytes.
     pub fn of(budget: usize, memory: usize) -> Self {
         Self { left: i64::try_from(budget).unwrap_or(i64::MAX), memory: memory.min(FURTHEST), ..Self::default() }
@@ -42,7 +42,7 @@ impl Work {
 
     /// Notes work that is done or about to be done.
     #[inline]
-    pub fn spend(&mut self, units: usize) {
+    pub fn charge(&mut self, units: usize) {
         // What is spent at once is far less than what is beneath zero.
         self.left = self.left.wrapping_sub(units as i64);
     }
@@ -92,7 +92,7 @@ impl Work {
     /// Whether what is known of values, such as their places in lists, may take so many bytes more. Where it may not, no work is left,
     /// so that nothing more is found out: what was found out last may be kept nevertheless.
     #[inline]
-    pub fn hold(&mut self, bytes: usize) -> bool {
+    pub fn reserve(&mut self, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes);
         let fits = held.saturating_add(self.stored) <= self.memory;
         if fits {
@@ -145,39 +145,39 @@ mod tests {
 
     #[test]
     fn the_last_unit_may_be_spent() {
-        let mut work = Work::of(10, 10);
-        work.spend(10);
-        assert!(!work.is_over() && work.is_quiet());
-        work.spend(1);
-        assert!(work.is_over());
+        let mut budget = Budget::of(10, 10);
+        budget.charge(10);
+        assert!(!budget.is_over() && budget.is_quiet());
+        budget.charge(1);
+        assert!(budget.is_over());
     }
 
     #[test]
     fn beyond_the_memory_nothing_is_left_but_room_for_flags() {
-        let mut work = Work::of(10, 10);
-        assert!(work.may_store(6) && work.hold(4) && !work.is_over());
-        assert!(!work.hold(1) && work.is_over() && work.exceeded().contains(Limit::Memory));
-        assert!(work.hold(1) && work.may_store(7));
-        assert!(!work.hold(RESERVE) && !work.may_store(RESERVE + 7) && work.may_store(RESERVE + 5));
+        let mut budget = Budget::of(10, 10);
+        assert!(budget.may_store(6) && budget.reserve(4) && !budget.is_over());
+        assert!(!budget.reserve(1) && budget.is_over() && budget.exceeded().contains(Limit::Memory));
+        assert!(budget.reserve(1) && budget.may_store(7));
+        assert!(!budget.reserve(RESERVE) && !budget.may_store(RESERVE + 7) && budget.may_store(RESERVE + 5));
     }
 
     #[test]
     fn what_is_forgotten_may_be_held_again() {
-        let mut work = Work::of(10, 10);
-        assert!(work.hold(8));
-        work.release(6);
-        assert!(work.hold(8) && !work.hold(1));
-        work.release(10);
-        assert!(!work.hold(RESERVE + 1));
+        let mut budget = Budget::of(10, 10);
+        assert!(budget.reserve(8));
+        budget.release(6);
+        assert!(budget.reserve(8) && !budget.reserve(1));
+        budget.release(10);
+        assert!(!budget.reserve(RESERVE + 1));
     }
 
     #[test]
     fn a_limit_is_news_once() {
-        let mut work = Work::default();
-        work.exceed(Limit::Cookies);
-        assert!(!work.is_quiet());
-        assert_eq!(work.news().iter().collect::<Vec<_>>(), [Limit::Cookies]);
-        work.exceed(Limit::Cookies);
-        assert!(work.is_quiet() && work.exceeded().contains(Limit::Cookies));
+        let mut budget = Budget::default();
+        budget.exceed(Limit::Cookies);
+        assert!(!budget.is_quiet());
+        assert_eq!(budget.news().iter().collect::<Vec<_>>(), [Limit::Cookies]);
+        budget.exceed(Limit::Cookies);
+        assert!(budget.is_quiet() && budget.exceeded().contains(Limit::Cookies));
     }
 }
