@@ -5,8 +5,8 @@
 #   make deb                        Debian packages in target/deb/, which divert Debian's own library and give it back
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="capi lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too; without
-# `lua` it runs no scripts.
+# With FEATURES="lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too; without `lua`
+# it runs no scripts. The library is the package `secrule-capi`, in capi/.
 
 PREFIX ?= /usr/local
 # Where the loader of the distribution looks: lib/x86_64-linux-gnu on Debian and its like, lib64 on Red Hat's, else lib.
@@ -15,14 +15,14 @@ LIBDIR ?= $(PREFIX)/$(if $(MULTIARCH),lib/$(MULTIARCH),$(if $(wildcard /etc/redh
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
-FEATURES ?= capi lua
+FEATURES ?= lua
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CAPI := $(TARGET)/capi
 SONAME := libmodsecurity.so.3
-HEADERS := $(wildcard include/modsecurity/*.h)
-RUST := $(shell find src crs/starter crs/crawlers.data -type f)
+HEADERS := $(wildcard capi/include/modsecurity/*.h)
+RUST := $(shell find src capi/src crs/starter crs/crawlers.data -type f)
 
 LINK := -C link-arg=-Wl,-soname,$(SONAME)
 
@@ -30,10 +30,10 @@ LINK := -C link-arg=-Wl,-soname,$(SONAME)
 
 capi: $(CAPI)/$(SONAME) $(CAPI)/modsecurity.pc $(CAPI)/LICENSES.txt
 
-$(CAPI)/$(SONAME): Cargo.toml Cargo.lock $(RUST) $(CAPI)/features
-	$(CARGO) rustc --profile dist --lib --crate-type cdylib --no-default-features --features "$(FEATURES)" -- $(LINK)
+$(CAPI)/$(SONAME): Cargo.toml Cargo.lock capi/Cargo.toml $(RUST) $(CAPI)/features
+	$(CARGO) rustc --package secrule-capi --profile dist --lib --crate-type cdylib --no-default-features --features "$(FEATURES)" -- $(LINK)
 	mkdir -p $(CAPI)
-	cp $(TARGET)/dist/libsecrule.so $@.new
+	cp $(TARGET)/dist/libsecrule_capi.so $@.new
 	mv $@.new $@
 	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
 
@@ -47,9 +47,9 @@ $(CAPI)/modsecurity.pc: capi/modsecurity.pc.in Cargo.toml Makefile
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # The licenses of whatever the library holds, which go with it.
-$(CAPI)/LICENSES.txt: Cargo.toml Cargo.lock $(CAPI)/features capi/notices
+$(CAPI)/LICENSES.txt: Cargo.toml Cargo.lock capi/Cargo.toml $(CAPI)/features capi/notices
 	cat NOTICE LICENSE > $@.new
-	capi/notices "$(FEATURES)" >> $@.new
+	capi/notices secrule-capi "$(FEATURES)" >> $@.new
 	mv $@.new $@
 
 # A file of a package is not overwritten: the next update of the package would bring its own back without a word.
@@ -79,14 +79,14 @@ ifeq ($(DESTDIR),)
 endif
 
 deb: capi
-	$(CARGO) build --release
+	$(CARGO) build --package secrule-command --release
 	cat NOTICE LICENSE > $(CAPI)/LICENSES-command.txt
-	capi/notices "cli lua" >> $(CAPI)/LICENSES-command.txt
+	capi/notices secrule-command lua >> $(CAPI)/LICENSES-command.txt
 	LIBRARY=$(CAPI)/$(SONAME) LICENSES=$(CAPI)/LICENSES.txt COMMAND=$(TARGET)/release/secrule COMMAND_LICENSES=$(CAPI)/LICENSES-command.txt HEADERS="$(HEADERS)" VERSION=$(VERSION) OUTPUT=$(TARGET)/deb capi/debian/build
 
 check-capi: capi
-	$(CARGO) test --lib --no-default-features --features "$(FEATURES)" ffi::
-	$(CARGO) test --test capi --test abi --test nginx --test luajit --test trafficserver
+	$(CARGO) test --package secrule-capi --lib --no-default-features --features "$(FEATURES)"
+	$(CARGO) test --package secrule-capi --test functions --test abi --test nginx --test luajit --test trafficserver
 
 clean-capi:
 	rm -rf $(CAPI)

@@ -2,8 +2,7 @@
 //!
 //! `cargo bench --bench compare [-- PATH_OF_LIBMODSECURITY.so]`; the peer runs through `abi_bench` of the shared tools, which needs `cc`.
 
-mod corpus;
-
+use secrule_testkit::corpus;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -4,10 +4,8 @@
 //! `cargo bench --bench linear [-- PART_OF_A_NAME]`. With the CRS and the benchmark's settings; where these refuse a size, the limit is raised.
 //! Each figure is the shortest of several runs. Every verdict is asserted before anything is measured.
 
-mod corpus;
-
-use corpus::Case;
 use secrule::Waf;
+use secrule_testkit::corpus::{self, Case};
 use std::time::Instant;
 
 /// How often each request is measured, at most, and for how many seconds.

@@ -1,8 +1,7 @@
 //! Whole transactions over the corpus with the CRS: a criterion row a case, its verdict asserted before it is measured.
 
-mod corpus;
-
 use criterion::Criterion;
+use secrule_testkit::corpus;
 use std::time::Duration;
 
 fn main() {

@@ -25,9 +25,7 @@
 //! Text becomes a tree as written ([`seclang`]), the tree becomes a graph as meant ([`compile`], [`graph`]), and a [`Transaction`] borrows the
 //! graph and judges one request. [`Waf`] is the handle that a host keeps.
 
-#![deny(unsafe_code)]
-#![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
-#![deny(unsafe_op_in_unsafe_fn)]
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 // No input may make the engine panic: what can is denied outside of tests.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
@@ -37,9 +35,6 @@ pub mod compile;
 pub mod diagnostic;
 mod engine;
 mod escape;
-#[cfg(feature = "capi")]
-#[allow(unsafe_code)]
-mod ffi;
 pub mod graph;
 mod http;
 // What scripts may ask stands idle in a build that runs none.

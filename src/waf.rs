@@ -68,8 +68,13 @@ impl Waf {
     }
 
     /// The same rules with memory of their own, and with the logs that they name opened anew.
-    #[cfg(feature = "capi")]
-    pub(crate) fn reopened(&self) -> Result<Self, LoadError> {
+    ///
+    /// The C interface calls it when a host reads its configuration again.
+    ///
+    /// # Errors
+    /// When the debug log cannot be opened.
+    #[doc(hidden)]
+    pub fn reopened(&self) -> Result<Self, LoadError> {
         let settings = &self.shared.graph.settings;
         let services = Services {
             debug_log: open_debug_log(settings, &self.report)?,

@@ -1,10 +1,7 @@
 //! What rules do as they stand: texts that name their own rule, what a chain matched, the order of actions, jumps, removals, redirects.
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Judged, Request, Rules};
 use secrule::vocabulary::Limit;
+use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 use std::time::{Duration, Instant};
 
 /// What ModSecurity's recommended configuration does where a limit was exceeded.
@@ -320,7 +317,7 @@ fn a_number_that_is_to_go_down_stays_until_its_time_has_passed() {
 #[test]
 fn a_pace_without_a_time_is_refused() {
     for pace in ["1", "1/0", "1/x", "x/1", ""] {
-        let refused = exchange::refusal(&format!("SecAction \"id:1,phase:1,pass,deprecatevar:'ip.n={pace}'\""), &[]);
+        let refused = refusal(&format!("SecAction \"id:1,phase:1,pass,deprecatevar:'ip.n={pace}'\""), &[]);
         assert!(refused.contains("E603"), "{pace}: {refused}");
     }
 }

@@ -1,15 +1,13 @@
 //! Runs the shared cases of whole transactions: refusals, statuses and redirects. What logs hold is not asked here.
 
-mod common;
-
-use common::regression::{self, Exchange, Uploads};
 use secrule::Waf;
+use secrule_testkit::regression::{self, Exchange, Uploads};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 #[test]
 fn whole_transactions_end_as_the_shared_cases_say() {
-    let Some(data) = common::shared("conformance") else { return };
+    let Some(data) = secrule_testkit::shared("conformance") else { return };
     // Rules name their files from this folder.
     std::env::set_current_dir(&data).unwrap();
     let uploads = Uploads::new();
@@ -21,7 +19,7 @@ fn whole_transactions_end_as_the_shared_cases_say() {
             failed.insert(regression::text(&case["case"]), reason);
         }
     }
-    common::settle("regression.txt", ran, &failed);
+    secrule_testkit::settle("regression.txt", ran, &failed);
 }
 
 fn run(case: &Value, uploads: &Uploads) -> Result<(), String> {

@@ -1,17 +1,15 @@
 //! Runs the shared cases of single operators and transformations.
 
-mod common;
-
-use common::unit::{self, bytes, text};
 use secrule::Waf;
 use secrule::operator::{Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use secrule_testkit::unit::{self, bytes, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 #[test]
 fn operators_and_transformations_do_what_the_shared_cases_say() {
-    let Some(data) = common::shared("conformance") else { return };
+    let Some(data) = secrule_testkit::shared("conformance") else { return };
     let mut failed = BTreeMap::new();
     let mut ran = 0;
     for case in unit::cases(&data.join("unit")) {
@@ -21,7 +19,7 @@ fn operators_and_transformations_do_what_the_shared_cases_say() {
             failed.insert(text(&case, "case").to_owned(), reason);
         }
     }
-    common::settle("unit.txt", ran, &failed);
+    secrule_testkit::settle("unit.txt", ran, &failed);
 }
 
 fn operator(case: &Value, data: &Path) -> Result<(), String> {

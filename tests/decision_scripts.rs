@@ -2,13 +2,8 @@
 
 #![cfg(feature = "lua")]
 
-#[path = "common/exchange.rs"]
-mod exchange;
-#[path = "common/name_server.rs"]
-mod name_server;
-
-use exchange::{Judged, Request, Rules, refusal};
-use name_server::NameServer;
+use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
+use secrule_testkit::name_server::NameServer;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 

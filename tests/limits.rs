@@ -1,13 +1,10 @@
 //! Every limit at its edge: what just fits passes unnoticed, one more sets the flag that rules and hosts read, and is told once.
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Judged, Request, Rules, refusal};
 use secrule::graph::{Pace, SiteId};
 use secrule::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
 use secrule::vocabulary::{Directive, Limit};
 use secrule::{Transaction, Waf};
+use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

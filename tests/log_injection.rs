@@ -1,11 +1,8 @@
 //! Values of a request in the logs: none makes a line or a field of its own, nor gives orders to a terminal.
 
-#[path = "common/logged.rs"]
-mod logged;
-
-use logged::{Folder, RULES, judged};
 use secrule::record::error_log;
 use secrule::{Transaction, Verdict, Waf};
+use secrule_testkit::logged::{Folder, RULES, judged};
 use serde_json::Value;
 
 /// What the fields of an error line say, by name. A reader such as fail2ban's sees them so.

@@ -1,11 +1,8 @@
 //! The logs, from rules to files: the error log's line, the debug log, the audit log in its formats and places.
 
-#[path = "common/logged.rs"]
-mod logged;
-
-use logged::{Folder, RULES, exchange, judged, waf};
 use secrule::record::error_log;
 use secrule::{DebugLog, Waf};
+use secrule_testkit::logged::{Folder, RULES, exchange, judged, waf};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,9 @@
 //! What users of the rule language see of operators that look at more than a value: places, block lists, DTDs and schemas.
 
-#[path = "common/name_server.rs"]
-mod name_server;
-#[path = "common/places.rs"]
-mod places;
-
 use secrule::resolver::{Answer, Resolver};
 use secrule::source::Memory;
 use secrule::{DebugLog, Transaction, Waf, WafBuilder};
+use secrule_testkit::{name_server, places};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 

@@ -2,11 +2,8 @@
 
 #![cfg(feature = "lua")]
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Judged, Request, Rules, refusal};
 use secrule::vocabulary::Variable;
+use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 
 /// What a script with this `main` leaves in TX.answer, for a request with arguments, headers and a body.
 #[track_caller]

@@ -2,10 +2,7 @@
 
 #![cfg(all(feature = "lua", target_os = "linux"))]
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Request, Rules};
+use secrule_testkit::exchange::{Request, Rules};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};

@@ -2,16 +2,9 @@
 
 #![cfg(all(feature = "lua", unix))]
 
-#[path = "common/exchange.rs"]
-mod exchange;
-#[path = "common/name_server.rs"]
-mod name_server;
-#[path = "common/plugins.rs"]
-mod plugins;
-
-use exchange::{Request, Rules};
-use name_server::NameServer;
-use plugins::{CRAWLER, SCAN, UNPACK, scanner};
+use secrule_testkit::exchange::{Request, Rules};
+use secrule_testkit::name_server::NameServer;
+use secrule_testkit::plugins::{CRAWLER, SCAN, UNPACK, scanner};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,7 @@
 //! What users see of patterns: what PCRE2 takes loads and answers alike, and what takes long has an end.
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Judged, Request, Rules};
 use secrule::vocabulary::Limit;
+use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 
 fn rules(rule: &str) -> Rules {
     Rules::new(rule, &[])
@@ -55,7 +52,7 @@ fn what_pcre2_takes_loads_matches_and_captures() {
 
 #[test]
 fn look_behind_without_a_fixed_length_is_refused_where_it_stands() {
-    let refused = exchange::refusal("SecRule ARGS \"@rx a(?<=b+)c\" \"id:1,phase:2,pass\"", &[]);
+    let refused = refusal("SecRule ARGS \"@rx a(?<=b+)c\" \"id:1,phase:2,pass\"", &[]);
     assert!(refused.contains("look-behind must have a fixed length"), "{refused}");
 }
 

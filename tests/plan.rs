@@ -1,13 +1,11 @@
 //! A plan changes how long an answer takes and nothing else: the same requests, judged with and without it, end alike in every detail.
 
-mod common;
-
-use common::ending::Pair;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use secrule::{Intervention, Transaction, Verdict, Waf};
+use secrule_testkit::ending::Pair;
 
 /// Pieces that values are put together from: what rules look for, halves of it, and what they must leave alone.
 const PIECES: &[&str] = &[
@@ -177,7 +175,7 @@ fn the_starter_rules_answer_alike_with_and_without_a_plan() {
 
 #[test]
 fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
-    let Some(crs) = common::shared("crs") else { return };
+    let Some(crs) = secrule_testkit::shared("crs") else { return };
     let settings = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n\
         SecRule REQUEST_HEADERS:Content-Type \"@rx json\" \"id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n\
         SecRule REQUEST_HEADERS:Content-Type \"@rx xml\" \"id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n\

@@ -1,8 +1,6 @@
 //! A prefilter never excludes a value that its pattern matches: generated patterns, and each pattern of the OWASP CRS, are held against texts that are
 //! made to match them.
 
-mod common;
-
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -116,8 +114,8 @@ fn no_match_of_a_generated_pattern_is_excluded() {
 
 #[test]
 fn no_match_of_a_pattern_of_the_core_rule_set_is_excluded() {
-    let Some(rules) = common::shared("crs") else { return };
-    let waf = Waf::from_rules(&common::core_rule_set(&rules)).unwrap();
+    let Some(rules) = secrule_testkit::shared("crs") else { return };
+    let waf = Waf::from_rules(&secrule_testkit::core_rule_set(&rules)).unwrap();
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let (mut all, mut filtered, mut patterns, mut texts) = (0, 0, 0, 0);
     for rule in &waf.graph().rules {

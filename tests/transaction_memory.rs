@@ -4,11 +4,8 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Request, Rules};
 use secrule::vocabulary::Limit;
+use secrule_testkit::exchange::{Request, Rules};
 use std::{fs, io};
 
 /// Rules that want much to be known of each value.

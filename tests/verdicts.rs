@@ -1,10 +1,7 @@
 //! Verdicts stay, and what was received is logged once, however carelessly a host goes about it.
 
-#[path = "common/logged.rs"]
-mod logged;
-
-use logged::Folder;
 use secrule::{Intervention, Transaction, Waf};
+use secrule_testkit::logged::Folder;
 
 fn judge(transaction: &mut Transaction, target: &str, agent: &str, body: &str) -> Result<(), Intervention> {
     transaction.process_connection("192.0.2.7", 40000, "192.0.2.1", 443).into_result()?;

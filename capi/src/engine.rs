@@ -1,7 +1,7 @@
 //! The library's handle: who we are, who the host is, and where its log lines go.
 
 use super::border::{guarded, hand_out, string, take_back};
-use crate::transaction::Transaction;
+use secrule::Transaction;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -2,8 +2,8 @@
 
 use super::border::{copy_for_host, guarded, release};
 use super::transaction::Transaction;
-use crate::record::error_log;
-use crate::state::Intervention;
+use secrule::Intervention;
+use secrule::record::error_log;
 use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
 

@@ -3,7 +3,7 @@
 
 use super::loads::{Load, UNNAMED};
 use super::refusal::in_one_line;
-use crate::compile::LoadReport;
+use secrule::LoadReport;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +56,7 @@ fn lines(report: &LoadReport, input: usize) -> Vec<String> {
 mod tests {
     use super::super::loads::compile;
     use super::*;
-    use crate::compile::Input;
+    use secrule::compile::Input;
 
     fn load(rules: &str) -> Arc<Load> {
         Load::new(Input::Bytes { name: UNNAMED.to_owned(), bytes: rules.as_bytes().to_vec() })

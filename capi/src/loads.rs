@@ -1,10 +1,10 @@
 //! What a rule set was made of, kept so that it can be compiled anew together with more: inputs, and files as they were when they were read.
 
 use super::border::return_memory;
-use crate::compile::{Input, LoadError};
-use crate::source::{FileSystem, Loader};
-use crate::store::{MemoryStore, Store};
-use crate::waf::Waf;
+use secrule::Waf;
+use secrule::compile::{Input, LoadError};
+use secrule::source::{FileSystem, Loader};
+use secrule::store::{MemoryStore, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! Refused rules in ModSecurity v3's words. Administrators and tools search server logs for them; what this engine has to say follows.
 
 use super::loads::UNNAMED;
-use crate::compile::LoadError;
-use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Position, Source, Sources};
+use secrule::LoadError;
+use secrule::diagnostic::{Code, Diagnostic};
+use secrule::source::{Position, Source, Sources};
 use std::path::Path;
 
 /// The text for the host: the error that is read first as v3 would word it, and every error as this engine does.

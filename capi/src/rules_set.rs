@@ -3,9 +3,9 @@
 use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
 use super::loads::{Load, UNNAMED, compile, compile_anew};
 use super::{load_notices, refusal};
-use crate::compile::Input;
-use crate::graph::{Phase, RuleGraph, Step};
-use crate::waf::Waf;
+use secrule::Waf;
+use secrule::compile::Input;
+use secrule::graph::{Phase, RuleGraph, Step};
 use std::ffi::{OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;

@@ -3,11 +3,10 @@
 use super::border::{bytes, copy_for_host, guarded, hand_out, string, take_back, unsigned_string};
 use super::engine::{Host, ModSecurity, tell};
 use super::rules_set::RulesSet;
-use crate::graph::{EngineMode, LimitAction, RuleIndex};
-use crate::record::error_log;
-use crate::state::{Intervention, RuleMatch, Verdict};
-use crate::transaction::Transaction as Judged;
-use crate::vocabulary::LimitSet;
+use secrule::graph::{EngineMode, LimitAction, RuleIndex};
+use secrule::record::error_log;
+use secrule::vocabulary::LimitSet;
+use secrule::{Intervention, RuleMatch, Transaction as Judged, Verdict};
 use std::ffi::{OsStr, c_char, c_int, c_uchar, c_ulong, c_void};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -115,7 +114,7 @@ impl State {
     fn leave_unjudged(&mut self) {
         if self.judged.engine_mode() == EngineMode::On {
             let reason = String::from("An error of the rule engine left the request unjudged");
-            let decision = Intervention { status: UNJUDGED, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None };
+            let decision = Intervention::without_rule(UNJUDGED, reason);
             self.pending.get_or_insert(decision);
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! Needs python3 with its yaml module, and the library that `make capi` builds; says so and passes where one is missing.
 
-mod common;
+#[path = "common/tools.rs"]
+mod tools;
 
-use common::tools::{library, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use tools::{library, run};
 
 #[test]
 fn operators_and_transformations_answer_through_the_border() {
@@ -21,7 +22,7 @@ fn whole_transactions_and_their_logs_are_as_the_peers_cases_say() {
 
 #[test]
 fn the_core_rule_set_passes_its_tests_through_the_border() {
-    let (Some(shared), Some(library)) = (common::shared("."), library()) else { return };
+    let (Some(shared), Some(library)) = (secrule_testkit::shared("."), library()) else { return };
     let scratch = std::env::temp_dir().join(format!("secrule-abi-{}", std::process::id()));
     std::fs::create_dir_all(&scratch).unwrap();
     let root = shared.display().to_string();
@@ -38,7 +39,7 @@ fn the_core_rule_set_passes_its_tests_through_the_border() {
 }
 
 fn conformance(kind: &str, exclusions: &str) {
-    let (Some(shared), Some(library)) = (common::shared("."), library()) else { return };
+    let (Some(shared), Some(library)) = (secrule_testkit::shared("."), library()) else { return };
     let report = std::env::temp_dir().join(format!("secrule-abi-{kind}-{}.json", std::process::id()));
     let data = shared.join("conformance");
     let arguments = [&library, &data.join(kind), Path::new("--data"), &data];
@@ -55,5 +56,5 @@ fn judge(tool: &Path, arguments: &[&Path], report: &Path, exclusions: &str) {
     let judged: Vec<_> = verdicts.filter(|(_, verdict, _)| !matches!(*verdict, "skip" | "disabled")).collect();
     let failed =
         judged.iter().filter(|(_, verdict, _)| *verdict != "pass").map(|(case, _, reason)| (case.clone(), reason.clone())).collect();
-    common::settle(exclusions, judged.len(), &failed);
+    secrule_testkit::settle(exclusions, judged.len(), &failed);
 }

@@ -3,21 +3,22 @@
 //! Needs python3 with its yaml module, the library that `make capi` builds and the command of the release build; says so and passes where one
 //! is missing.
 
-mod common;
+#[path = "common/tools.rs"]
+mod tools;
 
-use common::tools::{command, library, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use tools::{command, library, run};
 
 #[test]
 fn faults_that_were_found_do_not_come_back() {
-    let (Some(shared), Some(library), Some(command)) = (common::shared("."), library(), command()) else { return };
+    let (Some(shared), Some(library), Some(command)) = (secrule_testkit::shared("."), library(), command()) else { return };
     let report = std::env::temp_dir().join(format!("secrule-faults-{}.json", std::process::id()));
     let arguments = [&library, Path::new("--command"), &command, &shared.join("cases")];
     let results: BTreeMap<String, Value> = run(&shared.join("tools/run_cases.py"), &arguments, &report);
     assert!(!results.is_empty());
     let failed = results.iter().filter(|(_, result)| result["passed"] == false);
     let failed = failed.map(|(case, result)| (case.clone(), result["why"].to_string())).collect();
-    common::settle("faults.txt", results.len(), &failed);
+    secrule_testkit::settle("faults.txt", results.len(), &failed);
 }

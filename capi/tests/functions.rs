@@ -64,7 +64,7 @@ fn valgrind_finds_no_leak_and_no_invalid_access() {
     run(valgrind.arg(&program), "100");
 }
 
-const C_PROGRAM: &str = include_str!("capi/all_functions.c");
+const C_PROGRAM: &str = include_str!("all_functions.c");
 
 /// Runs the C program, which says what is wrong if anything is.
 fn run(command: &mut Command, transactions: &str) {
@@ -81,7 +81,7 @@ fn program() -> Option<PathBuf> {
     let mut command = Command::new("cc");
     command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]);
     command.arg("-I").arg(root().join("include")).arg("-o").arg(&program);
-    let built = output(command.arg(root().join("tests/capi/all_functions.c")).arg(library));
+    let built = output(command.arg(root().join("tests/all_functions.c")).arg(library));
     if built.is_none() {
         eprintln!("not run: there is no C compiler");
     }
@@ -140,7 +140,7 @@ fn split_name(declared: &str) -> (String, String) {
 /// The functions that the library defines.
 fn in_rust() -> Functions {
     let mut functions = Functions::new();
-    for entry in fs::read_dir(root().join("src/ffi")).unwrap() {
+    for entry in fs::read_dir(root().join("src")).unwrap() {
         let Ok(text) = fs::read_to_string(entry.unwrap().path()) else { continue };
         for part in text.split("#[unsafe(no_mangle)]").skip(1) {
             let signature = part.split_once("extern \"C\" fn ").unwrap().1.split(" {\n").next().unwrap();

@@ -117,7 +117,7 @@ fn succeeded(output: &Output) -> String {
 }
 
 fn example(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/luajit").join(name).display().to_string()
+    secrule_testkit::project().join("examples/luajit").join(name).display().to_string()
 }
 
 /// LuaJIT on our library; none where one of them is missing.

@@ -2,7 +2,6 @@
 //!
 //! Needs nginx, its module `ngx_http_modsecurity_module.so` and the library that `make capi` builds; says so and passes where one is missing.
 
-mod common;
 #[path = "common/nginx.rs"]
 mod nginx;
 
@@ -118,8 +117,8 @@ fn reloads_lose_nothing(nginx: &Nginx) {
 
 /// The OWASP CRS where it is at hand, else our starter rules.
 fn rules(folder: &Path) -> String {
-    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("crs/starter");
-    let rules = match common::shared("crs") {
+    let starter = secrule_testkit::project().join("crs/starter");
+    let rules = match secrule_testkit::shared("crs") {
         Some(crs) => format!(
             "Include {setup}\nInclude {}\nInclude {}\n",
             crs.join("crs-setup.conf.example").display(),

@@ -3,17 +3,12 @@
 //!
 //! Needs nginx, its connector and the library that `make capi` builds; says so and passes where one is missing.
 
-mod common;
-#[path = "common/name_server.rs"]
-mod name_server;
 #[path = "common/nginx.rs"]
 mod nginx;
-#[path = "common/plugins.rs"]
-mod plugins;
 
-use name_server::NameServer;
 use nginx::{Nginx, Site};
-use plugins::{CRAWLER, SCAN, UNPACK};
+use secrule_testkit::name_server::NameServer;
+use secrule_testkit::plugins::{CRAWLER, SCAN, UNPACK, scanner};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -36,7 +31,7 @@ fn soon(mut succeeds: impl FnMut() -> bool) -> bool {
 #[test]
 fn every_recipe_works_in_nginx() {
     let server = NameServer::start(&[("66.249.66.1", "crawl-66-249-66-1.googlebot.com", &["66.249.66.1"])]);
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts");
+    let examples = secrule_testkit::project().join("examples/scripts");
     let bodies = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bodies-{}.log", std::process::id()));
     let _ = fs::remove_file(&bodies);
     let rules = |_: &Path| format!("SecResolver {}\nInclude {}\n", server.address(), examples.join("scripts.conf").display());
@@ -79,7 +74,7 @@ fn plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx() {
         ("192.0.2.10", "bot-1.crawler.example", &["192.0.2.10"]),
         ("192.0.2.11", "bot-2.crawler.example", &["192.0.2.99"]),
     ]);
-    let port = plugins::scanner();
+    let port = scanner();
     let rules = |folder: &Path| {
         for (name, script) in [("scan.lua", SCAN), ("crawler.lua", CRAWLER), ("unpack.lua", UNPACK)] {
             fs::write(folder.join(name), script).unwrap();
@@ -144,7 +139,7 @@ fn plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx() {
 
 /// The scripts that a published page holds: each from `function` to the `end` that begins a line.
 fn published() -> Option<Vec<String>> {
-    let page = fs::read_to_string(common::shared("published/001-decision-scripts.txt")?).unwrap();
+    let page = fs::read_to_string(secrule_testkit::shared("published/001-decision-scripts.txt")?).unwrap();
     let scripts = page.split("function should_block()").skip(1);
     Some(scripts.map(|rest| format!("function should_block(){}\nend\n", rest.split_once("\nend\n").unwrap().0)).collect())
 }
@@ -223,7 +218,7 @@ fn published_decision_scripts_decide_for_the_site_of_their_location() {
 #[test]
 fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up() {
     let server = NameServer::silent();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts/crawler.lua");
+    let script = secrule_testkit::project().join("examples/scripts/crawler.lua");
     let rules = |_: &Path| {
         let script = script.display();
         format!("SecRuleEngine On\nSecTrustedSource 127.0.0.1\nSecResolver {}\nSecDecisionScript {script}\n", server.address())

@@ -75,6 +75,6 @@ fn program(folder: &Path) -> Option<PathBuf> {
     let program = folder.join("script_cost");
     let mut command = Command::new("cc");
     command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]).arg("-I").arg(root.join("include"));
-    let built = command.arg("-o").arg(&program).arg(root.join("tests/capi/script_cost.c")).arg("-l:libmodsecurity.so.3").output().ok()?;
+    let built = command.arg("-o").arg(&program).arg(root.join("tests/script_cost.c")).arg("-l:libmodsecurity.so.3").output().ok()?;
     built.status.success().then_some(program)
 }

@@ -5,7 +5,6 @@
 //! `SECRULE_SOAK_SECONDS` names another time. Needs what `tests/nginx.rs` needs, the OWASP CRS beside the project, and for the full disk the
 //! right to mount one; says so where something is missing.
 
-mod common;
 #[path = "common/nginx.rs"]
 mod nginx;
 
@@ -75,7 +74,7 @@ const REQUESTS: [(&str, Request); 14] = [
 fn a_busy_firewall_stays_as_it_is() {
     let time = std::env::var("SECRULE_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(SECONDS);
     let time = Duration::from_secs(time);
-    let Some(crs) = common::shared("crs") else { return };
+    let Some(crs) = secrule_testkit::shared("crs") else { return };
     let rules = |folder: &Path| rules(&crs, folder);
     let large = "client_max_body_size 32m; large_client_header_buffers 8 64k;";
     let site = Site { name: "soak", environment: &[], workers: 2, rules: &rules, in_front: large, behind: large };
@@ -236,7 +235,7 @@ impl Drop for Disk {
 
 fn rules(crs: &Path, folder: &Path) -> String {
     Disk::mount(folder);
-    let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("crs/starter/00-setup.conf");
+    let setup = secrule_testkit::project().join("crs/starter/00-setup.conf");
     let (setup, crs, log) = (setup.display(), crs.display(), folder.join("disk/audit.log"));
     format!(
         "Include {setup}\nInclude {crs}/crs-setup.conf.example\nInclude {crs}/rules/*.conf\n\

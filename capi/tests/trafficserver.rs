@@ -32,7 +32,7 @@ fn traffic_server_with_our_script_is_a_firewall() {
 #[test]
 fn traffic_server_does_not_start_with_wrong_rules() {
     let Some(stage) = Stage::new("wrong-rules") else { return };
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/trafficserver");
+    let example = secrule_testkit::project().join("examples/trafficserver");
     let wrong = stage.folder.join("wrong.conf");
     fs::write(&wrong, "SecRuleEngine Perhaps\n").unwrap();
     let line = format!("{PLUGIN} --states=1 {} {}\n", example.join("waf.lua").display(), wrong.display());
@@ -212,7 +212,7 @@ impl Drop for TrafficServer {
 
 /// The example's configuration with our places and ports put in, and what else a Traffic Server needs that is nobody's but ours.
 fn configure(folder: &Path, plugins: &Path, address: SocketAddr, origin: SocketAddr) -> io::Result<()> {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/trafficserver");
+    let example = secrule_testkit::project().join("examples/trafficserver");
     let etc = folder.join("etc");
     for name in ["etc", "log", "run", "cache"] {
         fs::create_dir_all(folder.join(name))?;

@@ -2,24 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
 
-mod common;
-
-use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn every_starter_rule_passes_its_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = secrule_testkit::project();
     let report = run(&[&"--rules", &root.join("crs/tests/starter.conf"), &root.join("crs/tests")]);
     assert!(report["passed"].as_u64() > Some(500), "{}", report["passed"]);
 }
 
 #[test]
 fn the_core_rule_set_passes_its_tests() {
-    let (Some(tests), Some(rules)) = (common::shared("conformance/ftw"), common::shared("crs")) else { return };
+    let (Some(tests), Some(rules)) = (secrule_testkit::shared("conformance/ftw"), secrule_testkit::shared("crs")) else { return };
     let configuration = std::env::temp_dir().join(format!("secrule-ftw-{}.conf", std::process::id()));
-    std::fs::write(&configuration, common::core_rule_set(&rules)).unwrap();
-    let exclusions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exclusions/ftw.txt");
+    std::fs::write(&configuration, secrule_testkit::core_rule_set(&rules)).unwrap();
+    let exclusions = secrule_testkit::project().join("tests/exclusions/ftw.txt");
     let report = run(&[&"--rules", &configuration, &"--exclude", &exclusions, &tests]);
     let _ = std::fs::remove_file(&configuration);
     println!("{} passed, {} known failures, {} skipped", report["passed"], report["known_failures"], report["skipped"]);

@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
-mod common;
-
 use secrule::source::Memory;
 use secrule::{Transaction, Verdict, Waf};
 use std::collections::BTreeSet;
@@ -126,10 +124,10 @@ fn in_little_memory(name: &str, rules: &str, request: &[u8]) -> String {
 fn core_rule_set() -> Option<&'static Waf> {
     static CRS: OnceLock<Option<Waf>> = OnceLock::new();
     let load = || {
-        let crs = common::shared("crs")?;
+        let crs = secrule_testkit::shared("crs")?;
         let rules = format!(
             "Include {root}/crs/starter/00-setup.conf\nInclude {crs}/crs-setup.conf.example\nInclude {crs}/rules/*.conf\n",
-            root = env!("CARGO_MANIFEST_DIR"),
+            root = secrule_testkit::project().display(),
             crs = crs.display()
         );
         Some(waf(&rules))
@@ -139,7 +137,7 @@ fn core_rule_set() -> Option<&'static Waf> {
 
 #[test]
 fn every_row_of_the_page_has_its_test() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("KNOWN_FAILURES.md")).unwrap();
+    let page = fs::read_to_string(secrule_testkit::project().join("KNOWN_FAILURES.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what |") && !line.starts_with("| ---"));
     let named: BTreeSet<&str> =
         rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next()).map(|name| name.trim_matches('`')).collect();

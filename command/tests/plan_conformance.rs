@@ -2,27 +2,12 @@
 //!
 //! In builds without optimisation a tenth of the cases is judged.
 
-#![cfg(feature = "cli")]
-
-mod common;
-
-/// The files that read a test of the CRS and lead its exchange, as the command has them.
-#[allow(dead_code, reason = "the command needs more of them")]
-#[path = "../src/cli"]
-mod cli {
-    pub mod exchange;
-    pub mod ftw {
-        pub mod case;
-        pub mod yaml;
-    }
-}
-
-use cli::exchange::{Connection, Judgement, judge};
-use cli::ftw::{case, yaml};
-use common::ending::{Ending, Pair};
-use common::regression::{self, Exchange};
-use common::unit::{self, text};
 use secrule::{Transaction, Waf};
+use secrule_command::exchange::{Connection, Judgement, judge};
+use secrule_command::ftw::{case, yaml};
+use secrule_testkit::ending::{Ending, Pair};
+use secrule_testkit::regression::{self, Exchange};
+use secrule_testkit::unit::{self, text};
 use serde_json::Value;
 use std::path::Path;
 
@@ -64,7 +49,7 @@ fn sample<T>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
 
 #[test]
 fn whole_transactions_end_alike() {
-    let Some(data) = common::shared("conformance") else { return };
+    let Some(data) = secrule_testkit::shared("conformance") else { return };
     // Rules name their files from this folder.
     std::env::set_current_dir(&data).unwrap();
     let uploads = regression::Uploads::new();
@@ -91,7 +76,7 @@ fn whole_transactions_end_alike() {
 
 #[test]
 fn operators_and_transformations_end_alike() {
-    let Some(data) = common::shared("conformance") else { return };
+    let Some(data) = secrule_testkit::shared("conformance") else { return };
     let mut comparison = Comparison::default();
     for case in sample(unit::cases(&data.join("unit"))) {
         let rules = if unit::is_about_operator(&case) { rules_with_operator(&case, &data) } else { rules_with_transformation(&case) };
@@ -148,14 +133,14 @@ fn send(mut transaction: Transaction, input: &str) -> Transaction {
 
 #[test]
 fn the_tests_of_the_core_rule_set_end_alike() {
-    let (Some(tests), Some(crs)) = (common::shared("conformance/ftw"), common::shared("crs")) else { return };
-    let thorough = common::core_rule_set(&crs);
+    let (Some(tests), Some(crs)) = (secrule_testkit::shared("conformance/ftw"), secrule_testkit::shared("crs")) else { return };
+    let thorough = secrule_testkit::core_rule_set(&crs);
     // As most have it: rules of higher levels are skipped, and what matches stops the request.
     let usual = thorough.replace("SecRuleEngine DetectionOnly", "SecRuleEngine On").replace("setvar:tx.blocking_paranoia_level=4,", "");
     let pairs = [thorough, usual].map(|rules| Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap());
     let connection = Connection { client: "127.0.0.1", client_port: 43210, server: "127.0.0.1", server_port: 80 };
     let mut comparison = Comparison::default();
-    for file in sample(common::files(&tests, ".yaml")) {
+    for file in sample(secrule_testkit::files(&tests, ".yaml")) {
         let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
         let documents = yaml::parse(&std::fs::read(&file).unwrap()).unwrap();
         for test in documents.iter().flat_map(|document| case::tests(document, &stem).unwrap()) {

@@ -5,8 +5,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::Waf;
-use secrule_fuzz::ending::Pair;
 use secrule_fuzz::message::lead;
+use secrule_testkit::ending::Pair;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 

@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::Waf;
-use secrule_fuzz::ending::Pair;
 use secrule_fuzz::message::lead;
+use secrule_testkit::ending::Pair;
 use std::sync::LazyLock;
 
 static RULES: LazyLock<Pair> = LazyLock::new(|| Pair::load(|| Waf::builder().starter_rules()).expect("the starter rules are valid"));

@@ -2,7 +2,7 @@
 
 use crate::draw::Draw;
 use crate::rules::draw_rules;
-use secrule as _;
+use secrule_capi as _;
 use std::ffi::{CString, c_char, c_int, c_uchar, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ struct Intervention {
     disruptive: c_int,
 }
 
-// The functions are the library's own, by the names and types of `include/modsecurity`.
+// The functions are the library's own, by the names and types of `capi/include/modsecurity`.
 unsafe extern "C" {
     fn msc_init() -> Handle;
     fn msc_who_am_i(engine: Handle) -> Text;

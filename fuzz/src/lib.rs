@@ -3,8 +3,6 @@
 pub mod differences;
 pub mod differential;
 pub mod draw;
-#[path = "../../tests/common/ending.rs"]
-pub mod ending;
 pub mod host;
 pub mod message;
 pub mod pattern;

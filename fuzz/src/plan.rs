@@ -1,10 +1,10 @@
 //! Rules and requests, judged with and without a plan.
 
 use crate::draw::Draw;
-use crate::ending::Pair;
 use crate::request::Request;
 use crate::rules::draw_rules;
 use secrule::Waf;
+use secrule_testkit::ending::Pair;
 
 /// How many requests were judged by how many rule sets.
 #[derive(Clone, Copy, Debug, Default)]

@@ -69,7 +69,7 @@ impl Evaluation<'_> {
             self.debug(5, || "The request was already intercepted".to_owned());
         } else if self.engine_mode() == EngineMode::On {
             let reason = reason.to_owned();
-            self.intervene(Intervention { status: 403, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None });
+            self.intervene(Intervention::without_rule(403, reason));
         } else {
             self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
         }

@@ -70,6 +70,16 @@ impl Pending {
     }
 }
 
+impl Intervention {
+    /// A decision that no rule made.
+    ///
+    /// The C interface makes one when an error left a request unjudged.
+    #[doc(hidden)]
+    pub fn without_rule(status: u16, reason: String) -> Self {
+        Self { status, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None }
+    }
+}
+
 impl Verdict {
     /// How to stop, if that is what is to be done.
     pub fn intervention(&self) -> Option<&Intervention> {

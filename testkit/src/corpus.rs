@@ -1,8 +1,6 @@
 //! The request corpus: what the benchmarks send, and how each case must end.
 
-// Each benchmark takes what it needs.
-#![allow(dead_code)]
-
+use crate::project;
 use secrule::Waf;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +52,7 @@ const STOPPED: [(&str, u16); 7] = [
 impl Shared {
     /// Finds the shared folder; says so where there is none.
     pub fn find() -> Option<Self> {
-        let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+        let default = || project().join("../shared");
         let root = std::env::var_os("SECRULE_SHARED").map_or_else(default, PathBuf::from);
         let Ok(root) = root.canonicalize() else {
             eprintln!("{} is not there: nothing was measured; SECRULE_SHARED names another folder", root.display());

@@ -1,8 +1,5 @@
 //! Rules with the files they name, and a request that they judge.
 
-// Each test takes what it needs.
-#![allow(dead_code)]
-
 use secrule::source::Memory;
 use secrule::{DebugLog, Intervention, Transaction, Verdict, Waf};
 use std::sync::{Arc, Mutex};

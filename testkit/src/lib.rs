@@ -1,21 +1,31 @@
-//! What the tests on shared cases have in common: where the cases are, and the lists of those that are expected to fail.
+//! What the tests, benchmarks and fuzz targets of `secrule` share: hosts that lead a transaction, servers that rules ask, the shared cases, and
+//! the lists of those that are expected to fail. Not published; what fails here panics, as in a test.
 
-// Each test takes what it needs.
-#![allow(dead_code)]
+#![allow(clippy::new_without_default, reason = "a folder on the disk is no default")]
 
+pub mod corpus;
 pub mod ending;
+pub mod exchange;
+pub mod logged;
+pub mod name_server;
+pub mod places;
+pub mod plugins;
 pub mod regression;
-pub mod tools;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// The folder of the project.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 /// A folder of the shared cases, or `None` where there are none: a newcomer has only the project.
 ///
 /// With `SECRULE_REQUIRE_SHARED=1` their absence is a failure.
 pub fn shared(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("SECRULE_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let root = std::env::var_os("SECRULE_SHARED").map_or_else(|| project().join("../shared"), PathBuf::from);
     let path = root.join(folder);
     if path.exists() {
         return path.canonicalize().ok();
@@ -45,7 +55,7 @@ pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 /// Cases that are expected to fail: `tests/exclusions/NAME`, one a line, each with its reason behind a `#`.
 pub fn exclusions(name: &str) -> BTreeMap<String, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exclusions").join(name);
+    let path = project().join("tests/exclusions").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     lines
@@ -61,7 +71,7 @@ pub fn core_rule_set(rules: &Path) -> String {
     let rules = rules.display();
     let limits = "setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,setvar:tx.max_num_args=255,\
                   setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535";
-    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("crs/setup.conf");
+    let settings = project().join("crs/setup.conf");
     format!(
         "Include {}\n\
          SecRuleEngine DetectionOnly\n\

@@ -1,8 +1,5 @@
 //! A folder for logs, rules that match, and exchanges that they judge.
 
-// Each test takes what it needs.
-#![allow(dead_code)]
-
 use secrule::{Transaction, Verdict, Waf};
 use std::fs;
 use std::path::PathBuf;

@@ -1,8 +1,5 @@
 //! A name server on loopback that knows a few addresses and names.
 
-// Each test takes what it needs.
-#![allow(dead_code)]
-
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;

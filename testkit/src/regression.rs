@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The cases below a folder that are not switched off.
 pub fn cases(folder: &Path) -> Vec<Value> {
     let read = |file| serde_json::from_slice::<Vec<Value>>(&std::fs::read(file).unwrap()).unwrap();
-    let cases = super::files(folder, ".json").into_iter().flat_map(read);
+    let cases = crate::files(folder, ".json").into_iter().flat_map(read);
     cases.filter(|case| case["enabled"].as_i64() != Some(0)).collect()
 }
 

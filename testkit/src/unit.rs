@@ -7,7 +7,7 @@ use std::path::Path;
 /// The cases below a folder.
 pub fn cases(folder: &Path) -> Vec<Value> {
     let read = |file| serde_json::from_slice::<Vec<Value>>(&std::fs::read(file).unwrap()).unwrap();
-    super::files(folder, ".json").into_iter().flat_map(read).collect()
+    crate::files(folder, ".json").into_iter().flat_map(read).collect()
 }
 
 /// Whether a case is about an operator; else it is about a transformation.

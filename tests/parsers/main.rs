@@ -12,8 +12,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod draw;
 mod engine;
 mod json;
@@ -111,7 +109,7 @@ impl Kind {
             // Otherwise there was little to compare.
             assert!(accepted - refused > count / 10, "{} and rules see too few bodies alike", peer.name);
         }
-        let known = common::exclusions("parsers.txt");
+        let known = secrule_testkit::exclusions("parsers.txt");
         for (what, bodies) in &disagreements {
             println!("{what}: {} times, {}", bodies.len(), if known.contains_key(what) { "known" } else { "NEW" });
         }

@@ -1,5 +1,8 @@
 //! Runs the tools that lie beside the project, on the library and the command that were built before.
 
+// Each test takes what it needs.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +23,7 @@ pub fn command() -> Option<PathBuf> {
 }
 
 fn built(path: &str, how: &str) -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| secrule_testkit::project().join("target"), PathBuf::from);
     let path = target.join(path);
     if !path.exists() {
         eprintln!("{} is not there: nothing was tested; `{how}` builds it", path.display());

@@ -1,7 +1,7 @@
 //! A test as its file describes it: requests to send, and what the log is to say about them.
 
 use super::yaml::Node;
-use crate::cli::exchange::{Headers, Request, Response};
+use crate::exchange::{Headers, Request, Response};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};

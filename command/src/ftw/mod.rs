@@ -1,7 +1,7 @@
 //! Runs tests in the OWASP CRS's FTW format without a web server: each request is given to the engine as a connector would give it.
 
-mod case;
-mod yaml;
+pub mod case;
+pub mod yaml;
 
 use super::exchange::{Connection, Judgement, judge};
 use case::{Expected, Stage, TestCase, Unrunnable};

@@ -1,8 +1,5 @@
-#[path = "../../../tests/common/places.rs"]
-mod places;
-
 use super::*;
-use places::database;
+use secrule_testkit::places::database;
 
 fn find(database: &GeoDatabase, address: &str) -> Option<Vec<(&'static str, String)>> {
     database.find(address.parse().unwrap()).map(|place| place.parts)
