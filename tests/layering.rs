@@ -1,4 +1,4 @@
-//! The house of `ARCHITECTURE.md`, kept: no room of `src/` imports a room above it.
+//! The house of `ARCHITECTURE.md`, kept: no room of `src/` imports a room above it, and each member of the workspace uses what it may.
 
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
@@ -19,11 +19,17 @@ const FLOORS: [&[&str]; 6] = [
     &["seclang"],
     &["vocabulary", "graph", "compile"],
     &["store", "resolver", "metrics", "state", "lua", "engine", "transaction", "record"],
-    &["starter", "waf", "ffi", "proxy", "cli"],
+    &["starter", "waf"],
 ];
 
-/// Files that put the house together, and so belong to no room.
-const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
+/// The file that puts the engine together, and so belongs to no room.
+const ROOT: &str = "lib.rs";
+
+/// The members beside the engine, and which members each may use outside of its tests.
+const MEMBERS: [(&str, &[&str]); 3] = [("command", &["secrule"]), ("capi", &["secrule"]), ("testkit", &["secrule"])];
+
+/// The member that speaks to C.
+const UNSAFE: &str = "capi";
 
 /// Names under which things are put that nobody knows a place for.
 const DRAWERS: [&str; 6] = ["util", "utils", "helpers", "misc", "common", "shared"];
@@ -31,6 +37,8 @@ const DRAWERS: [&str; 6] = ["util", "utils", "helpers", "misc", "common", "share
 const LONGEST_FILE: usize = 650;
 
 struct File {
+    /// The folder of its member, empty for the engine.
+    member: &'static str,
     /// Path within `src/`.
     path: PathBuf,
     text: String,
@@ -39,7 +47,7 @@ struct File {
 #[test]
 fn no_room_imports_a_room_above_it() {
     let mut steps = BTreeSet::new();
-    for file in files() {
+    for file in files_of_the_engine() {
         let Some(room) = file.room() else { continue };
         for imported in file.imports() {
             match (rank(&room), rank(&imported)) {
@@ -59,14 +67,16 @@ fn no_room_imports_a_room_above_it() {
 
 #[test]
 fn every_room_has_its_floor() {
-    let rooms = files().into_iter().filter_map(|file| file.room());
+    let rooms = files_of_the_engine().into_iter().filter_map(|file| file.room());
     assert_none("rooms on no floor", rooms.filter(|room| rank(room).is_none()));
 }
 
 #[test]
 fn the_map_of_the_house_shows_every_room() {
     let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
-    let rooms: BTreeSet<String> = files().into_iter().filter_map(|file| file.room()).collect();
+    let rooms = files_of_the_engine().into_iter().filter_map(|file| file.room());
+    let members = MEMBERS.map(|(member, _)| member.to_owned());
+    let rooms: BTreeSet<String> = rooms.chain(members).collect();
     let is_shown = |room: &String| map.contains(&format!("| `{room}/` |")) || map.contains(&format!("| `{room}.rs` |"));
     assert_none("rooms that ARCHITECTURE.md lacks", rooms.into_iter().filter(|room| !is_shown(room)));
 }
@@ -84,8 +94,23 @@ fn no_file_is_too_long_to_read() {
 }
 
 #[test]
-fn unsafe_code_stands_in_ffi_only() {
-    let outside = files().into_iter().filter(|file| file.room().as_deref() != Some("ffi"));
+fn a_member_uses_what_it_may() {
+    let used = |member: &str| {
+        let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(member).join("Cargo.toml")).unwrap();
+        let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let dependencies = dependencies.lines().take_while(|line| !line.starts_with('['));
+        let names = dependencies.filter_map(|line| line.split(['.', ' ']).next()).filter(|name| name.starts_with("secrule"));
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(used("").is_empty(), "the engine uses {:?}", used(""));
+    for (member, allowed) in MEMBERS {
+        assert_eq!(used(member), allowed, "{member}");
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_the_c_interface_only() {
+    let outside = files().into_iter().filter(|file| file.member != UNSAFE);
     assert_none("files with unsafe code", outside.filter(|file| words(&file.code()).any(|word| word == "unsafe")).map(|file| file.shown()));
 }
 
@@ -100,12 +125,12 @@ fn there_is_no_drawer_for_odds_and_ends() {
 
 #[test]
 fn imports_are_found_in_every_form() {
-    let file = |text: &str| File { path: PathBuf::from("graph/rule.rs"), text: text.to_owned() };
+    let file = |text: &str| File { member: "", path: PathBuf::from("graph/rule.rs"), text: text.to_owned() };
     let imports = |text: &str| file(text).imports().into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(imports("use crate::waf::Waf;"), "waf");
     assert_eq!(imports("pub(in crate::graph) use crate::{\n  source::{Span, Spanned},\n  waf,\n};"), "graph source waf");
-    assert_eq!(imports("let a = crate::waf::b(\"crate::cli\"); // crate::ffi"), "waf");
-    assert_eq!(imports("/// See [`crate::cli`].\nstruct A;"), "");
+    assert_eq!(imports("let a = crate::waf::b(\"crate::record\"); // crate::lua"), "waf");
+    assert_eq!(imports("/// See [`crate::record`].\nstruct A;"), "");
     assert_eq!(imports("let url = \"https://a\"; crate::waf::b();"), "waf");
     assert!(file("use super::super::waf::Waf;").reaches_the_root());
     assert!(!file("use super::rule::Rule;").reaches_the_root());
@@ -115,8 +140,7 @@ impl File {
     /// The room that the file is a part of.
     fn room(&self) -> Option<String> {
         let first = self.path.components().next()?.as_os_str().to_str()?;
-        let is_root = ROOTS.contains(&first);
-        (!is_root).then(|| first.trim_end_matches(".rs").to_owned())
+        (first != ROOT).then(|| first.trim_end_matches(".rs").to_owned())
     }
 
     /// The rooms that the file names, its own included.
@@ -170,7 +194,7 @@ impl File {
     }
 
     fn shown(&self) -> String {
-        format!("src/{}", self.path.display())
+        Path::new(self.member).join("src").join(&self.path).display().to_string()
     }
 }
 
@@ -227,9 +251,18 @@ fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
     assert!(list.is_empty(), "{what}:\n  {}", list.join("\n  "));
 }
 
-/// Every Rust file of `src/`.
+/// Every Rust file of the engine and of the members beside it, but for tests that stand by themselves.
 fn files() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let beside = MEMBERS.into_iter().flat_map(|(member, _)| files_of(member));
+    files_of_the_engine().into_iter().chain(beside).collect()
+}
+
+fn files_of_the_engine() -> Vec<File> {
+    files_of("")
+}
+
+fn files_of(member: &'static str) -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(member).join("src");
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
@@ -238,7 +271,7 @@ fn files() -> Vec<File> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(File { text: fs::read_to_string(&path).unwrap(), path: path.strip_prefix(&root).unwrap().to_owned() });
+                files.push(File { member, text: fs::read_to_string(&path).unwrap(), path: path.strip_prefix(&root).unwrap().to_owned() });
             }
         }
     }
