@@ -98,12 +98,12 @@ impl Waf {
         self.shared.services.store.unban(SiteId(site), address.to_canonical())
     }
 
-    /// Whether an address is on a blacklist of the site or of all, or banned from one of them.
+    /// Returns `true` if an address is on a blacklist of the site or of all, or banned from one of them.
     pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> bool {
         is_blacklisted(&self.shared.graph, &self.shared.services, address, SiteId(site))
     }
 
-    /// Whether an address is on a whitelist of the site or of all.
+    /// Returns `true` if an address is on a whitelist of the site or of all.
     pub fn is_whitelisted(&self, address: IpAddr, site: u64) -> bool {
         is_whitelisted(&self.shared.graph, address, SiteId(site))
     }

@@ -67,7 +67,7 @@ impl Load {
 }
 
 impl Snapshot {
-    /// Whether the file system would give the same now. What came from the network is not asked for again.
+    /// Returns `true` if the file system would give the same now. What came from the network is not asked for again.
     fn are_unchanged(&self) -> bool {
         let contents = || lock(&self.contents).iter().all(|(path, bytes)| FileSystem.read(path).is_ok_and(|now| now == *bytes));
         let missing = || lock(&self.missing).iter().all(|path| FileSystem.read(path).is_err());

@@ -217,7 +217,7 @@ impl<'a> Place<'a> {
         rules_error(self.file, self.statement_start(), &message)
     }
 
-    /// Whether the line is one of this directive.
+    /// Returns `true` if the line is one of this directive.
     fn is_about(&self, directive: &str) -> bool {
         self.line.split_ascii_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(directive))
     }

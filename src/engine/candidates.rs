@@ -10,7 +10,7 @@ pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
     eval.rules.plan.as_ref().filter(|_| !eval.debugs(4))
 }
 
-/// Whether the plan shows that no value of the rule's targets can match.
+/// Returns `true` if the plan shows that no value of the rule's targets can match.
 pub fn cannot_match(eval: &mut Evaluation<'_>, plan: &Plan, rule: &Rule) -> bool {
     if let Some(comparison) = rule.plan.comparison {
         return !compares(eval, comparison);
@@ -25,7 +25,7 @@ fn compares(eval: &Evaluation<'_>, comparison: TxComparison) -> bool {
     comparison.holds(value.map(|value| eval.state.collections.arena.read(value)))
 }
 
-/// Whether a target has values about which a rule may say "yes".
+/// Returns `true` if a target has values about which a rule may say "yes".
 pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &Rule) -> bool {
     let rules = eval.rules;
     learn(eval, plan, target);
@@ -35,7 +35,7 @@ pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &
     filter.is_open(&mut view, target, ScanPoint::of(rule), prefilter)
 }
 
-/// Whether the operator of a rule may find something in one value after all of the rule's transformations.
+/// Returns `true` if the operator of a rule may find something in one value after all of the rule's transformations.
 pub fn may_find(eval: &mut Evaluation<'_>, rule: &Rule, value: ValueId) -> bool {
     let rules = eval.rules;
     let (Some(plan), Some(prefilter)) = (followed_plan(eval), rule.plan.prefilter) else { return true };
@@ -111,7 +111,7 @@ pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[
     }
 }
 
-/// Whether rules that compare a TX variable need not be asked one by one: nobody measures them, and no `ctl` may have taken them or TX out.
+/// Returns `true` if rules that compare a TX variable need not be asked one by one: nobody measures them, and no `ctl` may have taken them or TX out.
 fn compares_freely(eval: &Evaluation<'_>) -> bool {
     let overrides = &eval.state.overrides;
     eval.state.profile.is_none()

@@ -146,7 +146,7 @@ pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, 
     any
 }
 
-/// Whether what this rule found may be what the log shows: of a chain it is what the last rule found that asked anything.
+/// Returns `true` if this rule's detail can be the one that is logged: in a chain, that of the last rule with an operator.
 fn tells_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     let rules = eval.rules;
     let next = rule.next.and_then(|next| rules.rule(next));
@@ -200,7 +200,7 @@ fn ask_unless_removed(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &Targ
     eval.may_go_on(asked.rule.phase) && !is_removed_target(eval, asked.rule, &value.selected) && ask_about(eval, asked, value, draft)
 }
 
-/// Whether a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
+/// Returns `true` if a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
 fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bool {
     let rules = eval.rules;
     let names = |filter: &RuleFilter| {

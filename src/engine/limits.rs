@@ -38,7 +38,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Whether the rules of a phase may go on: asked before a phase, and before each value that a rule is asked about. Limits that were
+    /// Returns `true` if the rules of a phase may go on: asked before a phase, and before each value that a rule is asked about. Limits that were
     /// exceeded since the last time are told; beyond the budget the settings decide, and the rest of the rules is skipped.
     #[inline]
     pub fn may_go_on(&mut self, phase: Phase) -> bool {

@@ -28,7 +28,7 @@ pub enum Respondent<'a> {
     Lookup(&'a Lookup, &'a str),
 }
 
-/// Whether a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
+/// Returns `true` if a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
 /// that cannot be checked does not conform.
 pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &str, value: Text, findings: &mut Findings) -> bool {
     eval.charge(match lookup {

@@ -112,7 +112,7 @@ fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
     removed_now
 }
 
-/// Whether a `ctl` removed the rule by its tag or message. Each rule of a chain looks itself whether one removed it by its id.
+/// Returns `true` if a `ctl` removed the rule by its tag or message. Each rule of a chain looks itself whether one removed it by its id.
 fn is_removed_by_text(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     eval.state.overrides.removed_rules.iter().any(|filter| !matches!(filter, RuleFilter::Ids(_)) && filter.names(rule))
 }

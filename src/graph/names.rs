@@ -61,7 +61,7 @@ impl TxNames {
         self.spellings.len()
     }
 
-    /// Whether no key has a number.
+    /// Returns `true` if no key has a number.
     pub fn is_empty(&self) -> bool {
         self.spellings.is_empty()
     }

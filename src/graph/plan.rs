@@ -150,8 +150,8 @@ impl ScanPoint {
 }
 
 impl TxComparison {
-    /// Whether the rule matches, given the value of its variable. Without a value nothing is asked, so that nothing matches, whichever way the
-    /// answer would be turned.
+    /// Returns `true` if the rule matches, given the value of its variable. An unset variable never matches, not even a negated
+    /// comparison.
     pub fn holds(&self, value: Option<&[u8]>) -> bool {
         let asked = if self.count { Some(if value.is_some() { &b"1"[..] } else { b"0" }) } else { value };
         asked.is_some_and(|value| self.relation.holds(value, self.number) != self.negated)
@@ -159,14 +159,14 @@ impl TxComparison {
 }
 
 impl PlannedChain {
-    /// Whether a value of these bytes, or one of several that have them together, may come out changed.
+    /// Returns `true` if a value of these bytes, or one of several that have them together, may come out changed.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
 }
 
 impl PlannedTransformation {
-    /// Whether it may change a value of these bytes.
+    /// Returns `true` if it may change a value of these bytes.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }

@@ -148,7 +148,7 @@ pub struct UpdatedActions {
 }
 
 impl UpdatedActions {
-    /// Whether they take the place of the rule's own decision.
+    /// Returns `true` if they take the place of the rule's own decision.
     pub fn decides(&self) -> bool {
         self.disruptive.is_some() || self.effects.iter().any(|effect| matches!(effect, Effect::Block))
     }
@@ -180,12 +180,12 @@ impl Rule {
         spelled.or_else(|| tree.last_step(chain).map(|step| step.transformation.name())).unwrap_or_default()
     }
 
-    /// Whether it has exactly this tag, as written.
+    /// Returns `true` if it has exactly this tag, as written.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.metadata.tags.iter().any(|template| template.source() == tag)
     }
 
-    /// Whether it has exactly this message, as written.
+    /// Returns `true` if it has exactly this message, as written.
     pub fn has_message(&self, message: &str) -> bool {
         self.metadata.message.as_ref().is_some_and(|template| template.source() == message)
     }

@@ -283,7 +283,7 @@ impl Settings {
         self.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from)
     }
 
-    /// Whether responses with this media type are looked at in phase 4.
+    /// Returns `true` if responses with this media type are looked at in phase 4.
     pub fn inspects_response_type(&self, media_type: &[u8]) -> bool {
         self.response_body_types.is_empty() || self.response_body_types.iter().any(|listed| listed.as_bytes() == media_type)
     }
@@ -357,7 +357,7 @@ impl LogLetters {
         Self(self.0 & !others.0)
     }
 
-    /// Whether a letter is among them.
+    /// Returns `true` if a letter is among them.
     pub fn contains(self, letter: char) -> bool {
         letter.is_ascii_uppercase() && self.0 & (1 << (letter as u32 - 'A' as u32)) != 0
     }

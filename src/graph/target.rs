@@ -46,7 +46,7 @@ pub struct Key {
 pub type Exclusion = Selector;
 
 impl Selector {
-    /// Whether two selectors were written alike, keys in any case.
+    /// Returns `true` if two selectors were written alike, keys in any case.
     pub fn is_same(&self, other: &Selector) -> bool {
         match (self, other) {
             (Selector::All, Selector::All) => true,
@@ -57,7 +57,7 @@ impl Selector {
         }
     }
 
-    /// Whether it selects a member with this key. A pattern that gives up selects nothing.
+    /// Returns `true` if it selects a member with this key. A pattern that gives up selects nothing.
     pub fn selects(&self, key: &[u8]) -> bool {
         match self {
             Selector::All => true,
@@ -74,7 +74,7 @@ impl Target {
         Self { variable, selector, count: false, exclusions: Vec::new() }
     }
 
-    /// Whether two targets select the same.
+    /// Returns `true` if two targets select the same.
     pub fn is_same(&self, other: &Target) -> bool {
         self.variable == other.variable
             && self.count == other.count
@@ -83,7 +83,7 @@ impl Target {
             && self.exclusions.iter().zip(&other.exclusions).all(|(one, other)| one.is_same(other))
     }
 
-    /// Whether a member with this key is left out.
+    /// Returns `true` if a member with this key is left out.
     pub fn excludes(&self, key: &[u8]) -> bool {
         self.exclusions.iter().any(|exclusion| exclusion.selects(key))
     }

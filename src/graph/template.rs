@@ -40,7 +40,7 @@ impl Template {
         &self.source
     }
 
-    /// Whether what a rule does may change its text while the rule is asked about one value after the other.
+    /// Returns `true` if what a rule does may change its text while the rule is asked about one value after the other.
     pub fn may_change(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Value(target) if !target.variable.is_stable()))
     }

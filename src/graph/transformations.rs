@@ -65,7 +65,7 @@ impl TransformationTree {
         self.nodes.len()
     }
 
-    /// Whether no rule transforms anything.
+    /// Returns `true` if no rule transforms anything.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }

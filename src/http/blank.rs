@@ -1,6 +1,6 @@
 //! What v3 takes for a blank when it trims.
 
-/// Whether a byte is a blank for C's `isspace`: unlike [`u8::is_ascii_whitespace`], vertical tabs are.
+/// Returns `true` if a byte is a blank for C's `isspace`: unlike [`u8::is_ascii_whitespace`], vertical tabs are.
 pub fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

@@ -145,12 +145,12 @@ impl Budget {
         self.over.get().map_or(Ok(()), Err)
     }
 
-    /// Whether it is used up.
+    /// Returns `true` if it is used up.
     pub fn is_over(&self) -> bool {
         self.over.get().is_some()
     }
 
-    /// Whether what is used up is spent on, which nothing is known to do: then the call is told once more.
+    /// Returns `true` if what is used up is spent on, which nothing is known to do: then the call is told once more.
     pub fn is_ignored(&self) -> bool {
         let looks = self.looks.get().wrapping_add(1);
         self.looks.set(looks);

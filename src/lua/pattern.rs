@@ -41,7 +41,7 @@ pub struct Match {
     pub captures: Vec<Capture>,
 }
 
-/// Whether a pattern is a plain text.
+/// Returns `true` if a pattern is a plain text.
 pub fn is_plain(pattern: &[u8]) -> bool {
     !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
 }
@@ -310,7 +310,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// Whether a byte is in the set that stands from `at`, the opening bracket, to `end`, behind the closing one.
+    /// Returns `true` if a byte is in the set that stands from `at`, the opening bracket, to `end`, behind the closing one.
     fn in_set(&self, byte: u8, at: usize, end: usize) -> bool {
         let mut set = self.pattern.get(at + 1..end.saturating_sub(1)).unwrap_or_default();
         let negated = set.first() == Some(&b'^');
@@ -332,7 +332,7 @@ impl Matcher<'_> {
     }
 }
 
-/// Whether a byte is in a class such as `%a`; a capital letter stands for all others, and what is no letter for itself.
+/// Returns `true` if a byte is in a class such as `%a`; a capital letter stands for all others, and what is no letter for itself.
 fn in_class(byte: u8, class: u8) -> bool {
     let inside = match class.to_ascii_lowercase() {
         b'a' => byte.is_ascii_alphabetic(),

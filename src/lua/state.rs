@@ -119,7 +119,7 @@ impl State {
         result
     }
 
-    /// Whether the next call can have it.
+    /// Returns `true` if the next call can have it.
     pub fn is_sound(&self) -> bool {
         self.is_sound
     }

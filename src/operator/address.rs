@@ -49,12 +49,12 @@ impl AddressSet {
         Ok(Self { v4: sorted(Ipv4Net::aggregate(&v4)), v6: sorted(Ipv6Net::aggregate(&v6)) })
     }
 
-    /// Whether `input` is an address in one of the networks. What is no address is in none.
+    /// Returns `true` if `input` is an address in one of the networks. What is no address is in none.
     pub(super) fn contains(&self, input: &[u8]) -> bool {
         std::str::from_utf8(input).ok().and_then(|text| text.parse().ok()).is_some_and(|address| self.contains_address(address))
     }
 
-    /// Whether an address is in one of the networks. An IPv4 address that is written as an IPv6 one, as servers do whose socket takes both
+    /// Returns `true` if an address is in one of the networks. An IPv4 address that is written as an IPv6 one, as servers do whose socket takes both
     /// (`::ffff:192.0.2.1`), is in the networks of either family that hold it.
     pub fn contains_address(&self, address: IpAddr) -> bool {
         match address {

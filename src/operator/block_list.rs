@@ -52,7 +52,7 @@ impl BlockList {
         Self { zone, provider }
     }
 
-    /// Whether the list answers only those who have a key (`SecHttpBlKey`).
+    /// Returns `true` if the list answers only those who have a key (`SecHttpBlKey`).
     #[must_use]
     pub fn needs_key(&self) -> bool {
         self.provider == Provider::HttpBl
@@ -131,7 +131,7 @@ fn visitor(kind: u8) -> &'static str {
     }
 }
 
-/// Whether a text can be asked about: labels of letters, digits, hyphens and underscores.
+/// Returns `true` if a text can be asked about: labels of letters, digits, hyphens and underscores.
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

@@ -34,7 +34,7 @@ fn byte(text: &[u8]) -> Option<u8> {
     number.parse().ok()
 }
 
-/// Whether a byte of the input is not allowed; locates every such byte.
+/// Returns `true` if a byte of the input is not allowed; locates every such byte.
 pub(super) fn byte_outside(allowed: ByteSet, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     let mut outside = (0..).zip(input).filter(|&(_, &byte)| !allowed.contains(byte)).map(|(at, _)| at).peekable();
     let matched = outside.peek().is_some();
@@ -44,7 +44,7 @@ pub(super) fn byte_outside(allowed: ByteSet, input: &[u8], wanted: Wanted, findi
     matched
 }
 
-/// Whether a `%` in the input lacks its two hexadecimal digits; locates the first.
+/// Returns `true` if a `%` in the input lacks its two hexadecimal digits; locates the first.
 ///
 /// As in v3 the length of what is located is that of the whole input.
 pub(super) fn invalid_url_encoding(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
@@ -58,7 +58,7 @@ pub(super) fn invalid_url_encoding(input: &[u8], wanted: Wanted, findings: &mut 
     invalid.is_some()
 }
 
-/// Whether the input is not UTF-8 as in RFC 3629; locates the first invalid sequence.
+/// Returns `true` if the input is not UTF-8 as in RFC 3629; locates the first invalid sequence.
 ///
 /// As in v3 the length of what is located is that of the whole input, and a sequence that the end of the input cuts
 /// off is not located. Unlike v3 this takes code points above U+10FFFF (`F4 90 80 80`) for invalid.

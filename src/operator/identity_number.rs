@@ -19,7 +19,7 @@ pub(super) enum Scheme {
 }
 
 impl Scheme {
-    /// Whether a match of `pattern` in `input` is such a number; captures that match.
+    /// Returns `true` if a match of `pattern` in `input` is such a number; captures that match.
     ///
     /// `budget` bounds the bytes of all overlapping matches together, so that no input costs more than linear time.
     pub(super) fn evaluate(
@@ -96,7 +96,7 @@ impl Scheme {
         Ok(())
     }
 
-    /// Whether the digits in `text`, whatever lies between them, make a valid number. Digits beyond the number's length
+    /// Returns `true` if the digits in `text`, whatever lies between them, make a valid number. Digits beyond the number's length
     /// are ignored, but not allowed in social security numbers.
     fn is_valid(self, text: &[u8]) -> bool {
         let mut digits = text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte.saturating_sub(b'0')));
@@ -137,7 +137,7 @@ fn all_equal(digits: &[u32]) -> bool {
     digits.windows(2).all(|pair| matches!(pair, [a, b] if a == b))
 }
 
-/// Whether each digit is one more than the one before it, 0 coming after 9.
+/// Returns `true` if each digit is one more than the one before it, 0 coming after 9.
 fn counts_up(digits: &[u32]) -> bool {
     digits.windows(2).all(|pair| matches!(pair, [a, b] if (a + 1) % 10 == *b))
 }

@@ -7,7 +7,7 @@ mod tests;
 
 use super::findings::{Findings, Wanted};
 
-/// Whether the input looks like SQL injection; captures its fingerprint.
+/// Returns `true` if the input looks like SQL injection; captures its fingerprint.
 pub(super) fn sql(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     let Some(fingerprint) = sql::injection(input) else { return false };
     if wanted == Wanted::Findings {
@@ -16,7 +16,7 @@ pub(super) fn sql(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool
     true
 }
 
-/// Whether the input looks like cross-site scripting; captures the input.
+/// Returns `true` if the input looks like cross-site scripting; captures the input.
 pub(super) fn cross_site_scripting(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     if !html::is_attack(input) {
         return false;

@@ -29,7 +29,7 @@ impl Relation {
         }
     }
 
-    /// Whether the input, read as a number, stands in this relation to `number`.
+    /// Returns `true` if the input, read as a number, stands in this relation to `number`.
     pub fn holds(self, input: &[u8], number: i64) -> bool {
         let input = self.number(input);
         match self {

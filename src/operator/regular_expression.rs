@@ -7,7 +7,7 @@ use std::ops::Range;
 /// What an empty argument stands for, as in v3: it matches everything, and captures it.
 pub(super) const EMPTY_ARGUMENT: &[u8] = b".*";
 
-/// Whether `pattern` matches; captures all groups of the first match, but those that took no part.
+/// Returns `true` if `pattern` matches; captures all groups of the first match, but those that took no part.
 pub(super) fn first(
     pattern: &Pattern,
     input: &[u8],
@@ -28,7 +28,7 @@ pub(super) fn first(
     Ok(matched)
 }
 
-/// Whether `pattern` matches; captures the groups of every match, one match after the other.
+/// Returns `true` if `pattern` matches; captures the groups of every match, one match after the other.
 ///
 /// The groups of a match are numbered from the number of groups captured so far. A group that took no part leaves its
 /// number to the next match, as in v3. After an empty match the search goes on one byte further; v3 goes on one byte

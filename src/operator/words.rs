@@ -26,7 +26,7 @@ pub(super) fn data_lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     (1..).zip(file.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
-/// Whether one of the words occurs in the input; captures it as spelled in the rule.
+/// Returns `true` if one of the words occurs in the input; captures it as spelled in the rule.
 ///
 /// v3 captures the text of its automaton's node, which for overlapping words is none of them (`abc` for the words
 /// `abcd` and `bc` in `abcd`).

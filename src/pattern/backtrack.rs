@@ -406,7 +406,7 @@ impl<'p> Machine<'p> {
         next
     }
 
-    /// Whether a match that ends here counts.
+    /// Returns `true` if a match that ends here counts.
     fn counts(&self) -> bool {
         let from = self.slots.first().copied().unwrap_or(self.place);
         match self.program.empty_matches {

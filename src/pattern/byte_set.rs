@@ -60,7 +60,7 @@ impl ByteSet {
         if byte < 128 { Self { low: self.low | bit, ..self } } else { Self { high: self.high | bit, ..self } }
     }
 
-    /// Whether `byte` is in the set.
+    /// Returns `true` if `byte` is in the set.
     #[must_use]
     pub const fn contains(self, byte: u8) -> bool {
         let half = if byte < 128 { self.low } else { self.high };
@@ -73,7 +73,7 @@ impl ByteSet {
         Self { low: self.low | other.low, high: self.high | other.high }
     }
 
-    /// Whether the two sets have a byte in common.
+    /// Returns `true` if the two sets have a byte in common.
     #[must_use]
     pub const fn meets(self, other: Self) -> bool {
         self.low & other.low != 0 || self.high & other.high != 0
@@ -126,7 +126,7 @@ impl ByteSet {
         (self.low.count_ones() + self.high.count_ones()) as usize
     }
 
-    /// Whether no byte is in the set.
+    /// Returns `true` if no byte is in the set.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.low == 0 && self.high == 0

@@ -166,7 +166,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern occurs in `input`. What the search takes besides looking at each byte once is added
+    /// Returns `true` if the pattern occurs in `input`. What the search takes besides looking at each byte once is added
     /// to `effort`.
     ///
     /// # Errors

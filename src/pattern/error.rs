@@ -20,7 +20,7 @@ impl PatternError {
         Self { is_too_large: true, ..Self::new("the repetitions make this pattern too large", 0) }
     }
 
-    /// Whether the pattern is right, but too large.
+    /// Returns `true` if the pattern is right, but too large.
     #[must_use]
     pub const fn is_too_large(&self) -> bool {
         self.is_too_large

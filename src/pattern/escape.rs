@@ -57,7 +57,7 @@ impl<'p> Reference<'p> {
     }
 }
 
-/// Whether a group may have this name: letters, digits and `_`, at most 32 bytes of them, with no digit in front.
+/// Returns `true` if a group may have this name: letters, digits and `_`, at most 32 bytes of them, with no digit in front.
 pub(super) fn is_name(text: &[u8]) -> bool {
     let is_letter = |byte: &u8| *byte == b'_' || byte.is_ascii_alphanumeric() || !byte.is_ascii();
     text.len() <= LONGEST_NAME && text.iter().all(is_letter) && text.first().is_some_and(|first| !first.is_ascii_digit())

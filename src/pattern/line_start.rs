@@ -11,12 +11,12 @@ use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 use regex_syntax::hir::{Hir, HirKind};
 
-/// Whether a match of `hir` may end with `^`, consuming nothing after it.
+/// Returns `true` if a match of `hir` may end with `^`, consuming nothing after it.
 pub(super) fn may_end_a_match(hir: &Hir) -> bool {
     hir.properties().look_set().contains(regex_syntax::hir::Look::StartLF) && trails(hir, true)
 }
 
-/// Whether `hir` holds a `^` that only empty matches follow, when what comes after `hir` is empty if `rest_empty`.
+/// Returns `true` if `hir` holds a `^` that only empty matches follow, when what comes after `hir` is empty if `rest_empty`.
 ///
 /// The depth of the recursion is bounded by the nesting limit of the parser.
 fn trails(hir: &Hir, rest_empty: bool) -> bool {

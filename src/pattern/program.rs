@@ -515,7 +515,7 @@ fn single(node: &Node) -> Option<ByteSet> {
     }
 }
 
-/// Whether a part may match nothing.
+/// Returns `true` if a part may match nothing.
 fn may_be_empty(node: &Node) -> bool {
     match node {
         Node::Byte(_) | Node::Set(_) => false,

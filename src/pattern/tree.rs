@@ -159,7 +159,7 @@ impl Node {
         Self::Look(Look { behind, negative, atomic: true, position: 0 }, Box::new(node))
     }
 
-    /// Whether this or a part of it is so.
+    /// Returns `true` if this or a part of it is so.
     ///
     /// The depth of the recursion is bounded by the nesting limit of the parser.
     pub(super) fn any(&self, is_so: &impl Fn(&Self) -> bool) -> bool {

@@ -78,7 +78,7 @@ impl Script {
 }
 
 impl WeakScript {
-    /// Whether nobody holds the script any more.
+    /// Returns `true` if nobody holds the script any more.
     pub fn is_gone(&self) -> bool {
         self.inner.strong_count() == 0
     }

@@ -201,7 +201,7 @@ impl Actions {
 }
 
 impl ActionExpression {
-    /// Whether the action has this name, in any case.
+    /// Returns `true` if the action has this name, in any case.
     pub fn is(&self, name: &str) -> bool {
         self.name.node.eq_ignore_ascii_case(name)
     }

@@ -51,7 +51,7 @@ pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
     (ast, diagnostics)
 }
 
-/// Whether a comment holds a directive, so that it goes on behind a `\` as the directive would.
+/// Returns `true` if a comment holds a directive, so that it goes on behind a `\` as the directive would.
 ///
 /// ModSecurity v3 does the same: otherwise the tail of a rule that somebody commented out would be read as rules.
 fn comments_out_a_directive(comment: &str) -> bool {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The largest file a rule set may name, in bytes: rule files and data files alike, here and in the network. Databases of places have more than 100 MB.
 pub const LARGEST_FILE: u64 = 512 << 20;
 
-/// Whether a name means a place in the network: an https address.
+/// Returns `true` if a name means a place in the network: an https address.
 pub fn is_remote(name: &str) -> bool {
     name.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
@@ -92,7 +92,7 @@ impl Loader for FileSystem {
     }
 }
 
-/// Whether a path means what somebody gave this process to read, such as the pipe of `<(command)`, or nothing at all.
+/// Returns `true` if a path means what somebody gave this process to read, such as the pipe of `<(command)`, or nothing at all.
 fn is_given(path: &Path) -> bool {
     let given = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     given || path == Path::new("/dev/stdin") || path == Path::new("/dev/null")

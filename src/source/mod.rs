@@ -151,7 +151,7 @@ impl Sources {
         self.size
     }
 
-    /// Whether there is no text yet.
+    /// Returns `true` if there is no text yet.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
@@ -176,7 +176,7 @@ impl Source {
         &self.text
     }
 
-    /// Whether it was read from a file, so that relative paths in it mean its folder.
+    /// Returns `true` if it was read from a file, so that relative paths in it mean its folder.
     pub fn is_file(&self) -> bool {
         self.from_file
     }

@@ -43,7 +43,7 @@ impl Text {
         self.length as usize
     }
 
-    /// Whether it has no bytes.
+    /// Returns `true` if it has no bytes.
     pub fn is_empty(self) -> bool {
         self.length == 0
     }

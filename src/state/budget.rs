@@ -47,7 +47,7 @@ impl Budget {
         self.left = self.left.wrapping_sub(units as i64);
     }
 
-    /// Whether more was done than may be.
+    /// Returns `true` if more was done than may be.
     #[inline]
     pub fn is_over(&self) -> bool {
         self.left < 0
@@ -79,7 +79,7 @@ impl Budget {
         self.news = if self.exceeded == self.told { 0 } else { -1 };
     }
 
-    /// Whether values may take so many bytes in all. Where they may not, no work is left.
+    /// Returns `true` if values may take so many bytes in all. Where they may not, no work is left.
     #[inline]
     pub fn may_store(&mut self, bytes: usize) -> bool {
         let fits = bytes.saturating_add(self.held) <= self.memory;
@@ -89,8 +89,8 @@ impl Budget {
         fits || self.exceed_memory()
     }
 
-    /// Whether what is known of values, such as their places in lists, may take so many bytes more. Where it may not, no work is left,
-    /// so that nothing more is found out: what was found out last may be kept nevertheless.
+    /// Reserves `bytes` for bookkeeping, such as the places of values in lists. Returns `false`, and exhausts the budget, if that exceeds
+    /// `SecTransactionMemoryLimit`; the caller may keep what it just allocated.
     #[inline]
     pub fn reserve(&mut self, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes);
@@ -124,7 +124,7 @@ impl Budget {
         self.exceeded
     }
 
-    /// Whether rules are to go on as before: there is work left, and no limit was exceeded of which nobody was told.
+    /// Returns `true` if rules are to go on as before: there is work left, and no limit was exceeded of which nobody was told.
     #[inline]
     pub fn is_quiet(&self) -> bool {
         (self.left | self.news) >= 0

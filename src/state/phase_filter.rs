@@ -118,17 +118,17 @@ impl PhaseFilter {
         usize::MAX
     }
 
-    /// Whether a batch was looked at in this phase.
+    /// Returns `true` if a batch was looked at in this phase.
     pub fn is_seen(&self, batch: RuleBatchId) -> bool {
         self.seen.get(batch.0 as usize).copied().unwrap_or(true)
     }
 
-    /// Whether the values of a list of targets are known.
+    /// Returns `true` if the values of a list of targets are known.
     pub fn knows_list(&self, target_list: TargetListId) -> bool {
         self.target_lists.get(target_list.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
 
-    /// Whether the values of a target are known.
+    /// Returns `true` if the values of a target are known.
     pub fn knows(&self, target: TargetId) -> bool {
         self.targets.get(target.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
@@ -160,7 +160,7 @@ impl PhaseFilter {
         }
     }
 
-    /// Whether a target has values, and they may match, by what they hold at a scan point. The values must be known.
+    /// Returns `true` if a target has values, and they may match, by what they hold at a scan point. The values must be known.
     pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint, prefilter: Option<PrefilterId>) -> bool {
         if self.targets.get(target.0 as usize).is_none_or(|known| known.values.is_empty()) {
             return false;
@@ -204,7 +204,7 @@ impl PhaseFilter {
         held
     }
 
-    /// What the values of a list of targets hold at a scan point, and what they hold plainly, which is known: only targets that the chain may change are looked at.
+    /// Unites `plain`, the signature of the untransformed values, with the signature of each target that the chain can change.
     fn join(&mut self, view: &mut View<'_>, target_list: TargetListId, scan_point: ScanPoint, plain: JointSignature) -> JointSignature {
         let plan = view.plan;
         let Some(chain) = plan.chain(scan_point.chain).filter(|chain| chain.may_change(plain.bytes)) else { return plain };

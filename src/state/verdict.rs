@@ -100,7 +100,7 @@ impl Verdict {
         }
     }
 
-    /// Whether the host is to stop.
+    /// Returns `true` if the host is to stop.
     pub fn is_intervention(&self) -> bool {
         self.intervention().is_some()
     }

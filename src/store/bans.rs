@@ -41,7 +41,7 @@ impl Bans {
         self.lock().remove(site, address).is_some_and(|until| until > SystemTime::now())
     }
 
-    /// Whether an address is turned away from exactly this site.
+    /// Returns `true` if an address is turned away from exactly this site.
     pub fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
         let mut kept = self.lock();
         match kept.until.get(&(site, address)) {

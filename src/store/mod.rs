@@ -106,6 +106,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Ends a ban from exactly this site; whether there was one.
     fn unban(&self, site: SiteId, address: IpAddr) -> bool;
 
-    /// Whether an address is turned away from exactly this site.
+    /// Returns `true` if an address is turned away from exactly this site.
     fn is_banned(&self, site: SiteId, address: IpAddr) -> bool;
 }

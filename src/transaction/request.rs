@@ -112,7 +112,7 @@ pub fn judge_headers(eval: &mut Evaluation<'_>) {
     eval.state.flow.headers_judged = true;
 }
 
-/// Whether a message with so many headers of so many bytes may have another header.
+/// Returns `true` if a message with so many headers of so many bytes may have another header.
 #[inline]
 pub fn takes_header(eval: &mut Evaluation<'_>, headers: usize, bytes: usize, more: usize) -> bool {
     let settings = &eval.rules.settings;

@@ -43,7 +43,7 @@ macro_rules! limits {
                 }
             }
 
-            /// Whether ModSecurity v3 has it too, with flags of its own that rules know.
+            /// Returns `true` if ModSecurity v3 has it too, with flags of its own that rules know.
             pub fn is_inherited(self) -> bool {
                 match self {
                     $(Limit::$variant => matches!(Origin::$origin, Origin::Inherited),)+
@@ -129,7 +129,7 @@ impl LimitSet {
         self.0 |= 1 << limit as u32;
     }
 
-    /// Whether a limit is among them.
+    /// Returns `true` if a limit is among them.
     pub fn contains(self, limit: Limit) -> bool {
         self.0 & 1 << limit as u32 != 0
     }

@@ -231,12 +231,12 @@ impl Variable {
         BY_NAME.get(std::str::from_utf8(upper).ok()?).copied()
     }
 
-    /// Whether rules can write to it with `setvar`.
+    /// Returns `true` if rules can write to it with `setvar`.
     pub fn is_writable(self) -> bool {
         self == Variable::Tx || self.is_persistent()
     }
 
-    /// Whether no rule can change its values while a phase runs.
+    /// Returns `true` if no rule can change its values while a phase runs.
     pub fn is_stable(self) -> bool {
         !self.is_writable()
             && !matches!(
@@ -268,7 +268,7 @@ impl Variable {
             )
     }
 
-    /// Whether its values outlive the transaction.
+    /// Returns `true` if its values outlive the transaction.
     pub fn is_persistent(self) -> bool {
         matches!(self, Variable::Global | Variable::Ip | Variable::Resource | Variable::Session | Variable::User)
     }

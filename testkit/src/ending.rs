@@ -57,7 +57,7 @@ impl Pair {
 }
 
 impl Ending {
-    /// Whether a rule wrote something down.
+    /// Returns `true` if a rule wrote something down.
     pub fn has_matches(&self) -> bool {
         !self.matches.is_empty()
     }

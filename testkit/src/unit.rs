@@ -10,7 +10,7 @@ pub fn cases(folder: &Path) -> Vec<Value> {
     crate::files(folder, ".json").into_iter().flat_map(read).collect()
 }
 
-/// Whether a case is about an operator; else it is about a transformation.
+/// Returns `true` if a case is about an operator; else it is about a transformation.
 pub fn is_about_operator(case: &Value) -> bool {
     text(case, "type") == "op"
 }

@@ -76,7 +76,7 @@ const OUTPUT: &[&str] =
 const LOG: &[&str] = &["expect_ids", "match_regex", "no_expect_ids", "no_match_regex"];
 
 impl Expected {
-    /// Whether it says anything about the log.
+    /// Returns `true` if it says anything about the log.
     pub fn is_about_the_log(&self) -> bool {
         !(self.ids.is_empty() && self.absent_ids.is_empty() && self.patterns.is_empty() && self.absent_patterns.is_empty())
     }

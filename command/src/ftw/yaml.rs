@@ -123,7 +123,7 @@ impl Node {
         self.text().trim().parse().ok()
     }
 
-    /// Whether a scalar says yes.
+    /// Returns `true` if a scalar says yes.
     pub fn is_true(&self) -> bool {
         matches!(self.text().to_ascii_lowercase().as_str(), "true" | "yes" | "on")
     }

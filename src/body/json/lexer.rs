@@ -88,7 +88,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(token))
     }
 
-    /// Whether nothing but blanks is left.
+    /// Returns `true` if nothing but blanks is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.skip_blanks();
         self.rest.is_empty()

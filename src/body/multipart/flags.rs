@@ -37,7 +37,7 @@ impl MultipartFlags {
         self.crlf_line && self.lf_line
     }
 
-    /// Whether any of the flags that count for `MULTIPART_STRICT_ERROR` is set.
+    /// Returns `true` if any of the flags that count for `MULTIPART_STRICT_ERROR` is set.
     pub(super) fn any_strict(&self) -> bool {
         self.boundary_quoted
             || self.boundary_whitespace

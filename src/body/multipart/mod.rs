@@ -91,7 +91,7 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Whether this is a file.
+    /// Returns `true` if this is a file.
     pub fn is_file(&self) -> bool {
         self.file_name.is_some()
     }

@@ -15,7 +15,7 @@ const MOST_REMEMBERED: usize = 1 << 18;
 
 /// What a content model takes as one child: a name, or whatever a language of grammars has.
 pub trait Label {
-    /// Whether a child of this name is one.
+    /// Returns `true` if a child of this name is one.
     fn takes(&self, child: &str) -> bool;
 }
 

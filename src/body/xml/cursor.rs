@@ -6,17 +6,17 @@ pub struct Cursor<'t> {
     rest: &'t str,
 }
 
-/// Whether a character may stand in an XML document.
+/// Returns `true` if a character may stand in an XML document.
 pub fn is_character(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Whether a character may stand in an XML name.
+/// Returns `true` if a character may stand in an XML name.
 pub fn is_name_character(c: char) -> bool {
     is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
-/// Whether a character may begin an XML name (XML 1.0, fifth edition).
+/// Returns `true` if a character may begin an XML name (XML 1.0, fifth edition).
 pub fn is_name_start(c: char) -> bool {
     matches!(c, ':' | '_' | 'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
         | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'

@@ -59,7 +59,7 @@ impl Schema {
         Ok(Self { models, validator, tree })
     }
 
-    /// Whether a document conforms. One with more than 100 levels of elements does not, since it cannot be checked, nor does one for which
+    /// Returns `true` if a document conforms. One with more than 100 levels of elements does not, since it cannot be checked, nor does one for which
     /// `steps` do not suffice: ambiguous content models take from them.
     #[must_use]
     pub fn accepts(&self, document: &XmlDocument<'_>, steps: &Cell<usize>) -> bool {

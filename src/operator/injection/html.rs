@@ -11,7 +11,7 @@ use memchr::{memchr, memchr2};
 use blocked::Attribute;
 use tokenizer::{Place, Token, Tokens};
 
-/// Whether the text is an attack.
+/// Returns `true` if the text is an attack.
 pub(super) fn is_attack(input: &[u8]) -> bool {
     // Elements, comments and declarations begin with `<`; an attribute does harm by its value, which is behind `=`.
     if memchr2(b'<', b'=', input).is_none() {
@@ -44,7 +44,7 @@ fn is_attack_in(place: Place, input: &[u8]) -> bool {
     })
 }
 
-/// Whether an attribute with this value runs script.
+/// Returns `true` if an attribute with this value runs script.
 fn takes_script(name: &[u8], value: &[u8]) -> bool {
     match blocked::attribute(name) {
         Some(Attribute::Any) => true,

@@ -58,7 +58,7 @@ fn injection_within(quote: Option<u8>, input: &[u8]) -> Option<Fingerprint> {
     if injection.is_none() && disputed { read(input, quote, Dialect::MySql).0 } else { injection }
 }
 
-/// Whether the text is a single token, a word or a number: no fingerprint of one token is listed but that of evil.
+/// Returns `true` if the text is a single token, a word or a number: no fingerprint of one token is listed but that of evil.
 fn is_one_word(input: &[u8]) -> bool {
     match input {
         [b'0'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),

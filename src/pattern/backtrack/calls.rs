@@ -65,7 +65,7 @@ impl Machine<'_> {
         if self.frame == NONE { self.matched() } else { self.come_back() }
     }
 
-    /// Whether no look-around is under way.
+    /// Returns `true` if no look-around is under way.
     fn within_no_look(&self) -> bool {
         let mut barrier = self.barrier;
         while let Some(choice) = self.choices.get(barrier) {

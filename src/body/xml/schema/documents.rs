@@ -199,7 +199,7 @@ fn name_types(tree: &mut Document<'static>, root: NodeId, declaration: NodeId, c
 /// How the names of types begin that have none in the schema.
 pub const UNNAMED: &str = "secrule.unnamed.";
 
-/// Whether a name is one of the language of schemas.
+/// Returns `true` if a name is one of the language of schemas.
 pub fn is_xs(name: &QName<'_>) -> bool {
     name.namespace_uri.as_deref() == Some(XS_NAMESPACE)
 }

@@ -84,7 +84,7 @@ impl Label for Item {
 }
 
 impl Wildcard {
-    /// Whether it takes an element with this expanded name.
+    /// Returns `true` if it takes an element with this expanded name.
     pub fn takes(&self, child: &str) -> bool {
         let namespace = child.strip_prefix('{').and_then(|rest| rest.rsplit_once('}')).map_or("", |(namespace, _)| namespace);
         match self {

@@ -14,7 +14,7 @@ pub(super) enum Attribute {
     Indirect,
 }
 
-/// Whether an element of this name is harmful.
+/// Returns `true` if an element of this name is harmful.
 pub(super) fn element(name: &[u8]) -> bool {
     let Some(head) = name.get(..3) else { return false };
     if head.eq_ignore_ascii_case(b"SVG") || head.eq_ignore_ascii_case(b"XSL") {
@@ -66,7 +66,7 @@ pub(super) fn attribute(name: &[u8]) -> Option<Attribute> {
     }
 }
 
-/// Whether an address runs script.
+/// Returns `true` if an address runs script.
 pub(super) fn address(value: &[u8]) -> bool {
     let start = value.iter().position(|byte| matches!(byte, b'!'..=b'~')).unwrap_or(value.len());
     let address = value.get(start..).unwrap_or_default();
@@ -74,7 +74,7 @@ pub(super) fn address(value: &[u8]) -> bool {
     schemes.into_iter().any(|scheme| begins_with(address, scheme))
 }
 
-/// Whether a comment is one that browsers act on.
+/// Returns `true` if a comment is one that browsers act on.
 pub(super) fn comment(text: &[u8]) -> bool {
     let begins = |name: &[u8]| text.len() > 3 && text.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(name));
     let first = text.get(..6).map(Name::of);
@@ -85,7 +85,7 @@ pub(super) fn comment(text: &[u8]) -> bool {
         || first.is_some_and(|name| matches!(name.bytes(), b"IMPORT" | b"ENTITY"))
 }
 
-/// Whether an address, its character references resolved, begins with a scheme given in upper case.
+/// Returns `true` if an address, its character references resolved, begins with a scheme given in upper case.
 fn begins_with(address: &[u8], scheme: &[u8]) -> bool {
     let mut rest = address;
     let mut characters = std::iter::from_fn(|| {

@@ -275,7 +275,7 @@ fn comment_end(text: &[u8]) -> Option<(usize, usize)> {
     })
 }
 
-/// Whether a byte is white space within tags, NUL being such.
+/// Returns `true` if a byte is white space within tags, NUL being such.
 fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0)
 }

@@ -110,7 +110,7 @@ impl<'a> Window<'a> {
         self.length - self.left >= count
     }
 
-    /// Whether the first five tokens are such as stand in any text: `1,(1)`, `a-(b)`, `1),(1`, `a)-(b`.
+    /// Returns `true` if the first five tokens are such as stand in any text: `1,(1)`, `a-(b)`, `1),(1`, `a)-(b`.
     fn is_harmless(&self) -> bool {
         use Class::*;
         let [a, b, c, d, e, _] = &self.tokens;
@@ -134,7 +134,7 @@ impl<'a> Window<'a> {
         self.left = 0;
     }
 
-    /// Whether there may be a rule for the next tokens, by the first two of them: most words in most texts have none.
+    /// Returns `true` if there may be a rule for the next tokens, by the first two of them: most words in most texts have none.
     fn may_fold(&self) -> bool {
         use Class::*;
         match self.next_two() {

@@ -71,7 +71,7 @@ impl Lexicon {
         self.find(room).filter(|word| word.class.is_some())
     }
 
-    /// Whether the letters of at most five tokens are those of an injection.
+    /// Returns `true` if the letters of at most five tokens are those of an injection.
     pub(super) fn lists(&self, fingerprint: &[u8]) -> bool {
         self.fingerprints.contains(&key(fingerprint))
     }

@@ -84,13 +84,13 @@ impl Class {
         classes.into_iter().find(|class| class.letter() == letter)
     }
 
-    /// Whether a token of this class can be the first part of a phrase.
+    /// Returns `true` if a token of this class can be the first part of a phrase.
     pub(super) fn may_lead(self) -> bool {
         use Class::*;
         matches!(self, Keyword | Bareword | Operator | Union | Function | Expression | TransactSql | SqlType)
     }
 
-    /// Whether a token of this class can be the last part of a phrase.
+    /// Returns `true` if a token of this class can be the last part of a phrase.
     pub(super) fn may_follow(self) -> bool {
         self.may_lead() || self == Class::LogicOperator
     }
@@ -109,22 +109,22 @@ impl<'a> Token<'a> {
         self.class == class
     }
 
-    /// Whether its text is `name`, in any case.
+    /// Returns `true` if its text is `name`, in any case.
     pub(super) fn says(&self, name: &[u8]) -> bool {
         self.text.eq_ignore_ascii_case(name)
     }
 
-    /// Whether its text begins with `name`, in any case.
+    /// Returns `true` if its text begins with `name`, in any case.
     pub(super) fn begins(&self, name: &[u8]) -> bool {
         self.text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
     }
 
-    /// Whether it is an operator that needs no left side.
+    /// Returns `true` if it is an operator that needs no left side.
     pub(super) fn is_unary(&self) -> bool {
         self.is(Class::Operator) && (matches!(self.text, b"+" | b"-" | b"!" | b"~" | b"!!") || self.says(b"NOT"))
     }
 
-    /// Whether it is an operator that computes.
+    /// Returns `true` if it is an operator that computes.
     pub(super) fn is_arithmetic(&self) -> bool {
         self.is(Class::Operator) && matches!(self.text, b"*" | b"/" | b"-" | b"+" | b"%")
     }

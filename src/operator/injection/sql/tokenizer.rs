@@ -169,12 +169,12 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Whether a byte stands for nothing but the end of what is before it.
+/// Returns `true` if a byte stands for nothing but the end of what is before it.
 fn is_skipped(byte: u8) -> bool {
     matches!(byte, 0..=b' ' | 0x7F | 0xA0)
 }
 
-/// Whether a byte is white space to every dialect: Oracle takes NUL as such, and Latin-1 0xA0.
+/// Returns `true` if a byte is white space to every dialect: Oracle takes NUL as such, and Latin-1 0xA0.
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0xA0 | 0)
 }

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::token::{Class, Token};
 
-/// Whether folded tokens with a listed fingerprint are an injection; `count` is how many tokens there were before folding.
+/// Returns `true` if folded tokens with a listed fingerprint are an injection; `count` is how many tokens there were before folding.
 pub(super) fn is_injection(tokens: &[Token], count: usize, input: &[u8]) -> bool {
     match tokens {
         // A note that SQL Server then logs nothing of the statement.
@@ -27,7 +27,7 @@ fn is_injection_of_two(first: &Token, second: &Token, count: usize, input: &[u8]
     }
 }
 
-/// Whether the number is not the beginning of a code such as `1234-ab--`, judged by what is as far into the input as the number is long.
+/// Returns `true` if the number is not the beginning of a code such as `1234-ab--`, judged by what is as far into the input as the number is long.
 fn ends_as_number(number: &Token, input: &[u8]) -> bool {
     match input.get(number.text.len()..) {
         Some([0..=b' ' | 0x80.., ..]) => true,

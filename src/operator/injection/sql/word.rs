@@ -87,7 +87,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Whether a byte is no part of a word: blanks, and what is neither letter nor digit but `$`, `.`, `_` and the backtick.
+/// Returns `true` if a byte is no part of a word: blanks, and what is neither letter nor digit but `$`, `.`, `_` and the backtick.
 fn ends_word(byte: u8) -> bool {
     matches!(byte, 0 | b'\t'..=b'\r' | b' '..=b'#' | b'%'..=b'-' | b'/' | b':'..=b'@' | b'['..=b'^' | b'{'..=b'~' | 0xA0)
 }
