@@ -2,7 +2,7 @@
 //! what matched; imports `engine`, `state`, `graph` and the pure rooms.
 //!
 //! [`Transaction`] holds what lasts (rules, services, state) and decides nothing: its calls lend the state to functions of `request`,
-//! `request_body` and `response`, which take in what arrived and let [`engine::run`](crate::engine::run) run the rules of a phase.
+//! `request_body` and `response`, which take in what arrived and let [`engine::run`] run the rules of a phase.
 
 mod arguments;
 mod audit;
