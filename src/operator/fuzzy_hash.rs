@@ -58,6 +58,7 @@ impl FuzzyHashes {
     /// Returns `true` if the input's hash is as much like one of the hashes as the score demands; the score found is noted.
     pub(super) fn resembles(&self, input: &[u8], findings: &mut Findings) -> bool {
         let hash = PiecewiseHash::of(input);
+        let hash = hash.compared();
         let score = self.hashes.iter().map(|listed| hash.score(listed)).find(|score| *score >= self.score);
         findings.score = score;
         score.is_some()

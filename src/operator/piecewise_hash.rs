@@ -60,21 +60,69 @@ impl PiecewiseHash {
         Self { block_size, characters: characters.map(without_long_rows) }
     }
 
-    /// How much two hashes are alike, from 0 to 100.
-    pub fn score(&self, other: &Self) -> u32 {
-        let ([small, large], [other_small, other_large]) = (&self.characters, &other.characters);
-        if self == other {
+    /// The hash, made ready to be compared with many others.
+    pub fn compared(&self) -> ComparedHash<'_> {
+        let parts = self.characters.each_ref().map(|characters| {
+            let mut windows: Vec<u64> = windows(characters).collect();
+            windows.sort_unstable();
+            ComparedPart { characters, windows }
+        });
+        ComparedHash { hash: self, parts }
+    }
+}
+
+/// A hash that is compared with many others.
+#[derive(Debug)]
+pub struct ComparedHash<'h> {
+    hash: &'h PiecewiseHash,
+    parts: [ComparedPart<'h>; 2],
+}
+
+/// The characters for one block size.
+#[derive(Debug)]
+struct ComparedPart<'h> {
+    characters: &'h [u8],
+    /// Each seven of them in a row, sorted.
+    windows: Vec<u64>,
+}
+
+impl ComparedHash<'_> {
+    /// How much the hash is like another one, from 0 to 100.
+    pub fn score(&self, other: &PiecewiseHash) -> u32 {
+        let block_size = self.hash.block_size;
+        let ([small, large], [other_small, other_large]) = (&self.parts, &other.characters);
+        if self.hash == other {
             100
-        } else if self.block_size == other.block_size {
-            alike(small, other_small, self.block_size).max(alike(large, other_large, self.block_size * 2))
-        } else if self.block_size * 2 == other.block_size {
-            alike(large, other_small, other.block_size)
-        } else if other.block_size * 2 == self.block_size {
-            alike(small, other_large, self.block_size)
+        } else if block_size == other.block_size {
+            small.score(other_small, block_size).max(large.score(other_large, block_size * 2))
+        } else if block_size * 2 == other.block_size {
+            large.score(other_small, other.block_size)
+        } else if other.block_size * 2 == block_size {
+            small.score(other_large, block_size)
         } else {
             0
         }
     }
+}
+
+impl ComparedPart<'_> {
+    /// How much the characters are like others for the same block size, from 0 to 100.
+    fn score(&self, other: &[u8], block_size: u64) -> u32 {
+        if !windows(other).any(|window| self.windows.binary_search(&window).is_ok()) {
+            return 0;
+        }
+        let distance = distance(self.characters, other) * MAX_CHARACTERS / (self.characters.len() + other.len());
+        let score = 100_u64.saturating_sub((100 * distance / MAX_CHARACTERS) as u64);
+        // With small pieces few characters are little evidence.
+        let evidence = block_size / MIN_BLOCK_SIZE * self.characters.len().min(other.len()) as u64;
+        let is_enough = block_size >= 99_u64.div_ceil(WINDOW as u64) * MIN_BLOCK_SIZE;
+        u32::try_from(if is_enough { score } else { score.min(evidence) }).unwrap_or(0)
+    }
+}
+
+/// Each seven characters in a row, as a number.
+fn windows(characters: &[u8]) -> impl Iterator<Item = u64> {
+    characters.windows(WINDOW).map(|window| window.iter().fold(0, |number, character| number << 8 | u64::from(*character)))
 }
 
 /// The characters of the pieces for one block size.
@@ -221,20 +269,6 @@ impl RollingSum {
     fn cuts(&self, block_size: u64) -> bool {
         u64::from(self.value()) % block_size == block_size - 1
     }
-}
-
-/// How much the characters for one block size are alike, from 0 to 100.
-fn alike(one: &[u8], other: &[u8], block_size: u64) -> u32 {
-    let shares_a_window = one.windows(WINDOW).any(|window| other.windows(WINDOW).any(|other| other == window));
-    if !shares_a_window {
-        return 0;
-    }
-    let distance = distance(one, other) * MAX_CHARACTERS / (one.len() + other.len());
-    let score = 100_u64.saturating_sub((100 * distance / MAX_CHARACTERS) as u64);
-    // With small pieces few characters are little evidence.
-    let evidence = block_size / MIN_BLOCK_SIZE * one.len().min(other.len()) as u64;
-    let is_enough = block_size >= 99_u64.div_ceil(WINDOW as u64) * MIN_BLOCK_SIZE;
-    u32::try_from(if is_enough { score } else { score.min(evidence) }).unwrap_or(0)
 }
 
 /// How many characters must be put in or taken out to make one text of the other.
