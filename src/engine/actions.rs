@@ -24,8 +24,7 @@ const REDIRECTED: u16 = 302;
 
 /// The effects of one rule of a chain, in v3's order: the phase's defaults, texts, updates, its own, its decision.
 pub fn after_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
-    let rules = eval.rules;
-    for effect in &rules.defaults.at(rule.phase).effects {
+    for effect in &eval.rules.defaults.at(rule.phase).effects {
         run_effect(eval, rule, effect, draft);
     }
     tag(eval, rule, draft);
@@ -176,8 +175,7 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
 
 /// Does what the phase's `SecDefaultAction` says; where there is none, nothing.
 fn block(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
-    let rules = eval.rules;
-    let disruptive = rules.defaults.at(rule.phase).disruptive.as_ref();
+    let disruptive = eval.rules.defaults.at(rule.phase).disruptive.as_ref();
     if may_disrupt(eval, "block") {
         eval.debug(8, || "Marking request as disruptive.".to_owned());
         if let Some(disruptive) = disruptive {

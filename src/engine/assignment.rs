@@ -57,13 +57,12 @@ fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
 }
 
 fn tx_slot(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) -> TxSlot {
-    let rules = eval.rules;
     if let Some(name) = assignment.key.as_ref().and_then(|key| key.tx) {
         return eval.state.collections.tx.known(name);
     }
     with_expanded(eval, rule, &assignment.key_template, |eval, key| {
         let Collections { tx, arena, .. } = &mut eval.state.collections;
-        tx.find_or_make(&rules.tx_names, key, &mut arena.budget)
+        tx.find_or_make(&eval.rules.tx_names, key, &mut arena.budget)
     })
 }
 
@@ -80,9 +79,8 @@ fn amount(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> i64 {
 }
 
 fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment, collection: PersistentCollection) {
-    let rules = eval.rules;
     let key = expand(eval, rule, &assignment.key_template);
-    let record = eval.state.collections.record_key(collection, rules);
+    let record = eval.state.collections.record_key(collection, eval.rules);
     let value = match &assignment.change {
         AssignmentChange::Set(template) => {
             let value = expand(eval, rule, template);
@@ -123,20 +121,19 @@ pub fn keep<T>(eval: &mut Evaluation<'_>, record: &RecordKey, ask: impl FnOnce(&
 }
 
 /// Asks the store, within the time that a transaction may wait for it.
-pub fn ask_store<T: Default>(eval: &mut Evaluation<'_>, ask: impl FnOnce(&dyn Store) -> T) -> T {
+fn ask_store<T: Default>(eval: &mut Evaluation<'_>, ask: impl FnOnce(&dyn Store) -> T) -> T {
     eval.state.collections.ask_store(&eval.rules.settings, eval.services.store.as_ref(), ask)
 }
 
 /// `expirevar`: the variable goes after some seconds. Variables of TX live as long as the transaction anyway.
 pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &[u8], seconds: &[u8]) {
-    let rules = eval.rules;
     let Some(collection) = PersistentCollection::of(variable) else {
         return eval.debug(4, || "Variables of TX do not expire: they live as long as the transaction.".to_owned());
     };
     let seconds = u64::try_from(leading_integer(seconds)).unwrap_or(0);
     let moment = std::time::SystemTime::now().checked_add(std::time::Duration::from_secs(seconds));
     if let Some(moment) = moment {
-        let record = eval.state.collections.record_key(collection, rules);
+        let record = eval.state.collections.record_key(collection, eval.rules);
         ask_store(eval, |store| store.expire(&record, key, moment));
         eval.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
     }
@@ -144,14 +141,13 @@ pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &
 
 /// `deprecatevar`: takes a number down by what its pace says for the time that passed. Variables of TX live too short for that.
 pub fn deprecate(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &[u8], pace: &[u8]) {
-    let rules = eval.rules;
     let Some(collection) = PersistentCollection::of(variable) else {
         return eval.debug(4, || "Variables of TX do not go down: they live as long as the transaction.".to_owned());
     };
     let Some(known) = Pace::parse(pace) else {
         return eval.debug(1, || format!("(Rule: {}) deprecatevar: `{}` is not an amount and seconds.", rule.id, shown(pace, 80)));
     };
-    let record = eval.state.collections.record_key(collection, rules);
+    let record = eval.state.collections.record_key(collection, eval.rules);
     let left = ask_store(eval, |store| store.deprecate(&record, key, known));
     if let Some(left) = left {
         eval.debug(8, || format!("Saving variable: {}:{} with value: {left}", variable.name(), text(key)));

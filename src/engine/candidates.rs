@@ -27,32 +27,30 @@ fn compares(eval: &Evaluation<'_>, comparison: TxComparison) -> bool {
 
 /// Returns `true` if a target has values about which a rule may say "yes".
 pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &Rule) -> bool {
-    let rules = eval.rules;
     learn(eval, plan, target);
     let prefilter = rule.plan.prefilter.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
     let State { filter, transforms, collections, .. } = &mut *eval.state;
-    let mut view = View { graph: rules, plan, transforms, arena: &mut collections.arena };
+    let mut view = View { graph: eval.rules, plan, transforms, arena: &mut collections.arena };
     filter.is_open(&mut view, target, ScanPoint::of(rule), prefilter)
 }
 
 /// Returns `true` if the operator of a rule may find something in one value after all of the rule's transformations.
 pub fn may_find(eval: &mut Evaluation<'_>, rule: &Rule, value: ValueId) -> bool {
-    let rules = eval.rules;
     let (Some(plan), Some(prefilter)) = (followed_plan(eval), rule.plan.prefilter) else { return true };
     let State { transforms, collections, .. } = &mut *eval.state;
-    let reached = transforms.value(rules, &mut collections.arena, value, plan.scan_point(ScanPoint::after(rule.transformations)).chain);
+    let reached =
+        transforms.value(eval.rules, &mut collections.arena, value, plan.scan_point(ScanPoint::after(rule.transformations)).chain);
     plan.prefilters.may_match(prefilter, transforms.signature(&plan.prefilters, &mut collections.arena, reached.id))
 }
 
 /// Looks at the values of a batch, so that those of its rules that cannot match are passed over.
-pub fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
-    let rules = eval.rules;
+fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
     let Some(batch) = plan.batches.at(phase).get(id.0 as usize) else { return };
     if !eval.state.filter.knows_list(batch.target_list) {
         plan.target_list(batch.target_list).iter().for_each(|target| learn(eval, plan, *target));
     }
     let State { filter, transforms, collections, .. } = &mut *eval.state;
-    filter.look_at(&mut View { graph: rules, plan, transforms, arena: &mut collections.arena }, id, batch);
+    filter.look_at(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, id, batch);
 }
 
 /// The values of a target in this phase, lent out; the filter takes them in again.
@@ -70,11 +68,10 @@ fn learn(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
 }
 
 fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
-    let rules = eval.rules;
     let Some(planned) = plan.targets.get(target.0 as usize) else { return };
     let mut selected = std::mem::take(&mut eval.state.scratch.selected);
     selected.clear();
-    let selection = Selection { graph: rules, store: eval.services.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
+    let selection = Selection { graph: eval.rules, store: eval.services.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
     eval.state.collections.select(&planned.target, &selection, &mut selected);
     let State { filter, transforms, collections, .. } = &mut *eval.state;
     filter.learn(target, planned.kind, &selected, transforms, &mut collections.arena);
@@ -121,8 +118,7 @@ fn compares_freely(eval: &Evaluation<'_>) -> bool {
 
 /// Does what a rule does that compares a TX variable, matches, passes and skips. What it matched nobody reads.
 fn jump_after(eval: &mut Evaluation<'_>, index: RuleIndex) {
-    let rules = eval.rules;
-    let Some(rule) = rules.rule(index) else { return };
+    let Some(rule) = eval.rules.rule(index) else { return };
     if rule.disruptive.is_some() && eval.engine_mode() == EngineMode::On {
         eval.state.pending.take_back();
     }

@@ -28,7 +28,6 @@ const LONGEST_SHOWN: usize = 80;
 /// MATCHED_VAR and its relatives tell what this chain matched, and nothing of rules before: as in ModSecurity v3 since its
 /// pull request 3422.
 pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
-    let rules = eval.rules;
     eval.state.collections.matched.clear();
     let logs = first.logs || first.stops || eval.debugs(7);
     let mut draft = PendingMatch::new(first, starter, logs);
@@ -39,7 +38,7 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: 
     if draft.logs {
         draft.entry.name_values(&draft.values, &eval.state.collections.arena);
     }
-    let before = |rule: &&Rule| rule.before.and_then(|before| rules.rule(before));
+    let before = |rule: &&Rule| rule.before.and_then(|before| eval.rules.rule(before));
     for rule in std::iter::successors(Some(last), before) {
         after_match(eval, rule, &mut draft);
     }
@@ -48,7 +47,6 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: 
 
 /// The last rule of a chain, if all of it match.
 fn ask_chain<'r>(eval: &mut Evaluation<'r>, first: &'r Rule, draft: &mut PendingMatch) -> Option<&'r Rule> {
-    let rules = eval.rules;
     let mut matched: Option<&Rule> = None;
     let mut at = Some(first);
     while let Some(rule) = at {
@@ -74,7 +72,7 @@ fn ask_chain<'r>(eval: &mut Evaluation<'r>, first: &'r Rule, draft: &mut Pending
                 return None;
             }
         }
-        at = rule.next.and_then(|next| rules.rule(next));
+        at = rule.next.and_then(|next| eval.rules.rule(next));
     }
     matched
 }
@@ -85,7 +83,7 @@ fn unconditional(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
     true
 }
 
-pub fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
+fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     let removed = eval.state.overrides.removed_rules.iter().any(|filter| matches!(filter, RuleFilter::Ids(_)) && filter.names(rule));
     if removed {
         eval.debug(9, || format!("Rule id: {} was skipped due to a ruleRemoveById action...", rule.id));
@@ -94,8 +92,7 @@ pub fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
 }
 
 /// Asks the operator about every value of every target.
-pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draft: &mut PendingMatch) -> bool {
-    let rules = eval.rules;
+fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draft: &mut PendingMatch) -> bool {
     let plan = followed_plan(eval);
     if plan.is_some_and(|plan| cannot_match(eval, plan, rule)) {
         return false;
@@ -111,7 +108,7 @@ pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, 
         OperatorArgument::Template(template) => {
             let text = expand(eval, rule, template);
             eval.charge(question.kind.work_to_compile(text.len()));
-            match Operator::compile_expanded(question.kind, &text, operator_limits(rules)) {
+            match Operator::compile_expanded(question.kind, &text, operator_limits(eval.rules)) {
                 Ok(operator) => {
                     eval.charge(operator.work_to_build());
                     question.expanded = Some(text);
@@ -148,13 +145,12 @@ pub fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, 
 
 /// Returns `true` if this rule's detail can be the one that is logged: in a chain, that of the last rule with an operator.
 fn tells_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
-    let rules = eval.rules;
-    let next = rule.next.and_then(|next| rules.rule(next));
+    let next = rule.next.and_then(|next| eval.rules.rule(next));
     next.is_none_or(|next| matches!(next.test, Test::Unconditional)) || !eval.state.overrides.removed_rules.is_empty()
 }
 
 /// Words what matched what, of the last value that matched.
-pub fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
+fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
     if let Some(selected) = draft.last.take() {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
@@ -202,9 +198,8 @@ fn ask_unless_removed(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &Targ
 
 /// Returns `true` if a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
 fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bool {
-    let rules = eval.rules;
     let names = |filter: &RuleFilter| {
-        let starter = || rule.starter.and_then(|starter| rules.rule(starter));
+        let starter = || rule.starter.and_then(|starter| eval.rules.rule(starter));
         filter.names(rule) || starter().is_some_and(|starter| filter.names(starter))
     };
     eval.state.overrides.removed_targets.iter().any(|filter| {
@@ -221,7 +216,6 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
 
 /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
 fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
-    let rules = eval.rules;
     let Asked { rule, question, .. } = asked;
     let TargetValue { selected, id, .. } = value;
     if !rule.multi_match {
@@ -229,27 +223,26 @@ fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, 
         if hopeless && !question.negated {
             return false;
         }
-        let slot = transformed(eval, *id, rule.transformations);
+        let reached = transformed(eval, *id, rule.transformations);
         debug_transformations(eval, rule, *id);
-        return test(eval, asked, selected, Step { value: slot.value, chain: rule.transformations, hopeless }, draft);
+        return test(eval, asked, selected, Step { value: reached.value, chain: rule.transformations, hopeless }, draft);
     }
     let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, hopeless: false }];
     let mut last = selected.value;
-    for chain in rules.transformations.prefixes(rule.transformations) {
-        let slot = transformed(eval, *id, chain);
-        if slot.counted && slot.value != last {
-            last = slot.value;
-            steps.push(Step { value: slot.value, chain, hopeless: false });
+    for chain in eval.rules.transformations.prefixes(rule.transformations) {
+        let reached = transformed(eval, *id, chain);
+        if reached.counted && reached.value != last {
+            last = reached.value;
+            steps.push(Step { value: reached.value, chain, hopeless: false });
         }
-        debug_transformation(eval, rule, chain, slot, steps.len() - 1);
+        debug_transformation(eval, rule, chain, reached, steps.len() - 1);
     }
     eval.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
     steps.into_iter().fold(false, |any, step| test(eval, asked, selected, step, draft) | any)
 }
 
-pub fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Transformed {
-    let rules = eval.rules;
-    eval.state.transforms.value(rules, &mut eval.state.collections.arena, value, chain)
+fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Transformed {
+    eval.state.transforms.value(eval.rules, &mut eval.state.collections.arena, value, chain)
 }
 
 fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
@@ -323,7 +316,6 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
 /// The operator anew, where what the rule found in the values before has changed its argument, as in ModSecurity v3: what it stored, or what
 /// MATCHED_VAR is now.
 fn renewed(eval: &mut Evaluation<'_>, asked: &Asked<'_>) -> Option<Operator> {
-    let rules = eval.rules;
     let Asked { rule, question, .. } = asked;
     let OperatorArgument::Template(template) = question.argument else { return None };
     if !asked.found.get() || !template.may_change() {
@@ -334,7 +326,7 @@ fn renewed(eval: &mut Evaluation<'_>, asked: &Asked<'_>) -> Option<Operator> {
         return None;
     }
     eval.charge(question.kind.work_to_compile(text.len()));
-    let operator = Operator::compile_expanded(question.kind, &text, operator_limits(rules)).ok()?;
+    let operator = Operator::compile_expanded(question.kind, &text, operator_limits(eval.rules)).ok()?;
     eval.charge(operator.work_to_build());
     Some(operator)
 }
@@ -392,22 +384,20 @@ fn limit_exceeded(eval: &mut Evaluation<'_>, rule: &Rule, question: &Question<'_
 }
 
 fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, original: ValueId) {
-    let rules = eval.rules;
     if !eval.debugs(9) {
         return;
     }
-    for chain in rules.transformations.prefixes(rule.transformations) {
-        let slot = transformed(eval, original, chain);
-        debug_transformation(eval, rule, chain, slot, 0);
+    for chain in eval.rules.transformations.prefixes(rule.transformations) {
+        let reached = transformed(eval, original, chain);
+        debug_transformation(eval, rule, chain, reached, 0);
     }
 }
 
 /// The value after a transformation; `changes` counts those that the rule looks at besides the original.
-fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, slot: Transformed, changes: usize) {
-    let rules = eval.rules;
+fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, reached: Transformed, changes: usize) {
     eval.debug(9, || {
-        let name = rule.transformation_name(&rules.transformations, chain);
-        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(eval.state.collections.arena.read(slot.value), LONGEST_SHOWN)))
+        let name = rule.transformation_name(&eval.rules.transformations, chain);
+        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(eval.state.collections.arena.read(reached.value), LONGEST_SHOWN)))
     });
 }
 

@@ -19,13 +19,12 @@ const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
 
 /// Asks a decision script, unless one before it let the request pass. Whether it blocks.
 pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut PendingMatch) -> bool {
-    let rules = eval.rules;
     if eval.state.flow.let_pass {
         eval.debug(4, || format!("Decision script {}: one before it let the request pass.", script.name()));
         return false;
     }
     eval.debug(4, || format!("Decision script {}: should_block()", script.name()));
-    let call = Call { script, world: World::Decision, sandboxed: true, limits: limits(&rules.settings) };
+    let call = Call { script, world: World::Decision, sandboxed: true, limits: limits(&eval.rules.settings) };
     let mut host = OfDecision { eval, script, last_words: Vec::new() };
     let returned = lua::run(&call, &mut host);
     let last_words = host.last_words;
@@ -59,9 +58,8 @@ pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut Pend
 
 /// Notes that a decision script failed. Returns `true` if that blocks the request: `SecDecisionFailure closed`.
 fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure, draft: &mut PendingMatch) -> bool {
-    let rules = eval.rules;
     script_failed(eval, script, failure);
-    let blocks = rules.settings.decision_failure == Some(OnFailure::Closed);
+    let blocks = eval.rules.settings.decision_failure == Some(OnFailure::Closed);
     if blocks {
         block_by_script(eval, script, failure.to_string().into_bytes(), draft);
         draft.entry.message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
@@ -71,15 +69,13 @@ fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure
 
 /// Prepares the match of a decision script that blocks.
 fn block_by_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
-    let rules = eval.rules;
-    eval.state.pending.name_status(rules.settings.decision_status.unwrap_or(BLOCKED));
+    eval.state.pending.name_status(eval.rules.settings.decision_status.unwrap_or(BLOCKED));
     note_script(script, found, draft);
 }
 
 /// The site that the request is for: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
 fn site_of(eval: &Evaluation<'_>) -> SiteId {
-    let rules = eval.rules;
-    let settings = &rules.settings;
+    let settings = &eval.rules.settings;
     let of_host = || settings.decisions.site_of(eval.state.collections.arena.read(eval.state.collections.scalars.server_name));
     eval.state.site.or(settings.site).or_else(of_host).unwrap_or_default()
 }
@@ -219,17 +215,17 @@ impl OfDecision<'_, '_> {
     /// client is banned when that turns out to be so.
     fn is_false_crawler(&mut self, address: IpAddr, agent: &[u8], exempts: &[Vec<u8>], minutes: f64) -> bool {
         let Some(crawler) = self.eval.rules.settings.decisions.crawler(agent) else { return false };
-        let ground = self.eval.services;
+        let services = self.eval.services;
         let site = site_of(self.eval);
         let is_exempt = exempts.iter().any(|exempt| !exempt.is_empty() && memchr::memmem::find(agent, exempt).is_some());
         let bans = minutes > 0.0 && !is_exempt;
-        let store = std::sync::Arc::clone(&ground.store);
+        let store = std::sync::Arc::clone(&services.store);
         let ban_later = move || {
             if bans {
                 store.ban(site, address, end_of_ban(minutes));
             }
         };
-        match ground.origins.belongs(address, &crawler.domains, ban_later) {
+        match services.origins.belongs(address, &crawler.domains, ban_later) {
             Some(true) => false,
             Some(false) => {
                 self.log(&format!("{address} says that it is {}, and is not", crawler.token));

@@ -7,9 +7,8 @@ use crate::vocabulary::{Limit, Variable};
 
 /// The text of a template; macros stand for the first value of what they name, or for nothing.
 pub fn expand(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Vec<u8> {
-    let rules = eval.rules;
     let mut text = Vec::with_capacity(template.source().len());
-    expand_into(eval, rule, template, &mut NestedTexts::new(rules), &mut text);
+    expand_into(eval, rule, template, &mut NestedTexts::new(eval.rules), &mut text);
     text
 }
 
@@ -20,10 +19,9 @@ pub fn with_expanded<T>(
     template: &Template,
     make: impl FnOnce(&mut Evaluation<'_>, &[u8]) -> T,
 ) -> T {
-    let rules = eval.rules;
     let mut text = std::mem::take(&mut eval.state.scratch.text);
     text.clear();
-    expand_into(eval, rule, template, &mut NestedTexts::new(rules), &mut text);
+    expand_into(eval, rule, template, &mut NestedTexts::new(eval.rules), &mut text);
     let made = make(eval, &text);
     eval.state.scratch.text = text;
     made
@@ -66,11 +64,10 @@ pub fn expand_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) 
 
 /// The texts of a rule that a target selects from RULE; nothing for other targets.
 pub fn rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target) -> Option<RuleTexts> {
-    let rules = eval.rules;
     if target.variable != Variable::Rule {
         return None;
     }
-    let mut nested = NestedTexts::new(rules);
+    let mut nested = NestedTexts::new(eval.rules);
     add_rule_texts(eval, rule, target, &mut nested);
     Some(nested.here().cloned().unwrap_or_default())
 }
@@ -78,8 +75,7 @@ pub fn rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target) -> Op
 /// Adds the texts that a target selects from RULE and that are not there yet. What a rule of a chain lacks comes from those before it.
 /// Only `logdata` and `msg` hold macros, so that only they can exceed the depth.
 fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts) {
-    let rules = eval.rules;
-    let described = Described::of(rules, rule);
+    let described = Described::of(eval.rules, rule);
     for name in ["id", "rev", "severity", "logdata", "msg"] {
         let is_selected = !matches!(target.selector, Selector::All) && target.selector.selects(name.as_bytes());
         if !is_selected || target.excludes(name.as_bytes()) || nested.is_known(name) {

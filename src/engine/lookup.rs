@@ -53,8 +53,7 @@ pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &s
 }
 
 fn look_up_place(eval: &mut Evaluation<'_>, value: Text) -> bool {
-    let rules = eval.rules;
-    let Some(database) = &rules.settings.geo_database else {
+    let Some(database) = &eval.rules.settings.geo_database else {
         eval.debug(4, || "Database is not open. Use: SecGeoLookupDb directive.".to_owned());
         return false;
     };
@@ -66,9 +65,8 @@ fn look_up_place(eval: &mut Evaluation<'_>, value: Text) -> bool {
 }
 
 fn look_up_block_list(eval: &mut Evaluation<'_>, list: &BlockList, value: Text, findings: &mut Findings) -> bool {
-    let rules = eval.rules;
     let asked = eval.state.collections.arena.read(value);
-    let name = match list.question(asked, rules.settings.http_blocklist_key.as_deref()) {
+    let name = match list.question(asked, eval.rules.settings.http_blocklist_key.as_deref()) {
         BlockListQuestion::Name(name) => name,
         BlockListQuestion::KeyMissing => {
             let message = "Missing RBL key, cannot continue with the operator execution, please set the key using: SecHttpBlKey";
@@ -116,8 +114,7 @@ fn ask_program(eval: &Evaluation<'_>, program: &Path, value: Text) -> bool {
 }
 
 fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, file: &str) -> bool {
-    let rules = eval.rules;
-    let Some(dtd) = dtd.as_ref().ok().filter(|_| reads_files(rules)) else {
+    let Some(dtd) = dtd.as_ref().ok().filter(|_| reads_files(eval.rules)) else {
         eval.debug(4, || format!("XML: Failed to load DTD: {file}"));
         return true;
     };
@@ -129,9 +126,8 @@ fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, file:
 }
 
 fn breaks_schema(eval: &mut Evaluation<'_>, schema: &Result<Box<Schema>, SchemaError>, file: &str) -> bool {
-    let rules = eval.rules;
     let schema = match schema {
-        Ok(schema) if reads_files(rules) => schema,
+        Ok(schema) if reads_files(eval.rules) => schema,
         Ok(_) => return has_no_schema(eval, file, format!("Failed to locate the main schema resource at '{file}'.")),
         Err(SchemaError::NoSchema) => return has_no_schema(eval, file, format!("The XML document '{file}' is not a schema document.")),
         Err(error @ SchemaError::Malformed) => return has_no_schema(eval, file, format!("{error} '{file}'.")),

@@ -69,8 +69,7 @@ fn pass_marker(eval: &mut Evaluation<'_>, step: Step) {
 /// The place of the next step: the marker that is looked for, or behind the end where it is in no later place of this phase; else the next
 /// that may match. While a debug log names every rule that is passed over, none is jumped over.
 fn jump(eval: &mut Evaluation<'_>, phase: Phase, steps: &[Step], place: usize) -> usize {
-    let rules = eval.rules;
-    match (eval.state.flow.skip_after, &rules.plan) {
+    match (eval.state.flow.skip_after, &eval.rules.plan) {
         (Some(marker), Some(plan)) if !eval.debugs(9) => plan.next_marker(phase, marker, place).unwrap_or(steps.len()),
         (None, Some(plan)) if eval.state.flow.skip == 0 && eval.state.flow.allow.is_none() && !eval.debugs(4) => {
             next_open(eval, plan, phase, steps, place)
@@ -80,9 +79,8 @@ fn jump(eval: &mut Evaluation<'_>, phase: Phase, steps: &[Step], place: usize) -
 }
 
 fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
-    let rules = eval.rules;
     if let Some(marker) = eval.state.flow.skip_after {
-        eval.debug(9, || format!("Skipped rule id '{}' due to a SecMarker: {}", rule.reference(), rules.marker(marker)));
+        eval.debug(9, || format!("Skipped rule id '{}' due to a SecMarker: {}", rule.reference(), eval.rules.marker(marker)));
         return true;
     }
     if eval.state.flow.skip > 0 {

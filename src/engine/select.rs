@@ -7,11 +7,11 @@ use crate::graph::{Rule, Target};
 use crate::state::{Selected, Selection};
 use crate::vocabulary::Variable;
 
+/// Appends the values of a target of a rule to `selected`.
 pub fn select(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, selected: &mut Vec<Selected>) {
-    let rules = eval.rules;
     let texts = rule_texts(eval, rule, target);
     let selection = Selection {
-        graph: rules,
+        graph: eval.rules,
         store: eval.services.store.as_ref(),
         namespaces: &rule.namespaces,
         rule: texts.as_ref(),

@@ -22,8 +22,8 @@ impl MemoryPool {
     }
 
     /// Clears a state and keeps its memory.
-    pub fn give_back(&self, mut state: State) {
-        state.clear();
+    pub fn give_back(&self, state: State) {
+        let state = state.cleared();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < MOST_KEPT {
             free.push(state);

@@ -154,19 +154,19 @@ pub struct Scratch {
 }
 
 impl State {
-    /// Forgets everything, and keeps memory that most exchanges need.
-    fn clear(&mut self) {
-        let Self { collections, transforms, filter, matches, scratch, .. } = std::mem::take(self);
-        *self = Self { collections, transforms, filter, matches, scratch, ..Self::default() };
-        self.collections.clear();
-        self.transforms.clear();
-        self.filter.clear();
-        forget(&mut self.matches);
-        forget(&mut self.scratch.selected);
-        forget(&mut self.scratch.text);
-        forget(&mut self.scratch.findings.captures);
-        forget(&mut self.scratch.findings.offsets);
-        self.scratch.findings.clear();
+    /// A state that knows nothing, in the memory of this one as far as most exchanges need it.
+    fn cleared(self) -> Self {
+        let Self { mut collections, mut transforms, mut filter, mut matches, mut scratch, .. } = self;
+        collections.clear();
+        transforms.clear();
+        filter.clear();
+        forget(&mut matches);
+        forget(&mut scratch.selected);
+        forget(&mut scratch.text);
+        forget(&mut scratch.findings.captures);
+        forget(&mut scratch.findings.offsets);
+        scratch.findings.clear();
+        Self { collections, transforms, filter, matches, scratch, ..Self::default() }
     }
 
     /// The id of the transaction: UNIQUE_ID.

@@ -61,12 +61,9 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     let name_offset = eval.state.collections.places.end;
     let value_offset = name_offset + name.len() + ": ".len();
     eval.state.collections.places.end = value_offset + value.len() + 1;
-    if !takes_header(
-        eval,
-        eval.state.collections.request_headers.len(),
-        eval.state.collections.request_header_bytes,
-        name.len() + value.len(),
-    ) {
+    let taken = &eval.state.collections;
+    let (headers, bytes) = (taken.request_headers.len(), taken.request_header_bytes);
+    if !takes_header(eval, headers, bytes, name.len() + value.len()) {
         return;
     }
     eval.state.collections.request_header_bytes += name.len() + value.len();

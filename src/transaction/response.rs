@@ -1,7 +1,6 @@
 //! The response: status, headers and body.
 
-use super::body_limit::BodyLimit;
-use super::body_limit::admit;
+use super::body_limit::{BodyLimit, admit};
 use super::request::takes_header;
 use crate::engine::{self, Evaluation};
 use crate::escape::text;
@@ -12,12 +11,9 @@ use crate::vocabulary::Limit;
 
 /// A response header.
 pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
-    if !takes_header(
-        eval,
-        eval.state.collections.response_headers.len(),
-        eval.state.collections.response_header_bytes,
-        name.len() + value.len(),
-    ) {
+    let taken = &eval.state.collections;
+    let (headers, bytes) = (taken.response_headers.len(), taken.response_header_bytes);
+    if !takes_header(eval, headers, bytes, name.len() + value.len()) {
         return;
     }
     eval.state.collections.response_header_bytes += name.len() + value.len();
