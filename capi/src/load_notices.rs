@@ -1,5 +1,5 @@
-//! What administrators are told of a load: which engine has the rules, and what is doubtful about them. A host shows it no other way than on
-//! standard error, which `nginx -t` prints.
+//! Reports a load to administrators: which engine has the rules, and what is doubtful about them. Hosts have no other place for it than standard
+//! error, which `nginx -t` prints.
 
 use super::loads::{Load, UNNAMED};
 use super::refusal::in_one_line;
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How many warnings of a load are shown. `secrule check` shows them all.
 const SHOWN: usize = 8;
 
-/// Whether a load was told of: the first of a process is, whatever it holds.
-static ENGINE_IS_TOLD: AtomicBool = AtomicBool::new(false);
+/// `true` once a load was reported. The first load of a process is reported even if it only sets values.
+static ENGINE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Writes a line about each load that was not told before to standard error, and its warnings. `rules` is how many came with them.
+/// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is how many came with them.
 pub fn tell(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
     let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_to_be_told()).map(|(input, _)| input).collect();
     let notice = |input: usize| {
-        let is_told = ENGINE_IS_TOLD.swap(true, Ordering::Relaxed);
-        let name = name_of(report, input).filter(|name| !is_told || *name != UNNAMED)?;
+        let is_reported = ENGINE_IS_REPORTED.swap(true, Ordering::Relaxed);
+        let name = name_of(report, input).filter(|name| !is_reported || *name != UNNAMED)?;
         Some(notice(&name.replace(UNNAMED, "inline rules"), rules, report.warnings_of(input).count()))
     };
     let of_input = |input: usize| notice(input).into_iter().chain(lines(report, input));

@@ -219,7 +219,7 @@ pub unsafe extern "C" fn msc_process_connection(
     // SAFETY: as the caller promises.
     unsafe {
         let (client, server) = (String::from_utf8_lossy(string(client)), String::from_utf8_lossy(string(server)));
-        feed(transaction, |judged| heard(judged.process_connection(&client, port(client_port), &server, port(server_port))))
+        feed(transaction, |judged| done(judged.process_connection(&client, port(client_port), &server, port(server_port))))
     }
 }
 
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn msc_process_uri(
     // SAFETY: as the caller promises.
     unsafe {
         let (uri, method, version) = (string(uri), string(method), string(http_version));
-        feed(transaction, |judged| heard(judged.process_uri(uri, method, version)))
+        feed(transaction, |judged| done(judged.process_uri(uri, method, version)))
     }
 }
 
@@ -326,7 +326,7 @@ unsafe fn header(transaction: *const Transaction, add: fn(&mut Judged, &[u8], &[
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_request_headers(transaction: *mut Transaction) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { feed(transaction, |judged| heard(judged.process_request_headers())) }
+    unsafe { feed(transaction, |judged| done(judged.process_request_headers())) }
 }
 
 /// A chunk of the request body. 0 where a limit cut it off, otherwise 1.
@@ -390,7 +390,7 @@ fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> c_int {
 fn cut_off(judged: &mut Judged, length: usize, take: impl FnOnce(&mut Judged) -> Verdict) -> c_int {
     let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
     let whole = judged.request_body_length().saturating_add(length);
-    heard(take(judged)) * c_int::from(!(cuts && judged.request_body_length() < whole))
+    done(take(judged)) * c_int::from(!(cuts && judged.request_body_length() < whole))
 }
 
 /// How much of the request body was taken in, in bytes, whether or not it is kept.
@@ -412,7 +412,7 @@ pub unsafe extern "C" fn msc_get_request_body_length(transaction: *mut Transacti
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_request_body(transaction: *mut Transaction) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { feed(transaction, |judged| heard(judged.process_request_body())) }
+    unsafe { feed(transaction, |judged| done(judged.process_request_body())) }
 }
 
 /// A response header.
@@ -457,7 +457,7 @@ pub unsafe extern "C" fn msc_process_response_headers(transaction: *mut Transact
     // SAFETY: as the caller promises.
     unsafe {
         let protocol = String::from_utf8_lossy(string(protocol));
-        feed(transaction, |judged| heard(judged.process_response_headers(in_http(status), &protocol)))
+        feed(transaction, |judged| done(judged.process_response_headers(in_http(status), &protocol)))
     }
 }
 
@@ -475,7 +475,7 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
             let cuts = judged.graph().settings.response_body_limit_action == Some(LimitAction::ProcessPartial);
             let whole = judged.response_body().len().saturating_add(chunk.len());
             let gathers = judged.wants_response_body();
-            heard(judged.append_response_body(chunk)) * c_int::from(!(cuts && gathers && judged.response_body().len() < whole))
+            done(judged.append_response_body(chunk)) * c_int::from(!(cuts && gathers && judged.response_body().len() < whole))
         })
     }
 }
@@ -488,7 +488,7 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_response_body(transaction: *mut Transaction) -> c_int {
     // SAFETY: as the caller promises.
-    unsafe { feed(transaction, |judged| heard(judged.process_response_body())) }
+    unsafe { feed(transaction, |judged| done(judged.process_response_body())) }
 }
 
 /// A copy of the response body as far as it was taken in, which the host releases with `free`; NULL for NULL.
@@ -546,8 +546,8 @@ pub unsafe extern "C" fn msc_process_logging(transaction: *mut Transaction) -> c
     unsafe { feed(transaction, work) }
 }
 
-/// What a call gives where it did its work. [`Transaction::feed`] keeps its verdict until the host asks for it.
-fn heard(_: Verdict) -> c_int {
+/// Returns 1, the result of a call that did its work. [`Transaction::feed`] keeps the verdict until the host asks for it.
+fn done(_: Verdict) -> c_int {
     1
 }
 
