@@ -170,23 +170,9 @@ fn filled_in(variable: Variable) -> Option<Phase> {
         | Variable::FilesTmpContent
         | Variable::FilesTmpNames
         | Variable::InboundDataError
-        | Variable::MultipartBoundaryQuoted
-        | Variable::MultipartBoundaryWhitespace
-        | Variable::MultipartCrlfLfLines
-        | Variable::MultipartDataAfter
-        | Variable::MultipartDataBefore
-        | Variable::MultipartFileLimitExceeded
         | Variable::MultipartFilename
-        | Variable::MultipartHeaderFolding
-        | Variable::MultipartInvalidHeaderFolding
-        | Variable::MultipartInvalidPart
-        | Variable::MultipartInvalidQuoting
-        | Variable::MultipartLfLine
-        | Variable::MultipartMissingSemicolon
         | Variable::MultipartName
         | Variable::MultipartPartHeaders
-        | Variable::MultipartStrictError
-        | Variable::MultipartUnmatchedBoundary
         | Variable::ReqbodyError
         | Variable::ReqbodyErrorMsg
         | Variable::ReqbodyProcessorError
@@ -194,6 +180,7 @@ fn filled_in(variable: Variable) -> Option<Phase> {
         | Variable::RequestBody
         | Variable::RequestBodyLength
         | Variable::Xml => Some(Phase::RequestBody),
+        flag if flag.is_multipart_flag() => Some(Phase::RequestBody),
         Variable::ResponseContentType
         | Variable::ResponseHeaders
         | Variable::ResponseHeadersNames

@@ -100,26 +100,13 @@ impl Collections {
             | Variable::MatchedVars
             | Variable::MatchedVarName
             | Variable::MatchedVarsNames
-            | Variable::MultipartBoundaryQuoted
-            | Variable::MultipartBoundaryWhitespace
-            | Variable::MultipartCrlfLfLines
-            | Variable::MultipartDataAfter
-            | Variable::MultipartDataBefore
-            | Variable::MultipartFileLimitExceeded
-            | Variable::MultipartHeaderFolding
-            | Variable::MultipartInvalidHeaderFolding
-            | Variable::MultipartInvalidPart
-            | Variable::MultipartInvalidQuoting
-            | Variable::MultipartLfLine
-            | Variable::MultipartMissingSemicolon
-            | Variable::MultipartStrictError
-            | Variable::MultipartUnmatchedBoundary
             | Variable::ResponseBody
             | Variable::ResponseContentLength
             | Variable::ResponseProtocol
             | Variable::ResponseStatus
             | Variable::ResponseHeaders
             | Variable::ResponseHeadersNames => (end, value.len()),
+            flag if flag.is_multipart_flag() => (end, value.len()),
             _ => return None,
         };
         (!value.is_empty()).then_some(place)

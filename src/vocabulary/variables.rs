@@ -268,6 +268,27 @@ impl Variable {
             )
     }
 
+    /// Returns `true` if it flags something odd in a multipart body.
+    pub fn is_multipart_flag(self) -> bool {
+        matches!(
+            self,
+            Variable::MultipartBoundaryQuoted
+                | Variable::MultipartBoundaryWhitespace
+                | Variable::MultipartCrlfLfLines
+                | Variable::MultipartDataAfter
+                | Variable::MultipartDataBefore
+                | Variable::MultipartFileLimitExceeded
+                | Variable::MultipartHeaderFolding
+                | Variable::MultipartInvalidHeaderFolding
+                | Variable::MultipartInvalidPart
+                | Variable::MultipartInvalidQuoting
+                | Variable::MultipartLfLine
+                | Variable::MultipartMissingSemicolon
+                | Variable::MultipartStrictError
+                | Variable::MultipartUnmatchedBoundary
+        )
+    }
+
     /// Returns `true` if its values outlive the transaction.
     pub fn is_persistent(self) -> bool {
         matches!(self, Variable::Global | Variable::Ip | Variable::Resource | Variable::Session | Variable::User)
