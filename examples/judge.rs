@@ -1,38 +1,45 @@
 //! Judges the requests of a tiny shop: `cargo run --example judge`.
 
-use secrule::{Intervention, Transaction, Waf};
+use http::{Request, Response};
+use secrule::{Connection, Outcome, Stop, Waf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // With the OWASP CRS: `.crs("/etc/crs").paranoia(1).file("/etc/waf/main.conf")`.
     let waf = Waf::builder().starter_rules().build()?;
-    for (target, body) in
-        [("/search?q=running+shoes", ""), ("/product?id=1'%20UNION%20SELECT%20a%20FROM%20b--", ""), ("/login", "user=jane&password=secret")]
-    {
-        let mut transaction = waf.transaction();
-        match judge(&mut transaction, target, body) {
+    for request in [
+        Request::get("/search?q=running+shoes").body("")?,
+        Request::get("/product?id=1%27%20UNION%20SELECT%20a%20FROM%20b--").body("")?,
+        Request::post("/login").header("content-type", "application/x-www-form-urlencoded").body("user=jane&password=secret")?,
+    ] {
+        let target = request.uri().clone();
+        let (verdict, outcome) = judge(&waf, request);
+        match verdict {
             Ok(()) => println!("{target}: pass"),
-            Err(intervention) => println!("{target}: {}", intervention.reason),
+            Err(stop) => println!("{target}: {} {stop}", stop.status()),
         }
-        transaction.process_logging();
-        for found in transaction.matches() {
-            println!("  rule {}: {} [{}]", found.id, found.message(), found.data());
+        for hit in outcome.matches() {
+            let place = hit.rule().map(|rule| format!("{}:{}", rule.file(), rule.line())).unwrap_or_default();
+            println!("  rule {}: {} [{}] at {place}", hit.id(), hit.message(), hit.data());
         }
     }
     Ok(())
 }
 
-/// Hands a request over as a proxy would, and leaves at the first verdict that stops it.
-fn judge(transaction: &mut Transaction, target: &str, body: &str) -> Result<(), Intervention> {
-    let method = if body.is_empty() { "GET" } else { "POST" };
-    transaction.process_connection("192.0.2.7", 40000, "192.0.2.1", 443).into_result()?;
-    transaction.process_uri(target.as_bytes(), method.as_bytes(), b"HTTP/1.1").into_result()?;
-    transaction.add_request_header(b"Host", b"shop.example");
-    transaction.add_request_header(b"User-Agent", b"example/1.0");
-    transaction.add_request_header(b"Accept", b"*/*");
-    if !body.is_empty() {
-        transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
-        transaction.add_request_header(b"Content-Length", body.len().to_string().as_bytes());
-    }
-    transaction.process_request_headers().into_result()?;
-    transaction.append_request_body(body.as_bytes()).into_result()?;
-    transaction.process_request_body().into_result()
+/// Hands a request and its response over, as a proxy would, and leaves at the first call that stops the exchange.
+fn judge(waf: &Waf, request: Request<&str>) -> (Result<(), Stop>, Outcome) {
+    let mut tx = waf.begin(Connection::new(([192, 0, 2, 7], 40000).into(), ([198, 51, 100, 1], 443).into()));
+    let (head, body) = request.into_parts();
+    let mut exchange = || {
+        tx.request_head(&head)?;
+        for chunk in body.as_bytes().chunks(8 << 10) {
+            tx.request_body(chunk)?;
+        }
+        tx.request_end()?;
+        let (head, body) = Response::new("<h1>The shop</h1>").into_parts();
+        tx.response_head(&head)?;
+        tx.response_body(body.as_bytes())?;
+        tx.response_end()
+    };
+    let verdict = exchange();
+    (verdict, tx.finish())
 }

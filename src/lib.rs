@@ -1,63 +1,132 @@
-//! `secrule` is a web application firewall engine that speaks ModSecurity's rule language.
+//! A web application firewall as a library: it runs the rules of ModSecurity v3 and of the OWASP CRS on requests and responses.
 //!
 //! ```
-//! use secrule::Waf;
+//! # let folder = std::env::temp_dir().join(format!("secrule-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(folder.join("rules"))?;
+//! # std::fs::write(folder.join("crs-setup.conf"), "")?;
+//! # std::fs::write(folder.join("rules/1.conf"), "SecRule ARGS \"@detectSQLi\" \"id:1,phase:2,deny,log,msg:'SQL injection'\"")?;
+//! # let (crs, main) = (&folder, folder.join("crs-setup.conf"));
+//! # let (client, server) = ("192.0.2.7:40000".parse()?, "198.51.100.1:443".parse()?);
+//! # let (parts, body) = http::Request::post("/?id=1%27%20OR%20%271%27=%271").body(["a=".as_bytes(), b"b"])?.into_parts();
+//! use secrule::{Connection, Waf};
 //!
-//! let waf = Waf::from_rules(r#"
-//!     SecRuleEngine On
-//!     SecRule ARGS "@detectSQLi" "id:1,phase:2,deny,status:403,msg:'SQL injection'"
-//! "#)?;
-//! let mut transaction = waf.transaction();
+//! let waf = Waf::builder().crs(crs).paranoia(1).file(main).build()?;
+//! let mut tx = waf.begin(Connection::new(client, server));
 //! let mut judge = || {
-//!     transaction.process_connection("192.0.2.1", 40000, "192.0.2.2", 443).into_result()?;
-//!     transaction.process_uri(b"/?id=1%27%20OR%20%271%27=%271", b"GET", b"HTTP/1.1").into_result()?;
-//!     transaction.add_request_header(b"Host", b"shop.example");
-//!     transaction.process_request_headers().into_result()?;
-//!     transaction.process_request_body().into_result()
+//!     tx.request_head(&parts)?;
+//!     for chunk in body {
+//!         tx.request_body(chunk)?;
+//!     }
+//!     tx.request_end()
 //! };
-//! assert_eq!(judge().unwrap_err().status, 403);
-//! transaction.process_logging();
-//! # Ok::<(), secrule::LoadError>(())
+//! let verdict = judge(); // Err(Stop) says what to answer instead: `stop.status()`
+//! # assert_eq!(verdict.unwrap_err().status(), 403);
+//! let outcome = tx.finish();
+//! for found in outcome.matches() {
+//!     println!("rule {}: {}", found.id(), found.message());
+//! }
+//! # assert_eq!(outcome.matches().count(), 1);
+//! # std::fs::remove_dir_all(folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An intervention stays: whatever the host calls next gives it again, and [`Transaction::verdict`] does at any time.
+//! # The parts
 //!
-//! Text becomes a tree as written ([`seclang`]), the tree becomes a graph as meant ([`compile`], [`graph`]), and a [`Transaction`] borrows the
-//! graph and judges one request. [`Waf`] is the handle that a host keeps.
+//! | to | use |
+//! | --- | --- |
+//! | load rules, and replace them while requests run | [`Waf`], [`WafBuilder`], [`LoadError`], [`LoadReport`] |
+//! | judge one request and its response | [`Connection`], [`Transaction`], [`BodyNeed`] |
+//! | stop an exchange | [`Stop`], [`Intervention`], [`Action`] |
+//! | read what matched | [`Outcome`], [`Match`], [`MatchedValue`], [`Rule`] |
+//! | hear of what happens | [`Observer`], the feature `tracing` |
+//! | keep logs elsewhere than in files | [`AuditLog`], [`audit_record()`], [`DebugLog`] |
+//! | share state between processes | [`Store`] |
+//!
+//! # Streaming
+//!
+//! A host need not gather a body that no rule looks at. After the head, [`Transaction::request_body_need`] says how much of the body the engine
+//! wants, and whether chunks may be sent on at once; [`Transaction::response_body_need`] says the same of the response.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `lua` | yes | `SecRuleScript`, `exec` of Lua scripts, decision scripts. It builds LuaJIT, which needs a C compiler |
+//! | `remote` | no | rules, data and audit records over https |
+//! | `tracing` | no | a span for each exchange, and an event for each match |
+//!
+//! Without a feature, what it adds is an error when rules are loaded.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // No input may make the engine panic: what can is denied outside of tests.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
 mod body;
-pub mod compile;
-pub mod diagnostic;
+mod compile;
+mod core_rule_set;
+mod diagnostic;
 mod engine;
 mod escape;
-pub mod graph;
+mod graph;
 mod http;
 // What scripts may ask stands idle in a build that runs none.
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod lua;
-pub mod metrics;
-pub mod operator;
-pub mod pattern;
-pub mod prefilter;
-pub mod record;
-pub mod resolver;
-pub mod script;
-pub mod seclang;
-pub mod source;
+mod metrics;
+mod operator;
+mod pattern;
+mod prefilter;
+mod record;
+mod resolver;
+mod script;
+mod seclang;
+mod source;
 mod starter;
 mod state;
-pub mod store;
+mod store;
 mod transaction;
-pub mod transform;
-pub mod vocabulary;
+mod transform;
+mod vocabulary;
 mod waf;
 
-pub use compile::{LoadError, LoadReport};
-pub use state::{DebugLog, Intervention, MatchedValue, RuleMatch, ScriptFailure, Verdict};
-pub use transaction::Transaction;
+pub use compile::{LoadError, LoadReport, SourceReport};
+pub use diagnostic::{LocatedDiagnostic, Severity};
+pub use graph::{AuditFormat, Pace, PersistentCollection, Phase, SiteId};
+pub use record::audit::record as audit_record;
+pub use resolver::{Answer, Resolver};
+pub use state::{Action, DebugLog, Intervention, ScriptFailure};
+pub use store::{Full, MemoryStore, RecordHistory, RecordKey, Store, StoreLimits};
+pub use transaction::{AuditLog, BodyNeed, Connection, Match, MatchedValue, Misuse, Observer, Outcome, Rule, Stop, Transaction};
+pub use vocabulary::Limit;
 pub use waf::{Waf, WafBuilder};
+
+/// The engine's rooms, for the members of this workspace and their tests. Nothing here is part of the public interface.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::state::{RuleMatch, Verdict};
+
+    macro_rules! rooms {
+        ($($room:ident)+) => {
+            $(pub mod $room {
+                pub use crate::$room::*;
+            })+
+        };
+    }
+
+    rooms! {
+        compile core_rule_set diagnostic graph metrics operator pattern prefilter record resolver script seclang source store transform
+        vocabulary
+    }
+}
+
+// A host moves transactions between threads, and shares rule sets.
+const _: fn() = || {
+    fn is_shared<T: Send + Sync + Unpin + 'static>() {}
+    is_shared::<Waf>();
+    is_shared::<Transaction>();
+    is_shared::<Outcome>();
+    is_shared::<Stop>();
+    is_shared::<LoadError>();
+};

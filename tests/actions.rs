@@ -1,6 +1,6 @@
 //! What rules do as they stand: texts that name their own rule, what a chain matched, the order of actions, jumps, removals, redirects.
 
-use secrule::vocabulary::Limit;
+use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ fn from(rules: &Rules, client: &str) -> Judged {
 }
 
 fn messages(judged: &Judged) -> Vec<String> {
-    judged.transaction.matches().iter().map(|found| format!("{}|{}", found.message(), found.data())).collect()
+    judged.transaction.rule_matches().iter().map(|found| format!("{}|{}", found.message(), found.data())).collect()
 }
 
 fn ids(judged: &Judged) -> Vec<u64> {
-    judged.transaction.matches().iter().map(|found| found.id).collect()
+    judged.transaction.rule_matches().iter().map(|found| found.id).collect()
 }
 
 #[test]
@@ -29,8 +29,8 @@ fn a_message_shows_what_its_own_rule_says_of_itself() {
         msg:'%{rule.id} %{RULE.rev}',logdata:'%{rule.id}/%{rule.severity}/%{rule.msg}',tag:'t%{rule.id}'\"\n";
     let judged = get(&format!("{rules}{RECOMMENDED}"), "/?q=a");
     assert_eq!((judged.status(), messages(&judged)), (None, vec!["10 7|10/3/10 7".to_owned()]));
-    assert_eq!(judged.transaction.matches()[0].tags().collect::<Vec<_>>(), ["t10"]);
-    assert_eq!(judged.transaction.exceeded_limits().iter().count(), 0);
+    assert_eq!(judged.transaction.rule_matches()[0].tags().collect::<Vec<_>>(), ["t10"]);
+    assert_eq!(judged.transaction.exceeded_limits().count(), 0);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_chained_rule_shows_the_id_of_its_chain() {
     let rules = "SecRule ARGS:a \"@rx .\" \"id:11,phase:2,pass,log,chain,msg:'first %{rule.id}'\"\n\
         SecRule ARGS:b \"@rx .\" \"setvar:tx.of_%{rule.id}=%{rule.msg}\"\n";
     let judged = get(rules, "/?a=1&b=2");
-    assert_eq!((judged.tx("of_11").as_deref(), judged.transaction.exceeded_limits().iter().count()), (Some("first 11"), 0));
+    assert_eq!((judged.tx("of_11").as_deref(), judged.transaction.exceeded_limits().count()), (Some("first 11"), 0));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn texts_that_name_each_other_end_at_the_depth_that_is_allowed() {
     let rules = "SecRule ARGS \"@contains a\" \"id:12,phase:1,pass,log,msg:'m%{rule.msg}',logdata:'d%{rule.logdata}%{rule.id}'\"\n";
     let judged = get(rules, "/?q=a");
     assert_eq!(messages(&judged), ["mm|dd1212"]);
-    assert_eq!(judged.transaction.exceeded_limits().iter().collect::<Vec<_>>(), [Limit::MacroDepth]);
+    assert_eq!(judged.transaction.exceeded_limits().collect::<Vec<_>>(), [Limit::MacroDepth]);
     assert_eq!(messages(&get(&format!("SecMacroDepthLimit 3\n{rules}"), "/?q=a")), ["mmmm|dddd12121212"]);
 }
 
@@ -99,17 +99,17 @@ fn an_action_sees_nothing_of_what_rules_before_it_matched() {
 #[test]
 fn every_value_that_a_rule_matched_is_named() {
     let judged = get("SecRule ARGS \"@contains bad\" \"id:30,phase:1,deny\"", "/?a=bad&b=fine&c=BAD&d=bad2");
-    let found = &judged.transaction.matches()[0];
+    let found = &judged.transaction.rule_matches()[0];
     let values: Vec<_> = found.values().collect();
     assert_eq!(values, [("ARGS:a".into(), "bad".into()), ("ARGS:d".into(), "bad2".into())]);
-    assert_eq!((found.value_count, judged.interventions[0].found.as_ref().unwrap().values.len()), (2, 2));
+    assert_eq!((found.value_count, judged.interventions[0].found().unwrap().values.len()), (2, 2));
 }
 
 #[test]
 fn the_values_of_a_chain_are_those_of_all_its_rules() {
     let rules = "SecRule ARGS:a \"@rx .\" \"id:31,phase:2,pass,log,chain,t:uppercase\"\nSecRule REQUEST_METHOD \"@streq GET\"";
     let judged = get(rules, "/?a=x");
-    let values: Vec<_> = judged.transaction.matches()[0].values().map(|(name, value)| format!("{name}={value}")).collect();
+    let values: Vec<_> = judged.transaction.rule_matches()[0].values().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(values, ["ARGS:a=x", "REQUEST_METHOD=GET"]);
 }
 
@@ -117,11 +117,12 @@ fn the_values_of_a_chain_are_those_of_all_its_rules() {
 fn values_that_are_too_many_or_too_long_are_counted() {
     let rules = "SecRule ARGS \"@rx .\" \"id:32,phase:1,pass,log\"";
     let many = get(rules, &format!("/?{}", "a=b&".repeat(5000)));
-    let found = &many.transaction.matches()[0];
+    let found = &many.transaction.rule_matches()[0];
     assert_eq!((found.values.len(), found.value_count), (1000, 5000));
     let long = get(rules, &format!("/?{}", format!("{}={}&", "n".repeat(300), "v".repeat(300)).repeat(1000)));
-    let found = &long.transaction.matches()[0];
-    assert_eq!((found.values[0].variable.len(), found.values[0].value.len(), found.value_count), (200, 200, 1000));
+    let found = &long.transaction.rule_matches()[0];
+    let first = &found.values[0];
+    assert_eq!((first.key.as_ref().unwrap().len(), first.value.len(), found.value_count), (200, 200, 1000));
     assert!(found.values.len() <= 16 * 1024 / 400);
 }
 
@@ -225,9 +226,9 @@ fn actions_are_removed_by_their_id_as_rules_are() {
 fn the_address_of_a_redirect_adds_nothing_to_the_response() {
     let rules = "SecRule ARGS:next \"@rx .\" \"id:90,phase:1,redirect:'https://login.example/?next=%{MATCHED_VAR}'\"";
     let judged = get(rules, "/?next=a%0d%0aSet-Cookie:%20sid=evil%00%7f%ff");
-    let address = judged.interventions[0].redirect.as_deref().unwrap();
+    let address = judged.interventions[0].location().unwrap();
     assert_eq!(address, "https://login.example/?next=a%0D%0ASet-Cookie: sid=evil%00%7F%FF");
-    assert_eq!(get(rules, "/?next=/a/b%3fc=d").interventions[0].redirect.as_deref(), Some("https://login.example/?next=/a/b?c=d"));
+    assert_eq!(get(rules, "/?next=/a/b%3fc=d").interventions[0].location(), Some("https://login.example/?next=/a/b?c=d"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Runs the shared cases of single operators and transformations.
 
 use secrule::Waf;
-use secrule::operator::{Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use secrule::internals::operator::{Findings, Operator, OperatorKind, OperatorLimits, Wanted};
 use secrule_testkit::unit::{self, bytes, text};
 use serde_json::Value;
 use std::collections::BTreeMap;

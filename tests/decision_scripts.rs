@@ -25,7 +25,7 @@ fn value(settings: &str, request: Request<'_>, expression: &str) -> String {
     let rules = rules(settings, &format!("log(tostring({expression})) return 1"));
     let judged = rules.judge(request);
     assert_eq!(judged.transaction.script_failures(), [], "{expression}");
-    judged.transaction.matches()[0].data().into_owned()
+    judged.transaction.rule_matches()[0].data().into_owned()
 }
 
 fn failure(judged: &Judged) -> &str {
@@ -69,7 +69,7 @@ fn a_script_that_blocks_is_in_the_log_with_its_last_words() {
     let rules = rules("SecDecisionStatus 429", "log('because of ' .. request.method) return 1");
     let judged = rules.judge(Request::default());
     assert_eq!(judged.status(), Some(429));
-    let [found] = judged.transaction.matches() else { panic!("{:?}", judged.transaction.matches()) };
+    let [found] = judged.transaction.rule_matches() else { panic!("{:?}", judged.transaction.rule_matches()) };
     assert_eq!((&*found.message(), &*found.data(), found.disruptive), ("Blocked by decision script a.lua", "because of GET", true));
     assert!(rules.said().contains(&"Decision script a.lua: because of GET".to_owned()));
     let detecting = Rules::new("SecDecisionScript a.lua", &[("a.lua", "function should_block() return 1 end")]);
@@ -79,7 +79,7 @@ fn a_script_that_blocks_is_in_the_log_with_its_last_words() {
         &[("a.lua", "function should_block() return 1 end")],
     );
     let judged = detecting.judge(Request::default());
-    assert_eq!((judged.status(), judged.transaction.matches().len()), (None, 1));
+    assert_eq!((judged.status(), judged.transaction.rule_matches().len()), (None, 1));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_site_is_what_the_host_says_or_the_settings() {
     }
     assert_eq!(site(&format!("{hosts}\nSecSiteId 9"), "shop.example"), "9");
     let rules = rules("SecSiteId 9", "log(tostring(request.site_id)) return 1");
-    assert_eq!(rules.judge(Request { site: Some(4), ..Request::default() }).transaction.matches()[0].data(), "4");
+    assert_eq!(rules.judge(Request { site: Some(4), ..Request::default() }).transaction.rule_matches()[0].data(), "4");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn lists_are_for_a_site_or_for_all() {
             &format!("{settings}\nSecDecisionScript a.lua"),
             &[("a.lua", &script), ("list.txt", "# ours\n192.0.2.1\n192.0.2.8, 192.0.2.9\n")],
         );
-        rules.judge(Request::default()).transaction.matches()[0].data().into_owned()
+        rules.judge(Request::default()).transaction.rule_matches()[0].data().into_owned()
     };
     for (call, expected) in [
         ("is_ip_blacklisted('203.0.113.200', 0)", "true"),
@@ -375,7 +375,7 @@ fn a_script_that_fails_is_noticed_once_and_rules_can_read_it() {
     let notices = first.transaction.notices();
     assert!(notices.len() == 1 && notices[0].starts_with("Script a.lua failed: a.lua:1: "), "{notices:?}");
     assert_eq!(second.transaction.notices(), [""; 0], "once a minute");
-    let line = secrule::record::error_log::notice(&first.transaction, &notices[0]);
+    let line = secrule::internals::record::error_log::notice(&first.transaction, &notices[0]);
     assert!(line.starts_with("ModSecurity: Error. Script a.lua failed: ") && line.contains("[unique_id \""), "{line}");
 }
 
@@ -391,7 +391,7 @@ fn a_script_that_fails_blocks_where_failure_is_closed() {
     }
     let judged = rules("SecDecisionFailure closed\nSecDecisionStatus 503", "error('no list')").judge(Request::default());
     assert_eq!(judged.status(), Some(503));
-    let [found] = judged.transaction.matches() else { panic!("{:?}", judged.transaction.matches()) };
+    let [found] = judged.transaction.rule_matches() else { panic!("{:?}", judged.transaction.rule_matches()) };
     assert_eq!(found.message(), "Blocked, for decision script a.lua failed");
     assert!(found.detail().contains("no list"), "{}", found.detail());
 }
@@ -400,7 +400,7 @@ fn a_script_that_fails_blocks_where_failure_is_closed() {
 fn what_a_script_says_as_it_fails_is_one_line_of_the_error_log() {
     let rules = rules("", "error(request.uri)");
     let judged = rules.judge(Request { target: "/\"] [id \"999\"]", ..Request::default() });
-    let line = secrule::record::error_log::notice(&judged.transaction, &judged.transaction.notices()[0]);
+    let line = secrule::internals::record::error_log::notice(&judged.transaction, &judged.transaction.notices()[0]);
     assert!(line.contains("a.lua:1: /\\x22] [id \\x22999\\x22]. [hostname") && !line.contains("[id \"999"), "{line}");
 }
 

@@ -6,9 +6,9 @@
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
 
-use secrule::compile::{CompileOptions, Input, compile};
-use secrule::diagnostic::Code;
-use secrule::source::{Loader as _, Memory};
+use secrule::internals::compile::{CompileOptions, Input, compile};
+use secrule::internals::diagnostic::Code;
+use secrule::internals::source::{Loader as _, Memory};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

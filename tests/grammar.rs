@@ -6,9 +6,9 @@
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
 
-use secrule::compile::{CompileOptions, Input, compile};
-use secrule::seclang::{Ast, parse, print};
-use secrule::source::{Memory, Sources};
+use secrule::internals::compile::{CompileOptions, Input, compile};
+use secrule::internals::seclang::{Ast, parse, print};
+use secrule::internals::source::{Memory, Sources};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

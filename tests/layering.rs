@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 6] = [
     &["seclang"],
     &["vocabulary", "graph", "compile"],
     &["store", "resolver", "metrics", "state", "lua", "engine", "transaction", "record"],
-    &["starter", "waf"],
+    &["starter", "core_rule_set", "waf"],
 ];
 
 /// The file that puts the engine together, and so belongs to no room.

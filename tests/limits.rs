@@ -1,8 +1,8 @@
 //! Every limit at its edge: what just fits passes unnoticed, one more sets the flag that rules and hosts read, and is told once.
 
-use secrule::graph::{Pace, SiteId};
-use secrule::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
-use secrule::vocabulary::{Directive, Limit};
+use secrule::internals::graph::{Pace, SiteId};
+use secrule::internals::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
+use secrule::internals::vocabulary::{Directive, Limit};
 use secrule::{Transaction, Waf};
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 use std::net::IpAddr;
@@ -162,11 +162,11 @@ fn what_just_fits_is_not_noticed_and_one_more_sets_the_flag() {
         let what = format!("{} by {settings}", limit.name());
         let rules = Rules::new(&format!("{settings}\n{RULES}"), &[]);
         let fitting = sent(5).judged_by(&rules);
-        assert_eq!(fitting.transaction.exceeded_limits().iter().collect::<Vec<_>>(), [], "{what}");
+        assert_eq!(fitting.transaction.exceeded_limits().collect::<Vec<_>>(), [], "{what}");
         assert_eq!((rules.said(), fitting.tx("count").as_deref()), (Vec::new(), Some("0")), "{what}");
 
         let exceeding = sent(6).judged_by(&rules);
-        assert_eq!(exceeding.transaction.exceeded_limits().iter().collect::<Vec<_>>(), [*limit], "{what}");
+        assert_eq!(exceeding.transaction.exceeded_limits().collect::<Vec<_>>(), [*limit], "{what}");
         assert_eq!(exceeding.tx("count").as_deref(), Some("1"), "{what}");
         assert_eq!(exceeding.tx(&format!("seen_LIMITS_EXCEEDED:{}", limit.name())).as_deref(), Some("1"), "{what}");
         assert_eq!(exceeding.tx("MSC_LIMITS_EXCEEDED").is_some(), !limit.is_inherited(), "{what}");
@@ -180,7 +180,7 @@ fn what_just_fits_is_not_noticed_and_one_more_sets_the_flag() {
 fn a_long_response_sets_the_flag() {
     let exceeded = |most: usize| {
         let rules = Rules::new(&format!("SecResponseBodyLimit {most}\nSecResponseBodyLimitAction ProcessPartial"), &[]);
-        rules.judge(Request::default()).transaction.exceeded_limits().iter().collect::<Vec<_>>()
+        rules.judge(Request::default()).transaction.exceeded_limits().collect::<Vec<_>>()
     };
     // The body is `fine`.
     assert_eq!((exceeded(4), exceeded(3)), (Vec::new(), vec![Limit::ResponseBody]));
@@ -192,7 +192,7 @@ fn scripts_that_are_stopped_set_flags() {
     let exceeded = |settings: &str, body: &str| {
         let script = format!("function main() {body} end");
         let rules = Rules::new(&format!("{settings}\nSecRuleScript a.lua \"id:10,phase:1,deny\""), &[("a.lua", &script)]);
-        rules.judge(Request::default()).transaction.exceeded_limits().iter().collect::<Vec<_>>()
+        rules.judge(Request::default()).transaction.exceeded_limits().collect::<Vec<_>>()
     };
     let counts = "for i = 1, 100000 do end";
     assert_eq!(exceeded("", counts), []);
@@ -268,8 +268,8 @@ fn a_store_that_takes_too_long_is_not_asked_again() {
         transaction
     };
     let (patient, hasty) = (judge(""), judge("SecStoreTimeLimit 10"));
-    assert_eq!((patient.exceeded_limits().iter().count(), patient.tx("read").as_deref()), (0, Some("1")));
-    assert_eq!((hasty.exceeded_limits().iter().collect::<Vec<_>>(), hasty.tx("read")), (vec![Limit::StoreTime], None));
+    assert_eq!((patient.exceeded_limits().count(), patient.tx("read").as_deref()), (0, Some("1")));
+    assert_eq!((hasty.exceeded_limits().collect::<Vec<_>>(), hasty.tx("read")), (vec![Limit::StoreTime], None));
 }
 
 /// Doubles a variable with each argument: 20 of them make a megabyte of it.
@@ -286,7 +286,7 @@ fn a_transaction_that_fills_memory_ends_early() {
     let judge = |settings: &str| {
         let rules = Rules::new(&format!("{settings}\n{DOUBLING}{RULES}"), &[]);
         let judged = with_arguments(100).judged_by(&rules);
-        (judged.status(), judged.tx("end"), judged.transaction.exceeded_limits().iter().collect::<Vec<_>>())
+        (judged.status(), judged.tx("end"), judged.transaction.exceeded_limits().collect::<Vec<_>>())
     };
     let end = Some("1".to_owned());
     assert_eq!(judge(""), (None, end, vec![Limit::MacroBytes]));
@@ -296,7 +296,7 @@ fn a_transaction_that_fills_memory_ends_early() {
 }
 
 fn budget_is_exceeded(transaction: &Transaction) -> bool {
-    transaction.exceeded_limits().contains(Limit::Budget)
+    transaction.limits().contains(Limit::Budget)
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn over_budget_the_second_word_decides() {
         // Rules of phase 5 can still write it down.
         assert_eq!(judged.tx("seen_LIMITS_EXCEEDED:budget").as_deref(), Some("1"), "{settings}");
         assert_eq!((judged.tx("end"), said), (None, 1), "{settings}");
-        judged.interventions.into_iter().map(|intervention| (intervention.status, intervention.reason)).collect::<Vec<_>>()
+        judged.interventions.into_iter().map(|intervention| (intervention.status(), intervention.reason().to_owned())).collect::<Vec<_>>()
     };
     let reason = "Access denied with code 403 (phase 2). The transaction goes beyond SecTransactionBudget 30000.".to_owned();
     assert_eq!(judge("SecTransactionBudget 30000"), [(403, reason.clone())]);
@@ -341,7 +341,7 @@ fn rules_that_cannot_match_take_from_the_budget() {
         let (enough, little) = (judge(1_000_000_000), judge(20_000));
         assert_eq!((enough.status(), budget_is_exceeded(&enough.transaction)), (None, false), "{behind}");
         assert_eq!((little.status(), budget_is_exceeded(&little.transaction)), (Some(403), true), "{behind}");
-        assert!(little.interventions.iter().all(|decision| decision.reason.contains("(phase 1)")), "{behind}");
+        assert!(little.interventions.iter().all(|decision| decision.reason().contains("(phase 1)")), "{behind}");
         assert_eq!(little.tx("end"), None, "{behind}");
     }
 }
@@ -355,12 +355,12 @@ fn beyond_the_memory_no_rule_is_answered_wrong() {
     let arguments = "a=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx&".repeat(200) + "z=Hello%2520there";
     let judged = Sent::form(arguments).judged_by(&Rules::new(rules, &[]));
     assert_eq!(judged.status(), Some(403));
-    assert!(judged.interventions.iter().all(|decision| decision.reason.contains("(phase 2)")));
+    assert!(judged.interventions.iter().all(|decision| decision.reason().contains("(phase 2)")));
 }
 
 #[test]
 fn the_limit_of_memory_is_the_same_for_each_transaction() {
-    let exceeds = |rules: &Rules| with_arguments(500).judged_by(rules).transaction.exceeded_limits().contains(Limit::Memory);
+    let exceeds = |rules: &Rules| with_arguments(500).judged_by(rules).transaction.limits().contains(Limit::Memory);
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for limit in (40_000..400_000).step_by(4_000) {
         let memory = format!("SecTransactionMemoryLimit {limit}\nSecRule ARGS \"@rx nosuch\" \"id:10,phase:2,deny,t:hexEncode\"");
@@ -387,8 +387,8 @@ fn what_a_chain_logs_that_fails_in_the_end_takes_no_memory() {
         with_arguments(50).judged_by(&rules).transaction
     };
     let (enough, little) = (judge(500_000), judge(50_000));
-    assert_eq!((enough.matches().len(), enough.exceeded_limits().contains(Limit::Memory)), (0, false));
-    assert!(little.exceeded_limits().contains(Limit::Memory), "what one chain finds counts meanwhile");
+    assert_eq!((enough.rule_matches().len(), enough.limits().contains(Limit::Memory)), (0, false));
+    assert!(little.limits().contains(Limit::Memory), "what one chain finds counts meanwhile");
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn what_each_match_of_many_logs_takes_its_time_once() {
         let began = Instant::now();
         let judged = sent.judged_by(&rules);
         // Each value matches before and after the transformation.
-        assert_eq!(judged.transaction.matches().len(), 2 * values);
+        assert_eq!(judged.transaction.rule_matches().len(), 2 * values);
         began.elapsed()
     };
     // A match tells where all before it stand, so eight times as many take up to 64 times as long; with all that those logged it would be 512
@@ -460,7 +460,7 @@ fn what_would_take_the_stack_is_refused_at_load() {
     assert!(refusal("SecTransactionBudget 5 maybe", &[]).contains("and behind it deny or pass if you wish"));
     let rules = Rules::new(&format!("SecRequestBodyXmlDepthLimit 512\n{RULES}"), &[]);
     let judged = Sent::xml("<a>".repeat(512) + &"</a>".repeat(512)).judged_by(&rules);
-    assert_eq!(judged.transaction.exceeded_limits().iter().count(), 0);
+    assert_eq!(judged.transaction.exceeded_limits().count(), 0);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Values of a request in the logs: none makes a line or a field of its own, nor gives orders to a terminal.
 
-use secrule::record::error_log;
-use secrule::{Transaction, Verdict, Waf};
+use secrule::internals::Verdict;
+use secrule::internals::record::error_log;
+use secrule::{Transaction, Waf};
 use secrule_testkit::logged::{Folder, RULES, judged};
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ fn is_harmless(text: &str) -> bool {
 #[test]
 fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
     let (transaction, verdict) = hostile(&hostile_waf(""));
-    let mut lines: Vec<String> = transaction.matches().iter().map(|found| error_log::line(&transaction, found)).collect();
+    let mut lines: Vec<String> = transaction.rule_matches().iter().map(|found| error_log::line(&transaction, found)).collect();
     lines.push(error_log::intervention(&transaction, verdict.intervention().unwrap()));
     lines.push(error_log::notice(&transaction, HOSTILE));
     assert_eq!(lines.len(), 6);
@@ -63,7 +64,7 @@ fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
         assert!(ids.iter().all(|id| ["7", "31", "32", "33"].contains(&&**id)) && ids.len() <= 1, "{line}");
         assert!(!line.contains("[id \"999"), "{line}");
     }
-    let reason = &verdict.intervention().unwrap().reason;
+    let reason = verdict.intervention().unwrap().reason();
     assert!(is_harmless(reason) && !reason.contains('\n') && !reason.contains("[id \"999"), "{reason:?}");
 }
 
@@ -71,7 +72,7 @@ fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
 fn harmless_values_stand_in_the_error_log_as_they_are() {
     let rules = r#"SecRule ARGS "@rx [\"']a" "id:1,phase:2,pass,log,msg:'It is: %{MATCHED_VAR}',logdata:'a=b; c'""#;
     let (transaction, _) = judged(&Waf::from_rules(rules).unwrap(), "/path/x?q='a");
-    let line = error_log::line(&transaction, &transaction.matches()[0]);
+    let line = error_log::line(&transaction, &transaction.rule_matches()[0]);
     let wanted = "Matched \"Operator `Rx' with parameter `[\\\"']a' against variable `ARGS:q' (Value: `'a' ) [file";
     assert!(line.contains(wanted), "{line}");
     assert!(line.contains("[msg \"It is: 'a\"] [data \"a=b; c\"]") && line.contains("[uri \"/path/x\"]"), "{line}");

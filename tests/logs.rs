@@ -1,6 +1,7 @@
 //! The logs, from rules to files: the error log's line, the debug log, the audit log in its formats and places.
 
-use secrule::record::error_log;
+use chrono::{DateTime, Local};
+use secrule::internals::record::error_log;
 use secrule::{DebugLog, Waf};
 use secrule_testkit::logged::{Folder, RULES, exchange, judged, waf};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 fn the_error_log_tells_all_about_a_match() {
     let waf = waf("");
     let (transaction, _) = judged(&waf, "/a%20b?w=a+WARNing");
-    let lines: Vec<String> = transaction.matches().iter().map(|found| error_log::line(&transaction, found)).collect();
+    let lines: Vec<String> = transaction.rule_matches().iter().map(|found| error_log::line(&transaction, found)).collect();
     assert_eq!(
         lines,
         [concat!(
@@ -48,7 +49,7 @@ fn rules_with_noauditlog_are_in_the_error_log_and_not_in_the_audit_log() {
         let log = format!("SecAuditEngine On\nSecAuditLogFormat {format}\nSecAuditLog {}", folder.path("audit.log"));
         let waf = waf(&format!("{rules}\n{log}"));
         let (transaction, _) = judged(&waf, "/?w=warn");
-        let told: Vec<u64> = transaction.matches().iter().map(|found| found.id).collect();
+        let told: Vec<u64> = transaction.rule_matches().iter().map(|found| found.id).collect();
         assert_eq!(told, [1, 8]);
         let _ = exchange(&waf, "/?w=warn");
         let text = folder.read("audit.log");
@@ -60,9 +61,9 @@ fn rules_with_noauditlog_are_in_the_error_log_and_not_in_the_audit_log() {
 fn every_value_that_a_rule_with_multi_match_finds_has_a_line() {
     let rules = r#"SecRule ARGS "@rx (?i)x" "id:1,phase:2,multiMatch,t:lowercase,log,tag:t,msg:'%{MATCHED_VAR}'""#;
     let (transaction, _) = judged(&Waf::from_rules(rules).unwrap(), "/?a=X&b=y&c=x");
-    let messages: Vec<_> = transaction.matches().iter().map(|found| found.message().into_owned()).collect();
+    let messages: Vec<_> = transaction.rule_matches().iter().map(|found| found.message().into_owned()).collect();
     assert_eq!(messages, ["X", "x", "x"]);
-    assert!(transaction.matches().iter().all(|found| found.tags().eq(["t"])));
+    assert!(transaction.rule_matches().iter().all(|found| found.tags().eq(["t"])));
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn a_record_follows_no_link() {
     let folder = Folder::new();
     let waf = concurrent(&folder);
     let mut transaction = waf.transaction_with_id("id-1");
-    let began = transaction.began();
+    let began = DateTime::<Local>::from(transaction.began());
     let minute = format!("store/{}/{}", began.format("%Y%m%d"), began.format("%Y%m%d-%H%M"));
     fs::create_dir_all(folder.path(&minute)).unwrap();
     let link = folder.path(&format!("{minute}/{}-id-1", began.format("%Y%m%d-%H%M%S")));
@@ -497,7 +498,7 @@ fn references_lead_to_the_values_in_the_request() {
     let _ = transaction.append_request_body(body.as_bytes());
     let _ = transaction.process_request_body();
     let found: Vec<String> = transaction
-        .matches()
+        .rule_matches()
         .iter()
         .map(|found| {
             let reference = String::from_utf8_lossy(&found.reference).into_owned();

@@ -1,7 +1,7 @@
 //! What users of the rule language see of operators that look at more than a value: places, block lists, DTDs and schemas.
 
-use secrule::resolver::{Answer, Resolver};
-use secrule::source::Memory;
+use secrule::internals::resolver::{Answer, Resolver};
+use secrule::internals::source::Memory;
 use secrule::{DebugLog, Transaction, Waf, WafBuilder};
 use secrule_testkit::{name_server, places};
 use std::net::Ipv4Addr;
@@ -73,7 +73,7 @@ fn judge_with(builder: WafBuilder, rules: &str, client: &str, body: &str) -> Jud
     let _ = transaction.append_request_body(body.as_bytes());
     let verdict = transaction.process_request_body();
     let messages = std::mem::take(&mut *log.0.lock().unwrap());
-    Judged { status: verdict.intervention().map(|intervention| intervention.status), messages, transaction }
+    Judged { status: verdict.intervention().map(|intervention| intervention.status()), messages, transaction }
 }
 
 fn judge(rules: &str, body: &str) -> Judged {

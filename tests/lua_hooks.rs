@@ -2,7 +2,7 @@
 
 #![cfg(feature = "lua")]
 
-use secrule::vocabulary::Variable;
+use secrule::internals::vocabulary::Variable;
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 
 /// What a script with this `main` leaves in TX.answer, for a request with arguments, headers and a body.
@@ -145,13 +145,13 @@ fn a_rule_that_is_a_script_matches_on_a_text_or_a_number() {
         assert_eq!(judge(returned, "").status(), status, "{returned}");
     }
     let judged = judge("'found ' .. m.getvar('REQUEST_METHOD')", "");
-    let [found] = judged.transaction.matches() else { panic!("{:?}", judged.transaction.matches()) };
+    let [found] = judged.transaction.rule_matches() else { panic!("{:?}", judged.transaction.rule_matches()) };
     assert_eq!((found.id, &*found.message()), (5, "found GET"));
     assert_eq!(found.detail(), "Matched script `a.lua' (Value: `found GET' )");
-    assert!(judged.interventions[0].reason.contains("Matched script `a.lua'"));
+    assert!(judged.interventions[0].reason().contains("Matched script `a.lua'"));
     let judged = judge("'found'", ",msg:'its own'");
-    assert_eq!(judged.transaction.matches()[0].message(), "its own");
-    assert!(judge("'found'", ",nolog").transaction.matches().is_empty());
+    assert_eq!(judged.transaction.rule_matches()[0].message(), "its own");
+    assert!(judge("'found'", ",nolog").transaction.rule_matches().is_empty());
 }
 
 #[test]
@@ -281,9 +281,9 @@ fn the_last_rule_of_a_chain_is_what_the_log_tells() {
     let script = [("a.lua", "function main() return 'from the script' end")];
     let rules = "SecRule REQUEST_METHOD \"@streq GET\" \"id:1,phase:1,deny,chain\"\nSecRuleScript a.lua";
     let judged = Rules::new(rules, &script).judge(Request::default());
-    let found = &judged.transaction.matches()[0];
+    let found = &judged.transaction.rule_matches()[0];
     assert_eq!((&*found.message(), &*found.detail()), ("from the script", "Matched script `a.lua' (Value: `from the script' )"));
     let rules = "SecRuleScript a.lua \"id:1,phase:1,deny,chain\"\nSecRule REQUEST_METHOD \"@streq GET\"";
     let judged = Rules::new(rules, &script).judge(Request::default());
-    assert!(judged.transaction.matches()[0].detail().contains("against variable `REQUEST_METHOD'"));
+    assert!(judged.transaction.rule_matches()[0].detail().contains("against variable `REQUEST_METHOD'"));
 }

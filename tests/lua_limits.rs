@@ -101,7 +101,7 @@ fn a_thousand_errors_in_a_row_leave_the_engine_as_it_was() {
     ];
     let rules =
         Rules::at_level(0, "SecAction \"id:1,phase:1,pass,nolog,exec:bad.lua\"\nSecRuleScript good.lua \"id:2,phase:1,deny\"", &scripts);
-    let run = |times| (0..times).for_each(|_| assert_eq!(rules.judge(Request::default()).transaction.matches()[0].message(), "fine"));
+    let run = |times| (0..times).for_each(|_| assert_eq!(rules.judge(Request::default()).transaction.rule_matches()[0].message(), "fine"));
     run(200);
     let before = memory();
     run(1000);

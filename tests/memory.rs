@@ -1,6 +1,7 @@
 //! Transactions use the memory of those before them; nothing of one request reaches the next.
 
-use secrule::{RuleMatch, Transaction, Verdict, Waf};
+use secrule::internals::{RuleMatch, Verdict};
+use secrule::{Transaction, Waf};
 
 /// How a request ended: the verdict, the matches, and all of TX.
 type Ending = (Verdict, Vec<RuleMatch>, Vec<(String, String)>);
@@ -72,7 +73,7 @@ fn judge(waf: &Waf, (content_type, target, body): (&str, &str, &str)) -> Ending 
         }
     }
     transaction.process_logging();
-    (verdict, transaction.matches().to_vec(), transaction.tx_variables().collect())
+    (verdict, transaction.rule_matches().to_vec(), transaction.tx_variables().collect())
 }
 
 #[test]

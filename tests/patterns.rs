@@ -1,6 +1,6 @@
 //! What users see of patterns: what PCRE2 takes loads and answers alike, and what takes long has an end.
 
-use secrule::vocabulary::Limit;
+use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 
 fn rules(rule: &str) -> Rules {
@@ -12,7 +12,7 @@ fn form(rules: &Rules, body: &str) -> Judged {
 }
 
 fn exceeds(judged: &Judged, limit: Limit) -> bool {
-    judged.transaction.exceeded_limits().contains(limit)
+    judged.transaction.limits().contains(limit)
 }
 
 /// How much work of the budget a request took.

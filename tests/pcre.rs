@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use secrule::pattern::{Effort, Engine, Pattern, PatternOptions};
+use secrule::internals::pattern::{Effort, Engine, Pattern, PatternOptions};
 use std::cell::Cell;
 
 type Groups = Vec<Option<(usize, usize)>>;

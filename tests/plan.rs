@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use secrule::{Intervention, Transaction, Verdict, Waf};
+use secrule::internals::Verdict;
+use secrule::{Intervention, Transaction, Waf};
 use secrule_testkit::ending::Pair;
 
 /// Pieces that values are put together from: what rules look for, halves of it, and what they must leave alone.

@@ -7,9 +7,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use secrule::Waf;
-use secrule::graph::{OperatorArgument, Test};
-use secrule::pattern::{Effort, Pattern, PatternOptions};
-use secrule::prefilter::{FilteredPattern, PrefilterId, PrefilterSet, PrefilterSetBuilder, RequiredLiterals, ValueKind};
+use secrule::internals::graph::{OperatorArgument, Test};
+use secrule::internals::pattern::{Effort, Pattern, PatternOptions};
+use secrule::internals::prefilter::{FilteredPattern, PrefilterId, PrefilterSet, PrefilterSetBuilder, RequiredLiterals, ValueKind};
 use std::cell::{Cell, RefCell};
 
 /// How many texts are made of each pattern.

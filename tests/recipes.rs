@@ -26,7 +26,7 @@ fn judge(waf: &Waf, client: &str, body: &str) -> (Option<u16>, Transaction) {
     };
     transaction.process_logging();
     assert_eq!(transaction.script_failures(), []);
-    (verdict.intervention().map(|intervention| intervention.status), transaction)
+    (verdict.intervention().map(|intervention| intervention.status()), transaction)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn bodies_are_appended_to_a_file() {
 fn lists_and_rates_decide() {
     let waf = waf();
     let (status, transaction) = judge(&waf, "203.0.113.7", "");
-    assert_eq!((status, &*transaction.matches()[0].data()), (Some(429), "on the blacklist: 203.0.113.7"));
+    assert_eq!((status, &*transaction.rule_matches()[0].data()), (Some(429), "on the blacklist: 203.0.113.7"));
     let blocked = |client: &str| (0..30).filter(|_| judge(&waf, client, "").0 == Some(429)).count();
     assert_eq!((blocked("192.0.2.9"), blocked("198.51.100.9")), (10, 0));
 }

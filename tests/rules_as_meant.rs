@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 
-use secrule::compile::Input;
+use secrule::internals::compile::Input;
 use secrule::{Transaction, Waf};
 
 /// The codes and lines of the warnings of a load, as `W220:2`.
@@ -41,7 +41,7 @@ fn messages(rules: &str, target: &str) -> Vec<String> {
     let waf = Waf::from_rules(&format!("SecRuleEngine On\n{rules}")).map_err(|error| error.to_string()).unwrap();
     let mut transaction = transaction(&waf, target);
     let _ = transaction.process_request_headers();
-    transaction.matches().iter().map(|found| String::from_utf8_lossy(&found.message).into_owned()).collect()
+    transaction.rule_matches().iter().map(|found| String::from_utf8_lossy(&found.message).into_owned()).collect()
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_chain_goes_on_in_the_next_file_and_not_in_the_next_load() {
     assert_eq!(warnings(open), ["W202:2"]);
     let text = |name: &str, text: &str| Input::Text { name: name.to_owned(), text: text.to_owned() };
     let parts = || vec![text("one", open), text("two", "SecRule ARGS:b \"y\" \"id:2,phase:1,log\"")];
-    let apart = parts().into_iter().fold(Waf::builder(), |builder, part| builder.input(part)).build().unwrap();
+    let apart = parts().into_iter().fold(Waf::builder().separate_loads(), |builder, part| builder.input(part)).build().unwrap();
     assert!(!transaction(&apart, "/?a=x&b=y").process_request_headers().is_intervention());
     let waf = Waf::builder().input(Input::Group(parts())).build().unwrap();
     assert!(transaction(&waf, "/?a=x&b=y").process_request_headers().is_intervention());
@@ -245,7 +245,8 @@ fn removals_that_mean_no_rule_are_warned_of_once_a_rule() {
     assert_eq!(removal("ctl:ruleRemoveById=3,ctl:ruleRemoveByTag=b,ctl:ruleRemoveTargetById=4-9;ARGS"), ["W203:1"]);
     assert_eq!(removal("ctl:ruleRemoveById=2,ctl:ruleRemoveByTag=a,ctl:ruleRemoveTargetById=2-9;ARGS,ctl:ruleRemoveByMsg=m"), [""; 0]);
     let waf = Waf::from_rules("SecRuleRemoveById \"5 7-9\"\n").unwrap();
-    let message = &waf.report().warnings().first().unwrap().message;
+    let report = waf.report();
+    let message = &report.warnings().first().unwrap().message;
     assert_eq!(message, "no rule has the id 5 or an id from 7 to 9");
 }
 

@@ -4,7 +4,7 @@
 
 #![cfg(target_os = "linux")]
 
-use secrule::vocabulary::Limit;
+use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Request, Rules};
 use std::{fs, io};
 
@@ -61,7 +61,7 @@ fn judged(limit: usize, rules: &str, request: Request<'_>) -> (usize, bool) {
     let (before, _) = memory();
     let judged = rules.judge(request);
     let (_, peak) = memory();
-    (peak.saturating_sub(before), judged.transaction.exceeded_limits().contains(Limit::Memory))
+    (peak.saturating_sub(before), judged.transaction.limits().contains(Limit::Memory))
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What users of the rule language see: verdicts, matches and variables of whole transactions.
 
-use secrule::source::Memory;
-use secrule::{Transaction, Verdict, Waf};
+use secrule::internals::Verdict;
+use secrule::internals::source::Memory;
+use secrule::{Action, Transaction, Waf};
 
 /// A request that is judged up to its end, as a host does it that stops at the first intervention.
 struct Judged {
@@ -11,11 +12,11 @@ struct Judged {
 
 impl Judged {
     fn ids(&self) -> Vec<u64> {
-        self.transaction.matches().iter().map(|found| found.id).collect()
+        self.transaction.rule_matches().iter().map(|found| found.id).collect()
     }
 
     fn status(&self) -> Option<u16> {
-        self.verdict.intervention().map(|intervention| intervention.status)
+        self.verdict.intervention().map(|intervention| intervention.status())
     }
 
     fn tx(&self, key: &str) -> Option<String> {
@@ -78,7 +79,7 @@ fn a_rule_denies_with_its_status() {
     let judged = get("SecRule ARGS:q \"@contains bad\" \"id:1,phase:2,deny,status:418\"", "/?q=so+bad");
     assert_eq!(judged.status(), Some(418));
     assert_eq!(judged.ids(), [1]);
-    assert!(judged.transaction.matches()[0].disruptive);
+    assert!(judged.transaction.rule_matches()[0].disruptive);
     assert_eq!(get("SecRule ARGS:q \"@contains bad\" \"id:1,phase:2,deny\"", "/?q=good").status(), None);
 }
 
@@ -103,7 +104,7 @@ fn all_rules_of_a_chain_must_match_and_the_first_one_decides() {
     let rules = "SecRule ARGS:a \"@streq 1\" \"id:1,phase:2,deny,chain,msg:'both %{MATCHED_VAR_NAME}'\"\nSecRule ARGS:b \"@streq 2\" \"setvar:tx.hit=1\"\n";
     let both = get(rules, "/?a=1&b=2");
     assert_eq!((both.status(), both.ids(), both.tx("hit")), (Some(403), vec![1], Some("1".to_owned())));
-    assert_eq!(both.transaction.matches()[0].message(), "both ARGS:b");
+    assert_eq!(both.transaction.rule_matches()[0].message(), "both ARGS:b");
     assert_eq!(get(rules, "/?a=1").status(), None);
     assert_eq!(get(rules, "/?b=2").status(), None);
 }
@@ -153,9 +154,9 @@ fn allow_reaches_as_far_as_it_says() {
 fn redirect_and_drop_say_so() {
     let judged = get("SecAction \"id:1,phase:1,redirect:'https://example.org/%{REQUEST_METHOD}'\"", "/");
     let intervention = judged.verdict.intervention().unwrap();
-    assert_eq!((intervention.status, intervention.redirect.as_deref()), (302, Some("https://example.org/GET")));
+    assert_eq!((intervention.status(), intervention.location()), (302, Some("https://example.org/GET")));
     let judged = get("SecAction \"id:1,phase:1,drop\"", "/");
-    assert!(judged.verdict.intervention().unwrap().drop);
+    assert_eq!(judged.verdict.intervention().unwrap().action(), &Action::Drop { status: 403 });
 }
 
 #[test]
@@ -238,7 +239,7 @@ fn a_json_body_becomes_arguments() {
     assert_eq!(post(rules, "application/json", "{\"a\":[true,1.50]}").ids(), [2]);
     let broken = post(rules, "application/json", "{\"a\":[true,1.50]");
     assert_eq!(broken.ids(), [2, 4]);
-    assert!(broken.transaction.matches()[1].message().starts_with("JSON parsing error: "));
+    assert!(broken.transaction.rule_matches()[1].message().starts_with("JSON parsing error: "));
 }
 
 #[test]
@@ -292,7 +293,7 @@ fn entries_of_a_rule_with_multi_match_do_not_grow_without_end() {
     let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass,log,multiMatch,msg:'%{MATCHED_VAR}',t:none,t:lowercase\"";
     let body: String = (0..2000).map(|number| format!("a{number}=X{number}&")).collect();
     let judged = post(rules, "application/x-www-form-urlencoded", &body);
-    let places: Vec<usize> = judged.transaction.matches().iter().map(|found| found.reference.len()).collect();
+    let places: Vec<usize> = judged.transaction.rule_matches().iter().map(|found| found.reference.len()).collect();
     assert_eq!(places.len(), 4000);
     assert!(places.iter().all(|length| (1..1200).contains(length)), "{:?}", places.iter().max());
 }
@@ -329,7 +330,7 @@ fn a_long_id_is_cut_in_the_name_of_an_upload() {
     let mut transaction = waf.transaction_with_id(&"../é".repeat(300));
     let _ = stages(&mut transaction, "/", &[("Content-Type", "multipart/form-data; boundary=b")], UPLOAD.as_bytes());
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(transaction.matches().is_empty() && matches!(names.as_slice(), [name] if name.len() < 200), "{names:?}");
+    assert!(transaction.rule_matches().is_empty() && matches!(names.as_slice(), [name] if name.len() < 200), "{names:?}");
     drop(transaction);
     std::fs::remove_dir(&folder).unwrap();
 }
@@ -340,7 +341,7 @@ fn a_request_body_that_nobody_looks_at_is_counted_and_not_kept() {
         let mut transaction = waf_of(rules).transaction();
         let _ = stages(&mut transaction, "/", &[("Content-Type", "application/x-www-form-urlencoded")], b"a=attack");
         assert_eq!(transaction.request_body_length(), 8, "{rules}");
-        transaction.request_body().len()
+        transaction.request_body_bytes().len()
     };
     let off = "SecRuleEngine On\nSecRequestBodyAccess Off\n";
     assert_eq!(kept("SecRuleEngine Off\nSecRequestBodyAccess On\nSecRule ARGS attack id:1,phase:2,deny"), 0);
@@ -382,7 +383,7 @@ fn a_response_body_that_is_not_judged_is_not_kept() {
         let _ = transaction.process_response_headers(200, "HTTP/1.1");
         let _ = transaction.append_response_body(b"attack");
         let _ = transaction.process_response_body();
-        transaction.response_body().len()
+        transaction.response_body_bytes().len()
     };
     let on = "SecRuleEngine On\nSecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n";
     assert_eq!(kept(on, "text/html"), 6);
@@ -430,7 +431,7 @@ fn a_body_over_its_limit_is_rejected_or_cut() {
         let _ = transaction.append_request_body(chunk);
     }
     let _ = transaction.process_request_body();
-    assert_eq!(transaction.matches().len(), 2);
+    assert_eq!(transaction.rule_matches().len(), 2);
 }
 
 #[test]
@@ -593,7 +594,7 @@ fn an_argument_follows_what_the_rule_matched() {
     let rules = "SecRule ARGS:a \"@rx ^x\" \"id:1,phase:1,pass\"\n\
                  SecRule ARGS:b|ARGS:c \"@beginsWith %{MATCHED_VAR}\" \"id:2,phase:1,pass,log,msg:'%{MATCHED_VAR}'\"";
     let judged = get(rules, "/?a=x&b=xyz&c=xa");
-    assert_eq!(judged.transaction.matches().last().map(|found| found.message().into_owned()).as_deref(), Some("xyz"));
+    assert_eq!(judged.transaction.rule_matches().last().map(|found| found.message().into_owned()).as_deref(), Some("xyz"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::border::{copy_for_host, guarded, release};
 use super::transaction::Transaction;
 use secrule::Intervention;
-use secrule::record::error_log;
+use secrule::internals::record::error_log;
 use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
 
@@ -64,11 +64,11 @@ pub unsafe extern "C" fn msc_intervention_cleanup(intervention: *mut ModSecurity
 }
 
 fn in_c(decision: &Intervention, line: &str) -> ModSecurityIntervention {
-    let status = decision.status.to_string();
+    let status = decision.status().to_string();
     ModSecurityIntervention {
-        status: c_int::from(decision.status),
+        status: c_int::from(decision.status()),
         pause: 0,
-        url: decision.redirect.as_ref().map_or(null_mut(), |address| copy_for_host(address.as_bytes())),
+        url: decision.location().map_or(null_mut(), |address| copy_for_host(address.as_bytes())),
         // As in ModSecurity v3 a `%d` anywhere in the line becomes the status.
         log: copy_for_host(line.replace("%d", &status).as_bytes()),
         disruptive: 1,

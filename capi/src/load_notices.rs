@@ -56,14 +56,14 @@ fn lines(report: &LoadReport, input: usize) -> Vec<String> {
 mod tests {
     use super::super::loads::compile;
     use super::*;
-    use secrule::compile::Input;
+    use secrule::internals::compile::Input;
 
     fn load(rules: &str) -> Arc<Load> {
         Load::new(Input::Bytes { name: UNNAMED.to_owned(), bytes: rules.as_bytes().to_vec() })
     }
 
     fn told(loads: &[Arc<Load>], input: usize) -> Vec<String> {
-        lines(compile(loads).unwrap().report(), input)
+        lines(&compile(loads).unwrap().report(), input)
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::border::return_memory;
 use secrule::Waf;
-use secrule::compile::{Input, LoadError};
-use secrule::source::{FileSystem, Loader};
-use secrule::store::{MemoryStore, Store};
+use secrule::internals::compile::{Input, LoadError};
+use secrule::internals::source::{FileSystem, Loader};
+use secrule::internals::store::{MemoryStore, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ pub fn compile_anew(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
 }
 
 fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
-    let builder = loads.iter().fold(Waf::builder(), |builder, load| builder.input(load.input.clone()));
+    let builder = loads.iter().fold(Waf::builder().separate_loads(), |builder, load| builder.input(load.input.clone()));
     let waf = remember(loads, builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
     // Compiling takes about as much memory as the rules keep.
     return_memory();
@@ -196,7 +196,7 @@ mod tests {
         let (again, _held) = load("SecAction \"id:7,phase:1\"");
         let (changed, _held) = load("SecAction \"id:8,phase:1\"");
         std::fs::remove_file(&path).unwrap();
-        assert!(std::ptr::eq(first.graph(), again.graph()) && !Arc::ptr_eq(&first, &again));
+        assert!(Arc::ptr_eq(&first.graph(), &again.graph()) && !Arc::ptr_eq(&first, &again));
         assert!(changed.graph().find(8).is_some());
     }
 

@@ -2,8 +2,8 @@
 
 use super::loads::UNNAMED;
 use secrule::LoadError;
-use secrule::diagnostic::{Code, Diagnostic};
-use secrule::source::{Position, Source, Sources};
+use secrule::internals::diagnostic::{Code, Diagnostic};
+use secrule::internals::source::{Position, Source, Sources};
 use std::path::Path;
 
 /// The text for the host: the error that is read first as v3 would word it, and every error as this engine does.

@@ -4,8 +4,8 @@ use super::border::{copy_for_host, guarded, hand_out, release, return_memory, st
 use super::loads::{Load, UNNAMED, compile, compile_anew};
 use super::{load_notices, refusal};
 use secrule::Waf;
-use secrule::compile::Input;
-use secrule::graph::{Phase, RuleGraph, Step};
+use secrule::internals::compile::Input;
+use secrule::internals::graph::{Phase, RuleGraph, Step};
 use std::ffi::{OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -38,9 +38,9 @@ impl RulesSet {
         let mut state = self.lock();
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
         let waf = compile_anew(&loads).map_err(|error| refusal::text(&error))?;
-        let before = state.waf.as_ref().map_or(0, |waf| count(waf.graph()));
-        let added = count(waf.graph()).saturating_sub(before);
-        load_notices::tell(&loads, waf.report(), added);
+        let before = state.waf.as_ref().map_or(0, |waf| count(&waf.graph()));
+        let added = count(&waf.graph()).saturating_sub(before);
+        load_notices::tell(&loads, &waf.report(), added);
         *state = State { loads, waf: Some(waf) };
         Ok(c_int::try_from(added).unwrap_or(c_int::MAX))
     }
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn msc_rules_dump(rules: *const RulesSet) {
     guarded((), || {
         // SAFETY: as the caller promises.
         let Some(waf) = unsafe { rules.as_ref() }.and_then(RulesSet::waf) else { return };
-        let text = dump(waf.graph());
+        let text = dump(&waf.graph());
         // A host may have closed its standard output; there is nobody to tell.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
     });
@@ -231,7 +231,7 @@ mod tests {
     fn state(rules: &RulesSet) -> String {
         let waf = rules.waf().unwrap();
         let graph = waf.graph();
-        format!("{:?} {} {} {}", graph.settings.engine, count(graph), dump(graph), rules.lock().loads.len())
+        format!("{:?} {} {} {}", graph.settings.engine, count(&graph), dump(&graph), rules.lock().loads.len())
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use super::border::{bytes, copy_for_host, guarded, hand_out, string, take_back, unsigned_string};
 use super::engine::{Host, ModSecurity, tell};
 use super::rules_set::RulesSet;
-use secrule::graph::{EngineMode, LimitAction, RuleIndex};
-use secrule::record::error_log;
-use secrule::vocabulary::LimitSet;
-use secrule::{Intervention, RuleMatch, Transaction as Judged, Verdict};
+use secrule::internals::graph::{EngineMode, LimitAction, RuleIndex};
+use secrule::internals::record::error_log;
+use secrule::internals::vocabulary::LimitSet;
+use secrule::internals::{RuleMatch, Verdict};
+use secrule::{Intervention, Transaction as Judged};
 use std::ffi::{OsStr, c_char, c_int, c_uchar, c_ulong, c_void};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -71,7 +72,7 @@ impl Transaction {
             }
         };
         let Some(callback) = self.host.log() else {
-            state.told = state.judged.matches().len();
+            state.told = state.judged.rule_matches().len();
             state.overruled.clear();
             return result;
         };
@@ -105,7 +106,7 @@ impl State {
     fn keep(&mut self, verdict: Verdict) {
         let Verdict::Intervene(intervention) = verdict else { return };
         match self.pending {
-            Some(_) => self.overruled.extend(intervention.rule),
+            Some(_) => self.overruled.extend(intervention.rule()),
             None => self.pending = Some(intervention),
         }
     }
@@ -121,13 +122,13 @@ impl State {
 
     /// Lines of the matches that are new. A match that stopped the request is told with the intervention.
     fn news(&mut self) -> Vec<String> {
-        let matches = self.judged.matches();
+        let matches = self.judged.rule_matches();
         let is_told = |found: &&RuleMatch| !found.disruptive || self.overruled.contains(&found.rule);
         let new = matches.get(self.told..).unwrap_or_default().iter().filter(is_told);
         let mut lines: Vec<String> = new.map(|found| error_log::line(&self.judged, found)).collect();
         self.told = matches.len();
         self.overruled.clear();
-        let exceeded = self.judged.exceeded_limits();
+        let exceeded = self.judged.limits();
         if exceeded != self.told_limits {
             let new = exceeded.without(self.told_limits).iter().filter(|limit| !limit.is_inherited());
             lines.extend(new.map(|limit| error_log::limit(&self.judged, limit)));
@@ -473,9 +474,9 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
         let chunk = bytes(chunk, length);
         feed(transaction, |judged| {
             let cuts = judged.graph().settings.response_body_limit_action == Some(LimitAction::ProcessPartial);
-            let whole = judged.response_body().len().saturating_add(chunk.len());
+            let whole = judged.response_body_bytes().len().saturating_add(chunk.len());
             let gathers = judged.wants_response_body();
-            done(judged.append_response_body(chunk)) * c_int::from(!(cuts && gathers && judged.response_body().len() < whole))
+            done(judged.append_response_body(chunk)) * c_int::from(!(cuts && gathers && judged.response_body_bytes().len() < whole))
         })
     }
 }
@@ -501,7 +502,7 @@ pub unsafe extern "C" fn msc_get_response_body(transaction: *const Transaction) 
     guarded(std::ptr::null(), || {
         // SAFETY: as the caller promises.
         let Some(transaction) = (unsafe { transaction.as_ref() }) else { return std::ptr::null() };
-        copy_for_host(transaction.lock().judged.response_body()).cast_const()
+        copy_for_host(transaction.lock().judged.response_body_bytes()).cast_const()
     })
 }
 
@@ -513,7 +514,7 @@ pub unsafe extern "C" fn msc_get_response_body(transaction: *const Transaction) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_get_response_body_length(transaction: *mut Transaction) -> usize {
     // SAFETY: as the caller promises.
-    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.response_body().len()))
+    guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.response_body_bytes().len()))
 }
 
 /// The status that the host answers with after all, for phase 5 and the logs.
@@ -524,7 +525,7 @@ pub unsafe extern "C" fn msc_get_response_body_length(transaction: *mut Transact
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_update_status_code(transaction: *mut Transaction, status: c_int) -> c_int {
     let work = |judged: &mut Judged| {
-        judged.update_status(in_http(status));
+        judged.set_status(in_http(status));
         1
     };
     // SAFETY: as the caller promises.
@@ -598,7 +599,7 @@ mod tests {
 
     #[test]
     fn a_request_that_could_not_be_judged_passes_only_where_nothing_blocks() {
-        assert_eq!(after_a_panic(c"SecRuleEngine On").map(|decision| decision.status), Some(UNJUDGED));
+        assert_eq!(after_a_panic(c"SecRuleEngine On").map(|decision| decision.status()), Some(UNJUDGED));
         assert_eq!(after_a_panic(c"SecRuleEngine DetectionOnly"), None);
     }
 
@@ -619,13 +620,13 @@ mod tests {
             assert_eq!(msc_rules_add(set, rules.as_ptr(), std::ptr::null_mut()), 2);
             let transaction = msc_new_transaction(engine, set, (&raw const lines).cast_mut().cast());
             assert_eq!((msc_process_request_headers(transaction), msc_process_request_body(transaction)), (1, 1));
-            let decisions = [(); 2].map(|()| (*transaction).take_intervention(|_, decision| (decision.status, decision.rule_id)));
+            let decisions = [(); 2].map(|()| (*transaction).take_intervention(|_, decision| (decision.status(), decision.rule_id())));
             msc_transaction_cleanup(transaction);
             msc_rules_cleanup(set);
             super::super::engine::msc_cleanup(engine);
             decisions
         };
-        assert_eq!(decisions, [Some((403, 1)), None]);
+        assert_eq!(decisions, [Some((403, Some(1))), None]);
         let lines = lines.into_inner().unwrap();
         assert!(matches!(lines.as_slice(), [line] if line.contains("[id \"2\"]")), "{lines:?}");
     }

@@ -2,10 +2,9 @@
 
 use super::{Failure, Format, Outcome, write_json};
 use clap::Args;
-use secrule::compile::Input;
-use secrule::diagnostic::{Code, Diagnostic, Severity, counted};
-use secrule::source::Sources;
-use secrule::{LoadReport, Waf};
+use secrule::internals::diagnostic::{Code, Diagnostic, Severity, counted};
+use secrule::internals::source::Sources;
+use secrule::{LoadReport, Waf, WafBuilder};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -63,9 +62,8 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     for path in &options.files {
         openable(path).map_err(|error| Failure::unreadable(path, error))?;
     }
-    let inputs = options.files.iter().cloned().map(Input::File).collect();
     let start = Instant::now();
-    let loaded = Waf::builder().input(Input::Group(inputs)).without_logs().build();
+    let loaded = options.files.iter().fold(Waf::builder(), WafBuilder::file).without_logs().build();
     let elapsed = start.elapsed();
     match &loaded {
         Ok(waf) => {
@@ -73,10 +71,10 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
             match format {
                 Format::Text => {
                     write_diagnostics(out, report.warnings(), report.texts(), options.all_warnings)?;
-                    write_report(out, report, elapsed)?;
+                    write_report(out, &report, elapsed)?;
                 }
                 Format::Json => {
-                    write_json(out, &document(report.warnings(), report.texts(), Some(report_document(report, elapsed))))?;
+                    write_json(out, &document(report.warnings(), report.texts(), Some(report_document(&report, elapsed))))?;
                 }
             }
             Ok(Outcome::Fine)

@@ -5,9 +5,10 @@ use super::requests::RequestOptions;
 use super::rules::RuleOptions;
 use super::{Failure, Format, Outcome, note, write_json};
 use clap::Args;
-use secrule::graph::{EngineMode, Location, Phase};
-use secrule::vocabulary::Limit;
-use secrule::{DebugLog, RuleMatch, ScriptFailure, Transaction, Waf};
+use secrule::internals::RuleMatch;
+use secrule::internals::graph::{EngineMode, Location, Phase};
+use secrule::internals::vocabulary::Limit;
+use secrule::{DebugLog, ScriptFailure, Transaction, Waf};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -198,22 +199,18 @@ impl Answer {
         Self {
             source,
             request: format!("{} {}", String::from_utf8_lossy(&request.method), String::from_utf8_lossy(&request.target)),
-            verdict: intervention.map_or("pass", |intervention| match intervention {
-                intervention if intervention.redirect.is_some() => "redirect",
-                intervention if intervention.drop => "drop",
-                _ => "deny",
-            }),
-            status: intervention.map(|intervention| intervention.status),
-            redirect: intervention.and_then(|intervention| intervention.redirect.clone()),
+            verdict: intervention.map_or("pass", |intervention| intervention.action().name()),
+            status: intervention.map(|intervention| intervention.status()),
+            redirect: intervention.and_then(|intervention| intervention.location().map(str::to_owned)),
             phase: stop.map(|(phase, _)| Phase::number(*phase)),
-            rule: intervention.map(|intervention| intervention.rule_id).filter(|id| *id > 0),
-            reason: intervention.map(|intervention| intervention.reason.clone()),
+            rule: intervention.and_then(|intervention| intervention.rule_id()),
+            reason: intervention.map(|intervention| intervention.reason().to_owned()),
             engine: Engine::of(&transaction),
-            detected: transaction.detected().and_then(|rule| waf.graph().rule(rule)).map(|rule| rule.id),
+            detected: transaction.detected().and_then(|rule| waf.graph().rule(rule).map(|rule| rule.id)),
             scores: scores(&transaction),
-            limits_exceeded: transaction.exceeded_limits().iter().map(Limit::name).collect(),
+            limits_exceeded: transaction.exceeded_limits().map(Limit::name).collect(),
             script_failures: transaction.script_failures().iter().map(ScriptAnswer::new).collect(),
-            matches: transaction.matches().iter().map(|found| MatchAnswer::new(waf, found)).collect(),
+            matches: transaction.rule_matches().iter().map(|found| MatchAnswer::new(waf, found)).collect(),
             milliseconds: elapsed.as_secs_f64() * 1e3,
         }
     }
@@ -259,7 +256,8 @@ impl Answer {
 
 impl MatchAnswer {
     fn new(waf: &Waf, found: &RuleMatch) -> Self {
-        let location: Option<&Location> = waf.graph().rule(found.rule).map(|rule| &rule.location);
+        let graph = waf.graph();
+        let location: Option<&Location> = graph.rule(found.rule).map(|rule| &rule.location);
         Self {
             id: found.id,
             phase: found.phase.number(),
@@ -268,7 +266,7 @@ impl MatchAnswer {
             data: found.data().into_owned(),
             detail: detail(found),
             wording: found.detail().into_owned(),
-            values: found.values().map(|(variable, value)| ValueAnswer { variable: variable.into(), value: value.into() }).collect(),
+            values: found.values().map(|(variable, value)| ValueAnswer { variable, value: value.into() }).collect(),
             more_values: found.value_count.saturating_sub(found.values.len()),
             tags: found.tags().map(|tag| tag.into_owned()).collect(),
             file: location.map(|location| location.file.to_string()),

@@ -1,7 +1,8 @@
 //! One request and its response, given to the engine as a web server would give them.
 
-use secrule::graph::Phase;
-use secrule::{Intervention, Transaction, Verdict};
+use secrule::internals::Verdict;
+use secrule::internals::graph::Phase;
+use secrule::{Intervention, Transaction};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 

@@ -6,9 +6,9 @@ use super::rules::RuleOptions;
 use super::{Failure, Format, Outcome, progress_bar, write_json};
 use clap::Args;
 use secrule::Waf;
-use secrule::diagnostic::counted;
-use secrule::graph::Test;
-use secrule::metrics::{Cost, Profile};
+use secrule::internals::diagnostic::counted;
+use secrule::internals::graph::Test;
+use secrule::internals::metrics::{Cost, Profile};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -174,11 +174,11 @@ struct RuleRow {
 
 impl Report {
     fn new(waf: &Waf, measured: &Measured) -> Self {
-        let profile = &measured.profile;
+        let (profile, graph) = (&measured.profile, waf.graph());
         let mut rules: Vec<RuleRow> = profile
             .rules()
             .filter_map(|(index, cost)| {
-                let rule = waf.graph().rule(index)?;
+                let rule = graph.rule(index)?;
                 Some(RuleRow {
                     id: rule.id,
                     file: rule.location.file.to_string(),

@@ -3,18 +3,13 @@
 use super::subset::Subset;
 use super::{Failure, note};
 use clap::{Args, ValueEnum};
-use secrule::compile::{CompileOptions, Input, Planning};
-use secrule::source::{FileSystem, Loader, Memory};
+use secrule::internals::compile::{CompileOptions, Input, Planning};
+use secrule::internals::core_rule_set::{self, CoreRuleSet};
+use secrule::internals::source::{FileSystem, Loader, Memory};
 use secrule::{DebugLog, Waf};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-const ENGINE_SETTINGS: &str = include_str!("../../crs/setup.conf");
-
-/// Where Debian's package keeps the files of the OWASP CRS that people edit.
-const DEBIAN_SETTINGS: &str = "/etc/modsecurity/crs";
-const DEBIAN_RULES: &str = "/usr/share/modsecurity-crs";
 
 const HEADING: &str = "Rules";
 
@@ -90,18 +85,17 @@ impl RuleOptions {
     }
 
     fn core_rule_set(&self, folder: &Path, loader: &mut Replaced) -> Result<Vec<Input>, Failure> {
-        let layout = Layout::find(folder)?;
+        let files = CoreRuleSet::find(folder).map_err(|error| Failure::Reason(error.to_string()))?;
         let subset = self.subset.as_deref().map(Subset::find).transpose().map_err(Failure::Reason)?;
         let paranoia = self.paranoia.or(subset.as_ref().and_then(|subset| subset.paranoia));
-        let mut inputs = vec![Input::Text { name: "secrule/setup.conf".to_owned(), text: ENGINE_SETTINGS.to_owned() }];
-        inputs.push(Input::File(layout.setup));
+        let mut inputs = vec![core_rule_set::engine_settings(), Input::File(files.setup)];
         inputs.extend(self.definitions(paranoia));
-        inputs.extend(layout.before.into_iter().map(Input::File));
+        inputs.extend(files.before.into_iter().map(Input::File));
         match subset {
-            None => inputs.extend(layout.rules.into_iter().map(Input::File)),
+            None => inputs.extend(files.rules.into_iter().map(Input::File)),
             Some(mut subset) => {
                 subset.paranoia = paranoia;
-                let selection = subset.select(read_all(&layout.rules)?);
+                let selection = subset.select(read_all(&files.rules)?);
                 selection.warnings.iter().for_each(|warning| note(&format!("secrule: {warning}")));
                 for (path, text) in selection.files {
                     inputs.push(Input::File(path.clone()));
@@ -109,7 +103,7 @@ impl RuleOptions {
                 }
             }
         }
-        inputs.extend(layout.after.into_iter().map(Input::File));
+        inputs.extend(files.after.into_iter().map(Input::File));
         Ok(inputs)
     }
 
@@ -117,10 +111,7 @@ impl RuleOptions {
     fn definitions(&self, paranoia: Option<u8>) -> Option<Input> {
         let mut text = String::new();
         if let Some(level) = paranoia {
-            // The first two names are those of the OWASP CRS 4 and of the starter rules, the others those of the OWASP CRS 3.
-            let names = ["blocking_paranoia_level", "detection_paranoia_level", "paranoia_level", "executing_paranoia_level"];
-            let settings: Vec<String> = names.iter().map(|name| format!("setvar:tx.{name}={level}")).collect();
-            text += &format!("SecAction \"id:11998,phase:1,pass,nolog,t:none,{}\"\n", settings.join(","));
+            text += &core_rule_set::paranoia(level);
         }
         if !self.define.is_empty() {
             let settings: Vec<String> = self.define.iter().map(|(name, value)| format!("setvar:'tx.{name}={value}'")).collect();
@@ -139,42 +130,6 @@ fn definition(text: &str) -> Result<(String, String), String> {
         return Err("a value holds no quotes, backslashes and line ends".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
-}
-
-/// Where the files of an installed OWASP CRS are.
-struct Layout {
-    setup: PathBuf,
-    before: Option<PathBuf>,
-    rules: Vec<PathBuf>,
-    after: Option<PathBuf>,
-}
-
-impl Layout {
-    fn find(folder: &Path) -> Result<Self, Failure> {
-        let reason = |text: &str| Failure::Reason(format!("{}: {text}", folder.display()));
-        let is_debian = folder.canonicalize().is_ok_and(|path| path == Path::new(DEBIAN_RULES) || path == Path::new(DEBIAN_SETTINGS));
-        let rules_folder = if is_debian { Path::new(DEBIAN_RULES).join("rules") } else { folder.join("rules") };
-        let pattern = format!("{}/*.conf", glob::Pattern::escape(&rules_folder.to_string_lossy()));
-        let rules = FileSystem.expand(&pattern).map_err(|error| reason(&error.to_string()))?;
-        if rules.is_empty() {
-            return Err(reason(
-                "there is no rules/*.conf in it; --crs names the folder that holds crs-setup.conf and rules/ of the OWASP CRS",
-            ));
-        }
-        let settings = if is_debian { Path::new(DEBIAN_SETTINGS) } else { folder };
-        let setups = ["crs-setup.conf", "crs-setup.conf.example"].map(|name| settings.join(name));
-        let Some(setup) = setups.into_iter().find(|path| path.is_file()) else {
-            return Err(reason("it holds neither crs-setup.conf nor crs-setup.conf.example, without which the OWASP CRS refuses to work"));
-        };
-        // The exclusions that people write; elsewhere they are among the rules.
-        let own = |name: &str| Some(settings.join(name)).filter(|path| is_debian && path.is_file());
-        Ok(Self {
-            setup,
-            before: own("REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf"),
-            rules,
-            after: own("RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf"),
-        })
-    }
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {

@@ -2,8 +2,8 @@
 //!
 //! What is not selected is blanked out rather than taken out, so that messages name the lines of the file on the disk.
 
-use secrule::seclang::{Actions, Ast, Body, Directive, Item, parse};
-use secrule::source::{Source, Sources};
+use secrule::internals::seclang::{Actions, Ast, Body, Directive, Item, parse};
+use secrule::internals::source::{Source, Sources};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

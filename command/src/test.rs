@@ -4,7 +4,7 @@ use super::ftw::{self, Finished, RunOptions, TestVerdict};
 use super::rules::RuleOptions;
 use super::{Failure, Format, Outcome, progress_bar, write_json};
 use clap::Args;
-use secrule::diagnostic::counted;
+use secrule::internals::diagnostic::counted;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};

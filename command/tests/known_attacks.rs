@@ -4,8 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
-use secrule::source::Memory;
-use secrule::{Transaction, Verdict, Waf};
+use secrule::internals::Verdict;
+use secrule::internals::source::Memory;
+use secrule::{Transaction, Waf};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,8 +69,8 @@ fn judge(waf: &Waf, request: Request<'_>) -> Judged {
         }
     }
     transaction.process_logging();
-    let ids = transaction.matches().iter().map(|found| found.id).collect();
-    Judged { status: verdict.intervention().map(|intervention| intervention.status), ids, transaction }
+    let ids = transaction.rule_matches().iter().map(|found| found.id).collect();
+    Judged { status: verdict.intervention().map(|intervention| intervention.status()), ids, transaction }
 }
 
 fn get(rules: &str, target: &str) -> Judged {
@@ -434,7 +435,7 @@ fn cve_2023_28882_what_the_host_never_said() {
             assert!(!steps[first](&mut transaction).is_intervention(), "{first}");
             assert!(!steps[second](&mut transaction).is_intervention(), "{first}, {second}");
             transaction.process_logging();
-            assert!(transaction.matches().is_empty());
+            assert!(transaction.rule_matches().is_empty());
         }
     }
 }
@@ -796,7 +797,7 @@ fn scripts_that_ask_for_what_there_is_not() {
     fs::write(&script, format!("function main()\n{asks}return 'answered'\nend\n")).unwrap();
     let judged = get(&format!("SecRuleScript {} \"id:1,phase:2,deny\"\n", script.display()), "/?a=1");
     assert_eq!(judged.status, Some(403));
-    assert_eq!(judged.transaction.matches()[0].message(), "answered");
+    assert_eq!(judged.transaction.rule_matches()[0].message(), "answered");
 }
 
 #[test]
@@ -805,7 +806,7 @@ fn a_redirect_with_line_breaks_of_the_request() {
     let mut transaction = waf.transaction();
     let _ = transaction.process_uri(b"/?next=a%0d%0aSet-Cookie:%20sid=evil%00", b"GET", b"1.1");
     let verdict = transaction.process_request_headers();
-    let address = verdict.intervention().and_then(|intervention| intervention.redirect.clone());
+    let address = verdict.intervention().and_then(|intervention| intervention.location().map(str::to_owned));
     assert_eq!(address.as_deref(), Some("https://shop.example/?next=a%0D%0ASet-Cookie: sid=evil%00"));
 }
 
@@ -842,7 +843,7 @@ fn values_that_look_like_parts_of_a_log() {
     let request = Request { target: b"/?a=1%22%5d+%5bid+%22999%22%5d%0aFAKE%1b%5b31m%c2%9b", headers: &headers, ..GET };
     let mut judged = judge(&waf, request);
     judged.transaction.process_logging();
-    let line = secrule::record::error_log::line(&judged.transaction, &judged.transaction.matches()[0]);
+    let line = secrule::internals::record::error_log::line(&judged.transaction, &judged.transaction.rule_matches()[0]);
     assert!(line.contains("[id \"1\"]") && !line.contains("[id \"999"), "{line}");
     let debug = fs::read_to_string(folder.0.join("debug.log")).unwrap();
     assert!(debug.contains("FAKE") && !debug.contains("\nFAKE") && !debug.contains(['\x1b', '\u{9b}']));

@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use secrule::{RuleMatch, Waf};
+use secrule::internals::RuleMatch;
+use secrule::Waf;
 use secrule_fuzz::draw::Draw;
 use std::sync::LazyLock;
 
@@ -55,5 +56,5 @@ fn judge(content_type: &str, body: &[u8], sizes: &[usize]) -> (Vec<RuleMatch>, V
     }
     let _ = transaction.append_request_body(rest);
     let _ = transaction.process_request_body();
-    (transaction.matches().to_vec(), transaction.tx_variables().collect())
+    (transaction.rule_matches().to_vec(), transaction.tx_variables().collect())
 }

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::Waf;
-use secrule::source::Memory;
+use secrule::internals::source::Memory;
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::rules::draw_text;
 

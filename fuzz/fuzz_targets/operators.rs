@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use secrule::operator::{ArgumentKind, CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
-use secrule::prefilter::{PrefilterSetBuilder, RequiredLiterals, ValueKind};
+use secrule::internals::operator::{ArgumentKind, CapturedValue, Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use secrule::internals::prefilter::{PrefilterSetBuilder, RequiredLiterals, ValueKind};
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::rules::operator;
 use secrule_fuzz::words::value;

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::Waf;
-use secrule::source::Memory;
+use secrule::internals::source::Memory;
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::request::Request;
 use secrule_fuzz::script::draw_script;
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     let (transaction, _) = request.lead(waf.transaction());
     let took = begin.elapsed();
     assert!(took < PATIENCE, "{took:?}\n{one}\n{other}");
-    let ids: Vec<_> = transaction.matches().iter().map(|found| found.id).collect();
+    let ids: Vec<_> = transaction.rule_matches().iter().map(|found| found.id).collect();
     assert!(ids.contains(&3) && ids.contains(&4), "{ids:?}\n{one}\n{other}");
     for failure in transaction.script_failures() {
         assert!(!failure.reason.is_empty() || !failure.stopped, "{one}\n{other}");

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use secrule::seclang::{Ast, parse, print};
-use secrule::source::Sources;
+use secrule::internals::seclang::{Ast, parse, print};
+use secrule::internals::source::Sources;
 
 fuzz_target!(|text: &str| {
     let Some((first, errors)) = read(text) else { return };

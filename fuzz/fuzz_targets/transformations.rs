@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use secrule::transform::Transformation;
+use secrule::internals::transform::Transformation;
 use secrule_fuzz::draw::Draw;
 use secrule_fuzz::plain::plain;
 

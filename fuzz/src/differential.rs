@@ -7,7 +7,7 @@ use crate::reduce::reduce;
 use crate::request::Request;
 use crate::shared_rules::{SEVERAL, draw_shared_rules};
 use secrule::Waf;
-use secrule::record::error_log;
+use secrule::internals::record::error_log;
 use std::collections::BTreeMap;
 
 /// Rules, directive by directive, and a request.
@@ -156,12 +156,12 @@ fn judge(rules: &str, requests: &[Request]) -> Result<Vec<PeerEnding>, String> {
 
 fn ending(waf: &Waf, request: &Request) -> PeerEnding {
     let (transaction, decisions) = request.lead(waf.transaction());
-    let passed = transaction.matches().iter().filter(|found| !found.disruptive);
+    let passed = transaction.rule_matches().iter().filter(|found| !found.disruptive);
     let mut lines: Vec<_> = passed.map(|found| error_log::line(&transaction, found)).collect();
     let decided =
-        decisions.iter().map(|decision| error_log::intervention(&transaction, decision).replace("%d", &decision.status.to_string()));
+        decisions.iter().map(|decision| error_log::intervention(&transaction, decision).replace("%d", &decision.status().to_string()));
     lines.extend(decided);
-    PeerEnding { status: decisions.first().map_or(0, |decision| decision.status), lines }
+    PeerEnding { status: decisions.first().map_or(0, |decision| decision.status()), lines }
 }
 
 /// What must be alike of an ending: the status, and of each line what depends neither on the process nor on the order of values.

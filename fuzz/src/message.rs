@@ -1,6 +1,7 @@
 //! Messages as bytes: a request line, headers to the first blank line, and a body, which the server gives back.
 
-use secrule::{Intervention, Transaction, Verdict};
+use secrule::internals::Verdict;
+use secrule::{Intervention, Transaction};
 
 /// Leads a transaction through a message to its end. Gives what was decided.
 pub fn lead(mut transaction: Transaction, data: &[u8]) -> (Transaction, Vec<Intervention>) {

@@ -2,7 +2,8 @@
 
 use crate::draw::Draw;
 use crate::words::{NAMES, value};
-use secrule::{Intervention, Transaction, Verdict};
+use secrule::internals::Verdict;
+use secrule::{Intervention, Transaction};
 
 /// A request with its response.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use crate::draw::Draw;
 use crate::pattern::pattern;
 use crate::words::{NAMES, SOUGHT, value};
-use secrule::transform::Transformation;
+use secrule::internals::transform::Transformation;
 use std::fmt::Write as _;
 
 const SCALARS: &[&str] = &[

@@ -5,7 +5,7 @@ use crate::draw::Draw;
 use crate::pattern::shared_pattern;
 use crate::rules::{NUMERIC, TAGS, TEXTUAL};
 use crate::words::{NAMES, SOUGHT};
-use secrule::transform::Transformation;
+use secrule::internals::transform::Transformation;
 use std::fmt::Write as _;
 
 /// Rules with this id or a higher one look at several values: which of them matched last depends on their order.

@@ -14,6 +14,9 @@ use crate::seclang::{self, ActionExpression, Actions, AssignmentKind};
 use crate::transform::Transformation;
 use crate::vocabulary::{Action, ActionArgument, Limit, Support, Variable, did_you_mean, in_sentence};
 
+/// The part of a key of TX by which anomaly scores are known: the OWASP CRS 3 and 4 keep theirs in `anomaly_score` and its like.
+const SCORE: &str = "anomaly_score";
+
 const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 
 /// Actions whose values are texts, in which people write commas.
@@ -244,7 +247,8 @@ fn assignment(context: &mut Context<'_>, written: &ActionExpression) -> Option<A
         AssignmentKind::Subtract(value) => AssignmentChange::Subtract(action_template(context, value, place(value))),
         AssignmentKind::Remove => AssignmentChange::Remove,
     };
-    Some(Assignment { variable, key, key_template, change })
+    let is_score = variable == Variable::Tx && key_template.source().to_ascii_lowercase().contains(SCORE);
+    Some(Assignment { variable, key, key_template, change, is_score })
 }
 
 fn namespace(context: &mut Context<'_>, written: &ActionExpression) -> Option<ParsedAction> {

@@ -1,7 +1,7 @@
 //! The error of a rule set that was not understood.
 
-use crate::diagnostic::{Diagnostic, MOST_ERRORS, Severity, counted};
-use crate::source::Sources;
+use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic, MOST_ERRORS, Severity, counted};
+use crate::source::{Sources, Span};
 use std::fmt;
 
 /// A rule set that was not understood: every error, and the texts to show them in.
@@ -12,17 +12,35 @@ pub struct LoadError {
 }
 
 impl LoadError {
+    /// A call of the host that cannot be carried out; `argument` is shown as its text.
+    pub(crate) fn of_call(call: &str, argument: &str, code: Code, message: String) -> Self {
+        let mut sources = Sources::new();
+        let diagnostics = match sources.add_text(call, argument) {
+            Ok(source) => vec![Diagnostic::new(code, Span { source, start: 0, end: argument.len() }, message)],
+            Err(_) => Vec::new(),
+        };
+        Self { sources, diagnostics }
+    }
+
+    /// Every error and warning with its place, ready to be shown or serialised.
+    pub fn located(&self) -> impl Iterator<Item = LocatedDiagnostic<'_>> {
+        self.diagnostics.iter().map(|diagnostic| diagnostic.located(&self.sources))
+    }
+
     /// Errors and warnings, in the order of their places.
+    #[doc(hidden)]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
     /// The texts that the diagnostics point into.
+    #[doc(hidden)]
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
     /// Only the errors.
+    #[doc(hidden)]
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error)
     }

@@ -1,7 +1,7 @@
 //! The result of a load in numbers: rules, files, warnings, and everything that was left out.
 
 use super::error::LoadError;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic};
 use crate::graph::{RuleGraph, Test};
 use crate::source::{Sources, Span};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use std::ops::Range;
 
 /// The contents of a load. A report exists only for a load without errors.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LoadReport {
     /// Rules with an operator, chained ones included.
     pub rules: usize,
@@ -42,6 +43,7 @@ pub struct LoadedInput {
 
 /// One file or text.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SourceReport {
     /// The file's path, or the name of the text.
     pub name: String,
@@ -68,21 +70,28 @@ impl LoadReport {
         }
     }
 
-    /// Turns a load down after all, for a file that its rules name and that cannot be used.
-    pub fn refuse(self, place: Span, message: String) -> LoadError {
+    /// Refuses a load after all, for a file that its rules name and that cannot be used.
+    pub(crate) fn refuse(self, place: Span, message: String) -> LoadError {
         let mut diagnostics = self.warnings;
         diagnostics.push(Diagnostic::new(Code::BadDirectiveFile, place, message));
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
         LoadError { sources: self.texts, diagnostics }
     }
 
+    /// Every warning with its place, ready to be shown or serialised.
+    pub fn located_warnings(&self) -> impl Iterator<Item = LocatedDiagnostic<'_>> {
+        self.warnings.iter().map(|warning| warning.located(&self.texts))
+    }
+
     /// Warnings, in the order of their places.
+    #[doc(hidden)]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 
     /// Warnings about one of the inputs, counted from 0, that hold whatever is loaded besides it. An input that does not set the engine's mode
     /// is a part of a configuration: the rest may hold the rules, markers and settings that it lacks.
+    #[doc(hidden)]
     pub fn warnings_of(&self, input: usize) -> impl Iterator<Item = &Diagnostic> {
         let input = self.inputs.get(input);
         let is_of_it = move |warning: &&Diagnostic| {
@@ -95,11 +104,13 @@ impl LoadReport {
     }
 
     /// The files and texts of one of the inputs, counted from 0, in the order in which they were read.
+    #[doc(hidden)]
     pub fn texts_of(&self, input: usize) -> impl Iterator<Item = &SourceReport> {
         self.inputs.get(input).and_then(|input| self.sources.get(input.texts.clone())).unwrap_or_default().iter()
     }
 
     /// The texts that the warnings point into.
+    #[doc(hidden)]
     pub fn texts(&self) -> &Sources {
         &self.texts
     }

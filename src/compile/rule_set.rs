@@ -56,7 +56,7 @@ impl RuleSetDraft {
         graph.unicode_map = context.settings.unicode_map.take();
         graph.tx_names = take(&mut context.names.tx);
         graph.markers = take(&mut context.names.markers);
-        graph.body_use = BodyUse::of(&graph);
+        graph.body_use = BodyUse::of_phases(&graph);
         graph
     }
 }

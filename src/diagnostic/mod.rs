@@ -39,7 +39,7 @@ pub struct Diagnostic {
 
 /// A diagnostic with its place spelled out, as programs read it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Located<'a> {
+pub struct LocatedDiagnostic<'a> {
     /// Error or warning.
     pub severity: Severity,
     /// For example `E401`.
@@ -81,9 +81,9 @@ impl Diagnostic {
     }
 
     /// The diagnostic with file, line and column, ready to be written as JSON.
-    pub fn located<'a>(&'a self, sources: &Sources) -> Located<'a> {
+    pub fn located<'a>(&'a self, sources: &Sources) -> LocatedDiagnostic<'a> {
         let (file, position) = sources.locate(self.span);
-        Located {
+        LocatedDiagnostic {
             severity: self.severity(),
             code: self.code.as_str(),
             message: &self.message,

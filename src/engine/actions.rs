@@ -7,9 +7,9 @@ use super::expand::expand;
 use super::pending_match::PendingMatch;
 use super::script::run_script;
 use crate::escape::text;
-use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
+use crate::graph::{ChainId, Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
 use crate::http::location::location;
-use crate::state::{Intervention, MatchedValues, Selected};
+use crate::state::{Action, Intervention, MatchedValues, Selected};
 use crate::vocabulary::Limit;
 
 /// The status of `deny` and `drop` where no rule names one.
@@ -90,11 +90,12 @@ fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draf
 /// Notes one of the matches of a rule with `multiMatch`: as in ModSecurity v3 each has an entry of its own.
 ///
 /// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
-pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Selected, draft: &mut PendingMatch) {
+pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId, draft: &mut PendingMatch) {
     if draft.is_kept && may_log(eval, draft.hits.len()) {
-        let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected));
+        let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected, chain));
         let mut one = PendingMatch { entry, hits: Vec::new(), values, ..*draft };
         one.entry.name_values(&one.values, &eval.state.collections.arena);
+        one.entry.score = std::mem::take(&mut eval.state.scratch.score);
         tag(eval, rule, &mut one);
         describe(eval, rule, &mut one);
         let size = one.entry.size();
@@ -227,17 +228,19 @@ fn decide(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draft
                 _ => "Running action deny".to_owned(),
             });
             let status = eval.state.pending.status.filter(|status| *status != 200).unwrap_or(DENIED);
-            stop(eval, rule, status, None, matches!(disruptive, Disruptive::Drop), draft);
+            let action = if matches!(disruptive, Disruptive::Drop) { Action::Drop { status } } else { Action::Deny { status } };
+            stop(eval, rule, action, draft);
         }
         Disruptive::Redirect(template) => {
             let address = expand(eval, rule, template);
             let status = eval.state.pending.status.filter(|status| (301..=307).contains(status)).unwrap_or(REDIRECTED);
-            stop(eval, rule, status, Some(location(&address)), false, draft);
+            stop(eval, rule, Action::Redirect { status, location: location(&address) }, draft);
         }
     }
 }
 
-fn stop(eval: &mut Evaluation<'_>, rule: &Rule, status: u16, redirect: Option<String>, drop: bool, draft: &mut PendingMatch) {
+fn stop(eval: &mut Evaluation<'_>, rule: &Rule, action: Action, draft: &mut PendingMatch) {
+    let status = action.status();
     draft.entry.disruptive = true;
     eval.state.pending.status = Some(status);
     let mut reason = format!("Access denied with code {status} (phase {}). ", rule.phase.number()).into_bytes();
@@ -245,17 +248,18 @@ fn stop(eval: &mut Evaluation<'_>, rule: &Rule, status: u16, redirect: Option<St
     let reason = text(&reason);
     let (index, rule_id) = (Some(draft.entry.rule), draft.entry.id);
     let found = Some(Box::new(draft.entry.clone()));
-    eval.intervene(Intervention { status, redirect, drop, rule: index, rule_id, reason, found });
+    eval.intervene(Intervention { action, rule: index, rule_id, reason, found });
 }
 
 /// Keeps the match of a chain, by its first rule, that logs. An action without a message is silent unless it stops the request or would by
 /// default, as in ModSecurity v3.
-pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: PendingMatch) {
+pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, mut draft: PendingMatch) {
     let speaks =
         !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
     let silent = matches!(rule.test, Test::Unconditional) && !speaks;
     if draft.is_kept && !silent && !rule.multi_match && (draft.entry.disruptive || may_log(eval, 0)) {
         eval.state.collections.arena.budget.reserve(draft.entry.size());
+        draft.entry.score = eval.state.scratch.score;
         eval.state.matches.push(draft.entry);
     }
 }

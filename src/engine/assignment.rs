@@ -41,6 +41,9 @@ fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
         AssignmentChange::Remove => None,
         AssignmentChange::Add(template) => {
             let amount = amount(eval, rule, template);
+            if assignment.is_score {
+                eval.state.scratch.score = eval.state.scratch.score.saturating_add(amount);
+            }
             Some(tx_sum(eval, slot, amount))
         }
         AssignmentChange::Subtract(template) => {

@@ -29,6 +29,7 @@ const LONGEST_SHOWN: usize = 80;
 /// pull request 3422.
 pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
     eval.state.collections.matched.clear();
+    eval.state.scratch.score = 0;
     let logs = first.logs || first.stops || eval.debugs(7);
     let mut draft = PendingMatch::new(first, starter, logs);
     let Some(last) = ask_chain(eval, first, &mut draft) else {
@@ -297,7 +298,7 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
         if draft.logs {
             refer(eval, rule, selected, step.chain, &findings, &mut draft.entry.reference);
             draft.last = Some(*selected);
-            draft.values.add(*selected);
+            draft.values.add(*selected, step.chain);
             if rule.multi_match {
                 detail(eval, question, draft);
             }
@@ -306,7 +307,7 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
         eval.debug(9, || "Matched vars updated.".to_owned());
         assign_all(eval, rule);
         if rule.multi_match {
-            log_one_of_many(eval, rule, selected, draft);
+            log_one_of_many(eval, rule, selected, step.chain, draft);
         }
     }
     eval.state.scratch.findings = findings;
@@ -347,7 +348,7 @@ fn refer(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId
     }
 }
 
-/// Stores what the operator captured in TX. As in ModSecurity v3 list of targetss of earlier matches stay where this one has none.
+/// Stores what the operator captured in TX. As in ModSecurity v3 the captures of earlier matches stay where this one has none.
 fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings: &Findings) {
     let rules = eval.rules;
     for capture in &findings.captures {

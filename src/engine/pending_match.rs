@@ -48,6 +48,7 @@ fn blank_match(rule: &Rule, index: RuleIndex) -> RuleMatch {
         value_count: 0,
         detail_own: 0,
         reference: Vec::new(),
+        score: 0,
         disruptive: false,
         audits: rule.audits,
     }

@@ -143,6 +143,8 @@ pub struct Assignment {
     pub key_template: Template,
     /// What happens to it.
     pub change: AssignmentChange,
+    /// Whether it writes to an anomaly score, so that what it adds counts as the score of the match.
+    pub is_score: bool,
 }
 
 /// An `initcol`, `setsid`, `setuid` or `setrsc` of a rule that also writes to what it opens: done for each value that matches.

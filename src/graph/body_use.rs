@@ -1,47 +1,156 @@
-//! Rules that look at a request body although `SecRequestBodyAccess` is `Off`: only for their sake such a body is kept.
+//! What the rules of a phase may do with bodies: by it a host knows which bodies it must hand over, and which it may send on at once.
 
-use super::{AuditEngine, Control, Effect, Phase, Rule, RuleGraph, Test};
+use super::{
+    Assignment, AssignmentChange, AuditEngine, Control, Disruptive, Effect, EngineMode, OperatorArgument, Part, Phase, PhaseMap, Rule,
+    RuleGraph, Step, Template, Test,
+};
 use crate::vocabulary::Variable;
 
-/// What rules may do with a request body that phase 2 does not judge.
+/// What one rule, or any of several rules, may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyUse {
-    /// Some rule has `ctl:requestBodyAccess=On`.
-    pub may_be_judged: bool,
-    /// Some rule behind phase 2 looks at what was read from the body, or may have it written to the audit log.
-    pub is_seen_later: bool,
+    /// Runs at all.
+    pub runs: bool,
+    /// Reads something of the request body, or has it written to the audit log.
+    pub reads_request: bool,
+    /// Reads something of the response body, or has it written to the audit log.
+    pub reads_response: bool,
+    /// Stops the exchange while the engine is on.
+    pub stops: bool,
+    /// Switches the engine on: `ctl:ruleEngine=On`.
+    pub switches_on: bool,
+    /// Has the request body judged: `ctl:requestBodyAccess=On`.
+    pub opens_request: bool,
 }
 
 impl BodyUse {
-    /// Reads it off the rules.
-    pub fn of(graph: &RuleGraph) -> Self {
-        let turns_on = |effect: &Effect| matches!(effect, Effect::Control(Control::RequestBodyAccess(true)));
+    /// What the rules of each phase may do.
+    pub fn of_phases(graph: &RuleGraph) -> PhaseMap<Self> {
+        let mut uses = PhaseMap::default();
+        for phase in Phase::ALL {
+            *uses.at_mut(phase) = Self::of_phase(graph, phase, |_| true);
+        }
+        uses
+    }
+
+    /// What those rules of a phase may do that a test lets through. It is asked about the first rule of each chain.
+    pub fn of_phase(graph: &RuleGraph, phase: Phase, runs: impl Fn(&Rule) -> bool) -> Self {
+        let first = |step: &Step| match step {
+            Step::Rule(index) => graph.rule(*index),
+            Step::Marker(_) => None,
+        };
+        let chains = graph.phases.at(phase).iter().filter_map(first).filter(|rule| rule.removed.is_none() && runs(rule));
+        let rules = chains.flat_map(|first| std::iter::successors(Some(first), |rule| rule.next.and_then(|next| graph.rule(next))));
+        rules.map(|rule| Self::of_rule(graph, rule)).fold(Self::default(), Self::or)
+    }
+
+    fn of_rule(graph: &RuleGraph, rule: &Rule) -> Self {
+        let defaults = graph.defaults.at(rule.phase);
+        let updated = rule.updated.as_deref();
+        let effects = rule.effects.iter().chain(&defaults.effects).chain(updated.iter().flat_map(|updated| &updated.effects));
+        let blocks = effects.clone().any(|effect| matches!(effect, Effect::Block));
+        let disruptive = rule.disruptive.iter().chain(updated.and_then(|updated| updated.disruptive.as_ref()));
+        let decides = disruptive.chain(defaults.disruptive.as_ref().filter(|_| blocks)).any(stops);
+        let texts = [&rule.metadata.message, &rule.metadata.log_data].into_iter().flatten().chain(&rule.metadata.tags);
+        let texts = texts.fold(Self::default(), |all, text| all.or(Self::of_text(text)));
+        let assigned = rule.assignments.iter().fold(texts, |all, assignment| all.or(Self::of_assignment(assignment)));
+        let all = effects.fold(assigned, |all, effect| all.or(Self::of_effect(effect)));
+        let own = Self { runs: true, stops: decides, ..Self::default() };
+        all.or(own).or(Self::of_test(&rule.test))
+    }
+
+    fn of_test(test: &Test) -> Self {
+        match test {
+            Test::Unconditional => Self::default(),
+            Test::Operator { targets, argument, .. } => {
+                let argument = match argument {
+                    OperatorArgument::Template(template) => Self::of_text(template),
+                    OperatorArgument::Compiled { .. } | OperatorArgument::Lookup { .. } => Self::default(),
+                };
+                targets.iter().fold(argument, |all, target| all.or(Self::of_variable(target.variable)))
+            }
+            Test::Script(_) => Self::of_script(),
+            Test::Decision(_) => Self { stops: true, ..Self::of_script() },
+        }
+    }
+
+    fn of_effect(effect: &Effect) -> Self {
+        match effect {
+            Effect::Control(control) => Self::of_control(control),
+            Effect::Execute(_) => Self::of_script(),
+            Effect::Assign(assignment) => Self::of_assignment(assignment),
+            Effect::Tag(text) | Effect::Message(text) | Effect::LogData(text) => Self::of_text(text),
+            Effect::OpenCollection { key, .. } => Self::of_text(key),
+            Effect::Expire { key, seconds: value, .. } | Effect::Deprecate { key, pace: value, .. } => {
+                Self::of_text(key).or(Self::of_text(value))
+            }
+            Effect::SetEnvironment { name, value } => Self::of_text(name).or(Self::of_text(value)),
+            Effect::Block | Effect::Severity(_) | Effect::Status(_) | Effect::Skip(_) | Effect::SkipAfter(_) | Effect::Logging(_) => {
+                Self::default()
+            }
+        }
+    }
+
+    fn of_control(control: &Control) -> Self {
+        let none = Self::default();
+        match control {
+            Control::AuditEngine(mode) => {
+                Self { reads_request: *mode != AuditEngine::Off, reads_response: *mode != AuditEngine::Off, ..none }
+            }
+            Control::AuditLogParts { add, letters } => {
+                Self { reads_request: *add && letters.contains('C'), reads_response: *add && letters.contains('E'), ..none }
+            }
+            Control::RuleEngine(mode) => Self { switches_on: *mode == EngineMode::On, ..none },
+            Control::RequestBodyAccess(access) => Self { opens_request: *access, ..none },
+            Control::ForceRequestBodyVariable(_)
+            | Control::RequestBodyProcessor(_)
+            | Control::RemoveRules(_)
+            | Control::RemoveTarget(_) => none,
+        }
+    }
+
+    fn of_assignment(assignment: &Assignment) -> Self {
+        let value = match &assignment.change {
+            AssignmentChange::Set(text) | AssignmentChange::Add(text) | AssignmentChange::Subtract(text) => Self::of_text(text),
+            AssignmentChange::Remove => Self::default(),
+        };
+        value.or(Self::of_text(&assignment.key_template))
+    }
+
+    fn of_text(text: &Template) -> Self {
+        let variable = |part: &Part| match part {
+            Part::Value(target) => Some(target.variable),
+            Part::Text(_) => None,
+        };
+        text.parts().iter().filter_map(variable).fold(Self::default(), |all, variable| all.or(Self::of_variable(variable)))
+    }
+
+    fn of_variable(variable: Variable) -> Self {
+        let of_query = matches!(variable, Variable::ArgsGet | Variable::ArgsGetNames);
+        let of_request = ["ARGS", "FILES", "MULTIPART_", "REQBODY_", "REQUEST_BODY", "FULL_REQUEST", "XML", "INBOUND_DATA_ERROR"];
+        let of_response = ["RESPONSE_BODY", "RESPONSE_CONTENT_LENGTH", "OUTBOUND_DATA_ERROR"];
+        let is_of = |families: &[&str]| families.iter().any(|family| variable.name().starts_with(family));
+        Self { reads_request: !of_query && is_of(&of_request), reads_response: is_of(&of_response), ..Self::default() }
+    }
+
+    /// A script reads what it likes, and decides nothing.
+    fn of_script() -> Self {
+        Self { reads_request: true, reads_response: true, ..Self::default() }
+    }
+
+    /// What one or the other may do.
+    pub fn or(self, other: Self) -> Self {
         Self {
-            may_be_judged: graph.rules.iter().any(|rule| rule.effects.iter().any(turns_on)),
-            is_seen_later: graph.rules.iter().any(|rule| rule.phase > Phase::RequestBody && looks_at_body(rule)),
+            runs: self.runs | other.runs,
+            reads_request: self.reads_request | other.reads_request,
+            reads_response: self.reads_response | other.reads_response,
+            stops: self.stops | other.stops,
+            switches_on: self.switches_on | other.switches_on,
+            opens_request: self.opens_request | other.opens_request,
         }
     }
 }
 
-fn looks_at_body(rule: &Rule) -> bool {
-    let asks = match &rule.test {
-        Test::Unconditional => false,
-        Test::Operator { targets, .. } => targets.iter().any(|target| is_read_from_body(target.variable)),
-        Test::Script(_) | Test::Decision(_) => true,
-    };
-    asks || rule.effects.iter().any(may_write_down)
-}
-
-fn may_write_down(effect: &Effect) -> bool {
-    match effect {
-        Effect::Control(Control::AuditEngine(mode)) => *mode != AuditEngine::Off,
-        Effect::Control(Control::AuditLogParts { add, letters }) => *add && letters.contains('C'),
-        _ => false,
-    }
-}
-
-fn is_read_from_body(variable: Variable) -> bool {
-    let of_query = matches!(variable, Variable::ArgsGet | Variable::ArgsGetNames);
-    let families = ["ARGS", "FILES", "MULTIPART_", "REQBODY_", "REQUEST_BODY", "FULL_REQUEST", "XML"];
-    !of_query && families.iter().any(|family| variable.name().starts_with(family))
+fn stops(disruptive: &Disruptive) -> bool {
+    !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_))
 }

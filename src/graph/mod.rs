@@ -72,8 +72,8 @@ pub struct RuleGraph {
     pub markers: Vec<Box<str>>,
     /// The code page of `t:urlDecodeUni`.
     pub unicode_map: Option<UnicodeMap>,
-    /// What rules do with a request body that is not judged.
-    pub body_use: BodyUse,
+    /// What the rules of each phase may do with bodies.
+    pub body_use: PhaseMap<BodyUse>,
     /// How the rules are asked with less work; none where planning is off.
     pub plan: Option<Plan>,
 }

@@ -43,8 +43,9 @@ pub enum AuditType {
     Https,
 }
 
-/// `SecAuditLogFormat`
+/// The format of a record of the audit log: `SecAuditLogFormat`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AuditFormat {
     /// Sections of text.
     Native,

@@ -39,8 +39,8 @@
 //! ```
 //!
 //! ```
-//! use secrule::pattern::PatternOptions;
-//! use secrule::prefilter::{FilteredPattern, PrefilterSetBuilder, RequiredLiterals, ValueKind};
+//! use secrule::internals::pattern::PatternOptions;
+//! use secrule::internals::prefilter::{FilteredPattern, PrefilterSetBuilder, RequiredLiterals, ValueKind};
 //!
 //! let source = br"(?i)php://(?:std(?:in|out|err)|(?:in|out)put|f(?:d|ilter)|memory|temp)";
 //! let pattern = FilteredPattern::compile(source, PatternOptions::default())?;
@@ -53,7 +53,7 @@
 //! let may_match = |value: &[u8]| set.may_match_value(prefilter, ValueKind::default(), value);
 //! assert!(may_match(b"file=PHP://filter/resource=index"));
 //! assert!(!may_match(b"file=https://shop.example/index.php"));
-//! # Ok::<(), secrule::pattern::PatternError>(())
+//! # Ok::<(), secrule::internals::pattern::PatternError>(())
 //! ```
 //!
 //! By function: [`FilteredPattern::compile`] → `extract` → [`RequiredLiterals`] → [`PrefilterSetBuilder::add`], for each pattern; then once

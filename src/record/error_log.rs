@@ -32,7 +32,7 @@ pub fn intervention(transaction: &Transaction, decision: &Intervention) -> Strin
             let mut line = b"[client ".to_vec();
             quoted(transaction.client_address(), &mut line);
             line.extend_from_slice(b"] ");
-            denial(transaction, found, decision.status, line)
+            denial(transaction, found, decision.status(), line)
         }
         None => decision.reason.clone(),
     }

@@ -18,9 +18,9 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// When the transaction began, in local time.
-    pub fn began(&self) -> DateTime<Local> {
-        self.moment.into()
+    /// When the transaction began.
+    pub fn moment(&self) -> SystemTime {
+        self.moment
     }
 
     /// When the transaction began: seconds since 1970 and microseconds.
@@ -32,7 +32,7 @@ impl Clock {
 
     /// When the transaction began, as names of files show it: `YYYYMMDD-HHMMSS`.
     pub fn file_stamp(&self) -> String {
-        self.began().format("%Y%m%d-%H%M%S").to_string()
+        DateTime::<Local>::from(self.moment).format("%Y%m%d-%H%M%S").to_string()
     }
 
     /// The text of a variable about time; nothing for other variables.

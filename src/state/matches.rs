@@ -2,28 +2,29 @@
 
 use super::{Arena, Selected};
 use crate::escape::{printable, unquoted};
-use crate::graph::{Phase, RuleIndex};
+use crate::graph::{ChainId, Phase, RuleIndex};
+use crate::vocabulary::Variable;
 use std::borrow::Cow;
 
 /// The values that a chain matched so far.
 #[derive(Debug, Default)]
 pub struct MatchedValues {
-    /// Those that are named.
-    first: Vec<Selected>,
+    /// Those that are named, each with the transformations after which it matched.
+    first: Vec<(Selected, ChainId)>,
     count: usize,
 }
 
 impl MatchedValues {
     /// One value alone.
-    pub fn only(selected: Selected) -> Self {
-        Self { first: vec![selected], count: 1 }
+    pub fn only(selected: Selected, chain: ChainId) -> Self {
+        Self { first: vec![(selected, chain)], count: 1 }
     }
 
-    /// Adds a value.
-    pub fn add(&mut self, selected: Selected) {
+    /// Adds a value, and the transformations after which it matched.
+    pub fn add(&mut self, selected: Selected, chain: ChainId) {
         self.count += 1;
         if self.first.len() < RuleMatch::MAX_VALUES {
-            self.first.push(selected);
+            self.first.push((selected, chain));
         }
     }
 }
@@ -50,13 +51,15 @@ pub struct RuleMatch {
     pub detail: Vec<u8>,
     /// The values that matched, those of all rules of a chain, in the order in which they were asked about: the first
     /// [`MAX_VALUES`](Self::MAX_VALUES) of them, and of these as many as have 16 KiB of text.
-    pub values: Vec<MatchedValue>,
+    pub values: Vec<RecordedValue>,
     /// How many values matched, whether or not `values` has them.
     pub value_count: usize,
     /// How many bytes of `detail` are the engine's and the rule's own; those behind them may come from the request.
     pub(crate) detail_own: usize,
     /// Where in the request the values that matched stand, in ModSecurity's notation, such as `o0,4v10,5t:lowercase`.
     pub reference: Vec<u8>,
+    /// What it added to the anomaly scores.
+    pub score: i64,
     /// Whether it stopped the request.
     pub disruptive: bool,
     /// Whether it is written to the audit log.
@@ -65,12 +68,15 @@ pub struct RuleMatch {
 
 /// A value that a rule matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MatchedValue {
-    /// What rules call it, such as `ARGS:a`; its first 200 bytes.
-    pub variable: Vec<u8>,
+pub struct RecordedValue {
+    /// The name of the variable, such as `ARGS`; empty for a value without a name.
+    pub variable: &'static str,
+    /// The key of a member of a collection; its first 200 bytes.
+    pub key: Option<Vec<u8>>,
     /// The value as received, before transformations; its first 200 bytes.
     pub value: Vec<u8>,
+    /// The transformations after which it matched.
+    pub chain: ChainId,
 }
 
 /// How many bytes of text the values of one match may have.
@@ -87,23 +93,26 @@ impl RuleMatch {
     pub fn size(&self) -> usize {
         let texts = [&self.message, &self.data, &self.detail, &self.reference];
         let tags = self.tags.iter().map(|tag| tag.len() + size_of::<Vec<u8>>());
-        let values = self.values.iter().map(|found| size_of::<MatchedValue>() + found.variable.len() + found.value.len());
+        let values = self.values.iter().map(RecordedValue::size);
         size_of::<Self>() + texts.into_iter().map(Vec::len).chain(tags).chain(values).sum::<usize>()
     }
 
     /// Names the values that matched.
     pub fn name_values(&mut self, values: &MatchedValues, arena: &Arena) {
         let mut text = 0;
-        let named = values.first.iter().map(|selected| {
-            let mut variable = Vec::new();
-            selected.label.write(arena, &mut variable);
-            variable.truncate(MAX_SHOWN);
-            let value = arena.read(selected.value);
-            MatchedValue { variable, value: value.get(..MAX_SHOWN).unwrap_or(value).to_vec() }
+        let shown = |text| arena.read(text).get(..MAX_SHOWN).unwrap_or(arena.read(text)).to_vec();
+        let named = values.first.iter().map(|(selected, chain)| {
+            let (variable, key) = selected.label.parts();
+            RecordedValue {
+                variable: variable.map_or("", Variable::name),
+                key: key.map(shown),
+                value: shown(selected.value),
+                chain: *chain,
+            }
         });
         self.values = named
             .take_while(|found| {
-                text += found.variable.len() + found.value.len();
+                text += found.variable.len() + found.key.as_ref().map_or(0, Vec::len) + found.value.len();
                 text <= MAX_VALUE_TEXT
             })
             .collect();
@@ -126,8 +135,8 @@ impl RuleMatch {
     }
 
     /// The names of the values that matched, and the values, as text.
-    pub fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        self.values.iter().map(|found| (String::from_utf8_lossy(&found.variable), String::from_utf8_lossy(&found.value)))
+    pub fn values(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
+        self.values.iter().map(|found| (found.label(), String::from_utf8_lossy(&found.value)))
     }
 
     /// Appends what matched what to a line of the error log. No quotation mark of the request's gets there: it could begin a field such as
@@ -141,5 +150,19 @@ impl RuleMatch {
     /// Tags as text.
     pub fn tags(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.tags.iter().map(|tag| String::from_utf8_lossy(tag))
+    }
+}
+
+impl RecordedValue {
+    /// The name of the value as rules write it, such as `ARGS:a`.
+    pub fn label(&self) -> String {
+        match &self.key {
+            None => self.variable.to_owned(),
+            Some(key) => format!("{}:{}", self.variable, String::from_utf8_lossy(key)),
+        }
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.key.as_ref().map_or(0, Vec::len) + self.value.len()
     }
 }

@@ -31,7 +31,7 @@ pub use budget::{Budget, PER_VALUE};
 pub use clock::Clock;
 pub use collections::*;
 pub use debug_log::DebugLog;
-pub use matches::{MatchedValue, MatchedValues, RuleMatch};
+pub use matches::{MatchedValues, RecordedValue, RuleMatch};
 pub use memory::MemoryPool;
 pub use origin::{Places, write_place};
 pub use overrides::Overrides;
@@ -41,11 +41,12 @@ pub use selected::{Label, Selected};
 pub use transform_cache::{TransformCache, Transformed, ValueId};
 pub use tx::{TxSlot, TxVariables};
 pub use uploads::Uploads;
-pub use verdict::{Intervention, Pending, Verdict};
+pub use verdict::{Action, Intervention, Pending, Verdict};
 
 use crate::graph::{AllowScope, AuditEngine, BodyProcessor, EngineMode, LogLetters, MarkerId, Settings, SiteId};
 use crate::metrics::Profile;
 use crate::operator::Findings;
+use serde::Serialize;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -131,7 +132,7 @@ pub struct BodyLengths {
 }
 
 /// A script that could not be run to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScriptFailure {
     /// The script's file.
@@ -151,6 +152,8 @@ pub struct Scratch {
     pub findings: Findings,
     /// The text of a template.
     pub text: Vec<u8>,
+    /// What the rule that is asked added to anomaly scores.
+    pub score: i64,
 }
 
 impl State {

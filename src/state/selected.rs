@@ -45,14 +45,19 @@ impl Label {
         }
     }
 
+    /// The variable, and the key that names a member of it or a part of it.
+    pub fn parts(self) -> (Option<Variable>, Option<Text>) {
+        match self {
+            Label::Variable(variable) => (Some(variable), None),
+            Label::Keyed(variable, key) => (Some(variable), Some(key)),
+            Label::Count(variable, key) => (Some(variable), key),
+            Label::Unnamed => (None, None),
+        }
+    }
+
     /// Appends the label to a text.
     pub fn write(self, arena: &Arena, output: &mut Vec<u8>) {
-        let (variable, key) = match self {
-            Label::Variable(variable) => (variable, None),
-            Label::Keyed(variable, key) => (variable, Some(key)),
-            Label::Count(variable, key) => (variable, key),
-            Label::Unnamed => return,
-        };
+        let (Some(variable), key) = self.parts() else { return };
         output.extend_from_slice(variable.name().as_bytes());
         if let Some(key) = key {
             output.push(b':');

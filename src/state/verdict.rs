@@ -1,39 +1,55 @@
-//! What the host is to do.
+//! What the host is to do: interventions, and the decision that stands.
 
 use super::RuleMatch;
 use crate::graph::{Disruptive, RuleIndex};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
-/// What the host is to do with the request or the response.
+/// An order to the host to stop the exchange.
+///
+/// As an error it can be returned with `?`; its text is the reason, as ModSecurity v3 words it for the error log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intervention {
+    pub(crate) action: Action,
+    pub(crate) rule: Option<RuleIndex>,
+    pub(crate) rule_id: u64,
+    pub(crate) reason: String,
+    /// The match of that rule.
+    pub(crate) found: Option<Box<RuleMatch>>,
+}
+
+/// How a host stops an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Answer with a status, and with a page of the host's choice.
+    Deny {
+        /// The HTTP status, such as 403.
+        status: u16,
+    },
+    /// Close the connection without an answer.
+    Drop {
+        /// The status for logs, and for hosts that cannot close the connection.
+        status: u16,
+    },
+    /// Send the client elsewhere.
+    Redirect {
+        /// The HTTP status, 301 to 307.
+        status: u16,
+        /// The value of the `Location` header: the address as it stands in the rule, its macros expanded. Control characters and bytes that
+        /// are not UTF-8 are percent-encoded, since macros may stand for parts of the request.
+        location: String,
+    },
+}
+
+/// What a call of the C interface gives: whether the exchange goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-#[non_exhaustive]
 pub enum Verdict {
     /// Go on.
     Pass,
     /// Stop.
     Intervene(Intervention),
-}
-
-/// How to stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Intervention {
-    /// The status to answer with.
-    pub status: u16,
-    /// The address to send the client to, as it stands in the rule. Control characters and bytes that are not UTF-8 are percent-encoded, for
-    /// its macros may stand for parts of the request.
-    pub redirect: Option<String>,
-    /// Whether the rule asks to close the connection without an answer.
-    pub drop: bool,
-    /// The rule that decided; none where a limit did.
-    pub rule: Option<RuleIndex>,
-    /// The id of that rule, 0 for none.
-    pub rule_id: u64,
-    /// Why, in a line for the log.
-    pub reason: String,
-    /// What is known of the match of that rule.
-    pub found: Option<Box<RuleMatch>>,
 }
 
 /// The decision that stands, and a status that waits for one.
@@ -65,7 +81,31 @@ impl Pending {
     pub fn name_status(&mut self, status: u16) {
         self.status = Some(status);
         if let Some(intervention) = &mut self.intervention {
-            intervention.status = status;
+            *intervention.action.status_mut() = status;
+        }
+    }
+}
+
+impl Action {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Action::Deny { status } | Action::Drop { status } | Action::Redirect { status, .. } => *status,
+        }
+    }
+
+    fn status_mut(&mut self) -> &mut u16 {
+        match self {
+            Action::Deny { status } | Action::Drop { status } | Action::Redirect { status, .. } => status,
+        }
+    }
+
+    /// What rules call it: `deny`, `drop` or `redirect`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Deny { .. } => "deny",
+            Action::Drop { .. } => "drop",
+            Action::Redirect { .. } => "redirect",
         }
     }
 }
@@ -76,7 +116,67 @@ impl Intervention {
     /// The C interface makes one when an error left a request unjudged.
     #[doc(hidden)]
     pub fn without_rule(status: u16, reason: String) -> Self {
-        Self { status, redirect: None, drop: false, rule: None, rule_id: 0, reason, found: None }
+        Self { action: Action::Deny { status }, rule: None, rule_id: 0, reason, found: None }
+    }
+
+    /// How to stop.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// The HTTP status to answer with.
+    pub fn status(&self) -> u16 {
+        self.action.status()
+    }
+
+    /// The value of the `Location` header, for a redirect.
+    pub fn location(&self) -> Option<&str> {
+        match &self.action {
+            Action::Redirect { location, .. } => Some(location),
+            _ => None,
+        }
+    }
+
+    /// The id of the rule that decided; none where a limit did, or a rule without an id.
+    pub fn rule_id(&self) -> Option<u64> {
+        Some(self.rule_id).filter(|id| *id > 0)
+    }
+
+    /// Why, in one line for a log. It may quote parts of the request, without line breaks and control characters.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The rule that decided; none where a limit did.
+    #[doc(hidden)]
+    pub fn rule(&self) -> Option<RuleIndex> {
+        self.rule
+    }
+
+    /// The match of that rule.
+    #[doc(hidden)]
+    pub fn found(&self) -> Option<&RuleMatch> {
+        self.found.as_deref()
+    }
+}
+
+impl fmt::Display for Intervention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Intervention {}
+
+impl Serialize for Intervention {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Intervention", 5)?;
+        fields.serialize_field("action", self.action.name())?;
+        fields.serialize_field("status", &self.status())?;
+        fields.serialize_field("location", &self.location())?;
+        fields.serialize_field("rule", &self.rule_id())?;
+        fields.serialize_field("reason", &self.reason)?;
+        fields.end()
     }
 }
 
@@ -89,10 +189,7 @@ impl Verdict {
         }
     }
 
-    /// An error that says how to stop, if that is what is to be done, so that a host can leave with `?`.
-    ///
-    /// # Errors
-    /// When the host is to stop.
+    /// An error that says how to stop, if that is what is to be done.
     pub fn into_result(self) -> Result<(), Intervention> {
         match self {
             Verdict::Pass => Ok(()),
@@ -108,13 +205,11 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::Pass => f.write_str("pass"),
-            Verdict::Intervene(Intervention { redirect: Some(address), status, .. }) => {
-                write!(f, "redirect to {address} with status {status}")
-            }
-            Verdict::Intervene(Intervention { drop: true, .. }) => f.write_str("drop"),
-            Verdict::Intervene(Intervention { status, .. }) => write!(f, "deny with status {status}"),
+        match self.intervention().map(Intervention::action) {
+            None => f.write_str("pass"),
+            Some(Action::Redirect { location, status }) => write!(f, "redirect to {location} with status {status}"),
+            Some(Action::Drop { .. }) => f.write_str("drop"),
+            Some(Action::Deny { status }) => write!(f, "deny with status {status}"),
         }
     }
 }

@@ -13,6 +13,7 @@ const LONGEST_NAME: usize = 256;
 
 /// The rates of a rule set. They live as long as it does.
 pub struct RateLimits {
+    counted: Vec<RateLimit>,
     limits: Vec<(SiteId, DefaultKeyedRateLimiter<(SiteId, Requester)>)>,
 }
 
@@ -45,7 +46,12 @@ impl RateLimits {
             let quota = Quota::with_period(interval)?.allow_burst(limit.burst);
             Some((limit.site, RateLimiter::keyed(quota)))
         };
-        Self { limits: limits.iter().filter_map(limiter).collect() }
+        Self { counted: limits.to_vec(), limits: limits.iter().filter_map(limiter).collect() }
+    }
+
+    /// Returns `true` if these are the limits that are counted.
+    pub fn counts(&self, limits: &[RateLimit]) -> bool {
+        self.counted == limits
     }
 
     /// Counts a request to a site: against the site's own limit, or that of all where it has none. Each site is counted by itself. The

@@ -5,14 +5,21 @@ use crate::engine::{Evaluation, notice_audit_log};
 use crate::graph::{AuditEngine, LogLetters};
 use std::{fmt, io};
 
-/// Receives transactions that are to be written down.
+/// Receives the exchanges that `SecAuditEngine` and its relatives have written down.
+///
+/// It is called once for each, when phase 5 is over, on the thread of the request.
 pub trait AuditLog: Send + Sync + fmt::Debug {
-    /// Writes a transaction down, with the parts that [`Transaction::audit_parts`] names. It neither waits for a reader nor panics: an error
-    /// names the file or folder, goes to the debug log and to [`Transaction::notices`], and the request goes on.
+    /// Writes an exchange down. [`audit_record`](crate::audit_record) words it in one of ModSecurity v3's formats.
+    ///
+    /// # Errors
+    /// What kept the record from being written. It is reported to the debug log and by [`Outcome::notices`](super::Outcome::notices), and the
+    /// exchange goes on.
     fn write(&self, transaction: &Transaction) -> io::Result<()>;
 
-    /// How many records were lost so far, of this process: those that could not be written, or that a server did not take.
-    fn lost(&self) -> u64;
+    /// The number of records that this process lost so far.
+    fn lost(&self) -> u64 {
+        0
+    }
 }
 
 /// Writes a transaction down, if that is what is wanted.

@@ -1,13 +1,22 @@
 //! What a transaction knows of its exchange, as bytes, for those who write it down.
 
-use super::Transaction;
-use crate::state::{Entry, Text};
-use chrono::{DateTime, Local};
+use super::{Transaction, audit};
+use crate::engine::limit_text;
+use crate::graph::{AuditEngine, EngineMode, LogLetters, RuleGraph};
+use crate::state::{Entry, RuleMatch, ScriptFailure, Text};
+use crate::vocabulary::{Limit, LimitSet};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 impl Transaction {
-    /// When it began, in local time.
-    pub fn began(&self) -> DateTime<Local> {
-        self.state.collections.clock.began()
+    /// The id: UNIQUE_ID.
+    pub fn id(&self) -> String {
+        self.state.id()
+    }
+
+    /// When it began.
+    pub fn began(&self) -> SystemTime {
+        self.state.collections.clock.moment()
     }
 
     /// The client's address, as the host gave it.
@@ -35,19 +44,9 @@ impl Transaction {
         self.state.hostname.map_or(self.server_address(), |name| self.read(name))
     }
 
-    /// Sets the name that logs give to the server.
-    pub fn set_hostname(&mut self, name: &[u8]) {
-        self.state.hostname = Some(self.state.collections.arena.store(name));
-    }
-
     /// What the host calls the software that connects it, for the audit log.
     pub fn connector(&self) -> &[u8] {
         self.read(self.state.connector)
-    }
-
-    /// Sets what the audit log calls the software that connects the host.
-    pub fn set_connector(&mut self, name: &[u8]) {
-        self.state.connector = self.state.collections.arena.store(name);
     }
 
     /// The method of the request.
@@ -71,7 +70,7 @@ impl Transaction {
     }
 
     /// The request line.
-    pub fn request_line(&self) -> &[u8] {
+    pub fn request_line_bytes(&self) -> &[u8] {
         self.read(self.state.collections.scalars.request_line)
     }
 
@@ -86,7 +85,7 @@ impl Transaction {
     }
 
     /// The request body, as far as it was taken in.
-    pub fn request_body(&self) -> &[u8] {
+    pub fn request_body_bytes(&self) -> &[u8] {
         self.read(self.state.collections.arena.request_body())
     }
 
@@ -107,8 +106,96 @@ impl Transaction {
     }
 
     /// The response body, as far as it was taken in.
-    pub fn response_body(&self) -> &[u8] {
+    pub fn response_body_bytes(&self) -> &[u8] {
         self.read(self.state.collections.arena.response_body())
+    }
+
+    /// The value of a TX variable, for hosts that show scores.
+    pub fn tx(&self, key: &str) -> Option<String> {
+        let tx = &self.state.collections.tx;
+        let slot = tx.find(&self.shared.graph.tx_names, key.as_bytes())?;
+        tx.read(slot).map(|value| self.lossy(value))
+    }
+
+    /// Every TX variable that is set, with its value, for hosts that show what rules noted.
+    pub fn tx_variables(&self) -> impl Iterator<Item = (String, String)> {
+        let variables = self.state.collections.tx.iter(&self.shared.graph.tx_names);
+        variables.map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), self.lossy(value)))
+    }
+
+    /// Scripts that could not be run to their end, the first of them.
+    pub fn script_failures(&self) -> &[ScriptFailure] {
+        &self.state.script_failures
+    }
+
+    /// What went wrong in the engine while the transaction ran, a text each, for the host's error log: records that could not be written,
+    /// scripts that failed. The same cause stands here once a minute, whichever transaction met it.
+    pub fn notices(&self) -> &[String] {
+        &self.state.notices
+    }
+
+    /// The rules that matched and are logged, as the engine keeps them.
+    #[doc(hidden)]
+    pub fn rule_matches(&self) -> &[RuleMatch] {
+        &self.state.matches
+    }
+
+    /// The limits that were exceeded so far.
+    #[doc(hidden)]
+    pub fn limits(&self) -> LimitSet {
+        self.state.collections.arena.budget.exceeded()
+    }
+
+    /// The rules that judge it.
+    #[doc(hidden)]
+    pub fn graph(&self) -> &Arc<RuleGraph> {
+        &self.shared.graph
+    }
+
+    /// The mode of the engine, as the settings say and `ctl:ruleEngine` changed it.
+    #[doc(hidden)]
+    pub fn engine_mode(&self) -> EngineMode {
+        self.state.engine_mode(&self.shared.graph.settings)
+    }
+
+    /// Returns which transactions the audit log takes in, as the settings say and `ctl:auditEngine` changed it.
+    #[doc(hidden)]
+    pub fn audit_engine(&self) -> AuditEngine {
+        self.state.audit_engine(&self.shared.graph.settings)
+    }
+
+    /// The parts of the audit log, as the settings say and `ctl:auditLogParts` changed them.
+    #[doc(hidden)]
+    pub fn audit_parts(&self) -> LogLetters {
+        self.state.audit_parts(&self.shared.graph.settings)
+    }
+
+    /// Returns `true` if the audit log takes the transaction in, as it stands now.
+    ///
+    /// With `RelevantOnly` those are taken in whose status the settings name, or that a rule matched which is not exempt from the audit log.
+    #[doc(hidden)]
+    pub fn is_audited(&self) -> bool {
+        match self.audit_engine() {
+            AuditEngine::On => true,
+            AuditEngine::Off => false,
+            AuditEngine::RelevantOnly => audit::has_relevant_status(self) || self.state.matches.iter().any(|found| found.audits),
+        }
+    }
+
+    /// A limit that was exceeded, in words: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
+    #[doc(hidden)]
+    pub fn limit_text(&self, limit: Limit) -> String {
+        limit_text(&self.shared.graph.settings, limit)
+    }
+
+    /// How much work the budget still allows, in units.
+    #[doc(hidden)]
+    pub fn budget_left(&self) -> usize {
+        self.state.collections.arena.budget.left()
+    }
+
+    fn lossy(&self, text: Text) -> String {
+        String::from_utf8_lossy(self.state.collections.arena.read(text)).into_owned()
     }
 
     fn pairs<'a>(&'a self, entries: &'a [Entry]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {

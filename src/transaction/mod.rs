@@ -1,63 +1,136 @@
-//! The host's handle: takes one request and its response piece by piece, lets the engine evaluate the rules of each phase, gives verdicts and
-//! what matched; imports `engine`, `state`, `graph` and the pure rooms.
+//! The host's handle: takes one request and its response piece by piece, lets the engine evaluate the rules of each phase, gives interventions
+//! and what matched; imports `engine`, `state`, `compile`, `graph` and the pure rooms.
 //!
 //! [`Transaction`] holds what lasts (rules, services, state) and decides nothing: its calls lend the state to functions of `request`,
 //! `request_body` and `response`, which take in what arrived and let [`engine::run`] run the rules of a phase.
+//!
+//! A host calls in one order, which [`Stage`] knows, and gets an error for a call out of order. `v3` holds the same calls without an order, as
+//! the C interface of ModSecurity v3 has them.
 
 mod arguments;
 mod audit;
 mod body_limit;
+mod body_need;
+mod connection;
 mod facts;
+mod matched;
+mod observer;
+mod outcome;
 mod request;
 mod request_body;
 mod response;
+mod stage;
+#[cfg(feature = "tracing")]
+mod trace;
+mod v3;
 
 pub use audit::AuditLog;
+pub use body_need::BodyNeed;
+pub use connection::Connection;
+pub use matched::{Match, MatchedValue, Rule};
+pub use observer::Observer;
+pub use outcome::Outcome;
+pub use stage::{Misuse, Stop};
 
-use crate::engine::{self, Evaluation, Services, limit_text, notice_debug_log};
-use crate::graph::{AuditEngine, EngineMode, KeepFiles, LogLetters, Phase, RuleGraph, RuleIndex, SiteId};
-use crate::metrics::Profile;
-use crate::state::{Budget, Clock, Logging, NO_SEVERITY, RuleMatch, ScriptFailure, State, Text, Verdict, unique_number};
-use crate::vocabulary::{Limit, LimitSet};
+use crate::compile::LoadReport;
+use crate::engine::{Evaluation, Services};
+use crate::graph::{RuleFilter, RuleGraph, SiteId};
+use crate::state::{Budget, Clock, Intervention, Logging, NO_SEVERITY, State, unique_number};
+use crate::vocabulary::Limit;
+use observer::Observed;
+use stage::{Call, Stage, result};
 use std::mem::take;
 use std::sync::Arc;
 
 /// What the transactions of a rule set share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Shared {
     /// The rules.
     pub graph: Arc<RuleGraph>,
-    /// What they use.
+    /// What was loaded.
+    pub report: Arc<LoadReport>,
+    /// What rules use.
     pub services: Services,
     /// Where transactions are written down, if anywhere.
     pub audit_log: Option<Arc<dyn AuditLog>>,
+    /// Who hears of what happens.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// The parts that come from the host.
+    pub given: Given,
+}
+
+/// The parts of a rule set that come from the host, not from the rules: a reload keeps them.
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    pub resolver: bool,
+    pub debug_log: bool,
+    pub audit_log: bool,
 }
 
 /// One request with its response, judged by a rule set.
 ///
-/// The host calls the `process_…` functions in their order, as far as the exchange gets, and [`process_logging`](Self::process_logging) at the
-/// end. Each gives a [`Verdict`]; after one that intervenes the host stops, and still calls `process_logging`.
+/// # Order of calls
+///
+/// ```text
+/// Waf::begin ─ request_head ─ request_body* ─ request_end ─ response_head ─ response_body* ─ response_end ─ finish
+///              (phase 1)                      (phase 2)     (phase 3)                        (phase 4)      (phase 5)
+/// ```
+///
+/// Instead of `request_head` a host that has no [`http`](::http) types calls [`request_line`](Self::request_line),
+/// [`request_header`](Self::request_header) for each header and [`request_headers_end`](Self::request_headers_end); likewise for the response.
+/// [`finish`](Self::finish) may come at any time, and dropping the transaction does the same without the outcome.
+///
+/// # Errors
+///
+/// Each call gives [`Stop::Intervention`] where a rule or a limit stopped the exchange. It stays: whatever the host calls next gives it again, and
+/// no further rule runs but those of phase 5. A call out of order gives [`Stop::Misuse`] and does nothing.
+///
+/// # Threads
+///
+/// A transaction is `Send` and `Sync`, and its calls do not wait for the network, unless rules ask for it (`@rbl`, remote stores, scripts). A
+/// call takes microseconds for most requests, and milliseconds for a body of a megabyte; async hosts that expect such bodies call
+/// `request_end` and `response_end` where blocking is allowed, such as in `tokio::task::block_in_place`.
 #[derive(Debug)]
 pub struct Transaction {
-    shared: Shared,
+    shared: Arc<Shared>,
     state: State,
+    stage: Stage,
+    observed: Observed,
+    #[cfg(feature = "tracing")]
+    trace: trace::Trace,
 }
 
 impl Transaction {
+    /// Begins the exchange on a connection. Rules of phase 0 run; the first call after it gives what they decided.
+    pub(crate) fn begin(shared: Arc<Shared>, connection: &Connection) -> Self {
+        let mut transaction = match &connection.id {
+            Some(id) => Self::with_id(shared, id),
+            None => Self::new(shared),
+        };
+        let Connection { client, server, site, hostname, connector, .. } = connection;
+        transaction.state.site = site.map(SiteId);
+        let arena = &mut transaction.state.collections.arena;
+        transaction.state.hostname = hostname.as_ref().map(|name| arena.store(name.as_bytes()));
+        transaction.state.connector = connector.as_ref().map(|name| arena.store(name.as_bytes())).unwrap_or_default();
+        let [client_ip, server_ip] = [client, server].map(|end| end.ip().to_canonical().to_string());
+        let _ = transaction.process_connection(&client_ip, client.port(), &server_ip, server.port());
+        transaction
+    }
+
     /// A transaction with an id of its own.
-    pub fn new(shared: Shared) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let clock = Clock::default();
         let (seconds, micros) = clock.epoch();
         let id = format!("{seconds}{:04}.{:06}", micros / 100, unique_number() % 1_000_000);
-        Self::begin(shared, clock, &id)
+        Self::at(shared, clock, &id)
     }
 
     /// A transaction with an id that the host gives.
-    pub fn with_id(shared: Shared, id: &str) -> Self {
-        Self::begin(shared, Clock::default(), id)
+    pub(crate) fn with_id(shared: Arc<Shared>, id: &str) -> Self {
+        Self::at(shared, Clock::default(), id)
     }
 
-    fn begin(shared: Shared, clock: Clock, id: &str) -> Self {
+    fn at(shared: Arc<Shared>, clock: Clock, id: &str) -> Self {
         let mut state = shared.services.memory.take();
         let collections = &mut state.collections;
         let settings = &shared.graph.settings;
@@ -67,7 +140,14 @@ impl Transaction {
         collections.highest_severity = NO_SEVERITY;
         collections.scalars.unique_id = collections.arena.store(id.as_bytes());
         collections.scalars.urlencoded_error = collections.arena.store(b"0");
-        let mut transaction = Self { shared, state };
+        let mut transaction = Self {
+            shared,
+            state,
+            stage: Stage::Connected,
+            observed: Observed::default(),
+            #[cfg(feature = "tracing")]
+            trace: trace::Trace::new(id),
+        };
         transaction.evaluation().debug(4, || "Initializing transaction".to_owned());
         transaction
     }
@@ -77,274 +157,240 @@ impl Transaction {
         Evaluation { rules: &self.shared.graph, services: &self.shared.services, state: &mut self.state }
     }
 
-    /// A connection was made. Rules of phase 0 run, even where the engine is off, as in ModSecurity v3.
-    pub fn process_connection(&mut self, client: &str, client_port: u16, server: &str, server_port: u16) -> Verdict {
-        self.expect_logging();
-        request::take_connection(&mut self.evaluation(), client, client_port, server, server_port);
-        self.verdict()
-    }
-
-    /// The request line: the target as received, the method, and the version, which may be written `1.1` or `HTTP/1.1`.
-    pub fn process_uri(&mut self, target: &[u8], method: &[u8], version: &[u8]) -> Verdict {
-        self.expect_logging();
-        let version = version.strip_prefix(b"HTTP/").unwrap_or(version);
-        request::take_request_line(&mut self.evaluation(), target, method, version);
-        self.verdict()
-    }
-
-    /// A request header.
-    pub fn add_request_header(&mut self, name: &[u8], value: &[u8]) {
-        request::take_header(&mut self.evaluation(), name, value);
-    }
-
-    /// All request headers are there: rules of phase 1 run.
-    pub fn process_request_headers(&mut self) -> Verdict {
-        request::judge_headers(&mut self.evaluation());
-        self.verdict()
-    }
-
-    /// A chunk of the request body. What is beyond the limit is dropped, and the settings say what happens then.
+    /// Takes the head of the request, and runs phase 1.
     ///
-    /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
-    pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
-        request_body::append(&mut self.evaluation(), chunk);
-        self.verdict()
+    /// The target is the one that the client sent: the path with its query, or for HTTP/1.1 the absolute form. Over HTTP/2 and HTTP/3 a request
+    /// without a `Host` header gets one from its authority.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 0 or 1, or a call that is not the first.
+    pub fn request_head(&mut self, head: &http::request::Parts) -> Result<(), Stop> {
+        let is_modern = head.version > http::Version::HTTP_11;
+        let target = match head.uri.path_and_query() {
+            Some(path) if is_modern || head.uri.scheme().is_none() => path.to_string(),
+            _ => head.uri.to_string(),
+        };
+        self.request_line(head.method.as_str().as_bytes(), target.as_bytes(), version_number(head.version).as_bytes())?;
+        if let Some(authority) = head.uri.authority().filter(|_| is_modern && !head.headers.contains_key(http::header::HOST)) {
+            self.request_header(b"host", authority.as_str().as_bytes())?;
+        }
+        for (name, value) in &head.headers {
+            self.request_header(name.as_str().as_bytes(), value.as_bytes())?;
+        }
+        self.request_headers_end()
     }
 
-    /// So many bytes of a request body that [nobody looks at](Self::wants_request_body): they count for the limit.
-    pub fn skip_request_body(&mut self, length: usize) -> Verdict {
-        request_body::admit_bytes(&mut self.evaluation(), length);
-        self.verdict()
+    /// Takes the request line, for hosts without [`http`](::http) types: the method, the target as the client sent it, and the version, such as
+    /// `HTTP/1.1` or `1.1`.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 0, or a call that is not the first.
+    pub fn request_line(&mut self, method: &[u8], target: &[u8], version: &[u8]) -> Result<(), Stop> {
+        self.enter(Call::RequestLine)?;
+        result(self.process_uri(target, method, version))
     }
 
-    /// Returns `true` if somebody looks at the request body: rules, or the audit log. Otherwise it is counted, and not kept, so that a host need
-    /// not gather it. The answer is known when phase 1 is over.
-    pub fn wants_request_body(&self) -> bool {
-        request_body::is_wanted(&self.shared.graph, &self.state)
+    /// Takes one request header, as sent. Headers beyond `SecHeadersLimit` and `SecHeaderBytesLimit` are left out, and rules see that they were.
+    ///
+    /// # Errors
+    /// A standing intervention, or a call before [`request_line`](Self::request_line) or after the last header.
+    pub fn request_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Stop> {
+        self.enter(Call::RequestHeader)?;
+        self.add_request_header(name, value);
+        Ok(())
     }
 
-    /// How much of the request body was taken in, in bytes, kept or not.
-    pub fn request_body_length(&self) -> usize {
-        self.state.body_lengths.request
+    /// Ends the request headers, and runs phase 1.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 1, or a call before [`request_line`](Self::request_line).
+    pub fn request_headers_end(&mut self) -> Result<(), Stop> {
+        self.enter(Call::RequestHeadersEnd)?;
+        result(self.process_request_headers())
     }
 
-    /// The whole request body is there: it is read, and rules of phase 2 run.
-    pub fn process_request_body(&mut self) -> Verdict {
-        request_body::judge(&mut self.evaluation());
-        self.verdict()
+    /// Returns how much of the request body the rules that may still run want to see: asked between the head and the body.
+    ///
+    /// The answer is exact for the engine's mode, `SecRequestBodyAccess`, its limit, `allow`, and the rules that `ctl` removed.
+    pub fn request_body_need(&self) -> BodyNeed {
+        body_need::of_request(&self.shared.graph, &self.state)
     }
 
-    /// A response header.
-    pub fn add_response_header(&mut self, name: &[u8], value: &[u8]) {
-        response::take_header(&mut self.evaluation(), name, value);
+    /// Takes a chunk of the request body, without transfer and content encodings that the host undoes. What is beyond `SecRequestBodyLimit` is
+    /// dropped, and `SecRequestBodyLimitAction` says what happens then.
+    ///
+    /// # Errors
+    /// The intervention of the limit, or a call before the head or after the end of the request.
+    pub fn request_body(&mut self, chunk: &[u8]) -> Result<(), Stop> {
+        self.enter(Call::RequestBody)?;
+        result(self.append_request_body(chunk))
     }
 
-    /// All response headers are there: rules of phase 3 run. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
-    pub fn process_response_headers(&mut self, status: u16, protocol: &str) -> Verdict {
-        response::judge_headers(&mut self.evaluation(), status, protocol);
-        self.verdict()
+    /// Ends the request, with or without a body: the body is parsed, and phase 2 runs.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 2, or a call before the head or after the end of the request.
+    pub fn request_end(&mut self) -> Result<(), Stop> {
+        self.enter(Call::RequestEnd)?;
+        result(self.process_request_body())
     }
 
-    /// The status that the host answers with after all, for phase 5 and the logs.
-    pub fn update_status(&mut self, status: u16) {
+    /// Takes the head of the final response, and runs phase 3. Interim responses (1xx) are not handed over.
+    ///
+    /// A server may answer before the request has ended. The host then calls [`request_end`](Self::request_end) first, and sends no more of
+    /// the request body on: nobody would have looked at it.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 3, or a call before the end of the request.
+    pub fn response_head(&mut self, head: &http::response::Parts) -> Result<(), Stop> {
+        for (name, value) in &head.headers {
+            self.response_header(name.as_str().as_bytes(), value.as_bytes())?;
+        }
+        self.response_headers_end(head.status.as_u16(), version_number(head.version))
+    }
+
+    /// Takes one response header, for hosts without [`http`](::http) types.
+    ///
+    /// # Errors
+    /// A standing intervention, or a call before the end of the request.
+    pub fn response_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Stop> {
+        self.enter(Call::ResponseHeader)?;
+        self.add_response_header(name, value);
+        Ok(())
+    }
+
+    /// Ends the response headers with the status and the version (`HTTP/1.1` or `1.1`), and runs phase 3.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 3, or a call before the end of the request.
+    pub fn response_headers_end(&mut self, status: u16, version: &str) -> Result<(), Stop> {
+        self.enter(Call::ResponseHeadersEnd)?;
+        result(self.process_response_headers(status, version))
+    }
+
+    /// Returns how much of the response body the rules that may still run want to see: asked between the head and the body.
+    ///
+    /// The answer is exact for the engine's mode, `SecResponseBodyAccess`, its limit and MIME types, `allow`, and the rules that `ctl` removed.
+    pub fn response_body_need(&self) -> BodyNeed {
+        body_need::of_response(&self.shared.graph, &self.state)
+    }
+
+    /// Takes a chunk of the response body, without its content encoding. What is beyond `SecResponseBodyLimit` is dropped, and
+    /// `SecResponseBodyLimitAction` says what happens then.
+    ///
+    /// # Errors
+    /// The intervention of the limit, or a call before the head or after the end of the response.
+    pub fn response_body(&mut self, chunk: &[u8]) -> Result<(), Stop> {
+        self.enter(Call::ResponseBody)?;
+        result(self.append_response_body(chunk))
+    }
+
+    /// Ends the response, and runs phase 4.
+    ///
+    /// # Errors
+    /// The intervention of a rule of phase 4, or a call before the head or after the end of the response.
+    pub fn response_end(&mut self) -> Result<(), Stop> {
+        self.enter(Call::ResponseEnd)?;
+        result(self.process_response_body())
+    }
+
+    /// Ends the exchange: phase 5 runs, and the audit record is written. It may be called at any time, after an intervention too.
+    ///
+    /// The record holds the status that the client was given: that of the response, or of the intervention, unless the host said otherwise by
+    /// [`set_status`](Self::set_status). A transaction that is dropped, such as that of a cancelled request, ends in the same way.
+    pub fn finish(mut self) -> Outcome {
+        self.end();
+        let state = &mut self.state;
+        Outcome {
+            id: state.id(),
+            intervention: state.pending.intervention.take(),
+            detected: state.pending.detected,
+            matches: take(&mut state.matches),
+            limits: state.collections.arena.budget.exceeded(),
+            script_failures: take(&mut state.script_failures),
+            notices: take(&mut state.notices),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    fn end(&mut self) {
+        if self.state.flow.logging != Logging::Due {
+            return;
+        }
+        let answered = self.state.pending.intervention.as_ref().map(Intervention::status).filter(|_| self.status() == 0);
+        answered.into_iter().for_each(|status| self.set_status(status));
+        self.process_logging();
+    }
+
+    /// Checks the order of calls. An intervention comes first: a host that went on after one hears of it, and not of its order.
+    fn enter(&mut self, call: Call) -> Result<(), Stop> {
+        if let Some(intervention) = self.intervention() {
+            return Err(Stop::Intervention(intervention.clone()));
+        }
+        self.stage = self.stage.after(call)?;
+        Ok(())
+    }
+
+    /// The intervention that stopped the exchange so far.
+    pub fn intervention(&self) -> Option<&Intervention> {
+        self.state.pending.intervention.as_ref()
+    }
+
+    /// Switches rules off for this exchange: those with an id from `first` to `last`, as `ctl:ruleRemoveById` does. Rules that have run stay as
+    /// they were.
+    pub fn remove_rules(&mut self, first: u64, last: u64) {
+        self.state.overrides.removed_rules.push(RuleFilter::Ids(first..=last));
+    }
+
+    /// Sets the status that the client was given, for phase 5 and the logs: where the host answers otherwise than the response or the
+    /// intervention says.
+    pub fn set_status(&mut self, status: u16) {
         response::update_status(&mut self.evaluation(), status);
     }
 
-    /// Returns `true` if the response body will be judged. Otherwise it is not kept, so that a host need not gather it.
-    pub fn wants_response_body(&self) -> bool {
-        response::is_body_wanted(&self.shared.graph, &self.state)
-    }
-
-    /// A chunk of the response body. What is beyond the limit is dropped, and the settings say what happens then.
-    pub fn append_response_body(&mut self, chunk: &[u8]) -> Verdict {
-        response::append_body(&mut self.evaluation(), chunk);
-        self.verdict()
-    }
-
-    /// The whole response body is there: rules of phase 4 run, where the settings ask for it.
-    pub fn process_response_body(&mut self) -> Verdict {
-        response::judge_body(&mut self.evaluation());
-        self.verdict()
-    }
-
-    /// The last phase: rules of phase 5 run, then the audit log is written. The host calls it at the end, whatever happened before; a second
-    /// call does nothing. A transaction that was fed and is dropped without it, such as that of a request which was cancelled, does it then.
-    pub fn process_logging(&mut self) {
-        if self.state.flow.logging == Logging::Over {
-            return;
-        }
-        self.state.flow.logging = Logging::Over;
-        // What was decided earlier keeps no rule of this phase from running.
-        let decision = self.state.pending.intervention.take();
-        self.log();
-        let pending = &mut self.state.pending.intervention;
-        *pending = decision.or(pending.take());
-    }
-
-    fn log(&mut self) {
-        let mut evaluation = self.evaluation();
-        evaluation.debug(4, || "Starting phase LOGGING. (SecRules 5)".to_owned());
-        if !evaluation.is_disabled() {
-            engine::run(&mut evaluation, Phase::Logging);
-            audit::write(self);
-            let keeps = self.shared.graph.settings.upload_keep_files == Some(KeepFiles::RelevantOnly);
-            if keeps && self.state.matches.iter().any(|found| found.audits) {
-                self.state.uploads.keep();
-            }
-        }
-        notice_debug_log(&mut self.evaluation());
-    }
-
-    /// Does without phase 5 and the audit log, also when the transaction is dropped.
-    pub fn forgo_logging(&mut self) {
-        self.state.flow.logging = Logging::Over;
-    }
-
-    fn expect_logging(&mut self) {
-        if self.state.flow.logging == Logging::Unneeded {
-            self.state.flow.logging = Logging::Due;
-        }
-    }
-
-    /// What the host is to do, as far as the transaction got. An intervention stays: whatever the host calls afterwards gives it again, and no
-    /// further rule runs but those of phase 5, so that a host which looks only once, at any time before it answers, looks at the whole.
-    pub fn verdict(&self) -> Verdict {
-        self.state.pending.intervention.clone().map_or(Verdict::Pass, Verdict::Intervene)
-    }
-
-    /// Takes the decision away, so that rules of later phases run and may decide anew, as they do for the error page that a host of ModSecurity
-    /// v3 answers with.
-    pub fn take_verdict(&mut self) -> Verdict {
-        match self.state.pending.intervention.take() {
-            Some(intervention) => {
-                self.state.pending.status = None;
-                Verdict::Intervene(intervention)
-            }
-            None => Verdict::Pass,
-        }
-    }
-
-    /// Returns `true` if the request or the response was stopped at any time.
-    pub fn was_stopped(&self) -> bool {
-        self.state.pending.decided
-    }
-
-    /// The first rule that would have stopped the exchange, had `SecRuleEngine` been On.
-    pub fn detected(&self) -> Option<RuleIndex> {
-        self.state.pending.detected
-    }
-
-    /// The id: UNIQUE_ID.
-    pub fn id(&self) -> String {
-        self.state.id()
-    }
-
-    /// Tells decision scripts which of the host's sites the request is for, by a number of the host's choice; 0 where it tells none apart. It
-    /// counts more than `SecSiteId` and `SecSite`.
-    pub fn set_site(&mut self, site: u64) {
-        self.state.site = Some(SiteId(site));
-    }
-
-    /// The rules that matched and are logged, in the order of their matches.
-    pub fn matches(&self) -> &[RuleMatch] {
-        &self.state.matches
-    }
-
-    /// The value of a TX variable, for hosts that show scores.
-    pub fn tx(&self, key: &str) -> Option<String> {
-        let tx = &self.state.collections.tx;
-        let slot = tx.find(&self.shared.graph.tx_names, key.as_bytes())?;
-        tx.read(slot).map(|value| self.lossy(value))
-    }
-
-    /// Every TX variable that is set, with its value, for hosts that show what rules noted.
-    pub fn tx_variables(&self) -> impl Iterator<Item = (String, String)> {
-        let variables = self.state.collections.tx.iter(&self.shared.graph.tx_names);
-        variables.map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), self.lossy(value)))
-    }
-
-    fn lossy(&self, text: Text) -> String {
-        String::from_utf8_lossy(self.state.collections.arena.read(text)).into_owned()
-    }
-
-    /// The rules that judge it.
-    pub fn graph(&self) -> &Arc<RuleGraph> {
-        &self.shared.graph
-    }
-
-    /// The mode of the engine, as the settings say and `ctl:ruleEngine` changed it.
-    pub fn engine_mode(&self) -> EngineMode {
-        self.state.engine_mode(&self.shared.graph.settings)
-    }
-
-    /// Returns which transactions the audit log takes in, as the settings say and `ctl:auditEngine` changed it.
-    pub fn audit_engine(&self) -> AuditEngine {
-        self.state.audit_engine(&self.shared.graph.settings)
-    }
-
-    /// The parts of the audit log, as the settings say and `ctl:auditLogParts` changed them.
-    pub fn audit_parts(&self) -> LogLetters {
-        self.state.audit_parts(&self.shared.graph.settings)
-    }
-
-    /// Returns `true` if the audit log takes the transaction in, as it stands now.
-    ///
-    /// With `RelevantOnly` those are taken in whose status the settings name, or that a rule matched which is not exempt from the audit log.
-    pub fn is_audited(&self) -> bool {
-        match self.audit_engine() {
-            AuditEngine::On => true,
-            AuditEngine::Off => false,
-            AuditEngine::RelevantOnly => audit::has_relevant_status(self) || self.state.matches.iter().any(|found| found.audits),
-        }
-    }
-
-    /// Scripts that could not be run to their end, the first of them.
-    pub fn script_failures(&self) -> &[ScriptFailure] {
-        &self.state.script_failures
-    }
-
-    /// What went wrong in the engine while the transaction ran, a text each, for the host's error log: records that could not be written,
-    /// scripts that failed. The same cause stands here once a minute, whichever transaction met it.
-    pub fn notices(&self) -> &[String] {
-        &self.state.notices
+    /// The rules that matched so far and are logged, in the order of their matches.
+    pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
+        self.state.matches.iter().map(|found| Match::new(&self.shared, found))
     }
 
     /// The limits that were exceeded so far.
-    pub fn exceeded_limits(&self) -> LimitSet {
-        self.state.collections.arena.budget.exceeded()
+    pub fn exceeded_limits(&self) -> impl Iterator<Item = Limit> + use<> {
+        self.limits().iter()
     }
 
-    /// A limit that was exceeded, in words: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
-    pub fn limit_text(&self, limit: Limit) -> String {
-        limit_text(&self.shared.graph.settings, limit)
-    }
-
-    /// How much work the budget still allows, in units.
-    pub fn budget_left(&self) -> usize {
-        self.state.collections.arena.budget.left()
-    }
-
-    /// Begins to measure what each rule costs, which takes time itself: for tools, not for traffic.
-    pub fn start_profile(&mut self) {
-        self.state.profile = Some(Box::default());
-        self.state.transforms.costs = Some(Box::default());
-    }
-
-    /// Ends measuring, and gives what was measured; nothing if it was not begun.
-    pub fn take_profile(&mut self) -> Option<Profile> {
-        let mut profile = self.state.profile.take()?;
-        if let Some(costs) = self.state.transforms.costs.take() {
-            profile.add_transformations(&costs);
+    /// Tells observers what happened since the last time.
+    fn observe(&mut self) {
+        if self.observers().next().is_some() {
+            self.observers().for_each(|observer| self.observed.report(observer, self));
+            self.observed = Observed::now(self);
         }
-        Some(*profile)
+    }
+
+    fn observers(&self) -> impl Iterator<Item = &dyn Observer> {
+        #[cfg(feature = "tracing")]
+        let events = Some(&trace::Events as &dyn Observer);
+        #[cfg(not(feature = "tracing"))]
+        let events = None;
+        self.shared.observer.as_deref().into_iter().chain(events)
+    }
+}
+
+/// A version as ModSecurity's connectors write it, behind `HTTP/`.
+fn version_number(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_09 => "0.9",
+        http::Version::HTTP_10 => "1.0",
+        http::Version::HTTP_2 => "2.0",
+        http::Version::HTTP_3 => "3.0",
+        _ => "1.1",
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
         // While a panic unwinds, another one would end the process.
-        if self.state.flow.logging == Logging::Due && !std::thread::panicking() {
-            self.process_logging();
+        if !std::thread::panicking() {
+            self.end();
         }
         self.shared.services.memory.give_back(take(&mut self.state));
     }

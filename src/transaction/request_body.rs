@@ -59,8 +59,8 @@ pub fn is_wanted(rules: &RuleGraph, state: &State) -> bool {
         return false;
     }
     state.overrides.request_body_access.or(settings.request_body_access) != Some(false)
-        || (rules.body_use.may_be_judged && !state.flow.headers_judged)
-        || rules.body_use.is_seen_later
+        || (!state.flow.headers_judged && Phase::ALL.iter().any(|phase| rules.body_use.at(*phase).opens_request))
+        || Phase::ALL.iter().any(|phase| *phase > Phase::RequestBody && rules.body_use.at(*phase).reads_request)
         || (state.audit_engine(settings) != AuditEngine::Off && state.audit_parts(settings).contains('C'))
 }
 

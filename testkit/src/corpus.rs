@@ -173,11 +173,11 @@ impl Case {
     pub fn exceeded_limits(&self, waf: &Waf) -> Vec<&'static str> {
         let mut transaction = waf.transaction();
         let _ = self.judge(&mut transaction);
-        transaction.exceeded_limits().iter().map(|limit| limit.name()).collect()
+        transaction.exceeded_limits().map(|limit| limit.name()).collect()
     }
 
     fn judge(&self, transaction: &mut secrule::Transaction) -> Option<u16> {
-        let status = |verdict: secrule::Verdict| verdict.intervention().map(|intervention| intervention.status);
+        let status = |verdict: secrule::internals::Verdict| verdict.intervention().map(|intervention| intervention.status());
         let stopped = status(transaction.process_connection("127.0.0.1", 12345, "127.0.0.1", 80))
             .or_else(|| status(transaction.process_uri(&self.target, &self.method, &self.version)));
         if stopped.is_some() {

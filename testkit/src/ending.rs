@@ -1,8 +1,9 @@
 //! How a transaction ended, in every detail that a user can see, with a plan and without one.
 
-use secrule::compile::{CompileOptions, Planning};
-use secrule::record::error_log;
-use secrule::{DebugLog, Intervention, RuleMatch, Transaction, Waf, WafBuilder};
+use secrule::internals::RuleMatch;
+use secrule::internals::compile::{CompileOptions, Planning};
+use secrule::internals::record::error_log;
+use secrule::{DebugLog, Intervention, Transaction, Waf, WafBuilder};
 use std::sync::{Arc, Mutex};
 
 /// How a transaction ended.
@@ -66,10 +67,10 @@ impl Ending {
 impl Engine {
     fn ending(&self, lead: impl Fn(Transaction) -> (Transaction, Vec<Intervention>)) -> Ending {
         let (transaction, decisions) = lead(self.waf.transaction_with_id("same"));
-        let lines = transaction.matches().iter().map(|found| error_log::line(&transaction, found));
+        let lines = transaction.rule_matches().iter().map(|found| error_log::line(&transaction, found));
         let decided = decisions.iter().map(|decision| error_log::intervention(&transaction, decision));
         Ending {
-            matches: transaction.matches().to_vec(),
+            matches: transaction.rule_matches().to_vec(),
             tx: transaction.tx_variables().collect(),
             error_log: lines.chain(decided).collect(),
             debug_log: std::mem::take(&mut self.messages.0.lock().unwrap()),

@@ -1,7 +1,8 @@
 //! Rules with the files they name, and a request that they judge.
 
-use secrule::source::Memory;
-use secrule::{DebugLog, Intervention, Transaction, Verdict, Waf};
+use secrule::internals::Verdict;
+use secrule::internals::source::Memory;
+use secrule::{DebugLog, Intervention, Transaction, Waf};
 use std::sync::{Arc, Mutex};
 
 /// Keeps messages up to a level.
@@ -104,7 +105,7 @@ impl Rules {
 impl Judged {
     /// The status that it was stopped with.
     pub fn status(&self) -> Option<u16> {
-        self.interventions.first().map(|intervention| intervention.status)
+        self.interventions.first().map(|intervention| intervention.status())
     }
 
     pub fn tx(&self, key: &str) -> Option<String> {

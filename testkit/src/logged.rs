@@ -1,6 +1,7 @@
 //! A folder for logs, rules that match, and exchanges that they judge.
 
-use secrule::{Transaction, Verdict, Waf};
+use secrule::internals::Verdict;
+use secrule::{Transaction, Waf};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +57,7 @@ pub fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
 /// A whole exchange.
 pub fn exchange(waf: &Waf, target: &str) -> Verdict {
     let (mut transaction, verdict) = judged(waf, target);
-    let status = verdict.intervention().map_or(200, |intervention| intervention.status);
+    let status = verdict.intervention().map_or(200, |intervention| intervention.status());
     transaction.add_response_header(b"Server", b"test");
     let _ = transaction.process_response_headers(status, "HTTP/1.1");
     transaction.process_logging();

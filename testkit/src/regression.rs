@@ -1,6 +1,7 @@
 //! Whole transactions as the shared cases describe them.
 
-use secrule::{Intervention, Transaction, Verdict};
+use secrule::internals::Verdict;
+use secrule::{Intervention, Transaction};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -86,8 +87,8 @@ impl Exchange {
     fn note(&mut self, verdict: Verdict) {
         let _ = self.transaction.take_verdict();
         if let Some(intervention) = verdict.intervention() {
-            self.status = intervention.status;
-            self.redirect.push_str(intervention.redirect.as_deref().unwrap_or_default());
+            self.status = intervention.status();
+            self.redirect.push_str(intervention.location().unwrap_or_default());
             self.decisions.push(intervention.clone());
         }
     }

@@ -1,6 +1,6 @@
 //! Cases of single operators and transformations.
 
-use secrule::transform::Transformation;
+use secrule::internals::transform::Transformation;
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 use super::super::loads::UNNAMED;
 use super::*;
 use secrule::Waf;
-use secrule::source::Memory;
+use secrule::internals::source::Memory;
 
 fn refused(rules: &str) -> String {
     let error = Waf::builder().rules(UNNAMED, rules).build().unwrap_err();
@@ -79,7 +79,7 @@ fn every_error_follows_with_its_code_and_hint() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused_at_their_place() {
-    let input = secrule::compile::Input::Bytes { name: UNNAMED.to_owned(), bytes: b"SecRuleEngine On\nSecMarker \xff".to_vec() };
+    let input = secrule::internals::compile::Input::Bytes { name: UNNAMED.to_owned(), bytes: b"SecRuleEngine On\nSecMarker \xff".to_vec() };
     let refusal = text(&Waf::builder().input(input).build().unwrap_err());
     let shown = format!("Rules error. File: {UNNAMED}. Line: 2. Column: 10. The rules are not UTF-8 text.");
     assert_eq!(refusal.lines().next(), Some(shown.as_str()));

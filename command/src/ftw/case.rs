@@ -5,8 +5,8 @@ use crate::exchange::{Headers, Request, Response};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use secrule::pattern::{Pattern, PatternOptions};
-use secrule::vocabulary::closest;
+use secrule::internals::pattern::{Pattern, PatternOptions};
+use secrule::internals::vocabulary::closest;
 use serde_json::Value;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -6,8 +6,8 @@ pub mod yaml;
 use super::exchange::{Connection, Judgement, judge};
 use case::{Expected, Stage, TestCase, Unrunnable};
 use secrule::Waf;
-use secrule::pattern::{Effort, Pattern};
-use secrule::record::error_log;
+use secrule::internals::pattern::{Effort, Pattern};
+use secrule::internals::record::error_log;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -120,14 +120,14 @@ fn run_stage(waf: &Waf, stage: &Stage) -> TestVerdict {
 /// What a server's error log would hold: a line for each rule that matched, and one for the decision.
 fn error_log(judgement: &Judgement) -> Vec<String> {
     let transaction = &judgement.transaction;
-    let matches = transaction.matches().iter().map(|found| error_log::line(transaction, found));
+    let matches = transaction.rule_matches().iter().map(|found| error_log::line(transaction, found));
     matches.chain(judgement.stop.iter().map(|(_, decision)| error_log::intervention(transaction, decision))).collect()
 }
 
 /// The ids of rules that were logged, and of the rule that stopped the exchange.
 fn logged_ids(judgement: &Judgement) -> BTreeSet<u64> {
-    let matches = judgement.transaction.matches().iter().map(|found| found.id);
-    let stop = judgement.stop.iter().map(|(_, intervention)| intervention.rule_id);
+    let matches = judgement.transaction.rule_matches().iter().map(|found| found.id);
+    let stop = judgement.stop.iter().map(|(_, intervention)| intervention.rule_id().unwrap_or(0));
     matches.chain(stop).filter(|id| *id > 0).collect()
 }
 
@@ -143,7 +143,7 @@ fn wrong_ids(expected: &Expected, logged: &BTreeSet<u64>) -> Option<String> {
 /// Compares the status of the decision, or else that of the response. A 400 that nobody decided is what a web server alone gives.
 fn wrong_status(stage: &Stage, judgement: &Judgement) -> Option<String> {
     let expected = &stage.expected.statuses;
-    let decided = judgement.stop.as_ref().map(|(_, intervention)| intervention.status);
+    let decided = judgement.stop.as_ref().map(|(_, intervention)| intervention.status());
     let of_the_server = decided.is_none() && expected.contains(&BAD_REQUEST);
     let status = decided.unwrap_or(stage.response.status);
     let wrong = !of_the_server && !expected.is_empty() && !expected.contains(&status);

@@ -7,7 +7,7 @@ mod escapes;
 mod path;
 mod spaces;
 
-use secrule::transform::Transformation as T;
+use secrule::internals::transform::Transformation as T;
 
 /// What a transformation makes of a value; nothing where this version does not know.
 pub fn plain(transformation: T, value: &[u8]) -> Option<Vec<u8>> {

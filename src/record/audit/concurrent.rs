@@ -6,6 +6,7 @@ use crate::graph::Settings;
 use crate::record::failures::Failures;
 use crate::record::log_file::{create_options, named};
 use crate::transaction::Transaction;
+use chrono::{DateTime, Local};
 use md5::{Digest as _, Md5};
 use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -66,7 +67,7 @@ impl Storage {
 
     fn write_file(&self, transaction: &Transaction, record: &[u8]) -> io::Result<PathBuf> {
         let folder = self.folder.as_ref().ok_or_else(|| io::Error::other("Log path is not valid."))?;
-        let began = transaction.began();
+        let began = DateTime::<Local>::from(transaction.began());
         let folder = folder.join(began.format("%Y%m%d").to_string()).join(began.format("%Y%m%d-%H%M").to_string());
         self.make(&folder).map_err(|error| named(&folder, &error))?;
         let path = folder.join(format!("{}-{}", began.format("%Y%m%d-%H%M%S"), file_name(&transaction.id())));
@@ -142,10 +143,10 @@ fn index_line(transaction: &Transaction, path: &Path, record: &[u8]) -> Vec<u8> 
         &*word(dashed(header("Host"))),
         &word(dashed(transaction.client_address())),
         &word(dashed(transaction.remote_user().unwrap_or_default())),
-        transaction.began().format(MOMENT).to_string().as_bytes(),
+        DateTime::<Local>::from(transaction.began()).format(MOMENT).to_string().as_bytes(),
         &[b"\"", &*request, b"\""].concat(),
         transaction.status().to_string().as_bytes(),
-        transaction.response_body().len().to_string().as_bytes(),
+        transaction.response_body_bytes().len().to_string().as_bytes(),
         &referer,
         &[b"\"", &*agent, b"\""].concat(),
         &word(transaction.id().as_bytes()),

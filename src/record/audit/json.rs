@@ -4,6 +4,7 @@ use crate::escape::{disturbs, text};
 use crate::graph::{EngineMode, RuleGraph};
 use crate::state::RuleMatch;
 use crate::transaction::Transaction;
+use chrono::{DateTime, Local};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::ser::{Formatter, Serializer};
@@ -144,7 +145,7 @@ impl Body {
         let headers = |headers: Vec<(&[u8], &[u8])>| Headers(headers.into_iter().map(|(name, value)| (text(name), text(value))).collect());
         Self {
             client_ip: text(transaction.client_address()),
-            time_stamp: transaction.began().format("%a %b %e %H:%M:%S %Y").to_string(),
+            time_stamp: DateTime::<Local>::from(transaction.began()).format("%a %b %e %H:%M:%S %Y").to_string(),
             server_id: &SERVER,
             client_port: number(transaction.client_port()),
             host_ip: text(transaction.server_address()),
@@ -154,11 +155,11 @@ impl Body {
                 method: text(transaction.method()),
                 http_version: Version::of(transaction.protocol()),
                 uri: text(transaction.target()),
-                body: parts.contains('C').then(|| text(transaction.request_body())),
+                body: parts.contains('C').then(|| text(transaction.request_body_bytes())),
                 headers: parts.contains('B').then(|| headers(transaction.request_headers().collect())),
             },
             response: Response {
-                body: parts.contains('E').then(|| text(transaction.response_body())),
+                body: parts.contains('E').then(|| text(transaction.response_body_bytes())),
                 http_code: transaction.status(),
                 headers: parts.contains('F').then(|| headers(transaction.response_headers().collect())),
             },
@@ -170,7 +171,7 @@ impl Body {
 
 /// The matches of rules without `noauditlog`.
 fn messages(transaction: &Transaction) -> Vec<Message> {
-    let audited = transaction.matches().iter().filter(|found| found.audits);
+    let audited = transaction.rule_matches().iter().filter(|found| found.audits);
     audited.filter_map(|found| Message::of(transaction.graph(), found)).collect()
 }
 

@@ -43,18 +43,20 @@ impl AuditWriter {
         let storage = concurrent.then(|| Storage::new(settings));
         (log.is_some() || storage.is_some()).then(|| Self { format: settings.audit_format.unwrap_or(AuditFormat::Native), log, storage })
     }
+}
 
-    fn record(&self, transaction: &Transaction) -> Vec<u8> {
-        match self.format {
-            AuditFormat::Native => native::record(transaction),
-            AuditFormat::Json => json::record(transaction),
-        }
+/// Words an exchange as one record of the audit log, as ModSecurity v3 does: with the parts that `SecAuditLogParts` and `ctl:auditLogParts`
+/// name. A record in JSON is one line, one in v3's native format several; either ends with a line break.
+pub fn record(transaction: &Transaction, format: AuditFormat) -> Vec<u8> {
+    match format {
+        AuditFormat::Native => native::record(transaction),
+        AuditFormat::Json => json::record(transaction),
     }
 }
 
 impl AuditLog for AuditWriter {
     fn write(&self, transaction: &Transaction) -> io::Result<()> {
-        let record = self.record(transaction);
+        let record = record(transaction, self.format);
         let entry = match &self.storage {
             Some(storage) => storage.write(transaction, &record)?,
             None => record,

@@ -3,6 +3,7 @@
 use crate::escape::{legible, legible_lines, printable};
 use crate::record::error_log;
 use crate::transaction::Transaction;
+use chrono::{DateTime, Local};
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write as _;
 
@@ -29,8 +30,8 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
         sections.begin(letter);
         match letter {
             'B' => sections.request_head(transaction),
-            'C' => sections.body(transaction.request_body(), legible_lines),
-            'E' => sections.body(transaction.response_body(), printable),
+            'C' => sections.body(transaction.request_body_bytes(), legible_lines),
+            'E' => sections.body(transaction.response_body_bytes(), printable),
             'F' => sections.response_head(transaction),
             'H' => sections.matches(transaction),
             _ => {}
@@ -63,7 +64,7 @@ impl Sections {
     }
 
     fn connection(&mut self, transaction: &Transaction) {
-        let moment = transaction.began().format(MOMENT).to_string();
+        let moment = DateTime::<Local>::from(transaction.began()).format(MOMENT).to_string();
         let id = transaction.id();
         let (client, client_port) = (transaction.client_address(), transaction.client_port());
         let (server, server_port) = (transaction.server_address(), transaction.server_port());
@@ -91,7 +92,7 @@ impl Sections {
     }
 
     fn matches(&mut self, transaction: &Transaction) {
-        for found in transaction.matches().iter().filter(|found| found.audits) {
+        for found in transaction.rule_matches().iter().filter(|found| found.audits) {
             self.record.extend_from_slice(error_log::line(transaction, found).as_bytes());
             self.end();
         }

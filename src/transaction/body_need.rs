@@ -1,0 +1,114 @@
+//! How much of a body the rules that may still run want to see, so that a host can stream the rest.
+
+use crate::graph::{AllowScope, AuditEngine, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
+use crate::state::State;
+
+/// How much of a body the engine wants to see, and whether the host may send the body on before it was judged.
+///
+/// ```
+/// # use secrule::{Connection, Waf};
+/// # let waf = Waf::from_rules("SecRuleEngine On\nSecRule REQUEST_URI \"@contains /admin\" \"id:1,phase:1,deny\"")?;
+/// # let mut tx = waf.begin(Connection::new(([192, 0, 2, 7], 40000).into(), ([198, 51, 100, 1], 443).into()));
+/// # let parts = http::Request::post("/upload").body(())?.into_parts().0;
+/// tx.request_head(&parts)?;
+/// // No rule of phase 2 reads the body: it need not be gathered.
+/// assert!(tx.request_body_need().is_nothing());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyNeed {
+    limit: Option<usize>,
+    may_forward: bool,
+}
+
+impl BodyNeed {
+    /// How many bytes from the start of the body the engine wants to see; `None` for all. What comes after them changes nothing, and need not
+    /// be handed over.
+    pub fn limit(self) -> Option<usize> {
+        self.limit
+    }
+
+    /// Returns `true` if the engine does not look at the body. The host calls `request_end` or `response_end` at once, and sends the body on
+    /// if that lets it.
+    pub fn is_nothing(self) -> bool {
+        self.limit == Some(0)
+    }
+
+    /// Returns `true` if nothing can stop the exchange when the body ends, so that the host may send each chunk on when it has handed it over.
+    /// Otherwise the host holds the body back until `request_end` or `response_end` has let it pass.
+    pub fn may_forward(self) -> bool {
+        self.may_forward
+    }
+
+    fn nothing(may_forward: bool) -> Self {
+        Self { limit: Some(0), may_forward }
+    }
+
+    /// What is wanted up to a limit. One byte more shows that the limit was exceeded.
+    fn up_to(limit: Option<usize>, may_forward: bool) -> Self {
+        Self { limit: limit.filter(|limit| *limit > 0).map(|limit| limit.saturating_add(1)), may_forward }
+    }
+}
+
+/// The need for the request body. It is known when phase 1 is over; before that, all of the body is wanted.
+pub fn of_request(rules: &RuleGraph, state: &State) -> BodyNeed {
+    let settings = &rules.settings;
+    if state.pending.intervention.is_some() || state.engine_mode(settings) == EngineMode::Off {
+        return BodyNeed::nothing(state.pending.intervention.is_none());
+    }
+    if !state.flow.headers_judged {
+        return BodyNeed { limit: None, may_forward: false };
+    }
+    let is_open = state.overrides.request_body_access.or(settings.request_body_access) != Some(false);
+    let judged = if is_open { uses(rules, state, Phase::RequestBody) } else { BodyUse::default() };
+    let may_forward = !may_stop(rules, state, judged, settings.request_body_limit_action);
+    let later = [Phase::ResponseHeaders, Phase::ResponseBody, Phase::Logging];
+    let is_read = judged.reads_request || later.iter().any(|phase| uses(rules, state, *phase).reads_request);
+    if is_read || is_written_down(rules, state, 'C') {
+        BodyNeed::up_to(settings.request_body_limit, may_forward)
+    } else {
+        BodyNeed::nothing(may_forward)
+    }
+}
+
+/// The need for the response body. It is known when phase 3 is over.
+pub fn of_response(rules: &RuleGraph, state: &State) -> BodyNeed {
+    let settings = &rules.settings;
+    if state.pending.intervention.is_some() || !super::response::is_body_wanted(rules, state) {
+        return BodyNeed::nothing(state.pending.intervention.is_none());
+    }
+    let judged = uses(rules, state, Phase::ResponseBody);
+    let may_forward = !may_stop(rules, state, judged, settings.response_body_limit_action);
+    if judged.reads_response || uses(rules, state, Phase::Logging).reads_response || is_written_down(rules, state, 'E') {
+        BodyNeed::up_to(settings.response_body_limit, may_forward)
+    } else {
+        BodyNeed::nothing(may_forward)
+    }
+}
+
+/// What the rules of a phase may do that neither `allow` nor `ctl:ruleRemove…` has taken out.
+fn uses(rules: &RuleGraph, state: &State, phase: Phase) -> BodyUse {
+    let is_allowed = match state.flow.allow {
+        Some(AllowScope::Everything) => phase != Phase::Logging,
+        Some(AllowScope::Request) => phase <= Phase::RequestBody,
+        Some(AllowScope::Phase) | None => false,
+    };
+    let removed = &state.overrides.removed_rules;
+    match (is_allowed, removed.is_empty()) {
+        (true, _) => BodyUse::default(),
+        (false, true) => *rules.body_use.at(phase),
+        (false, false) => BodyUse::of_phase(rules, phase, |rule| !removed.iter().any(|filter| filter.names(rule))),
+    }
+}
+
+/// Returns `true` if the exchange may be stopped when the body ends or becomes too long.
+fn may_stop(rules: &RuleGraph, state: &State, judged: BodyUse, beyond: Option<LimitAction>) -> bool {
+    let is_on = state.engine_mode(&rules.settings) == EngineMode::On;
+    let may_run_over = judged.runs && rules.settings.over_budget != Some(OverBudget::Pass);
+    (is_on || judged.switches_on) && (judged.stops || may_run_over || beyond == Some(LimitAction::Reject))
+}
+
+/// Returns `true` if the audit log may write a body down, as one of its parts.
+fn is_written_down(rules: &RuleGraph, state: &State, part: char) -> bool {
+    state.audit_engine(&rules.settings) != AuditEngine::Off && state.audit_parts(&rules.settings).contains(part)
+}

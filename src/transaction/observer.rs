@@ -1,0 +1,101 @@
+//! Observers: what a host wants to hear of at the moment when it happens.
+
+use super::{Match, Transaction};
+use crate::compile::{LoadError, LoadReport};
+use crate::state::{Intervention, ScriptFailure};
+use crate::vocabulary::{Limit, LimitSet};
+use std::fmt;
+
+/// Hears of what happens in every exchange of a rule set: for metrics, alerts and traces. Each method does nothing unless it is written.
+///
+/// The engine calls it on the thread of the request, after the rules of a phase have run, so a method must be quick. What a method is given it
+/// can only read.
+///
+/// ```
+/// use secrule::{Intervention, Observer, Transaction, Waf};
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+///
+/// #[derive(Debug, Default)]
+/// struct Counter(AtomicU64);
+///
+/// impl Observer for Counter {
+///     fn intervened(&self, _transaction: &Transaction, _intervention: &Intervention) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// let counter = Arc::new(Counter::default());
+/// let waf = Waf::builder().starter_rules().observer(counter.clone()).build()?;
+/// # Ok::<(), secrule::LoadError>(())
+/// ```
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// A rule matched and is logged.
+    fn matched(&self, transaction: &Transaction, found: &Match<'_>) {
+        let _ = (transaction, found);
+    }
+
+    /// The exchange was stopped. Called once for each decision.
+    fn intervened(&self, transaction: &Transaction, intervention: &Intervention) {
+        let _ = (transaction, intervention);
+    }
+
+    /// The exchange exceeded a limit. Called once for each limit.
+    fn limit_exceeded(&self, transaction: &Transaction, limit: Limit) {
+        let _ = (transaction, limit);
+    }
+
+    /// A script did not run to its end.
+    fn script_failed(&self, transaction: &Transaction, failure: &ScriptFailure) {
+        let _ = (transaction, failure);
+    }
+
+    /// The exchange is over: the rules of phase 5 have run, and its audit record was written.
+    fn finished(&self, transaction: &Transaction) {
+        let _ = transaction;
+    }
+
+    /// The rules were [reloaded](crate::Waf::reload).
+    fn reloaded(&self, report: &LoadReport) {
+        let _ = report;
+    }
+
+    /// A [reload](crate::Waf::reload) failed, and the rules before it stay.
+    fn reload_failed(&self, error: &LoadError) {
+        let _ = error;
+    }
+}
+
+/// How much of a transaction observers have heard of.
+#[derive(Debug, Default)]
+pub struct Observed {
+    matches: usize,
+    limits: LimitSet,
+    script_failures: usize,
+    intervened: bool,
+}
+
+impl Observed {
+    /// All that happened so far.
+    pub fn now(transaction: &Transaction) -> Self {
+        let state = &transaction.state;
+        Self {
+            matches: state.matches.len(),
+            limits: transaction.limits(),
+            script_failures: state.script_failures.len(),
+            intervened: state.pending.intervention.is_some(),
+        }
+    }
+
+    /// Tells an observer what happened since.
+    pub fn report(&self, observer: &dyn Observer, transaction: &Transaction) {
+        for found in transaction.matches().skip(self.matches) {
+            observer.matched(transaction, &found);
+        }
+        transaction.limits().without(self.limits).iter().for_each(|limit| observer.limit_exceeded(transaction, limit));
+        let failures = &transaction.state.script_failures;
+        failures.iter().skip(self.script_failures).for_each(|failure| observer.script_failed(transaction, failure));
+        if let Some(intervention) = transaction.intervention().filter(|_| !self.intervened) {
+            observer.intervened(transaction, intervention);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Gathers rules and what goes with them, and builds a rule set.
+
+use super::{Waf, logs};
+use crate::compile::{CompileOptions, Compiled, Input, LoadError, compile};
+use crate::core_rule_set::{self, CoreRuleSet};
+use crate::diagnostic::Code;
+use crate::engine::Services;
+use crate::graph::Settings;
+use crate::resolver::{Origins, Resolver, SystemResolver};
+use crate::source::{FileSystem, Loader};
+use crate::starter;
+use crate::state::DebugLog;
+use crate::store::{MemoryStore, RateLimits, Store};
+use crate::transaction::{AuditLog, Given, Observer, Shared};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Gathers what a [`Waf`] is made of.
+///
+/// All rules are one load, in the order in which they are named: a later setting replaces an earlier one.
+///
+/// ```no_run
+/// let waf = secrule::Waf::builder().crs("/etc/crs").paranoia(2).file("/etc/waf/main.conf").remove_rule(942100).build()?;
+/// # Ok::<(), secrule::LoadError>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use]
+pub struct WafBuilder {
+    parts: Vec<Part>,
+    /// Each part is a load of its own, as in ModSecurity v3's interface: the first that sets a value wins.
+    are_loads: bool,
+    paranoia: Option<u8>,
+    exclusions: String,
+    options: CompileOptions,
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) resolver: Option<Arc<dyn Resolver>>,
+    pub(super) debug_log: Option<Arc<dyn DebugLog>>,
+    pub(super) audit_log: Option<Arc<dyn AuditLog>>,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) rates: Option<Arc<RateLimits>>,
+    keeps_logs_closed: bool,
+}
+
+/// A part of the rules.
+#[derive(Debug)]
+enum Part {
+    Input(Input),
+    /// The folder of an OWASP CRS, which is read when the rules are.
+    CoreRuleSet(PathBuf),
+}
+
+impl WafBuilder {
+    /// Adds a rule file, and all that it includes.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.parts.push(Part::Input(Input::File(path.as_ref().to_owned())));
+        self
+    }
+
+    /// Adds rules as text. Messages call it `name`.
+    pub fn rules(mut self, name: &str, text: &str) -> Self {
+        self.parts.push(Part::Input(Input::Text { name: name.to_owned(), text: text.to_owned() }));
+        self
+    }
+
+    /// Adds the OWASP CRS in a folder: `crs-setup.conf` (or `crs-setup.conf.example`), `plugins/` and `rules/`. Either folder of Debian's
+    /// package `modsecurity-crs` stands for both.
+    ///
+    /// Engine settings that the CRS expects come first, such as `SecRuleEngine On` and `SecRequestBodyAccess On`; files added after it may
+    /// replace them.
+    pub fn crs(mut self, folder: impl AsRef<Path>) -> Self {
+        self.parts.push(Part::CoreRuleSet(folder.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets the paranoia level of the OWASP CRS and of the starter rules, 1 to 4: a higher level finds more attacks, and takes more harmless
+    /// requests for one.
+    ///
+    /// [`build`](Self::build) refuses another level.
+    pub fn paranoia(mut self, level: u8) -> Self {
+        self.paranoia = Some(level);
+        self
+    }
+
+    /// Adds the starter rules: a small rule set of this project's own, built into the library, which blocks the commonest attacks at once.
+    /// Whoever runs something that matters should install the OWASP CRS.
+    ///
+    /// ```
+    /// # use secrule::{Connection, Waf};
+    /// let waf = Waf::builder().starter_rules().build()?;
+    /// let mut tx = waf.begin(Connection::new(([192, 0, 2, 7], 40000).into(), ([198, 51, 100, 1], 443).into()));
+    /// let (parts, ()) = http::Request::get("/?q=%3Cscript%3Ealert(1)%3C/script%3E").header("host", "shop.example").body(())?.into_parts();
+    /// tx.request_head(&parts)?;
+    /// assert_eq!(tx.request_end().unwrap_err().status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn starter_rules(mut self) -> Self {
+        self.parts.push(Part::Input(starter::rules()));
+        self
+    }
+
+    /// Removes the rule with this id, as `SecRuleRemoveById` does after all other rules.
+    pub fn remove_rule(mut self, id: u64) -> Self {
+        let _ = writeln!(self.exclusions, "SecRuleRemoveById {id}");
+        self
+    }
+
+    /// Takes a target out of the rule with this id, such as `ARGS:password`, as `SecRuleUpdateTargetById` does after all other rules.
+    ///
+    /// [`build`](Self::build) refuses what is not a target.
+    pub fn remove_target(mut self, id: u64, target: &str) -> Self {
+        let _ = writeln!(self.exclusions, "SecRuleUpdateTargetById {id} \"!{}\"", target.replace(['"', '\n', '\r'], " "));
+        self
+    }
+
+    /// Keeps persistent collections and bans in a store of the host, instead of in the memory of this rule set: for rule sets that share one.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Looks names up for `@rbl` through the host, instead of asking the system's name servers for at most one second.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Sends debug messages to the host, instead of to the file that `SecDebugLog` names.
+    pub fn debug_log(mut self, log: Arc<dyn DebugLog>) -> Self {
+        self.debug_log = Some(log);
+        self
+    }
+
+    /// Sends audit records to the host, instead of to the place that `SecAuditLog` names. `SecAuditEngine` and its relatives still say which
+    /// exchanges have one.
+    pub fn audit_log(mut self, log: Arc<dyn AuditLog>) -> Self {
+        self.audit_log = Some(log);
+        self
+    }
+
+    /// Tells an observer what happens in every exchange.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Leaves the debug log and the audit log that the rules name alone: for tools that check rules or try requests.
+    pub fn without_logs(mut self) -> Self {
+        self.keeps_logs_closed = true;
+        self
+    }
+
+    /// Loads and compiles the rules, and opens the logs that they name.
+    ///
+    /// # Errors
+    /// Every fault of the rules, each with its place; a folder without an OWASP CRS; a debug log that cannot be opened. As in ModSecurity v3 an
+    /// audit log that cannot be opened is reported to standard error, and tried again for each record.
+    pub fn build(self) -> Result<Waf, LoadError> {
+        self.build_with(&FileSystem)
+    }
+
+    /// As [`build`](Self::build), with files from a loader.
+    #[doc(hidden)]
+    pub fn build_with(self, loader: &dyn Loader) -> Result<Waf, LoadError> {
+        self.load(loader).map(Waf::of)
+    }
+
+    /// Adds rules in any form, such as several files that are one load.
+    #[doc(hidden)]
+    pub fn input(mut self, input: Input) -> Self {
+        self.parts.push(Part::Input(input));
+        self
+    }
+
+    /// Makes each part a load of its own, as in ModSecurity v3's interface, where the first load that sets a value wins.
+    #[doc(hidden)]
+    pub fn separate_loads(mut self) -> Self {
+        self.are_loads = true;
+        self
+    }
+
+    /// Says how to compile.
+    #[doc(hidden)]
+    pub fn options(mut self, options: CompileOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    pub(super) fn load(mut self, loader: &dyn Loader) -> Result<Shared, LoadError> {
+        let inputs = self.inputs()?;
+        let given = Given { resolver: self.resolver.is_some(), debug_log: self.debug_log.is_some(), audit_log: self.audit_log.is_some() };
+        let Compiled { graph, report } = compile(&inputs, loader, &self.options)?;
+        let settings = &graph.settings;
+        let debug_log = match self.debug_log {
+            None if !self.keeps_logs_closed => logs::debug_log(settings, &report)?,
+            given => given,
+        };
+        let audit_log = match self.audit_log {
+            None if !self.keeps_logs_closed => logs::audit_log(settings),
+            given => given,
+        };
+        let resolver = self.resolver.unwrap_or_else(|| match settings.resolver {
+            Some(server) => Arc::new(SystemResolver::asking(server)),
+            None => SystemResolver::shared(),
+        });
+        let patience = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
+        let origins = Arc::new(Origins::new(settings.resolver, patience));
+        let limits = &settings.decisions.rates;
+        let rates = self.rates.filter(|rates| rates.counts(limits)).unwrap_or_else(|| Arc::new(RateLimits::new(limits)));
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let services = Services { store, resolver, origins, rates, debug_log, memory: Arc::default(), notices: Arc::default() };
+        Ok(Shared { graph: Arc::new(graph), report: Arc::new(report), services, audit_log, observer: self.observer, given })
+    }
+
+    /// All parts in their order, as one load unless each is to be its own.
+    fn inputs(&mut self) -> Result<Vec<Input>, LoadError> {
+        let mut inputs = Vec::new();
+        if let Some(level) = self.paranoia.take() {
+            if !(1..=4).contains(&level) {
+                return Err(LoadError::of_call(
+                    "WafBuilder::paranoia",
+                    &level.to_string(),
+                    Code::BadDirectiveValue,
+                    "a paranoia level is 1, 2, 3 or 4".to_owned(),
+                ));
+            }
+            inputs.push(Input::Text { name: "WafBuilder::paranoia".to_owned(), text: core_rule_set::paranoia(level) });
+        }
+        for part in self.parts.drain(..) {
+            match part {
+                Part::Input(input) => inputs.push(input),
+                Part::CoreRuleSet(folder) => {
+                    let files = CoreRuleSet::find(&folder).map_err(|error| {
+                        let shown = folder.to_string_lossy();
+                        LoadError::of_call("WafBuilder::crs", &shown, Code::Unreadable, error.to_string())
+                    })?;
+                    inputs.push(core_rule_set::engine_settings());
+                    let paths = std::iter::once(files.setup).chain(files.before).chain(files.rules).chain(files.after);
+                    inputs.extend(paths.map(Input::File));
+                }
+            }
+        }
+        if !self.exclusions.is_empty() {
+            inputs.push(Input::Text {
+                name: "WafBuilder::remove_rule and remove_target".to_owned(),
+                text: std::mem::take(&mut self.exclusions),
+            });
+        }
+        Ok(if self.are_loads { inputs } else { vec![Input::Group(inputs)] })
+    }
+}

@@ -1,0 +1,180 @@
+//! The handle that a host keeps: rules, stores and logs, shared by all transactions, and replaced as a whole; imports every room below.
+
+mod builder;
+mod logs;
+
+pub use builder::WafBuilder;
+
+use crate::compile::{LoadError, LoadReport};
+use crate::engine::{Services, is_blacklisted, is_whitelisted};
+use crate::graph::{RuleGraph, SiteId};
+use crate::source::FileSystem;
+use crate::transaction::{Connection, Shared, Transaction};
+use arc_swap::ArcSwap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A rule set, ready to judge requests.
+///
+/// Clones share everything, a [reload](Self::reload) included, so that each worker can have its own.
+///
+/// ```
+/// use secrule::{Connection, Waf};
+///
+/// let waf = Waf::from_rules("SecRuleEngine On\nSecRule REQUEST_URI \"@contains /admin\" \"id:1,phase:1,deny\"")?;
+/// let mut tx = waf.begin(Connection::new(([192, 0, 2, 7], 40000).into(), ([198, 51, 100, 1], 443).into()));
+/// let (parts, ()) = http::Request::get("/admin").body(())?.into_parts();
+/// assert_eq!(tx.request_head(&parts).unwrap_err().status(), 403);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Waf {
+    current: Arc<ArcSwap<Shared>>,
+}
+
+impl Waf {
+    /// Starts to gather rules.
+    pub fn builder() -> WafBuilder {
+        WafBuilder::default()
+    }
+
+    /// Builds a rule set from text.
+    ///
+    /// # Errors
+    /// Every fault of the rules.
+    pub fn from_rules(text: &str) -> Result<Self, LoadError> {
+        Self::builder().rules("rules", text).build()
+    }
+
+    /// Builds a rule set from a file, and all that it includes.
+    ///
+    /// # Errors
+    /// Every fault of the rules; a file that cannot be read.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::builder().file(path).build()
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(shared)) }
+    }
+
+    /// Begins an exchange, with the rules that are loaded now. A reload does not change the rules of an exchange that has begun.
+    ///
+    /// Rules of phase 0 run; what they decide, the first call of the transaction gives.
+    pub fn begin(&self, connection: Connection) -> Transaction {
+        Transaction::begin(self.current.load_full(), &connection)
+    }
+
+    /// Replaces the rules, for this handle and all its clones at once; exchanges that have begun keep theirs.
+    ///
+    /// Stores, bans and rates stay, and so do the resolver, the logs and the observer that the host gave, unless the builder names others. Logs
+    /// that the rules name are opened anew where their names changed.
+    ///
+    /// # Errors
+    /// As [`WafBuilder::build`]. The rules before it stay.
+    ///
+    /// ```
+    /// # use secrule::Waf;
+    /// let waf = Waf::from_rules("SecRuleEngine On")?;
+    /// assert!(waf.reload(Waf::builder().rules("new", "SecRule ARGS")).is_err());
+    /// waf.reload(Waf::builder().rules("new", "SecRuleEngine DetectionOnly"))?;
+    /// # Ok::<(), secrule::LoadError>(())
+    /// ```
+    pub fn reload(&self, mut builder: WafBuilder) -> Result<(), LoadError> {
+        let before = self.current.load_full();
+        let Services { store, resolver, rates, .. } = &before.services;
+        builder.store.get_or_insert_with(|| Arc::clone(store));
+        builder.rates.get_or_insert_with(|| Arc::clone(rates));
+        builder.resolver = builder.resolver.or_else(|| before.given.resolver.then(|| Arc::clone(resolver)));
+        builder.debug_log = builder.debug_log.or_else(|| before.services.debug_log.clone().filter(|_| before.given.debug_log));
+        builder.audit_log = builder.audit_log.or_else(|| before.audit_log.clone().filter(|_| before.given.audit_log));
+        builder.observer = builder.observer.or_else(|| before.observer.clone());
+        let observer = builder.observer.clone();
+        match builder.load(&FileSystem) {
+            Ok(shared) => {
+                let report = Arc::clone(&shared.report);
+                self.current.store(Arc::new(shared));
+                observer.inspect(|observer| observer.reloaded(&report));
+                Ok(())
+            }
+            Err(error) => {
+                observer.inspect(|observer| observer.reload_failed(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Turns an address away from a site for some time, or from all sites with site 0. Decision scripts find it on the blacklist. The ban is kept
+    /// in the store, so that rule sets that share one share it.
+    pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
+        let now = SystemTime::now();
+        self.current.load().services.store.ban(SiteId(site), address.to_canonical(), now.checked_add(time).unwrap_or(now));
+    }
+
+    /// Ends a ban from exactly this site. Returns `true` if there was one.
+    pub fn unban(&self, address: IpAddr, site: u64) -> bool {
+        self.current.load().services.store.unban(SiteId(site), address.to_canonical())
+    }
+
+    /// Returns `true` if an address is on a blacklist of the site or of all sites, or banned from one of them.
+    pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> bool {
+        let shared = self.current.load();
+        is_blacklisted(&shared.graph, &shared.services, address, SiteId(site))
+    }
+
+    /// Returns `true` if an address is on a whitelist of the site or of all sites.
+    pub fn is_whitelisted(&self, address: IpAddr, site: u64) -> bool {
+        is_whitelisted(&self.current.load().graph, address, SiteId(site))
+    }
+
+    /// What the last load that succeeded found.
+    pub fn report(&self) -> Arc<LoadReport> {
+        Arc::clone(&self.current.load().report)
+    }
+
+    /// The number of audit records that were lost so far: they could not be written, or the server of `SecAuditLogType HTTPS` did not take them.
+    /// Rule sets that name the same log are counted together.
+    pub fn lost_audit_records(&self) -> u64 {
+        self.current.load().audit_log.as_ref().map_or(0, |log| log.lost())
+    }
+
+    /// A transaction for the calls of ModSecurity v3's interface, with an id of its own.
+    #[doc(hidden)]
+    pub fn transaction(&self) -> Transaction {
+        Transaction::new(self.current.load_full())
+    }
+
+    /// A transaction for the calls of ModSecurity v3's interface, with an id that the host gives.
+    #[doc(hidden)]
+    pub fn transaction_with_id(&self, id: &str) -> Transaction {
+        Transaction::with_id(self.current.load_full(), id)
+    }
+
+    /// The same rules with memory of their own, and with the logs that they name opened anew.
+    ///
+    /// The C interface calls it when a host reads its configuration again.
+    ///
+    /// # Errors
+    /// When the debug log cannot be opened.
+    #[doc(hidden)]
+    pub fn reopened(&self) -> Result<Self, LoadError> {
+        let shared = self.current.load();
+        let settings = &shared.graph.settings;
+        let services = Services {
+            debug_log: logs::debug_log(settings, &shared.report)?,
+            memory: Arc::default(),
+            notices: Arc::default(),
+            ..shared.services.clone()
+        };
+        let (graph, report, observer) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.observer.clone());
+        Ok(Self::of(Shared { graph, report, services, audit_log: logs::audit_log(settings), observer, given: shared.given }))
+    }
+
+    /// The rules as meant.
+    #[doc(hidden)]
+    pub fn graph(&self) -> Arc<RuleGraph> {
+        Arc::clone(&self.current.load().graph)
+    }
+}
