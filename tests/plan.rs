@@ -185,7 +185,7 @@ fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 200);
 }
 
-/// Rules with `multiMatch`, which look at a value at every stage of its transformations: with gates and without, and turned around.
+/// Rules with `multiMatch`, which test a value at every stage of its transformations: with and without a prefilter, and negated.
 fn rules_of_many() -> String {
     let operators = ["@rx <script|select", "!@rx a+", "@contains ../", "@pm union sleep", "@detectSQLi", "@validateByteRange 32-126"];
     let chains = ["urlDecodeUni,t:base64Decode", "lowercase,t:removeWhitespace", "htmlEntityDecode,t:jsDecode,t:removeNulls", "none"];

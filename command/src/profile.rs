@@ -1,4 +1,4 @@
-//! `secrule profile`: where does the time go?
+//! `secrule profile`: measures where the time goes.
 
 use super::exchange::Request;
 use super::requests::{Exchanges, RequestOptions};
@@ -16,38 +16,38 @@ use std::time::Duration;
 
 /// Judges raw HTTP requests again and again, and says which rules, targets and transformations the time goes to
 ///
-/// Before it asks a rule, the engine looks at what any match must hold: the rule's gate. It says "closed", and the rule costs nothing more,
-/// or "maybe", and the operator is asked. A rule whose gate is often wrong, or that has none, and that takes much time is worth a look: a
-/// pattern with a word that every match must hold has a better gate than one made of classes and alternatives.
+/// Most rules have a prefilter: the literals of which any match contains some. If a value contains none of them, the rule is ruled out and costs
+/// nothing more. Otherwise it may match, and its operator runs. Look at slow rules that have no prefilter, or that often run in vain: a pattern
+/// with a word that every match contains has a better prefilter than a pattern of classes and alternatives.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   secrule profile --crs /usr/share/modsecurity-crs requests/*.http
-                                            what the OWASP CRS spends on these requests
+                                            the time that the OWASP CRS takes for these requests
   secrule profile -r main.conf --top 5 login.http
                                             only the five most expensive of each table
   secrule profile -r main.conf --repeat 1000 login.http
-                                            short times are surer when they are measured often
+                                            short times are more exact when they are measured often
   secrule profile -r main.conf --plan=off login.http
-                                            without gates: what every rule costs when it is asked
-  secrule profile --format json login.http | jq '.rules[] | select(.wrong > 0) | .id'
-                                            rules that were asked in vain
+                                            without prefilters: the cost of each rule when it runs
+  secrule profile --format json login.http | jq '.rules[] | select(.in_vain > 0) | .id'
+                                            rules that ran in vain
 
-What the columns of the rules say, for all requests, each judged once; times are the shortest of all rounds:
-  share     of all the time, reading requests and writing logs included
-  us        microseconds, with the rules chained to it; the first to need a transformed value pays for it
-  values    how many values the operator was asked about
-  closed    how often the rule was ruled out: its gate was closed, or there was no value
-  maybe     how often the operator was asked
-  wrong     how often it was asked and nothing matched
-  gate      yes: its gate knows what a match must hold; tx: it compares a number; no: it is asked whenever
-            there is a value, as are rules that look for what is not there
+Columns of the rules, for all requests, each judged once; times are the shortest of all rounds:
+  share      share of all the time, including reading requests and writing logs
+  us         microseconds, including chained rules; the first rule that needs a transformed value pays for it
+  values     number of values that the operator ran on
+  ruled out  number of times the rule was ruled out: by its prefilter, or because there was no value
+  runs       number of evaluations in which the operator ran
+  in vain    number of those in which nothing matched
+  prefilter  yes: the rule has one; tx: it compares a number of TX first; no: it runs whenever there is a
+             value, as do negated rules; -: a rule without an operator
 
-Reading the clock takes time itself: the first line says how long a request takes with and without measuring.
+Reading the clock takes time: the first line shows how long a request takes with and without measuring.
 
 Exit codes:
-  0  the requests were measured, whatever became of them
-  2  a file cannot be read or is no request, or the rules do not load")]
+  0  the requests were measured, whatever the rules decided
+  2  a file cannot be read or is not a request, or the rules do not load")]
 pub struct Options {
     #[command(flatten)]
     rules: RuleOptions,
@@ -77,14 +77,14 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     Ok(Outcome::Fine)
 }
 
-/// What was measured: of each request the shortest times of all rounds, so that what else the processor did does not count.
+/// Measurements: of each request the shortest times of all rounds, so that other load on the processor does not count.
 struct Measured {
     requests: usize,
     rounds: u32,
     profile: Profile,
-    /// The time of all requests while it was measured where it goes.
+    /// Time of all requests with the profile.
     measuring: Duration,
-    /// Their time without that.
+    /// Time of all requests without the profile.
     plain: Duration,
 }
 
@@ -95,7 +95,7 @@ impl Measured {
             Self { requests: requests.len(), rounds, profile: Profile::default(), measuring: Duration::ZERO, plain: Duration::ZERO };
         let bar = progress_bar(requests.len() as u64 * u64::from(rounds), "judged", format);
         for (_, request) in requests {
-            // What is built when it is first needed does not count.
+            // The first round builds what is built on first use; it does not count.
             let mut plain = exchanges.judge(waf.transaction(), request).elapsed;
             let (mut measuring, mut profile) = measure(waf, exchanges, request);
             for _ in 0..rounds {
@@ -133,12 +133,12 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// What is said, of one round.
+/// Report, of one round.
 #[derive(Debug, Serialize)]
 struct Report {
     requests: usize,
     rounds: u32,
-    /// Of all requests, each judged once and not measured further.
+    /// Time of all requests, each judged once without the profile.
     microseconds: f64,
     measured_microseconds: f64,
     parts: Vec<Row>,
@@ -147,7 +147,7 @@ struct Report {
     transformations: Vec<Row>,
 }
 
-/// What one thing cost.
+/// Cost of a part, target or transformation.
 #[derive(Debug, Serialize)]
 struct Row {
     name: String,
@@ -156,7 +156,7 @@ struct Row {
     count: u64,
 }
 
-/// What a rule cost.
+/// Cost of a rule.
 #[derive(Debug, Serialize)]
 struct RuleRow {
     id: u64,
@@ -166,10 +166,10 @@ struct RuleRow {
     microseconds: f64,
     operator_microseconds: f64,
     values: u64,
-    closed: u64,
-    maybe: u64,
-    wrong: u64,
-    gate: &'static str,
+    ruled_out: u64,
+    runs: u64,
+    in_vain: u64,
+    prefilter: &'static str,
 }
 
 impl Report {
@@ -187,10 +187,10 @@ impl Report {
                     microseconds: micros(cost.evaluations.time),
                     operator_microseconds: micros(cost.questions.time),
                     values: cost.questions.count,
-                    closed: cost.closed,
-                    maybe: cost.asked,
-                    wrong: cost.wrong,
-                    gate: match (&rule.test, rule.plan.prefilter, rule.plan.comparison) {
+                    ruled_out: cost.ruled_out,
+                    runs: cost.runs,
+                    in_vain: cost.in_vain,
+                    prefilter: match (&rule.test, rule.plan.prefilter, rule.plan.comparison) {
                         (Test::Unconditional, ..) => "-",
                         (Test::Operator { negated: false, .. }, Some(_), _) => "yes",
                         (_, _, Some(_)) => "tx",
@@ -204,7 +204,7 @@ impl Report {
             sum.merge(cost.evaluations);
             sum
         });
-        let rest = measured.measuring.saturating_sub(evaluations.time + profile.gates().time);
+        let rest = measured.measuring.saturating_sub(evaluations.time + profile.prefilters().time);
         let rest = Cost { count: measured.requests as u64, time: rest };
         Self {
             requests: measured.requests,
@@ -213,8 +213,8 @@ impl Report {
             measured_microseconds: micros(measured.measuring),
             parts: vec![
                 measured.row("evaluating rules", evaluations),
-                measured.row("looking at values for the gates", profile.gates()),
-                measured.row("all else: reading requests, writing logs", rest),
+                measured.row("scanning values for prefilters", profile.prefilters()),
+                measured.row("everything else: reading requests, writing logs", rest),
             ],
             rules,
             targets: sorted(profile.variables().map(|(variable, cost)| measured.row(variable.name(), cost))),
@@ -230,13 +230,13 @@ impl Report {
         let (plain, measuring) = (each(self.microseconds), each(self.measured_microseconds));
         writeln!(out, "{requests}, {} rounds: {plain:.1} us a request, {measuring:.1} us while measuring\n", self.rounds)?;
         write_rows(out, "times", "what", &self.parts, usize::MAX)?;
-        writeln!(out, "\n  share         us  values  closed   maybe   wrong  gate     rule")?;
+        writeln!(out, "\n  share         us  values  ruled out   runs  in vain  prefilter     rule")?;
         for rule in self.rules.iter().take(top) {
-            let RuleRow { id, file, line, microseconds, values, closed, maybe, wrong, gate, .. } = rule;
+            let RuleRow { id, file, line, microseconds, values, ruled_out, runs, in_vain, prefilter, .. } = rule;
             let share = rule.share * 100.0;
             writeln!(
                 out,
-                "{share:>6.1}% {microseconds:>10.2} {values:>7} {closed:>7} {maybe:>7} {wrong:>7}  {gate:<4} {id:>8} {file}:{line}"
+                "{share:>6.1}% {microseconds:>10.2} {values:>7}  {ruled_out:>9} {runs:>6}  {in_vain:>7}  {prefilter:<9} {id:>8} {file}:{line}"
             )?;
         }
         write_more(out, self.rules.len(), top)?;

@@ -325,8 +325,8 @@ fn a_test_that_expects_a_status_alone_is_judged_by_it() {
     assert!(text.contains("2 passed, 2 failed, 0 skipped"), "{text}");
 }
 
-/// Rules whose gates are closed, wrong and right for the request, in this order, and one that has none.
-const GATED: &str = "SecRuleEngine On\n\
+/// Rules whose prefilters say "no", "maybe" in vain and "maybe" rightly for the request, in this order, and one that has none.
+const FILTERED: &str = "SecRuleEngine On\n\
     SecRule ARGS \"@rx needle\" \"id:1,phase:2,pass,nolog,t:none,t:lowercase\"\n\
     SecRule ARGS \"@rx ^hay\" \"id:2,phase:2,pass,nolog,t:none,t:lowercase\"\n\
     SecRule ARGS \"@rx hay\" \"id:3,phase:2,pass,nolog,t:none,t:lowercase,chain\"\n\
@@ -335,26 +335,26 @@ const GATED: &str = "SecRuleEngine On\n\
     SecAction \"id:5,phase:2,pass,nolog\"\n";
 
 fn profile(arguments: &[&str]) -> Output {
-    let rules = TemporaryFile::new(&format!("gated{}.conf", arguments.len()), GATED);
+    let rules = TemporaryFile::new(&format!("filtered{}.conf", arguments.len()), FILTERED);
     secrule(&[&["profile", "--rules", rules.path(), "--repeat", "3"], arguments].concat(), &format!("GET /?a=5+HAY&b=c {HEAD}"))
 }
 
 #[test]
-fn a_profile_says_what_gates_let_through_in_vain() {
+fn a_profile_counts_rules_that_ran_in_vain() {
     let output = profile(&["--format", "json"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (Some(0), ""));
     let report = json(&output);
     let rule = |id: u64| report["rules"].as_array().unwrap().iter().find(|rule| rule["id"] == id).unwrap().clone();
-    let gate = |id: u64| {
+    let counts = |id: u64| {
         let rule = rule(id);
         let number = |key: &str| rule[key].as_u64().unwrap();
-        (rule["gate"].as_str().unwrap().to_owned(), number("closed"), number("maybe"), number("wrong"))
+        (rule["prefilter"].as_str().unwrap().to_owned(), number("ruled_out"), number("runs"), number("in_vain"))
     };
-    assert_eq!(gate(1), ("yes".to_owned(), 1, 0, 0));
-    assert_eq!(gate(2), ("yes".to_owned(), 0, 1, 1));
-    assert_eq!(gate(3), ("yes".to_owned(), 0, 1, 0));
-    assert_eq!(gate(4), ("no".to_owned(), 0, 1, 1));
-    assert_eq!(gate(5), ("-".to_owned(), 0, 0, 0));
+    assert_eq!(counts(1), ("yes".to_owned(), 1, 0, 0));
+    assert_eq!(counts(2), ("yes".to_owned(), 0, 1, 1));
+    assert_eq!(counts(3), ("yes".to_owned(), 0, 1, 0));
+    assert_eq!(counts(4), ("no".to_owned(), 0, 1, 1));
+    assert_eq!(counts(5), ("-".to_owned(), 0, 0, 0));
     assert_eq!((&rule(4)["values"], &rule(2)["line"]), (&2.into(), &3.into()));
     assert!(report["parts"].as_array().unwrap().iter().all(|part| part["share"].as_f64() > Some(0.0)), "{report}");
     let asked = rule(3)["operator_microseconds"].as_f64().unwrap();
@@ -364,10 +364,10 @@ fn a_profile_says_what_gates_let_through_in_vain() {
 }
 
 #[test]
-fn a_profile_without_a_plan_asks_every_rule() {
+fn a_profile_without_a_plan_runs_every_rule() {
     let report = json(&profile(&["--format", "json", "--plan", "off"]));
-    let asked = report["rules"].as_array().unwrap().iter().filter(|rule| rule["maybe"] == 1).count();
-    assert_eq!(asked, 4);
+    let run = report["rules"].as_array().unwrap().iter().filter(|rule| rule["runs"] == 1).count();
+    assert_eq!(run, 4);
 }
 
 #[test]
@@ -375,9 +375,12 @@ fn a_profile_is_a_table_for_people() {
     let output = profile(&["--top", "2"]);
     let text = stdout(&output);
     assert!(text.starts_with("1 request, 3 rounds: "), "{text}");
-    assert!(text.contains("  and 3 more: --top\n") && text.contains("gated2.conf:"), "{text}");
-    let shares: Vec<f64> =
-        text.lines().filter(|line| line.contains("gated2")).map(|line| line.split('%').next().unwrap().trim().parse().unwrap()).collect();
+    assert!(text.contains("  and 3 more: --top\n") && text.contains("filtered2.conf:"), "{text}");
+    let shares: Vec<f64> = text
+        .lines()
+        .filter(|line| line.contains("filtered2"))
+        .map(|line| line.split('%').next().unwrap().trim().parse().unwrap())
+        .collect();
     assert!(shares.len() == 2 && shares[0] >= shares[1], "{text}");
     assert_eq!(code(&profile(&["--repeat", "0", "-"])), Some(2));
 }

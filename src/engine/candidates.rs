@@ -162,6 +162,6 @@ fn measure_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, batch: Ru
     let start = eval.state.profile.as_ref().map(|_| std::time::Instant::now());
     look_at_batch(eval, plan, phase, batch);
     if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
-        profile.look_at_gates(start.elapsed());
+        profile.scan_for_prefilters(start.elapsed());
     }
 }

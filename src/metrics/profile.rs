@@ -1,4 +1,4 @@
-//! What the evaluation of transactions cost.
+//! Cost of evaluating transactions.
 
 use super::Cost;
 use crate::graph::{RuleIndex, Step};
@@ -7,32 +7,32 @@ use crate::vocabulary::Variable;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-/// What the evaluation of one transaction, or of several, cost.
+/// Cost of evaluating one transaction, or of several.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     rules: BTreeMap<RuleIndex, RuleCost>,
     variables: BTreeMap<Variable, Cost>,
     transformations: TransformationCosts,
-    gates: Cost,
+    prefilters: Cost,
     current: Evaluation,
 }
 
-/// What one rule, with all that are chained to it, cost.
+/// Cost of one rule and of the rules chained to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleCost {
-    /// How often it was ruled out: its gate was closed, or there was no value to ask about.
-    pub closed: u64,
-    /// How often its operator was asked.
-    pub asked: u64,
-    /// How often its operator was asked and nothing matched: its gate said "maybe" and was wrong.
-    pub wrong: u64,
-    /// Its evaluations, with the transformations that nobody needed before, and with what follows from a match.
+    /// Number of times it was ruled out: its prefilter said "no", or it had no value to test.
+    pub ruled_out: u64,
+    /// Number of evaluations in which its operator ran.
+    pub runs: u64,
+    /// Number of evaluations in which its operator ran and nothing matched: its prefilter said "maybe" in vain.
+    pub in_vain: u64,
+    /// Its evaluations, including transformations that no earlier rule needed, and what follows a match.
     pub evaluations: Cost,
-    /// Its questions, one for each value, and the operator's time for them.
+    /// Runs of its operator, one for each value, and their time.
     pub questions: Cost,
 }
 
-/// What transformations cost, those that were computed: a value that a chain cannot change, or that was there already, takes no time.
+/// Cost of the transformations that were computed. A value that a chain cannot change, or that is in the cache, costs nothing.
 #[derive(Clone, Debug, Default)]
 pub struct TransformationCosts(HashMap<Transformation, Cost>);
 
@@ -45,21 +45,21 @@ struct Evaluation {
 }
 
 impl Profile {
-    /// Notes rules that the plan passed over.
+    /// Counts rules that the plan passed over.
     pub fn rule_out(&mut self, steps: &[Step]) {
         for step in steps {
             if let Step::Rule(index) = step {
-                self.rules.entry(*index).or_default().closed += 1;
+                self.rules.entry(*index).or_default().ruled_out += 1;
             }
         }
     }
 
-    /// Notes one look at values that tells which rules cannot match.
-    pub fn look_at_gates(&mut self, time: Duration) {
-        self.gates.add(time);
+    /// Counts one scan of values for the prefilters.
+    pub fn scan_for_prefilters(&mut self, time: Duration) {
+        self.prefilters.add(time);
     }
 
-    /// Notes the answer of an operator about one value. `is_first` says that it is that of the first rule of its chain.
+    /// Counts one run of an operator on a value. `is_first` is `true` for the first rule of a chain.
     pub fn answer(&mut self, variable: Option<Variable>, is_first: bool, matches: bool, time: Duration) {
         self.current.questions.add(time);
         self.current.is_asked |= is_first;
@@ -69,25 +69,25 @@ impl Profile {
         }
     }
 
-    /// Notes that the evaluation of a rule is over. `is_question` says that it asks an operator.
+    /// Ends the evaluation of a rule. `is_question` is `true` for a rule with an operator.
     pub fn finish_rule(&mut self, rule: RuleIndex, is_question: bool, time: Duration) {
         let Evaluation { questions, is_asked, matches } = std::mem::take(&mut self.current);
         let cost = self.rules.entry(rule).or_default();
         cost.evaluations.add(time);
         cost.questions.merge(questions);
-        cost.closed += u64::from(is_question && !is_asked);
-        cost.asked += u64::from(is_asked);
-        cost.wrong += u64::from(is_asked && !matches);
+        cost.ruled_out += u64::from(is_question && !is_asked);
+        cost.runs += u64::from(is_asked);
+        cost.in_vain += u64::from(is_asked && !matches);
     }
 
-    /// Adds what transformations cost.
+    /// Adds the cost of transformations.
     pub fn add_transformations(&mut self, costs: &TransformationCosts) {
         for (transformation, cost) in &costs.0 {
             self.transformations.0.entry(*transformation).or_default().merge(*cost);
         }
     }
 
-    /// Keeps the shorter times of the same work, done again: what else the processor did in between is no cost of ours.
+    /// Keeps the shorter times of two measurements of the same work, so that other load on the processor does not count.
     pub fn keep_fastest(&mut self, other: &Profile) {
         for (rule, cost) in &mut self.rules {
             if let Some(other) = other.rules.get(rule) {
@@ -101,16 +101,16 @@ impl Profile {
         for (transformation, cost) in &mut self.transformations.0 {
             cost.keep_fastest(other.transformations.0.get(transformation).copied().unwrap_or(*cost));
         }
-        self.gates.keep_fastest(other.gates);
+        self.prefilters.keep_fastest(other.prefilters);
     }
 
-    /// Adds what another transaction cost.
+    /// Adds the cost of another transaction.
     pub fn merge(&mut self, other: &Profile) {
         for (rule, cost) in &other.rules {
             let known = self.rules.entry(*rule).or_default();
-            known.closed += cost.closed;
-            known.asked += cost.asked;
-            known.wrong += cost.wrong;
+            known.ruled_out += cost.ruled_out;
+            known.runs += cost.runs;
+            known.in_vain += cost.in_vain;
             known.evaluations.merge(cost.evaluations);
             known.questions.merge(cost.questions);
         }
@@ -118,32 +118,32 @@ impl Profile {
             self.variables.entry(*variable).or_default().merge(*cost);
         }
         self.add_transformations(&other.transformations);
-        self.gates.merge(other.gates);
+        self.prefilters.merge(other.prefilters);
     }
 
-    /// Every rule that was reached, by its number; a chain counts as its first rule.
+    /// Cost of every rule that was reached, by its number; a chain counts as its first rule.
     pub fn rules(&self) -> impl Iterator<Item = (RuleIndex, RuleCost)> {
         self.rules.iter().map(|(rule, cost)| (*rule, *cost))
     }
 
-    /// The operators' time for the values of each variable.
+    /// Time of the operators for the values of each variable.
     pub fn variables(&self) -> impl Iterator<Item = (Variable, Cost)> {
         self.variables.iter().map(|(variable, cost)| (*variable, *cost))
     }
 
-    /// What each transformation cost, in the order of their names.
+    /// Cost of each transformation, in the order of the vocabulary.
     pub fn transformations(&self) -> impl Iterator<Item = (Transformation, Cost)> {
         Transformation::ALL.iter().filter_map(|transformation| Some((*transformation, *self.transformations.0.get(transformation)?)))
     }
 
-    /// The looks at values that tell which rules cannot match, with the transformations that nobody needed before.
-    pub fn gates(&self) -> Cost {
-        self.gates
+    /// Scans of values for the prefilters, including transformations that no earlier scan or rule needed.
+    pub fn prefilters(&self) -> Cost {
+        self.prefilters
     }
 }
 
 impl TransformationCosts {
-    /// Notes that a value was transformed.
+    /// Counts one transformation of a value.
     pub fn add(&mut self, transformation: Transformation, time: Duration) {
         self.0.entry(transformation).or_default().add(time);
     }
@@ -156,7 +156,7 @@ mod tests {
     const TIME: Duration = Duration::from_micros(3);
 
     #[test]
-    fn a_gate_is_wrong_when_its_own_rule_was_asked_in_vain() {
+    fn a_prefilter_is_wrong_when_its_own_rule_was_asked_in_vain() {
         let mut profile = Profile::default();
         let rule = RuleIndex(7);
         profile.rule_out(&[Step::Rule(rule)]);
@@ -170,7 +170,7 @@ mod tests {
         sum.merge(&profile);
         sum.merge(&profile);
         let (_, cost) = sum.rules().next().unwrap();
-        assert_eq!((cost.closed, cost.asked, cost.wrong), (4, 4, 2));
+        assert_eq!((cost.ruled_out, cost.runs, cost.in_vain), (4, 4, 2));
         assert_eq!(cost.questions, Cost { count: 6, time: 6 * TIME });
         assert_eq!(sum.variables().collect::<Vec<_>>(), [(Variable::Args, Cost { count: 4, time: 4 * TIME })]);
     }
@@ -187,12 +187,12 @@ mod tests {
         profile.keep_fastest(&measured(TIME));
         profile.keep_fastest(&measured(3 * TIME));
         let (_, cost) = profile.rules().next().unwrap();
-        assert_eq!((cost.evaluations, cost.asked), (Cost { count: 1, time: TIME }, 1));
+        assert_eq!((cost.evaluations, cost.runs), (Cost { count: 1, time: TIME }, 1));
         assert_eq!(profile.variables().next(), Some((Variable::Args, Cost { count: 1, time: TIME })));
     }
 
     #[test]
-    fn what_asks_nothing_has_no_gate() {
+    fn a_rule_without_an_operator_has_no_prefilter() {
         let mut profile = Profile::default();
         profile.finish_rule(RuleIndex(0), false, TIME);
         let cost = RuleCost { evaluations: Cost { count: 1, time: TIME }, ..RuleCost::default() };
