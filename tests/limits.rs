@@ -457,7 +457,7 @@ fn long_chains_and_wide_skips_are_refused_at_load() {
 #[test]
 fn what_would_take_the_stack_is_refused_at_load() {
     assert!(refusal("SecRequestBodyXmlDepthLimit 513", &[]).contains("write a number up to 512"));
-    assert!(refusal("SecTransactionBudget 5 maybe", &[]).contains("and behind it deny or pass if you wish"));
+    assert!(refusal("SecTransactionBudget 5 maybe", &[]).contains("and after it deny or pass if you wish"));
     let rules = Rules::new(&format!("SecRequestBodyXmlDepthLimit 512\n{RULES}"), &[]);
     let judged = Sent::xml("<a>".repeat(512) + &"</a>".repeat(512)).judged_by(&rules);
     assert_eq!(judged.transaction.exceeded_limits().count(), 0);

@@ -123,7 +123,7 @@ fn a_listed_address_is_captured() {
     assert_eq!(ask("REQUEST_HEADERS:Host", "bl.example", "").status, Some(403));
     assert_eq!(ask("REMOTE_ADDR", "other.example", "").says("RBL lookup of 200.1.2.3 failed.").status, None);
     assert_eq!(ask("REMOTE_ADDR", "slow.example", "").says("there was no answer in time").status, None);
-    assert_eq!(ask("REMOTE_ADDR", "wild.example", "").says("203.0.113.5 is no answer of a block list").status, None);
+    assert_eq!(ask("REMOTE_ADDR", "wild.example", "").says("203.0.113.5 is not an answer of a block list").status, None);
     assert_eq!(ask("REMOTE_ADDR", "dnsbl.httpbl.org", "").says("Missing RBL key").status, None);
     let known = ask("REMOTE_ADDR", "dnsbl.httpbl.org", "SecHttpBlKey abcdefghijkl");
     known.says("succeeded. Suspicious IP: 9 days since last activity, threat score 50.");

@@ -101,7 +101,7 @@ fn unknown_names_are_said_once_in_the_debug_log() {
     let script = "function main() m.getvar('NO_SUCH_THING') m.getvar('ARGS.absent') m.setvar('nowhere.a', '1') m.setvar('tx.a', '1') end";
     let rules = Rules::new("SecAction \"id:1,phase:1,pass,nolog,exec:a.lua\"", &[("a.lua", script)]);
     rules.judge(Request::default());
-    assert_eq!(rules.said(), ["Lua: there is no variable `NO_SUCH_THING`.", "Lua: `nowhere` is no collection that can be written."]);
+    assert_eq!(rules.said(), ["Lua: there is no variable `NO_SUCH_THING`.", "Lua: `nowhere` is not a writable collection."]);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn what_cannot_be_a_script_is_refused_at_load() {
         assert!(refused.contains("[E205]") && refused.contains("a.lua:4: 'end' expected"), "{rules}: {refused}");
         assert!(refusal(rules, &[]).contains("[E001]"), "{rules}");
     }
-    assert!(refusal("SecAction \"id:1,pass,exec:/bin/echo\"", &[]).contains("`/bin/echo` is no Lua script"));
+    assert!(refusal("SecAction \"id:1,pass,exec:/bin/echo\"", &[]).contains("`/bin/echo` is not a Lua script"));
 }
 
 #[test]

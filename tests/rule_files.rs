@@ -80,7 +80,7 @@ fn files_that_include_each_other() {
     let folder = Folder::new("loop").with("main.conf", "SecRuleEngine On\nInclude next.conf\n").with("next.conf", "Include main.conf\n");
     assert!(folder.refusal().contains("these files include each other"));
     let folder = Folder::new("itself").with("main.conf", "Include main.conf\n");
-    folder.says(&["these files include each other", "take away one of the Includes"]);
+    folder.says(&["these files include each other", "remove one of the Includes"]);
 }
 
 #[test]

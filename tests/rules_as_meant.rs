@@ -81,7 +81,7 @@ fn percent_signs_and_braces_that_begin_no_macro_are_text() {
 
 #[test]
 fn a_macro_without_a_key_or_with_blanks_is_refused() {
-    refused("SecAction \"id:1,phase:1,pass,msg:'%{tx.}'\"", "E607 1:37", "lacks its key");
+    refused("SecAction \"id:1,phase:1,pass,msg:'%{tx.}'\"", "E607 1:37", "needs a key");
     refused("SecAction \"id:1,phase:1,pass,msg:'%{ tx.a }'\"", "E607 1:37", "write %{tx.a}");
 }
 
@@ -306,7 +306,7 @@ fn sections_of_web_servers_are_never_widened() {
 fn mistakes_of_writing_are_named() {
     refused("SecRule ARGS “@contains test” “id:1,phase:1,deny”", "E102 1:14", "typographic quotation mark");
     refused("SecRuleEngine “On”", "E102 1:15", "straight");
-    refused("SecRule ARGS \"x\" \"id:1,phase:2 deny,log\"", "E603 1:30", "a comma is missing behind `2`");
+    refused("SecRule ARGS \"x\" \"id:1,phase:2 deny,log\"", "E603 1:30", "a comma is missing after `2`");
     refused("SecRule ARGS \"x\" \"id:1,phase:2,deny log\"", "E102 1:37", "a comma is missing behind `deny`");
     refused("SecRule ARGS \"x\" \\\n\"id:1,phase:2,\\\n deny\\\n log\"", "E102 4:2", "a comma is missing at the end of line 3");
     refused("SecRule ARGS | X \"y\" \"id:1\"", "E102 1:14", "without blanks around the |");
@@ -315,7 +315,7 @@ fn mistakes_of_writing_are_named() {
     refused("SecRuleUpdateTargetById 15 16 \"!ARGS:a\"", "E102 1:28", "one id or one range");
     refused("SecAction \"id:1,phase:1,initcol:ip.x=60\"", "E603 1:33", "initcol:ip=%{REMOTE_ADDR}");
     refused("SecAction \"id:1,phase:1,msg:hello, world\"", "E601 1:36", "msg:'hello, world …'");
-    refused("LoadModule security2_module modules/mod_security2.so", "E201 1:1", "the web server's own configuration");
+    refused("LoadModule security2_module modules/mod_security2.so", "E201 1:1", "the web server's configuration");
     refused("SecRule ARGS \"@ipMatch 10.0.0\" \"id:1,phase:1,deny\"", "E404 1:24", "10.0.0.0/8");
     refused("SecRule ARGS \"@rx ab(c\" \"id:1,phase:1,deny\"", "E404 1:21", "invalid regular expression");
     refused("SecRule XML:/a/b[ \"x\" \"id:1,phase:2,deny\"", "E304 1:13", "close each [");

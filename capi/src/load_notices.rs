@@ -69,10 +69,7 @@ mod tests {
     #[test]
     fn warnings_name_their_place_code_and_remedy() {
         let lines = told(&[load("SecTmpDir /tmp # told")], 0);
-        assert_eq!(
-            lines,
-            ["inline rules, line 1, column 1: W201 `SecTmpDir` has no effect: bodies are kept in memory; the line can be taken away"]
-        );
+        assert_eq!(lines, ["inline rules, line 1, column 1: W201 `SecTmpDir` has no effect: bodies are kept in memory; remove the line"]);
     }
 
     #[test]

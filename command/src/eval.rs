@@ -46,7 +46,7 @@ Examples:
 Exit codes:
   0  no request is denied
   1  at least one request is denied, dropped or redirected
-  2  a file cannot be read or is no request, or the rules do not load")]
+  2  a file cannot be read or is not a request, or the rules do not load")]
 pub struct Options {
     #[command(flatten)]
     rules: RuleOptions,
@@ -180,7 +180,7 @@ impl Engine {
             Self::On => None,
             Self::Off => Some("SecRuleEngine is Off: rules do not run"),
             Self::DetectionOnly => Some("SecRuleEngine is DetectionOnly: rules stop nothing"),
-            Self::Unset => Some("the rules lack `SecRuleEngine On`, so that they only detect and stop nothing"),
+            Self::Unset => Some("the rules do not set `SecRuleEngine On`, so they only detect and stop nothing"),
         }
     }
 }

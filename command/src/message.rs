@@ -15,7 +15,7 @@ pub fn request(raw: &[u8]) -> Result<Request, String> {
     };
     let target = target.trim_ascii();
     if method.is_empty() || target.is_empty() {
-        return Err(format!("`{}` is no request line, such as `GET / HTTP/1.1`", String::from_utf8_lossy(first)));
+        return Err(format!("`{}` is not a request line, such as `GET / HTTP/1.1`", String::from_utf8_lossy(first)));
     }
     Ok(Request { method: method.to_vec(), target: target.to_vec(), version: version.to_vec(), headers, body })
 }
@@ -28,7 +28,7 @@ pub fn response(raw: &[u8]) -> Result<Response, String> {
     let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
     match status.filter(|_| protocol.starts_with(b"HTTP/")) {
         Some(status) => Ok(Response { status, protocol: String::from_utf8_lossy(protocol).into_owned(), headers, body }),
-        None => Err(format!("`{}` is no status line, such as `HTTP/1.1 200 OK`", String::from_utf8_lossy(first))),
+        None => Err(format!("`{}` is not a status line, such as `HTTP/1.1 200 OK`", String::from_utf8_lossy(first))),
     }
 }
 
@@ -75,7 +75,7 @@ fn message(raw: &[u8]) -> Result<(&[u8], Headers, Vec<u8>), String> {
 
 fn header(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
     let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-        return Err(format!("`{}` is no header: it has no colon, and no empty line stands before it", String::from_utf8_lossy(line)));
+        return Err(format!("`{}` is not a header: it has no colon, and no empty line comes before it", String::from_utf8_lossy(line)));
     };
     let (name, value) = line.split_at(colon);
     Ok((name.trim_ascii().to_vec(), value.get(1..).unwrap_or_default().trim_ascii().to_vec()))

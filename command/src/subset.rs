@@ -93,7 +93,7 @@ impl Subset {
             ("without-file", glob) => self.without_files.push(pattern(glob)?),
             ("without-tag", tag) => self.without_tags.push(tag.to_owned()),
             ("without-id", ids) => {
-                self.without_ids.push(id_range(ids).ok_or_else(|| format!("`{ids}` is no id and no range such as 1-9"))?)
+                self.without_ids.push(id_range(ids).ok_or_else(|| format!("`{ids}` is not an id or a range such as 1-9"))?)
             }
             _ => return Err(format!("unknown instruction `{word}`")),
         }
@@ -224,7 +224,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 fn pattern(text: &str) -> Result<glob::Pattern, String> {
-    glob::Pattern::new(text).map_err(|error| format!("`{text}` is no file pattern: {}", error.msg))
+    glob::Pattern::new(text).map_err(|error| format!("`{text}` is not a file pattern: {}", error.msg))
 }
 
 fn id_range(text: &str) -> Option<RangeInclusive<u64>> {

@@ -38,7 +38,7 @@ A test that is listed and passes is a failure, so that lists do not rot.
 Exit codes:
   0  every test passed, was skipped or is listed as failing
   1  a test failed, or a listed one passed
-  2  a file cannot be read or is no test file, there are no tests, or the rules do not load")]
+  2  a file cannot be read or is not a test file, there are no tests, or the rules do not load")]
 pub struct Options {
     #[command(flatten)]
     rules: RuleOptions,

@@ -17,7 +17,7 @@ pub fn value_template(context: &mut Context<'_>, written: &ActionExpression) -> 
 pub fn number(context: &mut Context<'_>, written: &ActionExpression, what: &str) -> Option<u32> {
     match written.text().trim().parse() {
         Ok(number) => Some(number),
-        Err(_) => bad_value(context, written, &format!("`{}` is no number", written.text()), &format!("write {what}")),
+        Err(_) => bad_value(context, written, &format!("`{}` is not a number", written.text()), &format!("write {what}")),
     }
 }
 
@@ -25,7 +25,7 @@ pub fn number(context: &mut Context<'_>, written: &ActionExpression, what: &str)
 pub fn pair<'w>(context: &mut Context<'_>, written: &'w ActionExpression, what: &str) -> Option<(&'w str, &'w str)> {
     match written.text().split_once('=') {
         Some((name, value)) => Some((name.trim(), value.trim())),
-        None => bad_value(context, written, &format!("`{}` lacks an equals sign", written.text()), &format!("write {what}")),
+        None => bad_value(context, written, &format!("`{}` has no equals sign", written.text()), &format!("write {what}")),
     }
 }
 
@@ -44,11 +44,11 @@ pub fn check_quote(context: &mut Context<'_>, written: &ActionExpression) -> boo
     let swallowed = value.text.split(',').skip(1).map(first_name).find(|name| Action::find(name).is_some());
     let Some(swallowed) = swallowed else {
         let message = "this ' is never closed; the end of the list closes it";
-        context.report(Diagnostic::new(Code::QuoteClosedByEnd, quote, message).hint("write ' behind the text"));
+        context.report(Diagnostic::new(Code::QuoteClosedByEnd, quote, message).hint("write ' after the text"));
         return true;
     };
-    let message = format!("this ' is never closed, so that `{swallowed}` would be part of the text");
-    context.report(Diagnostic::new(Code::UnclosedQuote, quote, message).hint("write ' behind the text, before the comma"));
+    let message = format!("this ' is never closed, so `{swallowed}` would be part of the text");
+    context.report(Diagnostic::new(Code::UnclosedQuote, quote, message).hint("write ' after the text, before the comma"));
     false
 }
 
@@ -61,5 +61,5 @@ fn first_name(text: &str) -> &str {
 fn missing_comma(written: &ActionExpression) -> Option<String> {
     let value = written.value.as_ref().filter(|value| !value.quoted)?;
     let (own, behind) = value.text.split_once([' ', '\t'])?;
-    Action::find(first_name(behind)).map(|_| format!("a comma is missing behind `{own}`"))
+    Action::find(first_name(behind)).map(|_| format!("a comma is missing after `{own}`"))
 }

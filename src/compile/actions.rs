@@ -47,7 +47,7 @@ fn read_action(context: &mut Context<'_>, written: &ActionExpression, before: Op
     }
     let Some(entry) = Action::find(name) else {
         let hint = did_you_mean(name, Action::table().filter(|entry| entry.action.is_some()).map(|entry| entry.name), "");
-        let hint = hint.or_else(|| comma_in_text(name, before)).unwrap_or_else(|| String::from("look at the spelling"));
+        let hint = hint.or_else(|| comma_in_text(name, before)).unwrap_or_else(|| String::from("check the spelling"));
         context.report(Diagnostic::new(Code::UnknownAction, written.name.span, format!("unknown action `{name}`")).hint(hint));
         return None;
     };
@@ -59,10 +59,10 @@ fn read_action(context: &mut Context<'_>, written: &ActionExpression, before: Op
     match entry.argument {
         ActionArgument::Required if empty => {
             let hint = format!("write {}:… ({})", entry.name, in_sentence(entry.doc));
-            bad_value(context, written, &format!("`{}` lacks its value", entry.name), &hint)
+            bad_value(context, written, &format!("`{}` needs a value", entry.name), &hint)
         }
         ActionArgument::None if written.value.is_some() => {
-            bad_value(context, written, &format!("`{}` takes no value", entry.name), "take away the colon and what follows it")
+            bad_value(context, written, &format!("`{}` takes no value", entry.name), "remove the colon and what follows it")
         }
         _ => understood(context, action, written),
     }
@@ -74,7 +74,7 @@ fn understood(context: &mut Context<'_>, action: Action, written: &ActionExpress
         Action::Id => ParsedAction::Id(id(context, written)?),
         Action::Phase => match Phase::parse(text) {
             Some(phase) => ParsedAction::Phase(phase),
-            None => return bad_value(context, written, &format!("`{text}` is no phase"), "write 1 to 5, request, response or logging"),
+            None => return bad_value(context, written, &format!("`{text}` is not a phase"), "write 1 to 5, request, response or logging"),
         },
         Action::Msg => ParsedAction::Message(value_template(context, written)),
         Action::LogData => ParsedAction::LogData(value_template(context, written)),
@@ -109,7 +109,7 @@ fn effect(context: &mut Context<'_>, action: Action, written: &ActionExpression)
         Action::NoAuditLog => Effect::Logging(LoggingAction::NoAuditLog),
         Action::Status => match number(context, written, "a status such as 403")? {
             status @ 100..=999 => Effect::Status(u16::try_from(status).ok()?),
-            _ => return bad_value(context, written, &format!("`{text}` is no status"), "write a status such as 403"),
+            _ => return bad_value(context, written, &format!("`{text}` is not a status"), "write a status such as 403"),
         },
         Action::Skip => {
             let (count, most) = (number(context, written, "how many rules to skip")?, context.limit(Limit::Skip));
@@ -152,21 +152,31 @@ fn effect(context: &mut Context<'_>, action: Action, written: &ActionExpression)
             let form = "a variable and seconds, such as ip.counter=60";
             let (name, seconds) = pair(context, written, form)?;
             let Some((variable, key)) = name.split_once(['.', ':']).and_then(|(name, key)| Some((writable(name)?, key))) else {
-                return bad_value(context, written, &format!("`{name}` is no variable that can expire"), &format!("write {form}"));
+                return bad_value(
+                    context,
+                    written,
+                    &format!("`{name}` cannot expire: it is not a variable of a persistent collection"),
+                    &format!("write {form}"),
+                );
             };
             let place = |part| place_of(text, part, written.value_span());
             Effect::Expire { variable, key: template(context, key, place(key)), seconds: template(context, seconds, place(seconds)) }
         }
         Action::DeprecateVar => {
-            let form = "a variable, what is taken away and in how many seconds, such as ip.counter=1/60";
+            let form = "a variable, an amount and a number of seconds, such as ip.counter=1/60";
             let (name, pace) = pair(context, written, form)?;
             let Some((variable, key)) = name.split_once(['.', ':']).and_then(|(name, key)| Some((writable(name)?, key))) else {
-                return bad_value(context, written, &format!("`{name}` is no variable that can go down"), &format!("write {form}"));
+                return bad_value(
+                    context,
+                    written,
+                    &format!("`{name}` cannot be decreased: it is not a variable of a persistent collection"),
+                    &format!("write {form}"),
+                );
             };
             let span = written.value_span();
             let (key, pace) = (template(context, key, span), template(context, pace, span));
             if pace.as_literal().is_some_and(|pace| Pace::parse(pace).is_none()) {
-                return bad_value(context, written, &format!("`{}` is no pace", pace.source()), &format!("write {form}"));
+                return bad_value(context, written, &format!("`{}` is not an amount per seconds", pace.source()), &format!("write {form}"));
             }
             Effect::Deprecate { variable, key, pace }
         }
@@ -183,7 +193,7 @@ fn effect(context: &mut Context<'_>, action: Action, written: &ActionExpression)
 fn id(context: &mut Context<'_>, written: &ActionExpression) -> Option<u64> {
     match written.text().trim().parse() {
         Ok(id) if id > 0 => Some(id),
-        _ => bad_value(context, written, &format!("`{}` is no valid rule id", written.text()), "write a whole number above 0"),
+        _ => bad_value(context, written, &format!("`{}` is not a rule id", written.text()), "write a whole number above 0"),
     }
 }
 
@@ -192,9 +202,12 @@ fn severity(context: &mut Context<'_>, written: &ActionExpression) -> Option<u32
     let by_name = SEVERITIES.iter().position(|name| name.eq_ignore_ascii_case(text)).and_then(|at| u32::try_from(at).ok());
     match by_name.or_else(|| text.parse().ok()) {
         Some(severity) => Some(severity),
-        None => {
-            bad_value(context, written, &format!("`{text}` is no severity"), &format!("write one of {} or 0 to 7", SEVERITIES.join(", ")))
-        }
+        None => bad_value(
+            context,
+            written,
+            &format!("`{text}` is not a severity"),
+            &format!("write one of {} or 0 to 7", SEVERITIES.join(", ")),
+        ),
     }
 }
 
@@ -219,7 +232,7 @@ fn transformation(context: &mut Context<'_>, written: &ActionExpression) -> Opti
         let message = format!("unknown transformation `t:{name}`");
         let hint = hint.unwrap_or_else(|| match name.contains([' ', '|']) {
             true => String::from("write a t: for each transformation, with commas between them, such as t:urlDecode,t:lowercase"),
-            false => String::from("look at the spelling; names such as lowercase, urlDecodeUni or none stand behind t:"),
+            false => String::from("check the spelling; t: takes a name such as lowercase, urlDecodeUni or none"),
         });
         context.report(Diagnostic::new(Code::UnknownTransformation, written.value_span(), message).hint(hint));
     }
@@ -255,12 +268,7 @@ fn namespace(context: &mut Context<'_>, written: &ActionExpression) -> Option<Pa
     let (prefix, uri) = pair(context, written, "a prefix and a URI, such as soap=http://schemas.xmlsoap.org/soap/envelope/")?;
     let uri = uri.trim_matches(['\'', '"']);
     if !uri.contains(':') || prefix.is_empty() {
-        return bad_value(
-            context,
-            written,
-            &format!("`{uri}` is no URI of a namespace"),
-            "write a prefix and a URI, such as soap=http://…",
-        );
+        return bad_value(context, written, &format!("`{uri}` is not a namespace URI"), "write a prefix and a URI, such as soap=http://…");
     }
     Some(ParsedAction::Namespace(prefix.into(), uri.into()))
 }
@@ -272,7 +280,7 @@ pub fn executed(context: &mut Context<'_>, written: &ActionExpression) -> Option
         return bad_value(
             context,
             written,
-            &format!("`{path}` is no Lua script"),
+            &format!("`{path}` is not a Lua script"),
             "name a file that ends with .lua: other programs are not run",
         );
     }

@@ -19,7 +19,7 @@ pub fn check_arguments(context: &mut Context<'_>, entry: &DirectiveEntry, argume
         _ => 1..=1,
     };
     if arguments.len() < *wanted.start() {
-        context.report(Diagnostic::new(Code::MissingArgument, span, format!("`{name}` lacks its value")).hint(describe(entry)));
+        context.report(Diagnostic::new(Code::MissingArgument, span, format!("`{name}` needs a value")).hint(describe(entry)));
         return false;
     }
     if let Some(surplus) = arguments.get(*wanted.end()) {
@@ -68,7 +68,7 @@ fn describe(entry: &DirectiveEntry) -> String {
         DirectiveArgument::Word(words) => format!("write {}", alternatives(words)),
         DirectiveArgument::Number => format!("write a whole number: {}", in_sentence(entry.doc)),
         DirectiveArgument::NumberAndWord(words) => {
-            format!("write a whole number, and behind it {} if you wish: {}", alternatives(words), in_sentence(entry.doc))
+            format!("write a whole number, and after it {} if you wish: {}", alternatives(words), in_sentence(entry.doc))
         }
         DirectiveArgument::Mode => String::from("write an octal number such as 0640, or default"),
         DirectiveArgument::PathAndNumber => String::from("write a path and the number of a code page, such as unicode.mapping 20127"),

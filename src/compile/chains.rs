@@ -111,8 +111,8 @@ impl RuleDrafts {
     pub fn end_load(&mut self) -> Option<Diagnostic> {
         let Some(OpenChain::Built { last, .. }) = self.open_chain.take() else { return None };
         let draft = self.rules.get(last.0 as usize)?;
-        let hint = "take `chain` away, or add the rule that ends the chain behind it";
-        Some(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so that it never matches").hint(hint))
+        let hint = "remove `chain`, or add the rule that ends the chain after it";
+        Some(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so it never matches").hint(hint))
     }
 
     /// Gives each rule the transformations and the logging of its phase. Returns all rules, and the steps of each phase.

@@ -43,7 +43,7 @@ pub fn read_control(context: &mut Context<'_>, written: &ActionExpression) -> Op
     }
     understood.or_else(|| {
         let message =
-            if value.is_empty() { format!("`ctl:{name}` lacks its value") } else { format!("`ctl:{name}` does not take `{value}`") };
+            if value.is_empty() { format!("`ctl:{name}` needs a value") } else { format!("`ctl:{name}` does not take `{value}`") };
         bad_value(context, written, &message, &format!("write {}", entry.value))
     })
 }
@@ -61,7 +61,7 @@ fn remove_target(context: &mut Context<'_>, control: vocabulary::Control, value:
         return bad_value(
             context,
             written,
-            &format!("`{value}` names no target of a rule"),
+            &format!("`{value}` is not a rule and a target"),
             "write the rule, a semicolon and a target, such as 1000;ARGS:x",
         );
     };

@@ -61,7 +61,7 @@ pub fn sites(context: &mut Context<'_>, number: &Argument, hosts: &[Argument]) -
         return Vec::new();
     };
     if hosts.is_empty() {
-        report_bad_value(context, number, "write the hosts of the site behind its number: SecSite 7 shop.example *.shop.example");
+        report_bad_value(context, number, "write the hosts of the site after its number: SecSite 7 shop.example *.shop.example");
     }
     let mut sites = Vec::with_capacity(hosts.len());
     for host in hosts {
@@ -79,7 +79,7 @@ pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argum
     let welcome = match kind.text.to_ascii_lowercase().as_str() {
         "blacklist" => false,
         "whitelist" => true,
-        _ => return refuse(context, kind, "write blacklist or whitelist first"),
+        _ => return refuse(context, kind, "begin with blacklist or whitelist"),
     };
     let (site, entries) = match entries.split_last() {
         Some((last, before)) if last.text.starts_with("site:") => match site(&last.text) {
@@ -89,7 +89,7 @@ pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argum
         _ => (SiteId(0), entries),
     };
     if entries.is_empty() {
-        return refuse(context, kind, "write addresses, networks or a file of them behind it");
+        return refuse(context, kind, "write addresses, networks or a file of them after it");
     }
     let addresses = read_addresses(context, entries)?;
     Some(AddressList { site, welcome, addresses })

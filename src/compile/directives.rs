@@ -31,8 +31,8 @@ fn find(context: &mut Context<'_>, directive: &Directive) -> Option<DirectiveEnt
     let Some(entry) = vocabulary::Directive::find(name) else {
         let known = vocabulary::Directive::table().filter(|entry| entry.directive.is_some()).map(|entry| entry.name);
         let hint = did_you_mean(name, known, "").unwrap_or_else(|| match name.get(..3) {
-            Some(start) if start.eq_ignore_ascii_case("sec") => String::from("look at the spelling, or for what another engine calls so"),
-            _ => String::from("it may be the web server's: move it to the web server's own configuration"),
+            Some(start) if start.eq_ignore_ascii_case("sec") => String::from("check the spelling, or find what this engine calls it"),
+            _ => String::from("it may belong to the web server: move it to the web server's configuration"),
         });
         context.report(Diagnostic::new(Code::UnknownDirective, directive.name.span, format!("unknown directive `{name}`")).hint(hint));
         return None;
@@ -50,7 +50,7 @@ fn find(context: &mut Context<'_>, directive: &Directive) -> Option<DirectiveEnt
         Support::NoEffect(why) => {
             if check_arguments(context, &entry, arguments, directive.span) {
                 let message = format!("`{}` has no effect: {why}", entry.name);
-                context.report(Diagnostic::new(Code::NoEffect, directive.name.span, message).hint("the line can be taken away"));
+                context.report(Diagnostic::new(Code::NoEffect, directive.name.span, message).hint("remove the line"));
             }
             return None;
         }

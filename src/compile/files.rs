@@ -52,5 +52,5 @@ pub fn reason(error: &io::Error) -> String {
 /// The error of an address from which nothing comes.
 pub fn unfetched(address: &str, error: &io::Error, span: Span) -> Diagnostic {
     let message = format!("`{address}` cannot be fetched: {error}");
-    Diagnostic::new(Code::Unfetched, span, message).hint("look at the address, or fetch the file yourself and name it by its path")
+    Diagnostic::new(Code::Unfetched, span, message).hint("check the address, or fetch the file yourself and name it by its path")
 }

@@ -28,10 +28,10 @@ pub fn early_target(targets: &Targets, phase: Option<Phase>) -> Option<Diagnosti
             format!("write phase:{number}"),
         ),
         None if holds_the_query_before_the_body(variable) => (
-            format!("this rule has no phase, so that it runs in phase 1, where `{name}` does not hold what the body has"),
-            String::from("write phase:2 to look at bodies too, or phase:1 if they do not matter"),
+            format!("this rule has no phase, so it runs in phase 1, where `{name}` does not contain body values"),
+            String::from("write phase:2 to inspect bodies too, or phase:1 if they do not matter"),
         ),
-        None => (format!("this rule has no phase, so that it runs in phase 1, where `{name}` is empty"), format!("write phase:{number}")),
+        None => (format!("this rule has no phase, so it runs in phase 1, where `{name}` is empty"), format!("write phase:{number}")),
     };
     Some(Diagnostic::new(Code::NotFilledYet, target.span, message).hint(hint))
 }
@@ -47,7 +47,7 @@ pub fn doubtful_argument(written: &OperatorExpression, kind: OperatorKind) -> Op
             if behind.is_empty() != (meant.argument() == ArgumentKind::None) {
                 return None;
             }
-            let message = format!("`{word}` is a part of the pattern here, since no @ stands before it");
+            let message = format!("`{word}` is part of the pattern here, because it has no @ before it");
             let hint = format!("write \"@{text}\", or \"@rx {text}\" if it is a pattern");
             Some(Diagnostic::new(Code::OperatorWithoutMark, place, message).hint(hint))
         }
@@ -72,8 +72,8 @@ pub fn several_decisions(actions: Option<&Actions>) -> Option<Diagnostic> {
     let decisions: Vec<&ActionExpression> = actions.into_iter().flat_map(|actions| &actions.list).filter(decides).collect();
     let [.., before, last] = decisions.as_slice() else { return None };
     let (before, name) = (&before.name.node, &last.name.node);
-    let message = format!("`{name}` takes the place of `{before}`: of several decisions the last one counts");
-    Some(Diagnostic::new(Code::SeveralDecisions, last.span, message).hint("leave one of them"))
+    let message = format!("`{name}` replaces `{before}`: of several decisions the last one counts");
+    Some(Diagnostic::new(Code::SeveralDecisions, last.span, message).hint("keep one of them"))
 }
 
 /// Warns of limits of bodies that do not say what happens beyond them. `limits` are the directives that set them.
@@ -86,8 +86,8 @@ pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) 
         };
         (!is_said).then(|| {
             let name = directive.name();
-            let message = format!("what a {body} body has beyond `{name}` passes unseen, since `{name}Action` is not set");
-            let hint = format!("write {name}Action Reject, or ProcessPartial if that is meant");
+            let message = format!("the part of a {body} body beyond `{name}` is not inspected, because `{name}Action` is not set");
+            let hint = format!("write {name}Action Reject, or ProcessPartial if that is intended");
             Diagnostic::new(Code::LimitWithoutAction, *span, message).hint(hint)
         })
     };
@@ -103,10 +103,10 @@ pub fn unreached_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnost
     let mut unreached = drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained);
     let first = unreached.next()?.span;
     let message = match unreached.count() {
-        0 => String::from("this rule of phase 2 is never evaluated, for `SecRequestBodyAccess` is `Off`"),
-        more => format!("this rule of phase 2 and {more} more are never evaluated, for `SecRequestBodyAccess` is `Off`"),
+        0 => String::from("this rule of phase 2 is never evaluated, because `SecRequestBodyAccess` is `Off`"),
+        more => format!("this rule of phase 2 and {more} more are never evaluated, because `SecRequestBodyAccess` is `Off`"),
     };
-    let hint = "write SecRequestBodyAccess On, or give rules phase:1 that do not look at bodies";
+    let hint = "write SecRequestBodyAccess On, or give phase:1 to rules that do not inspect bodies";
     Some(Diagnostic::new(Code::Unreached, first, message).hint(hint))
 }
 
@@ -117,7 +117,7 @@ pub fn upload_folder(settings: &Settings, place: Option<Span>) -> Option<Diagnos
     let folder = settings.upload_folder();
     let problem = folder_problem(&folder)?;
     let message = format!("uploaded files cannot be written to `{}`: {problem}", folder.display());
-    let hint = "make the folder, let the server's user write to it, or name another with SecUploadDir";
+    let hint = "create the folder, let the server's user write to it, or name another with SecUploadDir";
     Some(Diagnostic::new(Code::UploadFolder, place, message).hint(hint))
 }
 
@@ -138,8 +138,8 @@ pub fn unseen_xml(drafts: &[Draft]) -> Option<Diagnostic> {
     let mut blind = heads.map(|(_, draft)| draft).filter(|draft| is_blind_to_xml(&draft.rule));
     let first = blind.next()?.span;
     let message = match blind.count() {
-        0 => String::from("this rule does not see XML: REQUEST_BODY is empty for bodies that are read as XML"),
-        more => format!("this rule and {more} more do not see XML: REQUEST_BODY is empty for bodies that are read as XML"),
+        0 => String::from("this rule does not see XML: REQUEST_BODY is empty for bodies parsed as XML"),
+        more => format!("this rule and {more} more do not see XML: REQUEST_BODY is empty for bodies parsed as XML"),
     };
     let hint = "write ctl:forceRequestBodyVariable=On beside ctl:requestBodyProcessor=XML, or let them look at XML:/* and XML://@* too";
     Some(Diagnostic::new(Code::XmlBodyUnseen, first, message).hint(hint))
@@ -209,7 +209,7 @@ fn folder_problem(folder: &Path) -> Option<&'static str> {
     match fs::metadata(folder) {
         Err(_) => Some("there is no such folder"),
         Ok(about) if !about.is_dir() => Some("it is not a folder"),
-        Ok(about) if about.permissions().readonly() => Some("nobody may write to it"),
+        Ok(about) if about.permissions().readonly() => Some("it is read-only"),
         Ok(_) => None,
     }
 }

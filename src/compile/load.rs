@@ -74,7 +74,7 @@ impl Reader<'_, '_> {
                 let hint = match error.kind() {
                     io::ErrorKind::IsADirectory => format!("to read all of its files, write {name}/*.conf"),
                     io::ErrorKind::InvalidInput => String::from("name a file; what a command prints can be given as /dev/stdin"),
-                    _ => String::from("look at the path and at who may read the file"),
+                    _ => String::from("check the path and the permissions of the file"),
                 };
                 self.report(&name, included_at, Code::Unreadable, message, &hint);
             }
@@ -114,7 +114,7 @@ impl Reader<'_, '_> {
             let ring = self.open.iter().skip(first).map(PathBuf::as_path).chain([path]);
             let ring: Vec<String> = ring.map(|path| format!("`{}`", path.display())).collect();
             let message = format!("these files include each other: {}", ring.join(" → "));
-            self.report(&name, included_at, Code::IncludeDepth, message, "take away one of the Includes");
+            self.report(&name, included_at, Code::IncludeDepth, message, "remove one of the Includes");
             return false;
         }
         if self.open.len() >= MAX_DEPTH {
@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
                 included_at,
                 Code::Unreadable,
                 message,
-                "look at whether it is a rule file; lists belong in files of @pmFromFile",
+                "check that it is a rule file; lists belong in files of @pmFromFile",
             );
         }
         // In comments, bytes that are not UTF-8 decide nothing; they are shown as replacement characters.
@@ -167,7 +167,7 @@ impl Reader<'_, '_> {
                     return self.push(Diagnostic::new(Code::NotText, at(decides), format!("`{name}` is not UTF-8 text")).hint(CONVERT));
                 }
                 None => {
-                    let message = "this comment holds bytes that are not UTF-8; rules with such bytes would be refused";
+                    let message = "this comment holds bytes that are not UTF-8; a rule with such bytes would be refused";
                     self.push(Diagnostic::new(Code::CommentNotText, at(*first), message).hint(CONVERT));
                 }
             }
@@ -204,7 +204,7 @@ impl Reader<'_, '_> {
             return self.push(match arguments.get(1) {
                 Some(surplus) => Diagnostic::new(Code::SurplusArgument, surplus.span, format!("`{name}` takes one path"))
                     .hint("put a path that holds blanks in double quotes"),
-                None => Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` lacks its path"))
+                None => Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` needs a path"))
                     .hint("write the path of a file, or a pattern such as rules/*.conf"),
             });
         };
@@ -237,7 +237,7 @@ impl Reader<'_, '_> {
                 self.push(surplus.hint("put a value that holds blanks in double quotes"));
             }
             _ => {
-                let missing = Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` lacks its key or its address"));
+                let missing = Diagnostic::new(Code::MissingArgument, directive.span, format!("`{name}` needs a key and an address"));
                 self.push(missing.hint("write the key for the server, then an https address"));
             }
         }

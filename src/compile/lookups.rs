@@ -56,7 +56,7 @@ pub fn read_lookup(context: &mut Context<'_>, kind: OperatorKind, written: &Oper
 
 fn report_grammar(context: &mut Context<'_>, kind: OperatorKind, problem: Option<&impl ToString>, written: &OperatorExpression) {
     if let Some(problem) = problem {
-        let message = format!("`@{}` takes every body for invalid, since the file cannot be used: {}", kind.name(), problem.to_string());
+        let message = format!("`@{}` rejects every body, because its file cannot be used: {}", kind.name(), problem.to_string());
         context.report(Diagnostic::new(Code::UselessGrammar, written.argument.span, message));
     }
 }

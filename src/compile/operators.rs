@@ -19,13 +19,13 @@ pub fn read_operator(context: &mut Context<'_>, written: &OperatorExpression) ->
     let complain = |message: String| Diagnostic::new(Code::OperatorArgument, span, message);
     match kind.argument() {
         ArgumentKind::None if !text.trim().is_empty() => {
-            context.report(complain(format!("`@{}` takes no argument", kind.name())).hint("take the argument away"));
+            context.report(complain(format!("`@{}` takes no argument", kind.name())).hint("remove the argument"));
             return None;
         }
         ArgumentKind::None => {}
         _ if text.is_empty() && kind != OperatorKind::Rx => {
-            let hint = format!("write it behind the name, as in \"@{} …\"", kind.name());
-            context.report(complain(format!("`@{}` lacks its argument", kind.name())).hint(hint));
+            let hint = format!("write it after the name, as in \"@{} …\"", kind.name());
+            context.report(complain(format!("`@{}` needs an argument", kind.name())).hint(hint));
             return None;
         }
         ArgumentKind::Text { macros: true } if text.contains("%{") => {
@@ -68,13 +68,13 @@ fn operator_kind(context: &mut Context<'_>, written: &OperatorExpression) -> Opt
     let Some(name) = &written.name else {
         if written.argument.node.is_empty() {
             context.report(
-                Diagnostic::new(Code::OperatorArgument, written.span, "an operator was expected")
+                Diagnostic::new(Code::OperatorArgument, written.span, "expected an operator")
                     .hint("write \"@rx ^a\" or \"@unconditionalMatch\""),
             );
             return None;
         }
         if let Some(meant) = operator_behind_mark(&written.argument.node) {
-            let message = "an operator was expected right behind the @";
+            let message = "expected an operator after the @";
             let hint = format!("write \"{meant} …\"; a pattern that begins with @ is written \"@rx @…\"");
             context.report(Diagnostic::new(Code::UnknownOperator, written.argument.span, message).hint(hint));
             return None;

@@ -64,7 +64,7 @@ impl References {
         let unknown = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker));
         let warning = |(marker, span): &(MarkerId, Span)| {
             let name_of_jump = name(*marker);
-            let message = format!("no SecMarker is named `{name_of_jump}`, so that the rest of the phase is skipped");
+            let message = format!("no SecMarker is named `{name_of_jump}`, so the rest of the phase is skipped");
             let hint = did_you_mean(name_of_jump, self.placed_markers.iter().map(|placed| name(*placed)), "");
             let hint = hint.unwrap_or_else(|| String::from("add the SecMarker"));
             Diagnostic::new(Code::UnknownMarker, *span, message).hint(hint)
@@ -79,15 +79,15 @@ impl References {
         let warning = |(need, span): &(Need, Span)| {
             let (met, code, message, hint) = match need {
                 Need::GeoDatabase => {
-                    let message = String::from("`@geoLookup` finds nothing, since there is no database");
+                    let message = String::from("`@geoLookup` finds nothing, because there is no database");
                     (database, Code::NothingToLookUp, message, "name a MaxMind database with SecGeoLookupDb")
                 }
                 Need::BlockListKey => {
-                    let message = String::from("`@rbl` finds nothing, since httpbl.org answers only those who have a key");
-                    (key, Code::NothingToLookUp, message, "write your key with SecHttpBlKey")
+                    let message = String::from("`@rbl` finds nothing, because httpbl.org answers only requests with a key");
+                    (key, Code::NothingToLookUp, message, "set your key with SecHttpBlKey")
                 }
                 Need::XmlFiles(kind) => {
-                    let message = format!("`@{}` takes every body for invalid, since it may not read its file", kind.name());
+                    let message = format!("`@{}` rejects every body, because it may not read its file", kind.name());
                     (files, Code::UselessGrammar, message, "write SecXmlExternalEntity On")
                 }
             };
@@ -119,7 +119,7 @@ pub fn no_rule(filters: &[&RuleFilter], span: Span) -> Diagnostic {
     }
     let (last, before) = names.split_last().map_or((String::new(), String::new()), |(last, before)| (last.clone(), before.join(", ")));
     let list = if before.is_empty() { last } else { format!("{before} or {last}") };
-    let hint = "look at the spelling; the rules may be in a file that was not given here";
+    let hint = "check the spelling; the rules may be in a file that was not loaded";
     Diagnostic::new(Code::NothingToUpdate, span, format!("no rule has {list}")).hint(hint)
 }
 

@@ -59,8 +59,8 @@ pub fn script(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directive:
 /// `SecDecisionScript FILE [phase:1|2]`
 pub fn decision_script(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directive: &Directive, arguments: &[Argument]) {
     if rule_set.rules.is_in_chain() {
-        let message = "a decision script cannot stand within a chain";
-        let hint = "move it in front of the chain, or behind it";
+        let message = "a decision script cannot be part of a chain";
+        let hint = "move it before or after the chain";
         return context.report(Diagnostic::new(Code::BadDirectiveValue, directive.span, message).hint(hint));
     }
     let [file, options @ ..] = arguments else { return };
@@ -99,11 +99,11 @@ pub fn default_action(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, wr
     }
     if draft.disruptive.is_none() {
         let hint = "add pass, deny, drop, redirect or allow";
-        context.report(Diagnostic::new(Code::DefaultNotDisruptive, written.span, "SecDefaultAction lacks a disruptive action").hint(hint));
+        context.report(Diagnostic::new(Code::DefaultNotDisruptive, written.span, "SecDefaultAction needs a disruptive action").hint(hint));
     }
     let earlier = rule_set.defaults.at_mut(phase);
     if earlier.load == rule_set.load {
-        let message = format!("phase {} has a SecDefaultAction already", phase.number());
+        let message = format!("phase {} already has a SecDefaultAction", phase.number());
         context.report(Diagnostic::new(Code::DefaultTwice, written.span, message).hint("join the two"));
         return;
     }
@@ -124,8 +124,8 @@ fn check_id(context: &mut Context<'_>, ids: &mut HashMap<u64, Span>, understood:
         Some(id) => {
             if let Some(first) = ids.insert(id, place) {
                 let (file, position) = context.sources.locate(first);
-                let hint = format!("it stands at {file}:{position}; give one of the two another id");
-                context.report(Diagnostic::new(Code::DuplicateId, place, format!("there is a rule {id} already")).hint(hint));
+                let hint = format!("it is at {file}:{position}; give one of the two another id");
+                context.report(Diagnostic::new(Code::DuplicateId, place, format!("there is already a rule {id}")).hint(hint));
             }
         }
     }

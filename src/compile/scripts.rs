@@ -19,10 +19,10 @@ pub fn read_script(context: &mut Context<'_>, name: &str, function: &str, span: 
     if has_word(script.source(), function) {
         return Some(script);
     }
-    let message = format!("`{name}` holds no function `{function}`, so that it decides nothing");
+    let message = format!("`{name}` has no function `{function}`, so it decides nothing");
     // A decision script cannot load another one that defines the function.
     let (code, kept) = if function == SHOULD_BLOCK { (Code::BadScript, None) } else { (Code::NothingToCall, Some(script)) };
-    context.report(Diagnostic::new(code, span, message).hint(format!("name the function that is to be called {function}")));
+    context.report(Diagnostic::new(code, span, message).hint(format!("name the function {function}")));
     kept
 }
 
@@ -34,9 +34,9 @@ fn readable_script(context: &mut Context<'_>, name: &str, span: Span) -> Option<
     match Script::new(&path.display().to_string(), text) {
         Ok(script) => {
             if let Some((module, line)) = script.missing_module() {
-                let message = format!("`{name}` requires a module that is not there, `{module}`: {}:{line}", path.display());
+                let message = format!("`{name}` requires a module that does not exist, `{module}`: {}:{line}", path.display());
                 let hint =
-                    "modules in Lua are looked for in LUA_PATH; of those in C socket, zlib and cjson are built in, no other is loaded";
+                    "Lua modules are looked for in LUA_PATH; of C modules only socket, zlib and cjson are available, which are built in";
                 context.report(Diagnostic::new(Code::MissingModule, span, message).hint(hint));
             }
             context.scripts.insert(path, script.clone());
@@ -45,7 +45,8 @@ fn readable_script(context: &mut Context<'_>, name: &str, span: Span) -> Option<
         Err(error) => {
             let place = error.line().map_or_else(String::new, |line| format!(":{line}"));
             let message = format!("`{}` cannot be used: {}{place}: {error}", name, path.display());
-            context.report(Diagnostic::new(Code::BadScript, span, message).hint("mend the script there; scripts are Lua 5.1, as text"));
+            context
+                .report(Diagnostic::new(Code::BadScript, span, message).hint("correct the script there; scripts are Lua 5.1 source text"));
             None
         }
     }

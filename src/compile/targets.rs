@@ -83,8 +83,8 @@ pub fn variable_and_selector(context: &mut Context<'_>, written: &TargetExpressi
     let selector = match &written.selector {
         None => Selector::All,
         Some(selector) if variable.shape() == Shape::Scalar => {
-            let message = format!("`{}` holds one value, so that nothing can be selected from it", variable.name());
-            context.report(Diagnostic::new(Code::NotACollection, selector.span, message).hint("take away the selector"));
+            let message = format!("`{}` has one value, so nothing can be selected from it", variable.name());
+            context.report(Diagnostic::new(Code::NotACollection, selector.span, message).hint("remove the selector"));
             return None;
         }
         Some(selector) => read_selector(context, variable, selector)?,
@@ -130,13 +130,13 @@ fn variable(context: &mut Context<'_>, written: &Spanned<String>) -> Option<Vari
 fn pattern_remedy(problem: &str) -> &'static str {
     let is_about = |words: &[&str]| words.iter().any(|word| problem.contains(word));
     if is_about(&["range out of order"]) {
-        "write the smaller mark first, or the - at the end of the class, where it stands for itself"
+        "write the smaller character first, or move the - to the end of the class, where it is a literal"
     } else if is_about(&["not supported"]) {
         "write the pattern without it, perhaps as two rules joined by chain"
     } else if is_about(&["too large", "too deep", "too big"]) {
         "write smaller numbers, or several rules with shorter patterns"
     } else {
-        "complete the pattern here, or write \\ before a mark that stands for itself, such as \\( or \\["
+        "complete the pattern here, or write \\ before a literal character, such as \\( or \\["
     }
 }
 
@@ -147,17 +147,17 @@ fn misread(selector: &SelectorExpression) -> Option<(&'static str, &'static str)
         SelectorExpression::OpenPattern(_) => {
             let hint = "close it, as in ARGS:/^x/, or in single quotes if it holds blanks: ARGS:'/a b/'; a key that begins with / stands in \
                         single quotes, too: ARGS:'/x'";
-            return Some(("this pattern lacks its closing /", hint));
+            return Some(("this pattern has no closing /", hint));
         }
         SelectorExpression::XPath(_) => return None,
     };
     if has_macro(text) {
-        let hint = "a key stands as it is in the rule: look at all members, and at MATCHED_VAR_NAME in a chained rule";
+        let hint = "macros in keys are not expanded: test all members, and test MATCHED_VAR_NAME in a chained rule";
         return Some(("a selector cannot hold a macro", hint));
     }
     let is_key = matches!(selector, SelectorExpression::Key(_));
     let is_quoted = text.trim_start_matches('\\').starts_with('"') || text.ends_with('"');
-    (is_key && is_quoted).then_some(("double quotes cannot stand around a key", "write it without quotes, or in single quotes: ARGS:'q'"))
+    (is_key && is_quoted).then_some(("a key cannot be in double quotes", "write it without quotes, or in single quotes: ARGS:'q'"))
 }
 
 /// Returns `true` if a text holds what looks like a macro. In a pattern, `%{2}` is two percent signs.

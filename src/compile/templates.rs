@@ -53,7 +53,7 @@ pub fn report_unclosed_macro(context: &mut Context<'_>, text: &str, unclosed: &s
     let name = unclosed.trim_start_matches("%{").split(|c: char| !c.is_ascii_alphanumeric() && !"_.:-".contains(c)).next();
     let hint = match name.filter(|name| !name.is_empty()) {
         Some(name) => format!("write %{{{name}}}"),
-        None => String::from("write } behind the name of its variable, as in %{tx.score}"),
+        None => String::from("write } after the variable name, as in %{tx.score}"),
     };
     context.report(Diagnostic::new(Code::UnknownMacro, place, "this macro is never closed").hint(hint));
 }
@@ -61,11 +61,11 @@ pub fn report_unclosed_macro(context: &mut Context<'_>, text: &str, unclosed: &s
 fn reference(context: &mut Context<'_>, name: &str, key: Option<&str>) -> Result<Target, (String, Option<String>)> {
     if name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace) || key.is_some_and(|key| key.trim() != key) {
         let plain = key.map_or_else(|| name.trim().to_owned(), |key| format!("{}.{}", name.trim(), key.trim()));
-        return Err((String::from("a blank stands in this macro"), Some(format!("write %{{{plain}}}"))));
+        return Err((String::from("this macro contains a blank"), Some(format!("write %{{{plain}}}"))));
     }
     if key.is_some_and(str::is_empty) {
         let hint = format!("write the key, as in %{{{name}.score}}");
-        return Err((format!("the macro `%{{{name}.}}` lacks its key"), Some(hint)));
+        return Err((format!("the macro `%{{{name}.}}` needs a key"), Some(hint)));
     }
     let unknown = || format!("the macro `%{{{name}}}` names no variable");
     let entry = Variable::find(name).ok_or_else(|| {
@@ -77,11 +77,11 @@ fn reference(context: &mut Context<'_>, name: &str, key: Option<&str>) -> Result
     }
     let variable = entry.variable.ok_or_else(|| (unknown(), None))?;
     match (variable.shape(), key) {
-        (Shape::Scalar, Some(key)) => Err((format!("`{name}` holds one value, so that `{key}` cannot be taken from it"), None)),
+        (Shape::Scalar, Some(key)) => Err((format!("`{name}` has one value, so `{key}` cannot be selected from it"), None)),
         (_, None) => Ok(Target::new(variable, Selector::All)),
         (Shape::Collection, Some(key)) => match key.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
             Some(pattern) => {
-                let selector = key_pattern(pattern).map_err(|error| (format!("`{pattern}` is no regular expression: {error}"), None))?;
+                let selector = key_pattern(pattern).map_err(|error| (format!("`{pattern}` is not a regular expression: {error}"), None))?;
                 Ok(Target::new(variable, selector))
             }
             None => Ok(Target::new(variable, Selector::Key(collection_key(context, variable, key)))),

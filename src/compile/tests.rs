@@ -300,7 +300,7 @@ mod flow {
         let inputs = [text("one", "SecRule TX:a a id:1"), text("two", "SecRule TX:a b id:1\nSecRule TX:a c phase:2")];
         let result = compile(&inputs, &Memory::new(), &CompileOptions::default());
         assert_eq!(complaints(&result), ["E606 two:1:19", "E605 two:2:1"]);
-        assert!(result.unwrap_err().to_string().contains("it stands at one:1:19"));
+        assert!(result.unwrap_err().to_string().contains("it is at one:1:19"));
     }
 }
 

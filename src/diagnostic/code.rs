@@ -4,7 +4,7 @@ use super::Severity;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
-        /// What kind of thing a diagnostic reports.
+        /// Kind of problem that a diagnostic reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Code {
@@ -22,7 +22,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What the code stands for, in a sentence.
+            /// Meaning of the code, in a sentence.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Code::$name => concat!($($doc),+).trim_start(),)+
@@ -48,7 +48,7 @@ codes! {
     UnclosedQuote = "E101",
     /// Something else was expected here.
     Syntax = "E102",
-    /// A directive lacks an argument.
+    /// A directive needs an argument.
     MissingArgument = "E103",
     /// A directive has more arguments than it takes.
     SurplusArgument = "E104",
@@ -61,23 +61,23 @@ codes! {
     BadDirectiveValue = "E203",
     /// A file that a directive names cannot be used.
     BadDirectiveFile = "E204",
-    /// A file is no Lua script.
+    /// A file is not a Lua script.
     BadScript = "E205",
 
     /// No variable has this name.
     UnknownVariable = "E301",
     /// The variable exists elsewhere, but not in this engine.
     UnsupportedVariable = "E302",
-    /// The variable holds one value, so that nothing can be selected from it.
+    /// The variable has one value, so nothing can be selected from it.
     NotACollection = "E303",
-    /// The selector is no valid regular expression.
+    /// The selector is not a valid regular expression.
     BadSelector = "E304",
 
     /// No operator has this name.
     UnknownOperator = "E401",
     /// The operator exists elsewhere, or is not built yet.
     UnsupportedOperator = "E402",
-    /// An operator lacks its argument, or has one that it does not take.
+    /// An operator needs an argument, or has one that it does not take.
     OperatorArgument = "E403",
     /// The operator does not take this argument.
     BadOperatorArgument = "E404",
@@ -91,7 +91,7 @@ codes! {
     UnsupportedAction = "E602",
     /// The action does not take this value.
     BadActionValue = "E603",
-    /// The action has no place here.
+    /// The action cannot be used here.
     MisplacedAction = "E604",
     /// A rule has no id.
     MissingId = "E605",
@@ -120,34 +120,34 @@ codes! {
     NothingToUpdate = "W203",
     /// A skipAfter names no marker.
     UnknownMarker = "W204",
-    /// An operator has nothing to look things up in, since no directive names it.
+    /// An operator has no database or key, because no directive names one.
     NothingToLookUp = "W206",
-    /// A DTD or schema cannot be used, so that no body conforms to it.
+    /// A DTD or schema cannot be used, so no body conforms to it.
     UselessGrammar = "W207",
-    /// Rules from the network are not there, and the rule set may do without.
+    /// Rules from the network cannot be fetched, and the rule set continues without them.
     RemoteRulesMissing = "W208",
     /// Rules of a phase are never evaluated.
     Unreached = "W209",
     /// Rules look at REQUEST_BODY where XML bodies are not in it.
     XmlBodyUnseen = "W214",
-    /// Uploaded files are to be written to a folder that is not there or that nobody may write to.
+    /// The folder for uploaded files does not exist or cannot be written to.
     UploadFolder = "W216",
 
-    /// A rule looks at what its phase does not have yet.
+    /// A rule inspects a variable that is not filled before a later phase.
     NotFilledYet = "W220",
-    /// A number is compared with a text that is none.
+    /// A number is compared with a text that is not a number.
     NotANumber = "W221",
     /// A pattern begins with the name of an operator.
     OperatorWithoutMark = "W222",
     /// A rule has several decisions, of which one counts.
     SeveralDecisions = "W223",
-    /// A limit of bodies does not say what happens beyond it.
+    /// A body limit has no action for what exceeds it.
     LimitWithoutAction = "W224",
-    /// A script does not hold the function that is called.
+    /// A script does not have the function that is called.
     NothingToCall = "W225",
-    /// A setting has no effect, since rules that were loaded before set it.
+    /// A setting has no effect, because rules that were loaded before set it.
     Overruled = "W226",
-    /// A script requires a module that is not there.
+    /// A script requires a module that does not exist.
     MissingModule = "W230",
 }
 

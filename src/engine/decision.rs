@@ -250,7 +250,7 @@ impl OfDecision<'_, '_> {
         match site {
             None => Ok(site_of(self.eval)),
             Some(number) if number >= 0.0 && number.fract() == 0.0 => Ok(SiteId(number as u64)),
-            Some(number) => Err(format!("{number} is no number of a site")),
+            Some(number) => Err(format!("{number} is not a site number")),
         }
     }
 }
@@ -261,7 +261,7 @@ fn end_of_ban(minutes: f64) -> SystemTime {
 
 fn address_of(bytes: &[u8]) -> Result<IpAddr, String> {
     let found = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
-    found.map(|address| address.to_canonical()).ok_or_else(|| format!("`{}` is no address", text(bytes)))
+    found.map(|address| address.to_canonical()).ok_or_else(|| format!("`{}` is not an address", text(bytes)))
 }
 
 fn text_of(bytes: &[u8]) -> String {

@@ -91,7 +91,7 @@ fn look_up_block_list(eval: &mut Evaluation<'_>, list: &BlockList, value: Text, 
     };
     match list.listing(answer) {
         Listing::NotListed => {
-            eval.debug(5, || format!("RBL lookup of {} failed: {answer} is no answer of a block list.", shown(asked, 80)));
+            eval.debug(5, || format!("RBL lookup of {} failed: {answer} is not an answer of a block list.", shown(asked, 80)));
             false
         }
         Listing::Listed(meaning) => {

@@ -272,7 +272,7 @@ impl OfRule<'_, '_> {
                 }
             }
             _ => {
-                self.eval.debug(2, || format!("Lua: `{}` is no collection that can be written.", text(name.variable())));
+                self.eval.debug(2, || format!("Lua: `{}` is not a writable collection.", text(name.variable())));
                 return 0;
             }
         }

@@ -14,7 +14,7 @@ pub struct GeoDatabase {
 
 /// Why a file is no database of places.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no MaxMind database: {0}")]
+#[error("it is not a MaxMind database: {0}")]
 pub struct GeoDatabaseError(String);
 
 /// What is known of a place, by the keys of GEO, in the order of a place's parts from large to small.

@@ -275,9 +275,9 @@ impl<'p> Scanner<'p> {
                 Err(PatternError::new("character code above 255: patterns see bytes, unless they begin with `(*UTF)`", at))
             }
             true if value > LAST_CHARACTER || (0xD800..=0xDFFF).contains(&value) => {
-                Err(PatternError::new("this code is no character of Unicode", at))
+                Err(PatternError::new("this code is not a Unicode character", at))
             }
-            _ => u32::try_from(value).map_err(|_| PatternError::new("this code is no character", at)),
+            _ => u32::try_from(value).map_err(|_| PatternError::new("this code is not a character", at)),
         }
     }
 

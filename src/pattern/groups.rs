@@ -299,9 +299,9 @@ impl<'p> Parser<'p> {
             _ => {}
         }
         if let Some(version) = text.strip_prefix(b"VERSION") {
-            return version_holds(version).map(Condition::Known).ok_or_else(|| PatternError::new("this is no version", at));
+            return version_holds(version).map(Condition::Known).ok_or_else(|| PatternError::new("this is not a version", at));
         }
-        let reference = Reference::read(text).ok_or_else(|| PatternError::new("this is no condition", at))?;
+        let reference = Reference::read(text).ok_or_else(|| PatternError::new("this is not a condition", at))?;
         self.target(reference, at).map(Condition::Group)
     }
 

@@ -111,7 +111,7 @@ fn check(source: &[u8]) -> Result<(), ScriptError> {
     use mlua::{Error, Lua, LuaOptions, StdLib};
     let fault = |message: String, line| Err(ScriptError { message, line });
     if source.first() == Some(&BYTECODE) {
-        return fault(String::from("it is bytecode: name the script as it was written"), None);
+        return fault(String::from("it is bytecode: name the source file"), None);
     }
     let lua = Lua::new_with(StdLib::NONE, LuaOptions::new()).and_then(|lua| lua.set_memory_limit(READING_MEMORY).map(|_| lua));
     let read = lua.and_then(|lua| lua.load(source).set_name("=script").set_mode(ChunkMode::Text).into_function().map(drop));

@@ -103,7 +103,7 @@ actions! {
     Chain "chain" Flow None "Joins the rule to the next: both must match."
     Ctl "ctl" NonDisruptive Required "Changes the configuration for this transaction."
     Deny "deny" Disruptive None "Stops the request with the status, 403 by default."
-    DeprecateVar "deprecatevar" NonDisruptive Required "Takes a number down as time passes."
+    DeprecateVar "deprecatevar" NonDisruptive Required "Decreases a number as time passes."
     Drop "drop" Disruptive None "Stops the request as deny does: the host decides how to close."
     Exec "exec" NonDisruptive Required "Runs a Lua script when the rule matches."
     ExpireVar "expirevar" NonDisruptive Required "Removes a variable after some seconds."

@@ -120,7 +120,7 @@ directives! {
     SecDebugLogLevel "SecDebugLogLevel" NUMBER, "How much the debug log holds, 0 to 9."
     SecDecisionBodyLimit "SecDecisionBodyLimit" NUMBER, "How much of a request body decision scripts see, in bytes, 131072 by default."
     SecDecisionFailure "SecDecisionFailure" DirectiveArgument::Word(&["open", "closed"]), "What a decision script that fails means: open, the default, asks the next, and closed blocks the request."
-    SecDecisionScript "SecDecisionScript" DirectiveArgument::Values, "A Lua script that blocks the request, lets it pass or leaves it to the next; behind it phase:1 or phase:2."
+    SecDecisionScript "SecDecisionScript" DirectiveArgument::Values, "A Lua script that blocks the request, lets it pass or leaves it to the next; after it phase:1 or phase:2."
     SecDecisionStatus "SecDecisionStatus" NUMBER, "The status that decision scripts block with, 403 by default."
     SecDefaultAction "SecDefaultAction" OWN, "What `block` does in a phase, and actions that every rule of the phase has."
     SecGeoLookupDb "SecGeoLookupDb" VALUE, "The database of @geoLookup."
@@ -162,9 +162,9 @@ directives! {
     SecResponseBodyMimeTypesClear "SecResponseBodyMimeTypesClear" DirectiveArgument::Nothing, "Empties the list of media types."
     SecRule "SecRule" OWN, "A rule: targets, an operator, actions."
     SecRuleEngine "SecRuleEngine" DirectiveArgument::Word(&["On", "Off", "DetectionOnly"]), "Whether rules run and block."
-    SecRuleRemoveById "SecRuleRemoveById" DirectiveArgument::Values, "Takes rules away by id or range."
-    SecRuleRemoveByMsg "SecRuleRemoveByMsg" VALUE, "Takes rules away by message."
-    SecRuleRemoveByTag "SecRuleRemoveByTag" VALUE, "Takes rules away by tag."
+    SecRuleRemoveById "SecRuleRemoveById" DirectiveArgument::Values, "Removes rules by id or range."
+    SecRuleRemoveByMsg "SecRuleRemoveByMsg" VALUE, "Removes rules by message."
+    SecRuleRemoveByTag "SecRuleRemoveByTag" VALUE, "Removes rules by tag."
     SecRuleScript "SecRuleScript" OWN, "A Lua script as a rule: it matches when its function `main` returns a text or a number."
     SecRuleUpdateActionById "SecRuleUpdateActionById" OWN, "Changes a rule's actions."
     SecRuleUpdateTargetById "SecRuleUpdateTargetById" OWN, "Changes targets of rules by id or range."
@@ -220,7 +220,7 @@ const NO_EFFECT: &[(&str, DirectiveArgument, &str)] = &[
     ("SecRxPreFilter", ON_OFF, "patterns are always filtered first"),
     ("SecSensorId", VALUE, "audit log records do not hold it; SecComponentSignature adds a name to them"),
     ("SecServerSignature", VALUE, "the host writes the Server header"),
-    ("SecStatusEngine", ON_OFF, "nothing is reported to anybody"),
+    ("SecStatusEngine", ON_OFF, "no status is reported"),
     ("SecStreamInBodyInspection", ON_OFF, "REQUEST_BODY has the body"),
     ("SecStreamOutBodyInspection", ON_OFF, "RESPONSE_BODY has the body"),
     ("SecTmpDir", VALUE, "bodies are kept in memory"),

@@ -85,7 +85,7 @@ limits! {
     Matches "matches" Own SecMatchesLimit Some(5_000), "further matches are not logged"
     PatternSteps "pattern_steps" Inherited SecPcreMatchLimit Some(1_000_000), "the pattern does not match"
     MacroBytes "macro_bytes" Own SecMacroLimit Some(1 << 20), "the text is cut"
-    MacroDepth "macro_depth" Own SecMacroDepthLimit Some(1), "the macro stands for nothing"
+    MacroDepth "macro_depth" Own SecMacroDepthLimit Some(1), "the macro expands to nothing"
     Transformation "transformation" Own SecTransformationLimit Some(64 << 20), "a value that grew is cut"
     LuaInstructions "lua_instructions" Own SecLuaInstructionLimit Some(10_000_000), "the script is stopped and does not match"
     LuaTime "lua_time" Own SecLuaTimeLimit Some(250), "the script is stopped and does not match"

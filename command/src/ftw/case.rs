@@ -229,7 +229,7 @@ fn split_lines(head: &[u8]) -> Vec<&[u8]> {
 
 fn decode(encoded: &Node) -> Result<Vec<u8>, Unrunnable> {
     let digits: Vec<u8> = encoded.bytes().into_iter().filter(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)).collect();
-    BASE64.decode(digits).map_err(|error| Unrunnable::Broken(format!("its request is no base64: {error}")))
+    BASE64.decode(digits).map_err(|error| Unrunnable::Broken(format!("its request is not base64: {error}")))
 }
 
 /// The answer of the server that the CRS is tested with: `/reflect` says what the request's body asks it to say.
@@ -268,7 +268,7 @@ fn expected(output: &Node) -> Result<Expected, String> {
     log.map_or(Ok(()), |log| known_keys(log, LOG))?;
     let ids = |key: &str| -> Result<Vec<u64>, String> {
         let listed = log.and_then(|log| log.field(key)).map(Node::items).unwrap_or_default();
-        listed.iter().map(|id| id.number().ok_or_else(|| format!("`{}` in {key} is no rule id", id.text()))).collect()
+        listed.iter().map(|id| id.number().ok_or_else(|| format!("`{}` in {key} is not a rule id", id.text()))).collect()
     };
     // The second name is that of the format's first version.
     let patterns = |key: &str, old_key: &str| -> Result<Vec<Pattern>, String> {
@@ -292,7 +292,7 @@ fn status(node: &Node) -> Result<u16, String> {
 
 fn pattern(node: &Node) -> Result<Pattern, String> {
     Pattern::compile(&node.bytes(), PatternOptions::default())
-        .map_err(|error| format!("`{}` is no regular expression: {error}", node.text()))
+        .map_err(|error| format!("`{}` is not a regular expression: {error}", node.text()))
 }
 
 #[cfg(test)]
