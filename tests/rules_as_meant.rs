@@ -299,7 +299,7 @@ fn sections_of_web_servers_are_never_widened() {
         let error = Waf::from_rules(&format!("SecRuleEngine On\n{section}\n")).unwrap_err().to_string();
         assert!(error.contains("ctl:ruleRemoveById") && !error.contains("take"), "{error}");
     }
-    refused("<IfModule mod_security2.c>", "E102 1:1", "take away the lines that open and close it");
+    refused("<IfModule mod_security2.c>", "E102 1:1", "remove the lines that open and close it");
 }
 
 #[test]
@@ -307,11 +307,11 @@ fn mistakes_of_writing_are_named() {
     refused("SecRule ARGS “@contains test” “id:1,phase:1,deny”", "E102 1:14", "typographic quotation mark");
     refused("SecRuleEngine “On”", "E102 1:15", "straight");
     refused("SecRule ARGS \"x\" \"id:1,phase:2 deny,log\"", "E603 1:30", "a comma is missing after `2`");
-    refused("SecRule ARGS \"x\" \"id:1,phase:2,deny log\"", "E102 1:37", "a comma is missing behind `deny`");
+    refused("SecRule ARGS \"x\" \"id:1,phase:2,deny log\"", "E102 1:37", "a comma is missing after `deny`");
     refused("SecRule ARGS \"x\" \\\n\"id:1,phase:2,\\\n deny\\\n log\"", "E102 4:2", "a comma is missing at the end of line 3");
     refused("SecRule ARGS | X \"y\" \"id:1\"", "E102 1:14", "without blanks around the |");
-    refused("SecRule ARGS \"@rx a \"id:1,phase:2,deny\"", "E102 1:22", "right behind the \" that ended the argument");
-    refused("SecRule ARGS \"x\" \\\n# why \\\n\"id:1\"", "E102 2:1", "move the comment in front");
+    refused("SecRule ARGS \"@rx a \"id:1,phase:2,deny\"", "E102 1:22", "between this and the \" that ended the argument");
+    refused("SecRule ARGS \"x\" \\\n# why \\\n\"id:1\"", "E102 2:1", "move the comment before");
     refused("SecRuleUpdateTargetById 15 16 \"!ARGS:a\"", "E102 1:28", "one id or one range");
     refused("SecAction \"id:1,phase:1,initcol:ip.x=60\"", "E603 1:33", "initcol:ip=%{REMOTE_ADDR}");
     refused("SecAction \"id:1,phase:1,msg:hello, world\"", "E601 1:36", "msg:'hello, world …'");

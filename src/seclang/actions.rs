@@ -48,12 +48,12 @@ fn action<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionExpress
 
 fn expected_action(at: &str) -> nom::Err<Failure<'_>> {
     let hint = match at.chars().next() {
-        None => "take away the comma at the end of the list",
-        Some(',') => "take away one of the commas",
-        Some('@') => "this looks like the operator: targets are joined by | without blanks, and each argument stands in its own quotes",
+        None => "remove the comma at the end of the list",
+        Some(',') => "remove one of the commas",
+        Some('@') => "this looks like the operator: targets are joined by | without blanks, and each argument has its own quotes",
         Some(_) => "put a value that holds commas in single quotes",
     };
-    Failure::fatal_with_hint(at, Code::Syntax, "an action was expected", hint)
+    Failure::fatal_with_hint(at, Code::Syntax, "expected an action", hint)
 }
 
 fn value<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionValue> {

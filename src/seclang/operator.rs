@@ -15,8 +15,8 @@ pub fn operator<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Re
         None => (false, start),
     };
     if negated && behind.starts_with('!') {
-        let hint = "write one !, or none: two of them do not mean what one says twice; a pattern that begins with ! is written \"!@rx !…\"";
-        return Err(Failure::fatal_with_hint(behind, Code::Syntax, "a second ! stands before the operator", hint));
+        let hint = "write one ! or none: a second ! does not cancel the first; a pattern that begins with ! is written \"!@rx !…\"";
+        return Err(Failure::fatal_with_hint(behind, Code::Syntax, "there is a second ! before the operator", hint));
     }
     let (name, argument) = match marked_name("@").parse(behind) {
         // One blank ends the name; more of them are the argument's, as in ModSecurity v3.

@@ -79,7 +79,7 @@ fn body<'a>(name: &str, arguments: &mut Arguments<'a>) -> Result<Body, nom::Err<
     let line = arguments.line;
     let body = match name.to_ascii_lowercase().as_str() {
         "secrule" => {
-            let targets = targets(line, arguments.required(name, "its targets, such as ARGS")?)?;
+            let targets = targets(line, arguments.required(name, "targets, such as ARGS")?)?;
             let asked = arguments.required(name, "an operator, such as \"@rx ^a\"")?;
             remedies::blank_before_bar(asked)?;
             Body::Rule { targets, operator: operator(line, asked)?, actions: arguments.actions()? }
@@ -118,7 +118,7 @@ fn word(text: &str) -> Parsed<'_, &str> {
     let mut name = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_');
     match name.parse(text) {
         Err(nom::Err::Error(Failure { at, .. })) => {
-            Err(Failure::fatal_with_hint(at, Code::Syntax, "a directive was expected", remedies::directive_expected(text)))
+            Err(Failure::fatal_with_hint(at, Code::Syntax, "expected a directive", remedies::directive_expected(text)))
         }
         result => result,
     }
@@ -218,7 +218,7 @@ impl<'a> Arguments<'a> {
 
     fn required_actions(&mut self, directive: &str) -> Result<Actions, nom::Err<Failure<'a>>> {
         let at = self.rest;
-        self.actions()?.ok_or_else(|| Failure::fatal(at, Code::MissingArgument, format!("`{directive}` lacks a list of actions")))
+        self.actions()?.ok_or_else(|| Failure::fatal(at, Code::MissingArgument, format!("`{directive}` needs a list of actions")))
     }
 
     /// Ends a quote where its line or text ends; that is worth a warning.
@@ -233,7 +233,7 @@ impl<'a> Arguments<'a> {
 
     fn required(&mut self, directive: &str, what: &str) -> Result<RawArgument<'a>, nom::Err<Failure<'a>>> {
         let at = self.rest;
-        let missing = || Failure::fatal(at, Code::MissingArgument, format!("`{directive}` lacks {what}"));
+        let missing = || Failure::fatal(at, Code::MissingArgument, format!("`{directive}` needs {what}"));
         self.next()?.ok_or_else(missing)
     }
 }
@@ -265,7 +265,7 @@ pub fn quoted(mark: char, quote: Quote, input: &str) -> Parsed<'_, RawArgument<'
         }
     }
     let hint = match quote {
-        Quote::Single => "write ' behind the text, before the next comma or \"",
+        Quote::Single => "write ' after the text, before the next comma or \"",
         _ => "close it on the same line, or end the line with \\ to go on in the next",
     };
     Err(Failure::fatal_with_hint(input, Code::UnclosedQuote, format!("this {mark} is never closed"), hint))

@@ -21,8 +21,8 @@ pub fn is_typographic(mark: char) -> bool {
 
 /// An argument that begins with a typographic quotation mark.
 pub fn typographic_quote(at: &str, mark: char) -> nom::Err<Failure<'_>> {
-    let message = format!("`{mark}` is a typographic quotation mark, which quotes nothing here");
-    Failure::fatal_with_hint(at, Code::Syntax, message, "write the straight \" in its place")
+    let message = format!("`{mark}` is a typographic quotation mark, which does not quote anything");
+    Failure::fatal_with_hint(at, Code::Syntax, message, "write a straight \" instead")
 }
 
 /// What to write where a line begins with no directive.
@@ -33,21 +33,21 @@ pub fn directive_expected(text: &str) -> String {
     let name = section.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     if PARTS_OF_A_SITE.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return String::from(
-            "what this section holds is meant for a part of the site only: say so with ctl in a rule, such as \
+            "this section applies to a part of the site only: write that with ctl in a rule, such as \
              SecRule REQUEST_FILENAME \"@beginsWith /editor\" \"id:1000,phase:1,pass,nolog,ctl:ruleRemoveById=10\", \
-             or write it for that place in the web server's own configuration",
+             or in the web server's configuration for that part",
         );
     }
     if CONDITIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-        return format!("<{name}> is the web server's: take away the lines that open and close it if what it holds is meant to hold here");
+        return format!("<{name}> belongs to the web server: remove the lines that open and close it to apply its contents here");
     }
-    String::from("sections are the web server's: write what they hold in its own configuration")
+    String::from("sections belong to the web server: move their contents to its configuration")
 }
 
 /// A comment that would swallow the rest of a directive that goes on behind it.
 pub fn comment_within_directive(at: &str) -> nom::Err<Failure<'_>> {
-    let hint = "move the comment in front of the directive";
-    Failure::fatal_with_hint(at, Code::Syntax, "a comment cannot stand within a directive: the lines behind it would be part of it", hint)
+    let hint = "move the comment before the directive";
+    Failure::fatal_with_hint(at, Code::Syntax, "a directive cannot contain a comment: the lines after it would be part of it", hint)
 }
 
 /// Refuses a `|` without quotes where an operator is expected: the blank before it ended the list of targets.
@@ -56,7 +56,7 @@ pub fn blank_before_bar((operator, quote): RawArgument<'_>) -> Result<(), nom::E
         return Ok(());
     }
     let hint = "write targets without blanks around the |, as in ARGS|REQUEST_HEADERS";
-    Err(Failure::fatal_with_hint(operator, Code::Syntax, "a blank stands before this | between targets", hint))
+    Err(Failure::fatal_with_hint(operator, Code::Syntax, "there is a blank before this | between targets", hint))
 }
 
 /// Refuses a second id where targets are expected.
@@ -64,9 +64,8 @@ pub fn several_ids((targets, _): RawArgument<'_>) -> Result<(), nom::Err<Failure
     if !targets.starts_with(|first: char| first.is_ascii_digit()) {
         return Ok(());
     }
-    let hint =
-        "write one id or one range in a directive, such as SecRuleUpdateTargetById 15-16 \"!ARGS:a\", and a directive for each other";
-    Err(Failure::fatal_with_hint(targets, Code::Syntax, "targets were expected behind the id", hint))
+    let hint = "write one id or one range in a directive, such as SecRuleUpdateTargetById 15-16 \"!ARGS:a\", and one more directive for each further id or range";
+    Err(Failure::fatal_with_hint(targets, Code::Syntax, "expected targets after the id", hint))
 }
 
 /// Two actions without a comma between them; `action` is the first, `after` what follows it.
@@ -75,14 +74,14 @@ pub fn comma_expected<'a>(line: &LogicalLine, action: &'a str, after: &'a str) -
     let shown = action.split([':', ' ']).next().unwrap_or(action);
     let (last, next) = (line.number(action.get(action.len().saturating_sub(1)..).unwrap_or(action)), line.number(after));
     let (message, hint) = if after.starts_with(':') {
-        (String::from("a comma was expected between actions"), String::from("write the colon right behind the name of the action"))
+        (String::from("expected a comma between actions"), String::from("write the colon right after the name of the action"))
     } else if last < next {
-        (format!("a comma is missing at the end of line {last}"), format!("write a comma behind `{shown}`"))
+        (format!("a comma is missing at the end of line {last}"), format!("write a comma after `{shown}`"))
     } else if action.ends_with('\'') {
-        let message = "a comma was expected between actions, for the ' before this ends the text";
-        (message.to_owned(), String::from("put a comma behind the ', or write it as \\' if it belongs to the text"))
+        let message = "expected a comma between actions, because the ' before this ends the text";
+        (message.to_owned(), String::from("put a comma after the ', or write it as \\' if it belongs to the text"))
     } else {
-        (format!("a comma is missing behind `{shown}`"), String::from("put a value that holds blanks or commas in single quotes"))
+        (format!("a comma is missing after `{shown}`"), String::from("put a value that holds blanks or commas in single quotes"))
     };
     Failure::fatal_with_hint(after, Code::Syntax, message, hint)
 }
@@ -97,8 +96,13 @@ pub fn unclosed_text(list: &str) -> nom::Err<Failure<'_>> {
 pub fn missing_quote<'a>(error: nom::Err<Failure<'a>>, behind_quote: Option<&'a str>) -> nom::Err<Failure<'a>> {
     match (error, behind_quote) {
         (nom::Err::Failure(failure), Some(argument)) if failure.code != Code::MissingArgument => {
-            let hint = "put it where that argument was meant to end, or write it as \\\" within it";
-            Failure::fatal_with_hint(argument, failure.code, "this stands right behind the \" that ended the argument before it", hint)
+            let hint = "move the \" to where that argument should end, or write it as \\\" within it";
+            Failure::fatal_with_hint(
+                argument,
+                failure.code,
+                "there is no blank between this and the \" that ended the argument before it",
+                hint,
+            )
         }
         (error, _) => error,
     }

@@ -15,13 +15,13 @@ pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<Target
     let list = match targets(&line, (line.text(), Quote::None)) {
         Ok(list) => list,
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => return Err(line.diagnose(&failure)),
-        Err(nom::Err::Incomplete(_)) => return Err(Diagnostic::new(Code::Syntax, line.span(line.text()), "a target was expected")),
+        Err(nom::Err::Incomplete(_)) => return Err(Diagnostic::new(Code::Syntax, line.span(line.text()), "expected a target")),
     };
     let span = list.span;
     let mut list = list.list.into_iter();
     match (list.next(), list.next()) {
         (Some(target), None) => Ok(target),
-        _ => Err(Diagnostic::new(Code::Syntax, span, "exactly one target was expected")),
+        _ => Err(Diagnostic::new(Code::Syntax, span, "expected exactly one target")),
     }
 }
 
@@ -42,7 +42,7 @@ fn separator(input: &str) -> Parsed<'_, char> {
     let separated: Parsed<'_, char> = one_of("|,").parse(input);
     separated.map_err(|_| {
         let hint = "targets are joined by | without blanks; put a selector that holds blanks or | in single quotes: ARGS:'/a b/'";
-        Failure::fatal_with_hint(input, Code::Syntax, "a | was expected between targets", hint)
+        Failure::fatal_with_hint(input, Code::Syntax, "expected a | between targets", hint)
     })
 }
 
@@ -56,7 +56,7 @@ fn target<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, TargetExpress
     let (rest, variable) = match name(rest) {
         Err(nom::Err::Error(_)) => {
             let hint = "write a variable such as ARGS or REQUEST_HEADERS:Host; more than one are joined by | without blanks";
-            return Err(Failure::fatal_with_hint(rest, Code::Syntax, "a variable was expected", hint));
+            return Err(Failure::fatal_with_hint(rest, Code::Syntax, "expected a variable", hint));
         }
         result => result?,
     };
@@ -75,7 +75,7 @@ pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a
         let (path, rest) = input.split_at(xpath_end(input));
         (rest, path, SelectorExpression::XPath(path.to_owned()))
     } else if let Some(inside) = input.strip_prefix('\'') {
-        let hint = "close it behind the selector, as in ARGS:'a b'";
+        let hint = "close it after the selector, as in ARGS:'a b'";
         let unclosed = || Failure::fatal_with_hint(input, Code::UnclosedQuote, "this ' is never closed", hint);
         let end = closing(inside, '\'', |_| true).ok_or_else(unclosed)?;
         let (text, rest) = inside.split_at(end);
@@ -95,8 +95,8 @@ pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a
         (rest, key, SelectorExpression::Key(key.to_owned()))
     };
     if text.is_empty() {
-        let hint = "write a key such as ARGS:id or a pattern such as ARGS:/^id/, or take away the colon";
-        return Err(Failure::fatal_with_hint(input, Code::Syntax, "a selector was expected behind the colon", hint));
+        let hint = "write a key such as ARGS:id or a pattern such as ARGS:/^id/, or remove the colon";
+        return Err(Failure::fatal_with_hint(input, Code::Syntax, "expected a selector after the colon", hint));
     }
     Ok((rest, Spanned::new(selector, line.span(text))))
 }

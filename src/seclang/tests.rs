@@ -85,9 +85,9 @@ fn every_bad_line_is_reported_with_its_place() {
         heads,
         [
             "error[E101]: this \" is never closed --> rules:1:14",
-            "error[E102]: a variable was expected --> rules:2:9",
-            "error[E102]: an action was expected --> rules:4:17",
-            "error[E103]: `SecRule` lacks its targets, such as ARGS --> rules:5:8",
+            "error[E102]: expected a variable --> rules:2:9",
+            "error[E102]: expected an action --> rules:4:17",
+            "error[E103]: `SecRule` needs targets, such as ARGS --> rules:5:8",
         ]
     );
 }
@@ -95,7 +95,7 @@ fn every_bad_line_is_reported_with_its_place() {
 #[test]
 fn a_directive_that_breaks_off_is_reported_at_its_end() {
     let (_, errors) = parse_text("SecRule ARGS");
-    assert!(errors[0].starts_with("error[E103]: `SecRule` lacks an operator, such as \"@rx ^a\"\n --> rules:1:13\n"), "{}", errors[0]);
+    assert!(errors[0].starts_with("error[E103]: `SecRule` needs an operator, such as \"@rx ^a\"\n --> rules:1:13\n"), "{}", errors[0]);
 }
 
 #[test]
