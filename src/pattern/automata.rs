@@ -19,43 +19,43 @@ use regex_syntax::hir::{Hir, HirKind};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// The size of the lazily filled automaton of one pattern, in bytes.
+/// Size of the lazy DFA cache of one pattern, in bytes.
 const LAZY_AUTOMATON: usize = 256 * 1024;
 
-/// So many states that counted repetitions add cost nothing: all that an automaton makes of them soon lies in its memory.
+/// Up to this many states from counted repetitions cost no extra work: the lazy DFA soon holds all their combinations.
 const FREE_REPEATED: usize = 32;
 
-/// What a byte costs for each state that counted repetitions add, where they are all under way at once, in units of work.
+/// Units of work for each input byte and each state from counted repetitions, if all those states are active at once.
 const WORK_OF_REPEATED: usize = 16;
 
-/// What the automata are built from. The [`Hir`] is large and seldom needed, so it is not kept: the first search reads the source again.
+/// Source of the automata. The [`Hir`] is large and seldom needed, so it is not kept: the first search parses the source again.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub source: Arc<[u8]>,
     pub case_insensitive: bool,
-    /// The automata are of the relaxed form.
+    /// `true` if the automata are of the relaxed form.
     pub relaxed: bool,
 }
 
-/// A pattern in linear time.
+/// A pattern that is searched in linear time.
 #[derive(Debug)]
 pub(super) struct Automata {
     origin: Origin,
-    /// How many states it has, roughly.
+    /// Approximate number of states.
     pub size: usize,
-    /// What a byte costs where its counted repetitions are all under way.
+    /// Units of work for an input byte if all counted repetitions are active.
     work_of_repeated: usize,
-    /// For patterns with large counted repetitions: tells when they are many at once.
+    /// For patterns with large counted repetitions: detects inputs that keep many of them active at once.
     watch: Option<OnceLock<Option<RepetitionWatch>>>,
     prefix: Option<AnchoredPrefix>,
-    /// It matches every input whole.
+    /// `true` if the pattern matches every input as a whole.
     matches_everything: bool,
-    /// Matches of no byte lie between characters.
+    /// `true` if an empty match between the bytes of a character does not count.
     utf: bool,
     regex: OnceLock<Option<meta::Regex>>,
-    /// For patterns whose match may end with `^`: the slower engine that knows where a line starts in PCRE.
+    /// For patterns whose match may end with `^`: the slower engine that implements PCRE's line start.
     exact_line_start: Option<OnceLock<Option<PikeVM>>>,
-    /// For groups within repetitions a round of which may be empty: only the program knows what PCRE captures in the last round.
+    /// For groups within repetitions of which an iteration may be empty: the program that captures what PCRE captures in the last iteration.
     exact_captures: Option<OnceLock<Option<Program>>>,
 }
 
@@ -95,7 +95,8 @@ impl Automata {
         })
     }
 
-    /// A pattern that cannot be built in spite of all checks must not look like one that does not match.
+    /// Fails if the automata cannot be built, which all checks should exclude: a pattern that was never searched must not look like one without a
+    /// match.
     fn regex(&self) -> Result<&meta::Regex, LimitExceeded> {
         self.regex.get_or_init(|| regex(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
@@ -104,7 +105,9 @@ impl Automata {
         exact.get_or_init(|| exact_automaton(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
 
-    /// Returns `true` if there may be a match at or after `start`, or an error if its counted repetitions make the search for it too slow.
+    /// Returns `true` if there may be a match at or after `start`.
+    ///
+    /// # Errors If the counted repetitions make a search of this input too slow.
     fn may_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
         let Some(watch) = &self.watch else { return Ok(true) };
         let watch = watch.get_or_init(|| RepetitionWatch::new(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
@@ -131,7 +134,7 @@ impl Automata {
         }
     }
 
-    /// Where the first match at or after `start` begins, or one that a line start at the very end would make.
+    /// Returns the start of the first match at or after `start`. A line start at the very end counts too.
     pub(super) fn start_of_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<Option<usize>, LimitExceeded> {
         if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(None);
@@ -164,7 +167,7 @@ impl Automata {
         }
         let regex = self.regex()?;
         let search = Input::new(input).span(start..input.len());
-        // Finding out that there is no match costs no allocation.
+        // A search without a match allocates nothing.
         let Some(found) = regex.search(&search) else { return Ok(false) };
         let ends_at_a_newline = found.end() == input.len() && input.ends_with(b"\n");
         let exact = self.exact_line_start.as_ref().filter(|_| ends_at_a_newline);
@@ -173,14 +176,14 @@ impl Automata {
             groups.push(Some(found.range()));
             return Ok(true);
         }
-        // Beyond its limit, what the automata capture will do.
+        // If the program exceeds its limit, the captures of the automata are used.
         if let Some(program) = &self.exact_captures
             && let Some(program) = program.get_or_init(|| compile(&self.origin.syntax()?).ok())
             && backtrack::search(program, input, (start, found.start()), None, 0, effort, groups) == Ok(true)
         {
             return Ok(true);
         }
-        // Captures are found by following all states.
+        // Finding captures follows all states.
         if self.watch.is_some() && !effort.allows(found.len().saturating_mul(self.work_of_repeated)) {
             return Err(LimitExceeded);
         }
@@ -214,7 +217,7 @@ fn exact_automaton(hir: &Hir, utf: bool) -> Option<PikeVM> {
     PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa)?).ok()
 }
 
-/// A pattern's number of states, roughly: with its repetitions written out, or as if each were a single one.
+/// Returns the approximate number of states of a pattern: with its repetitions written out, or with each counted as a single iteration.
 ///
 /// The depth of the recursion is bounded by the nesting limit of the parser.
 fn expanded_size(hir: &Hir, written_out: bool) -> usize {

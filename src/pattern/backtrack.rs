@@ -1,13 +1,14 @@
-//! The engine for what no automaton can do: look-around, back-references, atomic groups, calls of groups, verbs. It finds what PCRE2 finds, with the
-//! same captures, and counts every step that it takes.
+//! The backtracking engine, for what automata cannot do: look-around, back-references, atomic groups, subroutine calls and verbs. It finds what PCRE2
+//! finds, with the same captures, and counts every step.
 //!
-//! A search that turns back may take exponential time, and PCRE's own limit does not bound it: it counts neither bytes that are looked at nor the
-//! places where a match is tried (`(a+)\1x` over 30,000 bytes keeps PCRE2 10.42 with its JIT compiler and a limit of a million busy for ten minutes). Here
-//! each operation is a step, and so are eight bytes that a repetition or a back-reference reads; an [`Effort`] bounds them.
+//! Backtracking may take exponential time, and PCRE's own limit does not bound it: that limit counts neither the bytes that are read nor the
+//! positions where a match is tried. For example, `(a+)\1x` over 30,000 bytes keeps PCRE2 10.42 with its JIT compiler and a limit of a million busy
+//! for ten minutes. Here each operation is a step, and so are each eight bytes that a repetition or a back-reference reads. An [`Effort`] bounds the
+//! steps.
 //!
-//! Most patterns never come near: without back-references, calls and verbs, how a match goes on depends on the operation and the place alone, so that
-//! what failed there once is not tried again ([`Op::Memo`]), and a run of bytes is walked along once ([`Run`]). Look-around, possessive quantifiers
-//! and nested repetitions then take time that is linear in the length of the input.
+//! Most patterns never come near the limit. Without back-references, calls and verbs, the rest of a match depends only on the operation and the
+//! position, so a failure is remembered and not tried again ([`Op::Memo`]), and a run of bytes is read once ([`Run`]). Look-around, possessive
+//! quantifiers and nested repetitions then take time linear in the length of the input.
 
 use super::byte_set::ByteSet;
 use super::effort::Effort;
@@ -19,24 +20,24 @@ use regex_syntax::hir::ClassUnicode;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
 
-/// How many steps a search may take for each byte of the input, besides its limit.
+/// Steps that a search may take for each byte of the input, in addition to its limit.
 const STEPS_OF_BYTE: usize = 64;
 
-/// The most choices that are kept at once, of 32 bytes each.
+/// Maximum number of choices that are kept at once, of 32 bytes each.
 const MAX_CHOICES: usize = 500_000;
 
-/// The most failures that are remembered.
+/// Maximum number of failures that are remembered.
 const MAX_FAILURES: usize = 1_000_000;
 
-/// How many bytes that are only searched for one byte, or one of a set, count as one step.
+/// Number of bytes that count as one step if they are only searched for one byte or a set of bytes.
 const BYTES_OF_STEP: usize = 8;
 
-/// What a slot holds that nothing was captured in.
+/// Value of a slot without a capture.
 const UNSET: usize = usize::MAX;
 
-/// Looks for the first match at or after `start`, trying places from `first` on. The steps of all searches with one effort have the same limit.
+/// Finds the first match at or after `start`, trying positions from `first` on. All searches with one effort share its limit.
 ///
-/// On a match `groups` holds the whole match and each capturing group; it is untouched otherwise.
+/// On a match `groups` holds the whole match and each capturing group; otherwise it is unchanged.
 pub(super) fn search(
     program: &Program,
     input: &[u8],
@@ -63,37 +64,37 @@ pub(super) fn search(
     Ok(false)
 }
 
-/// What is done when the match turns back.
+/// Action on backtracking.
 enum Choice {
-    /// Goes on there.
+    /// Continue there.
     Branch {
         to: usize,
         place: usize,
     },
-    /// Goes on there; `(*THEN)` within the scope turns back to here.
+    /// Continue there; `(*THEN)` within the scope backtracks to here.
     Alternative {
         to: Option<usize>,
         place: usize,
         scope: usize,
     },
-    /// A span that may take a byte less, down to a place.
+    /// A span that may give up a byte, down to a position.
     Shrink {
         span: usize,
         low: usize,
         at: usize,
     },
-    /// A span that may take a byte more; it began at a place.
+    /// A span that may take one more byte; it began at a position.
     Grow {
         span: usize,
         low: usize,
         at: usize,
     },
-    /// A slot or a register as it was.
+    /// The old value of a slot or a register.
     Restore {
         index: usize,
         value: usize,
     },
-    /// A call began within another; before it there were so many.
+    /// A call began within another; the number of calls before it.
     Called {
         around: usize,
         frames: usize,
@@ -120,46 +121,46 @@ enum Choice {
     },
 }
 
-/// A call of a group.
+/// A subroutine call of a group.
 struct Frame {
     group: usize,
-    /// Where the program goes on.
+    /// The operation to continue with after the call.
     back: usize,
-    /// Where in the input it was made.
+    /// The input position of the call.
     place: usize,
-    /// The call that it was made in.
+    /// The enclosing call.
     around: usize,
-    /// What was captured and kept in mind when it was made.
+    /// Captures and registers at the time of the call.
     saved: Vec<usize>,
-    /// The decision that it was made in.
+    /// The decision that encloses the call.
     barrier: usize,
 }
 
 /// No call, no decision.
 const NONE: usize = usize::MAX;
 
-/// A run of bytes of a set, and what is known of going on behind them.
+/// A run of bytes of a set, and the known results of continuing after them.
 #[derive(Clone, Copy)]
 struct Run {
     start: usize,
     end: usize,
-    /// From here on it failed.
+    /// From this position on, the rest failed.
     failed: usize,
-    /// Up to here it succeeded, within look-around.
+    /// Up to this position, the rest succeeded, within look-around.
     succeeded: Option<usize>,
 }
 
-/// How an attempt at one place ended.
+/// Result of an attempt at one position.
 enum Outcome {
     Match,
     NoMatch,
-    /// No other place is tried.
+    /// No other position is tried.
     NoOther,
-    /// The next place to be tried.
+    /// The next position to try.
     Skip(usize),
 }
 
-/// What the program does next.
+/// The next action of the program.
 enum Next {
     Go(usize),
     Back,
@@ -169,20 +170,20 @@ enum Next {
 struct Machine<'p> {
     program: &'p Program,
     input: &'p [u8],
-    /// Where the search began.
+    /// Start of the search.
     start: usize,
-    /// Where the input is read.
+    /// Current position in the input.
     place: usize,
     steps: usize,
     limit: usize,
-    /// The match and the groups: where each begins and ends.
+    /// Start and end of the match and of each group.
     slots: Vec<usize>,
     registers: Vec<usize>,
     choices: Vec<Choice>,
     frames: Vec<Frame>,
-    /// The call that is under way.
+    /// The current call.
     frame: usize,
-    /// Where in the choices the innermost decision begins that is under way.
+    /// Index in the choices at which the innermost current decision begins.
     barrier: usize,
     runs: Vec<Run>,
     failures: FxHashSet<(usize, usize)>,
@@ -228,20 +229,20 @@ impl<'p> Machine<'p> {
                 Outcome::Match => return Ok(true),
                 Outcome::NoOther => return Ok(false),
                 Outcome::Skip(to) if to > at => to,
-                Outcome::Skip(_) | Outcome::NoMatch => self.behind(at),
+                Outcome::Skip(_) | Outcome::NoMatch => self.after(at),
             };
         }
         Ok(false)
     }
 
-    /// The place behind the byte or character at another.
-    fn behind(&self, at: usize) -> usize {
+    /// Returns the position after the byte or character at `at`.
+    fn after(&self, at: usize) -> usize {
         let rest = self.input.get(at.saturating_add(1)..).unwrap_or_default();
         let inner = if self.program.utf { rest.iter().take_while(|byte| is_continuation(**byte)).count() } else { 0 };
         at.saturating_add(1).saturating_add(inner)
     }
 
-    /// Tries to match at one place.
+    /// Tries to match at one position.
     fn attempt(&mut self, at: usize) -> Result<Outcome, LimitExceeded> {
         self.slots.fill(UNSET);
         self.choices.clear();
@@ -427,7 +428,7 @@ impl<'p> Machine<'p> {
         Ok(Next::End(Outcome::Match))
     }
 
-    // Captures and what is kept in mind
+    // Captures and registers
 
     fn set_slot(&mut self, index: usize, value: usize) {
         if let Some(slot) = self.slots.get_mut(index) {
@@ -474,7 +475,7 @@ impl<'p> Machine<'p> {
 
     // Decisions
 
-    /// Ends the innermost decision: its choices are forgotten, what it captured stays. Gives where look-around began.
+    /// Ends the innermost decision: its choices are dropped, its captures stay. Returns the start of the look-around.
     fn commit(&mut self, pc: usize) -> Result<Option<usize>, LimitExceeded> {
         self.note_success(pc);
         let start = self.barrier.min(self.choices.len());
@@ -496,7 +497,7 @@ impl<'p> Machine<'p> {
         Ok(began)
     }
 
-    /// Takes back all that the innermost decision did. Gives where look-around began.
+    /// Undoes everything that the innermost decision did. Returns the start of the look-around.
     fn undo_to_barrier(&mut self) -> Option<usize> {
         let start = self.barrier;
         while self.choices.len() > start.saturating_add(1) {
@@ -529,9 +530,9 @@ impl<'p> Machine<'p> {
         }
     }
 
-    // Turning back
+    // Backtracking
 
-    /// Takes up the last choice that leads anywhere.
+    /// Continues with the last choice that leads anywhere.
     fn turn_back(&mut self) -> Result<Next, LimitExceeded> {
         while let Some(choice) = self.choices.pop() {
             self.count(1)?;
@@ -575,7 +576,7 @@ impl<'p> Machine<'p> {
         Ok(Next::End(Outcome::NoMatch))
     }
 
-    // Places
+    // Positions
 
     fn holds(&self, assertion: Assertion) -> bool {
         let place = self.place;
@@ -583,7 +584,7 @@ impl<'p> Machine<'p> {
         let (next, end) = (self.next_byte(), self.input.len());
         let is_word = |byte: Option<u8>| byte.is_some_and(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
         match assertion {
-            // After a newline that ends the input no line starts.
+            // There is no line start after a newline that ends the input.
             Assertion::LineStart => place == 0 || (before == Some(b'\n') && place < end),
             Assertion::LineEnd => next.is_none() || next == Some(b'\n'),
             Assertion::TextStart => place == 0,
@@ -595,7 +596,7 @@ impl<'p> Machine<'p> {
         }
     }
 
-    /// The place so many bytes or characters before this one.
+    /// Returns the position `count` bytes or characters before this one.
     fn place_before(&self, count: usize) -> Option<usize> {
         if !self.program.utf {
             return self.place.checked_sub(count);
@@ -617,7 +618,7 @@ fn is_in(set: &ClassUnicode, char: char) -> bool {
     after.checked_sub(1).and_then(|last| ranges.get(last)).is_some_and(|range| char <= range.end())
 }
 
-/// How many bytes the text takes that begins the rest and has the same letters as another, whatever their case.
+/// Returns the length of the prefix of `rest` that equals `wanted` except for case.
 fn length_of_same_letters(wanted: &[u8], rest: &[u8]) -> Option<usize> {
     let (mut wanted, mut length) = (wanted, 0usize);
     while let Some(char) = first_char(wanted) {

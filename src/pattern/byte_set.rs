@@ -1,4 +1,4 @@
-//! A set of bytes: what a character class of a pattern, or a `@validateByteRange` argument, stands for.
+//! A set of bytes, such as a character class of a pattern or the argument of `@validateByteRange`.
 
 use std::ops::RangeInclusive;
 
@@ -9,10 +9,10 @@ pub struct ByteSet {
     high: u128,
 }
 
-/// How far the two cases of a letter are apart.
+/// Distance between the two cases of a letter.
 const CASE: u32 = 32;
 
-/// From so many bytes on a set is gathered in a table, which takes less for each byte and more at the end.
+/// From this length on, a set is gathered in a table, which costs less for each byte and more at the end.
 const MANY: usize = 512;
 
 /// `A` to `Z`, and `a` to `z`.
@@ -20,18 +20,18 @@ const UPPER_CASE: u128 = 0x03FF_FFFF << 65;
 const LOWER_CASE: u128 = UPPER_CASE << CASE;
 
 impl ByteSet {
-    /// The set of no byte.
+    /// The empty set.
     pub const EMPTY: Self = Self { low: 0, high: 0 };
     /// The set of all 256 bytes.
     pub const ALL: Self = Self { low: u128::MAX, high: u128::MAX };
 
-    /// The set of the bytes in `range`.
+    /// Returns the set of the bytes in `range`.
     #[must_use]
     pub fn range(range: RangeInclusive<u8>) -> Self {
         range.fold(Self::EMPTY, Self::with)
     }
 
-    /// The set of the bytes that occur in `bytes`.
+    /// Returns the set of the bytes that occur in `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         if bytes.len() >= MANY {
@@ -53,7 +53,7 @@ impl ByteSet {
         Self { low: first | second << 64, high: third | fourth << 64 }
     }
 
-    /// This set and `byte`.
+    /// Returns this set with `byte` added.
     #[must_use]
     pub const fn with(self, byte: u8) -> Self {
         let bit = 1 << (byte & 127);
@@ -67,7 +67,7 @@ impl ByteSet {
         half >> (byte & 127) & 1 == 1
     }
 
-    /// The bytes of either set.
+    /// Returns the union of two sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self { low: self.low | other.low, high: self.high | other.high }
@@ -79,26 +79,26 @@ impl ByteSet {
         self.low & other.low != 0 || self.high & other.high != 0
     }
 
-    /// The bytes that are not in the set.
+    /// Returns the set of the bytes that are not in this one.
     #[must_use]
     pub const fn complement(self) -> Self {
         Self { low: !self.low, high: !self.high }
     }
 
-    /// The set with the other case of each of its ASCII letters.
+    /// Returns the set with the other case of each of its ASCII letters added.
     #[must_use]
     pub const fn fold_case(self) -> Self {
         let (upper, lower) = (self.low & UPPER_CASE, self.low & LOWER_CASE);
         Self { low: self.low | upper << CASE | lower >> CASE, high: self.high }
     }
 
-    /// The set with ASCII letters in lower case.
+    /// Returns the set with its ASCII letters in lower case.
     #[must_use]
     pub const fn lowercase(self) -> Self {
         Self { low: (self.low & !UPPER_CASE) | (self.low & UPPER_CASE) << CASE, high: self.high }
     }
 
-    /// The runs of neighbouring bytes, lowest first.
+    /// Returns the ranges of consecutive bytes, lowest first.
     pub fn ranges(self) -> impl Iterator<Item = RangeInclusive<u8>> {
         let mut next = Some(0u8);
         std::iter::from_fn(move || {
@@ -109,7 +109,7 @@ impl ByteSet {
         })
     }
 
-    /// The first byte of the set that is not below `byte`.
+    /// Returns the first byte of the set that is at least `byte`.
     fn first_from(self, byte: u8) -> Option<u8> {
         let Self { low, high } = self;
         let (low, high) = if byte < 128 { (low & (u128::MAX << byte), high) } else { (0, high & (u128::MAX << (byte - 128))) };
@@ -120,13 +120,13 @@ impl ByteSet {
         }
     }
 
-    /// How many bytes are in the set.
+    /// Returns the number of bytes in the set.
     #[must_use]
     pub const fn len(self) -> usize {
         (self.low.count_ones() + self.high.count_ones()) as usize
     }
 
-    /// Returns `true` if no byte is in the set.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.low == 0 && self.high == 0

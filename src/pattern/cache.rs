@@ -1,12 +1,12 @@
-//! A process-wide cache of what is compiled of patterns: equal patterns are compiled once, for whatever rules and rule sets use them.
+//! A process-wide cache of compiled patterns: equal patterns of all rules and rule sets are compiled once.
 
 use super::compiled::{Engine, Pattern, PatternOptions};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Compiled patterns by their source and options, for as long as a caller holds them.
+/// Compiled patterns by source and options, as long as a caller holds them.
 ///
-/// `T` is a [`Pattern`], or something that has one.
+/// `T` is a [`Pattern`], or contains one.
 #[derive(Debug)]
 pub(crate) struct PatternCache<T> {
     patterns: Mutex<HashMap<Key, Weak<T>>>,
@@ -31,7 +31,7 @@ impl<T: AsRef<Pattern>> PatternCache<T> {
         options: PatternOptions,
         compile: impl FnOnce(&[u8], PatternOptions) -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        // A linear pattern is the same whatever the step limit.
+        // The step limit does not change a linear pattern.
         let mut key = (Box::from(source), PatternOptions { step_limit: 0, ..options });
         if let Some(pattern) = self.find(&key).or_else(|| self.find(&(Box::from(source), options))) {
             return Ok(pattern);

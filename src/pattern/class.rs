@@ -1,4 +1,4 @@
-//! The sets that PCRE's escapes, POSIX names and `[…]` classes stand for: in the C locale, or in Unicode with `(*UCP)`.
+//! The sets of PCRE's escapes, POSIX names and `[…]` classes: in the C locale, or in Unicode with `(*UCP)`.
 
 use super::byte_set::ByteSet;
 use super::code_set::{CodeSet, Mode};
@@ -10,7 +10,7 @@ use super::property::known;
 const HORIZONTAL: &str = r"[\x{9}\x{20}\x{A0}\x{1680}\x{180E}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]";
 const VERTICAL: &str = r"[\x{A}-\x{D}\x{85}\x{2028}\x{2029}]";
 
-/// The set that a one-letter class escape (`\d`, `\W`, `\h` …) stands for.
+/// Returns the set of a one-letter class escape (`\d`, `\W`, `\h` …).
 pub(super) fn shorthand(mode: Mode, letter: u8) -> Option<CodeSet> {
     let set = match letter.to_ascii_lowercase() {
         b'd' => posix(mode, b"digit")?,
@@ -25,7 +25,7 @@ pub(super) fn shorthand(mode: Mode, letter: u8) -> Option<CodeSet> {
     Some(if letter.is_ascii_uppercase() { set.complement() } else { set })
 }
 
-/// The set of a POSIX class name, as in `[[:alpha:]]`.
+/// Returns the set of a POSIX class name, as in `[[:alpha:]]`.
 fn posix(mode: Mode, name: &[u8]) -> Option<CodeSet> {
     if mode.ucp
         && let Some(class) = unicode_posix(name)
@@ -52,7 +52,7 @@ fn posix(mode: Mode, name: &[u8]) -> Option<CodeSet> {
     Some(CodeSet::of(mode, (0..=u8::MAX).filter(members).fold(ByteSet::EMPTY, ByteSet::with)))
 }
 
-/// What `(*UCP)` makes of a POSIX name; the others stay ASCII.
+/// Returns the Unicode property that `(*UCP)` uses for a POSIX name; other names stay ASCII.
 fn unicode_posix(name: &[u8]) -> Option<&'static str> {
     Some(match name {
         b"alnum" => r"[\p{L}\p{N}]",
@@ -71,23 +71,23 @@ fn unicode_posix(name: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// One member of a class: a code, which may start or end a range, or a whole set, which may not.
+/// An item of a class: a code, which may start or end a range, or a whole set, which may not.
 enum Item {
     Code(u32),
     Set(CodeSet),
 }
 
-/// Options that a class is read under.
+/// Options for reading a class.
 #[derive(Clone, Copy)]
 pub(super) struct ClassFlags {
     pub case_insensitive: bool,
-    /// `(?xx)`: blanks and tabs are left out.
+    /// `(?xx)`: blanks and tabs are ignored.
     pub skips_blanks: bool,
 }
 
-/// Reads a class whose `[` has just been taken, up to and with its `]`.
+/// Reads a class after its `[`, up to and including its `]`.
 ///
-/// A hyphen beside a set (`[\w-.]`) stands for itself, as in PCRE1 and Perl; PCRE2 refuses it.
+/// A hyphen next to a set (`[\w-.]`) is a literal, as in PCRE1 and Perl; PCRE2 refuses it.
 pub(super) fn bracketed(scanner: &mut Scanner<'_>, flags: ClassFlags) -> Result<CodeSet, PatternError> {
     let opened_at = scanner.position().saturating_sub(1);
     let mode = scanner.mode;
@@ -95,7 +95,7 @@ pub(super) fn bracketed(scanner: &mut Scanner<'_>, flags: ClassFlags) -> Result<
     let mut negated = false;
     let mut first = true;
     let mut set = CodeSet::empty(mode);
-    // The code that a range may begin with, and the one that a range began with.
+    // The last code, which may begin a range, and the code that began the current range.
     let (mut last, mut from) = (None, None);
     loop {
         if skip_quotes(scanner, &mut quoted, flags) {
@@ -139,7 +139,7 @@ pub(super) fn bracketed(scanner: &mut Scanner<'_>, flags: ClassFlags) -> Result<
     Ok(if negated { set.complement() } else { set })
 }
 
-/// Takes `\Q`, `\E`, and blanks that are left out; whether there was one.
+/// Skips `\Q`, `\E` and ignored blanks. Returns `true` if there was one.
 fn skip_quotes(scanner: &mut Scanner<'_>, quoted: &mut bool, flags: ClassFlags) -> bool {
     if scanner.take(b"\\E") {
         *quoted = false;
@@ -152,7 +152,7 @@ fn skip_quotes(scanner: &mut Scanner<'_>, quoted: &mut bool, flags: ClassFlags) 
     *quoted || (flags.skips_blanks && (scanner.take(b" ") || scanner.take(b"\t")))
 }
 
-/// The next member of a class; `None` at the end of the pattern.
+/// Returns the next item of a class; `None` at the end of the pattern.
 fn item(scanner: &mut Scanner<'_>, quoted: bool, flags: ClassFlags) -> Result<Option<Item>, PatternError> {
     let at = scanner.position();
     match scanner.peek() {
@@ -179,7 +179,7 @@ fn item(scanner: &mut Scanner<'_>, quoted: bool, flags: ClassFlags) -> Result<Op
     }
 }
 
-/// The name in `[:name:]`, and whether it is negated; the `[` has been taken.
+/// Returns the name in `[:name:]`, and `true` if it is negated; the `[` has been taken.
 fn posix_name<'p>(scanner: &mut Scanner<'p>, at: usize) -> Result<Option<(&'p [u8], bool)>, PatternError> {
     for (mark, close) in [(b".", b".]"), (b"=", b"=]")] {
         let rest = scanner.rest();

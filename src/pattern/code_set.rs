@@ -1,18 +1,18 @@
-//! The set of bytes, or of characters in UTF-8, that a class or an escape of a pattern stands for.
+//! The set of bytes, or of UTF-8 characters, of a class or an escape.
 
 use super::byte_set::ByteSet;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
-/// How a pattern sees its input: what `(*UTF)` and `(*UCP)` switch on.
+/// How a pattern reads its input: the effect of `(*UTF)` and `(*UCP)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mode {
-    /// The input is characters in UTF-8; otherwise it is bytes.
+    /// The input is UTF-8 characters; otherwise bytes.
     pub utf: bool,
-    /// `\w`, `\d`, `\s`, `\b`, POSIX names and case follow Unicode; otherwise they know ASCII only.
+    /// `\w`, `\d`, `\s`, `\b`, POSIX names and case follow Unicode; otherwise ASCII.
     pub ucp: bool,
 }
 
-/// A set of bytes or of characters. Bytes are those of Latin-1 where Unicode's properties are asked.
+/// A set of bytes or of characters. For Unicode properties, bytes are Latin-1 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CodeSet {
     Bytes(ByteSet),
@@ -27,17 +27,17 @@ impl CodeSet {
         Self::of(mode, ByteSet::EMPTY)
     }
 
-    /// Everything that one byte or character may be.
+    /// Returns the set of every byte or character.
     pub(super) fn all(mode: Mode) -> Self {
         Self::empty(mode).complement()
     }
 
-    /// The bytes, or the characters with the same codes.
+    /// Returns the set of these bytes, or of the characters with the same codes.
     pub(super) fn of(mode: Mode, bytes: ByteSet) -> Self {
         if mode.utf { Self::Chars(chars_of(bytes)) } else { Self::Bytes(bytes) }
     }
 
-    /// The codes from `start` to `end`, of which surrogates are left out.
+    /// Returns the set of the codes from `start` to `end`, without surrogates.
     pub(super) fn range(mode: Mode, start: u32, end: u32) -> Self {
         let byte = |code: u32| u8::try_from(code).unwrap_or(u8::MAX);
         if !mode.utf {
@@ -53,7 +53,7 @@ impl CodeSet {
         Self::range(mode, code, code)
     }
 
-    /// The characters of a class, as far as the mode knows them.
+    /// Returns the set of the characters of a class that the mode can read.
     pub(super) fn of_chars(mode: Mode, chars: ClassUnicode) -> Self {
         if mode.utf { Self::Chars(chars) } else { Self::Bytes(bytes_of(&chars)) }
     }
@@ -82,7 +82,7 @@ impl CodeSet {
         }
     }
 
-    /// The set with the other cases of its letters.
+    /// Returns the set with the other cases of its letters added.
     pub(super) fn fold_case(self, mode: Mode) -> Self {
         match self {
             Self::Bytes(bytes) if mode.ucp => Self::Bytes(bytes_of(&folded(chars_of(bytes)))),
@@ -91,7 +91,7 @@ impl CodeSet {
         }
     }
 
-    /// The bytes of the set, where each of its members is one byte of the input.
+    /// Returns the set as bytes, if each member is one byte of the input.
     pub(super) fn single_bytes(&self) -> Option<ByteSet> {
         match self {
             Self::Bytes(bytes) => Some(*bytes),
@@ -101,7 +101,7 @@ impl CodeSet {
 }
 
 fn folded(mut chars: ClassUnicode) -> ClassUnicode {
-    // Without the tables of case letters keep theirs; the dependency is built with them.
+    // Without case tables the set stays as it is; the dependency is built with them.
     if chars.try_case_fold_simple().is_err() {
         return chars;
     }

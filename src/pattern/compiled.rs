@@ -14,14 +14,14 @@ use regex_syntax::hir::Hir;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-/// How to compile a pattern; what `@rx` means is the default.
+/// Options for compiling a pattern; the default is that of `@rx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PatternOptions {
-    /// Whether ASCII letters match in either case, as in key selectors (`ARGS:/re/`).
+    /// `true` if ASCII letters match in either case, as in key selectors (`ARGS:/re/`).
     pub case_insensitive: bool,
-    /// How many steps the backtracking engine may take within one search (`SecPcreMatchLimit`), besides 64 for each byte of the input.
+    /// Maximum number of backtracking steps of one search (`SecPcreMatchLimit`), in addition to 64 for each byte of the input.
     pub step_limit: usize,
-    /// How many states the repetitions of a pattern may multiply it to.
+    /// Maximum number of states of a pattern with its repetitions written out.
     pub max_size: usize,
 }
 
@@ -35,16 +35,16 @@ impl Default for PatternOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
-    /// Automata: time linear in the input.
+    /// Automata, in time linear in the input.
     Linear,
-    /// Backtracking, for look-around, back-references, atomic groups, calls and verbs: bounded by a step limit.
+    /// Backtracking, with a step limit: for look-around, back-references, atomic groups, calls and verbs.
     Backtracking,
 }
 
-/// One compiled PCRE-style pattern, searched for anywhere in its input.
+/// A compiled regular expression of PCRE, which matches anywhere in its input.
 ///
-/// Patterns mean what ModSecurity v3 makes of them: bytes, not characters, unless they begin with `(*UTF)`; `.` matches newlines; `^` and `$` match at
-/// lines.
+/// Patterns have the meaning that ModSecurity v3 gives them: they match bytes, or characters if they begin with `(*UTF)`; `.` matches newlines; `^`
+/// and `$` match at lines.
 #[derive(Debug)]
 pub struct Pattern {
     source: Arc<[u8]>,
@@ -62,13 +62,13 @@ enum Matcher {
 struct Backtracking {
     program: Program,
     step_limit: usize,
-    /// A relaxed form, asked first; without one every input is searched.
+    /// A relaxed form, searched for first. Without one every input is searched.
     relaxed: Option<Automata>,
     /// The bytes that a match may begin with.
     first_bytes: Option<ByteSet>,
 }
 
-/// A pattern is too large if its source has so many bytes for each state that it may have.
+/// A pattern is too large if its source has more than this many bytes for each allowed state.
 const SOURCE_OF_STATE: usize = 2;
 
 static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::default);
@@ -90,16 +90,15 @@ impl Pattern {
         Self::compile_with_hir(source, options).map(|(pattern, _)| pattern)
     }
 
-    /// Compiles a pattern, and hands out the [`Hir`] that was made for it, which the pattern does not keep.
+    /// Compiles a pattern, and returns the [`Hir`] that was made for it, which the pattern does not keep.
     ///
-    /// The `Hir` matches wherever the pattern does, and may match elsewhere: that of a backtracking pattern is relaxed, and `^` matches at the very
-    /// end of the input. `None` for a backtracking pattern of which nothing is known, or whose relaxed form is too large.
+    /// The `Hir` matches wherever the pattern does. It may match elsewhere: that of a backtracking pattern is relaxed, and `^` matches at the very
+    /// end of the input. `None` for a backtracking pattern without a useful relaxed form, or with one that is too large.
     ///
-    /// # Errors
-    /// If the pattern cannot be compiled, with the place in its source.
+    /// # Errors If the pattern cannot be compiled, with the place in its source.
     pub fn compile_with_hir(source: &[u8], options: PatternOptions) -> Result<(Self, Option<Hir>), PatternError> {
         let PatternOptions { case_insensitive, step_limit, max_size } = options;
-        // Reading it takes memory as well.
+        // Parsing a pattern takes memory as well.
         if source.len() > max_size.saturating_mul(SOURCE_OF_STATE) {
             return Err(PatternError::too_large());
         }
@@ -116,14 +115,14 @@ impl Pattern {
                 let hir = lower::relaxed(&syntax);
                 let origin = Origin { relaxed: true, ..origin };
                 let relaxed = hir.as_ref().and_then(|hir| Automata::new(origin, hir, syntax.utf, max_size).ok());
-                // Verbs look at where a match is tried, as PCRE does, which only knows a single byte that all matches begin with.
+                // Verbs depend on where a match is tried. As in PCRE, only a single byte with which all matches begin is searched for.
                 let first =
                     hir.as_ref().and_then(first_bytes).filter(|set| !program.has_verbs || (set.len() == 1 && !syntax.tries_everywhere));
                 let hir = hir.filter(|_| relaxed.is_some());
                 let matcher = Matcher::Backtracking(Box::new(Backtracking {
                     program,
                     step_limit: syntax.step_limit.map_or(step_limit, |limit| limit.min(step_limit)),
-                    // What matches no byte matches everywhere.
+                    // A relaxed form that matches the empty string matches everywhere.
                     relaxed: relaxed.filter(|_| hir.as_ref().is_some_and(|hir| hir.properties().minimum_len() > Some(0))),
                     first_bytes: first,
                 }));
@@ -133,13 +132,13 @@ impl Pattern {
         Ok((Self { source, groups: syntax.groups, matcher }, hir))
     }
 
-    /// The pattern as written.
+    /// Returns the pattern as written.
     #[must_use]
     pub fn source(&self) -> &[u8] {
         &self.source
     }
 
-    /// Which engine runs the pattern.
+    /// Returns the engine that runs the pattern.
     #[must_use]
     pub const fn engine(&self) -> Engine {
         match self.matcher {
@@ -148,13 +147,13 @@ impl Pattern {
         }
     }
 
-    /// How many capturing groups the pattern has.
+    /// Returns the number of capturing groups.
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.groups
     }
 
-    /// How many states it has, roughly, once its repetitions are written out.
+    /// Returns the approximate number of states, with repetitions written out.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.matcher {
@@ -166,11 +165,9 @@ impl Pattern {
         }
     }
 
-    /// Returns `true` if the pattern occurs in `input`. What the search takes besides looking at each byte once is added
-    /// to `effort`.
+    /// Returns `true` if the pattern occurs in `input`. The work of the search beyond reading each byte once is added to `effort`.
     ///
-    /// # Errors
-    /// When the backtracking engine reaches its step limit, or the search what `effort` allows.
+    /// # Errors When the backtracking engine reaches its step limit, or the search what `effort` allows.
     pub fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
         match &self.matcher {
             Matcher::Linear(automata) => automata.is_match(input, effort),
@@ -178,14 +175,12 @@ impl Pattern {
         }
     }
 
-    /// Finds the first match at or after byte `start` of `input`, seen in its context: `^` looks back beyond `start`. What the search takes besides
-    /// looking at each byte once is added to `effort`.
+    /// Finds the first match at or after byte `start` of `input`. `^` and look-behind see the bytes before `start`. The work of the search beyond
+    /// reading each byte once is added to `effort`.
     ///
-    /// On a match `groups` holds the whole match and each capturing group, `None` for groups that took no part; it is
-    /// untouched otherwise.
+    /// On a match `groups` holds the whole match and each capturing group, `None` for groups that took no part; otherwise it is unchanged.
     ///
-    /// # Errors
-    /// When the backtracking engine reaches its step limit, or the search what `effort` allows.
+    /// # Errors When the backtracking engine reaches its step limit, or the search exceeds what `effort` allows.
     pub fn captures(
         &self,
         input: &[u8],
@@ -220,7 +215,7 @@ impl Backtracking {
         let mut first = start;
         if let Some(relaxed) = &self.relaxed {
             let Some(found) = relaxed.start_of_match(input, start, effort)? else { return Ok(false) };
-            // Nothing before it matches.
+            // There is no match before it.
             if !self.program.has_verbs && !self.program.utf {
                 first = found;
             }

@@ -1,15 +1,15 @@
-//! What a search takes besides looking at each byte once.
+//! Work of a search beyond reading each byte once.
 
-/// What the backtracking engine takes for a step, in units of about a byte that is looked at in linear time.
+/// Cost of a backtracking step in units of work; a unit is about one byte read in linear time.
 const WORK_OF_STEP: usize = 8;
 
-/// The work of searches, in units of work, and how much of it there may be.
+/// Work of searches, in units of work, and its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// What was done so far: steps of the backtracking engine, and bytes that an automaton of counted repetitions looks at in many states. A search
-    /// that is given up for lack of what is left has added what it would have taken.
+    /// Work done so far: steps of the backtracking engine, and bytes that an automaton with counted repetitions reads in many states. A search that
+    /// is given up because of the limit has added the work that it would have taken.
     pub used: usize,
-    /// How much may be done.
+    /// Maximum work.
     pub limit: usize,
 }
 
@@ -20,23 +20,23 @@ impl Default for Effort {
 }
 
 impl Effort {
-    /// Adds work that is about to be done; whether it may be.
+    /// Adds work that is about to be done. Returns `false` if it exceeds the limit.
     pub(super) fn allows(&mut self, work: usize) -> bool {
         self.used = self.used.saturating_add(work);
         self.used <= self.limit
     }
 
-    /// How many steps there may be in all, where a search allows so many itself.
+    /// Returns the maximum number of steps in all, if a search allows `limit` itself.
     pub(super) fn step_limit(&self, limit: usize) -> usize {
         limit.min(self.limit / WORK_OF_STEP)
     }
 
-    /// The steps that were taken so far.
+    /// Returns the number of steps so far.
     pub(super) fn steps(&self) -> usize {
         self.used / WORK_OF_STEP
     }
 
-    /// Notes how many steps were taken in all.
+    /// Sets the number of steps so far.
     pub(super) fn note_steps(&mut self, steps: usize) {
         self.used = self.used.max(steps.saturating_mul(WORK_OF_STEP));
     }

@@ -1,8 +1,8 @@
-//! What can go wrong with a pattern: while it is compiled, and while it is matched.
+//! Errors of patterns: while they are compiled, and while they are matched.
 
 use std::borrow::Cow;
 
-/// A pattern that cannot be compiled.
+/// Error of a pattern that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (at byte {position} of the pattern)")]
 pub struct PatternError {
@@ -20,26 +20,26 @@ impl PatternError {
         Self { is_too_large: true, ..Self::new("the repetitions make this pattern too large", 0) }
     }
 
-    /// Returns `true` if the pattern is right, but too large.
+    /// Returns `true` if the pattern is valid but too large.
     #[must_use]
     pub const fn is_too_large(&self) -> bool {
         self.is_too_large
     }
 
-    /// What is wrong, as a phrase without a full stop.
+    /// Returns the error as a phrase without a full stop.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Where in the pattern's source it is wrong, in bytes from its start.
+    /// Returns the byte offset of the error in the pattern's source.
     #[must_use]
     pub const fn position(&self) -> usize {
         self.position
     }
 }
 
-/// A match was given up at a limit: whether the input matches is not known.
+/// A search stopped at a limit: it is unknown if the input matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern needs more matching steps than allowed")]
 pub struct LimitExceeded;

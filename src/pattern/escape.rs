@@ -1,4 +1,4 @@
-//! Walks the bytes of a PCRE pattern and reads what follows a backslash.
+//! Walks the bytes of a PCRE pattern and reads escapes.
 
 use super::byte_set::ByteSet;
 use super::class::shorthand;
@@ -13,7 +13,7 @@ pub(super) struct Scanner<'p> {
     pub mode: Mode,
 }
 
-/// What an escape sequence means.
+/// Meaning of an escape sequence.
 pub(super) enum Escape<'p> {
     /// A byte, or the character of this code.
     Code(u32),
@@ -24,7 +24,7 @@ pub(super) enum Escape<'p> {
     MatchStart,
     /// `\R`: any line ending.
     LineEnding,
-    /// `\X`: what is seen as one character.
+    /// `\X`: an extended grapheme cluster.
     Cluster,
     /// `\N`: anything but a newline.
     NotNewline,
@@ -34,13 +34,13 @@ pub(super) enum Escape<'p> {
     QuoteEnd,
 }
 
-/// The capturing group that a back-reference or a call names.
+/// The capturing group of a back-reference or a call.
 #[derive(Clone, Copy)]
 pub(super) enum Reference<'p> {
     Number(usize),
-    /// Counted back from the place of the reference: 1 is the group opened last.
+    /// Counted backwards from the reference: 1 is the last group opened.
     Back(usize),
-    /// Counted on from the place of the reference: 1 is the group opened next.
+    /// Counted forwards from the reference: 1 is the next group opened.
     Ahead(usize),
     Name(&'p [u8]),
 }
@@ -57,13 +57,13 @@ impl<'p> Reference<'p> {
     }
 }
 
-/// Returns `true` if a group may have this name: letters, digits and `_`, at most 32 bytes of them, with no digit in front.
+/// Returns `true` if a group may have this name: letters, digits and `_`, at most 32 bytes, not beginning with a digit.
 pub(super) fn is_name(text: &[u8]) -> bool {
     let is_letter = |byte: &u8| *byte == b'_' || byte.is_ascii_alphanumeric() || !byte.is_ascii();
     text.len() <= LONGEST_NAME && text.iter().all(is_letter) && text.first().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// The longest name of a group, as in PCRE.
+/// Maximum length of a group name in bytes, as in PCRE.
 const LONGEST_NAME: usize = 32;
 
 /// The highest code of a character.
@@ -100,7 +100,7 @@ impl<'p> Scanner<'p> {
         self.position = position;
     }
 
-    /// Takes `expected` when it comes next.
+    /// Takes `expected` if it comes next.
     pub(super) fn take(&mut self, expected: &[u8]) -> bool {
         let found = self.rest().starts_with(expected);
         if found {
@@ -109,15 +109,15 @@ impl<'p> Scanner<'p> {
         found
     }
 
-    /// Takes bytes as long as they are `wanted`, at most `most` of them.
-    pub(super) fn take_while(&mut self, most: usize, wanted: impl Fn(u8) -> bool) -> &'p [u8] {
+    /// Takes bytes as long as they are `wanted`, at most `max` of them.
+    pub(super) fn take_while(&mut self, max: usize, wanted: impl Fn(u8) -> bool) -> &'p [u8] {
         let rest = self.rest();
-        let count = rest.iter().take(most).take_while(|&&byte| wanted(byte)).count();
+        let count = rest.iter().take(max).take_while(|&&byte| wanted(byte)).count();
         self.skip(count);
         rest.get(..count).unwrap_or_default()
     }
 
-    /// Takes what comes before `close`, and `close`.
+    /// Takes everything before `close`, and `close` itself.
     pub(super) fn take_until(&mut self, close: u8) -> Option<&'p [u8]> {
         let rest = self.rest();
         let length = memchr::memchr(close, rest)?;
@@ -125,7 +125,7 @@ impl<'p> Scanner<'p> {
         rest.get(..length)
     }
 
-    /// Takes a decimal number; `None` when there is none or it is absurdly large.
+    /// Takes a decimal number; `None` if there is none or it overflows.
     pub(super) fn take_number(&mut self) -> Option<usize> {
         number(self.take_while(usize::MAX, |byte| byte.is_ascii_digit()), 10)
     }
@@ -190,7 +190,7 @@ impl<'p> Scanner<'p> {
         })
     }
 
-    /// The escapes that mean the same inside and outside a class.
+    /// Reads the escapes with the same meaning inside and outside a class.
     fn common_escape(&mut self, at: usize) -> Result<Escape<'p>, PatternError> {
         let Some(letter) = self.next() else {
             return Err(PatternError::new("`\\` at the end of the pattern", at));
@@ -237,7 +237,7 @@ impl<'p> Scanner<'p> {
         })
     }
 
-    /// `\1` to `\9`, and longer numbers of groups that exist already, refer back; others are octal or digits.
+    /// `\1` to `\9`, and larger numbers of existing groups, are back-references; others are octal codes or digits.
     fn reference_or_octal(&mut self, at: usize, groups: usize) -> Result<Escape<'p>, PatternError> {
         let before = self.position;
         if let Some(wanted) = self.take_number() {
@@ -250,8 +250,8 @@ impl<'p> Scanner<'p> {
         self.octal(3, at)
     }
 
-    fn octal(&mut self, most: usize, at: usize) -> Result<Escape<'p>, PatternError> {
-        let digits = self.take_while(most, is_octal);
+    fn octal(&mut self, max: usize, at: usize) -> Result<Escape<'p>, PatternError> {
+        let digits = self.take_while(max, is_octal);
         Ok(Escape::Code(self.code(number(digits, 8), at)?))
     }
 
@@ -267,7 +267,7 @@ impl<'p> Scanner<'p> {
         Ok(Escape::Code(self.code(digits.and_then(|digits| number(digits, radix)), at)?))
     }
 
-    /// A code that the input may hold: of a byte, or of a character.
+    /// Returns the code if it is one of a byte, or with `(*UTF)` of a character.
     fn code(&self, value: Option<usize>, at: usize) -> Result<u32, PatternError> {
         let value = value.ok_or_else(|| PatternError::new("this escape needs digits", at))?;
         match self.mode.utf {
@@ -281,7 +281,7 @@ impl<'p> Scanner<'p> {
         }
     }
 
-    /// The next byte, or with `(*UTF)` the next character.
+    /// Returns the next byte, or with `(*UTF)` the next character.
     pub(super) fn next_code(&mut self, at: usize) -> Result<u32, PatternError> {
         let Some(byte) = self.next() else { return Err(PatternError::new("the pattern ends here", at)) };
         if byte.is_ascii() || !self.mode.utf {
@@ -293,7 +293,7 @@ impl<'p> Scanner<'p> {
         Ok(u32::from(char))
     }
 
-    /// What follows `\g` or `\k`.
+    /// Reads what follows `\g` or `\k`.
     fn reference(&mut self, letter: u8, at: usize) -> Result<Escape<'p>, PatternError> {
         let close = match self.peek() {
             Some(b'{') => Some(b'}'),
@@ -316,7 +316,7 @@ impl<'p> Scanner<'p> {
     }
 }
 
-/// The character that a text in UTF-8 begins with.
+/// Returns the first character of a UTF-8 text.
 pub(super) fn first_char(text: &[u8]) -> Option<char> {
     let start = text.get(..4.min(text.len()))?;
     match std::str::from_utf8(start) {

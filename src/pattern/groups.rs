@@ -1,4 +1,4 @@
-//! Reads what begins with `(`: groups, look-around, conditions, calls, verbs and options.
+//! Reads constructs that begin with `(`: groups, look-around, conditions, calls, verbs and options.
 
 use super::code_set::Mode;
 use super::error::PatternError;
@@ -7,16 +7,16 @@ use super::newline::Newline;
 use super::parser::{Flags, Parser};
 use super::tree::{Condition, Conditional, EmptyMatches, Look, Node, Verb};
 
-/// A group that is still open, or the whole pattern.
+/// An open group, or the whole pattern.
 pub(super) struct Frame {
-    /// Where in the source it was opened.
+    /// Its position in the source.
     pub position: usize,
     pub kind: Kind,
-    /// The flags to return to when it closes.
+    /// The flags to restore at its end.
     pub flags: Flags,
     alternatives: Vec<Node>,
     pub parts: Vec<Node>,
-    /// `(?|`: the number of groups before it, and the most that an alternative came to.
+    /// `(?|`: the number of groups before it, and the maximum after its alternatives.
     reset: Option<(usize, usize)>,
 }
 
@@ -26,11 +26,11 @@ pub(super) enum Kind {
     Capture(usize),
     Atomic,
     Look(Look),
-    /// A condition, once it is known.
+    /// A condition, after it was read.
     Conditional(Option<Condition>),
 }
 
-/// Look-around by the names of letters.
+/// Look-around by alphabetic names.
 const NAMED_LOOKS: [(&[u8], Look); 12] = {
     const AHEAD: Look = Look { behind: false, negative: false, atomic: true, position: 0 };
     const NOT_AHEAD: Look = Look { negative: true, ..AHEAD };
@@ -54,7 +54,7 @@ const NAMED_LOOKS: [(&[u8], Look); 12] = {
     ]
 };
 
-/// The version that `(?(VERSION>=…)` compares with.
+/// The version for `(?(VERSION>=…)`.
 const VERSION: (usize, usize) = (10, 42);
 
 impl Frame {
@@ -86,7 +86,7 @@ impl Frame {
 }
 
 impl<'p> Parser<'p> {
-    /// The options in front of a pattern, such as `(*UTF)`.
+    /// Reads the options before a pattern, such as `(*UTF)`.
     pub(super) fn options(&mut self) -> Result<(), PatternError> {
         while self.scanner.rest().starts_with(b"(*") {
             let start = self.scanner.position();
@@ -239,7 +239,7 @@ impl<'p> Parser<'p> {
         self.enter_kind(kind, at)
     }
 
-    /// A callout, which nobody asked for: its number or text is passed over.
+    /// Skips a callout: no host uses them.
     fn callout(&mut self, at: usize) -> Result<(), PatternError> {
         let wrong = || PatternError::new("this callout has no `)` or no number", at);
         match self.scanner.peek() {
@@ -248,7 +248,7 @@ impl<'p> Parser<'p> {
                 self.scanner.skip(1);
                 loop {
                     self.scanner.take_until(close).ok_or_else(wrong)?;
-                    // Twice, it stands for itself.
+                    // A doubled delimiter is a literal.
                     if !self.scanner.take(&[close]) {
                         break;
                     }
@@ -261,7 +261,7 @@ impl<'p> Parser<'p> {
         if self.scanner.take(b")") { Ok(()) } else { Err(wrong()) }
     }
 
-    /// `(?(condition)yes|no)`; its second parenthesis has been taken.
+    /// Reads `(?(condition)yes|no)` after its second parenthesis.
     fn conditional(&mut self, at: usize) -> Result<(), PatternError> {
         if self.scanner.take(b"?C") {
             self.callout(at)?;
@@ -305,7 +305,7 @@ impl<'p> Parser<'p> {
         self.target(reference, at).map(Condition::Group)
     }
 
-    /// `(?i)` and `(?i:…)`; `first` is the byte after the question mark.
+    /// Reads `(?i)` or `(?i:…)`; `first` is the byte after the question mark.
     fn inline_flags(&mut self, first: u8, at: usize) -> Result<(), PatternError> {
         let before = self.flags;
         let mut value = true;
@@ -351,8 +351,8 @@ impl<'p> Parser<'p> {
     pub(super) fn next_alternative(&mut self) {
         if let Some(frame) = self.open.last_mut() {
             frame.end_alternative();
-            if let Some((first, most)) = &mut frame.reset {
-                *most = self.groups.max(*most);
+            if let Some((first, max)) = &mut frame.reset {
+                *max = self.groups.max(*max);
                 self.groups = *first;
             }
         }
@@ -365,8 +365,8 @@ impl<'p> Parser<'p> {
         }
         let Some(frame) = self.open.pop() else { return Ok(()) };
         self.flags = frame.flags;
-        if let Some((_, most)) = frame.reset {
-            self.groups = self.groups.max(most);
+        if let Some((_, max)) = frame.reset {
+            self.groups = self.groups.max(max);
         }
         let most_branches = match frame.kind {
             Kind::Conditional(Some(Condition::Define)) => 0,
@@ -386,7 +386,7 @@ impl<'p> Parser<'p> {
         Ok(())
     }
 
-    /// What begins with `(*`: a verb, or a group by its name.
+    /// Reads a construct that begins with `(*`: a verb, or a group by its name.
     fn verb_or_named_group(&mut self, at: usize) -> Result<(), PatternError> {
         let name = self.scanner.take_while(usize::MAX, |byte| byte == b'_' || byte.is_ascii_alphabetic());
         if self.scanner.take(b":") {
@@ -395,7 +395,7 @@ impl<'p> Parser<'p> {
             }
             match name {
                 b"atomic" => return self.enter_kind(Kind::Atomic, at),
-                // Bytes are of no script, so that nothing is asked of them.
+                // Bytes have no script, so script runs check nothing.
                 b"sr" | b"script_run" if !self.mode().utf => return self.enter_kind(Kind::Plain, at),
                 b"asr" | b"atomic_script_run" if !self.mode().utf => return self.enter_kind(Kind::Atomic, at),
                 b"sr" | b"script_run" | b"asr" | b"atomic_script_run" => {
@@ -434,7 +434,7 @@ impl<'p> Parser<'p> {
     }
 }
 
-/// Whether `>=10.4` or `=10.42` holds.
+/// Compares the version with `>=10.4` or `=10.42`.
 fn version_holds(text: &[u8]) -> Option<bool> {
     let (at_least, version) = match text {
         [b'>', b'=', version @ ..] => (true, version),

@@ -1,10 +1,9 @@
 //! PCRE's line start for the linear engine.
 //!
-//! Under multi-line matching both PCRE and Rust let `^` match after a newline, but PCRE does not when that newline ends
-//! the subject. The two differ only where `^` is the last thing a match does: in PCRE a byte must still follow, inside
-//! the match or after it. An automaton can remember that debt in its state, so the exact semantics cost linear time as
-//! well: every state is doubled into one that is free to match and one that has yet to see a byte. A match that ends in
-//! debt has its end noted and then waits for that byte.
+//! Under multi-line matching both PCRE and Rust let `^` match after a newline, but PCRE does not when that newline ends the subject. The two differ
+//! only where `^` is the last thing a match does: in PCRE a byte must still follow, inside the match or after it. An automaton can keep this debt in
+//! its state, so the exact semantics take linear time as well. Every state is doubled: one copy may match, the other must first read a byte. A match
+//! that ends in debt remembers its end and waits for that byte.
 
 use regex_automata::nfa::thompson::{Builder, NFA, State, Transition};
 use regex_automata::util::look::Look;
@@ -16,7 +15,7 @@ pub(super) fn may_end_a_match(hir: &Hir) -> bool {
     hir.properties().look_set().contains(regex_syntax::hir::Look::StartLF) && trails(hir, true)
 }
 
-/// Returns `true` if `hir` holds a `^` that only empty matches follow, when what comes after `hir` is empty if `rest_empty`.
+/// Returns `true` if `hir` contains a `^` that only empty matches follow. `rest_empty` says that what follows `hir` may be empty.
 ///
 /// The depth of the recursion is bounded by the nesting limit of the parser.
 fn trails(hir: &Hir, rest_empty: bool) -> bool {
@@ -37,16 +36,16 @@ fn trails(hir: &Hir, rest_empty: bool) -> bool {
     }
 }
 
-/// What a state of the doubled automaton still has to do before it may match.
+/// What must happen before a state of the doubled automaton may match.
 #[derive(Clone, Copy)]
 enum Debt {
     /// Nothing.
     Free,
-    /// It passed a line start and has seen no byte since.
+    /// It passed a line start and has read no byte since.
     Byte,
 }
 
-/// Rebuilds `nfa`, which holds one pattern, so that its line starts follow PCRE; `None` when it gets too large.
+/// Rebuilds `nfa`, which has one pattern, with PCRE's line starts; `None` if it becomes too large.
 pub(super) fn as_in_pcre(nfa: &NFA) -> Option<NFA> {
     let mut doubler = Doubler { builder: Builder::new(), first_helper: nfa.states().len().checked_mul(2)?, helpers: Vec::new() };
     doubler.builder.set_utf8(false);
@@ -59,8 +58,7 @@ pub(super) fn as_in_pcre(nfa: &NFA) -> Option<NFA> {
     doubler.finish(nfa.start_anchored(), nfa.start_unanchored())
 }
 
-/// The doubled automaton while it is built. States are numbered in the order they are added: two for each old one, then
-/// two helpers for each line start.
+/// Builder of the doubled automaton. States are numbered in the order of their addition: two for each old one, then two helpers for each line start.
 struct Doubler {
     builder: Builder,
     first_helper: usize,
@@ -68,7 +66,7 @@ struct Doubler {
 }
 
 impl Doubler {
-    /// Adds the counterpart of `old`, whose number is `index`, under `debt`.
+    /// Adds the counterpart of `old`, with number `index`, under `debt`.
     fn add(&mut self, index: StateID, old: &State, debt: Debt) -> Option<StateID> {
         let paid = |transition: &Transition| Some(Transition { next: state(transition.next, Debt::Free)?, ..*transition });
         let added = match old {
@@ -103,7 +101,7 @@ impl Doubler {
         added.ok()
     }
 
-    /// The number of a helper that is added at the end.
+    /// Returns the number of a helper, which is added at the end.
     fn helper(&mut self, look: Look, next: StateID) -> Option<StateID> {
         let number = StateID::new(self.first_helper.checked_add(self.helpers.len())?).ok();
         self.helpers.push((look, next));
@@ -120,7 +118,7 @@ impl Doubler {
     }
 }
 
-/// The number of the counterpart of `old` under `debt`.
+/// Returns the number of the counterpart of `old` under `debt`.
 fn state(old: StateID, debt: Debt) -> Option<StateID> {
     StateID::new(old.as_usize().checked_mul(2)?.checked_add(debt as usize)?).ok()
 }

@@ -1,7 +1,7 @@
-//! Lowers the syntax tree of a pattern to a [`Hir`], which the automata are built from and prefilters are extracted from.
+//! Lowers the syntax tree of a pattern to a [`Hir`], from which automata are built and prefilters are extracted.
 //!
-//! Look-around, back-references and their kind have no `Hir`. For a pattern with such parts there is a *relaxed* form, which matches wherever the
-//! pattern does, and elsewhere: look-around is left out, atomic groups and possessive quantifiers give back, and a back-reference or a call matches
+//! Look-around, back-references and the like have no `Hir`. A pattern with such parts gets a *relaxed* form, which matches wherever the pattern does,
+//! and possibly elsewhere: look-around is left out, atomic groups and possessive quantifiers may backtrack, and a back-reference or a call matches
 //! anything. It is searched for first, in linear time, so that most inputs never reach the backtracking engine.
 
 use super::code_set::CodeSet;
@@ -16,9 +16,9 @@ pub(super) fn exact(syntax: &Syntax) -> Option<Hir> {
     Lowering { relaxed: false }.node(&syntax.root)
 }
 
-/// Lowers the relaxed form of a pattern; `None` if nothing is known of a match.
+/// Lowers the relaxed form of a pattern; `None` if it could match anything.
 pub(super) fn relaxed(syntax: &Syntax) -> Option<Hir> {
-    // After `(*ACCEPT)` the rest of the pattern need not be there.
+    // After `(*ACCEPT)` the rest of the pattern is not required.
     let accepts = syntax.root.any(&|node| matches!(node, Node::Verb(Verb::Accept)));
     if accepts { None } else { Lowering { relaxed: true }.node(&syntax.root) }
 }
@@ -104,7 +104,7 @@ fn class(set: &CodeSet) -> Hir {
     }
 }
 
-/// Any number of any bytes.
+/// Returns a `Hir` that matches any number of any bytes.
 fn anything() -> Hir {
     let any = Hir::class(Class::Bytes(ClassBytes::new([ClassBytesRange::new(0, u8::MAX)])));
     Hir::repetition(Repetition { min: 0, max: None, greedy: true, sub: Box::new(any) })

@@ -5,18 +5,18 @@
 //!
 //! # Two engines
 //!
-//! A request must not be able to make a search slow. So a pattern runs on automata (`regex-automata`), in time linear in the input, if automata can do
-//! what PCRE2 does with it. Look-around, back-references, atomic groups, calls and verbs are beyond them: such a pattern runs on a backtracking engine
-//! that counts its steps and gives up at a limit, aloud ([`LimitExceeded`]). Even then a relaxed form of the pattern runs first, as automata, and most
+//! No request may make a search slow. So a pattern runs on automata (`regex-automata`), in time linear in the input, if automata can do what PCRE2 does
+//! with it. They cannot do look-around, back-references, atomic groups, calls and verbs: a pattern with these runs on a backtracking engine
+//! that counts its steps and returns an error at a limit ([`LimitExceeded`]). Even then a relaxed form of the pattern runs first, as automata, and most
 //! inputs do not match that. `tests/pcre.rs` holds both engines against PCRE2.
 //!
-//! # The way of a pattern
+//! # Stages of a pattern
 //!
 //! ```text
 //! source ─parser─▶ Syntax ─┬─lower::exact───▶ Hir ───────────────────────▶ Automata
-//!                          │ what has no Hir:
+//!                          │ without a Hir:
 //!                          ├─program─▶ Program ──────────────────────────▶ backtrack
-//!                          └─lower::relaxed─▶ Hir ───────────────────────▶ Automata, asked first
+//!                          └─lower::relaxed─▶ Hir ───────────────────────▶ Automata, searched first
 //! ```
 //!
 //! At load, each step once for a pattern, whatever the number of its rules ([`Pattern::shared`], `cache.rs`):
@@ -27,13 +27,13 @@
 //!    engine, and `lower::relaxed` the `Hir` of a relaxed form.
 //! 3. `Automata::new` reads off the `Hir` what a search needs to know before it begins: its size, the literal after `^` (`prefix`), whether a match may
 //!    end with `^` (`line_start`), which captures automata would get wrong.
-//! 4. [`Pattern::compile_with_hir`] hands the `Hir` out for `prefilter/`, which stands between patterns and most values, and drops it: it is large.
+//! 4. [`Pattern::compile_with_hir`] hands out the `Hir`, from which `prefilter/` extracts literals, and drops it: it is large.
 //!
 //! At the first search, if there ever is one: the source is read once more, and the automata are built (`automata`, and `repetition_watch` for large
 //! counted repetitions). With the OWASP CRS most patterns are never searched for.
 //!
 //! At each search: [`Pattern::is_match`] or [`Pattern::captures`] → `AnchoredPrefix::decide` → `RepetitionWatch::may_match` → `meta::Regex`; of a
-//! backtracking pattern `Automata::start_of_match` → `backtrack::search`. What a search takes beyond one look at each byte is added to an [`Effort`].
+//! backtracking pattern `Automata::start_of_match` → `backtrack::search`. The work beyond reading each byte once is added to an [`Effort`].
 
 mod automata;
 mod backtrack;

@@ -1,10 +1,10 @@
-//! What ends a line: `\n`, or what `(*CRLF)` and its like say.
+//! Line endings: `\n`, or those of `(*CRLF)` and similar options.
 
 use super::byte_set::ByteSet;
 use super::code_set::{CodeSet, Mode};
 use super::tree::{Assertion, Node};
 
-/// What ends a line.
+/// The line ending of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Newline {
     Lf,
@@ -16,7 +16,7 @@ pub(super) enum Newline {
 }
 
 impl Newline {
-    /// `^`: at the start, or after a newline that does not end the input.
+    /// Returns `^`: at the start, or after a newline that does not end the input.
     pub(super) fn line_start(self) -> Node {
         match self.node() {
             None => Node::Assert(Assertion::LineStart),
@@ -27,7 +27,7 @@ impl Newline {
         }
     }
 
-    /// `$`: at the end, or before a newline.
+    /// Returns `$`: at the end, or before a newline.
     pub(super) fn line_end(self) -> Node {
         match self.node() {
             None => Node::Assert(Assertion::LineEnd),
@@ -35,7 +35,7 @@ impl Newline {
         }
     }
 
-    /// `\Z`: at the end, or before a newline that ends the input.
+    /// Returns `\Z`: at the end, or before a newline that ends the input.
     pub(super) fn final_end(self) -> Node {
         match self.node() {
             None => Node::Assert(Assertion::FinalEnd),
@@ -46,7 +46,7 @@ impl Newline {
         }
     }
 
-    /// `\N`: anything that does not begin a newline.
+    /// Returns `\N`: anything that does not begin a newline.
     pub(super) fn other(self, mode: Mode) -> Node {
         let all = Node::Set(CodeSet::all(mode));
         match self.node() {
@@ -55,7 +55,7 @@ impl Newline {
         }
     }
 
-    /// Every newline as alternatives; `None` for the one that the engines know.
+    /// Returns every newline as alternatives; `None` for the one that the engines implement.
     fn node(self) -> Option<Node> {
         let crlf = || Node::Concat(vec![Node::Byte(b'\r'), Node::Byte(b'\n')]);
         let crlf_or = |set: ByteSet| Node::Alternation(vec![crlf(), Node::Set(CodeSet::Bytes(set))]);

@@ -1,6 +1,6 @@
-//! Reads a pattern as PCRE2 10.42 does and gives its [syntax tree](super::tree): flags, names, comments, quoting and options are resolved on the way.
+//! Parses a pattern as PCRE2 10.42 does into its [syntax tree](super::tree). Flags, names, comments, quoting and options are resolved.
 //!
-//! Patterns are read under v3's compile options: `DOTALL | MULTILINE`, bytes, and `CASELESS` when asked. What begins with `(` is read in
+//! Patterns are read with v3's compile options: `DOTALL | MULTILINE`, bytes, and `CASELESS` if requested. Constructs that begin with `(` are read in
 //! [`groups`](super::groups).
 
 use super::byte_set::ByteSet;
@@ -13,13 +13,13 @@ use super::newline::Newline;
 use super::property::known;
 use super::tree::{Assertion, EmptyMatches, Node, Repeat, RepeatKind, Syntax, Target};
 
-/// The most repetitions that PCRE lets a quantifier ask for.
+/// Maximum of a quantifier, as in PCRE.
 const MAX_REPETITIONS: usize = 65_535;
 
-/// How deep groups may nest, as in PCRE.
+/// Maximum nesting of groups, as in PCRE.
 const MAX_NESTING: usize = 250;
 
-/// What is seen as one character: a base with what is written over it, a Hangul syllable, a flag, or joined pictures.
+/// An extended grapheme cluster: a base with its marks, a Hangul syllable, a flag, or joined pictures.
 const CLUSTER: &[u8] = concat!(
     r"(*UTF)(?>\r\n|[\p{Cc}\p{Zl}\p{Zp}]|(?:[\x{1F1E6}-\x{1F1FF}]{2}",
     r"|[\x{1100}-\x{115F}\x{A960}-\x{A97C}]*(?:[\x{AC00}-\x{D7A3}][\x{1160}-\x{11A7}\x{D7B0}-\x{D7C6}]*|[\x{1160}-\x{11A7}\x{D7B0}-\x{D7C6}]+)",
@@ -28,10 +28,9 @@ const CLUSTER: &[u8] = concat!(
 )
 .as_bytes();
 
-/// Reads a pattern.
+/// Parses a pattern.
 ///
-/// # Errors
-/// When PCRE2 would refuse the pattern, with the place of the fault.
+/// # Errors If PCRE2 would refuse the pattern, with the place of the error.
 pub(super) fn parse(source: &[u8], case_insensitive: bool) -> Result<Syntax, PatternError> {
     Parser::new(source, case_insensitive).run()
 }
@@ -43,7 +42,7 @@ pub(super) struct Flags {
     pub multi_line: bool,
     pub dot_all: bool,
     pub extended: bool,
-    /// Blanks in classes are left out, too.
+    /// Blanks in classes are ignored, too.
     pub extended_more: bool,
     pub no_auto_capture: bool,
     pub ungreedy: bool,
@@ -54,18 +53,18 @@ pub(super) struct Parser<'p> {
     pub scanner: Scanner<'p>,
     pub flags: Flags,
     pub newline: Newline,
-    /// `\R` means CR, LF or CR LF only.
+    /// `\R` matches CR, LF or CR LF only.
     pub short_line_endings: bool,
     pub empty_matches: EmptyMatches,
     pub tries_everywhere: bool,
     pub step_limit: Option<usize>,
-    /// The groups that are open, the whole pattern first.
+    /// The open groups, the whole pattern first.
     pub open: Vec<Frame>,
-    /// Whether a quantifier may come next.
+    /// `true` if a quantifier may come next.
     pub repeatable: bool,
     pub groups: usize,
     pub names: Vec<(&'p [u8], usize)>,
-    /// Groups that are referred to, and where.
+    /// References to groups, with their positions.
     pub references: Vec<(Target, usize)>,
 }
 
@@ -173,13 +172,13 @@ impl<'p> Parser<'p> {
         self.scanner.mode
     }
 
-    /// Adds what a quantifier may follow.
+    /// Adds an item that a quantifier may follow.
     pub(super) fn item(&mut self, node: Node) {
         self.push(node);
         self.repeatable = true;
     }
 
-    /// Adds what no quantifier may follow.
+    /// Adds an item that no quantifier may follow.
     pub(super) fn assertion(&mut self, node: Node) {
         self.push(node);
         self.repeatable = false;
@@ -259,7 +258,7 @@ impl<'p> Parser<'p> {
         Node::Alternation(vec![both(true, negated), both(false, !negated)])
     }
 
-    /// `[[:<:]]` and `[[:>:]]`: where a word starts or ends.
+    /// Adds `[[:<:]]` or `[[:>:]]`: the start or end of a word.
     fn word_edge(&mut self, ends: bool) {
         let word = class::shorthand(self.mode(), b'w').map_or(Node::Empty, Node::Set);
         self.assertion(Node::Concat(vec![self.word_boundary(false), Node::look(ends, false, word)]));
@@ -286,7 +285,7 @@ impl<'p> Parser<'p> {
         Ok(())
     }
 
-    /// The group that a reference means; it may come later.
+    /// Returns the group of a reference; it may be defined later.
     pub(super) fn target(&mut self, reference: Reference<'_>, at: usize) -> Result<Target, PatternError> {
         let target = self.target_or_whole(reference, at)?;
         if target == Target::Number(0) {
@@ -313,7 +312,7 @@ impl<'p> Parser<'p> {
         Ok(Target::Number(number))
     }
 
-    /// The quantifier in braces whose `{` has been taken; `None` when the brace stands for itself.
+    /// Reads the quantifier in braces after its `{`; `None` if the brace is a literal.
     fn repetition(&mut self, at: usize) -> Result<Option<(u32, Option<u32>)>, PatternError> {
         let start = self.scanner.position();
         let digits = |byte: u8| byte.is_ascii_digit();
@@ -355,7 +354,7 @@ impl<'p> Parser<'p> {
         } else {
             RepeatKind::Greedy
         };
-        // Look-around that holds once holds as often as one asks.
+        // Repeating look-around has no effect beyond the first time.
         let (min, max) = if matches!(node, Node::Look(..)) { (min.min(1), Some(max.unwrap_or(1).min(1))) } else { (min, max) };
         self.push(Node::Repeat(Box::new(Repeat { node, min, max, kind })));
         Ok(())
@@ -375,7 +374,7 @@ fn crlf() -> Node {
     Node::Concat(vec![Node::Byte(b'\r'), Node::Byte(b'\n')])
 }
 
-/// What `(?x)` skips: white space, and comments from their `#`.
+/// Returns `true` for bytes that `(?x)` skips: white space, and the `#` of a comment.
 const fn is_ignorable(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ' | b'#')
 }

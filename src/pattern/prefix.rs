@@ -1,5 +1,5 @@
-//! Patterns that need no search: those that match every input whole, and those that begin with a text at the start of a line, since most inputs begin
-//! with another.
+//! Patterns that often need no search: those that match every input as a whole, and those that begin with a literal at the start of a line, because
+//! most inputs begin with another.
 
 use super::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -9,11 +9,11 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 pub(super) struct AnchoredPrefix {
     /// The bytes, each with the case bit of a letter that matches in either case, and otherwise 0.
     bytes: Box<[(u8, u8)]>,
-    /// The pattern is nothing but this prefix.
+    /// `true` if the pattern is only this prefix.
     is_whole: bool,
 }
 
-/// The bit that tells the two cases of an ASCII letter apart.
+/// The bit that differs between the two cases of an ASCII letter.
 const CASE: u8 = 0x20;
 
 /// Returns `true` if a pattern matches every input from its first byte to its last, like `^.*$`.
@@ -39,7 +39,7 @@ fn is_any_byte(part: &Hir) -> bool {
 }
 
 impl AnchoredPrefix {
-    /// Returns the prefix of a pattern; `None` if it begins with something else, or may match anywhere in a line.
+    /// Returns the prefix of a pattern; `None` if it begins with something else, or may match in the middle of a line.
     pub(super) fn of(pattern: &Hir) -> Option<Self> {
         let HirKind::Concat(parts) = pattern.kind() else { return None };
         let [start, parts @ ..] = parts.as_slice() else { return None };
@@ -66,8 +66,8 @@ impl AnchoredPrefix {
         (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_whole })
     }
 
-    /// Returns whether the pattern matches; `None` if the beginning of the input does not decide it. A later line may begin with the prefix if the
-    /// first does not.
+    /// Returns `true` if the pattern matches, `false` if it does not; `None` if the start of the input does not decide it. A later line may begin
+    /// with the prefix if the first does not.
     pub(super) fn decide(&self, input: &[u8]) -> Option<bool> {
         let begins = input.len() >= self.bytes.len() && self.bytes.iter().zip(input).all(|((byte, case), found)| found | case == *byte);
         match begins {
@@ -104,7 +104,7 @@ fn adds_first_bytes(part: &Hir, set: &mut ByteSet) -> bool {
         HirKind::Repetition(repetition) => adds_first_bytes(&repetition.sub, set) && repetition.min > 0,
         HirKind::Concat(parts) => parts.iter().any(|part| adds_first_bytes(part, set)),
         HirKind::Alternation(parts) => {
-            // Counts, since each branch adds its bytes, even after one that may be empty.
+            // Uses `count`, because each branch must add its bytes, even after one that may be empty.
             let empty = parts.iter().filter(|part| !adds_first_bytes(part, set)).count();
             empty == 0
         }
@@ -131,7 +131,7 @@ mod tests {
         ) {
             let options = PatternOptions { case_insensitive, ..PatternOptions::default() };
             let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input, &mut Effort::default()).unwrap();
-            // A group around the whole hides the beginning.
+            // A group around the whole hides the start.
             prop_assert_eq!(matches(pattern), matches(&format!("(?:{pattern}|[^\\x00-\\xff])")));
         }
 

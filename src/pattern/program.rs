@@ -1,7 +1,7 @@
 //! Compiles the syntax tree of a pattern into the program that [`backtrack`](super::backtrack) runs.
 //!
-//! Each part becomes the operations that match it, followed by those of what stands behind it. Where there is a choice, a [`Op::Split`] goes one way
-//! and remembers the other. Counted repetitions of groups are written out; those of single bytes are one operation.
+//! Each part becomes the operations that match it, followed by those of the next part. At a choice, an [`Op::Split`] tries one way and remembers the
+//! other. Counted repetitions of groups are written out; those of single bytes are one operation.
 
 use super::byte_set::ByteSet;
 use super::code_set::CodeSet;
@@ -9,83 +9,83 @@ use super::error::PatternError;
 use super::tree::{Assertion, Condition, Conditional, EmptyMatches, Look, Node, Repeat, RepeatKind, Syntax, Target, Verb};
 use regex_syntax::hir::ClassUnicode;
 
-/// The most operations of a program, as PCRE bounds compiled patterns.
+/// Maximum number of operations of a program, as PCRE bounds compiled patterns.
 const MAX_OPERATIONS: usize = 65_536;
 
-/// How deep groups that call each other are followed to find the length of a look-behind.
+/// Maximum depth of groups that call each other in computing the length of a look-behind.
 const MAX_CALLS: usize = 20;
 
-/// A place in a program that is not known yet.
+/// A target in a program that is not known yet.
 const UNKNOWN: usize = usize::MAX;
 
 /// A compiled pattern.
 #[derive(Debug)]
 pub(super) struct Program {
     pub ops: Vec<Op>,
-    /// How many capturing groups it has.
+    /// Number of capturing groups.
     pub groups: usize,
-    /// How many places of the input it keeps in mind.
+    /// Number of registers, which hold input positions.
     pub registers: usize,
-    /// How many [`Op::Span`] it has.
+    /// Number of [`Op::Span`] operations.
     pub spans: usize,
     pub utf: bool,
     pub empty_matches: EmptyMatches,
-    /// It has verbs, which see where a search begins.
+    /// `true` if it has verbs, which depend on where a search begins.
     pub has_verbs: bool,
 }
 
-/// One operation. Places in the program are indexes of its operations.
+/// An operation. Targets in the program are indexes of its operations.
 #[derive(Debug)]
 pub(super) enum Op {
     Byte(u8),
     Set(ByteSet),
     Char(Box<ClassUnicode>),
-    /// Exactly so many bytes of a set.
+    /// Exactly this many bytes of a set.
     Take(ByteSet, usize),
-    /// Up to so many bytes of a set.
+    /// Up to this many bytes of a set.
     Span(Box<Span>),
     Assert(Assertion),
-    /// Goes on behind, and then there; or the other way around.
+    /// Continues with the next operation, and then there; or the other way around.
     Split {
         other: usize,
         lazy: bool,
     },
-    /// Goes on behind, and then there, where `(*THEN)` goes on as well. Without another place the alternatives end here.
+    /// Continues with the next operation, and then there, where `(*THEN)` continues as well. Without a target the alternatives end here.
     Alternative {
         other: Option<usize>,
         scope: usize,
     },
     Jump(usize),
-    /// Remembers that what follows failed at a place.
+    /// Remembers that the rest failed at a position.
     Memo,
-    /// Keeps the place of the input in mind.
+    /// Stores the current position in a register.
     Mark(usize),
-    /// Goes there if the input has not been moved in since the mark: a round that took nothing is the last.
+    /// Jumps if the position has not changed since the mark: an iteration that matched nothing is the last.
     Progress {
         register: usize,
         exit: usize,
     },
-    /// Goes back to a place of the input.
+    /// Returns to a position of the input.
     Rewind(usize),
-    /// A group captured what lies between the mark and here.
+    /// A group captured the bytes from the mark to here.
     Close {
         group: usize,
         register: usize,
     },
-    /// Ends a group that was called as a subroutine.
+    /// Returns from a group that was called as a subroutine.
     Return(usize),
-    /// What follows, up to [`Op::Commit`], is decided once.
+    /// The following operations, up to [`Op::Commit`], are an atomic group.
     Atomic,
-    /// What follows, up to its end at [`Op::Commit`] or [`Op::Reject`], looks around. When it fails, the match goes on there, or fails.
+    /// The following operations, up to [`Op::Commit`] or [`Op::Reject`], are look-around. If they fail, the match continues there, or fails.
     Look {
         on_failure: Option<usize>,
         end: usize,
     },
-    /// Ends what was to be decided once; look-around goes back to where it began.
+    /// Ends an atomic group or look-around; look-around returns to its start.
     Commit {
         rewinds: bool,
     },
-    /// Ends negative look-around, which is refuted: the match goes on there, or fails.
+    /// Ends negative look-around, whose content matched: the match continues there, or fails.
     Reject {
         to: Option<usize>,
     },
@@ -98,12 +98,12 @@ pub(super) enum Op {
         group: usize,
         to: usize,
     },
-    /// Goes there unless one of the groups took part.
+    /// Jumps unless one of the groups took part.
     IfGroup {
         groups: Vec<usize>,
         otherwise: usize,
     },
-    /// Goes there unless this is a call, of one of the groups where they are named.
+    /// Jumps unless this is a call, of one of the groups if any are named.
     IfRecursion {
         groups: Option<Vec<usize>>,
         otherwise: usize,
@@ -121,30 +121,29 @@ pub(super) struct Span {
     pub set: ByteSet,
     pub max: Option<usize>,
     pub kind: RepeatKind,
-    /// Its number.
+    /// Its index.
     pub number: usize,
-    /// What failed behind a byte of a run fails always.
+    /// `true` if a failure after a byte of a run is final, so that it can be remembered.
     pub remembers: bool,
-    /// The end of the look-around that it is in, where nothing but whether that matches is asked.
+    /// The end of the enclosing look-around, if only its success matters.
     pub look_end: Option<usize>,
 }
 
-/// What happens when a match turns back to here.
+/// Action when a match backtracks to a verb.
 #[derive(Clone, Debug)]
 pub(super) enum BacktrackingVerb {
     Commit,
     Prune,
-    /// Goes on at the mark of this name, or behind here.
+    /// Continues at the mark of this name, or after here.
     Skip(Option<Box<[u8]>>),
-    /// Goes on with the next of these alternatives.
+    /// Continues with the next of these alternatives.
     Then(Option<usize>),
     Mark(Box<[u8]>),
 }
 
 /// Compiles a pattern.
 ///
-/// # Errors
-/// When it is too large, or a look-behind has no fixed length.
+/// # Errors If it is too large, or a look-behind has no fixed length.
 pub(super) fn compile(syntax: &Syntax) -> Result<Program, PatternError> {
     let mut compiler = Compiler {
         syntax,
@@ -191,18 +190,18 @@ struct Compiler<'s> {
     ops: Vec<Op>,
     registers: usize,
     spans: usize,
-    /// Where groups start.
+    /// Operation at which each group starts.
     group_starts: Vec<usize>,
-    /// The groups around the place that is compiled, with the registers of their starts.
+    /// The groups around the part being compiled, with the registers of their starts.
     open_groups: Vec<(usize, usize)>,
     scopes: usize,
-    /// The alternatives that `(*THEN)` goes on with.
+    /// The alternatives that `(*THEN)` continues with.
     scope: Option<usize>,
-    /// For each look-around around the place: the operations that will need its end, if it may be told by them.
+    /// For each look-around around the part: the operations that need its end, if they can use it.
     look_ends: Vec<Option<Vec<usize>>>,
-    /// A round of a repetition around the place may be empty.
+    /// `true` if an iteration of an enclosing repetition may be empty.
     in_empty_loop: bool,
-    /// How a match goes on depends on nothing but the operation and the place, so that what failed once fails always.
+    /// `true` if the rest of a match depends only on the operation and the position, so that a failure can be remembered.
     is_pure: bool,
 }
 
@@ -215,7 +214,7 @@ impl Compiler<'_> {
         Ok(self.ops.len() - 1)
     }
 
-    /// Lets the operation at `index` lead to the next one.
+    /// Sets the target of the operation at `index` to the next one.
     fn lead_here(&mut self, index: usize) {
         let here = self.ops.len();
         match self.ops.get_mut(index) {
@@ -280,10 +279,10 @@ impl Compiler<'_> {
         self.push(op).map(|_| ())
     }
 
-    /// Alternatives, before each of which one steps back so many bytes or characters if `steps` says so.
+    /// Compiles alternatives. With `steps`, each first goes back that many bytes or characters.
     fn alternation(&mut self, parts: &[Node], steps: &[usize]) -> Result<(), PatternError> {
         let outer = self.scope;
-        // Verbs look for the alternatives around them only where there are some.
+        // Scopes are needed only if there is a `(*THEN)`.
         let scope = parts.iter().any(|part| part.any(&|node| matches!(node, Node::Verb(Verb::Then)))).then(|| {
             self.scopes += 1;
             self.scopes
@@ -324,7 +323,7 @@ impl Compiler<'_> {
         self.push(Op::Return(group)).map(|_| ())
     }
 
-    /// Look-around; as a condition it goes on behind where it holds, and the operation that leads to the other branch is returned.
+    /// Compiles look-around. As a condition it continues if it holds, and the operation that leads to the other branch is returned.
     fn look(&mut self, look: Look, inner: &Node, is_condition: bool) -> Result<Option<usize>, PatternError> {
         let steps = if look.behind { self.steps_back(look, inner)? } else { Vec::new() };
         let register = (!look.atomic).then(|| self.register());
@@ -356,11 +355,11 @@ impl Compiler<'_> {
         if look.negative {
             self.lead_here(start);
         }
-        // What is refuted leads to where the condition does not hold.
+        // A failed condition leads to the other branch.
         Ok(is_condition.then_some(if look.negative { end } else { start }))
     }
 
-    /// How far each alternative of a look-behind begins before the place.
+    /// Returns the number of bytes or characters that each alternative of a look-behind goes back.
     fn steps_back(&self, look: Look, inner: &Node) -> Result<Vec<usize>, PatternError> {
         let alternatives = match inner {
             Node::Alternation(parts) => parts.as_slice(),
@@ -387,7 +386,7 @@ impl Compiler<'_> {
         }
         let lazy = *kind == RepeatKind::Lazy;
         if *max == Some(0) {
-            // It is there to be called only.
+            // It is only called.
             let over = self.push(Op::Jump(UNKNOWN))?;
             self.node(node)?;
             self.lead_here(over);
@@ -409,7 +408,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// One round after the other, the first of which may be left out if `optional`.
+    /// Compiles an unbounded repetition; the first iteration may be skipped if `optional`.
     fn endless(&mut self, node: &Node, optional: bool, lazy: bool) -> Result<(), PatternError> {
         let skip = if optional { Some(self.choice(lazy)?) } else { None };
         let start = self.ops.len();
@@ -425,14 +424,14 @@ impl Compiler<'_> {
             self.node(node)?;
         }
         self.in_empty_loop = outer;
-        // Another round first, or last.
+        // Another iteration is tried first, or last if lazy.
         let exit = self.choice(lazy)?;
         self.push(Op::Jump(start))?;
         [skip, progress, Some(exit)].into_iter().flatten().for_each(|place| self.lead_here(place));
         Ok(())
     }
 
-    /// A choice between what follows and what is not yet known.
+    /// Adds a choice between the next operation and a target that is not known yet.
     fn choice(&mut self, lazy: bool) -> Result<usize, PatternError> {
         if self.is_pure && !self.in_empty_loop {
             self.push(Op::Memo)?;
@@ -481,7 +480,7 @@ impl Compiler<'_> {
     fn verb(&mut self, verb: &Verb) -> Result<(), PatternError> {
         let op = match verb {
             Verb::Accept => {
-                // What is open captures what it has so far.
+                // Open groups capture up to here.
                 for (group, register) in self.open_groups.clone().into_iter().rev() {
                     self.push(Op::Close { group, register })?;
                 }
@@ -506,7 +505,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The set of a part that is one byte.
+/// Returns the set of a part that is one byte.
 fn single(node: &Node) -> Option<ByteSet> {
     match node {
         Node::Byte(byte) => Some(ByteSet::EMPTY.with(*byte)),

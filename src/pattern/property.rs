@@ -1,10 +1,10 @@
-//! Unicode's properties by the names that PCRE2 takes: `\p{Lu}`, `\p{Greek}`, `\p{^L}`, `\p{Xwd}`.
+//! Unicode properties by the names of PCRE2: `\p{Lu}`, `\p{Greek}`, `\p{^L}`, `\p{Xwd}`.
 
 use super::code_set::{CodeSet, Mode};
 use super::error::PatternError;
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 
-/// What PCRE calls by names of its own, as classes of the tables.
+/// Properties of PCRE's own, as classes of the tables.
 const OWN: [(&str, &str); 7] = [
     ("any", r"[\x{0}-\x{10FFFF}]"),
     ("l&", r"[\p{Lu}\p{Ll}\p{Lt}]"),
@@ -15,15 +15,15 @@ const OWN: [(&str, &str); 7] = [
     ("xps", r"[\p{Z}\x{9}-\x{D}\x{85}]"),
 ];
 
-/// What can be named as `$`, `@`, `` ` `` or a character of a higher code in C and the languages after it.
+/// Characters of a universal character name in C: `$`, `@`, `` ` `` and those of higher codes.
 const UNIVERSAL: &str = r"[$@`\x{A0}-\x{D7FF}\x{E000}-\x{10FFFF}]";
 
-/// The characters with the property of this name, as it stands between the braces.
+/// Returns the characters with the property of this name, as written between the braces.
 pub(super) fn property(mode: Mode, name: &[u8], at: usize) -> Result<CodeSet, PatternError> {
     let unknown = || PatternError::new(r"unknown property after `\P` or `\p`", at);
     let name = std::str::from_utf8(name).map_err(|_| unknown())?;
     let (negated, name) = name.trim_start().strip_prefix('^').map_or((false, name), |name| (true, name));
-    // Case, blanks, hyphens and underscores do not matter.
+    // Case, blanks, hyphens and underscores are ignored.
     let plain: String = name.chars().filter(|char| !matches!(char, ' ' | '-' | '_' | '\t')).map(|char| char.to_ascii_lowercase()).collect();
     let own = OWN.iter().find(|(own, _)| *own == plain).map(|(_, class)| (*class).to_owned());
     let own = own.or_else(|| (plain == "xuc").then(|| UNIVERSAL.to_owned()));
@@ -35,12 +35,13 @@ pub(super) fn property(mode: Mode, name: &[u8], at: usize) -> Result<CodeSet, Pa
     Ok(if negated { set.complement() } else { set })
 }
 
-/// A class for one of the names above, for the escapes and POSIX names that `(*UCP)` lets follow Unicode.
+/// Returns a class by one of the names above, for the escapes and POSIX names that follow Unicode with `(*UCP)`.
 pub(super) fn known(mode: Mode, class: &str) -> CodeSet {
     class_of(class).map_or_else(|| CodeSet::empty(mode), |chars| CodeSet::of_chars(mode, chars))
 }
 
-/// General categories by one or two letters, scripts, and properties that are there or not. A script's name alone means all that is used in it.
+/// Returns the class of a general category by one or two letters, of a script, or of a binary property. A script name alone means its script
+/// extensions.
 fn named(name: &str) -> Option<ClassUnicode> {
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'=')) {
         return None;
@@ -59,7 +60,7 @@ fn named(name: &str) -> Option<ClassUnicode> {
 fn class_of(text: &str) -> Option<ClassUnicode> {
     match regex_syntax::parse(text).ok()?.into_kind() {
         HirKind::Class(Class::Unicode(chars)) => Some(chars),
-        // A class of one character is read as that character.
+        // A class of one character becomes a literal.
         HirKind::Literal(literal) => {
             let mut chars = std::str::from_utf8(&literal.0).ok()?.chars();
             let (only, None) = (chars.next()?, chars.next()) else { return None };

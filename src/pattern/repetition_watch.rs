@@ -1,12 +1,11 @@
-//! Tells, before a search, whether the counted repetitions of a pattern would make it slow.
+//! Predicts, before a search, if the counted repetitions of a pattern would make it slow.
 //!
-//! An automaton takes a byte in constant time as long as the combinations of states that the input drives it through fit in its memory. Counted
-//! repetitions can make them many: `a.{1,128}c` may have 128 repetitions under way at once, and then the automata behind a search follow
-//! them one by one. So a small automaton runs first: it finds that there is no match, that there may be one, or that its memory does not suffice,
-//! and the search is paid for.
+//! A lazy DFA takes constant time for a byte as long as the state sets that the input leads to fit in its cache. Counted repetitions can make them
+//! many: `a.{1,128}c` may have 128 repetitions active at once, and then the search falls back to engines that follow them one by one. So a small DFA
+//! runs first. It finds that there is no match, that there may be one, or that its cache is too small; then the search is charged to the effort.
 //!
-//! What it finds depends on the input alone. Memory that earlier inputs filled is used again only as long as nothing has to be thrown out of it:
-//! an empty memory would have sufficed for the same input, too.
+//! The result depends on the input alone. A cache that earlier inputs filled is reused only as long as it need not be cleared: for the same input an
+//! empty cache would have been large enough, too.
 
 use super::effort::Effort;
 use super::error::LimitExceeded;
@@ -16,15 +15,15 @@ use regex_automata::util::pool::Pool;
 use regex_automata::{Input, MatchError, MatchErrorKind};
 use regex_syntax::hir::Hir;
 
-/// The memory of the automaton, in bytes.
+/// Size of the cache, in bytes.
 const MEMORY: usize = 256 * 1024;
 
-/// How often it may be emptied within a search, and how many bytes it must have read for each of its states: beyond that the input drives it
-/// through ever new combinations of states.
+/// Maximum number of times that a search may clear the cache, and minimum number of bytes read for each state. Beyond these, the input keeps
+/// producing new state sets.
 const MAX_CLEARS: usize = 4;
 const MIN_BYTES_OF_STATE: usize = 16;
 
-/// The automaton, with memory that searches share.
+/// The DFA, with caches that searches share.
 #[derive(Debug)]
 pub(super) struct RepetitionWatch {
     automaton: DFA,
@@ -32,7 +31,7 @@ pub(super) struct RepetitionWatch {
 }
 
 impl RepetitionWatch {
-    /// An automaton of this structure; `None` where it cannot be built. With `utf`, matches of no byte lie between characters.
+    /// Builds the DFA of this structure; `None` if it cannot be built. With `utf`, empty matches between the bytes of a character do not count.
     pub(super) fn new(structure: &Hir, utf: bool) -> Option<Self> {
         let nfa = NFA::compiler().configure(NFA::config().utf8(utf).which_captures(WhichCaptures::None)).build_from_hir(structure).ok()?;
         let config = DFA::config()
@@ -45,11 +44,10 @@ impl RepetitionWatch {
         Some(Self { automaton, memory: Pool::new(Box::new(move || Cache::new(&of))) })
     }
 
-    /// Returns `true` if there may be a match at or after `start`. Where the memory does not suffice to find out, a search must be allowed that
-    /// takes `work_of_byte` for each byte that is left.
+    /// Returns `true` if there may be a match at or after `start`. If the cache is too small to find out, charges `work_of_byte` for each remaining
+    /// byte to `effort`.
     ///
-    /// # Errors
-    /// When it is not.
+    /// # Errors If `effort` does not allow that.
     pub(super) fn may_match(&self, input: &[u8], start: usize, work_of_byte: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
         let rest = match self.search(input, start) {
             Ok(found) => return Ok(found),
@@ -81,7 +79,7 @@ mod tests {
     use super::super::{Pattern, PatternOptions};
     use super::*;
 
-    /// What searching an input takes beyond looking at each byte.
+    /// Returns the work of searching an input beyond reading each byte.
     fn effort(pattern: &Pattern, input: &[u8]) -> usize {
         let mut effort = Effort::default();
         pattern.is_match(input, &mut effort).unwrap();

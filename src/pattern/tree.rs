@@ -1,21 +1,21 @@
-//! The syntax tree of a pattern: what PCRE means by it, with flags, quoting, comments and options resolved.
+//! The syntax tree of a pattern: its meaning in PCRE, with flags, quoting, comments and options resolved.
 
 use super::code_set::CodeSet;
 
-/// A pattern that was read.
+/// A parsed pattern.
 #[derive(Debug)]
 pub(super) struct Syntax {
     pub root: Node,
-    /// How many capturing groups it has.
+    /// Number of capturing groups.
     pub groups: usize,
-    /// The names of groups with their numbers; a name may stand for several.
+    /// Names of groups with their numbers; several groups may have one name.
     pub names: Vec<(Box<[u8]>, usize)>,
-    /// The input is characters in UTF-8.
+    /// `true` if the input is UTF-8 characters.
     pub utf: bool,
     pub empty_matches: EmptyMatches,
-    /// `(*NO_START_OPT)`: a match is tried everywhere, so that verbs are met.
+    /// `(*NO_START_OPT)`: a match is tried at every position, so that verbs take effect.
     pub tries_everywhere: bool,
-    /// The limit that the pattern sets itself, `(*LIMIT_MATCH=…)`.
+    /// The limit that the pattern sets: `(*LIMIT_MATCH=…)`.
     pub step_limit: Option<usize>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Syntax {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EmptyMatches {
     All,
-    /// `(*NOTEMPTY_ATSTART)`: those behind the place where the search began.
+    /// `(*NOTEMPTY_ATSTART)`: those after the start of the search.
     NotAtStart,
     /// `(*NOTEMPTY)`.
     None,
@@ -33,7 +33,7 @@ pub(super) enum EmptyMatches {
 pub(super) enum Node {
     Empty,
     Byte(u8),
-    /// One byte or character out of a set.
+    /// One byte or character of a set.
     Set(CodeSet),
     Assert(Assertion),
     Concat(Vec<Node>),
@@ -42,7 +42,7 @@ pub(super) enum Node {
     Atomic(Box<Node>),
     Look(Look, Box<Node>),
     Repeat(Box<Repeat>),
-    /// What one of these groups captured, the first of them that took part.
+    /// The capture of the first of these groups that took part.
     BackReference {
         group: Target,
         ignores_case: bool,
@@ -63,7 +63,7 @@ pub(super) enum Assertion {
     TextEnd,
     /// `\Z`: at the end, or before the newline that ends the input.
     FinalEnd,
-    /// `\G`: where the search began.
+    /// `\G`: the start of the search.
     SearchStart,
     WordBoundary,
     NotWordBoundary,
@@ -73,9 +73,9 @@ pub(super) enum Assertion {
 pub(super) struct Look {
     pub behind: bool,
     pub negative: bool,
-    /// Once it has matched it is not asked for another way to match.
+    /// Does not backtrack after it has matched.
     pub atomic: bool,
-    /// Where in the source it stands.
+    /// Position in the source.
     pub position: usize,
 }
 
@@ -103,39 +103,39 @@ pub(super) struct Conditional {
 
 #[derive(Clone, Debug)]
 pub(super) enum Condition {
-    /// The group took part.
+    /// `true` if the group took part.
     Group(Target),
-    /// The pattern is being matched as a subroutine, that of a group where one is named.
+    /// `true` in a subroutine call of the pattern, or of the named group.
     Recursion(Option<Target>),
-    /// What stands here is there to be called only.
+    /// `(?(DEFINE)…)`: the content is only called.
     Define,
     /// A look-around.
     Look(Box<Node>),
     Known(bool),
 }
 
-/// A group that is referred to.
+/// The group of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Number(usize),
     Name(Box<[u8]>),
 }
 
-/// The verbs that act while a match is sought.
+/// Verbs that act during a match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Accept,
     Fail,
     Commit,
     Prune,
-    /// Goes on behind here, or at the mark of this name.
+    /// Continues after here, or at the mark of this name.
     Skip(Option<Box<[u8]>>),
     Then,
     Mark(Box<[u8]>),
 }
 
 impl Syntax {
-    /// The groups that a reference means.
+    /// Returns the groups of a reference.
     pub(super) fn groups_of(&self, target: &Target) -> Vec<usize> {
         match target {
             Target::Number(number) => vec![*number],
@@ -145,12 +145,12 @@ impl Syntax {
 }
 
 impl Node {
-    /// Parts one behind the other.
+    /// Returns the concatenation of parts.
     pub(super) fn concat(mut parts: Vec<Self>) -> Self {
         if parts.len() > 1 { Self::Concat(parts) } else { parts.pop().unwrap_or(Self::Empty) }
     }
 
-    /// One of several; the first that leads to a match.
+    /// Returns the alternation of parts, which are tried in order.
     pub(super) fn alternation(mut parts: Vec<Self>) -> Self {
         if parts.len() > 1 { Self::Alternation(parts) } else { parts.pop().unwrap_or(Self::Empty) }
     }
@@ -159,14 +159,14 @@ impl Node {
         Self::Look(Look { behind, negative, atomic: true, position: 0 }, Box::new(node))
     }
 
-    /// Returns `true` if this or a part of it is so.
+    /// Returns `true` if this node or a part of it satisfies `is_so`.
     ///
     /// The depth of the recursion is bounded by the nesting limit of the parser.
     pub(super) fn any(&self, is_so: &impl Fn(&Self) -> bool) -> bool {
         is_so(self) || self.parts().into_iter().any(|part| part.any(is_so))
     }
 
-    /// The nodes that this one holds.
+    /// Returns the children of this node.
     pub(super) fn parts(&self) -> Vec<&Self> {
         match self {
             Self::Concat(parts) | Self::Alternation(parts) => parts.iter().collect(),
@@ -183,7 +183,7 @@ impl Node {
         }
     }
 
-    /// How many bytes or characters every match has, where all have as many: what PCRE lets a look-behind hold.
+    /// Returns the length of every match in bytes or characters, if all have the same, as PCRE requires of a look-behind.
     pub(super) fn fixed_length(&self, syntax: &Syntax, depth: usize) -> Option<usize> {
         let of = |node: &Self| node.fixed_length(syntax, depth);
         match self {
@@ -201,7 +201,7 @@ impl Node {
                 _ => all_equal([of(&conditional.yes), of(&conditional.no)].into_iter()),
             },
             Self::BackReference { group, .. } | Self::Call(group) => {
-                // A group that calls itself has no end.
+                // A group that calls itself has no length.
                 let depth = depth.checked_sub(1)?;
                 let groups = syntax.groups_of(group);
                 all_equal(groups.into_iter().map(|number| syntax.group(number)?.fixed_length(syntax, depth)))
@@ -212,7 +212,7 @@ impl Node {
 }
 
 impl Syntax {
-    /// The first group of this number; the whole is group 0.
+    /// Returns the first group of this number; group 0 is the whole pattern.
     pub(super) fn group(&self, number: usize) -> Option<&Node> {
         fn find(node: &Node, wanted: usize) -> Option<&Node> {
             match node {

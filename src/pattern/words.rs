@@ -1,52 +1,51 @@
-//! Many words searched for at once, whatever the case of their letters.
+//! Searches for many words at once, ignoring case.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use std::sync::OnceLock;
 
-/// A set of words, compiled to be searched for in one pass.
+/// A set of words, compiled for a search in one pass.
 #[derive(Debug)]
 pub struct Words {
     words: Vec<Box<[u8]>>,
-    /// Built by the first search: prefilters keep most lists from ever being searched.
+    /// Built by the first search: prefilters keep most lists from being searched.
     automaton: OnceLock<Option<AhoCorasick>>,
 }
 
-/// Where a word was found.
+/// Position of a word that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WordMatch {
-    /// Which word it is, in the order given.
+    /// Index of the word, in the order given.
     pub word: usize,
-    /// The offset of its first byte.
+    /// Offset of its first byte.
     pub start: usize,
-    /// The offset after its last byte.
+    /// Offset after its last byte.
     pub end: usize,
 }
 
-/// There are too many words for one automaton.
+/// Error of a list with too many words for one automaton.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the words are {bytes} bytes long together, more than {MOST_BYTES}")]
+#[error("the words are {bytes} bytes long together, more than {MAX_BYTES}")]
 pub struct WordsError {
     bytes: usize,
 }
 
-/// The most bytes that the words of one list have together: an automaton of that size can always be built.
-const MOST_BYTES: usize = 16 << 20;
+/// Maximum length of all words of a list together, in bytes: an automaton of that size can always be built.
+const MAX_BYTES: usize = 16 << 20;
 
 impl Words {
-    /// Compiles `words`. ASCII letters match in either case; an empty word is left out.
+    /// Compiles `words`. ASCII letters match in either case; empty words are left out.
     ///
-    /// # Errors
-    /// When the words are too many or too long for an automaton.
+    /// # Errors If the words are too many or too long for an automaton.
     pub fn new<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Result<Self, WordsError> {
         let words: Vec<Box<[u8]>> = words.into_iter().filter(|word| !word.is_empty()).map(Box::from).collect();
         let bytes: usize = words.iter().map(|word| word.len()).sum();
-        if bytes > MOST_BYTES {
+        if bytes > MAX_BYTES {
             return Err(WordsError { bytes });
         }
         Ok(Self { words, automaton: OnceLock::new() })
     }
 
-    /// The match that ends first; of those that end at the same place, the longest.
+    /// Returns the match that ends first; of those that end at the same offset, the longest.
     #[must_use]
     pub fn find(&self, input: &[u8]) -> Option<WordMatch> {
         let found = self.automaton()?.find(input)?;
@@ -58,13 +57,13 @@ impl Words {
         self.automaton.get_or_init(build).as_ref()
     }
 
-    /// A word as it was given.
+    /// Returns a word as it was given.
     #[must_use]
     pub fn word(&self, index: usize) -> Option<&[u8]> {
         self.words.get(index).map(AsRef::as_ref)
     }
 
-    /// All words as they were given, empty ones left out.
+    /// Returns all words as they were given, without empty ones.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.words.iter().map(AsRef::as_ref)
     }

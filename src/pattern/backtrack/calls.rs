@@ -1,4 +1,4 @@
-//! Calls of groups, and verbs: what a match does that turns back to one.
+//! Subroutine calls, and verbs: what happens when a match backtracks to one.
 
 use super::super::error::LimitExceeded;
 use super::super::program::{BacktrackingVerb, Op};
@@ -10,7 +10,7 @@ impl Machine<'_> {
         let mut calls = 0;
         while let Some(call) = self.frames.get(frame) {
             if call.group == group {
-                // The same call at the same place has no end.
+                // A call of the same group at the same position would not end.
                 if call.place == self.place {
                     return Err(LimitExceeded);
                 }
@@ -29,7 +29,7 @@ impl Machine<'_> {
         Ok(Next::Go(to))
     }
 
-    /// Ends the call that is under way: what it captured is as it was before, but for where the match begins.
+    /// Ends the current call: restores the captures from before it, except the start of the match.
     pub(super) fn come_back(&mut self) -> Result<Next, LimitExceeded> {
         let Some(frame) = self.frames.get(self.frame) else { return Ok(Next::Back) };
         let (back, around, saved) = (frame.back, frame.around, frame.saved.clone());
@@ -46,7 +46,7 @@ impl Machine<'_> {
         Ok(Next::Go(back))
     }
 
-    /// `(*ACCEPT)`: ends the look-around, the call or the match that it stands in.
+    /// `(*ACCEPT)`: ends the look-around, call or match that contains it.
     pub(super) fn accept(&mut self) -> Result<Next, LimitExceeded> {
         let outermost = self.frames.get(self.frame).map_or(NONE, |frame| frame.barrier);
         while self.barrier != outermost {
@@ -56,7 +56,7 @@ impl Machine<'_> {
                     _ => Next::Back,
                 });
             }
-            // What was decided once stays open to other ways where the match does not count.
+            // If the match does not count, alternatives within finished decisions are still tried.
             if self.frame == NONE && self.within_no_look() && !self.counts() {
                 return Ok(Next::Back);
             }
@@ -65,7 +65,7 @@ impl Machine<'_> {
         if self.frame == NONE { self.matched() } else { self.come_back() }
     }
 
-    /// Returns `true` if no look-around is under way.
+    /// Returns `true` outside of look-around.
     fn within_no_look(&self) -> bool {
         let mut barrier = self.barrier;
         while let Some(choice) = self.choices.get(barrier) {
@@ -86,7 +86,7 @@ impl Machine<'_> {
             BacktrackingVerb::Skip(None) => Outcome::Skip(place),
             BacktrackingVerb::Skip(Some(name)) => match self.mark(name) {
                 Some(place) => Outcome::Skip(place),
-                // Without the mark it is not there.
+                // Without that mark the verb has no effect.
                 None => return Ok(None),
             },
         };
@@ -95,7 +95,7 @@ impl Machine<'_> {
         while let Some(choice) = self.choices.pop() {
             self.count(1)?;
             match choice {
-                // Within negative look-around and calls it is these that fail, and the alternatives of a look-around are its own.
+                // Within negative look-around and calls, these fail instead. `(*THEN)` continues with the alternatives of its look-around.
                 Choice::Look { op, place, around } if wanted.is_none() && (is_then || self.is_negative(op)) => {
                     self.choices.push(Choice::Look { op, place, around });
                     return Ok(None);
@@ -123,7 +123,7 @@ impl Machine<'_> {
         matches!(end, Some(Op::Reject { .. }))
     }
 
-    /// Where the last mark of this name was passed.
+    /// Returns the position of the last mark of this name.
     fn mark(&self, wanted: &[u8]) -> Option<usize> {
         self.choices.iter().rev().find_map(|choice| match choice {
             Choice::Verb { op, place } => match self.program.ops.get(*op) {

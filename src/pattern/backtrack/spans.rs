@@ -1,4 +1,4 @@
-//! Runs of bytes of a set: how far a [`Span`] reaches, where what follows it is tried, and what is remembered of that.
+//! Runs of bytes of a set: how far a [`Span`] reaches, from where the rest is tried, and which results are remembered.
 
 use super::super::byte_set::ByteSet;
 use super::super::error::LimitExceeded;
@@ -41,7 +41,7 @@ impl<'p> Machine<'p> {
         Ok(next.unwrap_or(Next::Back))
     }
 
-    /// How far a span that begins at a place may reach: not to where it is known to fail.
+    /// Returns how far a span that begins at `low` may reach: up to the first position that is known to fail.
     fn high(&mut self, span: &Span, low: usize) -> Result<usize, LimitExceeded> {
         let Some(max) = span.max else {
             let run = self.run(span, low)?;
@@ -53,7 +53,7 @@ impl<'p> Machine<'p> {
         Ok(low.saturating_add(length))
     }
 
-    /// The run of bytes of a set that a place lies in, or that ends there.
+    /// Returns the run of bytes of a set that contains `place`, or that ends there.
     fn run(&mut self, span: &Span, place: usize) -> Result<Run, LimitExceeded> {
         if let Some(run) = self.runs.get(span.number).filter(|run| run.start <= place && place <= run.end) {
             return Ok(*run);
@@ -69,7 +69,7 @@ impl<'p> Machine<'p> {
         Ok(run)
     }
 
-    /// A greedy span that went to a place, and failed there.
+    /// Backtracks into a greedy span that reached `at` and failed there.
     pub(super) fn shrink(&mut self, span: &'p Span, pc: usize, low: usize, at: usize) -> Result<Option<Next>, LimitExceeded> {
         if at <= low {
             self.note_failure(span, low);
@@ -78,7 +78,7 @@ impl<'p> Machine<'p> {
         self.try_from_end(span, pc, low, at.saturating_sub(1))
     }
 
-    /// Goes on behind the longest span where the next byte may stand.
+    /// Continues after the longest span after which the next byte fits.
     fn try_from_end(&mut self, span: &'p Span, pc: usize, low: usize, high: usize) -> Result<Option<Next>, LimitExceeded> {
         let next = pc.saturating_add(1);
         let window = |input: &'p [u8]| input.get(low..high.saturating_add(1).min(input.len())).unwrap_or_default();
@@ -100,7 +100,7 @@ impl<'p> Machine<'p> {
         Ok(Some(Next::Go(next)))
     }
 
-    /// Goes on behind the shortest span that reaches to a place at least, where the next byte may stand.
+    /// Continues after the shortest span that ends at or after `from` and after which the next byte fits.
     pub(super) fn grow(&mut self, span: &'p Span, pc: usize, low: usize, from: usize) -> Result<Option<Next>, LimitExceeded> {
         let high = self.high(span, low)?;
         let next = pc.saturating_add(1);
@@ -125,7 +125,7 @@ impl<'p> Machine<'p> {
         Ok(Some(Next::Go(next)))
     }
 
-    /// Nothing that follows the span matches from this place of the run on.
+    /// Remembers that the rest after the span does not match from this position of the run on.
     fn note_failure(&mut self, span: &Span, low: usize) {
         if span.remembers
             && let Some(run) = self.runs.get_mut(span.number).filter(|run| run.start <= low && low <= run.end)
@@ -134,7 +134,7 @@ impl<'p> Machine<'p> {
         }
     }
 
-    /// Look-around that ends at `pc` matched: so it does for every span of it that began where one ended now, or before that in the run.
+    /// Remembers that the look-around ending at `pc` matched. It then also matches for each of its spans that ended here or earlier in the run.
     pub(super) fn note_success(&mut self, pc: usize) {
         let inner = self.choices.get(self.barrier.min(self.choices.len())..).unwrap_or_default();
         for choice in inner {

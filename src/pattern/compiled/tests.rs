@@ -117,7 +117,7 @@ fn searches_that_have_no_end_are_given_up_after_their_steps() {
 #[test]
 fn counted_repetitions_cost_their_size_where_many_are_under_way() {
     let pattern = pattern("a(.{0,900})b(.{0,900})[^a]b$");
-    // No rule tells where the next letter is another.
+    // Letters in an order without a pattern.
     let mixed: Vec<u8> = (0..30_000_u32).map(|at| if at.wrapping_mul(0x9E37_79B9) >> 31 == 0 { b'a' } else { b'b' }).collect();
     let mut effort = Effort { limit: 100_000_000, ..Effort::default() };
     assert_eq!(pattern.is_match(&mixed, &mut effort), Err(LimitExceeded));
