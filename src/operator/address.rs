@@ -1,4 +1,4 @@
-//! `@ipMatch` and `@ipMatchFromFile`: whether an address lies in one of many networks.
+//! `@ipMatch` and `@ipMatchFromFile`: tests if an address is in one of many networks.
 
 use super::error::{DataLine, OperatorError};
 use super::number::leading_integer;
@@ -6,10 +6,10 @@ use super::words::data_lines;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// How many bits come before the IPv4 address in one that is written as an IPv6 address.
+/// Number of bits before the IPv4 address in an IPv4-mapped IPv6 address.
 const MAPPED_PREFIX: u8 = 96;
 
-/// A set of networks: disjoint, sorted, and searched by halving.
+/// A set of networks: disjoint, sorted, and searched by bisection.
 #[derive(Debug, Default)]
 pub struct AddressSet {
     v4: Vec<Ipv4Net>,
@@ -17,15 +17,14 @@ pub struct AddressSet {
 }
 
 impl AddressSet {
-    /// Reads addresses and networks separated by commas; empty entries are left out, and blanks around entries.
+    /// Reads addresses and networks separated by commas. Blanks around entries and empty entries are ignored.
     pub fn from_argument(argument: &[u8]) -> Result<Self, OperatorError> {
         Self::from_entries(argument.split(|&byte| byte == b',').map(|entry| (None, entry)))
     }
 
-    /// Reads files with a list like that on each line; lines whose first mark is `#` are comments.
+    /// Reads files with such a list on each line; lines that begin with `#` are comments.
     ///
-    /// # Errors
-    /// [`OperatorError::AddressInFile`] for the first entry that is neither an address nor a network.
+    /// # Errors [`OperatorError::AddressInFile`] for the first entry that is neither an address nor a network.
     pub fn from_files(files: &[Vec<u8>]) -> Result<Self, OperatorError> {
         let lines = (0..).zip(files).flat_map(|(file, bytes)| data_lines(bytes).map(move |(line, text)| (DataLine { file, line }, text)));
         let lists = lines.filter(|(_, text)| !text.trim_ascii_start().starts_with(b"#"));
@@ -49,13 +48,13 @@ impl AddressSet {
         Ok(Self { v4: sorted(Ipv4Net::aggregate(&v4)), v6: sorted(Ipv6Net::aggregate(&v6)) })
     }
 
-    /// Returns `true` if `input` is an address in one of the networks. What is no address is in none.
+    /// Returns `true` if `input` is an address in one of the networks, `false` if it is not an address.
     pub(super) fn contains(&self, input: &[u8]) -> bool {
         std::str::from_utf8(input).ok().and_then(|text| text.parse().ok()).is_some_and(|address| self.contains_address(address))
     }
 
-    /// Returns `true` if an address is in one of the networks. An IPv4 address that is written as an IPv6 one, as servers do whose socket takes both
-    /// (`::ffff:192.0.2.1`), is in the networks of either family that hold it.
+    /// Returns `true` if an address is in one of the networks. An IPv4-mapped IPv6 address, as servers with a dual-stack socket report it
+    /// (`::ffff:192.0.2.1`), is in the networks of either family that contain it.
     pub fn contains_address(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.contains_v4(address),
@@ -79,7 +78,7 @@ fn sorted<N: Ord>(mut networks: Vec<N>) -> Vec<N> {
     networks
 }
 
-/// Reads a network; one of IPv4 addresses that are written as IPv6 ones becomes one of IPv4.
+/// Reads a network; one of IPv4-mapped addresses becomes an IPv4 network.
 fn network(entry: &[u8]) -> Option<IpNet> {
     match written_network(entry)? {
         IpNet::V6(network) => {
@@ -90,8 +89,8 @@ fn network(entry: &[u8]) -> Option<IpNet> {
     }
 }
 
-/// Reads `address` or `address/prefix`; of the prefix, as in v3, only the leading number counts. Unlike v3 this takes
-/// every length that the address has: v3 refuses `/0`, and `/128` for IPv6.
+/// Reads `address` or `address/prefix`. As in v3, only the leading number of the prefix counts. Unlike v3, which refuses `/0`, and `/128` for IPv6,
+/// this takes every prefix length of the family.
 fn written_network(entry: &[u8]) -> Option<IpNet> {
     let text = std::str::from_utf8(entry).ok()?;
     let Some((address, prefix)) = text.split_once('/') else {

@@ -1,15 +1,15 @@
-//! `@rbl`: what a block list in the DNS is asked, and what its answers mean.
+//! `@rbl`: the questions to a DNS block list, and the meaning of its answers.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// A block list in the DNS (RFC 5782): the zone that holds it.
+/// A DNS block list (RFC 5782), by its zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockList {
     zone: String,
     provider: Provider,
 }
 
-/// Who runs a list, as far as the meaning of answers is known.
+/// The provider of a list, if the meaning of its answers is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Provider {
     HttpBl,
@@ -18,32 +18,32 @@ enum Provider {
     Other,
 }
 
-/// What to ask the DNS about a value.
+/// The DNS question about a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockListQuestion {
-    /// Whether this name has an address. It ends with a dot, so that no search list is tried.
+    /// Look up the address of this name. The name ends with a dot, so that no search list is tried.
     Name(String),
-    /// Nothing: the list wants a key, and there is none.
+    /// None: the list requires a key, and there is none.
     KeyMissing,
-    /// Nothing: the value is neither an address nor a host name.
+    /// None: the value is neither an address nor a host name.
     NoName,
 }
 
-/// What an answer says.
+/// Meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// The value is listed; the text, in v3's words, says what as.
+    /// The value is listed; the text, in v3's words, says as what.
     Listed(String),
-    /// It is not: the answer is none that block lists give.
+    /// The value is not listed: block lists do not give this answer.
     NotListed,
 }
 
-/// The longest name that the DNS holds.
+/// Maximum length of a DNS name.
 const LONGEST_NAME: usize = 253;
 
 impl BlockList {
-    /// The list of a zone such as `dnsbl.example.net`.
+    /// Makes the list of a zone such as `dnsbl.example.net`.
     #[must_use]
     pub fn new(zone: &str) -> Self {
         let zone = zone.trim().trim_matches('.').to_owned();
@@ -52,14 +52,14 @@ impl BlockList {
         Self { zone, provider }
     }
 
-    /// Returns `true` if the list answers only those who have a key (`SecHttpBlKey`).
+    /// Returns `true` if the list answers only requests with a key (`SecHttpBlKey`).
     #[must_use]
     pub fn needs_key(&self) -> bool {
         self.provider == Provider::HttpBl
     }
 
-    /// The question about a value: an address with its parts turned around, in front of the zone. As in ModSecurity v3 what is no address is
-    /// taken for a host name, for lists of domains; unlike there IPv6 addresses are asked about too, digit by digit.
+    /// Returns the question about a value: the reversed address, followed by the zone. As in ModSecurity v3, a value that is not an address is taken
+    /// as a host name, for lists of domains. Unlike v3, IPv6 addresses are looked up too, in reversed nibbles.
     #[must_use]
     pub fn question(&self, value: &[u8], key: Option<&str>) -> BlockListQuestion {
         let Ok(value) = std::str::from_utf8(value) else { return BlockListQuestion::NoName };
@@ -81,8 +81,8 @@ impl BlockList {
         if name.len() > LONGEST_NAME { BlockListQuestion::NoName } else { BlockListQuestion::Name(name) }
     }
 
-    /// What the address found for a question says. Lists answer with an address in 127.0.0.0/8, and with one in 127.255.255.0/24 when they
-    /// do not answer the one who asks; ModSecurity v3 takes every answer for a listing, those of a resolver that invents names too.
+    /// Returns the meaning of the address found for a question. Lists answer with an address in 127.0.0.0/8; 127.255.255.0/24 means that they refused
+    /// to answer. ModSecurity v3 takes every answer as a listing, including those of a resolver that invents names.
     #[must_use]
     pub fn listing(&self, answer: Ipv4Addr) -> Listing {
         match answer.octets() {
@@ -116,7 +116,7 @@ impl BlockList {
     }
 }
 
-/// The kinds of visitors that httpbl.org tells apart.
+/// Returns the kind of visitor, as httpbl.org distinguishes them.
 fn visitor(kind: u8) -> &'static str {
     match kind {
         0 => "Search Engine",
@@ -131,7 +131,7 @@ fn visitor(kind: u8) -> &'static str {
     }
 }
 
-/// Returns `true` if a text can be asked about: labels of letters, digits, hyphens and underscores.
+/// Returns `true` if a text can be looked up: labels of letters, digits, hyphens and underscores.
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

@@ -13,12 +13,12 @@ use crate::pattern::{ByteSet, LimitExceeded, Pattern, PatternError, PatternOptio
 use crate::prefilter::{FilteredPattern, RequiredLiterals};
 use std::sync::Arc;
 
-/// Limits on what one evaluation may cost.
+/// Limits of one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperatorLimits {
-    /// How many steps a pattern may take where the time is not linear anyway (`SecPcreMatchLimit`).
+    /// Maximum number of steps of a pattern that does not run in linear time (`SecPcreMatchLimit`).
     pub pattern_steps: usize,
-    /// How many captures of one match are kept (`SecCapturesLimit`).
+    /// Maximum number of captures that are kept of one match (`SecCapturesLimit`).
     pub captures: usize,
 }
 
@@ -28,13 +28,13 @@ impl Default for OperatorLimits {
     }
 }
 
-/// How many states a pattern may have that is made while a transaction runs.
+/// Maximum number of states of a pattern that is compiled during a transaction.
 const MAX_EXPANDED_SIZE: usize = 20_000;
 
-/// What a state of an automaton costs to build, in units of work.
+/// Units of work for building a state of an automaton.
 const WORK_OF_STATE: usize = 200;
 
-/// What a byte costs where it is read as SQL or HTML, in units of work.
+/// Units of work for a byte that is read as SQL or HTML.
 const INJECTION_WORK: usize = 8;
 
 /// An operator and its argument, compiled to a test on bytes: immutable, to be shared by all transactions.
@@ -43,7 +43,7 @@ pub struct Operator {
     kind: OperatorKind,
     limits: OperatorLimits,
     work_of_byte: usize,
-    /// What a value takes besides.
+    /// Units of work for a value, in addition to those for its bytes.
     work_of_value: usize,
     test: Test,
 }
@@ -68,22 +68,19 @@ enum Test {
 }
 
 impl Operator {
-    /// Compiles an operator. `files` holds the contents of the files that a `…FromFile` argument names, read by the
-    /// caller.
+    /// Compiles an operator. `files` holds the contents of the files that a `…FromFile` argument names, which the caller has read.
     ///
-    /// # Errors
-    /// When the argument makes no sense to the operator, or the operator is not part of this version.
+    /// # Errors If the operator does not take the argument, or is not part of this version.
     pub fn compile(kind: OperatorKind, argument: &[u8], files: &[Vec<u8>], limits: OperatorLimits) -> Result<Self, OperatorError> {
         Self::with_patterns(kind, argument, files, limits, FilteredPattern::shared)
     }
 
-    /// Compiles an operator for one transaction, with an argument whose macros were expanded. Nothing is cached, and a pattern may be of
-    /// `MAX_EXPANDED_SIZE` only: a request may have written it.
+    /// Compiles an operator for one transaction, with expanded macros in its argument. Nothing is cached, and a pattern may have `MAX_EXPANDED_SIZE`
+    /// states at most: a request may have written it.
     ///
-    /// # Errors
-    /// As [`Operator::compile`].
+    /// # Errors As [`Operator::compile`].
     pub fn compile_expanded(kind: OperatorKind, argument: &[u8], limits: OperatorLimits) -> Result<Self, OperatorError> {
-        // No prefilter is asked about such a pattern.
+        // Such a pattern has no prefilter.
         let once = |source: &[u8], options| {
             let pattern = Pattern::compile(source, PatternOptions { max_size: MAX_EXPANDED_SIZE, ..options })?;
             Ok(Arc::new(FilteredPattern::from(pattern)))
@@ -91,7 +88,7 @@ impl Operator {
         Self::with_patterns(kind, argument, &[], limits, once)
     }
 
-    /// What building the automaton of a pattern takes, which its first search does, in units of work.
+    /// Returns the units of work for building the automaton of a pattern, which its first search does.
     #[must_use]
     pub fn work_to_build(&self) -> usize {
         self.pattern().map_or(0, |pattern| pattern.size().saturating_mul(WORK_OF_STATE))
@@ -112,8 +109,8 @@ impl Operator {
         Ok(Self::compile_expanded(kind, argument, limits)?.evaluate(input, wanted, findings))
     }
 
-    /// Tests `input`. What the match found is added to `findings` as far as `wanted`; a miss adds nothing and allocates
-    /// nothing. A pattern that reaches its limit is a miss, and `findings` says so.
+    /// Tests `input`. The findings of a match are added to `findings` as far as `wanted`; a miss adds nothing and allocates nothing. A pattern that
+    /// reaches its limit is a miss, and `findings` says so.
     pub fn evaluate(&self, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
         self.test.evaluate(input, self.limits, wanted, findings).unwrap_or_else(|LimitExceeded| {
             let effort = findings.effort;
@@ -124,14 +121,14 @@ impl Operator {
         })
     }
 
-    /// What it costs to ask about a value of so many bytes: one unit for a byte where it is looked at once.
+    /// Returns the units of work for testing a value of `length` bytes: one unit for each byte that is read once.
     #[must_use]
     #[inline]
     pub const fn work(&self, length: usize) -> usize {
         length.wrapping_mul(self.work_of_byte).wrapping_add(self.work_of_value)
     }
 
-    /// How this compares the input with which number, if it compares numbers.
+    /// Returns the relation and the number of a numeric comparison.
     #[must_use]
     pub const fn comparison(&self) -> Option<(Relation, i64)> {
         match self.test {
@@ -140,13 +137,13 @@ impl Operator {
         }
     }
 
-    /// Which operator this is.
+    /// Returns the kind of operator.
     #[must_use]
     pub const fn kind(&self) -> OperatorKind {
         self.kind
     }
 
-    /// The regular expression that this searches for, if it is `@rx` or `@rxGlobal`.
+    /// Returns the regular expression of `@rx` or `@rxGlobal`.
     #[must_use]
     pub fn pattern(&self) -> Option<&Pattern> {
         match &self.test {
@@ -155,7 +152,7 @@ impl Operator {
         }
     }
 
-    /// Returns what a value must hold so that this can match it; `None` if nothing useful is known.
+    /// Returns the literals that a value must contain to match; `None` if nothing useful is known.
     #[must_use]
     pub fn required_literals(&self) -> Option<RequiredLiterals> {
         match &self.test {
@@ -208,7 +205,7 @@ impl Operator {
             OperatorKind::VerifySvnr => Test::IdentityNumber(Scheme::Svnr, pattern()?),
             _ => match comparison(kind) {
                 Some(comparison) => Test::Text(comparison, argument.into()),
-                // What is left looks at more than a value.
+                // All other operators need more than a value.
                 None => return Err(OperatorError::NeedsTransaction(kind)),
             },
         };
@@ -245,7 +242,7 @@ impl Test {
     }
 }
 
-/// The comparison that an operator on texts makes.
+/// Returns the comparison of an operator on texts.
 const fn comparison(kind: OperatorKind) -> Option<Comparison> {
     Some(match kind {
         OperatorKind::BeginsWith => Comparison::BeginsWith,

@@ -1,4 +1,4 @@
-//! `@validateByteRange`, `@validateUrlEncoding` and `@validateUtf8Encoding`: they match what is *not* valid.
+//! `@validateByteRange`, `@validateUrlEncoding` and `@validateUtf8Encoding`: they match input that is *not* valid.
 
 use super::error::OperatorError;
 use super::findings::{Findings, Wanted};
@@ -6,12 +6,12 @@ use crate::pattern::ByteSet;
 
 /// Reads the ranges of `@validateByteRange`, such as `9, 10, 32-126`.
 ///
-/// Empty entries are left out. Every other entry is a decimal number up to 255, or two of them, the smaller first. ModSecurity v3 lets no
-/// byte pass for an entry that is neither, so that the rule matches every value.
+/// Empty entries are left out. Every other entry is a decimal number up to 255, or two of them, the smaller first. With any other entry ModSecurity
+/// v3 allows no byte, so that the rule matches every value.
 pub(super) fn byte_ranges(argument: &[u8]) -> Result<ByteSet, OperatorError> {
     let invalid = |entry: &[u8]| OperatorError::ByteRange(String::from_utf8_lossy(entry).into_owned());
     if argument.is_empty() {
-        // Rules that lack the argument are refused before they come here.
+        // Rules without an argument were refused before.
         return Ok(ByteSet::EMPTY);
     }
     let mut allowed = None;
@@ -27,14 +27,14 @@ pub(super) fn byte_ranges(argument: &[u8]) -> Result<ByteSet, OperatorError> {
     allowed.ok_or_else(|| invalid(argument))
 }
 
-/// The byte that a decimal number names.
+/// Reads a byte as a decimal number.
 fn byte(text: &[u8]) -> Option<u8> {
     let digits = text.trim_ascii();
     let number = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
     number.parse().ok()
 }
 
-/// Returns `true` if a byte of the input is not allowed; locates every such byte.
+/// Returns `true` if the input has a byte that is not allowed; locates every such byte.
 pub(super) fn byte_outside(allowed: ByteSet, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     let mut outside = (0..).zip(input).filter(|&(_, &byte)| !allowed.contains(byte)).map(|(at, _)| at).peekable();
     let matched = outside.peek().is_some();
@@ -44,9 +44,9 @@ pub(super) fn byte_outside(allowed: ByteSet, input: &[u8], wanted: Wanted, findi
     matched
 }
 
-/// Returns `true` if a `%` in the input lacks its two hexadecimal digits; locates the first.
+/// Returns `true` if a `%` in the input is not followed by two hexadecimal digits; locates the first.
 ///
-/// As in v3 the length of what is located is that of the whole input.
+/// As in v3, the located length is that of the whole input.
 pub(super) fn invalid_url_encoding(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     let invalid = memchr::memchr_iter(b'%', input).find(|&at| {
         let digits = input.get(at.saturating_add(1)..at.saturating_add(3));
@@ -60,8 +60,8 @@ pub(super) fn invalid_url_encoding(input: &[u8], wanted: Wanted, findings: &mut 
 
 /// Returns `true` if the input is not UTF-8 as in RFC 3629; locates the first invalid sequence.
 ///
-/// As in v3 the length of what is located is that of the whole input, and a sequence that the end of the input cuts
-/// off is not located. Unlike v3 this takes code points above U+10FFFF (`F4 90 80 80`) for invalid.
+/// As in v3, the located length is that of the whole input, and a sequence that the end of the input cuts off is not located. Unlike v3, this rejects
+/// code points above U+10FFFF (`F4 90 80 80`).
 pub(super) fn invalid_utf8(input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     let Err(error) = std::str::from_utf8(input) else { return false };
     let at = error.valid_up_to();
@@ -78,7 +78,7 @@ pub(super) fn invalid_utf8(input: &[u8], wanted: Wanted, findings: &mut Findings
     true
 }
 
-/// Names what is wrong where bytes begin that are not UTF-8, in the words of ModSecurity v3's debug log.
+/// Returns the fault of an invalid UTF-8 sequence, in the words of ModSecurity v3's debug log.
 pub fn utf8_fault(rest: &[u8]) -> &'static str {
     let length = match rest.first() {
         Some(0xc0..=0xdf) => 2,
@@ -95,7 +95,7 @@ pub fn utf8_fault(rest: &[u8]) -> &'static str {
     }
 }
 
-/// Names what is wrong with the `%` at a place, in the words of ModSecurity v3's debug log.
+/// Returns the fault of the `%` at an offset, in the words of ModSecurity v3's debug log.
 pub fn url_encoding_fault(input: &[u8], at: usize) -> &'static str {
     match input.get(at.saturating_add(1)..at.saturating_add(3)) {
         Some(_) => "Non-hexadecimal digits used",

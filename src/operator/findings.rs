@@ -1,35 +1,35 @@
-//! What a match found.
+//! Findings of a match.
 
 use crate::pattern::Effort;
 use std::ops::Range;
 
-/// How much an evaluation is to find out.
+/// Details that an evaluation returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// Only whether the input matches.
+    /// Only the verdict.
     Verdict,
     /// Also captures and offsets, for rules that capture and for the log.
     Findings,
 }
 
-/// What matches found: a scratch that the caller clears and uses again.
+/// Findings of matches: a buffer that the caller clears and reuses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// What the action `capture` stores, in order. Later entries overwrite earlier ones of the same index.
+    /// Captures for the action `capture`, in order. Later entries overwrite earlier ones of the same index.
     pub captures: Vec<Capture>,
-    /// The offsets and lengths of what was found, in bytes: the `oOFFSET,LENGTH` references of v3's log, in its order.
+    /// Offsets and lengths of the findings in bytes: the `oOFFSET,LENGTH` references of v3's log, in its order.
     pub offsets: Vec<(usize, usize)>,
-    /// Whether a pattern was given up at its step limit: the verdict is then not known, and the answer was "no match".
+    /// `true` if a pattern stopped at its step limit: the verdict is unknown, and the answer was "no match".
     pub limit_exceeded: bool,
-    /// What the search took besides looking at each byte once, and how much it might take: set by the caller.
+    /// Work of the search beyond reading each byte once, and its limit, which the caller sets.
     pub effort: Effort,
-    /// Whether there were more captures than are kept.
+    /// `true` if there were more captures than are kept.
     pub too_many_captures: bool,
-    /// How much the input resembles what it was compared with, 0 to 100, where that is what the operator asks.
+    /// Similarity to the compared text, 0 to 100, of an operator that measures it.
     pub score: Option<u32>,
 }
 
-/// One value for the TX collection.
+/// A value for the TX collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capture {
     /// Its key in TX.
@@ -38,17 +38,17 @@ pub struct Capture {
     pub value: CapturedValue,
 }
 
-/// Where a captured value is found.
+/// Source of a captured value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CapturedValue {
-    /// In the input, at these bytes.
+    /// These bytes of the input.
     Input(Range<usize>),
-    /// Here: it is not part of the input.
+    /// A text that is not part of the input.
     Text(Box<[u8]>),
 }
 
 impl Findings {
-    /// Forgets everything, and keeps the memory.
+    /// Clears everything, and keeps the memory.
     pub fn clear(&mut self) {
         self.captures.clear();
         self.offsets.clear();
@@ -68,14 +68,14 @@ impl Findings {
         self.captures.push(Capture { index: 0, value: CapturedValue::Text(text.into()) });
     }
 
-    /// Notes where something was found.
+    /// Adds the offset and length of a finding.
     pub(super) fn locate(&mut self, range: &Range<usize>) {
         self.offsets.push((range.start, range.len()));
     }
 }
 
 impl Capture {
-    /// The value, given the input it was captured from.
+    /// Returns the value, given the input of the match.
     #[must_use]
     pub fn bytes<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
         match &self.value {

@@ -1,4 +1,4 @@
-//! `@fuzzyHash`: whether the input resembles one of the files whose ssdeep hashes are listed.
+//! `@fuzzyHash`: tests if the input resembles one of the files whose ssdeep hashes are listed.
 
 use super::error::OperatorError;
 use super::findings::Findings;
@@ -9,36 +9,35 @@ use super::piecewise_hash::PiecewiseHash;
 pub struct FuzzyHashArgument<'a> {
     /// The path of the file with the hashes.
     pub file: &'a str,
-    /// The least score that matches, 0 to 100. As in ModSecurity v3 any whole number is taken; above 100 nothing matches.
+    /// Minimum score of a match, 0 to 100. As in ModSecurity v3 any whole number is accepted; above 100 nothing matches.
     pub score: u32,
 }
 
-/// Takes the argument of `@fuzzyHash` apart: what stands behind the last blank is the score.
+/// Splits the argument of `@fuzzyHash`: the score follows the last blank.
 ///
-/// # Errors
-/// When there is no blank, or no number behind it.
+/// # Errors If there is no blank, or no number after it.
 pub fn fuzzy_hash_argument(argument: &str) -> Result<FuzzyHashArgument<'_>, OperatorError> {
     let parts = argument.trim_end().rsplit_once(' ').and_then(|(file, score)| Some((file.trim_end(), score.parse().ok()?)));
     let (file, score) = parts.ok_or_else(|| OperatorError::Score(argument.to_owned()))?;
     Ok(FuzzyHashArgument { file, score })
 }
 
-/// The hashes of a file and the score that counts as a match.
+/// The hashes of a file and the minimum score.
 #[derive(Debug)]
 pub(super) struct FuzzyHashes {
     hashes: Vec<PiecewiseHash>,
     score: u32,
 }
 
-/// What it takes to compare two hashes, in units of work.
+/// Units of work for comparing two hashes.
 const WORK_OF_HASH: usize = 100;
 
 impl FuzzyHashes {
-    /// What it takes to hash a byte, in units of work.
+    /// Units of work for hashing a byte.
     pub(super) const WORK_OF_BYTE: usize = 16;
 
-    /// Reads the hashes of files in ssdeep's format, `blocksize:hash:hash,"name"`, one a line. Lines of any other form, such as ssdeep's
-    /// heading, are left out, as in ModSecurity v3.
+    /// Reads the hashes of files in ssdeep's format, `blocksize:hash:hash,"name"`, one on each line. As in ModSecurity v3, other lines, such as
+    /// ssdeep's heading, are ignored.
     pub(super) fn new(argument: &[u8], files: &[Vec<u8>]) -> Result<Self, OperatorError> {
         let argument = String::from_utf8_lossy(argument);
         let score = fuzzy_hash_argument(&argument)?.score;
@@ -50,12 +49,12 @@ impl FuzzyHashes {
         Ok(Self { hashes, score })
     }
 
-    /// What it takes to compare the hash of a value with all of them, in units of work.
+    /// Returns the units of work for comparing the hash of a value with all of them.
     pub(super) fn work_to_compare(&self) -> usize {
         self.hashes.len().saturating_mul(WORK_OF_HASH)
     }
 
-    /// Returns `true` if the input's hash is as much like one of the hashes as the score demands; the score found is noted.
+    /// Returns `true` if the input has at least the minimum score with one of the hashes; stores that score.
     pub(super) fn resembles(&self, input: &[u8], findings: &mut Findings) -> bool {
         let hash = PiecewiseHash::of(input);
         let hash = hash.compared();

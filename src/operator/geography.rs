@@ -1,34 +1,33 @@
-//! `@geoLookup`: where an address is, as a MaxMind database says.
+//! `@geoLookup`: the location of an address in a MaxMind database.
 
 use maxminddb::{Reader, path};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// A database of places, such as GeoLite2-City.
+/// A database of locations, such as GeoLite2-City.
 pub struct GeoDatabase {
     reader: Reader<Arc<[u8]>>,
-    /// The same bytes as the reader's.
+    /// The bytes that the reader shares.
     bytes: Arc<[u8]>,
 }
 
-/// Why a file is no database of places.
+/// Error of a file that is not a MaxMind database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is not a MaxMind database: {0}")]
 pub struct GeoDatabaseError(String);
 
-/// What is known of a place, by the keys of GEO, in the order of a place's parts from large to small.
+/// Location of an address, by the keys of GEO, from large to small.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Keys and values; what is not known is not there.
+    /// Keys and values; unknown parts are absent.
     pub parts: Vec<(&'static str, String)>,
 }
 
 impl GeoDatabase {
-    /// Reads a database; while another with the same bytes is in use, that one is shared.
+    /// Reads a database. While another one with the same bytes is in use, that one is shared.
     ///
-    /// # Errors
-    /// When the bytes are no MaxMind database. GeoIP's older `.dat` files are none either.
+    /// # Errors If the bytes are not a MaxMind database; GeoIP's older `.dat` files are not.
     pub fn shared(bytes: Vec<u8>) -> Result<Arc<Self>, GeoDatabaseError> {
         static IN_USE: Mutex<Vec<Weak<GeoDatabase>>> = Mutex::new(Vec::new());
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,10 +42,10 @@ impl GeoDatabase {
         Ok(database)
     }
 
-    /// What is known of an address; `None` for one that the database does not hold.
+    /// Returns the location of an address; `None` if the database does not have it.
     ///
-    /// The keys are those of ModSecurity v3 with a MaxMind database: COUNTRY_CODE, COUNTRY_NAME, COUNTRY_CONTINENT, CITY, POSTAL_CODE,
-    /// LATITUDE and LONGITUDE, names in English, and degrees with six decimals.
+    /// The keys are those of ModSecurity v3 with a MaxMind database: COUNTRY_CODE, COUNTRY_NAME, COUNTRY_CONTINENT, CITY, POSTAL_CODE, LATITUDE and
+    /// LONGITUDE. Names are in English, degrees have six decimals.
     #[must_use]
     pub fn find(&self, address: IpAddr) -> Option<Place> {
         let found = self.reader.lookup(address).ok().filter(|found| found.has_data())?;

@@ -41,8 +41,8 @@ impl Scheme {
         Ok(true)
     }
 
-    /// Of the matches that follow one another, v3 takes the last valid one, but the first for payment cards. When none
-    /// is valid, a match may begin inside another one.
+    /// Returns the last valid of consecutive matches, or for payment cards the first, as v3 does. If none is valid, a match may begin inside another
+    /// one.
     fn find(self, pattern: &Pattern, input: &[u8], budget: usize, effort: &mut Effort) -> Result<Option<Range<usize>>, LimitExceeded> {
         if self != Self::CreditCard {
             let mut last = None;
@@ -74,7 +74,7 @@ impl Scheme {
         Ok(first)
     }
 
-    /// Shows `done` every valid match until it says so; `next` tells where to search on after a match.
+    /// Calls `done` with every valid match until it returns `true`; `next` says where to continue after a match.
     fn each_match(
         self,
         pattern: &Pattern,
@@ -96,8 +96,8 @@ impl Scheme {
         Ok(())
     }
 
-    /// Returns `true` if the digits in `text`, whatever lies between them, make a valid number. Digits beyond the number's length
-    /// are ignored, but not allowed in social security numbers.
+    /// Returns `true` if the digits in `text`, ignoring other bytes, are a valid number. Digits beyond the number's length are ignored, but not
+    /// allowed in social security numbers.
     fn is_valid(self, text: &[u8]) -> bool {
         let mut digits = text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte.saturating_sub(b'0')));
         match self {
@@ -109,7 +109,7 @@ impl Scheme {
     }
 }
 
-/// The first `N` digits, when there are as many.
+/// Returns the first `N` digits, if there are as many.
 fn leading<const N: usize>(digits: &mut impl Iterator<Item = u32>) -> Option<[u32; N]> {
     let mut number = [0; N];
     for place in &mut number {
@@ -118,7 +118,7 @@ fn leading<const N: usize>(digits: &mut impl Iterator<Item = u32>) -> Option<[u3
     Some(number)
 }
 
-/// ISO/IEC 7812-1: every second digit from the right counts double; the sum of all digits ends with 0.
+/// Luhn sum (ISO/IEC 7812-1): every second digit from the right counts double; the sum of all digits must end with 0.
 fn luhn(digits_from_the_right: impl Iterator<Item = u32>) -> bool {
     let mut any = false;
     let sum = digits_from_the_right.zip([1, 2].into_iter().cycle()).fold(0_u32, |sum, (digit, weight)| {
@@ -165,7 +165,7 @@ fn social_security(digits: &[u32; 9]) -> bool {
         && (d, e) != (0, 0)
         && (f, g, h, i) != (0, 0, 0, 0)
         && !all_equal(digits)
-        // Counting on from 9 to 0 it may be a number.
+        // Digits that count up past 9 to 0 may be a number.
         && !(counts_up(digits) && a < i)
 }
 

@@ -1,6 +1,6 @@
 //! The operators by name.
 
-/// An operator of ModSecurity v3, and `noMatch`, which v3 lacks.
+/// An operator of ModSecurity v3, or `noMatch`, which v3 does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum OperatorKind {
@@ -22,11 +22,11 @@ pub enum OperatorKind {
     FuzzyHash,
     /// `@ge`: the input is greater than or equal to the number.
     Ge,
-    /// `@geoLookup`: the place of the address is known; fills GEO.
+    /// `@geoLookup`: the location of the address is known; fills GEO.
     GeoLookup,
     /// `@gt`: the input is greater than the number.
     Gt,
-    /// `@inspectFile`: a script finds fault with the file that the input names.
+    /// `@inspectFile`: a script rejects the file that the input names.
     InspectFile,
     /// `@ipMatch`: the input is an address in one of the networks.
     IpMatch,
@@ -76,15 +76,15 @@ pub enum OperatorKind {
     Within,
 }
 
-/// What an operator takes as its argument.
+/// Kind of argument of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArgumentKind {
-    /// Nothing.
+    /// No argument.
     None,
-    /// A text that the operator understands in its own way.
+    /// A text in the operator's own syntax.
     Text {
-        /// Whether `%{…}` in it is expanded for each transaction.
+        /// `true` if `%{…}` in it is expanded for each transaction.
         macros: bool,
     },
     /// The paths or `https` addresses of one or more files, separated by blanks; the caller reads them.
@@ -93,7 +93,7 @@ pub enum ArgumentKind {
     File,
 }
 
-/// One row of the table of operators.
+/// A row of the table of operators.
 struct Row {
     kind: OperatorKind,
     name: &'static str,
@@ -154,7 +154,7 @@ static TABLE: &[Row] = {
 const ALIASES: [(&str, OperatorKind); 2] = [("ipMatchF", OperatorKind::IpMatchFromFile), ("pmf", OperatorKind::PmFromFile)];
 
 impl OperatorKind {
-    /// What it costs to compile an argument of so many bytes while a transaction runs, in units of work.
+    /// Returns the units of work for compiling an argument of `length` bytes during a transaction.
     pub const fn work_to_compile(self, length: usize) -> usize {
         const AUTOMATON: usize = 50_000;
         const EACH_BYTE: usize = 500;
@@ -168,30 +168,30 @@ impl OperatorKind {
         }
     }
 
-    /// All operators, by name.
+    /// Returns all operators, by name.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         TABLE.iter().map(|row| row.kind)
     }
 
-    /// The name in rules, without the `@`, as v3's manual writes it.
+    /// Returns the name in rules, without the `@`, as v3's manual writes it.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().map_or("", |row| row.name)
     }
 
-    /// The name that v3 prints in its logs: ``Matched "Operator `Rx' with parameter …``.
+    /// Returns the name that v3 prints in its logs: ``Matched "Operator `Rx' with parameter …``.
     #[must_use]
     pub fn log_name(self) -> &'static str {
         self.row().map_or("", |row| row.log_name)
     }
 
-    /// What the operator takes as its argument.
+    /// Returns the kind of argument.
     #[must_use]
     pub fn argument(self) -> ArgumentKind {
         self.row().map_or(ArgumentKind::None, |row| row.argument)
     }
 
-    /// The operator of this name or alias, whatever the case of its letters.
+    /// Returns the operator of this name or alias, ignoring case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let named = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.kind);

@@ -1,10 +1,10 @@
 //! Takes an operator and its argument and gives a compiled test on bytes, with captures; imports `pattern` and `prefilter`.
 //!
-//! [`OperatorKind`] names the operators, [`Operator`] is one with its argument, compiled once and shared by all
-//! transactions. A test answers yes or no, and on request says in [`Findings`] what it found where.
+//! [`OperatorKind`] names the operators. [`Operator`] is one with its argument, compiled once and shared by all transactions. A test returns `true`
+//! or `false`, and on request [`Findings`] with offsets and captures.
 //!
-//! Operators that look at more than a value (a database, the DNS, the whole body) are run by `transaction`; what of them is pure stands
-//! here: [`GeoDatabase`], [`BlockList`].
+//! Operators that need more than a value (a database, the DNS, the whole body) are run by `engine`; their pure parts are here: [`GeoDatabase`],
+//! [`BlockList`].
 
 mod address;
 mod block_list;

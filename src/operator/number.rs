@@ -1,10 +1,9 @@
 //! Operators that compare the input with a number.
 //!
-//! Numbers are read as C's `strtoll` reads them, as v3 does: white space, a sign, decimal digits, and whatever follows
-//! is ignored; without digits it is 0. `@eq` alone reads 32 bits and takes what does not fit for 0; the others read 64
-//! bits and stop at the largest and smallest number.
+//! Numbers are read as C's `strtoll` reads them, as in v3: white space, a sign, decimal digits; the rest is ignored. Without digits it is 0. `@eq`
+//! reads 32 bits, and 0 if the number does not fit; the others read 64 bits and saturate.
 
-/// The relation of the input to the number.
+/// Relation of the input to the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// `@eq`
@@ -20,7 +19,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The number that `argument` stands for.
+    /// Returns the number of an argument.
     pub(super) fn number(self, argument: &[u8]) -> i64 {
         let number = leading_integer(argument);
         match self {
@@ -29,7 +28,7 @@ impl Relation {
         }
     }
 
-    /// Returns `true` if the input, read as a number, stands in this relation to `number`.
+    /// Returns `true` if the input, read as a number, has this relation to `number`.
     pub fn holds(self, input: &[u8], number: i64) -> bool {
         let input = self.number(input);
         match self {

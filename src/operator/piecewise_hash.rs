@@ -1,4 +1,4 @@
-//! The hash of ssdeep, which stays alike where data stay alike: context triggered piecewise hashing.
+//! The hash of ssdeep: context triggered piecewise hashing. Similar data have similar hashes.
 //!
 //! The data are cut where the last seven bytes have a certain sum, so that a change moves only the cuts beside it, and each piece becomes one
 //! character. How often there is a cut depends on the *block size*: three bytes doubled until the hash has at most 64 characters. A hash holds the
@@ -13,33 +13,33 @@
 //! The tests hold it to the program `ssdeep`, 2.14.1; Jesse Kornblum describes it in "Identifying almost identical files using
 //! context triggered piecewise hashing" (Digital Investigation 3S, 2006).
 
-/// How many bytes decide whether there is a cut.
+/// Number of bytes that decide about a cut.
 const WINDOW: usize = 7;
 
-/// The least block size.
+/// Smallest block size.
 const MIN_BLOCK_SIZE: u64 = 3;
 
-/// How many block sizes there are.
+/// Number of block sizes.
 const BLOCK_SIZES: u32 = 31;
 
-/// The most characters for the block size of a hash; for twice as much there are half as many.
+/// Maximum number of characters for the block size of a hash; for twice that size there are half as many.
 const MAX_CHARACTERS: usize = 64;
 
-/// More characters in a row that are the same tell nothing when hashes are compared.
+/// Longest run of one character that is compared.
 const MAX_SAME: usize = 3;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// A hash. Long rows of one character are shortened, as ssdeep does before it compares.
+/// A hash. Longer runs of one character are shortened, as ssdeep does before it compares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PiecewiseHash {
     block_size: u64,
-    /// For the block size, and for twice as much.
+    /// The characters for the block size, and for twice the block size.
     characters: [Vec<u8>; 2],
 }
 
 impl PiecewiseHash {
-    /// Reads a hash as ssdeep writes it, with or without a file's name behind a comma; `None` where it is none.
+    /// Reads a hash as ssdeep writes it, with or without a file name after a comma; `None` if it is invalid.
     pub fn parse(line: &[u8]) -> Option<Self> {
         let mut parts = line.splitn(3, |byte| *byte == b':');
         let block_size = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
@@ -50,7 +50,7 @@ impl PiecewiseHash {
         (is_size && is_hash(first) && is_hash(second)).then(|| Self::new(block_size, [first, second]))
     }
 
-    /// The hash of some data.
+    /// Computes the hash of data.
     pub fn of(data: &[u8]) -> Self {
         let (block_size, [first, second]) = characters(data);
         Self::new(block_size, [&first, &second])
@@ -60,7 +60,7 @@ impl PiecewiseHash {
         Self { block_size, characters: characters.map(without_long_rows) }
     }
 
-    /// The hash, made ready to be compared with many others.
+    /// Prepares the hash for comparison with many others.
     pub fn compared(&self) -> ComparedHash<'_> {
         let parts = self.characters.each_ref().map(|characters| {
             let mut windows: Vec<u64> = windows(characters).collect();
@@ -71,7 +71,7 @@ impl PiecewiseHash {
     }
 }
 
-/// A hash that is compared with many others.
+/// A hash prepared for comparison with many others.
 #[derive(Debug)]
 pub struct ComparedHash<'h> {
     hash: &'h PiecewiseHash,
@@ -82,12 +82,12 @@ pub struct ComparedHash<'h> {
 #[derive(Debug)]
 struct ComparedPart<'h> {
     characters: &'h [u8],
-    /// Each seven of them in a row, sorted.
+    /// All runs of seven of them, sorted.
     windows: Vec<u64>,
 }
 
 impl ComparedHash<'_> {
-    /// How much the hash is like another one, from 0 to 100.
+    /// Returns the similarity to another hash, 0 to 100.
     pub fn score(&self, other: &PiecewiseHash) -> u32 {
         let block_size = self.hash.block_size;
         let ([small, large], [other_small, other_large]) = (&self.parts, &other.characters);
@@ -106,21 +106,21 @@ impl ComparedHash<'_> {
 }
 
 impl ComparedPart<'_> {
-    /// How much the characters are like others for the same block size, from 0 to 100.
+    /// Returns the similarity to the characters of another hash for the same block size, 0 to 100.
     fn score(&self, other: &[u8], block_size: u64) -> u32 {
         if !windows(other).any(|window| self.windows.binary_search(&window).is_ok()) {
             return 0;
         }
         let distance = distance(self.characters, other) * MAX_CHARACTERS / (self.characters.len() + other.len());
         let score = 100_u64.saturating_sub((100 * distance / MAX_CHARACTERS) as u64);
-        // With small pieces few characters are little evidence.
+        // With small blocks a few equal characters are weak evidence.
         let evidence = block_size / MIN_BLOCK_SIZE * self.characters.len().min(other.len()) as u64;
         let is_enough = block_size >= 99_u64.div_ceil(WINDOW as u64) * MIN_BLOCK_SIZE;
         u32::try_from(if is_enough { score } else { score.min(evidence) }).unwrap_or(0)
     }
 }
 
-/// Each seven characters in a row, as a number.
+/// Returns each run of seven characters as a number.
 fn windows(characters: &[u8]) -> impl Iterator<Item = u64> {
     characters.windows(WINDOW).map(|window| window.iter().fold(0, |number, character| number << 8 | u64::from(*character)))
 }
@@ -130,11 +130,11 @@ fn windows(characters: &[u8]) -> impl Iterator<Item = u64> {
 struct Pieces {
     /// At most 63; the last piece is added at the end.
     characters: Vec<u8>,
-    /// The piece that is under way.
+    /// The current piece.
     piece: PieceHash,
-    /// The same where there are half as many characters: from the 32nd on all is one piece.
+    /// The current piece of the hash with half as many characters: from the 32nd on all data are one piece.
     half_piece: PieceHash,
-    /// What the piece would be that ends with the last cut, once there is no room for it.
+    /// The character of the piece that ends with the last cut, if there is no room for it.
     overflow: Option<u8>,
     half_overflow: Option<u8>,
 }
@@ -143,7 +143,7 @@ struct Pieces {
 #[derive(Debug, Clone, Copy)]
 struct PieceHash(u32);
 
-/// The sum of the last bytes, which changes as they move on.
+/// The rolling sum of the last bytes.
 #[derive(Debug, Default)]
 struct RollingSum {
     window: [u8; WINDOW],
@@ -153,11 +153,11 @@ struct RollingSum {
     shifted: u32,
 }
 
-/// The block size that suits the data, and the characters for it and for twice as much.
+/// Returns the block size that suits the data, and the characters for it and for twice that size.
 fn characters(data: &[u8]) -> (u64, [Vec<u8>; 2]) {
     let length = data.len() as u64;
     let mut sum = RollingSum::default();
-    // By block size, from `smallest` on: smaller ones have more characters than there is room for.
+    // By block size, from `smallest` on: smaller ones would have too many characters.
     let mut pieces = vec![Pieces::new()];
     let mut smallest = 0;
     for byte in data {
@@ -200,7 +200,7 @@ fn characters(data: &[u8]) -> (u64, [Vec<u8>; 2]) {
         pieces.characters.iter().copied().take(MAX_CHARACTERS / 2 - 1).chain(last).collect()
     };
     let first = pieces.get(chosen).map(whole).unwrap_or_default();
-    // Without any cut, all of it is one piece for twice the block size as well.
+    // Without any cut, the data are one piece for twice the block size as well.
     let second = match pieces.get(chosen + 1) {
         Some(pieces) => half(pieces),
         None => pieces.get(chosen).filter(|_| has_rest).map(|pieces| vec![pieces.piece.character()]).unwrap_or_default(),
@@ -208,7 +208,7 @@ fn characters(data: &[u8]) -> (u64, [Vec<u8>; 2]) {
     (block_size(smallest, chosen), [first, second])
 }
 
-/// The block size so many places behind the smallest that is looked at.
+/// Returns the block size `place` steps above `smallest`.
 fn block_size(smallest: usize, place: usize) -> u64 {
     MIN_BLOCK_SIZE << (smallest + place).min(BLOCK_SIZES as usize)
 }
@@ -271,7 +271,7 @@ impl RollingSum {
     }
 }
 
-/// How many characters must be put in or taken out to make one text of the other.
+/// Returns the edit distance with insertions and deletions.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (place, character) in one.iter().enumerate() {

@@ -4,10 +4,10 @@ use super::findings::{Findings, Wanted};
 use crate::pattern::{LimitExceeded, Pattern};
 use std::ops::Range;
 
-/// What an empty argument stands for, as in v3: it matches everything, and captures it.
+/// The pattern of an empty argument, as in v3: it matches everything, and captures it.
 pub(super) const EMPTY_ARGUMENT: &[u8] = b".*";
 
-/// Returns `true` if `pattern` matches; captures all groups of the first match, but those that took no part.
+/// Returns `true` if `pattern` matches; captures all groups of the first match that took part.
 pub(super) fn first(
     pattern: &Pattern,
     input: &[u8],
@@ -30,10 +30,9 @@ pub(super) fn first(
 
 /// Returns `true` if `pattern` matches; captures the groups of every match, one match after the other.
 ///
-/// The groups of a match are numbered from the number of groups captured so far. A group that took no part leaves its
-/// number to the next match, as in v3. After an empty match the search goes on one byte further; v3 goes on one byte
-/// after where the *search* began, and so reports an empty match further on many times over; it also looks for a match
-/// that is not empty at the same place first.
+/// The groups of a match are numbered from the number of groups captured so far. As in v3, a group that took no part leaves its number to the next
+/// match. After an empty match the search continues one byte further. v3 continues one byte after the start of the *search*, and so reports an empty
+/// match further on many times; it also first looks for a match that is not empty at the same offset.
 pub(super) fn all(
     pattern: &Pattern,
     input: &[u8],

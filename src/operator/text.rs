@@ -4,7 +4,7 @@ use super::findings::{Findings, Wanted};
 use memchr::memmem;
 use std::ops::Range;
 
-/// How a text and the input are compared.
+/// Kinds of comparison of a text with the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     BeginsWith,
@@ -25,7 +25,7 @@ impl Comparison {
         true
     }
 
-    /// Where a match is found: `Some(None)` for a match that v3 logs without an offset.
+    /// Returns the position of a match: `Some(None)` for a match that v3 logs without an offset.
     fn find(self, text: &[u8], input: &[u8]) -> Option<Option<Range<usize>>> {
         match self {
             Self::BeginsWith => input.starts_with(text).then_some(Some(0..text.len())),
@@ -44,17 +44,17 @@ impl Comparison {
             Self::Within if input.is_empty() => Some(None),
             Self::Within => {
                 let start = find_within(text, input)?;
-                // The offset is one into the text, as in v3.
+                // The offset is that into the text, as in v3.
                 Some(Some(start..start.saturating_add(input.len())))
             }
         }
     }
 }
 
-/// Lists longer than this are searched with the means for long texts.
+/// Longer lists than this are searched with the algorithm for long texts.
 const SHORT_LIST: usize = 1024;
 
-/// Where an input, which is not empty, stands in a list. Most lists are so short that preparing a search would take longer than the search.
+/// Returns the offset of an input, which is not empty, in a list. For most lists, preparing a search would take longer than the search.
 fn find_within(list: &[u8], input: &[u8]) -> Option<usize> {
     if list.len() > SHORT_LIST {
         return memmem::find(list, input);
@@ -65,7 +65,7 @@ fn find_within(list: &[u8], input: &[u8]) -> Option<usize> {
     places.into_iter().find(|place| list.get(*place..).is_some_and(|rest| rest.starts_with(input)))
 }
 
-/// The first occurrence of `word` that no letter touches; digits and all else are boundaries.
+/// Returns the first occurrence of `word` without a letter on either side; digits and all other bytes are boundaries.
 fn find_word(word: &[u8], input: &[u8]) -> Option<Range<usize>> {
     let is_boundary = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphabetic());
     let finder = memmem::Finder::new(word);

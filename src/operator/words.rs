@@ -4,23 +4,23 @@ use super::findings::{Findings, Wanted};
 use crate::pattern::{Words, WordsError};
 use std::borrow::Cow;
 
-/// The words of `@pm`: separated by white space, with `|41|` for bytes in hexadecimal and a backslash before `:`, `;`,
-/// `\` and `"`. An argument that uses these marks otherwise is taken as it is written.
+/// Reads the words of `@pm`: separated by white space, with `|41|` for hexadecimal bytes and a backslash before `:`, `;`, `\` and `"`. An argument
+/// that uses these marks otherwise is taken literally.
 pub(super) fn from_argument(argument: &[u8]) -> Result<Words, WordsError> {
     let text = unescape(argument).map_or(Cow::Borrowed(argument), Cow::Owned);
     Words::new(text.split(|byte| matches!(byte, b'\t'..=b'\r' | b' ')))
 }
 
-/// The words of `@pmFromFile`: one a line, blanks and all. Lines end with LF or CR LF; those that hold nothing but blanks, and those whose
-/// first mark is `#`, hold no word.
+/// Reads the words of `@pmFromFile`: one on each line, including blanks. Lines end with LF or CR LF. Blank lines, and lines that begin with `#`, are
+/// ignored.
 ///
-/// ModSecurity v3 takes the CR for a part of the word, which then never matches.
+/// ModSecurity v3 takes the CR as part of the word, which then never matches.
 pub(super) fn from_files(files: &[Vec<u8>]) -> Result<Words, WordsError> {
     let lines = files.iter().flat_map(|file| data_lines(file)).map(|(_, line)| line);
     Words::new(lines.filter(|line| !line.trim_ascii_start().starts_with(b"#") && !line.trim_ascii().is_empty()))
 }
 
-/// The lines of a file of data with their numbers from 1, without their ends and without the byte order mark of UTF-8.
+/// Returns the lines of a data file with their numbers from 1, without line endings and UTF-8 byte order mark.
 pub(super) fn data_lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     (1..).zip(file.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
@@ -28,8 +28,7 @@ pub(super) fn data_lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 
 /// Returns `true` if one of the words occurs in the input; captures it as spelled in the rule.
 ///
-/// v3 captures the text of its automaton's node, which for overlapping words is none of them (`abc` for the words
-/// `abcd` and `bc` in `abcd`).
+/// v3 captures the text of its automaton's node, which with overlapping words may be none of them (`abc` for the words `abcd` and `bc` in `abcd`).
 pub(super) fn evaluate(words: &Words, input: &[u8], wanted: Wanted, findings: &mut Findings) -> bool {
     let Some(found) = words.find(input) else { return false };
     if wanted == Wanted::Findings {
@@ -39,7 +38,7 @@ pub(super) fn evaluate(words: &Words, input: &[u8], wanted: Wanted, findings: &m
     true
 }
 
-/// Resolves the marks in an argument of `@pm`; `None` when they are not used as they should be.
+/// Resolves the marks in an argument of `@pm`; `None` if they are not used correctly.
 fn unescape(argument: &[u8]) -> Option<Vec<u8>> {
     let blanks = argument.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let text = argument.get(blanks..)?;

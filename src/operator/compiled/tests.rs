@@ -5,7 +5,7 @@ fn compile(kind: Kind, argument: &str) -> Operator {
     Operator::compile(kind, argument.as_bytes(), &[], OperatorLimits::default()).unwrap()
 }
 
-/// What TX would hold after a match, as `index=value`.
+/// Returns the TX captures of a match, as `index=value`.
 fn captures(kind: Kind, argument: &str, input: &str) -> Option<Vec<String>> {
     let mut findings = Findings::default();
     compile(kind, argument).evaluate(input.as_bytes(), Wanted::Findings, &mut findings).then(|| {

@@ -1,7 +1,7 @@
-//! Whether a text would bring script into a page that it is put into.
+//! Tests if a text would bring script into the page that contains it.
 //!
-//! The text is read as browsers do where it may stand: between tags, within a tag, and within a value in quotes of either kind or in
-//! backticks. An element, attribute, address or comment that can run script makes an attack.
+//! The text is read as browsers read it in each context: between tags, within a tag, and within a value in quotes of either kind or in backticks. An
+//! element, attribute, address or comment that can run script is an attack.
 
 mod blocked;
 mod tokenizer;
@@ -13,11 +13,11 @@ use tokenizer::{Place, Token, Tokens};
 
 /// Returns `true` if the text is an attack.
 pub(super) fn is_attack(input: &[u8]) -> bool {
-    // Elements, comments and declarations begin with `<`; an attribute does harm by its value, which is behind `=`.
+    // Elements, comments and declarations begin with `<`; an attribute needs a value after `=`.
     if memchr2(b'<', b'=', input).is_none() {
         return false;
     }
-    // Between tags there is text up to a `<`, and in quotes there is a value without a name up to the closing quote.
+    // Text between tags ends at a `<`; a quoted value, whose name is unknown, ends at its closing quote.
     let places = [
         (Some(b'<'), Place::Text),
         (None, Place::Tag),
@@ -29,7 +29,7 @@ pub(super) fn is_attack(input: &[u8]) -> bool {
 }
 
 fn is_attack_in(place: Place, input: &[u8]) -> bool {
-    // The name that the next value is for.
+    // The attribute name of the next value.
     let mut attribute = None;
     Tokens::new(input, place).any(|token| match (token, attribute.take()) {
         (Token::AttributeName(name), _) => {

@@ -1,8 +1,8 @@
-//! Whether a text would change a statement of SQL that it is put into.
+//! Tests if a text would change the SQL statement that contains it.
 //!
-//! The text is cut into tokens as the dialects of SQL read it, tokens that change nothing are folded away, and the classes of what is
-//! left, five at most, are looked up among those of injections. That is done for a text that stands by itself, and for one that stands
-//! within single or double quotes.
+//! The text is cut into tokens as the SQL dialects read it. Tokens that change nothing are folded away. The classes of the remaining tokens, five at
+//! most, are the fingerprint, which is looked up among those of injections. This is done for the text as it is, and as if it followed a single or a
+//! double quote.
 
 mod fold;
 mod lexicon;
@@ -14,20 +14,20 @@ mod word;
 
 use memchr::{memchr, memchr2};
 
-use fold::{MOST_TOKENS, Window};
+use fold::{MAX_TOKENS, Window};
 use token::Token;
 use tokenizer::{Dialect, Tokens};
 
-/// The classes of the tokens of an injection, a letter each.
+/// The token classes of an injection, a letter each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint {
-    letters: [u8; MOST_TOKENS],
+    letters: [u8; MAX_TOKENS],
     length: usize,
 }
 
 impl Fingerprint {
     fn of(tokens: &[Token]) -> Fingerprint {
-        let mut letters = [0; MOST_TOKENS];
+        let mut letters = [0; MAX_TOKENS];
         for (letter, token) in letters.iter_mut().zip(tokens) {
             *letter = token.class.letter();
         }
@@ -39,7 +39,7 @@ impl Fingerprint {
     }
 }
 
-/// The fingerprint of an injection; nothing where the text is harmless.
+/// Returns the fingerprint of an injection; `None` if the text is harmless.
 pub(super) fn injection(input: &[u8]) -> Option<Fingerprint> {
     if is_one_word(input) {
         return None;
@@ -58,7 +58,7 @@ fn injection_within(quote: Option<u8>, input: &[u8]) -> Option<Fingerprint> {
     if injection.is_none() && disputed { read(input, quote, Dialect::MySql).0 } else { injection }
 }
 
-/// Returns `true` if the text is a single token, a word or a number: no fingerprint of one token is listed but that of evil.
+/// Returns `true` if the text is a single token, a word or a number: of the fingerprints of one token only "evil" is listed.
 fn is_one_word(input: &[u8]) -> bool {
     match input {
         [b'0'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
@@ -66,7 +66,7 @@ fn is_one_word(input: &[u8]) -> bool {
     }
 }
 
-/// Reads the text one way: the injection that is found, and whether the dialects read it differently.
+/// Reads the text in one way: returns the injection found, and `true` if the dialects read it differently.
 fn read(input: &[u8], within: Option<u8>, dialect: Dialect) -> (Option<Fingerprint>, bool) {
     let mut tokens = Tokens::new(input, within, dialect);
     let mut window = Window::EMPTY;

@@ -46,7 +46,7 @@ fn script_captures_the_input() {
     assert_eq!(findings.captures.first().unwrap().bytes(input), input);
 }
 
-/// What the C library of Debian's libmodsecurity 3.0.9 says, also where its translation to Rust differs.
+/// Verdicts of the C library of Debian's libmodsecurity 3.0.9, also where its translation to Rust differs.
 #[test]
 fn sql_is_read_as_the_c_library_reads_it() {
     let cases: [(&[u8], Option<&str>); 24] = [
@@ -114,7 +114,7 @@ fn html_is_read_as_the_c_library_reads_it() {
 
 #[test]
 fn time_grows_as_the_input_does() {
-    // A quadratic reading of these would take minutes.
+    // With quadratic time this would take minutes.
     let start = std::time::Instant::now();
     for part in [
         "<", "'", "\\'", "/*", "(", "1,", "--x\n", "#\n", "$a$", "$a", "a.", "b'0", "<!--", "<!---\0", "&#0", "href='&#", "a=b ", "<a ",
@@ -130,8 +130,8 @@ fn time_grows_as_the_input_does() {
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
 
-/// Parts of statements. Not among them is what the translation of the C library reads otherwise than the library: phrases that mean
-/// nothing by themselves (`IN BOOLEAN`), `into` in lower case, `sp_password`, functions as names of variables, NUL.
+/// Parts of statements. Left out is what the translation reads otherwise than the C library: phrases without a meaning of their own (`IN BOOLEAN`),
+/// `into` in lower case, `sp_password`, functions as variable names, NUL.
 const SQL: [&str; 92] = [
     "'",
     "\"",

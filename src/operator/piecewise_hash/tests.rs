@@ -2,7 +2,7 @@ use super::*;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A folder that goes with the test.
+/// A folder that the test removes.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -19,7 +19,7 @@ impl Drop for Folder {
     }
 }
 
-/// Bytes that look random, of so many different ones.
+/// A generator of bytes that look random, with a given number of distinct values.
 struct Noise(u64);
 
 impl Noise {

@@ -1,16 +1,16 @@
 //! The names, addresses and comments that can run script. The lists are those of libinjection 3.9.2 (BSD 3-Clause, Nick Galbreath).
 
-/// The longest name of the lists, in bytes.
+/// Length of the longest name of the lists, in bytes.
 const LONGEST_NAME: usize = 13;
 
-/// What makes an attribute harmful.
+/// Condition under which an attribute is harmful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attribute {
     /// Any value.
     Any,
-    /// A value that is an address which runs script.
+    /// With a value that is an address that runs script.
     Address,
-    /// A value that is the name of a harmful attribute.
+    /// With a value that is the name of a harmful attribute.
     Indirect,
 }
 
@@ -45,13 +45,13 @@ pub(super) fn element(name: &[u8]) -> bool {
     )
 }
 
-/// What makes an attribute of this name harmful, if anything.
+/// Returns the condition under which an attribute of this name is harmful.
 pub(super) fn attribute(name: &[u8]) -> Option<Attribute> {
     if name.len() < 2 {
         return None;
     }
     if let Some(head) = name.get(..5) {
-        // Event handlers are too many, and too often new, to list.
+        // There are too many event handlers, and too often new ones, to list them.
         let is_handler = head.get(..2).is_some_and(|head| head.eq_ignore_ascii_case(b"ON"));
         if is_handler || head.eq_ignore_ascii_case(b"XMLNS") || head.eq_ignore_ascii_case(b"XLINK") {
             return Some(Attribute::Any);
@@ -74,7 +74,7 @@ pub(super) fn address(value: &[u8]) -> bool {
     schemes.into_iter().any(|scheme| begins_with(address, scheme))
 }
 
-/// Returns `true` if a comment is one that browsers act on.
+/// Returns `true` if browsers act on the comment.
 pub(super) fn comment(text: &[u8]) -> bool {
     let begins = |name: &[u8]| text.len() > 3 && text.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(name));
     let first = text.get(..6).map(Name::of);
@@ -85,7 +85,7 @@ pub(super) fn comment(text: &[u8]) -> bool {
         || first.is_some_and(|name| matches!(name.bytes(), b"IMPORT" | b"ENTITY"))
 }
 
-/// Returns `true` if an address, its character references resolved, begins with a scheme given in upper case.
+/// Returns `true` if an address, with its character references resolved, begins with a scheme given in upper case.
 fn begins_with(address: &[u8], scheme: &[u8]) -> bool {
     let mut rest = address;
     let mut characters = std::iter::from_fn(|| {
@@ -93,10 +93,10 @@ fn begins_with(address: &[u8], scheme: &[u8]) -> bool {
         rest = rest.get(length..)?;
         Some(character)
     })
-    // Browsers skip these before the scheme, and within.
+    // Browsers skip these before and within the scheme.
     .skip_while(|&character| character <= 32)
     .filter(|character| !matches!(character, 0 | 10));
-    // A character is compared by its lowest byte.
+    // Only the lowest byte of a character is compared.
     scheme.iter().all(|expected| characters.next().is_some_and(|character| *expected == upper_case(character).to_le_bytes()[0]))
 }
 
@@ -104,7 +104,7 @@ fn upper_case(character: u32) -> u32 {
     if (u32::from(b'a')..=u32::from(b'z')).contains(&character) { character - 32 } else { character }
 }
 
-/// The first character of a text, a numeric reference being one, and how many bytes it takes.
+/// Returns the first character of a text, or of a numeric reference, and its length in bytes.
 fn character(text: &[u8]) -> Option<(u32, usize)> {
     let byte = u32::from(*text.first()?);
     let (prefix, radix) = match text {
@@ -128,7 +128,7 @@ fn character(text: &[u8]) -> Option<(u32, usize)> {
     Some((number, length + usize::from(ends)))
 }
 
-/// References to higher numbers are none.
+/// References to higher numbers are not character references.
 const LARGEST_REFERENCE: u32 = 0x10_00FF;
 
 /// A name in upper case, without the NUL bytes that browsers skip.
@@ -148,7 +148,7 @@ impl Name {
         name
     }
 
-    /// Empty where the name is longer than any that is listed.
+    /// Returns the name; empty if it is longer than any that is listed.
     fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 use memchr::memchr;
 use memchr::memmem;
 
-/// Where a text stands in a page.
+/// Context of a text in a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     /// Between tags.
@@ -14,7 +14,7 @@ pub(super) enum Place {
     Value(u8),
 }
 
-/// A piece of a page. Text between tags is none.
+/// A piece of a page. Text between tags is not a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Token<'a> {
     TagName(&'a [u8]),
@@ -30,11 +30,11 @@ pub(super) struct Tokens<'a> {
     input: &'a [u8],
     at: usize,
     state: State,
-    /// Whether the last tag name was that of an end tag. It is forgotten only where a tag ends right behind a name or value.
+    /// `true` if the last tag name was that of an end tag. It is reset only if a tag ends right after a name or value.
     in_end_tag: bool,
 }
 
-/// What is expected next.
+/// The next expected construct.
 #[derive(Debug, Clone, Copy)]
 enum State {
     Text,
@@ -66,7 +66,7 @@ impl<'a> Tokens<'a> {
         self.input.get(self.at).copied()
     }
 
-    /// Goes past `length` bytes and, behind them, `closing` more, to `state`; without an end, to the end of the input.
+    /// Takes `length` bytes, skips `closing` more, and enters `state`; without an end, takes all of the input.
     fn take(&mut self, end: Option<usize>, closing: usize, state: State) -> &'a [u8] {
         let rest = self.rest();
         let length = end.unwrap_or(rest.len());
@@ -75,7 +75,7 @@ impl<'a> Tokens<'a> {
         rest.get(..length).unwrap_or(rest)
     }
 
-    /// Text up to the next tag, and what begins there.
+    /// Skips text up to the next tag, and reads what begins there.
     fn text(&mut self) -> Option<Token<'a>> {
         loop {
             self.at += memchr(b'<', self.rest())? + 1;
@@ -113,7 +113,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// What is behind `<!`; nothing for text that is marked as such.
+    /// Reads what follows `<!`; `None` for CDATA.
     fn declaration(&mut self) -> Option<Token<'a>> {
         let rest = self.rest();
         if rest.get(..7).is_some_and(|name| name.eq_ignore_ascii_case(b"DOCTYPE")) {
@@ -152,13 +152,13 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The `>` of a tag.
+    /// Reads the `>` of a tag.
     fn tag_end(&mut self) -> Token<'a> {
         self.in_end_tag = false;
         self.tag_end_in_tag()
     }
 
-    /// The `>` of a tag that is still taken for an end tag, if it was.
+    /// Reads the `>` of a tag that still counts as an end tag, if it was one.
     fn tag_end_in_tag(&mut self) -> Token<'a> {
         self.take(Some(0), 1, State::Text);
         Token::TagEnd
@@ -176,7 +176,7 @@ impl<'a> Tokens<'a> {
 
     fn attribute_name(&mut self) -> Token<'a> {
         let rest = self.rest();
-        // Whatever comes first belongs to the name.
+        // The first byte always belongs to the name.
         let end = rest.iter().skip(1).position(|&byte| is_white(byte) || matches!(byte, b'/' | b'=' | b'>')).map(|end| end + 1);
         let (closing, state) = match end.and_then(|end| rest.get(end)) {
             Some(b'/') => (1, State::AfterSlash),
@@ -240,7 +240,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The next byte that is no white space. 0xFF is taken as the end.
+    /// Skips white space and returns the next byte. 0xFF counts as the end.
     fn skip_white(&mut self) -> Option<u8> {
         let rest = self.rest();
         self.at += rest.iter().position(|&byte| !is_white(byte)).unwrap_or(rest.len());
@@ -266,7 +266,7 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Where a comment ends, and how long its `-->` or `--!>` is. NUL bytes may stand behind its first dash.
+/// Returns the offset of the end of a comment, and the length of its `-->` or `--!>`. NUL bytes may follow its first dash.
 fn comment_end(text: &[u8]) -> Option<(usize, usize)> {
     memchr::memchr_iter(b'-', text).find_map(|dash| {
         let behind = text.get(dash + 1..)?;
@@ -275,7 +275,7 @@ fn comment_end(text: &[u8]) -> Option<(usize, usize)> {
     })
 }
 
-/// Returns `true` if a byte is white space within tags, NUL being such.
+/// Returns `true` if a byte is white space within tags; NUL is.
 fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0)
 }

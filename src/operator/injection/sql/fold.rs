@@ -1,18 +1,18 @@
-//! Folds the tokens of a statement into at most five: what changes nothing about the kind of a statement goes.
+//! Folds the tokens of a statement into at most five: tokens that do not change the kind of the statement are dropped.
 //!
-//! Rules look at two or three tokens from `left` on. Which of them goes is not always the one that a rule looked at: rules drop from the
-//! end of the window, which is further off after a step back. Fingerprints are made so, and mean nothing otherwise.
+//! Rules look at two or three tokens from `left` on. They do not always drop a token that they looked at: rules drop from the end of the window,
+//! which is further away after a step back. The listed fingerprints were made in this way, so it must stay.
 
 use super::lexicon::Lexicon;
 use super::token::{Class, Token};
 use super::tokenizer::Tokens;
 
-/// The most tokens of a fingerprint.
-pub(super) const MOST_TOKENS: usize = 5;
-/// One token ahead tells what the last one is.
-const ROOM: usize = MOST_TOKENS + 1;
+/// Maximum number of tokens of a fingerprint.
+pub(super) const MAX_TOKENS: usize = 5;
+/// One more token is needed to classify the last one.
+const ROOM: usize = MAX_TOKENS + 1;
 
-/// Names of functions that are as common as names of columns.
+/// Names of functions that are also common as column names.
 const FUNCTIONS_BEFORE_PARENTHESES: [&[u8]; 11] = [
     b"CURRENT_DATE",
     b"CURRENT_TIME",
@@ -27,33 +27,33 @@ const FUNCTIONS_BEFORE_PARENTHESES: [&[u8]; 11] = [
     b"USER_NAME",
 ];
 
-/// The tokens that have been read and not folded away.
+/// The tokens that were read and not folded away.
 pub(super) struct Window<'a> {
     tokens: [Token<'a>; ROOM],
     length: usize,
-    /// The first token that is still to be looked at.
+    /// Index of the next token to fold.
     left: usize,
-    /// A comment behind the last token.
+    /// A comment after the last token.
     comment: Option<Token<'a>>,
-    /// Whether there may be more to read.
+    /// `true` if there may be more to read.
     more: bool,
 }
 
 enum Step {
-    /// A rule changed something: look again.
+    /// A rule changed something: start again.
     Again,
-    /// No rule for these tokens: look at one more.
+    /// No rule applies to these tokens: use one more.
     On,
-    /// The statement is an attack whatever follows.
+    /// The statement is an attack, whatever follows.
     Evil,
 }
 
 impl<'a> Window<'a> {
     pub(super) const EMPTY: Window<'static> = Window { tokens: [Token::NONE; ROOM], length: 0, left: 0, comment: None, more: true };
 
-    /// Reads and folds all that is needed.
+    /// Reads and folds as many tokens as needed.
     pub(super) fn fold(&mut self, input: &mut Tokens<'a>) {
-        // What every expression may begin with says nothing.
+        // Tokens that may begin any expression are skipped.
         let first =
             input.find(|token| !matches!(token.class, Class::Comment | Class::LeftParenthesis | Class::SqlType) && !token.is_unary());
         if let Some(first) = first {
@@ -67,12 +67,12 @@ impl<'a> Window<'a> {
         self.tokens.get(..self.length).unwrap_or_default()
     }
 
-    /// One round; whether there is another.
+    /// Folds once. Returns `true` if there is more to fold.
     fn step(&mut self, input: &mut Tokens<'a>) -> bool {
-        if self.length >= MOST_TOKENS && self.is_harmless() {
+        if self.length >= MAX_TOKENS && self.is_harmless() {
             self.restart();
         }
-        if !self.more || self.left >= MOST_TOKENS {
+        if !self.more || self.left >= MAX_TOKENS {
             return false;
         }
         if !self.read(2, input) {
@@ -95,7 +95,7 @@ impl<'a> Window<'a> {
         true
     }
 
-    /// Reads until there are `count` tokens from `left` on; whether there are.
+    /// Reads until there are `count` tokens from `left` on. Returns `false` if there are fewer.
     fn read(&mut self, count: usize, input: &mut Tokens<'a>) -> bool {
         while self.more && self.length < ROOM && self.length - self.left < count {
             match input.next() {
@@ -110,7 +110,7 @@ impl<'a> Window<'a> {
         self.length - self.left >= count
     }
 
-    /// Returns `true` if the first five tokens are such as stand in any text: `1,(1)`, `a-(b)`, `1),(1`, `a)-(b`.
+    /// Returns `true` if the first five tokens are common in harmless text: `1,(1)`, `a-(b)`, `1),(1`, `a)-(b`.
     fn is_harmless(&self) -> bool {
         use Class::*;
         let [a, b, c, d, e, _] = &self.tokens;
@@ -123,10 +123,10 @@ impl<'a> Window<'a> {
         )
     }
 
-    /// Keeps the first token, and what is behind the fifth.
+    /// Keeps the first token, and those after the fifth.
     fn restart(&mut self) {
-        if self.length > MOST_TOKENS {
-            self.put(1, self.token(MOST_TOKENS));
+        if self.length > MAX_TOKENS {
+            self.put(1, self.token(MAX_TOKENS));
             self.length = 2;
         } else {
             self.length = 1;
@@ -134,7 +134,7 @@ impl<'a> Window<'a> {
         self.left = 0;
     }
 
-    /// Returns `true` if there may be a rule for the next tokens, by the first two of them: most words in most texts have none.
+    /// Returns `true` if there may be a rule for the next tokens, by the first two of them: in most texts most words have none.
     fn may_fold(&self) -> bool {
         use Class::*;
         match self.next_two() {
@@ -174,7 +174,7 @@ impl<'a> Window<'a> {
                 self.turn(self.left, Function);
                 Step::On
             }
-            // An operator goes on to the rules for three tokens.
+            // An operator is left to the rules for three tokens.
             (Operator, _) if a.says(b"LIKE") || a.says(b"NOT LIKE") => Step::On,
             (SqlType, Bareword | Number | SqlType | LeftParenthesis | Function | Variable | String) => self.drop_first(),
             (Collate, Bareword) => {
@@ -235,14 +235,14 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Ends the reading: a comment at the end counts, tokens beyond the fifth do not.
+    /// Ends the reading: a comment at the end counts as a token, tokens beyond the fifth do not.
     fn close(&mut self) {
         let left_open =
             |token: &Token| token.is(Class::Bareword) && token.opened == Some(b'`') && token.closed.is_none() && token.text.is_empty();
-        if let Some(comment) = self.comment.filter(|_| self.length < MOST_TOKENS) {
+        if let Some(comment) = self.comment.filter(|_| self.length < MAX_TOKENS) {
             self.push(comment);
         }
-        self.length = self.length.min(MOST_TOKENS);
+        self.length = self.length.min(MAX_TOKENS);
         // PHP's databases take a backtick at the end as a comment.
         if self.length > 2 && left_open(&self.token(self.length - 1)) {
             self.turn(self.length - 1, Class::Comment);
@@ -273,19 +273,19 @@ impl<'a> Window<'a> {
         Step::Again
     }
 
-    /// Puts the second token in the place of the first.
+    /// Replaces the first token by the second.
     fn drop_first(&mut self) -> Step {
         self.put(self.left, self.token(self.left + 1));
         self.drop(1, 0)
     }
 
-    /// Puts the third token in the place of the second.
+    /// Replaces the second token by the third.
     fn replace_second(&mut self) -> Step {
         self.put(self.left + 1, self.token(self.left + 2));
         self.drop(1, 0)
     }
 
-    /// Drops the last `count` tokens and goes to `left`.
+    /// Drops the last `count` tokens and continues at `left`.
     fn drop(&mut self, count: usize, left: usize) -> Step {
         self.length = self.length.saturating_sub(count);
         self.left = left;
@@ -293,7 +293,7 @@ impl<'a> Window<'a> {
     }
 }
 
-/// The phrase that two tokens make, if any.
+/// Returns the phrase that two tokens form, if any.
 fn phrase<'a>(a: &Token<'a>, b: &Token<'a>, lexicon: &'static Lexicon) -> Option<Token<'a>> {
     if !a.leads || !a.class.may_lead() || !b.class.may_follow() {
         return None;

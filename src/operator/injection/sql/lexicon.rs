@@ -1,4 +1,4 @@
-//! What words mean, and which fingerprints are those of injections.
+//! The classes of words, and the fingerprints of injections.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,10 +9,10 @@ use super::token::{Class, LONGEST_TEXT};
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(include_str!("words.txt"), include_str!("fingerprints.txt")));
 
-/// Places of the hash table: a power of two, some three times the number of words.
+/// Size of the hash table: a power of two, about three times the number of words.
 const PLACES: usize = 4096;
 
-/// The words, phrases and fingerprints that are known.
+/// The known words, phrases and fingerprints.
 pub(super) struct Lexicon {
     words: Vec<Word>,
     places: Box<[Place; PLACES]>,
@@ -23,15 +23,15 @@ pub(super) struct Lexicon {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     pub(super) text: &'static [u8],
-    /// What it is; nothing where it only begins phrases.
+    /// Its class; `None` if it only begins phrases.
     pub(super) class: Option<Class>,
-    /// Whether a longer phrase begins with it.
+    /// `true` if a longer phrase begins with it.
     pub(super) leads: bool,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Place {
-    /// Bits of the word's hash; a place whose mark is 0 is free.
+    /// Bits of the word's hash; 0 marks a free entry.
     mark: u16,
     /// Its index in `words`.
     word: u16,
@@ -42,7 +42,7 @@ impl Lexicon {
         &LEXICON
     }
 
-    /// The word or phrase, in any case.
+    /// Returns the word or phrase, ignoring case.
     pub(super) fn find(&self, text: &[u8]) -> Option<&Word> {
         let hash = Hash::of(text)?;
         for place in hash.probes() {
@@ -60,7 +60,7 @@ impl Lexicon {
         None
     }
 
-    /// The phrase that two texts make with a space between them.
+    /// Returns the phrase of two texts with a space between them.
     pub(super) fn phrase(&self, first: &[u8], second: &[u8]) -> Option<&Word> {
         let mut phrase = [0; LONGEST_TEXT];
         let length = first.len() + 1 + second.len();
@@ -71,7 +71,7 @@ impl Lexicon {
         self.find(room).filter(|word| word.class.is_some())
     }
 
-    /// Returns `true` if the letters of at most five tokens are those of an injection.
+    /// Returns `true` if the letters of at most five tokens are the fingerprint of an injection.
     pub(super) fn lists(&self, fingerprint: &[u8]) -> bool {
         self.fingerprints.contains(&key(fingerprint))
     }
@@ -90,13 +90,13 @@ impl Lexicon {
     }
 }
 
-/// The hash of a word of 1 to [`LONGEST_TEXT`] bytes, the same in any case.
+/// The hash of a word of 1 to [`LONGEST_TEXT`] bytes, ignoring case.
 #[derive(Clone, Copy)]
 struct Hash(u64);
 
 impl Hash {
     fn of(text: &[u8]) -> Option<Hash> {
-        // Its first and its last bytes, at most eight of each, tell words apart well enough: what is found is compared.
+        // The first and last bytes, at most eight of each, distinguish words well enough: a hit is compared as a whole.
         let (head, tail) = match text {
             [] => return None,
             [first, .., before, last] if text.len() < 4 => (u64::from(*first), u64::from(*before) << 8 | u64::from(*last)),
@@ -111,24 +111,24 @@ impl Hash {
         Some(Hash(folded.wrapping_mul(SPREAD)))
     }
 
-    /// Never 0.
+    /// Returns the mark, which is never 0.
     fn mark(self) -> u16 {
         (self.0 >> 32) as u16 | 1
     }
 
-    /// The places to look at, in order: all of them in the end.
+    /// Returns the entries to probe, in order: in the end all of them.
     fn probes(self) -> impl Iterator<Item = usize> {
         let first = (self.0 >> 48) as usize;
         (0..PLACES).map(move |step| (first + step) % PLACES)
     }
 }
 
-/// Clears the bit that tells `a` from `A` in each of eight bytes.
+/// Clears the bit that differs between `a` and `A` in each of eight bytes.
 const WITHOUT_CASE: u64 = u64::from_ne_bytes([0xDF; 8]);
-/// An odd number with bits all over.
+/// An odd number with well distributed bits.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The words of the table, and what is the beginning of a phrase.
+/// Returns the words of the table, and the beginnings of phrases.
 fn words_of(text: &'static str) -> Vec<Word> {
     let mut words: BTreeMap<&[u8], Word> = BTreeMap::new();
     for line in lines(text) {
@@ -148,7 +148,7 @@ fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.starts_with('#'))
 }
 
-/// A fingerprint as a number. Fingerprints do not tell the case of their letters.
+/// Returns a fingerprint as a number, ignoring case.
 fn key(fingerprint: &[u8]) -> u64 {
     fingerprint.iter().fold(0, |key, letter| key << 8 | u64::from(letter.to_ascii_uppercase()))
 }

@@ -7,19 +7,19 @@ use super::token::{Class, Token};
 use super::tokenizer::Tokens;
 
 impl<'a> Tokens<'a> {
-    /// The rest of a string whose opening quote stands before the input.
+    /// Reads the rest of a string whose opening quote is before the input.
     pub(super) fn behind(&mut self, quote: u8) -> Token<'a> {
         Token { opened: None, ..self.quoted(0, quote) }
     }
 
-    /// A string that begins `opening` bytes ahead, behind its opening quote.
+    /// Reads a string that begins `opening` bytes ahead, after its opening quote.
     pub(super) fn quoted(&mut self, opening: usize, quote: u8) -> Token<'a> {
         self.at += opening;
         let end = closing_quote(self.rest(), quote);
         self.string(quote, end, 1)
     }
 
-    /// A word in MySQL's backticks: it names a function, or anything.
+    /// Reads a word in MySQL's backticks: it names a function, or anything.
     pub(super) fn ticked(&mut self) -> Token<'a> {
         let token = self.quoted(1, b'`');
         let word = self.lexicon.find(token.text);
@@ -27,13 +27,13 @@ impl<'a> Tokens<'a> {
         Token { class, leads: word.is_some_and(|word| word.leads), ..token }
     }
 
-    /// A column in the brackets of Transact-SQL.
+    /// Reads a column in the brackets of Transact-SQL.
     pub(super) fn bracketed(&mut self) -> Token<'a> {
         let end = memchr(b']', self.rest());
         self.take(Class::Bareword, end.map_or(self.rest().len(), |end| end + 1))
     }
 
-    /// `b'01'` and `x'0f'` are numbers.
+    /// Reads `b'01'` and `x'0f'` as numbers.
     pub(super) fn digits_in_quotes(&mut self, is_digit: impl Fn(u8) -> bool) -> Token<'a> {
         let Some([_, b'\'', digits @ ..]) = self.rest().get(..) else { return self.word() };
         let length = digits.iter().take_while(|&&digit| is_digit(digit)).count();
@@ -43,7 +43,7 @@ impl<'a> Tokens<'a> {
         self.take(Class::Number, length + 3)
     }
 
-    /// `E'…'` of PostgreSQL.
+    /// Reads `E'…'` of PostgreSQL.
     pub(super) fn escaped_string(&mut self) -> Token<'a> {
         match self.rest() {
             [_, b'\'', _, ..] => self.quoted(2, b'\''),
@@ -51,7 +51,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// `N'…'`, and `NQ'(…)'` of Oracle.
+    /// Reads `N'…'`, and `NQ'(…)'` of Oracle.
     pub(super) fn national_string(&mut self) -> Token<'a> {
         match self.rest() {
             [_, b'\'', _, ..] => self.quoted(2, b'\''),
@@ -59,7 +59,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// `U&'…'`.
+    /// Reads `U&'…'`.
     pub(super) fn unicode_string(&mut self) -> Token<'a> {
         if self.rest().get(1..3) != Some(b"&'") {
             return self.word();
@@ -68,7 +68,7 @@ impl<'a> Tokens<'a> {
         Token { opened: Some(b'u'), closed: token.closed.map(|_| b'u'), ..token }
     }
 
-    /// `Q'(…)'` of Oracle, `prefix` bytes ahead: the quotes are what the writer likes.
+    /// Reads `Q'(…)'` of Oracle, `prefix` bytes ahead, with any delimiter.
     pub(super) fn chosen_quotes(&mut self, prefix: usize) -> Token<'a> {
         let Some(&[b'q' | b'Q', b'\'', open @ b'!'..=0x7F, ..]) = self.rest().get(prefix..) else { return self.word() };
         let close = match open {
@@ -83,7 +83,7 @@ impl<'a> Tokens<'a> {
         self.string(b'q', end, 2)
     }
 
-    /// `$$…$$` and `$tag$…$tag$` of PostgreSQL, sums of money, and the sign alone.
+    /// Reads `$$…$$` and `$tag$…$tag$` of PostgreSQL, sums of money, or a single `$`.
     pub(super) fn dollar(&mut self) -> Token<'a> {
         let behind = self.rest().get(1..).unwrap_or_default();
         let digits = behind.iter().take_while(|&&byte| matches!(byte, b'0'..=b'9' | b'.' | b',' | 0)).count();
@@ -109,7 +109,7 @@ impl<'a> Tokens<'a> {
         self.string(b'$', end, tag.len())
     }
 
-    /// The string that ends `end` bytes ahead with `closing` bytes of closing quotes; without an end, the rest.
+    /// Returns the string that ends `end` bytes ahead with `closing` bytes of closing quotes; without an end, the rest.
     fn string(&mut self, quote: u8, end: Option<usize>, closing: usize) -> Token<'a> {
         let token = self.take(Class::String, end.unwrap_or(self.rest().len()));
         self.at += if end.is_some() { closing } else { 0 };
@@ -117,7 +117,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Where the quote is that is neither escaped by a backslash nor doubled.
+/// Returns the offset of the quote that is neither escaped by a backslash nor doubled.
 fn closing_quote(text: &[u8], quote: u8) -> Option<usize> {
     let mut from = 0;
     loop {

@@ -1,9 +1,9 @@
-//! What the text of a statement is cut into.
+//! The tokens of a statement.
 
-/// The longest text of a token, in bytes: what is behind it is not compared.
+/// Maximum length of the compared text of a token, in bytes.
 pub(super) const LONGEST_TEXT: usize = 31;
 
-/// What a token is; each stands for a letter in fingerprints.
+/// Class of a token; each has a letter in fingerprints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Class {
@@ -16,7 +16,7 @@ pub(super) enum Class {
     Number = b'1',
     Colon = b':',
     Semicolon = b';',
-    /// A byte that no dialect gives a meaning.
+    /// A byte without a meaning in any dialect.
     Unknown = b'?',
     Collate = b'A',
     /// `GROUP BY`, `LIMIT`, `HAVING`.
@@ -26,7 +26,7 @@ pub(super) enum Class {
     /// `DECLARE`, `EXEC`: a statement of Transact-SQL.
     TransactSql = b'T',
     Union = b'U',
-    /// What dialects read so differently that only an attack would use it.
+    /// Text that dialects read so differently that only an attack would use it.
     Evil = b'X',
     Backslash = b'\\',
     Comment = b'c',
@@ -43,27 +43,27 @@ pub(super) enum Class {
     RightBrace = b'}',
 }
 
-/// A piece of the text.
+/// A token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token<'a> {
     pub(super) class: Class,
-    /// At most [`LONGEST_TEXT`] bytes; without the quotes, where it is quoted.
+    /// At most [`LONGEST_TEXT`] bytes, without quotes.
     pub(super) text: &'a [u8],
-    /// The mark that opens it, where the text itself holds one.
+    /// The opening quote, if the text contains it.
     pub(super) opened: Option<u8>,
-    /// The mark that closes it, where there is one.
+    /// The closing quote, if there is one.
     pub(super) closed: Option<u8>,
-    /// Whether a phrase of several words begins with this text.
+    /// `true` if a phrase of several words begins with this text.
     pub(super) leads: bool,
 }
 
 impl Class {
-    /// The letter that stands for the class in a fingerprint.
+    /// Returns the letter of the class in a fingerprint.
     pub(super) fn letter(self) -> u8 {
         self as u8
     }
 
-    /// The class of words that a letter stands for.
+    /// Returns the class of words with this letter.
     pub(super) fn of_words(letter: u8) -> Option<Class> {
         use Class::*;
         let classes = [
@@ -97,7 +97,7 @@ impl Class {
 }
 
 impl<'a> Token<'a> {
-    /// Stands where there is none.
+    /// A placeholder for no token.
     pub(super) const NONE: Token<'static> = Token { class: Class::Unknown, text: b"", opened: None, closed: None, leads: false };
 
     pub(super) fn new(class: Class, text: &'a [u8]) -> Token<'a> {
@@ -109,22 +109,22 @@ impl<'a> Token<'a> {
         self.class == class
     }
 
-    /// Returns `true` if its text is `name`, in any case.
+    /// Returns `true` if its text is `name`, ignoring case.
     pub(super) fn says(&self, name: &[u8]) -> bool {
         self.text.eq_ignore_ascii_case(name)
     }
 
-    /// Returns `true` if its text begins with `name`, in any case.
+    /// Returns `true` if its text begins with `name`, ignoring case.
     pub(super) fn begins(&self, name: &[u8]) -> bool {
         self.text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
     }
 
-    /// Returns `true` if it is an operator that needs no left side.
+    /// Returns `true` if it is an operator that may have no left side.
     pub(super) fn is_unary(&self) -> bool {
         self.is(Class::Operator) && (matches!(self.text, b"+" | b"-" | b"!" | b"~" | b"!!") || self.says(b"NOT"))
     }
 
-    /// Returns `true` if it is an operator that computes.
+    /// Returns `true` if it is an arithmetic operator.
     pub(super) fn is_arithmetic(&self) -> bool {
         self.is(Class::Operator) && matches!(self.text, b"*" | b"/" | b"-" | b"+" | b"%")
     }

@@ -10,7 +10,7 @@ use super::token::{Class, Token};
 static COMMENT_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"/*"));
 static COMMENT_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"*/"));
 
-/// How comments are read.
+/// Syntax of comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// `--` begins a comment, `#` is an operator.
@@ -19,17 +19,17 @@ pub(super) enum Dialect {
     MySql,
 }
 
-/// The tokens of a text, one after the other.
+/// Iterator over the tokens of a text.
 pub(super) struct Tokens<'a> {
     pub(super) input: &'a [u8],
     pub(super) at: usize,
     pub(super) lexicon: &'static Lexicon,
     dialect: Dialect,
-    /// The quote that the text is taken to stand behind.
+    /// The quote that is assumed before the text.
     inside: Option<u8>,
-    /// How many tokens there have been.
+    /// Number of tokens so far.
     taken: usize,
-    /// Whether the dialects do not agree on a comment.
+    /// `true` if the dialects read a comment differently.
     disputed: bool,
 }
 
@@ -46,17 +46,17 @@ impl<'a> Tokens<'a> {
         self.disputed
     }
 
-    /// What is not yet cut.
+    /// Returns the rest of the input.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.input.get(self.at..).unwrap_or_default()
     }
 
-    /// The byte that is `ahead` bytes away.
+    /// Returns the byte `ahead` bytes away.
     pub(super) fn peek(&self, ahead: usize) -> Option<u8> {
         self.input.get(self.at + ahead).copied()
     }
 
-    /// Goes past the next `length` bytes, the text of a token.
+    /// Takes the next `length` bytes as the text of a token.
     pub(super) fn take(&mut self, class: Class, length: usize) -> Token<'a> {
         let text = self.rest().get(..length).unwrap_or(self.rest());
         self.at += length;
@@ -144,7 +144,7 @@ impl<'a> Tokens<'a> {
         }
         let body = self.rest().get(2..).unwrap_or_default();
         let end = COMMENT_END.find(body);
-        // PostgreSQL nests comments, and MySQL runs what is in `/*!`. The first byte of the end counts as inside, so that `/*/*/` nests.
+        // PostgreSQL nests comments, and MySQL runs the content of `/*!`. The first byte of the end counts as inside, so that `/*/*/` nests.
         let nests = end.and_then(|end| body.get(..=end)).is_some_and(|body| COMMENT_START.find(body).is_some());
         let class = if nests || body.starts_with(b"!") { Class::Evil } else { Class::Comment };
         self.take(class, 2 + end.map_or(body.len(), |end| end + 2))
@@ -169,12 +169,12 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Returns `true` if a byte stands for nothing but the end of what is before it.
+/// Returns `true` if a byte only ends the token before it.
 fn is_skipped(byte: u8) -> bool {
     matches!(byte, 0..=b' ' | 0x7F | 0xA0)
 }
 
-/// Returns `true` if a byte is white space to every dialect: Oracle takes NUL as such, and Latin-1 0xA0.
+/// Returns `true` if a byte is white space in some dialect: Oracle includes NUL, and Latin-1 0xA0.
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0xA0 | 0)
 }

@@ -1,13 +1,13 @@
-//! Which of the statements with a listed fingerprint are harmless.
+//! Exceptions: harmless statements with a listed fingerprint.
 
 use memchr::memmem;
 
 use super::token::{Class, Token};
 
-/// Returns `true` if folded tokens with a listed fingerprint are an injection; `count` is how many tokens there were before folding.
+/// Returns `true` if folded tokens with a listed fingerprint are an injection; `count` is the number of tokens before folding.
 pub(super) fn is_injection(tokens: &[Token], count: usize, input: &[u8]) -> bool {
     match tokens {
-        // A note that SQL Server then logs nothing of the statement.
+        // With this note SQL Server does not log the statement.
         [_, .., last] if last.is(Class::Comment) && memmem::find(input, b"sp_password").is_some() => true,
         [first, second] => is_injection_of_two(first, second, count, input),
         [first, second, third] => is_injection_of_three(first, second, third, count),
@@ -27,7 +27,7 @@ fn is_injection_of_two(first: &Token, second: &Token, count: usize, input: &[u8]
     }
 }
 
-/// Returns `true` if the number is not the beginning of a code such as `1234-ab--`, judged by what is as far into the input as the number is long.
+/// Returns `true` if the number is not the beginning of a code such as `1234-ab--`. It looks at the input at the offset that is the number's length.
 fn ends_as_number(number: &Token, input: &[u8]) -> bool {
     match input.get(number.text.len()..) {
         Some([0..=b' ' | 0x80.., ..]) => true,
@@ -39,9 +39,9 @@ fn ends_as_number(number: &Token, input: &[u8]) -> bool {
 fn is_injection_of_three(first: &Token, second: &Token, third: &Token, count: usize) -> bool {
     use Class::*;
     match (first.class, second.class, third.class) {
-        // `text' + 'text`: the quotes around it are not part of the input.
+        // `text' + 'text`: the outer quotes are not part of the input.
         (String, Operator | LogicOperator, String) => first.opened.is_none() && third.closed.is_none() && first.closed == third.opened,
-        // `sexy and 17` is none, `sexy and 17<18` is one.
+        // `sexy and 17` is not an injection, `sexy and 17<18` is.
         (String, LogicOperator, Bareword) | (Bareword, LogicOperator, Number) | (Number, LogicOperator, Number | Variable | String) => {
             count != 3
         }

@@ -4,7 +4,7 @@ use super::token::{Class, LONGEST_TEXT, Token};
 use super::tokenizer::{Tokens, is_blank};
 
 impl<'a> Tokens<'a> {
-    /// A word: what the lexicon says, or any name.
+    /// Reads a word: of the lexicon, or any name.
     pub(super) fn word(&mut self) -> Token<'a> {
         let rest = self.rest();
         let mut splits = false;
@@ -21,7 +21,7 @@ impl<'a> Tokens<'a> {
         Token { leads: word.is_some_and(|word| word.leads), ..self.take(class, text.len()) }
     }
 
-    /// The word that a longer one begins with: `SELECT.1` and SELECT`a` are two.
+    /// Returns the word that a longer one begins with: `SELECT.1` and SELECT`a` are two tokens.
     fn word_within(&mut self, text: &[u8]) -> Option<Token<'a>> {
         let splits = text.iter().take(LONGEST_TEXT).enumerate().filter(|(_, byte)| matches!(byte, b'.' | b'`'));
         let mut words = splits.filter_map(|(at, _)| self.lexicon.find(text.get(..at)?));
@@ -29,7 +29,7 @@ impl<'a> Tokens<'a> {
         Some(Token { leads: word.leads, ..self.take(class, word.text.len()) })
     }
 
-    /// `@name`, `@@name`, and either with a name in quotes.
+    /// Reads `@name`, `@@name`, and either with a name in quotes.
     pub(super) fn variable(&mut self) -> Token<'a> {
         self.at += if self.peek(1) == Some(b'@') { 2 } else { 1 };
         let name = match self.peek(0) {
@@ -43,7 +43,7 @@ impl<'a> Tokens<'a> {
         Token { class: Class::Variable, ..name }
     }
 
-    /// A number, `0x…` and `0b…`, or a dot.
+    /// Reads a number, `0x…` and `0b…`, or a dot.
     pub(super) fn number(&mut self) -> Token<'a> {
         match self.rest() {
             [b'0', b'x' | b'X', digits @ ..] => self.number_with_base(digits, |digit| digit.is_ascii_hexdigit()),
@@ -78,7 +78,7 @@ impl<'a> Tokens<'a> {
                 class = Class::Bareword;
             }
         }
-        // Oracle's mark of a float or double; the last form is `1fUNION`.
+        // Oracle's suffix of a float or double; the last form is `1fUNION`.
         if matches!(text.get(length), Some(b'd' | b'D' | b'f' | b'F')) {
             let ends = text.get(length + 1).is_none_or(|&byte| is_blank(byte) || matches!(byte, b';' | b'u' | b'U'));
             length += usize::from(ends);
@@ -87,7 +87,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Returns `true` if a byte is no part of a word: blanks, and what is neither letter nor digit but `$`, `.`, `_` and the backtick.
+/// Returns `true` if a byte is not part of a word: blanks, and bytes other than letters, digits, `$`, `.`, `_` and the backtick.
 fn ends_word(byte: u8) -> bool {
     matches!(byte, 0 | b'\t'..=b'\r' | b' '..=b'#' | b'%'..=b'-' | b'/' | b':'..=b'@' | b'['..=b'^' | b'{'..=b'~' | 0xA0)
 }
