@@ -6,9 +6,9 @@ use memchr::memchr;
 
 use super::rewrite::Step;
 
-/// Strict decoding as ModSecurity v3 does it: the value ends at its first NUL, and any error makes it empty.
+/// Decodes strictly, as ModSecurity v3 does: the value ends at its first NUL, and any error makes it empty.
 ///
-/// Lines may end in LF or CR LF, with blanks before the end; a group of four that is not complete is dropped.
+/// Lines may end in LF or CR LF, with blanks before; an incomplete group of four is dropped.
 pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     let text = memchr(0, input).and_then(|end| input.get(..end)).unwrap_or(input);
     if decode_strict(text, output).is_none() {
@@ -49,7 +49,7 @@ struct Group {
 }
 
 impl Group {
-    /// Adds one character; the fourth one writes the group's bytes but the last `padding`.
+    /// Adds a character; the fourth one writes the group's bytes, without the last `padding`.
     fn push(&mut self, sextet: u8, padding: usize, output: &mut Vec<u8>) {
         self.bits = self.bits << 6 | u32::from(sextet);
         self.characters += 1;
@@ -61,11 +61,11 @@ impl Group {
     }
 }
 
-/// Decodes what it can: characters outside the alphabet are skipped, and padding may be missing. The URL-safe `-` and `_`
-/// belong to the alphabet, which 3.0.9 skips: a JSON web token comes out garbled there.
+/// Decodes what it can: characters outside the alphabet are skipped, and padding may be missing. The URL-safe `-` and `_` belong to the alphabet.
+/// ModSecurity 3.0.9 skips them, so that it garbles a JSON web token.
 ///
-/// As in ModSecurity v3, a `=` right after the first character of a group of four, where it can only be an error, makes
-/// the value empty if it ends a run of `=`. v3 takes a final `9` for such a `=`; here it is a digit like others.
+/// As in ModSecurity v3, a `=` right after the first character of a group of four, where it can only be an error, makes the value empty if it ends a
+/// run of `=`. v3 takes a final `9` for such a `=`; here it is a digit like any other.
 pub(super) fn decode_forgiving(input: &[u8], output: &mut Vec<u8>) -> Step {
     output.reserve(input.len() / 4 * 3 + 2);
     let mut bits: u16 = 0;
@@ -78,7 +78,7 @@ pub(super) fn decode_forgiving(input: &[u8], output: &mut Vec<u8>) -> Step {
             return Step::Written;
         }
         let Some(sextet) = any_sextet(byte) else { continue };
-        // The bits not yet written are at most six: older ones fall off the top.
+        // At most six bits are not yet written: older ones are shifted out.
         bits = bits << 6 | u16::from(sextet);
         match in_group {
             0 => {}
@@ -95,7 +95,7 @@ pub(super) fn decode_forgiving(input: &[u8], output: &mut Vec<u8>) -> Step {
 pub(super) fn encode(input: &[u8], output: &mut Vec<u8>) -> Step {
     let length = ::base64::encoded_len(input.len(), true).unwrap_or(0);
     output.resize(length, 0);
-    // The only error is a buffer that is too small.
+    // The only possible error is a buffer that is too small.
     let written = STANDARD.encode_slice(input, output).unwrap_or(0);
     output.truncate(written);
     Step::Written
@@ -112,7 +112,7 @@ fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
-/// Either alphabet of RFC 4648: the standard one and the one for URLs.
+/// Returns the value of a character in either alphabet of RFC 4648: standard and URL-safe.
 fn any_sextet(byte: u8) -> Option<u8> {
     match byte {
         b'-' => Some(62),

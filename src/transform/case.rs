@@ -1,4 +1,4 @@
-//! `lowercase`, `uppercase`: ASCII letters only, whatever the locale.
+//! `lowercase`, `uppercase`: ASCII letters only, in any locale.
 
 use super::rewrite::{Step, position_of};
 

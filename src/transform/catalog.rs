@@ -1,11 +1,11 @@
-//! The list of transformations and the names that rules call them by.
+//! The list of transformations and their names in rules.
 
 /// Spells each transformation once: its documentation, its variant, its name in a rule.
 macro_rules! transformations {
     ($( $(#[$documentation:meta])* $variant:ident = $name:literal, )+) => {
-        /// One step of a rule's transformation list: the `lowercase` of `t:lowercase`.
+        /// A transformation of a rule: the `lowercase` of `t:lowercase`.
         ///
-        /// `t:none` is not among them: it empties the list, and does nothing to a value.
+        /// `t:none` is not among them: it empties the list, and does not change a value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Transformation {
@@ -13,10 +13,10 @@ macro_rules! transformations {
         }
 
         impl Transformation {
-            /// Every transformation, in the order of their names.
+            /// All transformations, in the order of their names.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
 
-            /// The name as ModSecurity's documentation spells it, without `t:`.
+            /// Returns the name as ModSecurity's documentation spells it, without `t:`.
             pub fn name(self) -> &'static str {
                 match self {
                     $( Self::$variant => $name, )+
@@ -29,11 +29,11 @@ macro_rules! transformations {
 transformations! {
     /// Decodes strict Base64; a value with any error becomes empty, and the value ends at its first NUL.
     Base64Decode = "base64Decode",
-    /// Decodes Base64, also the URL-safe one, skipping whatever is not of the alphabet.
+    /// Decodes Base64, including the URL-safe alphabet, and skips other characters.
     Base64DecodeExt = "base64DecodeExt",
     /// Encodes as padded Base64.
     Base64Encode = "base64Encode",
-    /// Undoes the ways a shell or `cmd.exe` lets a command be written.
+    /// Normalises the ways to write a command for a shell or `cmd.exe`.
     CmdLine = "cmdLine",
     /// Turns every run of white space into one blank.
     CompressWhitespace = "compressWhitespace",
@@ -106,7 +106,7 @@ const ALIASES: &[(&str, Transformation)] =
     &[("normalizePath", Transformation::NormalisePath), ("normalizePathWin", Transformation::NormalisePathWin)];
 
 impl Transformation {
-    /// The transformation of this name, whatever the case of its ASCII letters; aliases are known too.
+    /// Returns the transformation of this name or alias, ignoring ASCII case.
     pub fn from_name(name: &str) -> Option<Self> {
         let named = |spelling: &str| spelling.eq_ignore_ascii_case(name);
         let alias = || ALIASES.iter().find(|(alias, _)| named(alias)).map(|&(_, transformation)| transformation);

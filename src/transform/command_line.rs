@@ -1,11 +1,11 @@
-//! `cmdLine`: one spelling for the many that a shell or `cmd.exe` accepts for the same command.
+//! `cmdLine`: normalises the spellings that a shell or `cmd.exe` accepts for one command.
 
 use memchr::memchr_iter;
 
 use super::rewrite::{Step, position_of};
 
-/// Drops `"`, `'`, `\` and `^`; makes one blank of blanks, tabs, line ends, `,` and `;`, and none before `/` or `(`;
-/// lowercases ASCII letters.
+/// Drops `"`, `'`, `\` and `^`. Replaces each run of blanks, tabs, line ends, `,` and `;` by one blank, or by none before `/` or `(`. Lowercases
+/// ASCII letters.
 pub(super) fn normalise(input: &[u8], output: &mut Vec<u8>) -> Step {
     if position_of(input, always_changes).is_none() && !has_surplus_blank(input) {
         return Step::Unchanged;

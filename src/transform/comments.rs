@@ -6,13 +6,13 @@ use super::rewrite::{Step, position_of, replace_by, rewrite};
 
 /// Removes `/*…*/` and `<!--…-->`, and cuts the value at `--` or `#`. A comment without an end becomes one blank.
 ///
-/// As in ModSecurity v3, either mark ends either kind of comment, and the byte after a comment is kept unseen. v3 reads
-/// that byte even when the comment ends the value, and so leaves a NUL there: rule sets are tested against it.
+/// As in ModSecurity v3, either mark ends either kind of comment, and the byte after a comment is copied without being interpreted. v3 reads that
+/// byte even if the comment ends the value, and so leaves a NUL there: rule sets are tested against it.
 pub(super) fn remove(input: &[u8], output: &mut Vec<u8>) -> Step {
     rewrite(input, output, |text| find(text, opening), skip_comment)
 }
 
-/// Removes the marks `/*`, `*/`, `<!--`, `-->`, `--` and `#` wherever they stand.
+/// Removes the marks `/*`, `*/`, `<!--`, `-->`, `--` and `#` everywhere.
 pub(super) fn remove_markers(input: &[u8], output: &mut Vec<u8>) -> Step {
     rewrite(
         input,
@@ -25,9 +25,9 @@ pub(super) fn remove_markers(input: &[u8], output: &mut Vec<u8>) -> Step {
     )
 }
 
-/// Replaces each `/*…*/` by one blank; one that does not end becomes a blank too, and ends the value.
+/// Replaces each `/*…*/` by one blank; one without an end becomes a blank too, and ends the value.
 pub(super) fn replace(input: &[u8], output: &mut Vec<u8>) -> Step {
-    // A searcher for each comment would cost more than the comment.
+    // Building a searcher for each comment would cost more than the search.
     let find_pair = |text: &[u8], first: u8, second: u8| memchr_iter(first, text).find(|&at| text.get(at + 1) == Some(&second));
     rewrite(
         input,
@@ -53,7 +53,7 @@ fn skip_comment<'a>(comment: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
 }
 
 enum Opening {
-    /// A comment that has an end; its opening mark is this long.
+    /// A comment that has an end, with the length of its opening mark.
     Block { mark: usize },
     /// A comment that takes the rest of the value.
     ToTheEnd,
@@ -68,7 +68,7 @@ fn opening(text: &[u8]) -> Option<Opening> {
     }
 }
 
-/// The length of the mark that `text` starts with.
+/// Returns the length of the mark that `text` starts with.
 fn marker(text: &[u8]) -> Option<usize> {
     match text {
         [b'<', b'!', b'-', b'-', ..] => Some(4),
@@ -79,7 +79,7 @@ fn marker(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the first text is that `start` recognises.
+/// Returns the first offset at which `start` finds something.
 fn find<T>(text: &[u8], start: impl Fn(&[u8]) -> Option<T>) -> Option<usize> {
     let may_start = |byte| matches!(byte, b'/' | b'*' | b'<' | b'-' | b'#');
     let mut from = 0;
@@ -93,7 +93,7 @@ fn find<T>(text: &[u8], start: impl Fn(&[u8]) -> Option<T>) -> Option<usize> {
     }
 }
 
-/// What follows the end of the comment whose inside starts here.
+/// Returns the text after the end of the comment whose content starts here.
 fn after_comment(body: &[u8]) -> Option<&[u8]> {
     memchr2_iter(b'*', b'-', body).find_map(|at| match body.get(at..) {
         Some([b'*', b'/', rest @ ..] | [b'-', b'-', b'>', rest @ ..]) => Some(rest),

@@ -8,10 +8,10 @@ use super::rewrite::{Step, keep_first, replace_by, rewrite};
 
 const MOST_DIGITS: usize = 6;
 
-/// Decodes a backslash and one to six hexadecimal digits to the low byte of the character (full-width forms to ASCII), and
-/// swallows one white space after them. An escaped newline disappears; other backslashes do, and leave the next byte.
+/// Decodes a backslash and one to six hexadecimal digits to the low byte of the character (full-width forms to ASCII), and skips one white space
+/// after them. An escaped newline is removed. Any other backslash is removed, and the next byte is kept.
 ///
-/// An escaped NUL is read as `\0` would be, with the white space after it. ModSecurity 3.0.9 ends the value at a NUL.
+/// An escaped NUL is read like `\0`, with the white space after it. ModSecurity 3.0.9 ends the value at a NUL.
 pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     rewrite(
         input,

@@ -1,10 +1,10 @@
-//! `hexDecode`, `hexEncode`, and hexadecimal digits for the other families.
+//! `hexDecode`, `hexEncode`, and hexadecimal digits for other transformations.
 
 use super::rewrite::Step;
 
-/// Decodes pairs of digits; a last byte without a partner is dropped.
+/// Decodes pairs of digits; an unpaired last byte is dropped.
 ///
-/// As in ModSecurity v3, other characters are not refused: each is taken for the digit that its bits would be.
+/// As in ModSecurity v3, other characters are not refused: each counts as the digit that its bits would give.
 pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     let (pairs, _odd) = input.as_chunks::<2>();
     output.extend(pairs.iter().map(|&[high, low]| lenient_digit(high).wrapping_mul(16).wrapping_add(lenient_digit(low))));
@@ -17,7 +17,7 @@ pub(super) fn encode(input: &[u8], output: &mut Vec<u8>) -> Step {
     Step::Written
 }
 
-/// The value of a hexadecimal digit.
+/// Returns the value of a hexadecimal digit.
 pub(super) fn digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -27,17 +27,17 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// The byte that two hexadecimal digits write.
+/// Returns the byte of two hexadecimal digits.
 pub(super) fn pair(high: u8, low: u8) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-/// The number that four hexadecimal digits write.
+/// Returns the number of four hexadecimal digits.
 pub(super) fn quad([a, b, c, d]: [u8; 4]) -> Option<u16> {
     Some(u16::from_be_bytes([pair(a, b)?, pair(c, d)?]))
 }
 
-/// The lowercase digit of the low four bits.
+/// Returns the lowercase digit of the low four bits.
 pub(super) fn lower_digit(bits: u8) -> u8 {
     match bits & 0x0f {
         value @ 0..=9 => b'0' + value,

@@ -5,11 +5,10 @@ use memchr::memchr;
 use super::hex;
 use super::rewrite::{Step, keep_first, replace_by, rewrite};
 
-/// Decodes `&#DDD`, `&#xHHH` to their low byte and `&quot`, `&amp`, `&lt`, `&gt`, `&nbsp` (the byte A0) in any case; the
-/// semicolon may be missing.
+/// Decodes `&#DDD` and `&#xHHH` to their low byte, and `&quot`, `&amp`, `&lt`, `&gt`, `&nbsp` (the byte A0) in either case; the semicolon may be
+/// missing.
 ///
-/// A name must be exactly one of the five. ModSecurity 3.0.13 takes any name that starts with one of them, so that
-/// `&ltx` loses its `x`.
+/// A name must be exactly one of the five. ModSecurity 3.0.13 takes any name that starts with one of them, so that `&ltx` loses its `x`.
 pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     rewrite(
         input,
@@ -22,7 +21,7 @@ pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     )
 }
 
-/// The byte that an entity stands for, and what follows its name or number.
+/// Returns the byte of an entity, and the text after its name or number.
 fn character(entity: &[u8]) -> Option<(u8, &[u8])> {
     match entity {
         [_, b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
@@ -42,7 +41,7 @@ fn number(text: &[u8], radix: u8) -> Option<(u8, &[u8])> {
         code = code.saturating_mul(u64::from(radix)).saturating_add(u64::from(digit));
         rest = tail;
     }
-    // v3 reads the number with `strtol`, which stops at the largest positive one.
+    // v3 reads the number with `strtol`, which saturates.
     let byte = code.min(i64::MAX.unsigned_abs()) as u8;
     (rest.len() < text.len()).then_some((byte, rest))
 }

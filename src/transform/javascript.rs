@@ -7,8 +7,8 @@ use super::full_width;
 use super::hex;
 use super::rewrite::{Step, keep_first, replace_by, rewrite};
 
-/// Decodes `\uHHHH` to the low byte (full-width forms to ASCII), `\xHH`, octal up to `\377`, `\a \b \f \n \r \t \v`. Any
-/// other backslash disappears and leaves the next byte; one that ends the value stays.
+/// Decodes `\uHHHH` to the low byte (full-width forms to ASCII), `\xHH`, octal up to `\377`, and `\a \b \f \n \r \t \v`. Any other backslash is
+/// removed, and the next byte is kept; one that ends the value stays.
 pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     rewrite(input, output, |text| memchr(b'\\', text), decode_escape)
 }
@@ -26,9 +26,9 @@ fn decode_escape<'a>(escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     }
     match escape {
         [_, digits @ ..] if starts_octal(digits) => {
-            // Three digits only as long as they fit a byte.
-            let most_digits = if matches!(digits, [b'0'..=b'3', ..]) { 3 } else { 2 };
-            let (byte, rest) = octal(digits, most_digits);
+            // Three digits only if they fit into a byte.
+            let max_digits = if matches!(digits, [b'0'..=b'3', ..]) { 3 } else { 2 };
+            let (byte, rest) = octal(digits, max_digits);
             replace_by(byte, rest, output)
         }
         [_, escaped, rest @ ..] => replace_by(control_character(*escaped), rest, output),

@@ -1,4 +1,4 @@
-//! `length`: how many bytes the value has.
+//! `length`: the length of the value in bytes.
 
 use std::io::Write;
 

@@ -1,7 +1,7 @@
-//! Takes the bytes of one value and gives them back transformed, or says that nothing changed; it imports no other room.
+//! Takes the bytes of one value and gives them transformed, or says that nothing changed; it imports no other room.
 //!
-//! [`Transformation`] is one `t:` step of a rule. Each family of steps has a file of its own, made of pure functions that
-//! look for something to do in one scan and only then write: most values of most requests pass through untouched.
+//! [`Transformation`] is a `t:` step of a rule. Each family of steps has a file of pure functions, which first scan for something to change and only
+//! then write: most values of most requests stay unchanged.
 
 mod base64;
 mod case;
@@ -34,25 +34,24 @@ pub use unicode_map::{UnicodeMap, UnicodeMapError};
 use path::Separators;
 use rewrite::Step;
 
-/// What one transformation did to one value.
+/// Effect of a transformation on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {
-    /// The output buffer holds the new value. Otherwise the buffer is empty and the input is still the value.
+    /// `true` if the output buffer has the new value. Otherwise the buffer is empty and the value is unchanged.
     pub rewritten: bool,
-    /// The step counts as a change, so `multiMatch` tests the value after it.
+    /// `true` if the step counts as a change, so that `multiMatch` tests the value after it.
     ///
-    /// As in ModSecurity 3.0.13, encoders, decoders of whole values, digests, `length` and the parity steps count for any
-    /// value that is not empty. Every other step counts exactly when the value differs. There 3.0.13 is less strict:
-    /// `cmdLine` and `compressWhitespace` compare only lengths, and `cssDecode` and `utf8toUnicode` overlook bytes that
-    /// they merely drop, so that its `multiMatch` never tests some decoded forms.
+    /// As in ModSecurity 3.0.13, encoders, decoders of whole values, digests, `length` and the parity steps count for any value that is not empty.
+    /// Every other step counts exactly if the value differs. There 3.0.13 is less strict: `cmdLine` and `compressWhitespace` compare only lengths,
+    /// and `cssDecode` and `utf8toUnicode` ignore bytes that they only drop, so that its `multiMatch` does not test some decoded forms.
     pub counted: bool,
 }
 
 impl Transformation {
-    /// Clears `output`, then writes the transformed value there; if the value is unchanged, `output` stays empty.
+    /// Clears `output` and writes the transformed value there. If the value does not change, `output` stays empty.
     ///
-    /// `unicode` is the code page that `SecUnicodeMapFile` chose; only [`Transformation::UrlDecodeUni`] asks for it.
-    /// Time and memory are linear in the length of `input`.
+    /// `unicode` is the code page of `SecUnicodeMapFile`, which only [`Transformation::UrlDecodeUni`] uses. Time and memory are linear in the length
+    /// of `input`.
     pub fn apply(self, input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Effect {
         output.clear();
         let rewritten = match self.step(input, output, unicode) {

@@ -1,22 +1,22 @@
-//! `normalisePath`, `normalisePathWin`: one spelling for the many that name the same file.
+//! `normalisePath`, `normalisePathWin`: normalise the spellings of a path.
 
 use memchr::{memchr2_iter, memrchr};
 
 use super::rewrite::Step;
 
-/// What separates the segments of a path.
+/// Separators of path segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Separators {
     Slash,
-    /// Windows: a backslash is a slash, and becomes one.
+    /// Windows: a backslash is a separator, and becomes a slash.
     SlashAndBackslash,
 }
 
 /// Removes doubled slashes, `.` segments, and `..` segments with the one before them.
 ///
-/// A relative path keeps the `..` that lead out of it; an absolute one does not climb above its root. A slash at the end
-/// stays, and none is added there. As in ModSecurity v3, a longer segment that ends in `..` disappears like a `..` would.
-/// On Windows v3 overlooks a backslash that follows two other separators or a removed segment; here all become slashes.
+/// A relative path keeps the `..` that lead out of it; an absolute one does not climb above its root. A trailing slash stays, and none is added. As
+/// in ModSecurity v3, a longer segment that ends in `..` is removed like `..`. On Windows v3 overlooks a backslash after two other separators or a
+/// removed segment; here all become slashes.
 pub(super) fn normalise(input: &[u8], output: &mut Vec<u8>, separators: Separators) -> Step {
     if is_normal(input, separators) {
         return Step::Unchanged;
@@ -27,7 +27,7 @@ pub(super) fn normalise(input: &[u8], output: &mut Vec<u8>, separators: Separato
     Step::Written
 }
 
-/// No segment needs work: none ends in a dot or is empty, and no backslash is to become a slash.
+/// Returns `true` if no segment needs work: none ends in a dot or is empty, and no backslash must become a slash.
 fn is_normal(input: &[u8], separators: Separators) -> bool {
     let windows = separators == Separators::SlashAndBackslash;
     let settled = |at: usize| {
@@ -42,11 +42,11 @@ fn is_normal(input: &[u8], separators: Separators) -> bool {
 struct Path<'a> {
     input: &'a [u8],
     separators: Separators,
-    /// A relative path has been left through a `..` that had nothing to remove.
+    /// `true` if a relative path was left through a `..` with nothing to remove.
     above_start: bool,
 }
 
-/// How to go on after a segment that ends in a dot.
+/// The action after a segment that ends in a dot.
 enum Segment {
     Kept,
     Removed,
@@ -74,7 +74,7 @@ impl Path<'_> {
         }
     }
 
-    /// The segment's last dot is about to be copied: drops the segment instead if it is `.` or `..`.
+    /// Handles the last dot of a segment, before it is copied: drops the segment if it is `.` or `..`.
     fn end_dotted_segment(&mut self, output: &mut Vec<u8>, last: bool) -> Segment {
         match output.last() {
             None => Segment::Removed,
@@ -109,7 +109,7 @@ impl Path<'_> {
         }
     }
 
-    /// Copies the byte at `at`, of a run of slashes only one; says where to go on.
+    /// Copies the byte at `at`, and only one of a run of slashes; returns where to continue.
     fn copy(&self, at: usize, output: &mut Vec<u8>) -> usize {
         let Some(byte) = self.byte(at) else { return at };
         if byte != b'/' {

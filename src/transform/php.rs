@@ -4,11 +4,10 @@ use memchr::memchr;
 
 use super::rewrite::Step;
 
-/// Rewrites an argument's name as PHP's `$_GET` and `$_POST` show it, after the rule of ModSecurity v3.
+/// Rewrites an argument's name as PHP's `$_GET` and `$_POST` show it, by the algorithm of ModSecurity v3.
 ///
-/// Blanks at the start go; blanks and dots before the first `[` become `_`. A first `[` without a `]` becomes `_` too, and
-/// the rest is kept as it is. Otherwise the indices `[…]` that follow each other are kept, `[ ]` as `[]`, and whatever
-/// comes after them is dropped. A name that starts with `[` or `=` is none: it becomes empty.
+/// Leading blanks are removed; blanks and dots before the first `[` become `_`. A first `[` without a `]` becomes `_` too, and the rest is kept.
+/// Otherwise consecutive indices `[…]` are kept, `[ ]` as `[]`, and the rest is dropped. A name that starts with `[` or `=` becomes empty.
 pub(super) fn argument_name(input: &[u8], output: &mut Vec<u8>) -> Step {
     if matches!(input, [b'[' | b'=', ..]) {
         return Step::Written;
@@ -43,7 +42,7 @@ fn write_without_index(text: &[u8], output: &mut Vec<u8>) {
     }
 }
 
-/// The `[…]` that `text` starts with, and what follows it. PHP reads up to a NUL.
+/// Returns the `[…]` that `text` starts with, and the rest. PHP reads up to a NUL.
 fn index(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if !text.starts_with(b"[") {
         return None;

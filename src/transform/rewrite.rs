@@ -1,17 +1,17 @@
-//! The shape that most transformations share: scan for something to do, copy what lies between, decode what was found.
+//! The structure that most transformations share: scan for something to change, copy the bytes before it, decode it.
 
-/// What a family's function tells [`Transformation::apply`](super::Transformation::apply).
+/// Result of a family's function for [`Transformation::apply`](super::Transformation::apply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing to do was found, and nothing was written.
+    /// Nothing to change was found, and nothing was written.
     Unchanged,
-    /// The output holds the result. It may still equal the input, when what was found turned out to be no escape.
+    /// The output has the result. It may still equal the input, if nothing that was found was an escape.
     Written,
 }
 
-/// Copies `input` to `output`, except where `find` points: from there on `decode` writes something and says what is left.
+/// Copies `input` to `output`, except where `find` points: from there on `decode` writes something and returns the rest.
 ///
-/// `decode` must leave less than it was given; the two helpers below make that easy.
+/// `decode` must return less than it was given; the two helpers below do.
 pub(super) fn rewrite<'a>(
     input: &'a [u8],
     output: &mut Vec<u8>,
@@ -33,13 +33,13 @@ pub(super) fn rewrite<'a>(
     Step::Written
 }
 
-/// Writes one byte that stands for an escape; `rest` is what follows the escape.
+/// Writes the byte of an escape; `rest` is the text after the escape.
 pub(super) fn replace_by<'a>(byte: u8, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     output.push(byte);
     rest
 }
 
-/// Keeps the first byte as it is, for what looked like an escape and is none.
+/// Keeps the first byte of text that looked like an escape and is not.
 pub(super) fn keep_first<'a>(text: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     match text {
         [first, rest @ ..] => replace_by(*first, rest, output),
@@ -47,9 +47,9 @@ pub(super) fn keep_first<'a>(text: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     }
 }
 
-/// Where the first byte of a class is.
+/// Returns the offset of the first byte of a class.
 ///
-/// Looks at a block of bytes without branching before it asks which byte it was: the compiler turns that into vector code.
+/// Tests a block of bytes without branches before it locates the byte: the compiler turns that into vector code.
 pub(super) fn position_of(input: &[u8], class: impl Fn(u8) -> bool) -> Option<usize> {
     const BLOCK: usize = 32;
     let (index, block) = input.chunks(BLOCK).enumerate().find(|(_, block)| block.iter().fold(false, |any, &byte| any | class(byte)))?;
@@ -57,12 +57,12 @@ pub(super) fn position_of(input: &[u8], class: impl Fn(u8) -> bool) -> Option<us
     Some(index * BLOCK + within)
 }
 
-/// Copies `input` without the bytes of a class, the first of which is `first`.
+/// Copies `input` without the bytes of a class, the first of which is at `first`.
 pub(super) fn remove(input: &[u8], first: usize, output: &mut Vec<u8>, class: impl Fn(u8) -> bool) -> Step {
     let Some((kept, rest)) = input.split_at_checked(first) else { return Step::Unchanged };
     output.extend_from_slice(kept);
     output.resize(input.len(), 0);
-    // Every byte is written, and the next one over it if it goes: no branch depends on what the bytes are.
+    // Every byte is written; the next one overwrites it if it is removed. No branch depends on the bytes.
     let mut end = kept.len();
     for &byte in rest {
         if let Some(place) = output.get_mut(end) {

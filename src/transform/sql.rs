@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use super::hex;
 use super::rewrite::{Step, rewrite};
 
-/// Decodes `0x` and the pairs of hexadecimal digits after it, wherever they stand.
+/// Decodes `0x` and the pairs of hexadecimal digits after it, everywhere.
 ///
 /// This is the behaviour of ModSecurity 3.0.13; 3.0.9 ends the value at a NUL and loses its last byte.
 pub(super) fn decode_hex(input: &[u8], output: &mut Vec<u8>) -> Step {

@@ -1,11 +1,10 @@
-//! The bytes that a transformation acts on: a value without any of them stays as it is.
+//! The bytes that a transformation acts on: it does not change a value without any of them.
 
 use super::Transformation;
 
-/// The bytes that a transformation acts on, as a sorted text; `None` for one that acts on any value.
+/// Returns the bytes that a transformation acts on, as a sorted text; `None` for one that acts on any value.
 ///
-/// The list may name bytes that change nothing, but never leave one out that does: a value without them is neither rewritten nor counted as
-/// changed.
+/// The list may include bytes that change nothing, but must not omit one that does: a value without them is neither rewritten nor counted as changed.
 pub(super) fn triggers(transformation: Transformation) -> Option<Triggers> {
     use Transformation as T;
     let bytes: &[u8] = match transformation {
@@ -44,9 +43,9 @@ impl Triggers {
 }
 
 impl Transformation {
-    /// Whether a value that holds this byte may change; `None` where any value may.
+    /// Returns `true` if a value with this byte may change; `None` if any value may.
     ///
-    /// A value none of whose bytes is a trigger is neither rewritten nor counted as changed.
+    /// A value without any trigger is neither rewritten nor counted as changed.
     pub fn is_triggered_by(self, byte: u8) -> Option<bool> {
         triggers(self).map(|triggers| triggers.contains(byte))
     }

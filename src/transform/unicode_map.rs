@@ -1,4 +1,4 @@
-//! The code page of a `SecUnicodeMapFile`: which byte stands for which character.
+//! The code page of a `SecUnicodeMapFile`: the byte of each character.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ pub struct UnicodeMap {
     bytes: BTreeMap<u16, u8>,
 }
 
-/// Why the text of a `SecUnicodeMapFile` gives no map.
+/// Error of a `SecUnicodeMapFile`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnicodeMapError {
-    /// The code page is not in the text, or is there without any character.
+    /// The code page is not in the text, or has no character.
     #[error("code page {code_page} is not in the unicode map")]
     CodePageMissing {
-        /// The code page that was asked for.
+        /// The requested code page.
         code_page: u32,
     },
-    /// What should be a character and its byte, in hexadecimal with a colon between, is not.
+    /// An entry is not a character and a byte in hexadecimal, separated by a colon.
     #[error("`{entry}` in code page {code_page} is not of the form `0434:64`")]
     MalformedEntry {
-        /// The code page that was asked for.
+        /// The requested code page.
         code_page: u32,
         /// The entry as written.
         entry: String,
@@ -29,16 +29,14 @@ pub enum UnicodeMapError {
 }
 
 impl UnicodeMap {
-    /// Reads one code page of a map in the format of ModSecurity's `unicode.mapping`: words with white space between; the
-    /// number of a code page, perhaps its description, and then its `character:byte` entries in hexadecimal.
+    /// Reads one code page of a map in the format of ModSecurity's `unicode.mapping`: words separated by white space. These are the number of a code
+    /// page, perhaps its description, and its `character:byte` entries in hexadecimal.
     ///
-    /// The page ends at the first word after its entries that is none. Where a character is listed twice, the last one
-    /// counts.
+    /// The page ends at the first word after its entries that is not an entry. If a character is listed twice, the last entry counts.
     ///
     /// # Errors
     ///
-    /// When the page is missing or one of its entries is malformed; ModSecurity v3 goes on in both cases, without the
-    /// page or with a character it did not mean.
+    /// If the page is missing or one of its entries is malformed. ModSecurity v3 continues in both cases, without the page or with a wrong character.
     pub fn parse(text: &[u8], code_page: u32) -> Result<Self, UnicodeMapError> {
         let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let bytes = words
@@ -50,7 +48,7 @@ impl UnicodeMap {
         if bytes.is_empty() { Err(UnicodeMapError::CodePageMissing { code_page }) } else { Ok(Self { bytes }) }
     }
 
-    /// The byte that stands for a character of the Basic Multilingual Plane.
+    /// Returns the byte of a character of the Basic Multilingual Plane.
     pub(super) fn byte(&self, character: u16) -> Option<u8> {
         self.bytes.get(&character).copied()
     }

@@ -7,13 +7,12 @@ use super::hex;
 use super::rewrite::{Step, keep_first, position_of, replace_by, rewrite};
 use super::unicode_map::UnicodeMap;
 
-/// Decodes `%HH`, and `+` to a blank. What is no escape stays.
+/// Decodes `%HH`, and `+` to a blank. Invalid escapes stay.
 pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
     rewrite(input, output, find_escape, decode_escape)
 }
 
-/// Decodes `%uHHHH` as well: to the byte of the code page if there is one, or else to the low byte (full-width forms to
-/// ASCII).
+/// Also decodes `%uHHHH`: to the byte of the code page if there is one, otherwise to the low byte (full-width forms to ASCII).
 pub(super) fn decode_unicode(input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Step {
     rewrite(input, output, find_escape, |escape, output| match escape {
         [b'%', b'u' | b'U', a, b, c, d, rest @ ..] => match hex::quad([*a, *b, *c, *d]) {
@@ -45,7 +44,7 @@ pub(super) fn encode(input: &[u8], output: &mut Vec<u8>) -> Step {
 }
 
 fn find_escape(text: &[u8]) -> Option<usize> {
-    // Behind an escape there is often the next.
+    // An escape is often followed by another.
     if let Some(b'%' | b'+') = text.first() { Some(0) } else { memchr2(b'%', b'+', text) }
 }
 

@@ -5,20 +5,20 @@ use std::ops::RangeInclusive;
 use super::hex;
 use super::rewrite::{Step, position_of, replace_by, rewrite};
 
-/// Bytes from here on begin what would be beyond the last character of Unicode.
+/// Lead bytes from here on encode nothing in Unicode.
 const BEYOND_UNICODE: u8 = 0xf5;
 
 const SURROGATES: RangeInclusive<u32> = 0xd800..=0xdfff;
 
 /// Writes each UTF-8 character beyond ASCII as `%u` and at least four lowercase digits.
 ///
-/// As in ModSecurity v3, an encoding that is too long or means a surrogate is written too, with its first byte after it; stray bytes stay.
-/// Unlike there a NUL stays, and a byte that begins a character without its continuation: whoever looks for them behind this is to find them.
+/// As in ModSecurity v3, an overlong encoding or a surrogate is written too, followed by its first byte; stray bytes stay. Unlike in v3, a NUL stays,
+/// and so does a lead byte without its continuation, so that later transformations and the operator see them.
 pub(super) fn to_unicode(input: &[u8], output: &mut Vec<u8>) -> Step {
     if find_special(input).is_none() {
         return Step::Unchanged;
     }
-    // Six bytes for a character of two are the most that well-formed text grows by.
+    // Well-formed text grows at most from two bytes to six for a character.
     output.reserve(input.len().saturating_mul(3));
     rewrite(input, output, find_special, decode_character)
 }
@@ -31,8 +31,8 @@ fn decode_character<'a>(text: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     let Some((&first, rest)) = text.split_first() else {
         return text;
     };
-    // The bits of the first byte, the number of bytes to follow, and the least character that needs so many.
-    let (bits, following, least) = match first {
+    // The bits of the first byte, the number of bytes to follow, and the smallest character that needs so many.
+    let (bits, following, min) = match first {
         0xc0..=0xdf => (first & 0x1f, 1, 0x80),
         0xe0..=0xef => (first & 0x0f, 2, 0x800),
         0xf0..=0xf7 => (first & 0x07, 3, 0x1_0000),
@@ -53,7 +53,7 @@ fn decode_character<'a>(text: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     if SURROGATES.contains(&character) {
         output.push(first);
     }
-    if character < least {
+    if character < min {
         output.push(first);
     }
     after

@@ -20,8 +20,8 @@ pub(super) fn trim_right(input: &[u8], output: &mut Vec<u8>) -> Step {
     keep(without_end(input), input, output)
 }
 
-/// Turns every run of white space into one blank. As in ModSecurity v2, and unlike v3, the no-break space is white space, in Latin-1 and in
-/// UTF-8: databases take it for a blank. Where the byte A0 is a part of another character of UTF-8, as in `à`, it stays.
+/// Turns every run of white space into one blank. As in ModSecurity v2, and unlike v3, the no-break space is white space, in Latin-1 and in UTF-8,
+/// because databases treat it as a blank. A byte A0 that is part of another UTF-8 character, as in `à`, stays.
 pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) -> Step {
     let other_than_blank = |byte| (is_space(byte) & (byte != b' ')) | (byte == NO_BREAK_SPACE);
     if position_of(input, other_than_blank).is_none() && memmem::find(input, b"  ").is_none() {
@@ -48,7 +48,7 @@ pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) -> Step {
     Step::Written
 }
 
-/// Removes white space, and as ModSecurity v3 also the bytes A0 and C2: a no-break space in Latin-1 and in UTF-8.
+/// Removes white space and, as ModSecurity v3 does, the bytes A0 and C2: a no-break space in Latin-1 and in UTF-8.
 pub(super) fn remove(input: &[u8], output: &mut Vec<u8>) -> Step {
     static REMOVED: LazyLock<[bool; 256]> = LazyLock::new(|| std::array::from_fn(|byte| is_removed(byte as u8)));
     let Some(first) = position_of(input, is_removed) else { return Step::Unchanged };
@@ -60,7 +60,7 @@ fn is_removed(byte: u8) -> bool {
     is_space(byte) | (byte == NO_BREAK_SPACE) | (byte == 0xc2)
 }
 
-/// White space as C's `isspace` has it: unlike Rust's ASCII white space, with the vertical tab.
+/// Returns `true` for white space of C's `isspace`, which unlike Rust's ASCII white space includes the vertical tab.
 fn is_space(byte: u8) -> bool {
     (byte == b' ') | (byte.wrapping_sub(b'\t') < 5)
 }
