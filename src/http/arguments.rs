@@ -6,33 +6,33 @@ use memchr::memchr;
 
 use super::url;
 
-/// One argument as written, before decoding.
+/// An argument as written, before decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawArgument<'a> {
-    /// The bytes before the first `=`, or the whole segment when it has none.
+    /// The bytes before the first `=`, or the whole segment if it has none.
     pub name: &'a [u8],
-    /// The bytes after the first `=`; empty when the segment has none.
+    /// The bytes after the first `=`; empty if the segment has none.
     pub value: &'a [u8],
-    /// Where the name starts in the text that was split, in bytes.
+    /// Offset of the name in the text that was split, in bytes.
     pub offset: usize,
 }
 
-/// One argument with `%XX` and `+` decoded.
+/// An argument with `%XX` and `+` decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument<'a> {
     /// The decoded name.
     pub name: Cow<'a, [u8]>,
     /// The decoded value.
     pub value: Cow<'a, [u8]>,
-    /// Where the raw name starts in the text that was split, in bytes.
+    /// Offset of the raw name in the text that was split, in bytes.
     pub offset: usize,
-    /// Whether name or value held an invalid `%` escape (`URLENCODED_ERROR`).
+    /// `true` if name or value has an invalid `%` escape (`URLENCODED_ERROR`).
     pub invalid_encoding: bool,
 }
 
 impl Argument<'_> {
-    /// Where v3's log references say the value starts, in bytes of the text that was split:
-    /// one byte after the *decoded* name, whether or not an `=` was there.
+    /// Returns the offset of the value in v3's log references, in bytes of the text that was split: one byte after the *decoded* name, with or
+    /// without an `=`.
     pub fn value_offset(&self) -> usize {
         self.offset.saturating_add(self.name.len()).saturating_add(1)
     }
@@ -79,7 +79,7 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
-/// The bytes before and after the first `byte`.
+/// Returns the bytes before and after the first `byte`.
 pub(super) fn cut_at(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = text.split_at_checked(memchr(byte, text)?)?;
     Some((before, after.get(1..)?))

@@ -6,19 +6,18 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::arguments::cut_at;
 use super::blank;
 
-/// Padding may be left out or repeated, as v3 takes it.
+/// Base64 in which padding may be missing or repeated, as in v3.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&base64::alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone));
 
-/// `AUTH_TYPE`: the first word of the header, in the letter case it was sent in.
+/// `AUTH_TYPE`: the first word of the header, in the case in which it was sent.
 pub fn auth_type(header: &[u8]) -> &[u8] {
     cut_at(header, b' ').map_or(header, |(scheme, _)| scheme)
 }
 
-/// `REMOTE_USER`: the user of `Basic` credentials; `None` for other schemes, credentials that are
-/// not Base64, or without a `:`.
+/// `REMOTE_USER`: the user of `Basic` credentials; `None` for other schemes, credentials that are not Base64, or without a `:`.
 ///
-/// The scheme is in letters of either case and blanks follow it, as RFC 9110 says; v3 wants it written `Basic`, and one blank.
+/// The scheme may be in either case, and blanks follow it, as in RFC 9110; v3 requires `Basic` and one blank.
 pub fn basic_user(header: &[u8]) -> Option<Vec<u8>> {
     let (scheme, encoded) = cut_at(header, b' ')?;
     if !scheme.eq_ignore_ascii_case(b"basic") {

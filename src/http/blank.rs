@@ -1,17 +1,17 @@
-//! What v3 takes for a blank when it trims.
+//! Blanks, as v3 trims them.
 
-/// Returns `true` if a byte is a blank for C's `isspace`: unlike [`u8::is_ascii_whitespace`], vertical tabs are.
+/// Returns `true` if a byte is a blank for C's `isspace`, which unlike [`u8::is_ascii_whitespace`] includes vertical tabs.
 pub fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-/// The text without blanks in front.
+/// Returns the text without leading blanks.
 pub fn trim_start(text: &[u8]) -> &[u8] {
     let blanks = text.iter().take_while(|byte| is_blank(**byte)).count();
     text.get(blanks..).unwrap_or_default()
 }
 
-/// The text without blanks at its end.
+/// Returns the text without trailing blanks.
 pub fn trim_end(text: &[u8]) -> &[u8] {
     let blanks = text.iter().rev().take_while(|byte| is_blank(**byte)).count();
     text.get(..text.len().saturating_sub(blanks)).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The `charset` parameter of a `Content-Type` header.
 //!
-//! Rules look at bytes. In most charsets the letters of ASCII are the bytes of ASCII, so that rules find an attack whatever else the text holds.
-//! In EBCDIC, UTF-16, UTF-7 and their like they are not: Tomcat decodes a form in `ibm037`, and the rules would see none of its letters.
+//! Rules match bytes. In most charsets ASCII letters are ASCII bytes, so that rules find an attack whatever else the text contains. In EBCDIC,
+//! UTF-16, UTF-7 and the like they are not: Tomcat decodes a form in `ibm037`, of which rules would recognise no letter.
 
 use super::blank;
 
@@ -17,8 +17,8 @@ const EBCDIC_PAGES: [u16; 35] = [
     1047, 1097, 1112, 1122, 1123, 1140, 1141, 1148, 1149,
 ];
 
-/// Returns `true` if a header names a charset in which the letters of ASCII are other bytes. Wherever the word `charset` and an equals sign
-/// stand, the name behind them counts.
+/// Returns `true` if a header names a charset in which ASCII letters are other bytes. Every name after the word `charset` and an equals sign counts,
+/// anywhere in the header.
 pub fn hides_letters(header: &[u8]) -> bool {
     let lower = header.to_ascii_lowercase();
     memchr::memmem::find_iter(&lower, b"charset").any(|at| {

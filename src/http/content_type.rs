@@ -2,9 +2,9 @@
 
 use super::blank;
 
-/// The kinds of request body that v3 chooses a parser for by itself.
+/// The kinds of request body for which v3 chooses a parser by itself.
 ///
-/// JSON and XML bodies are parsed only when a rule asks for it (`ctl:requestBodyProcessor`).
+/// JSON and XML bodies are parsed only if a rule requests it (`ctl:requestBodyProcessor`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FormType {
@@ -14,9 +14,9 @@ pub enum FormType {
     Multipart,
 }
 
-/// The form type that a request's `Content-Type` starts with, in any letter case.
+/// Returns the form type that a request's `Content-Type` starts with, in either case.
 ///
-/// As in v3 this looks at the beginning only: `multipart/form-database` counts. Blanks in front are skipped, as PHP, Go and Tomcat skip them.
+/// As in v3, only the beginning counts: `multipart/form-database` is multipart. Leading blanks are skipped, as PHP, Go and Tomcat do.
 pub fn form_type(header: &[u8]) -> Option<FormType> {
     let header = blank::trim_start(header);
     let starts_with = |media_type: &[u8]| header.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type));
@@ -29,7 +29,7 @@ pub fn form_type(header: &[u8]) -> Option<FormType> {
     }
 }
 
-/// The header's value before its first `;`, otherwise untouched (`RESPONSE_CONTENT_TYPE`).
+/// Returns the header's value before its first `;`, otherwise unchanged (`RESPONSE_CONTENT_TYPE`).
 pub fn media_type(header: &[u8]) -> &[u8] {
     header.split(|byte| *byte == b';').next().unwrap_or_default()
 }

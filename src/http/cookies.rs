@@ -3,27 +3,26 @@
 use super::arguments::cut_at;
 use super::blank;
 
-/// One cookie of a request, borrowed from the header's value. Nothing is decoded.
+/// A cookie of a request, borrowed from the header's value. Nothing is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cookie<'a> {
-    /// The name, without blanks in front; blanks behind it are kept.
+    /// The name, without leading blanks; trailing blanks are kept.
     pub name: &'a [u8],
-    /// The value as it stands, quotes and blanks included; empty without `=`.
+    /// The value as written, including quotes and blanks; empty without `=`.
     pub value: &'a [u8],
-    /// Where the name starts in the header's value, in bytes.
+    /// Offset of the name in the header's value, in bytes.
     pub name_offset: usize,
 }
 
 impl Cookie<'_> {
-    /// Where the value starts in the header's value, in bytes (one past the name when there is no `=`, as v3 logs it).
+    /// Returns the offset of the value in the header's value, in bytes: one past the name if there is no `=`, as v3 logs it.
     pub fn value_offset(&self) -> usize {
         self.name_offset.saturating_add(self.name.len()).saturating_add(1)
     }
 }
 
-/// Splits the value of a `Cookie` header as ModSecurity v3 does: at every `;` (quotes do not
-/// protect it), the name cut at the first `=`. Cookies without a name are left out, and so are blanks
-/// at the end of the last cookie. (v3's offsets drift by one behind each cookie without `=`; these do not.)
+/// Splits the value of a `Cookie` header as ModSecurity v3 does: at every `;` (quotes do not protect it), each name ending at the first `=`. Cookies
+/// without a name are left out, as are blanks at the end of the last cookie. (v3's offsets drift by one after each cookie without `=`; these do not.)
 pub fn parse(header: &[u8]) -> impl Iterator<Item = Cookie<'_>> {
     let header = blank::trim_end(header.strip_suffix(b";").unwrap_or(header));
     let mut offset = 0usize;

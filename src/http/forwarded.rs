@@ -1,11 +1,11 @@
-//! Addresses of clients in the headers that proxies add: `X-Real-IP` and `X-Forwarded-For`.
+//! Client addresses in the headers that proxies add: `X-Real-IP` and `X-Forwarded-For`.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The address in a header or in one entry of a list, without the port that some balancers write behind it: `192.0.2.1`, `192.0.2.1:4433`,
-/// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each also in double quotes.
+/// Returns the address in a header or in an entry of a list, without a port: `192.0.2.1`, `192.0.2.1:4433`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:443`, each also in double quotes.
 ///
-/// IPv4 addresses that are written as IPv6 ones become IPv4 addresses. What holds anything else gives nothing.
+/// IPv4-mapped IPv6 addresses become IPv4 addresses. `None` for anything else.
 pub fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?.trim();
     let text = text.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(text);

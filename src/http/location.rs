@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-/// Makes an address that can stand in a header: control characters, among them line breaks and NUL, and bytes that are not UTF-8 are
-/// percent-encoded. All else is kept as it is, so that an address that is valid does not change.
+/// Returns an address that is safe in a header: control characters, among them line breaks and NUL, and bytes that are not UTF-8 are percent-encoded.
+/// Everything else is kept, so that a valid address does not change.
 ///
-/// An address that holds a part of a request would otherwise let the client add headers to the response.
+/// Without this, an address with a part of a request would let the client add headers to the response.
 pub fn location(address: &[u8]) -> String {
     let mut location = String::with_capacity(address.len());
     for chunk in address.utf8_chunks() {

@@ -1,8 +1,8 @@
-//! Splits the head of a request (target, query, cookies, a few headers) once, with flags for what was odd, and writes addresses for a response;
-//! imports nothing from other rooms.
+//! Splits the head of a request (target, query, cookies, a few headers) once, with flags for oddities, and writes addresses for a response; imports
+//! nothing from other rooms.
 //!
-//! Everything here takes and gives bytes and borrows from its input: a value is copied only when
-//! decoding changes it. Nothing fails: odd input is split as ModSecurity v3 splits it and flagged.
+//! Everything here takes and returns bytes and borrows from its input: a value is copied only if decoding changes it. Nothing fails: odd input is
+//! split as ModSecurity v3 splits it, and flagged.
 
 pub mod arguments;
 pub mod authorization;

@@ -1,4 +1,4 @@
-//! The request target (the middle word of the request line) and the variables made from it.
+//! The request target (the middle word of the request line) and the variables derived from it.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use super::url;
 
 /// A request target, split and decoded once.
 ///
-/// Splitting follows ModSecurity v3, including what surprises: everything from the first raw `#` on is seen only by
-/// [`raw`](Self::raw) and [`query_behind_hash`](Self::query_behind_hash). The path ends at the first `?` *before* decoding, as since 3.0.12: cut afterwards, `/a%3f/../b`
-/// would hide its end from the rules (CVE-2024-1019).
+/// It is split as in ModSecurity v3, with two surprises: only [`raw`](Self::raw) and [`query_behind_hash`](Self::query_behind_hash) contain the part
+/// from the first raw `#` on. The path ends at the first `?` *before* decoding, as since 3.0.12: split after decoding, `/a%3f/../b` would hide its
+/// end from the rules (CVE-2024-1019).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTarget<'a> {
     raw: &'a [u8],
@@ -20,7 +20,7 @@ pub struct RequestTarget<'a> {
 }
 
 impl<'a> RequestTarget<'a> {
-    /// Splits a target as the connector gives it.
+    /// Splits a target as the host passes it.
     pub fn new(raw: &'a [u8]) -> Self {
         let sent = memchr(b'#', raw).and_then(|at| raw.get(..at)).unwrap_or(raw);
         let query = memchr(b'?', sent).and_then(|at| sent.get(at.saturating_add(1)..));
@@ -28,42 +28,40 @@ impl<'a> RequestTarget<'a> {
         RequestTarget { raw, decoded: url::decode(sent).bytes, path: url::decode(without_authority(path)).bytes, query }
     }
 
-    /// `REQUEST_URI_RAW`: the target as received, fragment included.
+    /// `REQUEST_URI_RAW`: the target as received, including the fragment.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// `REQUEST_URI`: decoded, without fragment, without scheme and host, with the query.
+    /// `REQUEST_URI`: decoded, without fragment, scheme and host, with the query.
     ///
-    /// As in v3, scheme and host are cut only when a `/` follows them: `http://h` and
-    /// `http://h?q` stay whole.
+    /// As in v3, scheme and host are removed only if a `/` follows them: `http://h` and `http://h?q` stay unchanged.
     pub fn uri(&self) -> &[u8] {
         after_authority(&self.decoded).unwrap_or(&self.decoded)
     }
 
-    /// `REQUEST_FILENAME`: the decoded path. Servers take a target in absolute form by its path, and so do rules; in v3 scheme and host
-    /// stand before it.
+    /// `REQUEST_FILENAME`: the decoded path. For a target in absolute form it is the path alone, as servers take it; v3 keeps scheme and host.
     pub fn filename(&self) -> &[u8] {
         &self.path
     }
 
-    /// `REQUEST_BASENAME`: what follows the last `/` or `\` of the file name; `None` without either.
+    /// `REQUEST_BASENAME`: the part after the last `/` or `\` of the file name; `None` without either.
     pub fn basename(&self) -> Option<&[u8]> {
         self.basename_offset().and_then(|at| self.filename().get(at..))
     }
 
-    /// Where the base name starts in [`decoded`](Self::decoded), in bytes.
+    /// Returns the offset of the base name in [`decoded`](Self::decoded), in bytes.
     pub fn basename_offset(&self) -> Option<usize> {
         memrchr2(b'/', b'\\', self.filename()).map(|at| at.saturating_add(1))
     }
 
-    /// `QUERY_STRING`: what follows the first `?`, raw; `None` when there is no `?`.
+    /// `QUERY_STRING`: the raw text after the first `?`; `None` if there is no `?`.
     pub fn query_string(&self) -> Option<&'a [u8]> {
         self.query
     }
 
-    /// The end of the query as servers read it that know no fragment, such as those in Go: from the argument on that holds the first `#`, or
-    /// all of a query that begins behind it. Gives where it starts in [`raw`](Self::raw), in bytes, too.
+    /// Returns the rest of the query that servers without fragments, such as those in Go, also read: from the argument that contains the first `#`,
+    /// or all of a query that begins after it. Also returns its offset in [`raw`](Self::raw), in bytes.
     pub fn query_behind_hash(&self, separator: u8) -> Option<(usize, &'a [u8])> {
         let hash = memchr(b'#', self.raw)?;
         let query = memchr(b'?', self.raw)?.saturating_add(1);
@@ -72,14 +70,14 @@ impl<'a> RequestTarget<'a> {
         Some((start, self.raw.get(start..)?))
     }
 
-    /// Where the query string starts in [`raw`](Self::raw), in bytes.
+    /// Returns the offset of the query string in [`raw`](Self::raw), in bytes.
     pub fn query_string_offset(&self) -> Option<usize> {
         self.query.and_then(|_| memchr(b'?', self.raw)).map(|at| at.saturating_add(1))
     }
 }
 
-/// The path of a target in absolute form, such as `http://shop.example/cart`; other paths as they are, and so is one whose host holds bytes
-/// that no host has: rules are to see them.
+/// Returns the path of a target in absolute form, such as `http://shop.example/cart`. Other paths stay unchanged, as does one whose host has bytes
+/// that are invalid in a host: rules must see them.
 fn without_authority(path: &[u8]) -> &[u8] {
     let after =
         |scheme: &[u8]| path.split_at_checked(scheme.len()).filter(|(start, _)| start.eq_ignore_ascii_case(scheme)).map(|(_, rest)| rest);
@@ -91,19 +89,19 @@ fn without_authority(path: &[u8]) -> &[u8] {
     if path_alone.is_empty() { b"/" } else { path_alone }
 }
 
-/// `REQUEST_PROTOCOL`: v3 writes `HTTP/` before whatever version the connector gave.
+/// `REQUEST_PROTOCOL`: `HTTP/` and the version that the host passed, as in v3.
 pub fn request_protocol(http_version: &[u8]) -> Vec<u8> {
     [b"HTTP/", http_version].concat()
 }
 
-/// `REQUEST_LINE`, put together again from the words the connector gave.
+/// `REQUEST_LINE`, joined from the words that the host passed.
 pub fn request_line(method: &[u8], raw_target: &[u8], http_version: &[u8]) -> Vec<u8> {
     [method, b" ", raw_target, b" HTTP/", http_version].concat()
 }
 
-/// What follows scheme and host, from its first `/` on; `None` for a target without both.
+/// Returns the part after scheme and host, from its first `/` on; `None` for a target without both.
 ///
-/// v3 takes the first `:` anywhere for the end of a scheme.
+/// v3 takes the first `:` anywhere as the end of a scheme.
 fn after_authority(target: &[u8]) -> Option<&[u8]> {
     if target.first() == Some(&b'/') {
         return None;

@@ -7,24 +7,23 @@ use memchr::memchr2_iter;
 /// Bytes after percent-decoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    /// The decoded bytes; borrowed when nothing had to change.
+    /// The decoded bytes; borrowed if nothing changed.
     pub bytes: Cow<'a, [u8]>,
-    /// Whether a `%` was not followed by two hexadecimal digits. Such a `%` is kept as it is.
+    /// `true` if a `%` was not followed by two hexadecimal digits. Such a `%` is kept.
     pub invalid: bool,
 }
 
-/// Decodes `%XX`; a `+` stays a `+`. This is how v3 reads the request target.
+/// Decodes `%XX`; a `+` stays a `+`. v3 decodes the request target in this way.
 pub fn decode(text: &[u8]) -> Decoded<'_> {
     decode_with(text, b'%')
 }
 
-/// Decodes `%XX` and turns `+` into a blank, as `application/x-www-form-urlencoded` says.
-/// This is how v3 reads the names and values of arguments.
+/// Decodes `%XX` and turns `+` into a blank, as in `application/x-www-form-urlencoded`. v3 decodes names and values of arguments in this way.
 pub fn decode_form(text: &[u8]) -> Decoded<'_> {
     decode_with(text, b'+')
 }
 
-/// Decodes `%XX`, and `+` when `plus` is `+` (passing `%` looks for `%` alone).
+/// Decodes `%XX`, and `+` if `plus` is `+`. To decode `%XX` alone, `plus` is `%`.
 fn decode_with(text: &[u8], plus: u8) -> Decoded<'_> {
     let mut decoded = Vec::new();
     let mut copied = 0;
@@ -45,7 +44,7 @@ fn decode_with(text: &[u8], plus: u8) -> Decoded<'_> {
     Decoded { bytes: Cow::Owned(decoded), invalid }
 }
 
-/// The byte that an escape at the beginning of `text` stands for, and the escape's length.
+/// Returns the byte of the escape at the start of `text`, and the length of the escape.
 fn unescape(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'+', ..] => Some((b' ', 1)),
