@@ -1,4 +1,4 @@
-//! The error of any body parser, worded as rules see it.
+//! The error of any body parser, in the words that rules see.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use super::json::JsonError;
 use super::multipart::MultipartError;
 use super::xml::XmlError;
 
-/// Why a request body could not be parsed; its text is v3's `REQBODY_ERROR_MSG`.
+/// Error of parsing a request body; its text is v3's `REQBODY_ERROR_MSG`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -16,13 +16,13 @@ pub enum BodyError {
     /// The multipart parser found something invalid.
     #[error("Multipart parsing error: {0}")]
     Multipart(#[from] MultipartError),
-    /// The request has several Content-Type headers that differ, of which an application may take any.
+    /// The request has several Content-Type headers that differ, and an application may use any of them.
     #[error("Content-Type headers that differ.")]
     ContentTypes,
-    /// A form in a charset in which rules do not see its letters.
+    /// A form in a charset in which rules cannot read its letters.
     #[error("Content-Type names a charset in which the body cannot be judged.")]
     Charset,
-    /// The body is no XML document.
+    /// The body is not an XML document.
     #[error("XML parsing error: {0}")]
     Xml(#[from] XmlError),
 }

@@ -1,8 +1,7 @@
-//! Turns a complete request body into named values and oddity flags; takes bytes, gives values that borrow from them, and may import `http`.
+//! Parses a complete request body into named values and flags for oddities; takes bytes, gives values that borrow from them, and may import `http`.
 //!
-//! A body is one contiguous buffer, so no parser can depend on how it was cut on the wire. Every
-//! parser is linear in the body's length, does not recurse, and keeps what it found before an error.
-//! A body of a type without a parser here is left as it is: rules see it as `REQUEST_BODY` only.
+//! A body is one contiguous buffer, so no parser can depend on how it was cut on the wire. Every parser is linear in the body's length, does not
+//! recurse, and keeps the values before an error. A body of a type without a parser here stays as it is: rules see it as `REQUEST_BODY` only.
 
 mod error;
 pub mod json;

@@ -2,10 +2,10 @@
 
 use crate::http::arguments::{self, Argument};
 
-/// The arguments of a body, decoded, in the order they were sent.
+/// Returns the arguments of a body, decoded, in the order in which they were sent.
 ///
-/// `separator` is `&` unless `SecArgumentSeparator` says otherwise. Splitting and decoding are those
-/// of query strings; line breaks at the end of the body belong to the last value, as in v3.
+/// `separator` is `&` unless `SecArgumentSeparator` sets another. Splitting and decoding are those of query strings; line breaks at the end of the
+/// body belong to the last value, as in v3.
 pub fn arguments(body: &[u8], separator: u8) -> impl Iterator<Item = Argument<'_>> {
     arguments::split(body, separator).map(|raw| raw.decode())
 }

@@ -1,4 +1,4 @@
-//! Cuts JSON text into tokens, as strictly and as leniently as YAJL does.
+//! Cuts JSON text into tokens, exactly as YAJL does.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(super) enum Token<'a> {
     Null,
 }
 
-/// The inside of a string literal whose escapes are known to be well-formed.
+/// The content of a string literal whose escapes are known to be well-formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawString<'a> {
     text: &'a [u8],
@@ -31,7 +31,7 @@ pub(super) struct RawString<'a> {
 }
 
 impl<'a> RawString<'a> {
-    /// The string that was meant; copied only when it holds escapes.
+    /// Returns the string without escapes; copied only if it has escapes.
     pub(super) fn unescaped(&self) -> Cow<'a, [u8]> {
         if !self.escaped {
             return Cow::Borrowed(self.text);
@@ -41,7 +41,7 @@ impl<'a> RawString<'a> {
         Cow::Owned(unescaped)
     }
 
-    /// Appends the string that was meant.
+    /// Appends the string without escapes.
     pub(super) fn append_to(&self, buffer: &mut Vec<u8>) {
         if self.escaped {
             string::unescape(self.text, buffer);
@@ -55,7 +55,7 @@ impl<'a> RawString<'a> {
     }
 }
 
-/// Reads tokens one after the other.
+/// Reads tokens in order.
 pub(super) struct Lexer<'a> {
     rest: &'a [u8],
 }
@@ -65,7 +65,7 @@ impl<'a> Lexer<'a> {
         Lexer { rest: text }
     }
 
-    /// The next token; `None` at the end of the text, also when a string is still open there.
+    /// Returns the next token; `None` at the end of the text, also if a string is still open there.
     pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, JsonError> {
         self.skip_blanks();
         let Some((first, after)) = self.rest.split_first() else { return Ok(None) };
@@ -88,7 +88,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(token))
     }
 
-    /// Returns `true` if nothing but blanks is left.
+    /// Returns `true` if only blanks are left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.skip_blanks();
         self.rest.is_empty()
@@ -118,7 +118,7 @@ impl<'a> Lexer<'a> {
         Ok(Some(Token::String(RawString { text, escaped: scanned.escaped })))
     }
 
-    /// Takes the longest number: `01` is `0` with a `1` behind it.
+    /// Takes the longest number: `01` is `0` followed by `1`.
     fn number(&mut self) -> Result<Token<'a>, JsonError> {
         let text = self.rest;
         if self.eat(b"-") {
@@ -137,7 +137,7 @@ impl<'a> Lexer<'a> {
         Ok(Token::Number(text.get(..length).unwrap_or_default()))
     }
 
-    /// Steps over one byte if it is one of `bytes`.
+    /// Skips one byte if it is one of `bytes`.
     fn eat(&mut self, bytes: &[u8]) -> bool {
         let eaten = self.rest.first().is_some_and(|first| bytes.contains(first));
         if eaten {
@@ -146,7 +146,7 @@ impl<'a> Lexer<'a> {
         eaten
     }
 
-    /// Steps over the digits before a decimal point: a `0` stands alone.
+    /// Skips the digits before a decimal point: a `0` must be the only one.
     fn digits(&mut self) -> Option<()> {
         if self.eat(b"0") { Some(()) } else { self.all_digits() }
     }

@@ -10,12 +10,12 @@ use std::ops::ControlFlow;
 pub use error::JsonError;
 use lexer::{Lexer, RawString, Token};
 
-/// What a JSON body may not exceed.
+/// Limits of a JSON body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLimits {
-    /// Nesting of objects and arrays (`SecRequestBodyJsonDepthLimit`).
+    /// Maximum nesting of objects and arrays (`SecRequestBodyJsonDepthLimit`).
     pub depth: usize,
-    /// Objects, arrays and other values.
+    /// Maximum number of objects, arrays and other values.
     pub nodes: usize,
 }
 
@@ -25,21 +25,19 @@ impl Default for JsonLimits {
     }
 }
 
-/// What receives the name and the value of each scalar.
+/// Receives the name and the value of each scalar.
 pub type Sink<'sink, 'body> = dyn FnMut(&[u8], Cow<'body, [u8]>) -> ControlFlow<()> + 'sink;
 
-/// Walks through a body and hands every scalar to `sink` with its name, in the order of the text.
+/// Reads a body and passes every scalar with its name to `sink`, in the order of the text.
 ///
-/// Names start with `json`; `.key` is added for each object, `.array_N` for each array, and an
-/// empty key is written `empty-key`. Strings are unescaped, numbers keep their text, booleans are
-/// `true` and `false`, and `null` is empty. Empty objects and arrays give nothing, repeated keys
-/// are all reported, and so are the values that stand before an error. An empty body is no error.
+/// Names start with `json`; each object adds `.key`, each array `.array_N`, and an empty key is written `empty-key`. Strings are unescaped, numbers
+/// keep their text, booleans are `true` and `false`, and `null` is empty. Empty objects and arrays give nothing. Repeated keys are all reported, and
+/// so are the values before an error. An empty body is not an error.
 ///
-/// `sink` stops the walk by returning `Break`, which gives [`JsonError::Cancelled`]: a long key around many values multiplies the body's size.
+/// `sink` stops the parser by returning `Break`, which gives [`JsonError::Cancelled`]: a long key around many values multiplies the body's size.
 ///
-/// Strictness is YAJL's: no comments, no trailing commas, no control characters in strings; vertical
-/// tabs and form feeds are blanks. Differences: an unfinished string after the document is trailing
-/// garbage here, and passes in v3; so do bytes that are not UTF-8, and halves of surrogate pairs.
+/// The grammar is YAJL's: no comments, no trailing commas, no control characters in strings; vertical tabs and form feeds are blanks. Three things
+/// are errors here and pass in v3: an unfinished string after the document, bytes that are not UTF-8, and halves of surrogate pairs.
 pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>) -> Result<(), JsonError> {
     if body.is_empty() {
         return Ok(());
@@ -104,7 +102,7 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
             (Expected::CommaInObject, _) => return Err(JsonError::UnfinishedObject),
             (Expected::CommaInArray, _) => return Err(JsonError::UnfinishedArray),
         }
-        // A value is complete: a scalar, or the container that was just closed.
+        // A value is complete: a scalar, or a container that was just closed.
         expected = match path.innermost() {
             Some(Container::Object) => Expected::CommaInObject,
             Some(Container::Array { .. }) => Expected::CommaInArray,
@@ -114,7 +112,7 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
     }
 }
 
-/// What may come next.
+/// The next expected token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     /// The document itself, or the value of a member.
@@ -131,19 +129,19 @@ enum Expected {
 #[derive(Debug, Clone, Copy)]
 enum Container {
     Object,
-    /// `next` is the index of the element to come.
+    /// `next` is the index of the next element.
     Array {
         next: usize,
     },
 }
 
-/// An open container and how much of the name belongs to it.
+/// An open container, and the length of its part of the name.
 struct Level {
     container: Container,
     name_length: usize,
 }
 
-/// The containers around the current value and the name they make, in one buffer.
+/// The containers around the current value, and their name in one buffer.
 struct Path {
     name: Vec<u8>,
     levels: Vec<Level>,

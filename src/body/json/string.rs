@@ -1,20 +1,20 @@
-//! The inside of JSON string literals: checked first, unescaped when somebody wants the value.
+//! The content of JSON string literals: checked first, unescaped on request.
 
 use super::error::JsonError;
 
-/// What a scan over the inside of a string found.
+/// Result of scanning the content of a string.
 pub(super) struct Scanned {
-    /// Bytes before the closing quote.
+    /// Number of bytes before the closing quote.
     pub(super) length: usize,
-    /// Whether there are escapes among them.
+    /// `true` if they include escapes.
     pub(super) escaped: bool,
 }
 
-/// Checks the text behind an opening quote up to the closing one; `None` when there is none.
+/// Checks the text after an opening quote up to the closing one; `None` if there is none.
 ///
-/// What is not UTF-8 (overlong forms, surrogates, code points beyond U+10FFFF) is an error, and so is half of a surrogate pair, unlike in
-/// YAJL, which lets the former pass and joins the latter with any escape behind it: applications leave such bytes out, or read the escape
-/// for what it is, and then hold a text that no rule saw. What the text's end cuts off is judged as if a blank followed it, as YAJL does.
+/// Invalid UTF-8 (overlong forms, surrogates, code points beyond U+10FFFF) is an error, and so is half of a surrogate pair. YAJL accepts the former,
+/// and joins the latter with any following escape. Applications drop such bytes, or read the escape by itself, and then have a text that no rule saw.
+/// A sequence that the end of the text cuts off is checked as if a blank followed it, as YAJL does.
 pub(super) fn scan(inside: &[u8]) -> Result<Option<Scanned>, JsonError> {
     let mut escaped = false;
     let mut rest = inside;
@@ -39,7 +39,7 @@ pub(super) fn scan(inside: &[u8]) -> Result<Option<Scanned>, JsonError> {
     }
 }
 
-/// How many bytes at the beginning stand for themselves. Whole blocks are looked at at once.
+/// Returns the number of leading bytes that are literal. Checks whole blocks at once.
 fn plain_length(text: &[u8]) -> usize {
     const BLOCK: usize = 16;
     let blocks = text.chunks_exact(BLOCK).take_while(|block| block.iter().fold(true, |all, byte| all & is_plain(*byte))).count();
@@ -47,7 +47,7 @@ fn plain_length(text: &[u8]) -> usize {
     blocks * BLOCK + rest.iter().take_while(|byte| is_plain(**byte)).count()
 }
 
-/// What stands behind the digits of a `\u`, or of the two that make a pair.
+/// Returns the text after the digits of a `\u`, or after the pair of escapes of a surrogate pair.
 fn after_unicode(text: &[u8]) -> Result<&[u8], JsonError> {
     let (unit, rest) = hex_unit(text)?;
     match unit {
@@ -63,14 +63,14 @@ fn after_unicode(text: &[u8]) -> Result<&[u8], JsonError> {
     }
 }
 
-/// The number that four hexadecimal digits make, and what follows them.
+/// Returns the number of four hexadecimal digits, and the rest.
 fn hex_unit(text: &[u8]) -> Result<(u32, &[u8]), JsonError> {
     let (digits, rest) = text.split_at_checked(4).ok_or(JsonError::InvalidUnicodeEscape)?;
     let append = |unit, digit: &u8| Some(unit << 4 | char::from(*digit).to_digit(16)?);
     Ok((digits.iter().try_fold(0, append).ok_or(JsonError::InvalidUnicodeEscape)?, rest))
 }
 
-/// Appends the meaning of checked text.
+/// Appends the unescaped form of checked text.
 pub(super) fn unescape(text: &[u8], buffer: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((plain, escape)) = memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at)) {
@@ -94,7 +94,7 @@ pub(super) fn unescape(text: &[u8], buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(rest);
 }
 
-/// Appends the character whose digits `text` starts with; returns what follows them.
+/// Appends the character whose digits `text` starts with; returns the rest.
 fn append_unicode<'a>(text: &'a [u8], buffer: &mut Vec<u8>) -> &'a [u8] {
     let Ok((mut code, mut rest)) = hex_unit(text) else { return b"" };
     if let 0xd800..0xdc00 = code
@@ -112,7 +112,7 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7f) && byte != b'"' && byte != b'\\'
 }
 
-/// The length of the character of more than one byte that a text begins with, if it is UTF-8 (RFC 3629, section 4).
+/// Returns the length of the multi-byte character that a text begins with, if it is UTF-8 (RFC 3629, section 4).
 fn character_length(text: &[u8]) -> Option<usize> {
     match text {
         [0xc2..=0xdf, 0x80..=0xbf, ..] => Some(2),

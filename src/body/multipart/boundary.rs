@@ -1,8 +1,8 @@
 //! The `boundary` parameter of a `Content-Type` header.
 //!
-//! The header is read as RFC 9110 writes it: parameters in any order, tokens or quoted strings. Where a cruder parser would find another
-//! boundary in the same header, it is refused. PHP takes what stands behind the first word `boundary`, Rack what stands behind the last
-//! `boundary=`, and both end it at a comma; Werkzeug ends it at the first byte that no token holds.
+//! The header is read by RFC 9110: parameters in any order, tokens or quoted strings. It is refused if a cruder parser would find another boundary in
+//! it. PHP takes the text after the first word `boundary`, Rack the text after the last `boundary=`, and both end it at a comma; Werkzeug ends it at
+//! the first byte that is invalid in a token.
 
 use memchr::memchr;
 
@@ -14,10 +14,10 @@ use super::parameter::is_token_character;
 const MEDIA_TYPE: &[u8] = b"multipart/form-data";
 const PARAMETER: &[u8] = b"boundary";
 
-/// Longest header that is looked at, in bytes.
+/// Maximum length of a header, in bytes.
 const MAX_HEADER_LENGTH: usize = 1024;
 
-/// Finds the boundary; sets the flags and adds the notes that belong to the header.
+/// Finds the boundary; sets the flags and adds the notes of the header.
 pub(super) fn parse<'a>(
     content_type: Option<&'a [u8]>,
     flags: &mut MultipartFlags,
@@ -28,7 +28,7 @@ pub(super) fn parse<'a>(
         return Err(MultipartError::BoundaryLength);
     }
     let mut rest = skip_blanks(after_media_type(header).ok_or(MultipartError::InvalidMimeType)?);
-    // As in ModSecurity v3 the semicolon may be missing before the boundary, and only there.
+    // As in ModSecurity v3, the semicolon may be missing before the boundary, and only there.
     if starts_with_word(rest) {
         flags.missing_semicolon = true;
     } else {
@@ -68,7 +68,7 @@ fn after_media_type(header: &[u8]) -> Option<&[u8]> {
     media_type.eq_ignore_ascii_case(MEDIA_TYPE).then_some(parameters)
 }
 
-/// What follows a semicolon and blanks; nothing where the header ends.
+/// Returns the text after a semicolon and blanks; empty at the end of the header.
 fn after_semicolon(rest: &[u8]) -> Result<&[u8], MultipartError> {
     match skip_blanks(rest) {
         [] => Ok(&[]),
@@ -90,12 +90,12 @@ fn starts_with_word(text: &[u8]) -> bool {
     text.get(..PARAMETER.len()).is_some_and(|word| word.eq_ignore_ascii_case(PARAMETER))
 }
 
-/// Returns `true` if the word `boundary` is in a text, in letters of either case.
+/// Returns `true` if a text contains the word `boundary`, in either case.
 fn holds_word(text: &[u8]) -> bool {
     text.windows(PARAMETER.len()).any(starts_with_word)
 }
 
-/// A parameter as it is written.
+/// A parameter as written.
 struct Parameter<'a> {
     name: &'a [u8],
     /// Without its quotes; not unescaped.
@@ -105,7 +105,7 @@ struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Reads a parameter; gives what follows it, from a semicolon on.
+    /// Reads a parameter; returns it and the rest, which begins with a semicolon or is empty.
     fn read(text: &'a [u8]) -> Result<(Self, &'a [u8]), MultipartError> {
         let length = text.iter().take_while(|byte| is_token_character(**byte)).count();
         let (name, rest) = text.split_at_checked(length).unwrap_or_default();
@@ -153,18 +153,18 @@ impl<'a> Parameter<'a> {
         if self.value.last() == Some(&b' ') || !self.value.iter().all(is_allowed) {
             return Err(MultipartError::BoundaryCharacters);
         }
-        // Rack takes what stands behind the last `boundary=`.
+        // Rack takes the text after the last `boundary=`.
         let holds_another = self.value.split(|byte| *byte == b'=').rev().skip(1).any(holds_word);
         if holds_another { Err(MultipartError::MultipleBoundaries) } else { Ok(self.value) }
     }
 }
 
-/// The characters RFC 2046 allows in a boundary.
+/// Returns `true` for the characters of a boundary in RFC 2046.
 fn is_boundary_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte)
 }
 
-/// Those of them that need no quotes. A blank needs them, too, but ModSecurity v3 takes it, and here it is flagged.
+/// Returns `true` for those of them that need no quotes. A blank needs them too, but ModSecurity v3 accepts it, and here it is flagged.
 fn is_unquoted_character(byte: u8) -> bool {
     is_boundary_character(byte) && (is_token_character(byte) || byte == b' ')
 }

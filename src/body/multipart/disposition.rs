@@ -7,32 +7,32 @@ use super::malformed::Malformed;
 use super::note::Note;
 use super::parameter::{Quoting, Reader, Value};
 
-/// What a readable header says.
+/// Contents of a valid header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Disposition<'a> {
     pub(super) name: Option<Cow<'a, [u8]>>,
-    /// Where the name's text starts in the header's value.
+    /// Offset of the name in the header's value.
     pub(super) name_offset: usize,
     pub(super) file_name: Option<Cow<'a, [u8]>>,
-    /// Where the file name's text starts in the header's value.
+    /// Offset of the file name in the header's value.
     pub(super) file_name_offset: usize,
-    /// What applications may take for the file's name instead; none is equal to another or to `file_name`.
+    /// Names that applications may use for the file instead; all differ from each other and from `file_name`.
     pub(super) other_file_names: Vec<Vec<u8>>,
-    /// How long the data is, as the header says.
+    /// Length of the data, as the header says.
     pub(super) size: Option<usize>,
     extended_file_name: Option<Vec<u8>>,
-    /// Parameters of RFC 2183 that were there.
+    /// Parameters of RFC 2183 that were present.
     described: Vec<&'static [u8]>,
 }
 
-/// The parameters of RFC 2183 that say something about a file's age and size, which no application takes for a name.
+/// Parameters of RFC 2183 about a file's age and size, which no application uses as a name.
 const DESCRIBING: [&[u8]; 4] = [b"size", b"creation-date", b"modification-date", b"read-date"];
 
 /// Reads the header's value. Sets `invalid_quoting` for quotes and backslashes that parsers read in different ways.
 ///
-/// `form-data` and `name` may be in letters of either case, as RFC 2045 says and as all applications that we tried take them. `filename` and
-/// `filename*` may not: Rack would take such a file for a field. Any parameter but these and those of RFC 2183 is malformed, so that no other
-/// parser can see a different name or file name.
+/// `form-data` and `name` may be in either case, as in RFC 2045 and in all applications that we tried. `filename` and `filename*` may not: Rack would
+/// read such a file as a field. Parameters other than these and those of RFC 2183 are malformed, so that no other parser can see a different name or
+/// file name.
 pub(super) fn parse<'a>(
     value: &Cow<'a, [u8]>,
     invalid_quoting: &mut bool,
@@ -87,7 +87,7 @@ impl<'a> Disposition<'a> {
             return self.keep_describing(parameter, &value);
         }
         let stray_quote = value.quoting == Quoting::None && value.text.contains(&b'\'');
-        // Rack takes such a backslash out of a name. In file names both readings are shown to rules.
+        // Rack removes such a backslash from a name. For file names rules see both readings.
         let stray_backslash = is_name && value.fully_unescaped.is_some();
         if stray_quote || stray_backslash || value.quoting == Quoting::BackslashBeforeEnd {
             *invalid_quoting = true;
@@ -138,7 +138,7 @@ impl<'a> Disposition<'a> {
         Ok(())
     }
 
-    /// Takes a parameter of RFC 2183 once. Its value holds nothing that a crude parser could take for a parameter.
+    /// Reads a parameter of RFC 2183 once. Its value must not contain anything that a cruder parser could take for a parameter.
     fn keep_describing(&mut self, parameter: &[u8], value: &Value<'_>) -> Result<(), Malformed> {
         let known = DESCRIBING.iter().find(|known| known.eq_ignore_ascii_case(parameter)).ok_or(Malformed::UnknownParameter)?;
         let size = std::str::from_utf8(&value.text).ok().filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
@@ -159,7 +159,7 @@ impl<'a> Disposition<'a> {
         Ok(())
     }
 
-    /// Gathers the other names of the file.
+    /// Collects the other names of the file.
     fn finish(mut self, notes: &mut Vec<Note<'a>>) -> Result<Self, Malformed> {
         let plain = self.file_name.as_deref().unwrap_or_default();
         if let Some(extended) = &self.extended_file_name

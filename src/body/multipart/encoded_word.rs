@@ -8,7 +8,7 @@ use memchr::memmem;
 
 use super::charset::is_decoded;
 
-/// Returns `true` if some parser could find an encoded word in a text: `=?`, two more `?`, and `?=` behind them.
+/// Returns `true` if some parser could find an encoded word in a text: `=?`, then two more `?`, then `?=`.
 pub(super) fn may_hold(text: &[u8]) -> bool {
     let after = |text: &'_ [u8], what: &[u8]| memmem::find(text, what).map(|at| at.saturating_add(what.len()));
     let Some(charset) = after(text, b"=?").and_then(|at| text.get(at..)) else { return false };
@@ -17,8 +17,7 @@ pub(super) fn may_hold(text: &[u8]) -> bool {
     word.is_some_and(|word| memmem::find(word, b"?=").is_some())
 }
 
-/// The bytes that a text of encoded words, with blanks between them, stands for; `None` for anything else, and for words that parsers could
-/// decode in different ways.
+/// Decodes a text of encoded words with blanks between them; `None` for anything else, and for words that parsers could decode in different ways.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::new();
     for word in text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()) {
@@ -37,7 +36,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     (!decoded.is_empty()).then_some(decoded)
 }
 
-/// The encoding `Q`: `_` is a blank, `=XX` a byte.
+/// Decodes the encoding `Q`: `_` is a blank, `=XX` a byte.
 fn append_quoted(text: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
     let mut rest = text;
     loop {

@@ -1,11 +1,11 @@
-//! What can be wrong with a multipart body, in v3's words.
+//! Errors of a multipart body, in v3's words.
 
 use thiserror::Error;
 
 use super::malformed::Malformed;
 use super::note::Text;
 
-/// Why a multipart body, or one of its parts, is invalid.
+/// Error of a multipart body, or of one of its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MultipartError {
@@ -21,25 +21,25 @@ pub enum MultipartError {
     /// More than one boundary parameter, or the word in another parameter, where some parsers find it.
     #[error("Multipart: Multiple boundary parameters in C-T.")]
     MultipleBoundaries,
-    /// A parameter is no parameter, has no value, stands there twice, or has one that parsers end in different places.
+    /// A malformed parameter: without a value, repeated, or with a value that parsers end in different places.
     #[error("Multipart: Invalid boundary in C-T (malformed).")]
     BoundaryMalformed,
-    /// A parameter's name that only holds the word `boundary`.
+    /// A parameter whose name only contains the word `boundary`.
     #[error("Multipart: Invalid boundary in C-T (parameter name).")]
     BoundaryParameterName,
-    /// A quote that is never closed, or none but the last.
+    /// A quote that is never closed, or only a closing one.
     #[error("Multipart: Invalid boundary in C-T (quote).")]
     BoundaryQuote,
-    /// Characters that no boundary may hold, or none without quotes, or something behind the closing quote.
+    /// Characters that are invalid in a boundary, or in one without quotes, or text after the closing quote.
     #[error("Multipart: Invalid boundary in C-T (characters).")]
     BoundaryCharacters,
-    /// An empty boundary. v3 then parses nothing and reports no error in some spellings.
+    /// An empty boundary. In some spellings v3 then parses nothing and reports no error.
     #[error("Multipart: Invalid boundary in C-T (empty).")]
     BoundaryEmpty,
     /// No boundary parameter.
     #[error("Multipart: Boundary not found in C-T.")]
     BoundaryNotFound,
-    /// A line starts with the boundary and goes on with something else than a line break.
+    /// A line starts with the boundary and continues with something other than a line break.
     #[error("Multipart: Invalid boundary: {}", Text(.line))]
     InvalidBoundary {
         /// The whole line.
@@ -51,10 +51,10 @@ pub enum MultipartError {
     /// The body ends without the final boundary.
     #[error("Multipart: Final boundary missing.")]
     FinalBoundaryMissing,
-    /// The body holds no boundary at all.
+    /// The body has no boundary at all.
     #[error("Multipart: No boundaries found in payload.")]
     NoBoundaries,
-    /// A header line of a part is as long as the limit, or longer.
+    /// A header line of a part reaches the limit.
     #[error("Multipart: Part header line over {limit} bytes long")]
     HeaderLineTooLong {
         /// The limit, in bytes.
@@ -75,7 +75,7 @@ pub enum MultipartError {
         /// The whole line.
         line: Vec<u8>,
     },
-    /// The name of a header holds something else than the characters of a token, such as a blank.
+    /// The name of a header contains a character that is invalid in a token, such as a blank.
     #[error("Multipart: Invalid part header (contains invalid character): {}", Text(.line))]
     HeaderNameCharacter {
         /// The whole line.
@@ -87,7 +87,7 @@ pub enum MultipartError {
         /// The whole line.
         line: Vec<u8>,
     },
-    /// A part that is itself a multipart body, of which some applications take names of files.
+    /// A part that is itself a multipart body, from which some applications take file names.
     #[error("Multipart: Part holds a multipart body: {}", Text(.media_type))]
     NestedMultipart {
         /// The part's `Content-Type`.
@@ -102,7 +102,7 @@ pub enum MultipartError {
     /// A header line that starts with the colon.
     #[error("Multipart: Invalid part header (header name missing).")]
     HeaderNameMissing,
-    /// Two headers of one name in a part, of which an application may take either. v3 logs this and takes the first.
+    /// Two headers of one name in a part, of which an application may use either. v3 logs this and uses the first.
     #[error("Multipart: Duplicate part header: {}.", Text(.name))]
     DuplicateHeader {
         /// The name.
@@ -114,7 +114,7 @@ pub enum MultipartError {
     /// A `Content-Disposition` that cannot be read.
     #[error("Multipart: Invalid Content-Disposition header ({}): {} ({reason})", .reason.code(), Text(.value))]
     InvalidDisposition {
-        /// What is wrong.
+        /// The fault.
         reason: Malformed,
         /// The header's value.
         value: Vec<u8>,
@@ -125,30 +125,30 @@ pub enum MultipartError {
     /// The `size` in `Content-Disposition` is not that of the part.
     #[error("Multipart: Content-Disposition says {said} bytes, and the part has {found}.")]
     Size {
-        /// What the header says.
+        /// The size in the header.
         said: usize,
-        /// What was found.
+        /// The actual size.
         found: usize,
     },
-    /// More files than `SecUploadFileLimit`. The files are listed all the same.
+    /// More files than `SecUploadFileLimit`. The files are listed nevertheless.
     #[error("Multipart: Upload file limit exceeded {limit}. Use SecUploadFileLimit to change the limit.")]
     FileLimit {
         /// The limit.
         limit: usize,
     },
-    /// A file that could not be written to disk, where the settings ask for it.
+    /// A file that could not be written to disk, if the settings require it.
     #[error("Multipart: Failed to create file: {reason}")]
     FileNotWritten {
-        /// What the system said.
+        /// The error of the system.
         reason: String,
     },
-    /// More parts than allowed (v3 knows no such limit).
+    /// More parts than allowed (v3 has no such limit).
     #[error("Multipart: Part limit exceeded {limit}.")]
     PartLimit {
         /// The limit.
         limit: usize,
     },
-    /// More header lines in one part than allowed (v3 knows no such limit).
+    /// More header lines in one part than allowed (v3 has no such limit).
     #[error("Multipart: Part header limit exceeded {limit}.")]
     HeaderLimit {
         /// The limit.
@@ -157,7 +157,7 @@ pub enum MultipartError {
 }
 
 impl MultipartError {
-    /// Returns `true` for an error in the request's `Content-Type`, before the body is looked at.
+    /// Returns `true` for an error in the request's `Content-Type`, found before the body is read.
     pub(super) fn is_about_content_type(&self) -> bool {
         matches!(
             self,

@@ -5,7 +5,7 @@ use super::malformed::Malformed;
 use super::parameter::Reader;
 
 impl Reader<'_, '_> {
-    /// Reads such a value; gives the text with its `%XX` decoded.
+    /// Reads such a value; returns the text with its `%XX` decoded.
     pub(super) fn extended_value(&mut self) -> Result<Vec<u8>, Malformed> {
         let charset = self.take_while(is_charset_character);
         if !is_decoded(&self.piece(charset)) || !self.eat(b'\'') {
@@ -32,12 +32,12 @@ impl Reader<'_, '_> {
     }
 }
 
-/// The characters of a charset's name in RFC 5987.
+/// Returns `true` for the characters of a charset name in RFC 5987.
 fn is_charset_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&+-^_`{}~".contains(&byte)
 }
 
-/// The characters that RFC 5987 allows unencoded.
+/// Returns `true` for the characters that RFC 5987 allows unencoded.
 fn is_attribute_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte)
 }

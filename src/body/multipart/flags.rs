@@ -1,6 +1,6 @@
-//! What was odd about a multipart body, one flag for each `MULTIPART_*` variable.
+//! The oddities of a multipart body, one flag for each `MULTIPART_*` variable.
 
-/// The oddities of one body. Each is readable by rules as the variable named with it.
+/// The oddities of a body. Rules read each as the variable of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MultipartFlags {
     /// `MULTIPART_BOUNDARY_QUOTED`: the boundary parameter is in quotes.
@@ -13,7 +13,7 @@ pub struct MultipartFlags {
     pub data_before: bool,
     /// `MULTIPART_DATA_AFTER`: bytes after the final boundary.
     pub data_after: bool,
-    /// `MULTIPART_HEADER_FOLDING`: a part header goes on in the next line.
+    /// `MULTIPART_HEADER_FOLDING`: a part header continues in the next line.
     pub header_folding: bool,
     /// `MULTIPART_INVALID_HEADER_FOLDING`: such a line starts with neither blank nor tab.
     pub invalid_header_folding: bool,
@@ -23,7 +23,7 @@ pub struct MultipartFlags {
     pub crlf_line: bool,
     /// `MULTIPART_INVALID_QUOTING`: single or stray quotes in `Content-Disposition`, or backslashes that parsers read in different ways.
     pub invalid_quoting: bool,
-    /// `MULTIPART_INVALID_PART`: a boundary line stands inside a part's headers or before its data, or a boundary within a line.
+    /// `MULTIPART_INVALID_PART`: a boundary line inside a part's headers or before its data, or a boundary within a line.
     pub invalid_part: bool,
     /// `MULTIPART_FILE_LIMIT_EXCEEDED`: more files than `SecUploadFileLimit` (v3 never sets it).
     pub file_limit_exceeded: bool,
@@ -32,7 +32,7 @@ pub struct MultipartFlags {
 }
 
 impl MultipartFlags {
-    /// `MULTIPART_CRLF_LF_LINES`: both kinds of line end were seen.
+    /// `MULTIPART_CRLF_LF_LINES`: both kinds of line end occur.
     pub fn crlf_lf_lines(&self) -> bool {
         self.crlf_line && self.lf_line
     }
@@ -66,7 +66,7 @@ pub enum UnmatchedBoundary {
 }
 
 impl UnmatchedBoundary {
-    /// The number that rules compare with.
+    /// Returns the number of the variable.
     pub fn value(self) -> u8 {
         match self {
             UnmatchedBoundary::None => 0,

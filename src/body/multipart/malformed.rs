@@ -1,32 +1,32 @@
-//! What can be wrong with a `Content-Disposition` header, with v3's numbers.
+//! Faults of a `Content-Disposition` header, with v3's numbers.
 
 use std::fmt::{self, Display};
 
-/// Why a `Content-Disposition` header cannot be read. Up to -21 the numbers are v3's; those below are ours.
+/// Fault of a `Content-Disposition` header. Up to -21 the numbers are v3's; those below are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Malformed {
     /// The type is not `form-data`.
     NotFormData,
-    /// Something else than a semicolon follows the type.
+    /// The type is not followed by a semicolon.
     SemicolonAfterType,
     /// A blank, and no parameter, follows a semicolon.
     ParameterMissing,
     /// The header ends within a parameter's name.
     EndsInName,
-    /// The header ends in blanks behind a parameter's name.
+    /// The header ends in blanks after a parameter's name.
     EndsAfterName,
-    /// The header ends behind an equals sign.
+    /// The header ends after an equals sign.
     EndsBeforeValue,
-    /// The header ends behind an opening quote.
+    /// The header ends after an opening quote.
     EndsAfterQuote,
-    /// The header ends behind a backslash.
+    /// The header ends after a backslash.
     EndsAfterBackslash,
-    /// A parameter that is not known, or one of RFC 2183 with a value that it cannot have.
+    /// A parameter that is unknown, or one of RFC 2183 with an invalid value.
     UnknownParameter,
-    /// Something else than a semicolon follows a value.
+    /// A value is not followed by a semicolon.
     SemicolonAfterValue,
-    /// A blank or something else stands between a parameter's name, the equals sign and the value.
+    /// A blank or something else between a parameter's name, the equals sign and the value.
     EqualsAfterName,
     /// Two names.
     DuplicateName,
@@ -34,11 +34,11 @@ pub enum Malformed {
     DuplicateFileName,
     /// The value of `filename*` has no charset, or one that is not decoded here.
     Charset,
-    /// The value of `filename*` has no place for a language.
+    /// The value of `filename*` has no language field.
     Language,
-    /// The value of `filename*` holds a `%` without two hexadecimal digits.
+    /// The value of `filename*` has a `%` without two hexadecimal digits.
     PercentEncoding,
-    /// The value of `filename*` holds a character that must be encoded.
+    /// The value of `filename*` has a character that must be encoded.
     ExtendedCharacter,
     /// Two `filename*`.
     DuplicateExtendedFileName,
@@ -46,14 +46,14 @@ pub enum Malformed {
     OnlyExtendedFileName,
     /// An encoded word of RFC 2047 in a name, or one in a file name that is not decoded here.
     EncodedWord,
-    /// A parameter of RFC 2183 stands there twice.
+    /// A parameter of RFC 2183 occurs twice.
     DuplicateParameter,
     /// An empty `filename*`.
     EmptyExtendedFileName,
 }
 
 impl Malformed {
-    /// What v3 calls "-N".
+    /// Returns the number of v3's message, "-N".
     pub fn code(self) -> i8 {
         match self {
             Malformed::NotFormData => -1,

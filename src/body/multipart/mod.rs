@@ -19,18 +19,18 @@ pub use error::MultipartError;
 pub use flags::MultipartFlags;
 pub use note::Note;
 
-/// What a multipart body may not exceed.
+/// Limits of a multipart body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MultipartLimits {
-    /// Bytes of a header line of a part, line break included, and of a folded header's value.
+    /// Maximum length of a header line of a part, with its line break, and of a folded header's value, in bytes.
     pub header_bytes: usize,
-    /// Header lines of one part.
+    /// Maximum number of header lines of a part.
     pub headers_per_part: usize,
-    /// Parts of all kinds.
+    /// Maximum number of parts of all kinds.
     pub parts: usize,
-    /// Files (`SecUploadFileLimit`). v3 counts only when it keeps the files; pass `usize::MAX` otherwise.
+    /// Maximum number of files (`SecUploadFileLimit`). v3 counts files only if it keeps them; pass `usize::MAX` otherwise.
     pub files: usize,
-    /// The engine cut the body at its limit, so that the missing end is no error: the part that it ends in is read as far as it goes.
+    /// The engine cut the body at its limit, so that the missing end is not an error: the last part is read as far as it goes.
     pub is_cut: bool,
 }
 
@@ -47,19 +47,19 @@ pub struct PartHeader<'a> {
     pub name: &'a [u8],
     /// The whole header without its line break; folded lines are joined with one blank.
     pub line: Cow<'a, [u8]>,
-    /// Where the line starts in the body, in bytes.
+    /// Offset of the line in the body, in bytes.
     pub offset: usize,
-    /// Where the value starts in `line`.
+    /// Offset of the value in `line`.
     value_start: usize,
 }
 
 impl<'a> PartHeader<'a> {
-    /// The header's value, without blanks in front.
+    /// Returns the header's value, without leading blanks.
     pub fn value(&self) -> &[u8] {
         self.line.get(self.value_start..).unwrap_or_default()
     }
 
-    /// The value with the lifetime of the body where it was not folded.
+    /// Returns the value, borrowed from the body if it was not folded.
     fn value_piece(&self) -> Cow<'a, [u8]> {
         match &self.line {
             Cow::Borrowed(line) => Cow::Borrowed(line.get(self.value_start..).unwrap_or_default()),
@@ -73,20 +73,20 @@ impl<'a> PartHeader<'a> {
 pub struct Part<'a> {
     /// The name in `Content-Disposition`, unescaped; never empty.
     pub name: Cow<'a, [u8]>,
-    /// Where the name starts in the body, in bytes.
+    /// Offset of the name in the body, in bytes.
     pub name_offset: usize,
-    /// The file name, unescaped, path and all; `None` for form fields. An empty one makes a form field, as in v3.
+    /// The file name, unescaped, with its path; `None` for form fields. An empty one makes a form field, as in v3.
     pub file_name: Option<Cow<'a, [u8]>>,
-    /// What applications may take for the file's name instead: `filename*`, encoded words decoded, backslashes taken out.
+    /// Names that applications may use for the file instead: `filename*`, decoded encoded words, the name without backslashes.
     pub other_file_names: Vec<Vec<u8>>,
-    /// Where the file name starts in the body, in bytes.
+    /// Offset of the file name in the body, in bytes.
     pub file_name_offset: usize,
     /// The headers in order; of repeated names only the first is kept, as in v3.
     pub headers: Vec<PartHeader<'a>>,
-    /// Where the value or the file's content stands in the body. Line breaks inside belong to it
-    /// (v3 drops them from values of form fields); the one before the boundary does not.
+    /// Range of the value or the file's content in the body. Line breaks inside are part of it (v3 drops them from values of form fields); the one
+    /// before the boundary is not.
     pub content: Range<usize>,
-    /// Whether a boundary ended the part. The part that a cut-off body ends in has a name (`MULTIPART_NAME`) and no more.
+    /// `true` if a boundary ended the part. The last part of a cut-off body has a name (`MULTIPART_NAME`) and nothing else.
     pub closed: bool,
 }
 
@@ -103,30 +103,30 @@ impl Part<'_> {
 pub struct Multipart<'a> {
     /// The parts that have a name, in order.
     pub parts: Vec<Part<'a>>,
-    /// What was odd.
+    /// The oddities.
     pub flags: MultipartFlags,
-    /// The first error. v3 reports the last, which is mostly a consequence of the first.
+    /// The first error. v3 reports the last, which is usually a consequence of the first.
     pub error: Option<MultipartError>,
-    /// What happened, in order.
+    /// Notes for the debug log, in order.
     pub notes: Vec<Note<'a>>,
-    /// Whether the final boundary was found. Only then does v3 make arguments and `FILES` of the parts.
+    /// `true` if the final boundary was found. Only then does v3 make arguments and `FILES` of the parts.
     pub complete: bool,
-    /// What `SecRequestBodyNoFilesLimit` limits: bytes of part headers, line breaks included, and of the values of form fields.
+    /// Number of bytes that `SecRequestBodyNoFilesLimit` limits: those of part headers, with line breaks, and of the values of form fields.
     pub bytes_without_files: usize,
 }
 
 impl<'a> Multipart<'a> {
     /// Parses a body. `content_type` is the value of the request's header.
     ///
-    /// Errors inside a part's headers do not stop the parser: the line is ignored, and the part where its
-    /// `Content-Disposition` cannot be read. An empty body is no error.
+    /// Errors inside a part's headers do not stop the parser: it ignores the line, or the part if its `Content-Disposition` is malformed. An empty
+    /// body is not an error.
     pub fn parse(content_type: Option<&'a [u8]>, body: &'a [u8], limits: &MultipartLimits) -> Self {
         parser::parse(content_type, body, limits)
     }
 
     /// `MULTIPART_STRICT_ERROR`: an error, or any flag but `MULTIPART_UNMATCHED_BOUNDARY`.
     ///
-    /// v3.0.9 forgets some of the errors here; they are in `REQBODY_ERROR` all the same.
+    /// v3.0.9 omits some of the errors here; they are in `REQBODY_ERROR` nevertheless.
     pub fn strict_error(&self) -> bool {
         self.error.is_some() || self.flags.any_strict()
     }

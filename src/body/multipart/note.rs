@@ -1,14 +1,14 @@
-//! What the parser noticed, in order, so that a debug log can tell it in v3's words.
+//! Notes of the parser, in order, for the debug log in v3's words.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use super::error::MultipartError;
 
-/// One thing the parser noticed. `Display` gives v3's debug log line.
+/// A note of the parser. `Display` gives v3's debug log line.
 ///
-/// There are fewer notes than in v3 where a body could ask for very many: the lines of one value
-/// are one note, and so are neighbouring lines that are ignored.
+/// There are fewer notes than in v3 where a body could cause very many: the lines of one value are one note, and so are consecutive lines that are
+/// ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note<'a> {
@@ -20,14 +20,14 @@ pub enum Note<'a> {
     Boundary {
         /// Without quotes.
         boundary: &'a [u8],
-        /// Whether it was quoted.
+        /// `true` if it was quoted.
         quoted: bool,
     },
     /// Lines before the first boundary.
     DataBefore,
     /// Bytes after the final boundary.
     DataAfter {
-        /// How many.
+        /// Their number.
         length: usize,
     },
     /// A part header was read.
@@ -37,16 +37,16 @@ pub enum Note<'a> {
         /// Its value so far.
         value: &'a [u8],
     },
-    /// A part header goes on.
+    /// A part header continues.
     HeaderContinued {
         /// The header's name.
         name: &'a [u8],
-        /// What is added, line break included.
+        /// The added text, with its line break.
         text: &'a [u8],
     },
-    /// Quotes where none belong.
+    /// Quotes in a wrong place.
     InvalidQuoting {
-        /// The text from the quote on, or the value that holds it.
+        /// The text from the quote on, or the value that contains it.
         text: Cow<'a, [u8]>,
     },
     /// The name in `Content-Disposition`.
@@ -82,7 +82,7 @@ pub enum Note<'a> {
     FieldAdded {
         /// Its name.
         name: Cow<'a, [u8]>,
-        /// Where its value starts in the body.
+        /// Offset of its value in the body.
         offset: usize,
         /// Bytes of the value.
         length: usize,
@@ -93,25 +93,25 @@ pub enum Note<'a> {
         name: Cow<'a, [u8]>,
         /// The file's name.
         file_name: Cow<'a, [u8]>,
-        /// Where its content starts in the body.
+        /// Offset of its content in the body.
         offset: usize,
         /// Bytes of content.
         length: usize,
     },
     /// A part without a name was dropped.
     PartSkipped {
-        /// Where its data would start in the body; 0 when it has none.
+        /// Offset of its data in the body; 0 if it has none.
         offset: usize,
         /// Bytes of data.
         length: usize,
     },
-    /// A flag was set, told at the end of the body.
+    /// A flag was set, reported at the end of the body.
     Warning(Warning),
-    /// An error; parsing may have gone on.
+    /// An error; parsing may have continued.
     Error(MultipartError),
 }
 
-/// The flags as told at the end of a body.
+/// The flags as reported at the end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -131,7 +131,7 @@ pub enum Warning {
     LfLineEndings,
     /// No semicolon before the boundary parameter.
     MissingSemicolon,
-    /// Quotes where none belong.
+    /// Quotes in a wrong place.
     InvalidQuoting,
     /// A boundary in a wrong place.
     InvalidPart,
@@ -158,7 +158,7 @@ impl Display for Warning {
 }
 
 impl Note<'_> {
-    /// The level of v3's debug log that the note belongs to.
+    /// Returns the level of the note in v3's debug log.
     pub fn level(&self) -> u8 {
         match self {
             Note::Error(error) if error.is_about_content_type() => 4,
@@ -227,7 +227,7 @@ impl Display for Note<'_> {
     }
 }
 
-/// Bytes shown as text; what is not UTF-8 becomes the replacement character.
+/// Bytes shown as text; invalid UTF-8 becomes the replacement character.
 pub(super) struct Text<'a>(pub(super) &'a [u8]);
 
 impl Display for Text<'_> {

@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use super::malformed::Malformed;
 
-/// A parameter's value and where its text starts.
+/// A parameter's value and the offset of its text.
 pub(super) struct Value<'a> {
     /// Without its quotes, `\"` and `\\` unescaped.
     pub(super) text: Cow<'a, [u8]>,
-    /// Where the text starts in the header's value.
+    /// Offset of the text in the header's value.
     pub(super) offset: usize,
     pub(super) quoting: Quoting,
-    /// As RFC 9110 unescapes it, where that differs from `text`: each backslash gives the byte behind it.
+    /// The value as RFC 9110 unescapes it, if that differs from `text`: each backslash is removed, and the byte after it kept.
     pub(super) fully_unescaped: Option<Vec<u8>>,
 }
 
@@ -20,13 +20,13 @@ pub(super) struct Value<'a> {
 pub(super) enum Quoting {
     None,
     Complete,
-    /// The last byte before the closing quote is a backslash, itself escaped. PHP and Rack take this quote for an escaped one.
+    /// The last byte before the closing quote is a backslash, itself escaped. PHP and Rack read this quote as an escaped one.
     BackslashBeforeEnd,
     /// The closing quote is missing.
     Unfinished,
 }
 
-/// Reads a header's value from its beginning.
+/// Reads a header's value.
 pub(super) struct Reader<'text, 'a> {
     text: &'text Cow<'a, [u8]>,
     at: usize,
@@ -53,7 +53,7 @@ impl<'text, 'a> Reader<'text, 'a> {
         self.at = self.at.saturating_add(length);
     }
 
-    /// Skips blanks and tabs; gives whether there were any.
+    /// Skips blanks and tabs; returns `true` if there were any.
     pub(super) fn skip_blanks(&mut self) -> bool {
         !self.take_while(|byte| matches!(byte, b' ' | b'\t')).is_empty()
     }
@@ -72,7 +72,7 @@ impl<'text, 'a> Reader<'text, 'a> {
         start..self.at
     }
 
-    /// A piece of the text, borrowed when the text itself is.
+    /// Returns a piece of the text, borrowed if the text is.
     pub(super) fn piece(&self, range: Range<usize>) -> Cow<'a, [u8]> {
         match self.text {
             Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),
@@ -80,11 +80,11 @@ impl<'text, 'a> Reader<'text, 'a> {
         }
     }
 
-    /// The name of a parameter, up to and with its `=`.
+    /// Reads the name of a parameter, up to and including its `=`.
     ///
-    /// A blank or tab on either side of the `=` is malformed. ModSecurity v3 skips them, and PHP, Rack and CGI.pm do not know the parameter
-    /// then: `filename ="a"` would make a file here and a field there. Behind `filename*=` blanks are skipped as in v3: rules see the name in
-    /// it and that in `filename`, whichever an application takes.
+    /// A blank or tab on either side of the `=` is malformed. ModSecurity v3 skips them; PHP, Rack and CGI.pm then do not recognise the parameter, so
+    /// that `filename ="a"` would be a file here and a field there. After `filename*=` blanks are skipped as in v3: rules see both its name and that
+    /// in `filename`, whichever an application uses.
     pub(super) fn name(&mut self) -> Result<Range<usize>, Malformed> {
         let name = self.take_while(|byte| !matches!(byte, b'=' | b' ' | b'\t'));
         self.require_more(Malformed::EndsInName)?;
@@ -115,8 +115,7 @@ impl<'text, 'a> Reader<'text, 'a> {
         }
     }
 
-    /// Reads up to the closing quote. Only a backslash before a quote or a backslash is an escape:
-    /// browsers send Windows paths as they are.
+    /// Reads up to the closing quote. A backslash is an escape only before a quote or a backslash: browsers send Windows paths unescaped.
     fn quoted(&mut self, quote: u8) -> Result<Value<'a>, Malformed> {
         self.require_more(Malformed::EndsAfterQuote)?;
         let offset = self.at;
@@ -154,7 +153,7 @@ impl<'text, 'a> Reader<'text, 'a> {
         Value { text: Cow::Owned(unescaped.text), offset, quoting, fully_unescaped }
     }
 
-    /// Flags a quoted value that something sticks to; gives the text from the quote on.
+    /// Flags a quoted value with adjacent text; returns the text from the quote on.
     pub(super) fn stray_quote(&self) -> Option<Cow<'a, [u8]>> {
         let quote_at = self.at.saturating_sub(1);
         let ends_with_quote = self.text.get(quote_at) == Some(&b'"');
@@ -176,14 +175,14 @@ impl Unescaped {
         self.fully.extend_from_slice(plain);
     }
 
-    /// What an escape stands for; `None` is a backslash before some other byte, which comes next.
+    /// Appends an escape; `None` is a backslash before some other byte, which comes next.
     fn append_escaped(&mut self, literal: Option<u8>) {
         self.text.push(literal.unwrap_or(b'\\'));
         self.fully.extend(literal);
     }
 }
 
-/// The characters of a token in RFC 2045.
+/// Returns `true` for the characters of a token in RFC 2045.
 pub(super) fn is_token_character(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! Walks through the lines of a multipart body.
+//! Reads the lines of a multipart body.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use super::note::{Note, Warning};
 use super::parameter::is_token_character;
 use super::{Multipart, MultipartLimits, Part, PartHeader};
 
-/// A line must be longer than this, in bytes with its line break, to look like a boundary.
+/// A line that looks like a boundary is longer than this, in bytes with its line break.
 const MIN_BOUNDARY_LINE: usize = 3;
 
 /// Parses a whole body.
@@ -42,7 +42,7 @@ fn report<'a>(result: &mut Multipart<'a>, error: MultipartError) {
     result.error.get_or_insert(error);
 }
 
-/// Tells the flags.
+/// Reports the flags.
 fn warn(result: &mut Multipart<'_>) {
     let flags = &result.flags;
     let warnings = [
@@ -61,16 +61,16 @@ fn warn(result: &mut Multipart<'_>) {
     result.notes.extend(warnings.iter().filter(|(seen, _)| *seen).map(|(_, warning)| Note::Warning(*warning)));
 }
 
-/// A part whose end was not seen yet.
+/// A part whose end was not reached yet.
 #[derive(Default)]
 struct OpenPart<'a> {
     headers: Vec<PartHeader<'a>>,
     header_lines: usize,
-    /// The header's name and file name are known, so that data follows.
+    /// The header's name and file name are known; data follows.
     described: Option<Part<'a>>,
-    /// How long its data is, as its headers say.
+    /// Length of its data, as its headers say.
     size: Option<usize>,
-    /// The headers ended without a name, so that what follows is left out.
+    /// The headers ended without a name, so that the data is ignored.
     is_unreadable: bool,
 }
 
@@ -79,7 +79,7 @@ impl<'a> OpenPart<'a> {
         self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))
     }
 
-    /// What other headers say that an application may act on: it would see another body than the rules.
+    /// Returns errors of other headers that an application may act on: it would read another body than the rules.
     fn oddities(&self) -> [Option<MultipartError>; 2] {
         let value = |name| self.header(name).map(|header| blank::trim_end(header.value()));
         let holds_parts = |value: &&[u8]| value.to_ascii_lowercase().split(|byte| *byte == b';').next().is_some_and(names_multipart);
@@ -93,7 +93,7 @@ impl<'a> OpenPart<'a> {
     }
 }
 
-/// Returns `true` if a media type, in lower case, is one of a body of parts.
+/// Returns `true` if a media type, in lower case, is a multipart one.
 fn names_multipart(media_type: &[u8]) -> bool {
     memmem::find(media_type, b"multipart/").is_some()
 }
@@ -124,8 +124,7 @@ struct Parser<'a, 'run> {
     result: &'run mut Multipart<'a>,
     body: &'a [u8],
     part: Option<OpenPart<'a>>,
-    /// How the line before ended, unless it was a boundary or a header: that line break belongs to
-    /// the boundary if one follows.
+    /// The end of the previous line, unless it was a boundary or a header: if a boundary follows, this line break belongs to it.
     previous_line_break: Option<LineBreak>,
     boundaries: usize,
     parts: usize,
@@ -172,7 +171,7 @@ impl<'a, 'run> Parser<'a, 'run> {
         Ok(())
     }
 
-    /// One line with its line break; `Break` when nothing after it can be trusted.
+    /// Reads a line with its line break; `Break` if nothing after it can be trusted.
     fn line(&mut self, line: &'a [u8], start: usize, delimiter: &memmem::Finder<'_>) -> ControlFlow<()> {
         if let Some(ending) = line.strip_prefix(self.delimiter.as_slice()) {
             if self.boundary_is_due() {
@@ -188,7 +187,7 @@ impl<'a, 'run> Parser<'a, 'run> {
             }
             self.result.flags.unmatched_boundary = UnmatchedBoundary::Unmatched;
         }
-        // CGI.pm and Django begin a part there. No later boundary takes this flag back.
+        // CGI.pm and Django begin a part there. No later boundary resets this flag.
         if delimiter.find(line.get(1..).unwrap_or_default()).is_some() {
             self.result.flags.unmatched_boundary = UnmatchedBoundary::Unmatched;
             self.result.flags.invalid_part = true;
@@ -197,7 +196,7 @@ impl<'a, 'run> Parser<'a, 'run> {
         self.content(line, start)
     }
 
-    /// A boundary may stand at the beginning, and behind at least one line of data.
+    /// Returns `true` if a boundary may come next: at the start of the body, and after at least one line of data.
     fn boundary_is_due(&self) -> bool {
         self.part.is_none() || self.previous_line_break.is_some()
     }
@@ -315,7 +314,7 @@ impl<'a, 'run> Parser<'a, 'run> {
         Ok(())
     }
 
-    /// The empty line behind the headers, which must have named the part.
+    /// Reads the empty line after the headers, which must have named the part.
     fn end_of_headers(&mut self, content_start: usize) -> Result<(), MultipartError> {
         let Some(part) = &mut self.part else { return Ok(()) };
         let header = part.header(b"Content-Disposition").ok_or(MultipartError::DispositionMissing)?;
@@ -386,7 +385,7 @@ impl<'a, 'run> Parser<'a, 'run> {
         });
     }
 
-    /// Looks at what follows the final boundary.
+    /// Checks the bytes after the final boundary.
     fn after_final_boundary(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
             self.result.flags.data_after = true;
