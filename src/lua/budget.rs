@@ -1,21 +1,21 @@
-//! What one call of a script may use up: instructions, time, memory.
+//! Limits of one call of a script: instructions, time, memory.
 
 use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What one call may use up.
+/// Limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Instructions of Lua, or steps of a pattern.
     pub instructions: u64,
-    /// Time by the clock on the wall.
+    /// Wall-clock time.
     pub time: Duration,
-    /// Bytes of values, garbage included, in Lua and in the transaction.
+    /// Bytes of values, including garbage, in Lua and in the transaction.
     pub memory: usize,
 }
 
-/// What a call had too much of.
+/// The limit that a call exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Excess {
@@ -27,30 +27,30 @@ pub enum Excess {
     Memory,
 }
 
-/// What is left of a call's limits.
+/// Remaining budget of a call.
 #[derive(Debug)]
 pub struct Budget {
     instructions: Cell<u64>,
     time: Cell<Duration>,
-    /// When it ends, once somebody looked at the clock: that costs as much as a short call.
+    /// The end of the call's time. Set by the first look at the clock, which costs as much as a short call.
     deadline: Cell<Option<Instant>>,
     memory: Cell<usize>,
     over: Cell<Option<Excess>>,
-    /// How often somebody looked when nothing was left.
+    /// Number of checks since the budget was used up.
     looks: Cell<u32>,
-    /// Steps of small work that were not taken away yet.
+    /// Steps of small work that are not charged yet.
     untaken: Cell<u64>,
 }
 
-/// How often somebody may look when nothing is left.
+/// Number of checks after exhaustion between two errors.
 const LOOKS: u32 = 100_000;
 
-/// How many bytes are gone over in the time of one step, and how many steps of such work are taken away together.
+/// Bytes of linear work for one step, and number of such steps that are charged together.
 const BYTES_A_STEP: usize = 64;
 const STRIDE: u64 = 1000;
 
 impl Budget {
-    /// A full budget for a call.
+    /// Makes a full budget for a call.
     pub fn new(limits: &Limits) -> Self {
         let budget = Self {
             instructions: Cell::new(0),
@@ -65,7 +65,7 @@ impl Budget {
         budget
     }
 
-    /// Fills it for a call.
+    /// Refills the budget for a call.
     pub fn fill(&self, limits: &Limits) {
         self.instructions.set(limits.instructions);
         self.time.set(limits.time);
@@ -75,7 +75,7 @@ impl Budget {
         self.over.set(None);
     }
 
-    /// Takes steps away, and looks at the clock.
+    /// Charges steps, and looks at the clock.
     pub fn spend(&self, steps: u64) -> Result<(), Excess> {
         self.check()?;
         match self.instructions.get().checked_sub(steps) {
@@ -88,7 +88,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Looks at the clock. The first look is where the call's time begins: it comes before anything that may take long. Gives whether it is over.
+    /// Looks at the clock. The first look starts the call's time; it comes before anything that may take long. Returns `true` if the time is over.
     pub fn look(&self) -> bool {
         let now = Instant::now();
         let deadline = self.deadline.get().unwrap_or_else(|| now.checked_add(self.time.get()).unwrap_or(now));
@@ -96,18 +96,18 @@ impl Budget {
         now > deadline
     }
 
-    /// What is left of the call's time. As the first look it is where that begins.
+    /// Returns the rest of the call's time. The first look starts it.
     pub fn time_left(&self) -> Duration {
         self.deadline().saturating_duration_since(Instant::now())
     }
 
-    /// When the call's time is over, likewise.
+    /// Returns the end of the call's time. The first look starts it.
     pub fn deadline(&self) -> Instant {
         self.look();
         self.deadline.get().unwrap_or_else(Instant::now)
     }
 
-    /// Takes away what it costs to go over some bytes once.
+    /// Charges the cost of reading `bytes` bytes once.
     pub fn spend_on(&self, bytes: usize) -> Result<(), Excess> {
         let steps = self.untaken.get().saturating_add(1 + (bytes / BYTES_A_STEP) as u64);
         if steps < STRIDE {
@@ -118,7 +118,7 @@ impl Budget {
         self.spend(steps)
     }
 
-    /// Takes memory away that the call filled outside of Lua, in bytes.
+    /// Charges memory that the call fills outside of Lua, in bytes.
     pub fn fill_memory(&self, bytes: usize) -> Result<(), Excess> {
         self.check()?;
         match self.memory.get().checked_sub(bytes) {
@@ -130,34 +130,34 @@ impl Budget {
         }
     }
 
-    /// How many instructions are left.
+    /// Returns the number of instructions left.
     pub fn instructions(&self) -> u64 {
         self.instructions.get()
     }
 
-    /// What memory outside of Lua is left, in bytes.
+    /// Returns the memory left outside of Lua, in bytes.
     pub fn memory(&self) -> usize {
         self.memory.get()
     }
 
-    /// Fails when the budget is used up: once it is, everything that looks at it fails until the call is over.
+    /// Returns an error if the budget is used up. Every later check of the call then fails, too.
     pub fn check(&self) -> Result<(), Excess> {
         self.over.get().map_or(Ok(()), Err)
     }
 
-    /// Returns `true` if it is used up.
+    /// Returns `true` if the budget is used up.
     pub fn is_over(&self) -> bool {
         self.over.get().is_some()
     }
 
-    /// Returns `true` if what is used up is spent on, which nothing is known to do: then the call is told once more.
+    /// Returns `true` on every `LOOKS`th check after exhaustion, so that a script that swallows the error is interrupted again.
     pub fn is_ignored(&self) -> bool {
         let looks = self.looks.get().wrapping_add(1);
         self.looks.set(looks);
         looks.is_multiple_of(LOOKS)
     }
 
-    /// Notes that the call had too much of something.
+    /// Marks the budget as used up.
     pub fn exceed(&self, excess: Excess) -> Excess {
         self.over.set(Some(excess));
         excess

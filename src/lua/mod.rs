@@ -1,9 +1,8 @@
-//! Runs Lua scripts: takes a script, what it may use up and who answers its questions, gives what it returned; imports `script`, and for
-//! the names that scripts know variables and transformations by `transform`, `vocabulary`, `graph`.
+//! Runs Lua scripts: takes a script, its limits and a [`Host`] that answers its questions, gives the returned value; imports `script`, and for the
+//! names in scripts `transform`, `vocabulary` and `graph`.
 //!
-//! A state of Lua is made once for each thread and used again; what one call leaves behind no other sees. A call that uses up its budget is
-//! stopped wherever it is: in a loop, in a coroutine, in a pattern, in an allocation. Only a system call that blocks is not, which is why
-//! scripts that others write belong into the sandbox.
+//! Each thread makes a Lua state once and reuses it; no call sees what another left. A call that exceeds its budget is stopped anywhere: in a loop,
+//! in a coroutine, in a pattern, in an allocation. Only a blocking system call is not stopped, so scripts by other authors belong into the sandbox.
 
 mod budget;
 #[cfg(feature = "lua")]
@@ -30,32 +29,32 @@ pub use name::{Chain, Step, VariableName};
 use crate::script::Script;
 use std::borrow::Cow;
 
-/// Which world a script runs in.
+/// The environment of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum World<'a> {
-    /// That of rules: `m`; `main` is called, with this argument where there is one.
+    /// That of rules: `m`. Calls `main`, with this argument if there is one.
     Rule {
-        /// What `main` is given.
+        /// The argument of `main`.
         argument: Option<&'a [u8]>,
     },
-    /// That of decision scripts: `request` and what may be asked about addresses; `should_block` is called.
+    /// That of decision scripts: `request` and the functions on addresses. Calls `should_block`.
     Decision,
 }
 
-/// How a script runs.
+/// A call of a script.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// The script.
     pub script: &'a Script,
-    /// Its world.
+    /// Its environment.
     pub world: World<'a>,
-    /// Whether files, programs and bytecode are out of its reach.
+    /// `true` if files, programs and bytecode are not available.
     pub sandboxed: bool,
-    /// What it may use up.
+    /// Its limits.
     pub limits: Limits,
 }
 
-/// What a script asks of whoever runs it.
+/// A question of a script to its host.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Question<'a> {
@@ -63,7 +62,7 @@ pub enum Question<'a> {
     Log(i64, &'a [u8]),
     /// `m.getvar`: a variable, after transformations.
     Variable(&'a VariableName, &'a Chain),
-    /// `m.getvars`: all that a variable selects, likewise.
+    /// `m.getvars`: all values that a variable selects, after transformations.
     Variables(&'a VariableName, &'a Chain),
     /// `m.setvar`: a variable and its value.
     SetVariable(&'a VariableName, &'a [u8]),
@@ -71,11 +70,11 @@ pub enum Question<'a> {
     Field(&'a [u8]),
     /// `request.headers`
     Headers,
-    /// `socket.dns`: the addresses of a host's name.
+    /// `socket.dns`: the addresses of a host name.
     AddressesOf(&'a [u8]),
     /// `socket.dns`: the names of an address.
     NamesOf(&'a [u8]),
-    /// `is_ip_blacklisted`, `is_ip_whitelisted`: an address, a site, and whether the list is that of the welcome.
+    /// `is_ip_blacklisted`, `is_ip_whitelisted`: an address, a site, and `true` for the whitelist.
     IsListed(&'a [u8], Option<f64>, bool),
     /// `ban_ip`: an address, a site, minutes.
     Ban(&'a [u8], Option<f64>, Option<f64>),
@@ -87,13 +86,13 @@ pub enum Question<'a> {
     IsVerifiedCrawler(&'a [u8], &'a [u8], Vec<Vec<u8>>, f64),
 }
 
-/// What it is told.
+/// An answer to a question.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reply<'a> {
     /// Nothing: `nil`.
     Nothing,
-    /// Yes or no.
+    /// A boolean.
     Truth(bool),
     /// A number.
     Number(f64),
@@ -103,25 +102,25 @@ pub enum Reply<'a> {
     Pairs(Vec<(Vec<u8>, Vec<u8>)>),
     /// Texts.
     List(Vec<Vec<u8>>),
-    /// The question makes no sense: an error of the script.
+    /// The question is invalid: an error of the script.
     Senseless(String),
 }
 
-/// Who answers a script's questions.
+/// Answers a script's questions.
 pub trait Host {
-    /// Answers a question. What the answer costs is taken from the budget.
+    /// Answers a question. Its cost is charged to the budget.
     fn answer(&mut self, question: Question<'_>, budget: &Budget) -> Reply<'_>;
 
-    /// Is told at the end how many instructions the call took, to some hundreds.
+    /// Called at the end with the number of instructions of the call, to some hundreds.
     fn spent(&mut self, instructions: u64);
 }
 
-/// What a script returned.
+/// Value that a script returned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Returned {
     /// A text.
     Text(Vec<u8>),
-    /// A number, and how Lua writes it.
+    /// A number, and its text in Lua.
     Number(f64, Vec<u8>),
     /// Nothing: `nil`.
     Nothing,
@@ -129,11 +128,11 @@ pub enum Returned {
     Other(String),
 }
 
-/// Why a script returned nothing.
+/// Reason why a script returned nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It was stopped.
+    /// It was stopped at a limit.
     #[error("it was stopped: {0}")]
     Over(Excess),
     /// It has an error, with its place.

@@ -1,61 +1,61 @@
-//! What scripts call variables and transformations, read once: a script asks for the same ones in each call.
+//! Names of variables and transformations in scripts, parsed once: a script uses the same ones in each call.
 
 use crate::graph::{Key, Selector, Target};
 use crate::transform::Transformation;
 use crate::vocabulary::{Shape, Variable};
 
-/// A variable as a script names it: `ARGS`, `ARGS:key`, `TX.key`, `XML:/path`.
+/// A variable in a script: `ARGS`, `ARGS:key`, `TX.key`, `XML:/path`.
 #[derive(Clone, Debug)]
 pub struct VariableName {
     text: Box<[u8]>,
     target: Option<Target>,
 }
 
-/// Transformations as a script names them, with commas between.
+/// Transformations in a script, separated by commas.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     steps: Vec<Step>,
 }
 
-/// One of them.
+/// A transformation of the chain.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A transformation.
+    /// A known transformation.
     Known(Transformation),
-    /// A name that none has.
+    /// An unknown name.
     Unknown(Box<[u8]>),
 }
 
-/// What is read from a text.
+/// Can be parsed from a text.
 pub trait Read {
-    /// Reads it.
+    /// Parses a text.
     fn read(text: &[u8]) -> Self;
 }
 
 impl VariableName {
-    /// As the script wrote it.
+    /// Returns the text as the script wrote it.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The part before the key.
+    /// Returns the part before the key.
     pub fn variable(&self) -> &[u8] {
         split(&self.text).0
     }
 
-    /// The key, where it has one.
+    /// Returns the key, if there is one.
     pub fn key(&self) -> Option<&[u8]> {
         split(&self.text).1
     }
 
-    /// What it selects; nothing where there is no such variable.
+    /// Returns the target; `None` if there is no such variable.
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
     }
 }
 
 impl Chain {
-    /// The transformations, in order. `none` is not among them: as in ModSecurity v3 it changes nothing.
+    /// Returns the transformations, in order. `none` is not among them: as in ModSecurity v3 it has no effect.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -87,7 +87,7 @@ fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     separator.and_then(|at| text.split_at_checked(at)).map_or((text, None), |(variable, key)| (variable, key.get(1..)))
 }
 
-/// Keys of TX have no number here: a name serves every graph.
+/// TX keys have no number here: a name is used with every graph.
 fn selector(variable: Variable, key: Option<&[u8]>) -> Option<Selector> {
     Some(match key {
         None => Selector::All,

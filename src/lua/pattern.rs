@@ -1,52 +1,51 @@
-//! Lua's patterns, matched in steps that are counted: the library's own `string.find` takes as long as a hostile text makes it, unseen by
-//! every limit.
+//! Lua patterns, matched in counted steps. Lua's own `string.find` may take exponential time on a hostile text, outside of every limit.
 
 use super::budget::{Budget, Excess};
 
-/// How many captures a pattern may have.
-const MOST_CAPTURES: usize = 32;
+/// Maximum number of captures of a pattern.
+const MAX_CAPTURES: usize = 32;
 
-/// How deep matching may nest.
-const DEEPEST: usize = 200;
+/// Maximum nesting of the matcher.
+const MAX_DEPTH: usize = 200;
 
-/// How many steps are taken before they are counted together.
+/// Number of steps that are charged together.
 const STRIDE: u64 = 1024;
 
-/// Why a pattern gave no answer.
+/// Reason why a match failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The pattern makes no sense; what Lua says of it.
+    /// The pattern is malformed, in Lua's words.
     Malformed(&'static str),
     /// The call used up its budget.
     Over(Excess),
 }
 
-/// What a capture holds.
+/// A capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capture {
-    /// Bytes of the subject, from and up to.
+    /// Bytes of the subject: start and end.
     Range(usize, usize),
-    /// `()`: a place, from 0.
+    /// `()`: an offset, from 0.
     Position(usize),
 }
 
-/// A match: the bytes from and up to, and the captures.
+/// A match: start, end and captures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// Where it begins.
+    /// Its start.
     pub start: usize,
-    /// Where it ends.
+    /// Its end.
     pub end: usize,
-    /// What was captured, in order.
+    /// Its captures, in order.
     pub captures: Vec<Capture>,
 }
 
-/// Returns `true` if a pattern is a plain text.
+/// Returns `true` if a pattern is a literal text.
 pub fn is_plain(pattern: &[u8]) -> bool {
     !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
 }
 
-/// The first match at or behind a place. `anchors` says whether `^` at the beginning of the pattern holds the match to that place.
+/// Finds the first match at or after `from`. With `anchors`, a `^` at the start of the pattern anchors the match there.
 pub fn find(subject: &[u8], pattern: &[u8], from: usize, anchors: bool, budget: &Budget) -> Result<Option<Match>, Fault> {
     let (pattern, anchored) = match pattern.split_first() {
         Some((b'^', rest)) if anchors => (rest, true),
@@ -83,7 +82,7 @@ struct Matcher<'a> {
     budget: &'a Budget,
 }
 
-/// A capture on its way.
+/// An open or closed capture.
 #[derive(Clone, Copy)]
 struct Begun {
     start: usize,
@@ -100,9 +99,9 @@ enum Length {
 type Matched = Result<Option<usize>, Fault>;
 
 impl Matcher<'_> {
-    /// Where the pattern from `at` on ends when it is matched at `place`.
+    /// Matches the pattern from `at` on at `place`; returns the end of the match.
     fn matches(&mut self, place: usize, at: usize) -> Matched {
-        if self.depth >= DEEPEST {
+        if self.depth >= MAX_DEPTH {
             return Err(Fault::Malformed("pattern too complex"));
         }
         self.depth += 1;
@@ -173,14 +172,14 @@ impl Matcher<'_> {
         self.budget.spend(std::mem::take(&mut self.steps)).map_err(Fault::Over)
     }
 
-    /// As many as there are, but no fewer than up to `least`; what follows decides.
-    fn longest(&mut self, place: usize, least: usize, at: usize, end: usize) -> Matched {
+    /// Tries the maximum number of repetitions first, down to `min`.
+    fn longest(&mut self, place: usize, min: usize, at: usize, end: usize) -> Matched {
         let mut reach = place;
         while self.is_single(reach, at, end) {
             self.step()?;
             reach += 1;
         }
-        while reach >= least {
+        while reach >= min {
             if let Some(found) = self.matches(reach, end + 1)? {
                 return Ok(Some(found));
             }
@@ -190,7 +189,7 @@ impl Matcher<'_> {
         Ok(None)
     }
 
-    /// As few as there can be; what follows decides.
+    /// Tries the minimum number of repetitions first.
     fn shortest(&mut self, place: usize, at: usize, end: usize) -> Matched {
         let mut reach = place;
         loop {
@@ -205,7 +204,7 @@ impl Matcher<'_> {
     }
 
     fn begin(&mut self, place: usize, at: usize, length: Length) -> Matched {
-        if self.open.len() >= MOST_CAPTURES {
+        if self.open.len() >= MAX_CAPTURES {
             return Err(Fault::Malformed("too many captures"));
         }
         self.open.push(Begun { start: place, length });
@@ -234,7 +233,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// `%1`: what a capture holds, once more.
+    /// `%1`: matches the text of a capture again.
     fn captured_again(&mut self, place: usize, digit: u8) -> Matched {
         let capture = digit.checked_sub(b'1').and_then(|index| self.open.get(usize::from(index)));
         let Some(Begun { start, length: Length::Known(length) }) = capture.copied() else {
@@ -246,7 +245,7 @@ impl Matcher<'_> {
         Ok(again.then_some(place + length))
     }
 
-    /// `%bxy`: a text in balance, such as one in brackets.
+    /// `%bxy`: matches a balanced text, such as one in brackets.
     fn balanced(&mut self, place: usize, at: usize) -> Matched {
         let (Some(opening), Some(closing)) = (self.pattern.get(at).copied(), self.pattern.get(at + 1).copied()) else {
             return Err(Fault::Malformed("unbalanced pattern"));
@@ -273,7 +272,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// Where the single-character class at a place of the pattern ends.
+    /// Returns the end of the single-character class at an offset of the pattern.
     fn class_end(&self, at: usize) -> Result<usize, Fault> {
         match self.pattern.get(at) {
             Some(b'%') if self.pattern.get(at + 1).is_none() => Err(Fault::Malformed("malformed pattern (ends with '%')")),
@@ -283,7 +282,7 @@ impl Matcher<'_> {
                 if self.pattern.get(end) == Some(&b'^') {
                     end += 1;
                 }
-                // The first character belongs to the set whatever it is.
+                // The first character is always a member of the set.
                 loop {
                     end += match self.pattern.get(end) {
                         None => return Err(Fault::Malformed("malformed pattern (missing ']')")),
@@ -310,7 +309,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// Returns `true` if a byte is in the set that stands from `at`, the opening bracket, to `end`, behind the closing one.
+    /// Returns `true` if a byte is in the set from `at`, the opening bracket, to `end`, after the closing one.
     fn in_set(&self, byte: u8, at: usize, end: usize) -> bool {
         let mut set = self.pattern.get(at + 1..end.saturating_sub(1)).unwrap_or_default();
         let negated = set.first() == Some(&b'^');
@@ -332,7 +331,7 @@ impl Matcher<'_> {
     }
 }
 
-/// Returns `true` if a byte is in a class such as `%a`; a capital letter stands for all others, and what is no letter for itself.
+/// Returns `true` if a byte is in a class such as `%a`. A capital letter negates the class; any other character is a literal.
 fn in_class(byte: u8, class: u8) -> bool {
     let inside = match class.to_ascii_lowercase() {
         b'a' => byte.is_ascii_alphabetic(),

@@ -1,8 +1,8 @@
--- Prepares a Lua state in which scripts run one after the other and none sees what another left behind.
+-- Prepares a Lua state that runs scripts one after the other. No script sees what another left.
 --
--- Takes functions of the host, whether there is a sandbox, and `require.lua`; gives what makes a script ready to run, what forgets the last
--- call, and what `rule.lua` and `decision.lua` share.
--- Nothing here reads a global once scripts run, since scripts can change them.
+-- Takes functions of the host, `true` for a sandbox, and `require.lua`. Returns a function that prepares a script, one that clears the last call,
+-- and what `rule.lua` and `decision.lua` share.
+-- Nothing here reads a global after the start, because scripts can change globals.
 
 local native, sandboxed, require = ...
 
@@ -12,9 +12,9 @@ local concat, insert, sort, format, sub = table.concat, table.insert, table.sort
 local create, resume, io = coroutine.create, coroutine.resume, io
 
 local hidden = {}
--- The world of the call that runs, and the one that it set in its place, if any.
+-- The environment of the current call, and the one that it set instead, if any.
 local running, current
--- Whether the call changed what is not in its world, whether a function now stands in another, and whether it seeded `math.random`.
+-- `true` if the call changed something outside of its environment, moved a function to another one, or seeded `math.random`.
 local has_changed, has_moved, has_seeded
 local base, libraries = {}, { string = {}, table = {}, math = {}, coroutine = {}, os = {}, bit = {} }
 
@@ -464,7 +464,7 @@ local add_require = require(native, hidden, sandboxed, {
 local string_metatable = getmetatable("")
 string_metatable.__metatable, string_metatable.__index = false, strings
 
--- What a script looks at and may change is put into its world as its own; all else stands behind it.
+-- A library that a script uses and may change is copied into its environment; all others are reached through a metatable.
 local function add_library(name, library)
     local own = {}
     for key, value in next, library do

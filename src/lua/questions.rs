@@ -1,4 +1,4 @@
-//! What scripts ask of whoever runs them, as Lua calls it.
+//! Questions of scripts to their host, as Lua calls them.
 
 use super::budget::{Budget, Excess};
 use super::known::Known;
@@ -10,18 +10,18 @@ use scoped_tls_hkt::scoped_thread_local;
 use std::rc::Rc;
 
 scoped_thread_local! {
-    /// Who runs the script of this thread.
+    /// The host of the script that runs in this thread.
     pub static mut HOST: for<'a> &'a mut (dyn Host + 'a)
 }
 
-/// What scripts of a state named before.
+/// Names that scripts of a state used before.
 struct Names {
     variables: Known<VariableName>,
     chains: Known<Chain>,
 }
 
-/// Puts `getvar`, `setvar` and, for all that is asked more seldom, `ask` into a table, with the numbers that the first two know names by. `ask`
-/// gives a value, or `nil` and why there is none; `setvar` gives whether it knew the name and the value was a text or a number.
+/// Adds `getvar`, `setvar` and, for rarer questions, `ask` to a table, and the numbers by which the first two know names. `ask` returns a value, or
+/// `nil` and a reason. `setvar` returns `true` if it knew the name and the value was a text or a number.
 pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
     let names = Rc::new(Names { variables: Known::new(lua)?, chains: Known::new(lua)? });
     native.raw_set("variables", names.variables.numbers())?;
@@ -65,7 +65,7 @@ fn set_variable(variable: &VariableName, value: &[u8], budget: &Budget) -> Resul
     })
 }
 
-/// Answers a question that is named by its number, as in `rule.lua` and `decision.lua`.
+/// Answers a question by its number, as in `rule.lua` and `decision.lua`.
 fn ask(lua: &Lua, arguments: MultiValue, names: &Names, budget: &Budget) -> Result<(Value, Value)> {
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next().unwrap_or(Value::Nil);
@@ -108,12 +108,12 @@ fn ask(lua: &Lua, arguments: MultiValue, names: &Names, budget: &Budget) -> Resu
     tell(lua, question, budget)
 }
 
-/// `m.getvar` is the second question, `m.getvars` the third.
+/// Answers `m.getvar`, the second question, and `m.getvars`, the third.
 fn look_up(lua: &Lua, kind: u32, variable: &VariableName, chain: &Chain, budget: &Budget) -> Result<(Value, Value)> {
     tell(lua, if kind == 2 { Question::Variable(variable, chain) } else { Question::Variables(variable, chain) }, budget)
 }
 
-/// Lets whoever runs the script of this thread answer.
+/// Calls `answer` with the host of the script that runs in this thread.
 pub fn with_host<T>(answer: impl FnOnce(&mut dyn Host) -> Result<T>) -> Result<T> {
     if !HOST.is_set() {
         return Err(mlua::Error::runtime("nobody runs this script"));
@@ -137,7 +137,7 @@ fn tell(lua: &Lua, question: Question<'_>, budget: &Budget) -> Result<(Value, Va
                 }
                 (Value::Table(flat), Value::Nil)
             }
-            // A question that is asked by its number has no such answer.
+            // No question with a number has such an answer.
             Reply::List(_) => (Value::Nil, Value::Nil),
             Reply::Senseless(why) => (Value::Nil, Value::String(lua.create_string(why)?)),
         })

@@ -1,10 +1,10 @@
-//! A state of Lua that runs scripts one after the other.
+//! A Lua state that runs scripts one after the other.
 
 use super::budget::{Budget, Excess, Limits};
 use super::modules::{self, Modules};
 use super::questions::{self, HOST};
 use super::strings::{self, stopped, string};
-use super::watch::{MOST_KEPT, Watch};
+use super::watch::{MAX_KEPT, Watch};
 use super::{Call, Failure, Host, Returned, World};
 use crate::script::{self, WeakScript};
 use mlua::{BString, Error, Function, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
@@ -13,19 +13,19 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-/// How many scripts a state holds before it looks for those that nobody needs any more.
-const MOST_RUNNERS: usize = 64;
+/// Number of scripts in a state beyond which it removes those that are no longer in use.
+const MAX_RUNNERS: usize = 64;
 
-/// Enough to make a state.
+/// Limits for making a state.
 const MAKING: Limits = Limits { instructions: u64::MAX, time: Duration::from_secs(3600), memory: usize::MAX };
 
-/// What errors call our own Lua.
+/// Name of our own Lua code in errors.
 const PRELUDE: &str = "prelude";
 const RULE: &str = "rule";
 const DECISION: &str = "decision";
 const REQUIRE: &str = "require";
 
-/// A state and what was prepared in it.
+/// A state and its prepared functions.
 pub struct State {
     lua: Lua,
     budget: Rc<Budget>,
@@ -33,13 +33,13 @@ pub struct State {
     watch: Rc<Watch>,
     prepare: Function,
     forget: Function,
-    /// What adds the world of rules to a call.
+    /// Function that adds the environment of rules to a call.
     rule: Value,
-    /// What adds the world of decision scripts.
+    /// Function that adds the environment of decision scripts.
     decision: Value,
-    /// What runs each script, by its number, twice, and one more where it is a rule's.
+    /// Functions that run each script: two by its number, and one more for a rule's script.
     runners: FxHashMap<u64, (WeakScript, Function)>,
-    /// What it held when it was made, in bytes.
+    /// Memory after the state was made, in bytes.
     at_first: usize,
     /// The limit of the last call, in bytes.
     memory_limit: Option<usize>,
@@ -51,7 +51,7 @@ impl State {
     pub fn new(sandboxed: bool) -> Result<Self> {
         let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS | StdLib::BIT;
         let libraries = if sandboxed { libraries } else { libraries | StdLib::IO };
-        // The library of the just-in-time compiler is left out, so that it stays off: compiled loops cannot be stopped.
+        // The JIT library is left out, so that the JIT compiler stays off: compiled loops cannot be stopped.
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let budget = Rc::new(Budget::new(&MAKING));
         let native = lua.create_table()?;
@@ -77,7 +77,7 @@ impl State {
             load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed, load(REQUIRE, include_str!("modules/require.lua"))?))?;
         let rule = load(RULE, include_str!("rule.lua"))?.call((&native, &hidden, &host))?;
         let decision = load(DECISION, include_str!("decision.lua"))?.call((&native, &hidden, &host))?;
-        // What is left there scripts cannot see; functions of Lua's libraries stand in it.
+        // Scripts cannot see what is left there; functions of Lua's libraries need it.
         lua.globals().clear()?;
         let at_first = watch.begin(&lua)?;
         Ok(Self {
@@ -113,20 +113,20 @@ impl State {
             Err(Failure::Script(_)) => self.forget.call::<()>(()).is_ok(),
             Err(_) => false,
         };
-        if self.is_sound && self.lua.used_memory() > self.at_first.saturating_add(MOST_KEPT) {
+        if self.is_sound && self.lua.used_memory() > self.at_first.saturating_add(MAX_KEPT) {
             self.is_sound = self.tidy().is_ok();
         }
         result
     }
 
-    /// Returns `true` if the next call can have it.
+    /// Returns `true` if the next call can use it.
     pub fn is_sound(&self) -> bool {
         self.is_sound
     }
 
     fn limit_memory(&mut self, limit: usize) -> Result<()> {
         if self.memory_limit != Some(limit) {
-            self.lua.set_memory_limit(self.at_first.saturating_add(MOST_KEPT).saturating_add(limit))?;
+            self.lua.set_memory_limit(self.at_first.saturating_add(MAX_KEPT).saturating_add(limit))?;
             self.memory_limit = Some(limit);
         }
         Ok(())
@@ -158,9 +158,9 @@ impl State {
         })
     }
 
-    /// Prepares what runs a script.
+    /// Prepares the function that runs a script.
     fn runner(&mut self, call: &Call<'_>) -> Result<Function> {
-        if self.runners.len() >= MOST_RUNNERS {
+        if self.runners.len() >= MAX_RUNNERS {
             self.runners.retain(|_, (script, _)| !script.is_gone());
         }
         let chunk = self.lua.load(call.script.source()).set_name(format!("@{}", call.script.name())).into_function()?;
@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    /// Gives back what the last call left, when it is much.
+    /// Frees what the last call left, if it is much.
     fn tidy(&mut self) -> Result<()> {
         self.budget.fill(&MAKING);
         self.forget.call::<()>(())?;
@@ -178,7 +178,7 @@ impl State {
     }
 }
 
-/// A number that nobody can know before; processes that were one when they began have different ones.
+/// Returns an unpredictable number; it differs between forks of a process.
 fn seed() -> f64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     (RandomState::new().hash_one((std::process::id(), now)) >> 11) as f64
@@ -191,14 +191,15 @@ fn is_out_of_memory(error: &Error) -> bool {
     }
 }
 
-/// What an error says, in one line: without the way to it, and without a place in our own Lua, where a script's last call has taken its place.
+/// Returns the message of an error in one line, without the stack, and without a position in our own Lua code, which may be where a tail call of a
+/// script left off.
 fn message(error: &Error) -> String {
     let text = match error {
         Error::CallbackError { cause, .. } => return message(cause),
         Error::RuntimeError(text) => text.clone(),
         other => other.to_string(),
     };
-    // What stands behind a tab belongs to the line before: where a module was looked for.
+    // Text after a tab continues the line before: the places where a module was looked for.
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let more = lines.map_while(|line| line.strip_prefix('\t'));

@@ -1,22 +1,22 @@
-//! The functions of `string` that look for patterns, as Lua calls them.
+//! The functions of `string` with patterns, as Lua calls them.
 
 use super::budget::{Budget, Excess};
 use super::pattern::{Capture, Fault, Match, find, is_plain};
 use mlua::{BorrowedBytes, Lua, LuaString, MultiValue, Result, Table, Value};
 use std::rc::Rc;
 
-/// What looks for one match of a pattern.
+/// Kind of search for one match.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Search {
-    /// `string.find`: gives places and captures; its last argument says whether the pattern is a plain text.
+    /// `string.find`: returns offsets and captures; its last argument is `true` for a plain text.
     Find,
-    /// `string.match`: gives captures, or the match where it has none.
+    /// `string.match`: returns captures, or the match if there are none.
     Match,
-    /// One step of `gmatch` and `gsub`: gives places and what `match` gives; its last argument says whether `^` is an anchor.
+    /// A step of `gmatch` and `gsub`: returns offsets and the values of `match`; its last argument is `true` if `^` is an anchor.
     Step,
 }
 
-/// Puts `find`, `match`, `search` and `gsub` into a table. Each gives `false` and a message where the pattern makes no sense.
+/// Adds `find`, `match`, `search` and `gsub` to a table. Each returns `false` and a message if the pattern is malformed.
 pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
     for (name, search) in [("find", Search::Find), ("match", Search::Match), ("search", Search::Step)] {
         let own = Rc::clone(budget);
@@ -39,8 +39,8 @@ pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
 
     let own = Rc::clone(budget);
     let function =
-        lua.create_function(move |lua, (subject, pattern, by, most): (LuaString, LuaString, LuaString, f64)| {
-            match replaced(&subject.as_bytes(), &pattern.as_bytes(), &by.as_bytes(), most, &own)? {
+        lua.create_function(move |lua, (subject, pattern, by, max): (LuaString, LuaString, LuaString, f64)| {
+            match replaced(&subject.as_bytes(), &pattern.as_bytes(), &by.as_bytes(), max, &own)? {
                 Ok((text, count)) => Ok(many([Value::String(string(lua, &text)?), integer(count)])),
                 Err(message) => senseless(lua, message),
             }
@@ -48,14 +48,14 @@ pub fn add(lua: &Lua, native: &Table, budget: &Rc<Budget>) -> Result<()> {
     native.raw_set("gsub", function)
 }
 
-/// What came of a pattern: what was asked for, or why it makes no sense.
+/// The result of a search, or the fault of its pattern.
 type Sensible<T> = std::result::Result<T, &'static str>;
 
 fn searched(subject: &[u8], pattern: &[u8], from: usize, anchors: bool, budget: &Budget) -> Result<Sensible<Option<Match>>> {
     sensible(find(subject, pattern, from, anchors, budget))
 }
 
-/// Puts the fault of a pattern apart from a budget that is used up, which ends the call.
+/// Separates the fault of a pattern from an exhausted budget, which ends the call.
 fn sensible<T>(found: std::result::Result<T, Fault>) -> Result<Sensible<T>> {
     match found {
         Ok(found) => Ok(Ok(found)),
@@ -64,12 +64,12 @@ fn sensible<T>(found: std::result::Result<T, Fault>) -> Result<Sensible<T>> {
     }
 }
 
-/// `gsub` with a text: the new text, and how many matches were replaced.
-fn replaced(subject: &[u8], pattern: &[u8], by: &[u8], most: f64, budget: &Budget) -> Result<Sensible<(Vec<u8>, usize)>> {
+/// `gsub` with a text: returns the new text, and the number of replacements.
+fn replaced(subject: &[u8], pattern: &[u8], by: &[u8], max: f64, budget: &Budget) -> Result<Sensible<(Vec<u8>, usize)>> {
     let anchored = pattern.first() == Some(&b'^');
     let mut output = Vec::new();
     let (mut at, mut count) = (0, 0_usize);
-    while (count as f64) < most && at <= subject.len() {
+    while (count as f64) < max && at <= subject.len() {
         let found = match searched(subject, pattern, at, true, budget)? {
             Ok(Some(found)) => found,
             Ok(None) => break,
@@ -96,7 +96,7 @@ fn replaced(subject: &[u8], pattern: &[u8], by: &[u8], most: f64, budget: &Budge
     Ok(Ok((output, count)))
 }
 
-/// Appends what takes a match's place: `%0` is the match, `%1` its first capture, or the match where it has none.
+/// Appends the replacement of a match: `%0` is the match, `%1` its first capture, or the match if it has none.
 fn put_replacement(subject: &[u8], found: &Match, by: &[u8], output: &mut Vec<u8>) -> Sensible<()> {
     let mut bytes = by.iter();
     while let Some(byte) = bytes.next() {
@@ -126,7 +126,7 @@ fn put_replacement(subject: &[u8], found: &Match, by: &[u8], output: &mut Vec<u8
     Ok(())
 }
 
-/// What a search gives of its match.
+/// Returns the values of a match for a kind of search.
 fn values(lua: &Lua, search: Search, subject: &BorrowedBytes, found: &Match) -> Result<MultiValue> {
     let mut values = Vec::with_capacity(found.captures.len() + 3);
     if search != Search::Match {
@@ -143,19 +143,19 @@ fn values(lua: &Lua, search: Search, subject: &BorrowedBytes, found: &Match) -> 
     Ok(values.into_iter().collect())
 }
 
-/// Where to begin, from 0: `init` counts from 1, and below 0 from the end.
+/// Returns the start of the search, from 0: `init` counts from 1, or if negative from the end.
 fn offset(init: f64, length: usize) -> usize {
-    // A number of Lua as a whole one: what is out of range becomes the nearest in range.
+    // Converts a Lua number to a whole one, saturating.
     let from = if init < 0.0 { init + length as f64 } else { init - 1.0 };
     (from.max(0.0) as usize).min(length)
 }
 
-/// The error that ends a call.
+/// Returns the error that ends a call.
 pub fn stopped(excess: Excess) -> mlua::Error {
     mlua::Error::runtime(excess)
 }
 
-/// A text as Lua's own. While there is room for it its making cannot fail, and needs no protected call, which costs four times as much.
+/// Makes a Lua string. If there is memory for it, this cannot fail and needs no protected call, which costs four times as much.
 pub fn string(lua: &Lua, text: &[u8]) -> Result<LuaString> {
     let limit = lua.set_memory_limit(0)?;
     if limit != 0 && lua.used_memory().saturating_add(text.len()) >= limit {
@@ -179,7 +179,7 @@ fn many<const N: usize>(values: [Value; N]) -> MultiValue {
     values.into_iter().collect()
 }
 
-/// A place or a count: far below where a number of Lua loses whole ones.
+/// An offset or a count: small enough to be exact as a Lua number.
 fn integer(number: usize) -> Value {
     Value::Number(number as f64)
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 pub const LIMITS: Limits = Limits { instructions: 10_000_000, time: Duration::from_millis(500), memory: 16 << 20 };
 
-/// Knows the variable `name`, and what it was told.
+/// Knows the variable `name`, and records what scripts set and log.
 #[derive(Default)]
 pub struct Sample {
     told: Vec<(i64, Vec<u8>)>,
@@ -32,7 +32,7 @@ pub fn run_with(text: &str, sandboxed: bool, limits: Limits, host: &mut Sample) 
     run(&Call { script: &script, world: World::Rule { argument: Some(b"given") }, sandboxed, limits }, host)
 }
 
-/// What `main` with this body returns in the sandbox, as text.
+/// Returns the result of `main` with this body in the sandbox, as text.
 #[track_caller]
 fn value(body: &str) -> String {
     match run_with(&format!("function main(given)\n{body}\nend"), true, LIMITS, &mut Sample::default()) {
@@ -204,7 +204,7 @@ fn the_process_goes_on() {
     assert_eq!(value("collectgarbage('stop') return type(collectgarbage('count'))"), "number");
 }
 
-/// Patterns with what Lua 5.1 answers.
+/// Patterns with the results of Lua 5.1.
 #[test]
 fn patterns_answer_as_in_lua() {
     for (expression, expected) in [
@@ -306,7 +306,7 @@ fn what_a_call_costs() {
     }
 }
 
-/// What a script gives for `look` in calls before and after one for `spoil`.
+/// Returns the results of `look` in calls before and after one of `spoil`.
 #[track_caller]
 fn looks_around(text: &str, sandboxed: bool) -> [String; 2] {
     let script = Script::new("a.lua", text.into()).unwrap();
@@ -361,7 +361,7 @@ fn a_call_sees_nothing_of_one_before_it_of_the_same_script() {
         );
         for sandboxed in [true, false] {
             let [before, after] = looks_around(&script, sandboxed);
-            // `main`, and the libraries that were looked at.
+            // `main`, and the tested libraries.
             assert_eq!(before, "nil 1 nil nil nil function function Ann [] true function nil deep", "{spoil}");
             assert_eq!(after, before, "{spoil}");
         }

@@ -1,6 +1,6 @@
-//! Connections of scripts: `socket` and `socket.unix` stand on it.
+//! Connections of scripts, for `socket` and `socket.unix`.
 //!
-//! A connection blocks while it waits, never longer than the call may take. Names are not looked up here: addresses are given as text.
+//! A connection blocks while it waits, but never longer than the call may take. It does not look up names: addresses are given as text.
 
 use super::handles::Handles;
 use super::wait::Waits;
@@ -12,13 +12,13 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-/// How many bytes are read or written at a time.
+/// Number of bytes that are read or written at a time.
 const PIECE: usize = 16 << 10;
 
-/// The largest datagram, in bytes.
+/// Maximum size of a datagram, in bytes.
 const LARGEST_DATAGRAM: usize = 65_507;
 
-/// What a call has open.
+/// The open connections of a call.
 #[derive(Default)]
 pub struct Connections {
     open: Handles<Connection>,
@@ -38,21 +38,21 @@ enum End {
     Datagram(UdpSocket),
 }
 
-/// Why an operation did not reach its end, as LuaSocket words it.
+/// Reason why an operation stopped, in LuaSocket's words.
 pub enum Fault {
     Timeout,
     Closed,
     Other(String),
 }
 
-/// What came of an operation; an error of Lua ends the call.
+/// Result of an operation; a Lua error ends the call.
 pub type Outcome<T> = Result<std::result::Result<T, Fault>>;
 
-/// A value, or nothing and why.
+/// A value, or `nil` and a reason.
 type Answer<T> = (Option<T>, Option<String>);
 
 impl Connections {
-    /// Closes all.
+    /// Closes all connections.
     pub fn close(&self) {
         self.open.clear();
     }
@@ -65,7 +65,7 @@ impl Connections {
     }
 }
 
-/// Adds the functions on connections. Limits of time are two numbers of seconds, for each wait and for all of them; below zero there is none.
+/// Adds the functions on connections. Time limits are two numbers of seconds, for each wait and for all waits; negative means none.
 pub fn add(lua: &Lua, part: &Table, connections: &Rc<Connections>, budget: &Rc<Budget>) -> Result<()> {
     add_openers(lua, part, connections, budget)?;
     add_streams(lua, part, connections, budget)?;
@@ -121,7 +121,7 @@ fn add_openers(lua: &Lua, part: &Table, connections: &Rc<Connections>, budget: &
     part.raw_set("datagrams", function)
 }
 
-/// `send` gives how many bytes went, and why not all; `receive` a text, or nothing, why, and what came of it.
+/// `send` returns the number of bytes sent, and the reason if not all were. `receive` returns a text, or `nil`, the reason, and the partial text.
 fn add_streams(lua: &Lua, part: &Table, connections: &Rc<Connections>, budget: &Rc<Budget>) -> Result<()> {
     let (open, own) = (Rc::clone(connections), Rc::clone(budget));
     let function = lua.create_function(move |_, (number, text, each, all): (f64, LuaString, f64, f64)| {
@@ -134,7 +134,7 @@ fn add_streams(lua: &Lua, part: &Table, connections: &Rc<Connections>, budget: &
     part.raw_set("send", function)?;
 
     let (open, own) = (Rc::clone(connections), Rc::clone(budget));
-    // `wanted` is how many bytes, below zero a line, or nothing for all up to the end.
+    // `wanted` is a number of bytes, negative for a line, or `nil` for everything up to the end.
     let function = lua.create_function(move |lua, (number, wanted, each, all): (f64, Option<f64>, f64, f64)| {
         let waits = Waits::new(&own, each, all);
         let received = open.open.with(number, |connection| connection.receive(wanted, &waits, &own));
@@ -245,7 +245,7 @@ impl Connections {
 }
 
 impl Connection {
-    /// Sends a text. Gives how many bytes went.
+    /// Sends a text. Returns the number of bytes sent.
     fn send(&mut self, text: &[u8], waits: &Waits<'_>) -> Result<(usize, Option<Fault>)> {
         let mut sent = 0;
         while let Some(rest) = text.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -260,7 +260,7 @@ impl Connection {
         Ok((sent, None))
     }
 
-    /// Receives a line, a number of bytes, or all up to the end.
+    /// Receives a line, a number of bytes, or everything up to the end.
     fn receive(&mut self, wanted: Option<f64>, waits: &Waits<'_>, budget: &Budget) -> Result<(Vec<u8>, Option<Fault>)> {
         let mut looked = 0;
         loop {
@@ -290,7 +290,7 @@ impl Connection {
         }
     }
 
-    /// Receives what there is, once something is there.
+    /// Receives the available bytes, and waits for the first.
     fn fill(&mut self, waits: &Waits<'_>, budget: &Budget) -> Outcome<()> {
         let mut buffer = [0; PIECE];
         loop {
@@ -311,7 +311,7 @@ impl Connection {
     }
 }
 
-/// A part of bytes behind a place, where there are so many.
+/// Splits off the bytes after an offset, if there are so many.
 trait SplitOff: Sized {
     fn split_off_checked(&mut self, at: usize) -> Option<Self>;
 }
@@ -372,7 +372,7 @@ impl End {
 }
 
 impl Fault {
-    /// What an error of the system means to a script.
+    /// Converts a system error for scripts.
     pub fn of(error: &io::Error) -> Self {
         match error.kind() {
             _ if is_late(error) => Self::Timeout,
@@ -403,7 +403,7 @@ fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
-/// Returns `true` if an operation did not fail: a signal came, or the wait ended with the time of the call, which the next wait finds out.
+/// Returns `true` if an operation must be repeated: a signal arrived, or the wait ended with the call's time, which the next wait detects.
 fn is_retried(error: &io::Error, is_own: bool) -> bool {
     error.kind() == io::ErrorKind::Interrupted || is_late(error) && !is_own
 }
@@ -413,7 +413,7 @@ fn address_of(text: &LuaString, port: u16) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, port))
 }
 
-/// A line without its end; as in LuaSocket no carriage return of it is kept.
+/// Removes the end of a line and, as LuaSocket does, all carriage returns.
 fn without_ends(mut line: Vec<u8>) -> Vec<u8> {
     if line.last() == Some(&b'\n') {
         line.pop();

@@ -1,12 +1,12 @@
-//! What a call holds open, under numbers that Lua keeps: a number of an earlier call leads to nothing.
+//! Open objects of a call, under numbers that Lua keeps: a number of an earlier call is invalid.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// How many things of a kind a call may hold open.
+/// Maximum number of open objects of a kind.
 const MAX_OPEN: usize = 64;
 
-/// Things of one kind.
+/// Objects of one kind.
 pub struct Handles<T> {
     open: RefCell<BTreeMap<u64, T>>,
     last: Cell<u64>,
@@ -19,7 +19,7 @@ impl<T> Default for Handles<T> {
 }
 
 impl<T> Handles<T> {
-    /// Keeps a thing, and gives its number; `None` where there are too many.
+    /// Stores an object and returns its number; `None` if there are too many.
     pub fn keep(&self, thing: T) -> Option<f64> {
         let mut open = self.open.borrow_mut();
         if open.len() >= MAX_OPEN {
@@ -31,17 +31,17 @@ impl<T> Handles<T> {
         Some(number as f64)
     }
 
-    /// Shows the thing of a number, where it is open.
+    /// Passes the object with this number to `look`, if it is open.
     pub fn with<R>(&self, number: f64, look: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.open.borrow_mut().get_mut(&(number as u64)).map(look)
     }
 
-    /// Ends the thing of a number.
+    /// Removes the object with this number.
     pub fn end(&self, number: f64) -> Option<T> {
         self.open.borrow_mut().remove(&(number as u64))
     }
 
-    /// Ends all.
+    /// Removes all objects.
     pub fn clear(&self) {
         let mut open = self.open.borrow_mut();
         if !open.is_empty() {

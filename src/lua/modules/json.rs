@@ -1,6 +1,6 @@
-//! JSON as values of Lua and back: `cjson` stands on it.
+//! JSON to Lua values and back, for `cjson`.
 //!
-//! Values are made in Lua as the text is read, so that they count there; nothing in between grows with the text.
+//! Values are made in Lua while the text is read, so that they count as its memory; nothing else grows with the text.
 
 use crate::lua::budget::{Budget, Excess};
 use crate::lua::strings::{stopped, string};
@@ -10,16 +10,16 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// How deep values may nest, in both directions.
+/// Maximum nesting of values, in both directions.
 const MAX_DEPTH: usize = 127;
 
-/// What a value costs, as bytes that are gone over.
+/// Cost of a value, in bytes of linear work.
 const VALUE: usize = 64;
 
-/// A list may have this many places, or twice as many as values.
+/// A list may have this many elements, or twice as many as are set.
 const FEW: f64 = 10.0;
 
-/// Adds `decode` and `encode`. Each gives why it failed, or nothing and the value.
+/// Adds `decode` and `encode`. Each returns the reason why it failed, or `nil` and the value.
 pub fn add(lua: &Lua, part: &Table, budget: &Rc<Budget>) -> Result<()> {
     let own = Rc::clone(budget);
     let function = lua.create_function(move |lua, text: LuaString| {
@@ -47,12 +47,12 @@ pub fn add(lua: &Lua, part: &Table, budget: &Rc<Budget>) -> Result<()> {
     part.raw_set("encode", function)
 }
 
-/// Makes a value of Lua.
+/// Builds Lua values.
 #[derive(Clone, Copy)]
 struct Maker<'a> {
     lua: &'a Lua,
     budget: &'a Budget,
-    /// What Lua failed with, which no error of JSON may hide.
+    /// The Lua error that stopped the parser; no JSON error may hide it.
     failure: &'a RefCell<Option<mlua::Error>>,
 }
 
@@ -128,7 +128,7 @@ struct Writer<'a> {
     budget: &'a Budget,
 }
 
-/// Nothing, or why a value has no JSON; an error of Lua ends the call.
+/// `Ok`, or the reason why a value has no JSON; a Lua error ends the call.
 type Written = Result<std::result::Result<(), String>>;
 
 impl Writer<'_> {
@@ -152,7 +152,7 @@ impl Writer<'_> {
         Ok(Ok(()))
     }
 
-    /// A table whose keys are whole numbers from 1 on is a list; one without keys is an object.
+    /// A table whose keys are positive whole numbers is a list; one without keys is an object.
     fn table(&mut self, table: &Table, depth: usize) -> Written {
         let Some(places) = self.places(table)? else { return self.object(table, depth) };
         let places = match places {
@@ -173,7 +173,7 @@ impl Writer<'_> {
         Ok(Ok(()))
     }
 
-    /// How many places a list has; nothing for an object.
+    /// Returns the number of elements of a list; `None` for an object.
     fn places(&self, table: &Table) -> Result<Option<std::result::Result<usize, String>>> {
         let (mut last, mut count) = (0.0_f64, 0.0);
         for pair in table.pairs::<Value, Value>() {
@@ -219,7 +219,7 @@ impl Writer<'_> {
         Ok(Ok(()))
     }
 
-    /// A text, byte by byte: one that is not UTF-8 stays as it is.
+    /// Writes a text, byte by byte: invalid UTF-8 is not changed.
     fn string(&mut self, text: &[u8]) -> Result<()> {
         self.budget.spend_on(text.len()).map_err(stopped)?;
         self.text.push(b'"');

@@ -17,7 +17,7 @@ function filter.cycle(change, state, extra)
     end
 end
 
--- Filters one after the other. At the end each is told once, and gives what it held back.
+-- Chains filters. At the end each is called once with `nil`, and returns what it held back.
 function filter.chain(...)
     local filters, count = { ... }, select("#", ...)
     return function(piece)
@@ -114,7 +114,7 @@ function source.rewind(from)
     end
 end
 
--- A source behind filters.
+-- A source with filters.
 function source.chain(from, first, ...)
     if select("#", ...) > 0 then
         return source.chain(source.chain(from, first), ...)
@@ -199,7 +199,7 @@ function sink.simplify(to)
     end
 end
 
--- A sink behind filters.
+-- A sink with filters.
 function sink.chain(first, ...)
     local stages = { first, ... }
     local to = stages[#stages]

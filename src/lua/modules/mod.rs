@@ -1,8 +1,8 @@
-//! Modules that scripts outside of the sandbox may `require`: takes the name of one, gives its text in Lua, ready to run, and the functions in
-//! Rust that it stands on; which names there are says `script::modules`.
+//! Modules that scripts outside of the sandbox may `require`: takes the name of one, gives its compiled Lua text and its functions in Rust;
+//! `script::modules` lists the names.
 //!
-//! Each call of a script runs the text anew, so that what it does to a module no other call sees. What a module holds open (connections, streams)
-//! is in Rust under a number, and ends with the call. Everything that waits does so no longer than the call may take.
+//! Each call of a script runs the text again, so that no call sees another's changes to a module. Open objects of a module (connections, streams) are
+//! in Rust under a number, and are closed with the call. Nothing waits longer than the call may take.
 
 mod connections;
 mod handles;
@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use streams::Streams;
 
-/// A module: its name, its text, and the global that it sets as its model does.
+/// A module: its name, its text, and the global that it sets, as the original does.
 struct Module {
     name: &'static str,
     text: &'static str,
@@ -41,7 +41,7 @@ const MODULES: [Module; 10] = [
     Module { name: "zlib", text: include_str!("zlib.lua"), global: Some("zlib") },
 ];
 
-/// What the modules of a state stand on.
+/// The functions and objects of the modules of a state.
 pub struct Modules {
     budget: Rc<Budget>,
     connections: Rc<Connections>,
@@ -49,24 +49,24 @@ pub struct Modules {
     made: RefCell<FxHashMap<&'static str, (Function, Option<Table>)>>,
 }
 
-/// The names that errors give to the text of modules.
+/// Returns the names that errors give to the texts of modules.
 pub fn names() -> impl Iterator<Item = &'static str> {
     MODULES.iter().map(|module| module.name)
 }
 
 impl Modules {
-    /// Nothing is open yet.
+    /// Makes it without open objects.
     pub fn new(budget: &Rc<Budget>) -> Self {
         Self { budget: Rc::clone(budget), connections: Rc::default(), streams: Rc::default(), made: RefCell::default() }
     }
 
-    /// Closes what the call left open.
+    /// Closes the objects that the call left open.
     pub fn close(&self) {
         self.connections.close();
         self.streams.close();
     }
 
-    /// The text of a module, ready to run, what it is given, and the global that it sets; nothing for a name that is not one of these.
+    /// Returns the compiled text of a module, its functions in Rust, and the global that it sets; `None` for other names.
     pub fn module(&self, lua: &Lua, name: &[u8]) -> Result<(Option<Function>, Option<Table>, Option<&'static str>)> {
         let Some(module) = MODULES.iter().find(|module| module.name.as_bytes() == name) else { return Ok((None, None, None)) };
         let known = self.made.borrow().get(module.name).cloned();
@@ -82,7 +82,7 @@ impl Modules {
         Ok((Some(text), part, module.global))
     }
 
-    /// The functions in Rust that a module stands on.
+    /// Returns the functions in Rust of a module.
     fn part(&self, lua: &Lua, name: &str) -> Result<Option<Table>> {
         let part = lua.create_table()?;
         match name {

@@ -1,4 +1,4 @@
-//! Names of hosts and their addresses: `socket.dns` stands on it. Who runs the script knows the name server.
+//! Host names and addresses, for `socket.dns`. The host asks the name server.
 
 use super::wait::Waits;
 use crate::lua::budget::Budget;
@@ -8,16 +8,16 @@ use crate::lua::{Question, Reply};
 use mlua::{Lua, LuaString, Result, Table};
 use std::rc::Rc;
 
-/// The longest name that is looked up, in bytes.
+/// Maximum length of a name, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// Adds `addresses` of a name and `names` of an address: a list of texts, or nothing and why.
+/// Adds `addresses` of a name and `names` of an address: each returns a list of texts, or `nil` and a reason.
 pub fn add(lua: &Lua, part: &Table, budget: &Rc<Budget>) -> Result<()> {
     for (name, is_reverse) in [("addresses", false), ("names", true)] {
         let own = Rc::clone(budget);
         let function = lua.create_function(move |lua, text: LuaString| {
             let text = text.as_bytes();
-            // The call's time begins here at the latest.
+            // The call's time starts here at the latest.
             Waits::new(&own, -1.0, -1.0).next()?;
             if text.len() > LONGEST_NAME {
                 return Ok((None, Some("host or service not provided, or not known".to_owned())));

@@ -1,4 +1,4 @@
-//! What scripts reach over the network, with peers on this machine.
+//! Network functions of scripts, with peers on this machine.
 
 use crate::lua::tests::LIMITS;
 use crate::lua::{Budget, Call, Excess, Failure, Host, Limits, Question, Reply, Returned, World, run};
@@ -42,7 +42,7 @@ fn value(body: &str) -> String {
     }
 }
 
-/// A peer that talks with one client after the other.
+/// A peer that serves one client after the other.
 fn peer(talk: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -50,7 +50,7 @@ fn peer(talk: impl Fn(TcpStream) + Send + 'static) -> u16 {
     port
 }
 
-/// Reads a head of HTTP and its body, and answers.
+/// Reads an HTTP head and its body, and answers.
 fn web(answer: &'static str) -> u16 {
     peer(move |stream| {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -123,7 +123,7 @@ fn nobody_there_is_said_and_a_wait_ends_with_its_limit_or_with_the_call() {
     let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     listener.bind(&SockAddr::unix(&full).unwrap()).unwrap();
     listener.listen(1).unwrap();
-    // Nobody accepts: once the line is full connecting waits.
+    // No one accepts: once the backlog is full, connecting waits.
     let waiting = (0..16).map_while(|_| connected(&full)).collect::<Vec<_>>();
     assert!(waiting.len() < 16);
     let path = full.display();
@@ -172,7 +172,7 @@ fn what_a_call_opens_is_closed_behind_it() {
 
 #[test]
 fn a_scanner_of_uploads_is_asked_over_tcp_and_over_a_socket_of_the_file_system() {
-    /// As clamd does with `nINSTREAM`: pieces with their length before them, the last one empty.
+    /// Works as clamd does with `nINSTREAM`: pieces with their length before them, the last one empty.
     fn scan(mut stream: impl std::io::Read + std::io::Write) {
         let mut command = [0; 10];
         stream.read_exact(&mut command).unwrap();

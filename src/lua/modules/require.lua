@@ -99,14 +99,14 @@ local function loaders(package, environment, require)
         end
         return chunk
     end
-    -- Many modules are called `json`: that of the host stands behind files.
+    -- Many modules are called `json`: files are searched before that of the host.
     local function of_host(name)
         return name ~= "json" and own(name) or nil
     end
-    local function behind_files(name)
+    local function after_files(name)
         return name == "json" and own(name) or nil
     end
-    return { preloaded, of_host, of_file, behind_files }
+    return { preloaded, of_host, of_file, after_files }
 end
 
 local function add_package(environment)

@@ -1,4 +1,4 @@
-//! Compressed streams: `zlib` stands on it. What comes out counts as memory of the call while it is put together, so that a bomb ends with it.
+//! Compressed streams, for `zlib`. Output counts as memory of the call while it is put together, so that a decompression bomb ends the call.
 
 use super::handles::Handles;
 use crate::lua::budget::{Budget, Excess};
@@ -7,15 +7,15 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 use mlua::{Lua, LuaString, Result, Table};
 use std::rc::Rc;
 
-/// What a stream takes, in bytes.
+/// Memory of a stream, in bytes.
 const INFLATING: usize = 64 << 10;
 const DEFLATING: usize = 384 << 10;
 
-/// How many bytes come out at a time, and what each piece costs as bytes that are gone over: as much as `WORK` times its length.
+/// Output bytes at a time. Each piece costs `WORK` times its length in bytes of linear work.
 const PIECE: usize = 32 << 10;
 const WORK: usize = 8;
 
-/// How a gzip file begins, the one method of it, the flags of its head, and a system that nobody knows.
+/// The magic bytes of a gzip file, its only method, its header flags, and the number of an unknown system.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const DEFLATE: u8 = 8;
 const SUM: u8 = 2;
@@ -24,20 +24,20 @@ const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 const UNKNOWN_SYSTEM: u8 = 255;
 
-/// What is said of data that is no gzip file.
+/// Error for data without a gzip header.
 const NO_HEAD: &str = "DataError: incorrect header check";
 
-/// What stands around the compressed data.
+/// Format around the compressed data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wrapping {
     Raw,
     Zlib,
     Gzip,
-    /// One of the last two, as the first byte says.
+    /// One of the last two, detected by the first byte.
     Found,
 }
 
-/// What a call has open.
+/// The open streams of a call.
 #[derive(Default)]
 pub struct Streams {
     inflating: Handles<Inflating>,
@@ -45,7 +45,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Ends all.
+    /// Closes all streams.
     pub fn close(&self) {
         self.inflating.clear();
         self.deflating.clear();
@@ -55,9 +55,9 @@ impl Streams {
 struct Inflating {
     wrapping: Wrapping,
     stage: Stage,
-    /// Nothing before the first byte, and while the head of a gzip file is read.
+    /// `None` before the first byte, and while the gzip header is read.
     engine: Option<Decompress>,
-    /// Bytes that wait for more: of a head, or of what stands at the end of a gzip file.
+    /// Bytes of an incomplete header or gzip trailer.
     waiting: Vec<u8>,
     sum: Crc,
     read: usize,
@@ -73,7 +73,7 @@ struct Deflating {
     written: usize,
 }
 
-/// How far a stream is read.
+/// Part of a stream that is read next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Head,
@@ -82,16 +82,16 @@ enum Stage {
     Ended,
 }
 
-/// What came of a piece.
+/// Result of a piece.
 struct Step {
     output: Vec<u8>,
     is_ended: bool,
-    /// Bytes that were read and written since the stream began.
+    /// Numbers of bytes read and written since the stream began.
     read: usize,
     written: usize,
 }
 
-/// Adds `inflate`, `deflate`, and what steps through them. The number that says what stands around the data is zlib's `windowBits`.
+/// Adds `inflate`, `deflate`, and their steps. The format is given as zlib's `windowBits`.
 pub fn add(lua: &Lua, part: &Table, streams: &Rc<Streams>, budget: &Rc<Budget>) -> Result<()> {
     let (open, own) = (Rc::clone(streams), Rc::clone(budget));
     let function = lua.create_function(move |_, bits: f64| {
@@ -134,15 +134,15 @@ pub fn add(lua: &Lua, part: &Table, streams: &Rc<Streams>, budget: &Rc<Budget>) 
     part.raw_set("step_deflate", function)
 }
 
-/// What came of a piece, or why it makes no sense; an error of Lua ends the call.
+/// Result of a piece, or why it is invalid; a Lua error ends the call.
 type Stepped = Result<std::result::Result<Step, &'static str>>;
 
-/// Returns `true` at the end of a stream: it is closed then.
+/// Returns `true` at the end of a stream, which is then closed.
 fn has_ended(step: &Option<Stepped>) -> bool {
     matches!(step, Some(Ok(Ok(step))) if step.is_ended)
 }
 
-/// Why a step failed, or nothing and what came of it: the output, whether the stream is over, bytes read and written.
+/// Reason why a step failed, or `nil`; then the output, `true` at the end of the stream, bytes read and written.
 type Told = (Option<&'static str>, Option<LuaString>, bool, usize, usize);
 
 fn answer(lua: &Lua, step: Option<Stepped>) -> Result<Told> {
@@ -167,7 +167,7 @@ impl Inflating {
         Self { wrapping, stage: Stage::Head, engine: None, waiting: Vec::new(), sum: Crc::new(), read: 0, written: 0 }
     }
 
-    /// Takes a piece of the compressed data.
+    /// Reads a piece of compressed data.
     fn step(&mut self, text: &[u8], budget: &Budget) -> Stepped {
         let mut input = std::mem::take(&mut self.waiting);
         input.extend_from_slice(text);
@@ -193,13 +193,13 @@ impl Inflating {
         }
         self.written = self.written.saturating_add(output.len());
         let is_ended = self.stage == Stage::Ended;
-        // What stands behind the stream is not read.
+        // Bytes after the stream are not read.
         let unread = if is_ended { rest.len() } else { 0 };
         self.read = self.read.saturating_sub(unread);
         Ok(Ok(Step { output, is_ended, read: self.read, written: self.written }))
     }
 
-    /// Reads what stands before the data. Returns `false` where more is needed, as the next two do.
+    /// Reads the header. Returns `false` if more bytes are needed, as the next two functions do.
     fn head(&mut self, rest: &mut &[u8]) -> std::result::Result<bool, &'static str> {
         if self.wrapping == Wrapping::Found {
             let Some(first) = rest.first() else { return Ok(false) };
@@ -251,7 +251,7 @@ impl Inflating {
     }
 }
 
-/// What stands behind the head of a gzip file (RFC 1952, 2.3); `None` where more is needed.
+/// Returns the bytes after the header of a gzip file (RFC 1952, 2.3); `None` if more bytes are needed.
 fn behind_head(text: &[u8]) -> std::result::Result<Option<&[u8]>, &'static str> {
     let Some((head, mut rest)) = text.split_first_chunk::<10>() else {
         return if GZIP.starts_with(text.get(..2).unwrap_or(text)) { Ok(None) } else { Err(NO_HEAD) };
@@ -279,14 +279,14 @@ fn behind_head(text: &[u8]) -> std::result::Result<Option<&[u8]>, &'static str> 
 }
 
 impl Deflating {
-    /// A level below zero is the usual one.
+    /// A negative level means the default.
     fn new(level: f64, wrapping: Wrapping) -> Self {
         let level = if level < 0.0 { Compression::default() } else { Compression::new(level.min(9.0) as u32) };
         let engine = Compress::new(level, matches!(wrapping, Wrapping::Zlib | Wrapping::Found));
         Self { engine, wrapping, sum: Crc::new(), is_begun: false, read: 0, written: 0 }
     }
 
-    /// Takes a piece of plain data.
+    /// Compresses a piece of data.
     fn step(&mut self, text: &[u8], flush: FlushCompress, budget: &Budget) -> Stepped {
         let mut output = Vec::new();
         let is_gzip = self.wrapping == Wrapping::Gzip;
@@ -324,7 +324,7 @@ impl Deflating {
     }
 }
 
-/// Takes what a piece costs, and looks whether what is held is more than the call may hold.
+/// Charges the cost of a piece, and checks that the output fits into the call's memory.
 fn charge(bytes: usize, held: &[u8], budget: &Budget) -> Result<()> {
     budget.spend_on(bytes.saturating_mul(WORK)).map_err(stopped)?;
     if held.len() > budget.memory() {

@@ -1,10 +1,10 @@
-//! What scripts may require, and what the modules do without a network.
+//! Modules that scripts may require, and their functions without a network.
 
 use crate::lua::tests::{LIMITS, Sample, run_with};
 use crate::lua::{Excess, Failure, Limits, Returned};
 use std::time::{Duration, Instant};
 
-/// What `main` with this body returns outside of the sandbox, or why it failed.
+/// Returns the result of `main` with this body outside of the sandbox, or its error.
 #[track_caller]
 fn value(body: &str) -> String {
     match run_with(&format!("function main(given)\n{body}\nend"), false, LIMITS, &mut Sample::default()) {
@@ -14,7 +14,7 @@ fn value(body: &str) -> String {
     }
 }
 
-/// The same in the sandbox.
+/// Returns the same in the sandbox.
 fn sandboxed(body: &str) -> String {
     match run_with(&format!("function main()\n{body}\nend"), true, LIMITS, &mut Sample::default()) {
         Ok(Returned::Text(text)) => String::from_utf8(text).unwrap(),
@@ -22,7 +22,7 @@ fn sandboxed(body: &str) -> String {
     }
 }
 
-/// A folder of modules of its own.
+/// A folder of modules for one test.
 fn folder(name: &str, files: &[(&str, &str)]) -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("secrule-lua-{name}-{}", std::process::id()));
     for (path, text) in files {
@@ -187,7 +187,7 @@ fn compressed_texts_are_read_and_written() {
     ] {
         assert_eq!(value(&format!("require 'zlib' {body}")), expected, "{body}");
     }
-    // 100 MB of nothing in 100 kB.
+    // 100 MB of zeros in 100 kB.
     let patient = Limits { time: Duration::from_secs(20), instructions: 1 << 40, ..LIMITS };
     let bomb = "local zlib = require 'zlib' local f, t = zlib.deflate(), {} for i = 1, 100 do t[i] = f(('\\0'):rep(1e6)) end t[101] = f()
         return #zlib.inflate()(table.concat(t))";

@@ -1,4 +1,4 @@
-//! Connecting to a socket of the file system. The standard library's way has no limit of time: it waits while the line of the peer is full.
+//! Connecting to a Unix socket. The standard library has no time limit for it: it waits while the peer's backlog is full.
 
 use super::connections::{Fault, Outcome};
 use super::wait::Waits;
@@ -10,10 +10,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// How long to wait before the next try while the line is full.
+/// Wait before the next try while the backlog is full.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Connects to the socket of a path.
+/// Connects to the socket at a path.
 pub fn connect(path: &[u8], waits: &Waits<'_>) -> Outcome<UnixStream> {
     match connected(path, waits) {
         Ok(outcome) => outcome,

@@ -1,39 +1,41 @@
-//! How long something may wait: as the script says, and never longer than its call may take.
+//! Time limits of waits: as the script says, and never longer than its call may take.
 
 use crate::lua::budget::{Budget, Excess};
 use crate::lua::strings::stopped;
 use mlua::Result;
 use std::time::{Duration, Instant};
 
-/// The shortest wait: less would mean for ever to the system.
+/// Minimum wait: less would mean no limit to the system.
 const SHORTEST: Duration = Duration::from_micros(1);
 
-/// The limits of one operation, which may wait several times.
+/// Time limits of one operation, which may wait several times.
 pub struct Waits<'a> {
     budget: &'a Budget,
-    /// The longest single wait.
+    /// Maximum of a single wait.
     each: Option<Duration>,
-    /// When all of them are over.
+    /// End of all waits.
     until: Option<Instant>,
 }
 
-/// One wait.
+/// A wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// The longest time that it may take; never zero.
+    /// Maximum time; never zero.
     pub limit: Duration,
-    /// Whether the script asked for this limit: when it is over the script is told so. Otherwise the call is.
+    /// `true` if the script set this limit: at its end the script gets an error. Otherwise the call ends.
     pub is_own: bool,
 }
 
 impl<'a> Waits<'a> {
-    /// Limits in seconds; below zero there is none.
+    /// Makes limits in seconds; negative means none.
     pub fn new(budget: &'a Budget, each: f64, all: f64) -> Self {
         let until = seconds(all).map(|all| Instant::now().checked_add(all).unwrap_or_else(Instant::now));
         Self { budget, each: seconds(each), until }
     }
 
-    /// The next wait; fails when the call's time is over.
+    /// Returns the next wait.
+    ///
+    /// # Errors If the call's time is over.
     pub fn next(&self) -> Result<Wait> {
         self.budget.check().map_err(stopped)?;
         let left = self.budget.time_left();
@@ -49,7 +51,7 @@ impl<'a> Waits<'a> {
     }
 }
 
-/// A number of seconds that a script gave.
+/// Converts a number of seconds from a script.
 pub fn seconds(number: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }
