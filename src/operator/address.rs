@@ -24,7 +24,8 @@ impl AddressSet {
 
     /// Reads files with such a list on each line; lines that begin with `#` are comments.
     ///
-    /// # Errors [`OperatorError::AddressInFile`] for the first entry that is neither an address nor a network.
+    /// # Errors
+    /// [`OperatorError::AddressInFile`] for the first entry that is neither an address nor a network.
     pub fn from_files(files: &[Vec<u8>]) -> Result<Self, OperatorError> {
         let lines = (0..).zip(files).flat_map(|(file, bytes)| data_lines(bytes).map(move |(line, text)| (DataLine { file, line }, text)));
         let lists = lines.filter(|(_, text)| !text.trim_ascii_start().starts_with(b"#"));

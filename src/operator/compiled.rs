@@ -70,7 +70,8 @@ enum Test {
 impl Operator {
     /// Compiles an operator. `files` holds the contents of the files that a `…FromFile` argument names, which the caller has read.
     ///
-    /// # Errors If the operator does not take the argument, or is not part of this version.
+    /// # Errors
+    /// If the operator does not take the argument, or is not part of this version.
     pub fn compile(kind: OperatorKind, argument: &[u8], files: &[Vec<u8>], limits: OperatorLimits) -> Result<Self, OperatorError> {
         Self::with_patterns(kind, argument, files, limits, FilteredPattern::shared)
     }
@@ -78,7 +79,8 @@ impl Operator {
     /// Compiles an operator for one transaction, with expanded macros in its argument. Nothing is cached, and a pattern may have `MAX_EXPANDED_SIZE`
     /// states at most: a request may have written it.
     ///
-    /// # Errors As [`Operator::compile`].
+    /// # Errors
+    /// As [`Operator::compile`].
     pub fn compile_expanded(kind: OperatorKind, argument: &[u8], limits: OperatorLimits) -> Result<Self, OperatorError> {
         // Such a pattern has no prefilter.
         let once = |source: &[u8], options| {

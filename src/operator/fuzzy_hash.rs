@@ -15,7 +15,8 @@ pub struct FuzzyHashArgument<'a> {
 
 /// Splits the argument of `@fuzzyHash`: the score follows the last blank.
 ///
-/// # Errors If there is no blank, or no number after it.
+/// # Errors
+/// If there is no blank, or no number after it.
 pub fn fuzzy_hash_argument(argument: &str) -> Result<FuzzyHashArgument<'_>, OperatorError> {
     let parts = argument.trim_end().rsplit_once(' ').and_then(|(file, score)| Some((file.trim_end(), score.parse().ok()?)));
     let (file, score) = parts.ok_or_else(|| OperatorError::Score(argument.to_owned()))?;

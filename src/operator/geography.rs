@@ -27,7 +27,8 @@ pub struct Place {
 impl GeoDatabase {
     /// Reads a database. While another one with the same bytes is in use, that one is shared.
     ///
-    /// # Errors If the bytes are not a MaxMind database; GeoIP's older `.dat` files are not.
+    /// # Errors
+    /// If the bytes are not a MaxMind database; GeoIP's older `.dat` files are not.
     pub fn shared(bytes: Vec<u8>) -> Result<Arc<Self>, GeoDatabaseError> {
         static IN_USE: Mutex<Vec<Weak<GeoDatabase>>> = Mutex::new(Vec::new());
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -107,7 +107,8 @@ impl Automata {
 
     /// Returns `true` if there may be a match at or after `start`.
     ///
-    /// # Errors If the counted repetitions make a search of this input too slow.
+    /// # Errors
+    /// If the counted repetitions make a search of this input too slow.
     fn may_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
         let Some(watch) = &self.watch else { return Ok(true) };
         let watch = watch.get_or_init(|| RepetitionWatch::new(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)?;

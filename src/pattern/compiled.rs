@@ -95,7 +95,8 @@ impl Pattern {
     /// The `Hir` matches wherever the pattern does. It may match elsewhere: that of a backtracking pattern is relaxed, and `^` matches at the very
     /// end of the input. `None` for a backtracking pattern without a useful relaxed form, or with one that is too large.
     ///
-    /// # Errors If the pattern cannot be compiled, with the place in its source.
+    /// # Errors
+    /// If the pattern cannot be compiled, with the place in its source.
     pub fn compile_with_hir(source: &[u8], options: PatternOptions) -> Result<(Self, Option<Hir>), PatternError> {
         let PatternOptions { case_insensitive, step_limit, max_size } = options;
         // Parsing a pattern takes memory as well.
@@ -167,7 +168,8 @@ impl Pattern {
 
     /// Returns `true` if the pattern occurs in `input`. The work of the search beyond reading each byte once is added to `effort`.
     ///
-    /// # Errors When the backtracking engine reaches its step limit, or the search what `effort` allows.
+    /// # Errors
+    /// When the backtracking engine reaches its step limit, or the search what `effort` allows.
     pub fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
         match &self.matcher {
             Matcher::Linear(automata) => automata.is_match(input, effort),
@@ -180,7 +182,8 @@ impl Pattern {
     ///
     /// On a match `groups` holds the whole match and each capturing group, `None` for groups that took no part; otherwise it is unchanged.
     ///
-    /// # Errors When the backtracking engine reaches its step limit, or the search exceeds what `effort` allows.
+    /// # Errors
+    /// When the backtracking engine reaches its step limit, or the search exceeds what `effort` allows.
     pub fn captures(
         &self,
         input: &[u8],

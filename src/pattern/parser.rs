@@ -30,7 +30,8 @@ const CLUSTER: &[u8] = concat!(
 
 /// Parses a pattern.
 ///
-/// # Errors If PCRE2 would refuse the pattern, with the place of the error.
+/// # Errors
+/// If PCRE2 would refuse the pattern, with the place of the error.
 pub(super) fn parse(source: &[u8], case_insensitive: bool) -> Result<Syntax, PatternError> {
     Parser::new(source, case_insensitive).run()
 }

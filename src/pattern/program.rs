@@ -143,7 +143,8 @@ pub(super) enum BacktrackingVerb {
 
 /// Compiles a pattern.
 ///
-/// # Errors If it is too large, or a look-behind has no fixed length.
+/// # Errors
+/// If it is too large, or a look-behind has no fixed length.
 pub(super) fn compile(syntax: &Syntax) -> Result<Program, PatternError> {
     let mut compiler = Compiler {
         syntax,

@@ -47,7 +47,8 @@ impl RepetitionWatch {
     /// Returns `true` if there may be a match at or after `start`. If the cache is too small to find out, charges `work_of_byte` for each remaining
     /// byte to `effort`.
     ///
-    /// # Errors If `effort` does not allow that.
+    /// # Errors
+    /// If `effort` does not allow that.
     pub(super) fn may_match(&self, input: &[u8], start: usize, work_of_byte: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
         let rest = match self.search(input, start) {
             Ok(found) => return Ok(found),

@@ -35,7 +35,8 @@ const MAX_BYTES: usize = 16 << 20;
 impl Words {
     /// Compiles `words`. ASCII letters match in either case; empty words are left out.
     ///
-    /// # Errors If the words are too many or too long for an automaton.
+    /// # Errors
+    /// If the words are too many or too long for an automaton.
     pub fn new<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Result<Self, WordsError> {
         let words: Vec<Box<[u8]>> = words.into_iter().filter(|word| !word.is_empty()).map(Box::from).collect();
         let bytes: usize = words.iter().map(|word| word.len()).sum();

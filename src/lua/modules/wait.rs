@@ -35,7 +35,8 @@ impl<'a> Waits<'a> {
 
     /// Returns the next wait.
     ///
-    /// # Errors If the call's time is over.
+    /// # Errors
+    /// If the call's time is over.
     pub fn next(&self) -> Result<Wait> {
         self.budget.check().map_err(stopped)?;
         let left = self.budget.time_left();
