@@ -1,4 +1,4 @@
-//! The debug log as a file: one line for each message, as ModSecurity v3 lays them out.
+//! The debug log as a file: one line for each message, in the layout of ModSecurity v3.
 
 use super::log_file::LogFile;
 use crate::state::DebugLog;
@@ -6,13 +6,12 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The mode that the file is made with, as in v3: the umask narrows it.
+/// Mode of a new file, as in v3; the umask applies.
 const FILE_MODE: u32 = 0o644;
 
 /// Appends messages to a file: `[<unique id>] [<target>] [<level>] <message>`.
 ///
-/// Each line is in the file when the message was written, so that it is not lost with the process. Messages come escaped, where v3 writes
-/// bytes as they are.
+/// Each line is in the file when the call returns, so that it is not lost with the process. Messages are escaped; v3 writes raw bytes.
 #[derive(Debug)]
 pub struct DebugFile {
     level: u8,
@@ -20,7 +19,7 @@ pub struct DebugFile {
 }
 
 impl DebugFile {
-    /// Opens a file, which is made if it is not there.
+    /// Opens a file, and creates it if it does not exist.
     pub fn open(path: &Path, level: u8) -> io::Result<Self> {
         Ok(Self { level, file: LogFile::open(path, FILE_MODE)? })
     }
@@ -38,7 +37,7 @@ impl DebugLog for DebugFile {
         let _ = write!(line, "] [{level}] ");
         line.extend_from_slice(message.as_bytes());
         line.push(b'\n');
-        // A log that cannot be written says so once, and no request fails for it.
+        // A write error is reported once, and fails no request.
         let _ = self.file.append(&line);
     }
 

@@ -1,4 +1,4 @@
-//! The line of the error log: a rule that matched, in one line.
+//! The line of the error log for a rule that matched.
 
 use crate::escape::{cut, quoted, unquoted};
 use crate::graph::Phase;
@@ -7,16 +7,16 @@ use crate::transaction::Transaction;
 use crate::vocabulary::Limit;
 use std::io::Write as _;
 
-/// The most bytes of a text in the line: data, path, offsets.
+/// Maximum length of a text in the line, in bytes: data, path, offsets.
 const LONGEST_TEXT: usize = 200;
 
-/// The bytes that most lines have room in.
+/// Capacity for a line, in bytes, which is enough for most.
 const LINE: usize = 2048;
 
-/// The line that ModSecurity v3 gives to the server's log for a rule that matched.
+/// Returns the line that ModSecurity v3 passes to the server's log for a rule that matched.
 ///
-/// It is printable ASCII whatever the request holds, and no value of the request ends one of its fields. For a match that stopped the request it says `Access denied`, with the status that the
-/// client was given after all; v3 writes that line to the audit log only.
+/// It is always printable ASCII, and no value of the request can end its field. For a match that stopped the request it says `Access denied`, with
+/// the status that the client finally got; v3 writes that line to the audit log only.
 pub fn line(transaction: &Transaction, found: &RuleMatch) -> String {
     match found.disruptive {
         true => denial(transaction, found, transaction.status(), Vec::new()),
@@ -24,7 +24,7 @@ pub fn line(transaction: &Transaction, found: &RuleMatch) -> String {
     }
 }
 
-/// The line for a decision, as v3 hands it over with an intervention: like [`line()`], with the client and the status of the rule. A limit that
+/// Returns the line for a decision, as v3 passes it with an intervention: like [`line()`], with the client and the status of the rule. A limit that
 /// stopped the request gives its reason alone.
 pub fn intervention(transaction: &Transaction, decision: &Intervention) -> String {
     match &decision.found {
@@ -38,7 +38,7 @@ pub fn intervention(transaction: &Transaction, decision: &Intervention) -> Strin
     }
 }
 
-/// The line for a limit that was exceeded, which ModSecurity v3 does not have.
+/// Returns the line for a limit that was exceeded, which ModSecurity v3 does not have.
 pub fn limit(transaction: &Transaction, limit: Limit) -> String {
     let mut line = b"ModSecurity: Warning. ".to_vec();
     line.extend_from_slice(transaction.limit_text(limit).as_bytes());
@@ -46,7 +46,7 @@ pub fn limit(transaction: &Transaction, limit: Limit) -> String {
     shown(line)
 }
 
-/// The line for one of [`Transaction::notices`], which ModSecurity v3 does not have.
+/// Returns the line for one of [`Transaction::notices`], which ModSecurity v3 does not have.
 pub fn notice(transaction: &Transaction, told: &str) -> String {
     let mut line = b"ModSecurity: Error. ".to_vec();
     unquoted(told.as_bytes(), &mut line);
@@ -55,7 +55,7 @@ pub fn notice(transaction: &Transaction, told: &str) -> String {
 }
 
 fn denial(transaction: &Transaction, found: &RuleMatch, status: u16, mut line: Vec<u8>) -> String {
-    // As in v3, phase 0 is counted from below.
+    // As in v3, the connection phase is -1.
     let phase = match found.phase {
         Phase::Connection => -1,
         phase => i16::from(phase.number()),
@@ -71,12 +71,12 @@ fn finish(transaction: &Transaction, found: &RuleMatch, mut line: Vec<u8>) -> St
     shown(line)
 }
 
-/// A line of which every part was escaped.
+/// Converts a line of which every part was escaped.
 fn shown(line: Vec<u8>) -> String {
     String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Appends ` [name "value"]` for everything that is known of a match.
+/// Appends ` [name "value"]` for each known field of a match.
 fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     let Some(rule) = transaction.graph().rule(found.rule) else { return };
     let metadata = &rule.metadata;
@@ -97,7 +97,7 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     field(line, "ref", &cut(&found.reference, LONGEST_TEXT));
 }
 
-/// Appends the fields that tell which request it was.
+/// Appends the fields that identify the request.
 fn place(transaction: &Transaction, path: &[u8], line: &mut Vec<u8>) {
     field(line, "hostname", transaction.hostname());
     field(line, "uri", &cut(path, LONGEST_TEXT));
@@ -108,7 +108,7 @@ fn number_field(line: &mut Vec<u8>, name: &str, value: impl itoa::Integer) {
     field(line, name, itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends one field, the only way that a value gets into one.
+/// Appends a field; every value is written by this function.
 fn field(line: &mut Vec<u8>, name: &str, value: &[u8]) {
     line.extend_from_slice(b" [");
     line.extend_from_slice(name.as_bytes());

@@ -1,4 +1,4 @@
-//! What could not be written to a log: told once, counted always.
+//! Write errors of logs: reported once, always counted.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-/// The failures of one log.
+/// The write errors of one log.
 #[derive(Debug)]
 pub struct Failures {
-    /// What is written, such as `the log /var/log/audit.log`.
+    /// The log, such as `the log /var/log/audit.log`.
     place: String,
     told: AtomicBool,
     lost: AtomicU64,
 }
 
 impl Failures {
-    /// None so far, of a place such as `the log /var/log/audit.log`.
+    /// Makes a counter for a log such as `the log /var/log/audit.log`.
     pub fn of(place: String) -> Self {
         Self { place, told: AtomicBool::new(false), lost: AtomicU64::new(0) }
     }
 
-    /// The failures of a folder that holds a file for each record, shared by all that write there.
+    /// Returns the counter of a folder with a file for each record, shared by all its writers.
     pub fn of_folder(folder: &Path) -> Arc<Self> {
         static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Weak<Failures>>>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,27 +34,27 @@ impl Failures {
         failures
     }
 
-    /// Tells standard error about a failure, unless it was told about one before.
+    /// Reports an error to standard error, unless one was reported before.
     pub fn tell(&self, error: &io::Error) {
         if !self.told.swap(true, Ordering::Relaxed) {
-            // Standard error may be closed as well; there is nobody left to tell.
+            // If standard error is closed as well, the error cannot be reported.
             let _ = writeln!(io::stderr(), "secrule: cannot write {}: {error}", self.place);
         }
     }
 
-    /// Counts a record that is lost, and tells about it.
+    /// Counts a lost record, and reports the error.
     pub fn lost(&self, error: &io::Error) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         self.tell(error);
     }
 
-    /// How many records were lost.
+    /// Returns the number of lost records.
     pub fn count(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 }
 
-/// Tells how many were lost in the end, where it was more than the one that was told about.
+/// Reports the number of lost records at the end, if there was more than the reported one.
 impl Drop for Failures {
     fn drop(&mut self) {
         let lost = self.count();

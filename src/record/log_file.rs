@@ -1,5 +1,5 @@
-//! A file that lines and records are appended to: each in one write, so that those of several threads and processes do not mix; or a place
-//! that is not a file and takes its time.
+//! A file to which lines and records are appended, each in one write, so that those of several threads and processes do not mix; or a destination
+//! that is not a file and may be slow.
 
 use super::failures::Failures;
 use super::queue::{Queue, Writer};
@@ -15,49 +15,50 @@ use std::time::Duration;
 
 /// A log file, shared by all that write to the same path or address.
 ///
-/// What is written to a regular file is there when [`append`](Self::append) returns. Pipes, terminals, devices and servers can make a writer
-/// wait, so they have a thread of their own, with a bounded queue. A file that was renamed or removed is opened anew under its path.
+/// Data for a regular file are written when [`append`](Self::append) returns. Pipes, terminals, devices and servers can block, so each has a thread
+/// with a bounded queue. A file that was renamed or removed is opened again under its path.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     mode: u32,
     target: Target,
     failures: Arc<Failures>,
-    /// Held while a record is written, so that no thread of this process takes the record of another for a part of one.
+    /// Held while a record is written, so that no thread of this process takes another's record for a partial one.
     last: Mutex<LastRecord>,
 }
 
 /// The last record that this process wrote.
 #[derive(Debug)]
 struct LastRecord {
-    /// Where it ended. A file that ends elsewhere was written to by another process, which may have left a part of a record.
+    /// File size after it. A file of another size was written to by another process, perhaps with a partial record.
     end: u64,
-    /// Whether it was cut off.
+    /// `true` if it was cut off.
     is_cut: bool,
 }
 
 #[derive(Debug)]
 enum Target {
-    /// `None` while the file cannot be opened.
+    /// `None` as long as the file cannot be opened.
     File(RwLock<Option<Arc<File>>>),
     Slow(Queue),
 }
 
-/// No file ends here.
+/// A size that no file has.
 const UNKNOWN: u64 = u64::MAX;
 
-/// How often a file that ends within a record is looked at, while it grows: another process may be writing the rest.
+/// Number of times that a file ending within a record is checked while it grows: another process may be writing the rest.
 const LOOKS: usize = 5;
 
-/// How long is waited between two looks.
+/// Time between two checks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<LogFile>>>> = LazyLock::new(Mutex::default);
 
 impl LogFile {
-    /// The file under a path; opened now unless somebody in this process has it open. It is made with `mode`, as the umask allows.
+    /// Returns the log at a path, opened now unless it is open in this process. A new file has `mode`, and the umask applies.
     ///
-    /// A path that cannot be opened gives its error.
+    /// # Errors
+    /// If the path cannot be opened.
     pub fn open(path: &Path, mode: u32) -> io::Result<Arc<Self>> {
         let file = Self::shared(path, mode, Target::of);
         if let Target::File(open) = &file.target {
@@ -66,7 +67,7 @@ impl LogFile {
         Ok(file)
     }
 
-    /// Like [`open`](Self::open), but a path that cannot be opened is reported, and tried again when something is written.
+    /// Like [`open`](Self::open), but a path that cannot be opened is reported, and tried again with each write.
     pub fn ready(path: &Path, mode: u32) -> Arc<Self> {
         let file = Self::shared(path, mode, Target::of);
         if let Target::File(open) = &file.target
@@ -77,7 +78,7 @@ impl LogFile {
         file
     }
 
-    /// The server at an https address, which each record is posted to as JSON. A build without the feature `remote` has none.
+    /// Returns the server at an https address, to which each record is posted as JSON. Without the feature `remote` every write fails.
     #[cfg(feature = "remote")]
     pub fn server(address: &str) -> Arc<Self> {
         Self::shared(Path::new(address), 0, |_, failures| {
@@ -86,7 +87,7 @@ impl LogFile {
         })
     }
 
-    /// The log under a path or address, which is opened when something is written.
+    /// Returns the log at a path or address, which is opened by the first write.
     fn shared(path: &Path, mode: u32, target: impl FnOnce(&Path, Arc<Failures>) -> Target) -> Arc<Self> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.get(path).and_then(Weak::upgrade) {
@@ -100,7 +101,10 @@ impl LogFile {
         file
     }
 
-    /// Appends bytes in one write. A failure loses them; the first is reported to standard error. The error names the path.
+    /// Appends bytes in one write. After an error they are lost; the first error is reported to standard error.
+    ///
+    /// # Errors
+    /// Names the path.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let result = match &self.target {
             Target::File(open) => {
@@ -115,7 +119,7 @@ impl LogFile {
         result.map_err(|error| named(&self.path, &error))
     }
 
-    /// How many records were lost.
+    /// Returns the number of lost records.
     pub fn lost(&self) -> u64 {
         self.failures.count()
     }
@@ -124,8 +128,8 @@ impl LogFile {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The open file and its size, opened anew if another one or none stands under its path. Who may not open it any more, such as a worker whose
-    /// master could, goes on with the file that is open.
+    /// Returns the open file and its size. Opens it again if its path leads to another file or none. A process that may no longer open it, such as a
+    /// worker that dropped privileges, keeps the open file.
     fn file(&self, open: &RwLock<Option<Arc<File>>>, last: &mut LastRecord) -> io::Result<(Arc<File>, u64)> {
         let current = open.read().unwrap_or_else(PoisonError::into_inner).clone();
         match current.as_ref().and_then(|file| Some((file.clone(), size_at(file, &self.path)?))) {
@@ -139,7 +143,7 @@ impl LogFile {
         if let Some(found) = place.as_ref().and_then(|file| Some((file.clone(), size_at(file, &self.path)?))) {
             return Ok(found);
         }
-        // Who may write it, but not read it, cannot see how it ends.
+        // A file that may be written but not read cannot be checked for its end.
         let opened = append_options(self.mode).read(true).open(&self.path);
         let file = Arc::new(opened.or_else(|_| append_options(self.mode).open(&self.path))?);
         *place = Some(file.clone());
@@ -149,7 +153,7 @@ impl LogFile {
 }
 
 impl LastRecord {
-    /// Writes a record to a file of some size, on a line of its own after one that a full disk cut off, here or in another process.
+    /// Writes a record to a file of this size, on a line of its own after a record that a full disk cut off, in this or another process.
     fn write(&mut self, mut file: &File, size: u64, bytes: &[u8]) -> io::Result<()> {
         let was_cut = std::mem::take(&mut self.is_cut);
         let is_torn = size != self.end && size > 0 && ends_within_a_record(file, size).unwrap_or(was_cut);
@@ -186,19 +190,19 @@ fn poster(address: &str) -> io::Result<Writer> {
     Ok(Box::new(move |record| server.post("application/json", record.trim_ascii_end())))
 }
 
-/// An error with the path that it is about.
+/// Returns an error with its path.
 pub fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// How files are opened that are appended to.
+/// Returns the options for files that are appended to.
 fn append_options(mode: u32) -> OpenOptions {
     let mut options = options(mode);
     options.create(true).append(true);
     options
 }
 
-/// How files are opened that are written once: nothing may stand under their path, not even a link.
+/// Returns the options for files that are written once: nothing may exist at their path, not even a link.
 pub fn create_options(mode: u32) -> OpenOptions {
     let mut options = options(mode);
     options.write(true).create_new(true);
@@ -214,14 +218,13 @@ fn options(mode: u32) -> OpenOptions {
     options
 }
 
-/// A file with its size.
+/// Returns a file with its size.
 fn sized(file: Arc<File>) -> (Arc<File>, u64) {
     let size = file.metadata().map_or(UNKNOWN, |found| found.len());
     (file, size)
 }
 
-/// Whether the last record of a file of some size lacks its end: one that a full disk cut off, not one that is being written. Nothing
-/// where its last byte is unknown.
+/// Returns `true` if the last record of a file is incomplete: cut off by a full disk, not just being written. `None` if its last byte is unknown.
 fn ends_within_a_record(file: &File, mut size: u64) -> Option<bool> {
     for _ in 0..LOOKS {
         if last_byte(file, size)? == b'\n' {
@@ -236,7 +239,7 @@ fn ends_within_a_record(file: &File, mut size: u64) -> Option<bool> {
     Some(false)
 }
 
-/// The last byte of a file of some size; nothing where there is none, or the file may not be read.
+/// Returns the last byte of a file of this size; `None` if it is empty, or may not be read.
 #[cfg(unix)]
 fn last_byte(file: &File, size: u64) -> Option<u8> {
     let mut last = [0];
@@ -244,13 +247,13 @@ fn last_byte(file: &File, size: u64) -> Option<u8> {
     last.into_iter().take(read).next()
 }
 
-/// The last byte of a file: elsewhere than on Unix a reader would move where others write.
+/// Returns `None`: except on Unix, reading would move the position at which others write.
 #[cfg(not(unix))]
 fn last_byte(_file: &File, _size: u64) -> Option<u8> {
     None
 }
 
-/// The size of an open file, if it is the one under a path.
+/// Returns the size of an open file, if it is the one at a path.
 #[cfg(unix)]
 fn size_at(file: &File, path: &Path) -> Option<u64> {
     use std::os::unix::fs::MetadataExt as _;
@@ -258,7 +261,7 @@ fn size_at(file: &File, path: &Path) -> Option<u64> {
     (open.ino() == found.ino() && open.dev() == found.dev()).then_some(open.len())
 }
 
-/// The size of an open file, if it is the one under a path: elsewhere than on Unix an open file is not replaced.
+/// Returns the size of an open file: except on Unix, an open file is not replaced.
 #[cfg(not(unix))]
 fn size_at(file: &File, _path: &Path) -> Option<u64> {
     Some(file.metadata().ok()?.len())
@@ -274,7 +277,7 @@ mod tests {
         fs::write(&path, "one\ntw").unwrap();
         let mut last = LastRecord { end: UNKNOWN, is_cut: false };
         let (unwritable, unreadable) = (File::open(&path).unwrap(), append_options(0o600).open(&path).unwrap());
-        // As if the disk had been full after two bytes, and then with nothing left.
+        // As if the disk had been full after two bytes, and then completely.
         assert!(last.write(&unwritable, 4, b"two\n").is_err());
         assert!(last.write(&unwritable, 6, b"lost\n").is_err());
         for record in ["three\n", "four\n"] {

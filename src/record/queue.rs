@@ -1,4 +1,4 @@
-//! A queue in front of a thread that writes: where a writer may have to wait, a thread of its own does, and no request.
+//! A queue before a thread that writes: the thread waits for slow writers, and no request does.
 
 use super::failures::Failures;
 use std::fmt;
@@ -9,53 +9,56 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How many records wait at most; what comes while they do is lost.
-const MOST_RECORDS: usize = 1024;
+/// Maximum number of records in the queue; more are lost.
+const MAX_RECORDS: usize = 1024;
 
-/// How many bytes wait at most; a single record may have more.
-const MOST_BYTES: usize = 16 << 20;
+/// Maximum number of bytes in the queue; a single record may have more.
+const MAX_BYTES: usize = 16 << 20;
 
-/// How long a queue that is given up is waited for; what is not written by then is lost.
+/// Maximum wait for a queue that is dropped; records not written by then are lost.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// Writes one record.
 pub type Writer = Box<dyn FnMut(&[u8]) -> io::Result<()>>;
 
-/// Makes a writer: in the thread that uses it, and anew after each failure.
+/// Makes a writer: in the thread that uses it, and again after each failure.
 type Open = Arc<dyn Fn() -> io::Result<Writer> + Send + Sync>;
 
-/// A queue of records. Its thread begins with the first of them.
+/// A queue of records. The first of them starts its thread.
 pub struct Queue {
     open: Open,
     failures: Arc<Failures>,
     running: Mutex<Option<Running>>,
 }
 
-/// A thread and the way to it.
+/// A running thread and the sender to it.
 struct Running {
-    /// The process that the thread runs in: a server that loads rules and then forks leaves its threads behind.
+    /// The process of the thread: a server that loads rules and then forks loses its threads.
     process: u32,
     records: SyncSender<Vec<u8>>,
     progress: Arc<Progress>,
-    /// Says nothing; it is closed when the thread ends.
+    /// Receives nothing; it is closed when the thread ends.
     ended: Receiver<()>,
 }
 
 #[derive(Default)]
 struct Progress {
-    /// Bytes that are not written yet.
+    /// Number of bytes that are not written yet.
     waiting: AtomicUsize,
-    /// When the queue's last chance ends, once it is given up.
+    /// Deadline for the rest of the queue after it was dropped.
     end: OnceLock<Instant>,
 }
 
 impl Queue {
-    /// A queue in front of a writer. What gets lost is told to `failures`.
+    /// Makes a queue before a writer. Lost records are counted in `failures`.
     pub fn new(open: impl Fn() -> io::Result<Writer> + Send + Sync + 'static, failures: Arc<Failures>) -> Self {
         Self { open: Arc::new(open), failures, running: Mutex::new(None) }
     }
 
-    /// Hands a record over to the thread; an error where the queue is full or the thread cannot begin.
+    /// Passes a record to the thread.
+    ///
+    /// # Errors
+    /// If the queue is full or the thread cannot start.
     pub fn append(&self, record: &[u8]) -> io::Result<()> {
         let mut place = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = match place.take() {
@@ -63,7 +66,7 @@ impl Queue {
             _ => self.start()?,
         };
         let sent = running.send(record);
-        // A thread that is gone is begun anew with the next record.
+        // If the thread has ended, the next record starts another.
         if !matches!(sent, Err(TrySendError::Disconnected(()))) {
             *place = Some(running);
         }
@@ -74,7 +77,7 @@ impl Queue {
     }
 
     fn start(&self) -> io::Result<Running> {
-        let (records, receiver) = sync_channel(MOST_RECORDS);
+        let (records, receiver) = sync_channel(MAX_RECORDS);
         let (alive, ended) = channel();
         let progress = Arc::new(Progress::default());
         let thread = Thread { open: self.open.clone(), failures: self.failures.clone(), progress: progress.clone(), _alive: alive };
@@ -86,7 +89,7 @@ impl Queue {
 impl Running {
     fn send(&self, record: &[u8]) -> Result<(), TrySendError<()>> {
         let waiting = self.progress.waiting.load(Ordering::Relaxed);
-        if waiting > 0 && waiting.saturating_add(record.len()) > MOST_BYTES {
+        if waiting > 0 && waiting.saturating_add(record.len()) > MAX_BYTES {
             return Err(TrySendError::Full(()));
         }
         self.progress.waiting.fetch_add(record.len(), Ordering::Relaxed);
@@ -100,7 +103,7 @@ impl Running {
     }
 }
 
-/// What is still there gets its last chance.
+/// Waits for the rest of the queue, up to its deadline.
 impl Drop for Queue {
     fn drop(&mut self) {
         let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner).take();
@@ -121,7 +124,7 @@ impl fmt::Debug for Queue {
     }
 }
 
-/// What the thread has.
+/// State of the thread.
 struct Thread {
     open: Open,
     failures: Arc<Failures>,
@@ -130,7 +133,7 @@ struct Thread {
 }
 
 impl Thread {
-    /// Writes what comes until nobody is left to send.
+    /// Writes records until all senders are dropped.
     fn run(&self, records: &Receiver<Vec<u8>>) {
         let mut open = None;
         for record in records {

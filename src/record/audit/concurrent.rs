@@ -1,4 +1,4 @@
-//! A file for each transaction, and a line about it for the index.
+//! One file for each transaction, and a line about it for the index.
 
 use super::native::MOMENT;
 use crate::escape::{legible, legible_quoted, legible_word};
@@ -14,19 +14,19 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// `SecAuditLogDirMode` and `SecAuditLogFileMode` where nothing is set, as in ModSecurity v3.
+/// Defaults of `SecAuditLogDirMode` and `SecAuditLogFileMode`, as in ModSecurity v3.
 const FOLDER_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
 
-/// The most bytes of an id in the name of a file; file systems allow 255 for the whole name.
+/// Maximum length of an id in a file name, in bytes; file systems allow 255 for the whole name.
 const MAX_ID: usize = 200;
 
-/// How often a name is made anew when a file of the same name is there.
+/// Number of other names that are tried if a file of the same name exists.
 const TRIES: usize = 4;
 
 /// A folder of records: `YYYYMMDD/YYYYMMDD-HHMM/YYYYMMDD-HHMMSS-<unique id>`.
 ///
-/// A record never overwrites another one, nor follows a link: a second one of the same id and second has a number behind its name.
+/// A record never overwrites another one and never follows a link: a second one with the same id and second gets a number after its name.
 #[derive(Debug)]
 pub struct Storage {
     folder: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The storage that the settings ask for.
+    /// Makes the storage for these settings.
     pub fn new(settings: &Settings) -> Self {
         let folder = settings.audit_storage_folder.as_deref().map(PathBuf::from);
         Self {
@@ -47,7 +47,7 @@ impl Storage {
         }
     }
 
-    /// Writes a record to its file, and returns the line of the index.
+    /// Writes a record to its file, and returns the line for the index.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Storage {
         written.map(|path| index_line(transaction, &path, record))
     }
 
-    /// How many records were lost.
+    /// Returns the number of lost records.
     pub fn lost(&self) -> u64 {
         self.failures.count()
     }
@@ -73,14 +73,14 @@ impl Storage {
         let path = folder.join(format!("{}-{}", began.format("%Y%m%d-%H%M%S"), file_name(&transaction.id())));
         let (path, mut file) = self.create(path)?;
         file.write_all(record).map_err(|error| {
-            // Half a record is none; what cannot be removed either stays.
+            // A partial record is removed, if possible.
             let _ = fs::remove_file(&path);
             named(&path, &error)
         })?;
         Ok(path)
     }
 
-    /// Makes the file of a record. Where there is one of its name, the new one has a number behind it that cannot be guessed.
+    /// Creates the file of a record. If its name exists, an unpredictable number is added.
     fn create(&self, path: PathBuf) -> io::Result<(PathBuf, File)> {
         let mut free = path.clone();
         let mut tries = 0;
@@ -110,8 +110,8 @@ impl Storage {
     }
 }
 
-/// An id as a name for a file: what could lead out of the folder is replaced. One that is too long is cut, and its digest keeps it apart from
-/// others that begin in the same way.
+/// Returns an id as a file name: characters that could lead out of the folder are replaced. A long id is cut and followed by its digest, to
+/// distinguish it from others with the same start.
 fn file_name(id: &str) -> String {
     let mut name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect();
     if name.len() > MAX_ID {
@@ -122,12 +122,12 @@ fn file_name(id: &str) -> String {
     name
 }
 
-/// The MD5 digest of bytes, in hexadecimal digits.
+/// Returns the MD5 digest in hexadecimal digits.
 fn digest(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The line of the index, in the order of ModSecurity v3; what is missing is `-`. No value of the request ends its field, nor the line.
+/// Returns the line of the index, in the order of ModSecurity v3; missing values are `-`. No value of the request can end its field or the line.
 fn index_line(transaction: &Transaction, path: &Path, record: &[u8]) -> Vec<u8> {
     let header = |name: &str| {
         let found = transaction.request_headers().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));

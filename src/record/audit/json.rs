@@ -1,4 +1,4 @@
-//! The JSON format: one object on one line.
+//! The JSON format: one object on each line.
 
 use crate::escape::{disturbs, text};
 use crate::graph::{EngineMode, RuleGraph};
@@ -12,13 +12,13 @@ use sha1::{Digest as _, Sha1};
 use std::sync::LazyLock;
 use std::{fs, io};
 
-/// The software, as `producer` names it.
+/// The software, in `producer`.
 const SOFTWARE: &str = concat!("secrule v", env!("CARGO_PKG_VERSION"));
 
-/// A transaction as ModSecurity v3 lays it out, with a line break behind it.
+/// Returns a transaction in the layout of ModSecurity v3, with a line break at the end.
 ///
-/// It is valid UTF-8 and valid JSON whatever the transaction holds: bytes that are no UTF-8 are written as the text `\xHH`. In v3 a text ends
-/// at its first NUL, and one that is no UTF-8 is cut off where that begins.
+/// It is always valid UTF-8 and valid JSON: bytes that are not UTF-8 are written as the text `\xHH`. In v3 a text ends at its first NUL, and is cut
+/// off where it is not UTF-8.
 pub fn record(transaction: &Transaction) -> Vec<u8> {
     let mut record = Vec::with_capacity(2048);
     // Writing to memory does not fail, and every key is a text.
@@ -27,7 +27,7 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
     record
 }
 
-/// Writes JSON without blanks, and as `\uHHHH` whatever [disturbs] a line or a terminal. JSON itself asks for that only below U+0020.
+/// Writes JSON without blanks, and as `\uHHHH` everything that [disturbs] a line or a terminal. JSON itself requires that only below U+0020.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -117,7 +117,7 @@ struct Details {
     accuracy: String,
 }
 
-/// A version of HTTP: a number as v3 writes it, or whatever else the host gave.
+/// An HTTP version: a number as v3 writes it, or the text that the host passed.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Version {
@@ -126,7 +126,7 @@ enum Version {
     Other(String),
 }
 
-/// Headers in the order of their arrival. As in v3 a name that comes twice stands there twice.
+/// Headers in the order of their arrival. As in v3, repeated names are repeated.
 struct Headers(Vec<(String, String)>);
 
 impl Serialize for Headers {
@@ -213,7 +213,7 @@ impl Message {
 }
 
 impl Version {
-    /// Of a protocol such as `HTTP/1.1`.
+    /// Reads the version of a protocol such as `HTTP/1.1`.
     fn of(protocol: &[u8]) -> Self {
         let version = text(protocol.strip_prefix(b"HTTP/").unwrap_or(protocol));
         let is_number = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -229,7 +229,7 @@ fn number(digits: &[u8]) -> u16 {
     std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// A number that stays the same for this machine: the SHA-1 of its name.
+/// A constant id of this machine: the SHA-1 of its name.
 static SERVER: LazyLock<String> = LazyLock::new(|| {
     let name = fs::read("/proc/sys/kernel/hostname").or_else(|_| fs::read("/etc/hostname")).unwrap_or_default();
     Sha1::digest(name.trim_ascii()).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,4 +1,4 @@
-//! The audit log: transactions as records in ModSecurity v3's formats, written to one file or to one each, or posted to a server.
+//! The audit log: transactions as records in ModSecurity v3's formats, written to one file or to one file each, or posted to a server.
 
 mod concurrent;
 mod json;
@@ -12,31 +12,31 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The mode that the file of all records, or their index, is made with where `SecAuditLogFileMode` says nothing, as in v3: the umask narrows it.
+/// Default mode of the file of all records, or of their index, if `SecAuditLogFileMode` is not set, as in v3; the umask applies.
 const LOG_MODE: u32 = 0o644;
 
-/// Writes transactions as the settings ask for it.
+/// Writes transactions as configured.
 #[derive(Debug)]
 pub struct AuditWriter {
     format: AuditFormat,
-    /// Where records go, or their index.
+    /// The file or server for records, or the index.
     log: Option<Arc<LogFile>>,
-    /// Where records go that are files of their own.
+    /// The folder for records with a file each.
     storage: Option<Storage>,
 }
 
 impl AuditWriter {
-    /// The writer that the settings ask for; none where they name no place.
+    /// Makes the writer for these settings; `None` if they name no destination.
     ///
-    /// Files are opened now, so that a process which gives its rights away later can go on writing. One that cannot be opened is reported to
-    /// standard error and tried again with each record; as in v3 the rules load all the same.
+    /// Files are opened now, so that a process that drops its privileges later can still write. A file that cannot be opened is reported to standard
+    /// error and tried again with each record; as in v3 the rules load nevertheless.
     pub fn from_settings(settings: &Settings) -> Option<Self> {
         let concurrent = settings.audit_type == Some(AuditType::Concurrent);
         let second = settings.audit_log_2.as_deref().filter(|_| concurrent);
         let place = second.or(settings.audit_log.as_ref().map(|place| &*place.node));
         #[cfg(feature = "remote")]
         if settings.audit_type == Some(AuditType::Https) {
-            // Whatever the settings say of the format, as in v3.
+            // In any configured format, as in v3.
             return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
         }
         let log = place.map(|path| LogFile::ready(Path::new(path), settings.audit_file_mode.unwrap_or(LOG_MODE)));

@@ -1,4 +1,4 @@
-//! The native format: sections of text, each headed by a boundary and its letter.
+//! The native format: sections of text, each with a boundary and its letter as heading.
 
 use crate::escape::{legible, legible_lines, printable};
 use crate::record::error_log;
@@ -7,22 +7,22 @@ use chrono::{DateTime, Local};
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write as _;
 
-/// How many letters and digits a boundary has.
+/// Length of a boundary, in letters and digits.
 const BOUNDARY: usize = 8;
 
-/// The moment of a transaction, as sections and the index show it.
+/// Format of a transaction's time in sections and the index.
 pub const MOMENT: &str = "[%d/%b/%Y:%H:%M:%S %z]";
 
-/// A transaction in sections.
+/// Returns a transaction in sections.
 ///
-/// As in ModSecurity v3 A and Z are always there, the order is that of the alphabet, D, G, I, J and K stay empty, and the response body is
-/// printable ASCII. Bytes of the request that are not text stand there as `\xHH`, and nothing in a header begins a line.
+/// As in ModSecurity v3, sections A and Z are always present, the order is alphabetical, D, G, I, J and K stay empty, and the response body is
+/// printable ASCII. Bytes of the request that are not text are written as `\xHH`, and nothing in a header begins a line.
 pub fn record(transaction: &Transaction) -> Vec<u8> {
     let parts = transaction.audit_parts();
     let mut sections = Sections { boundary: boundary(), record: Vec::with_capacity(1024) };
     sections.begin('A');
     sections.connection(transaction);
-    // B begins right behind A; whatever else follows has a blank line in front.
+    // B follows A directly; any other section has a blank line before it.
     if !parts.contains('B') {
         sections.end();
     }
@@ -99,7 +99,7 @@ impl Sections {
     }
 }
 
-/// Letters and digits that a client cannot guess, so that a body cannot hold a section of its own making.
+/// Returns letters and digits that a client cannot guess, so that a body cannot contain a forged section.
 fn boundary() -> String {
     const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut number = std::hash::RandomState::new().build_hasher().finish();
