@@ -1,6 +1,6 @@
-//! Takes the text of a Lua script, gives a [`Script`] that is known to be readable, or the line of its fault; imports nothing of the project.
+//! Takes the text of a Lua script, gives a [`Script`] without syntax errors, or the line of the error; imports nothing of the project.
 //!
-//! The room `lua` runs scripts. What stands here is what a rule set needs to hold them.
+//! The room `lua` runs scripts. Rule sets need only this room to hold them.
 
 mod required;
 mod words;
@@ -16,13 +16,13 @@ use std::sync::{Arc, Weak};
 
 /// A Lua script: text without a syntax error.
 ///
-/// Clones are the same script: whoever runs it prepares it once.
+/// Clones are the same script, which each thread prepares once.
 #[derive(Clone, Debug)]
 pub struct Script {
     inner: Arc<Inner>,
 }
 
-/// A [`Script`] that somebody else holds, or held.
+/// A weak reference to a [`Script`].
 #[derive(Clone, Debug)]
 pub struct WeakScript {
     inner: Weak<Inner>,
@@ -34,7 +34,7 @@ struct Inner {
     number: u64,
 }
 
-/// Why a text is no script.
+/// Error of a text that is not a script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ScriptError {
@@ -43,7 +43,10 @@ pub struct ScriptError {
 }
 
 impl Script {
-    /// Reads a script; `name` is what messages call it, such as the path of its file. Bytecode is no text and is refused.
+    /// Reads a script; `name` is its name in messages, such as the path of its file.
+    ///
+    /// # Errors
+    /// If it has a syntax error, or is bytecode.
     pub fn new(name: &str, source: Vec<u8>) -> Result<Self, ScriptError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         check(&source)?;
@@ -51,41 +54,41 @@ impl Script {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What messages call it.
+    /// Returns its name in messages.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Its text.
+    /// Returns its text.
     pub fn source(&self) -> &[u8] {
         &self.inner.source
     }
 
-    /// The first module that the script requires by name and that is nowhere, with its line, from 1.
+    /// Returns the first module that the script requires by name and that does not exist, with its line, from 1.
     pub fn missing_module(&self) -> Option<(String, usize)> {
         required::first_missing(&self.inner.source)
     }
 
-    /// A number that no other script of this process has.
+    /// Returns a number that no other script of this process has.
     pub fn number(&self) -> u64 {
         self.inner.number
     }
 
-    /// The script without holding on to it.
+    /// Returns a weak reference.
     pub fn downgrade(&self) -> WeakScript {
         WeakScript { inner: Arc::downgrade(&self.inner) }
     }
 }
 
 impl WeakScript {
-    /// Returns `true` if nobody holds the script any more.
+    /// Returns `true` if the script was dropped.
     pub fn is_gone(&self) -> bool {
         self.inner.strong_count() == 0
     }
 }
 
 impl ScriptError {
-    /// The line of the fault, from 1, where it is known.
+    /// Returns the line of the error, from 1, if it is known.
     pub fn line(&self) -> Option<usize> {
         self.line
     }
@@ -97,11 +100,11 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// How every precompiled Lua chunk begins.
+/// First byte of precompiled Lua chunks.
 #[cfg(feature = "lua")]
 const BYTECODE: u8 = 0x1b;
 
-/// The most memory that reading a script may take, in bytes.
+/// Maximum memory for reading a script, in bytes.
 #[cfg(feature = "lua")]
 const READING_MEMORY: usize = 256 << 20;
 

@@ -1,29 +1,29 @@
-//! The modules that a script requires by name, and where `require` looks for them.
+//! The modules that a script requires by name, and the paths where `require` looks for them.
 //!
-//! Only a name that is written out counts: `require "name"`, `require("name")`, `pcall(require, "name")`. What a script puts together is not
-//! known before it runs, nor where it looks once it changes `package`.
+//! Only literal names count: `require "name"`, `require("name")`, `pcall(require, "name")`. Names that a script builds, and changes of `package`, are
+//! unknown before it runs.
 
 use super::words::{Word, words};
 use std::path::Path;
 
-/// Where Lua 5.1 looks, and the folder of the process for modules that are folders.
+/// The default path of Lua 5.1, and the working folder for modules that are folders.
 const DEFAULT_PATH: &str = "./?.lua;./?/init.lua;/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua;\
     /usr/local/lib/lua/5.1/?.lua;/usr/local/lib/lua/5.1/?/init.lua;/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua";
 
-/// What is loaded already: standard libraries, and what scripts of rules see.
+/// Modules that are loaded at the start: standard libraries, and `m` of rules.
 const LOADED: [&str; 10] = ["_G", "bit", "coroutine", "io", "m", "math", "os", "package", "string", "table"];
 
-/// The modules that the room `lua` has in itself.
+/// The modules that the room `lua` implements.
 pub const BUILT_IN: [&str; 10] =
     ["cjson", "cjson.safe", "json", "ltn12", "socket", "socket.core", "socket.http", "socket.unix", "socket.url", "zlib"];
 
-/// What `package.path` is at first: what the environment's `LUA_PATH_5_1` or `LUA_PATH` says, where `;;` stands for the default, or the default.
+/// Returns the initial `package.path`: the value of `LUA_PATH_5_1` or `LUA_PATH`, with `;;` replaced by the default, or the default.
 pub fn search_path() -> String {
     let said = ["LUA_PATH_5_1", "LUA_PATH"].into_iter().find_map(|name| std::env::var(name).ok());
     path_from(said.as_deref())
 }
 
-/// The first module that a script requires and that is nowhere, with its line, from 1.
+/// Returns the first module that a script requires and that does not exist, with its line, from 1.
 pub fn first_missing(source: &[u8]) -> Option<(String, usize)> {
     let path = search_path();
     let words: Vec<(Word<'_>, usize)> = words(source).collect();

@@ -1,17 +1,17 @@
-//! The words of a script in Lua: names, texts and signs, without comments. The script is known to be readable.
+//! The tokens of a Lua script: names, texts and signs, without comments. The script has no syntax error.
 
-/// A word.
+/// A token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word<'a> {
     /// A name, a keyword or a number.
     Name(&'a [u8]),
-    /// What stands between quotes or long brackets, as written.
+    /// The content of quotes or long brackets, as written.
     Text(&'a [u8]),
     /// One byte of anything else.
     Sign(u8),
 }
 
-/// The words of a script, each with its line, from 1.
+/// Returns the tokens of a script, each with its line, from 1.
 pub fn words(source: &[u8]) -> impl Iterator<Item = (Word<'_>, usize)> {
     let mut words = Words { rest: source, line: 1 };
     std::iter::from_fn(move || words.next())
@@ -59,7 +59,7 @@ impl<'a> Words<'a> {
         Word::Sign(byte)
     }
 
-    /// Goes on behind some bytes, and gives them.
+    /// Takes `length` bytes and returns them.
     fn skip(&mut self, length: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
         self.line += taken.iter().filter(|byte| **byte == b'\n').count();
@@ -86,7 +86,7 @@ impl<'a> Words<'a> {
         text
     }
 
-    /// `[[…]]`, `[=[…]=]`, where one begins here.
+    /// Reads `[[…]]` or `[=[…]=]`, if one begins here.
     fn long_text(&mut self) -> Option<&'a [u8]> {
         let signs = self.rest.strip_prefix(b"[")?;
         let level = signs.iter().position(|byte| *byte != b'=')?;
