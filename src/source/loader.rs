@@ -1,31 +1,31 @@
-//! Where rule files and data files come from.
+//! Loading of rule files and data files.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// The largest file a rule set may name, in bytes: rule files and data files alike, here and in the network. Databases of places have more than 100 MB.
+/// Maximum size of a file that a rule set may name, in bytes: rule files and data files, local and remote. GeoIP databases have more than 100 MB.
 pub const LARGEST_FILE: u64 = 512 << 20;
 
-/// Returns `true` if a name means a place in the network: an https address.
+/// Returns `true` if a name is an https address.
 pub fn is_remote(name: &str) -> bool {
     name.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// Reads files and expands wildcards on behalf of the compiler.
 pub trait Loader {
-    /// The bytes of one file.
+    /// Returns the bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// The files that a pattern with `*`, `?` and `[…]` names, sorted; empty when there are none.
+    /// Returns the files that match a pattern with `*`, `?` and `[…]`, sorted; empty if there are none.
     fn expand(&self, pattern: &str) -> io::Result<Vec<PathBuf>>;
 
-    /// The bytes at an https address; `key` is shown to the server. A loader that says nothing about it fetches nothing.
+    /// Returns the bytes at an https address; `key` is sent to the server. The default fetches nothing.
     fn fetch(&self, _address: &str, _key: Option<&str>) -> io::Result<Vec<u8>> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this build does not fetch from the network; build it with the feature `remote`"))
     }
 
-    /// Where a path written in a rule file may mean: beside that file first, then as it stands.
+    /// Returns the paths that a path in a rule file may mean: relative to the folder of that file first, then as written.
     fn candidates(&self, written: &str, including_file: Option<&Path>) -> Vec<PathBuf> {
         let as_written = PathBuf::from(written);
         let beside = including_file.and_then(Path::parent).filter(|_| as_written.is_relative());
@@ -36,12 +36,12 @@ pub trait Loader {
         candidates
     }
 
-    /// The bytes of the first of several files that can be read; otherwise what was wrong with the first that is there.
+    /// Returns the bytes of the first file that can be read, or the error of the first that exists.
     fn read_first(&self, candidates: &[PathBuf]) -> io::Result<Vec<u8>> {
         self.find_first(candidates).map(|(_, bytes)| bytes)
     }
 
-    /// The first of several files that can be read, and its bytes; otherwise what was wrong with the first that is there.
+    /// Returns the first file that can be read, and its bytes, or the error of the first that exists.
     fn find_first(&self, candidates: &[PathBuf]) -> io::Result<(PathBuf, Vec<u8>)> {
         let mut problem = io::Error::from(io::ErrorKind::NotFound);
         for path in candidates {
@@ -55,7 +55,7 @@ pub trait Loader {
     }
 }
 
-/// The machine's own files.
+/// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileSystem;
 
@@ -72,7 +72,7 @@ impl Loader for FileSystem {
         if about.len() > LARGEST_FILE {
             return Err(too_large());
         }
-        // A file may grow meanwhile, and pipes do not say how much they hold.
+        // A file may grow in the meantime, and pipes have no size.
         let mut bytes = Vec::new();
         std::fs::File::open(path)?.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST_FILE {
@@ -92,13 +92,13 @@ impl Loader for FileSystem {
     }
 }
 
-/// Returns `true` if a path means what somebody gave this process to read, such as the pipe of `<(command)`, or nothing at all.
+/// Returns `true` if a path is a file descriptor that this process was given, such as the pipe of `<(command)`, or the null device.
 fn is_given(path: &Path) -> bool {
     let given = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     given || path == Path::new("/dev/stdin") || path == Path::new("/dev/null")
 }
 
-/// Files that exist in memory only: for tests, fuzzing and rule sets built into a program.
+/// Files in memory: for tests, fuzzing and rule sets that are built into a program.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     files: BTreeMap<PathBuf, Vec<u8>>,
@@ -106,18 +106,18 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// No files.
+    /// Makes an empty set of files.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same files and one more.
+    /// Adds a file.
     pub fn with(mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.into(), bytes.into());
         self
     }
 
-    /// The same and what is at one more https address, for whatever key.
+    /// Adds the bytes at an https address, for any key.
     pub fn with_remote(mut self, address: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         self.addresses.insert(address.into(), bytes.into());
         self

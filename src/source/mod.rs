@@ -1,6 +1,6 @@
 //! Takes files and strings, gives numbered texts with spans; imports nothing of the project.
 //!
-//! Reading, globbing and fetching stand behind [`Loader`], so that everything above can be fed from memory.
+//! Reading, globbing and fetching are methods of [`Loader`], so that everything above can be fed from memory.
 
 mod loader;
 #[cfg(feature = "remote")]
@@ -25,20 +25,20 @@ pub struct Span {
     pub source: SourceId,
     /// Offset of the first byte.
     pub start: usize,
-    /// Offset behind the last byte.
+    /// Offset after the last byte.
     pub end: usize,
 }
 
-/// A value together with the place it was written at.
+/// A value with its place in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub node: T,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
-/// A place as people count: both numbers start at 1, columns count characters.
+/// A position for people: both numbers start at 1, columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
@@ -47,7 +47,7 @@ pub struct Position {
     pub column: usize,
 }
 
-/// One text: a rule file, or a string handed over by the host.
+/// A text: a rule file, or a string that the host passed.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: Arc<str>,
@@ -64,7 +64,7 @@ pub struct Sources {
     size: usize,
 }
 
-/// Why bytes are no text that can hold rules.
+/// Error of bytes that are not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotText {
     /// The byte at this offset is not part of a UTF-8 character.
@@ -74,29 +74,29 @@ pub enum NotText {
 }
 
 impl SourceId {
-    /// Its place among the texts of its [`Sources`], from 0.
+    /// Returns its index among the texts of its [`Sources`], from 0.
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 impl Sources {
-    /// An empty set.
+    /// Makes an empty set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a text that came from a file; `name` is its path.
+    /// Adds a text from a file; `name` is its path.
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<SourceId, NotText> {
         self.add(name, bytes, true)
     }
 
-    /// Adds a text that came from the network; `address` is what messages call it.
+    /// Adds a text from the network; `address` is its name in messages.
     pub fn add_fetched(&mut self, address: &str, bytes: Vec<u8>) -> Result<SourceId, NotText> {
         self.add(address, bytes, false)
     }
 
-    /// Adds a text that came from the host; `name` is what messages call it.
+    /// Adds a text from the host; `name` is its name in messages.
     pub fn add_text(&mut self, name: &str, text: &str) -> Result<SourceId, NotText> {
         self.add(name, text.as_bytes().to_vec(), false)
     }
@@ -113,15 +113,15 @@ impl Sources {
         Ok(id)
     }
 
-    /// Notes the place of an earlier text that includes this one.
+    /// Sets the place at which an earlier text includes this one.
     pub fn note_include(&mut self, included: SourceId, at: Span) {
         if let Some(source) = self.texts.get_mut(included.0 as usize).filter(|_| at.source < included) {
             source.included_at = Some(at);
         }
     }
 
-    /// The way to a place: the places that include each other from the text that was given inwards, then the place itself. Places sorted by
-    /// their ways stand in the order in which they are read.
+    /// Returns the include chain of a place: the places that include each other, from the outermost text inwards, then the place itself. Places
+    /// sorted by their chains are in the order in which they are read.
     pub fn way_to(&self, place: Span) -> Vec<Span> {
         let includes = |place: &Span| self.find(place.source).and_then(|source| source.included_at);
         let mut way: Vec<Span> = std::iter::successors(Some(place), includes).collect();
@@ -129,34 +129,34 @@ impl Sources {
         way
     }
 
-    /// The text with this number.
+    /// Returns the text with this number.
     ///
-    /// A number that another `Sources` gave out finds whatever stands at its place here, or nothing.
+    /// For a number of another `Sources`, this is the text with the same index here, or `None`.
     pub fn find(&self, id: SourceId) -> Option<&Source> {
         self.texts.get(id.0 as usize)
     }
 
-    /// All texts, in the order in which they were added.
+    /// Returns all texts, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
         self.texts.iter()
     }
 
-    /// How many texts there are.
+    /// Returns the number of texts.
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// How many bytes all texts have together.
+    /// Returns the length of all texts together, in bytes.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Returns `true` if there is no text yet.
+    /// Returns `true` if there is no text.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
-    /// The name of the text that a span points into, and the place where it starts.
+    /// Returns the name of the text of a span, and the position where the span starts.
     pub fn locate(&self, span: Span) -> (Arc<str>, Position) {
         match self.find(span.source) {
             Some(source) => (source.name.clone(), source.position(span.start)),
@@ -166,22 +166,22 @@ impl Sources {
 }
 
 impl Source {
-    /// Its path, or what messages call it.
+    /// Returns its path, or its name in messages.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// The whole text.
+    /// Returns the whole text.
     pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
-    /// Returns `true` if it was read from a file, so that relative paths in it mean its folder.
+    /// Returns `true` if it was read from a file, so that relative paths in it are relative to its folder.
     pub fn is_file(&self) -> bool {
         self.from_file
     }
 
-    /// Line and column of a byte offset; offsets behind the end mean the end.
+    /// Returns line and column of a byte offset; an offset after the end counts as the end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= offset);
@@ -190,7 +190,7 @@ impl Source {
         Position { line, column }
     }
 
-    /// The line with this number (from 1), without its line end, and where it starts.
+    /// Returns the line with this number (from 1), without its line end, and its range.
     pub fn line(&self, number: usize) -> Option<(Range<usize>, &str)> {
         let start = *self.line_starts.get(number.checked_sub(1)?)?;
         let end = self.line_starts.get(number).map_or(self.text.len(), |next| next.saturating_sub(1));
@@ -200,19 +200,19 @@ impl Source {
 }
 
 impl Span {
-    /// The span from the start of this one to the end of the other, which stands behind it in the same text.
+    /// Returns the span from the start of this one to the end of `other`, which comes after it in the same text.
     pub fn to(self, other: Span) -> Span {
         Span { end: other.end.max(self.end), ..self }
     }
 }
 
 impl<T> Spanned<T> {
-    /// A value and its place.
+    /// Makes a value with its place.
     pub fn new(node: T, span: Span) -> Self {
         Self { node, span }
     }
 
-    /// Another value at the same place.
+    /// Returns another value at the same place.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned { node: change(self.node), span: self.span }
     }

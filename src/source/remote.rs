@@ -7,27 +7,27 @@ use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-/// How long a connection may take to come about.
+/// Time limit of connecting.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long the whole may take, from the look-up of the name to the last byte.
+/// Time limit of a whole request, from the name look-up to the last byte.
 const WHOLE: Duration = Duration::from_secs(30);
 
-/// How long a record may take: others wait behind it.
+/// Time limit of a record: others wait for it.
 const RECORD: Duration = Duration::from_secs(10);
 
-/// The longest answer to a record that is read, in bytes, so that the next goes over the same connection.
+/// Maximum length of an answer to a record that is read, in bytes; reading it keeps the connection open for the next record.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
-/// How often a server may send elsewhere.
+/// Maximum number of redirects.
 const REDIRECTS: u32 = 5;
 
 const USER_AGENT: &str = concat!("ModSecurity3 (secrule ", env!("CARGO_PKG_VERSION"), ")");
 
-/// The bytes at an https address. A key is sent as ModSecurity v3 sends it, in the header `ModSec-key`, and to this server only: whoever
-/// wants a key may not send elsewhere.
+/// Returns the bytes at an https address. A key is sent as in ModSecurity v3, in the header `ModSec-key`, and only to this server: with a key
+/// redirects are not followed.
 ///
-/// Certificates are judged with the roots that the machine trusts, or those of `SSL_CERT_FILE`.
+/// Certificates are verified with the roots of the machine, or those of `SSL_CERT_FILE`.
 pub fn fetch(address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
     if !super::is_remote(address) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "only https addresses are fetched"));
@@ -39,7 +39,7 @@ pub fn fetch(address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
     answer.body_mut().with_config().limit(LARGEST_FILE).read_to_vec().map_err(ureq::Error::into_io)
 }
 
-/// A server that records are posted to, one after the other over the same connection.
+/// A server to which records are posted, one after the other over the same connection.
 #[derive(Debug)]
 pub struct Recipient {
     agent: Agent,
@@ -47,10 +47,10 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// The server at an https address. Nothing is asked of it yet.
+    /// Makes the recipient at an https address, without connecting.
     ///
     /// # Errors
-    /// When the address is none of https.
+    /// If the address is not an https address.
     pub fn at(address: &str) -> io::Result<Self> {
         if !super::is_remote(address) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "records are posted to https addresses only"));
@@ -61,18 +61,18 @@ impl Recipient {
     /// Posts a record.
     ///
     /// # Errors
-    /// When the server cannot be reached, does not answer within ten seconds, or answers with anything but success.
+    /// If the server cannot be reached, does not answer within ten seconds, or answers with anything but success.
     pub fn post(&self, media_type: &str, record: &[u8]) -> io::Result<()> {
         let request = self.agent.post(&self.address).content_type(media_type);
         let mut answer = request.send(record).map_err(ureq::Error::into_io)?;
         succeeded(&answer)?;
-        // The record is there, whatever else the server says.
+        // The record was accepted, whatever the rest of the answer is.
         let _ = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
         Ok(())
     }
 }
 
-/// Who asks: certificates are judged with the roots that the machine trusts.
+/// Returns an HTTP client: certificates are verified with the roots of the machine.
 fn agent(limit: Duration, redirects: u32) -> Agent {
     let roots = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let limits = Agent::config_builder().timeout_connect(Some(CONNECT)).timeout_global(Some(limit));
