@@ -12,17 +12,17 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code, in the order of their numbers within errors and warnings.
+            /// All codes, in the order of their numbers within errors and warnings.
             pub const ALL: &'static [Code] = &[$(Code::$name,)+];
 
-            /// The code as users see it: `E` for an error, `W` for a warning, three digits.
+            /// Returns the code as users see it: `E` for an error, `W` for a warning, three digits.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Code::$name => $code,)+
                 }
             }
 
-            /// Meaning of the code, in a sentence.
+            /// Returns the meaning of the code, in a sentence.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Code::$name => concat!($($doc),+).trim_start(),)+
@@ -152,12 +152,12 @@ codes! {
 }
 
 impl Code {
-    /// Whether the code is an error or a warning.
+    /// Returns whether the code is an error or a warning.
     pub fn severity(self) -> Severity {
         if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
     }
 
-    /// Returns `true` for warnings that rules or settings elsewhere in a configuration may answer.
+    /// Returns `true` for warnings that rules or settings elsewhere in a configuration may resolve.
     pub fn depends_on_the_rest(self) -> bool {
         matches!(
             self,

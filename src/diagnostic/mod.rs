@@ -8,79 +8,79 @@ use crate::source::{Sources, Span};
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// How many errors of a load are found; it reads no further then.
+/// Maximum number of errors of a load; it stops there.
 pub const MOST_ERRORS: usize = 1000;
 
-/// The longest message or hint, in characters: a message may quote from a rule file, whose words may have any length.
+/// Maximum length of a message or hint, in characters: a message may quote a rule file, whose words may have any length.
 const LONGEST_MESSAGE: usize = 2000;
 
-/// How bad it is.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing is loaded.
+    /// No rules are loaded.
     Error,
-    /// The rules are loaded; this part does nothing or does not do what it seems to say.
+    /// The rules are loaded; this part has no effect, or not the effect that it seems to have.
     Warning,
 }
 
-/// Something to say about a place in a rule file.
+/// An error or warning about a place in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What kind of thing it is; stable across versions.
+    /// The kind of problem; stable across versions.
     pub code: Code,
     /// The place.
     pub span: Span,
     /// One sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
-/// A diagnostic with its place spelled out, as programs read it.
+/// A diagnostic with its place resolved, for programs.
 #[derive(Clone, Debug, Serialize)]
 pub struct LocatedDiagnostic<'a> {
     /// Error or warning.
     pub severity: Severity,
-    /// For example `E401`.
+    /// The code, such as `E401`.
     pub code: &'static str,
     /// One sentence.
     pub message: &'a str,
     /// The file's path, or the name of the text.
     pub file: String,
-    /// From 1.
+    /// Line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// Column, from 1, in characters.
     pub column: usize,
-    /// What to do about it.
+    /// A remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'a str>,
 }
 
 impl Diagnostic {
-    /// A diagnostic without a hint.
+    /// Makes a diagnostic without a hint.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self { code, span, message: shortened(message.into()), hint: None }
     }
 
-    /// The same with a hint.
+    /// Returns the diagnostic with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(shortened(hint.into()));
         self
     }
 
-    /// The same with a hint if there is one.
+    /// Returns the diagnostic with a hint, if there is one.
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint.map(shortened);
         self
     }
 
-    /// Error or warning.
+    /// Returns the severity.
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 
-    /// The diagnostic with file, line and column, ready to be written as JSON.
+    /// Returns the diagnostic with file, line and column, for JSON.
     pub fn located<'a>(&'a self, sources: &Sources) -> LocatedDiagnostic<'a> {
         let (file, position) = sources.locate(self.span);
         LocatedDiagnostic {
@@ -94,7 +94,7 @@ impl Diagnostic {
         }
     }
 
-    /// Text for people: the message, the place, the line with a caret under it, the hint.
+    /// Returns the text for people: message, place, line with a caret under the place, hint.
     pub fn render(&self, sources: &Sources) -> String {
         let (file, position) = sources.locate(self.span);
         let kind = match self.severity() {
@@ -105,7 +105,7 @@ impl Diagnostic {
         let number = position.line.to_string();
         let margin = " ".repeat(number.len());
         let _ = writeln!(text, "{margin}--> {file}:{position}");
-        // A file that cannot be read stands for itself as a text without lines.
+        // The text of a file that cannot be read is empty.
         let text_of = sources.find(self.span.source).filter(|source| !source.text().is_empty());
         let line = text_of.and_then(|source| source.line(position.line));
         if let Some((range, line)) = line {
@@ -131,7 +131,7 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-/// The part of a line that fits on a screen, with the marked part in it.
+/// The part of a line that fits on a screen and contains the marked part.
 struct Excerpt {
     text: String,
     column: usize,
@@ -139,7 +139,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    /// The longest line that is shown whole, in characters: patterns of the CRS are up to 12,000 long.
+    /// Maximum length of a line that is shown in full, in characters: patterns of the CRS have up to 12,000.
     const WIDTH: usize = 160;
 
     fn of(line: &str, column: usize, length: usize) -> Self {
@@ -154,7 +154,7 @@ impl Excerpt {
     }
 }
 
-/// How an error count reads: `1 error`, `3 errors`.
+/// Returns a count with its noun: `1 error`, `3 errors`.
 pub fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
