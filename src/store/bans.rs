@@ -1,4 +1,4 @@
-//! Addresses that are turned away until a moment.
+//! Bans: addresses that are blocked until a time.
 
 use crate::graph::SiteId;
 use std::collections::{BTreeSet, HashMap};
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// How many bans are kept. When one more comes, the one that ends first goes.
+/// Maximum number of bans. Beyond it the one that ends first is dropped.
 const MAX_BANS: usize = 100_000;
 
 /// Bans in the memory of the process.
@@ -15,7 +15,7 @@ pub struct Bans {
     kept: Mutex<Kept>,
 }
 
-/// Bans by whom they turn away from where, and by when they end.
+/// End of each ban by site and address, and bans by their end.
 #[derive(Debug, Default)]
 struct Kept {
     until: HashMap<(SiteId, IpAddr), SystemTime>,
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl Bans {
-    /// Turns an address away from a site until a moment.
+    /// Bans an address from a site until a time.
     pub fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime) {
         let mut kept = self.lock();
         kept.remove(site, address);
@@ -36,12 +36,12 @@ impl Bans {
         kept.by_end.insert((until, site, address));
     }
 
-    /// Ends a ban; whether there was one.
+    /// Ends a ban. Returns `true` if there was one.
     pub fn unban(&self, site: SiteId, address: IpAddr) -> bool {
         self.lock().remove(site, address).is_some_and(|until| until > SystemTime::now())
     }
 
-    /// Returns `true` if an address is turned away from exactly this site.
+    /// Returns `true` if an address is banned from exactly this site.
     pub fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
         let mut kept = self.lock();
         match kept.until.get(&(site, address)) {
@@ -54,14 +54,14 @@ impl Bans {
         }
     }
 
-    /// A thread that panicked while it held the lock left at most a ban behind that one of the two tables lacks.
+    /// If a thread panicked while it held the lock, one of the two tables may lack one ban.
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Kept {
-    /// Takes a ban away, and says when it ends.
+    /// Removes a ban, and returns its end.
     fn remove(&mut self, site: SiteId, address: IpAddr) -> Option<SystemTime> {
         let until = self.until.remove(&(site, address))?;
         self.by_end.remove(&(until, site, address));

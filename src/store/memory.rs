@@ -1,8 +1,8 @@
 //! Persistent collections in the memory of the process.
 //!
-//! A record is made for whatever a client sends as a key, and holds what it sends as values, so that there is an end to both: of records, and of
-//! the bytes that all of them take. Beyond it the record that was not used for longest goes. Records are found by their key, by their last use and
-//! by the moment at which a variable of theirs goes, so that a call takes the same time however many there are.
+//! Clients choose keys and values of records, so the number of records and their total bytes are limited. Beyond a limit the least recently used
+//! record is dropped. Records are indexed by key, by last use and by the next expiry of a variable, so that a call takes the same time however many
+//! there are.
 
 use super::bans::Bans;
 use super::record::{Record, Variable};
@@ -13,16 +13,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// How many records are kept.
+/// Maximum number of records.
 const MAX_RECORDS: usize = 100_000;
 
-/// How many records with expired variables one call looks at: what a burst of clients left goes step by step.
+/// Number of records with expired variables that one call cleans up, so that no call is slow after a burst of clients.
 const SWEPT: usize = 16;
 
 /// Persistent collections that live as long as the process.
 ///
-/// There are 100,000 records at most, and as many bytes as [`StoreLimits`] allow; beyond that the records go that were not used for longest. One
-/// record may take a sixteenth of the bytes. Variables that expired go with the next calls, whether or not somebody reads them.
+/// It keeps at most 100,000 records, and as many bytes as [`StoreLimits`] allow; beyond that the least recently used records are dropped. A record
+/// may take a sixteenth of the bytes. Expired variables are removed by later calls, even if they are never read.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     records: Mutex<Records>,
@@ -34,15 +34,15 @@ struct Records {
     by_key: HashMap<Arc<RecordKey>, Kept>,
     /// Records by the number of their last use.
     by_use: BTreeMap<u64, Arc<RecordKey>>,
-    /// Records by the moment at which they are to be looked at, for a variable of theirs goes then, and a number that makes it unique.
+    /// Records by the time of their next expiry, with a number that makes the key unique.
     by_moment: BTreeMap<(SystemTime, u64), Arc<RecordKey>>,
-    /// Counts uses.
+    /// Counter of uses.
     last_number: u64,
-    /// What all records take.
+    /// Total bytes of all records.
     bytes: usize,
 }
 
-/// A record with its places in the other two tables.
+/// A record with its keys in the other two tables.
 #[derive(Debug)]
 struct Kept {
     record: Record,
@@ -51,12 +51,12 @@ struct Kept {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Makes an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The records, without some of what expired. A thread that panicked while it held the lock left whole records behind.
+    /// Locks the records, and removes some that expired. A thread that panicked while it held the lock left complete records.
     fn lock(&self) -> MutexGuard<'_, Records> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.sweep(SystemTime::now());
@@ -65,7 +65,7 @@ impl MemoryStore {
 }
 
 impl Records {
-    /// A record with what has not expired, which counts as a use of it.
+    /// Returns a record without expired variables; counts as a use.
     fn find(&mut self, key: &RecordKey) -> Option<&mut Kept> {
         let due = self.by_key.get(key)?.wakes.map(|(moment, _)| moment);
         if let Some(moment) = due {
@@ -85,7 +85,7 @@ impl Records {
         Some(kept)
     }
 
-    /// Sets a variable, in a record that is made where there is none, and lets others go that there is no room for.
+    /// Sets a variable, in a new record if there is none, and drops other records to make room.
     fn set(&mut self, key: &RecordKey, variable: Variable, limits: StoreLimits) -> Result<(), Full> {
         match self.find(key) {
             Some(kept) => {
@@ -121,7 +121,7 @@ impl Records {
         self.bytes = self.bytes.saturating_sub(kept.record.bytes());
     }
 
-    /// Does something with a record that is there; one that is empty then goes.
+    /// Changes a record, if it exists; drops it if it is empty then.
     fn change(&mut self, key: &RecordKey, change: impl FnOnce(&mut Record)) {
         let Some(kept) = self.by_key.get_mut(key) else { return };
         let before = kept.record.bytes();
@@ -132,7 +132,7 @@ impl Records {
         }
     }
 
-    /// Looks at a record when a moment comes, unless it is looked at before that anyway.
+    /// Schedules a clean-up of a record, unless there is an earlier one.
     fn wake(&mut self, key: &RecordKey, moment: SystemTime) {
         let Some((shared, _)) = self.by_key.get_key_value(key) else { return };
         let shared = Arc::clone(shared);
@@ -141,7 +141,7 @@ impl Records {
             return;
         }
         kept.wakes.and_then(|wakes| self.by_moment.remove(&wakes));
-        // The record's last use is no other record's.
+        // No two records have the same last use.
         let wakes = (moment, kept.used);
         kept.wakes = Some(wakes);
         self.by_moment.insert(wakes, shared);
@@ -157,7 +157,7 @@ impl Records {
         }
     }
 
-    /// Lets variables go that expired, of a few records.
+    /// Removes expired variables of a few records.
     fn sweep(&mut self, now: SystemTime) {
         for _ in 0..SWEPT {
             let due = self.by_moment.first_key_value().filter(|((moment, _), _)| *moment <= now);
@@ -260,7 +260,7 @@ mod tests {
         SystemTime::now() - Duration::from_secs(1)
     }
 
-    /// What the tables say of each other.
+    /// Returns `true` if the tables agree with each other.
     fn is_whole(store: &MemoryStore) -> bool {
         let records = store.records.lock().unwrap();
         let waking = records.by_key.values().filter(|kept| kept.wakes.is_some()).count();

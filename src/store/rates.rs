@@ -1,45 +1,45 @@
-//! How often addresses ask: the generic cell rate algorithm, for each site with a limit.
+//! Request rates of addresses: the generic cell rate algorithm, for each site with a limit.
 
 use crate::graph::{RateLimit, SiteId};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// How many addresses are counted for one limit. When there are more, those that asked seldom are forgotten.
-const MOST_ADDRESSES: usize = 100_000;
+/// Maximum number of addresses that are counted for one limit. Beyond it, those with few requests are dropped.
+const MAX_ADDRESSES: usize = 100_000;
 
-/// How much of a name is looked at, in bytes.
+/// Maximum length of a name that is compared, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// The rates of a rule set. They live as long as it does.
+/// The rates of a rule set, which live as long as it does.
 pub struct RateLimits {
     counted: Vec<RateLimit>,
     limits: Vec<(SiteId, DefaultKeyedRateLimiter<(SiteId, Requester)>)>,
 }
 
-/// Who is counted.
+/// A client that is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Requester {
-    /// An address; of IPv6 addresses their network of 64 bits, since whoever has one has all of it.
+    /// An address; for IPv6 its /64 network, because one client usually has all of it.
     Network(IpAddr),
-    /// Whatever else a script calls a client, such as `unknown`.
+    /// Another name that a script uses for a client, such as `unknown`.
     Name(Box<[u8]>),
 }
 
-/// What came of counting a request.
+/// Result of counting a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rate {
-    /// It is within the limit, or there is none.
+    /// It is within the limit, or there is no limit.
     Within,
-    /// It is beyond.
+    /// It exceeds the limit.
     Beyond,
     /// There are more addresses than can be counted.
     Unknown,
 }
 
 impl RateLimits {
-    /// Nothing counted yet.
+    /// Makes counters for these limits.
     pub fn new(limits: &[RateLimit]) -> Self {
         let limiter = |limit: &RateLimit| {
             let interval = limit.period / limit.requests.get();
@@ -54,14 +54,14 @@ impl RateLimits {
         self.counted == limits
     }
 
-    /// Counts a request to a site: against the site's own limit, or that of all where it has none. Each site is counted by itself. The
-    /// requester is an address as text, or any other name; IPv6 addresses are counted by their network of 64 bits.
+    /// Counts a request to a site, against the site's own limit, or that of all sites if it has none. Each site is counted separately. The requester
+    /// is an address as text, or another name; IPv6 addresses are counted by their /64 network.
     pub fn count(&self, site: SiteId, requester: &[u8]) -> Rate {
         let of = |site: SiteId| self.limits.iter().rev().find(|(known, _)| *known == site);
         let Some((_, limiter)) = of(site).or_else(|| of(SiteId(0))) else { return Rate::Within };
-        if limiter.len() >= MOST_ADDRESSES {
+        if limiter.len() >= MAX_ADDRESSES {
             limiter.retain_recent();
-            if limiter.len() >= MOST_ADDRESSES {
+            if limiter.len() >= MAX_ADDRESSES {
                 return Rate::Unknown;
             }
         }

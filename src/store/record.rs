@@ -1,19 +1,19 @@
-//! One record: the variables of an address, a session, a user…, and what they take.
+//! A record: the variables of an address, a session, a user…, and their size.
 
 use super::{Full, RecordHistory, RecordKey, StoreLimits};
 use crate::graph::Pace;
 use std::time::SystemTime;
 
-/// What a record takes besides its key and its variables, in bytes: its places in three tables, and what allocations cost.
+/// Size of a record without its key and its variables, in bytes: its entries in three tables, and allocation overhead.
 const RECORD_OVERHEAD: usize = 400;
 
-/// What a variable takes besides its name and its value, in bytes.
+/// Size of a variable without its name and its value, in bytes.
 const VARIABLE_OVERHEAD: usize = 2 * size_of::<Variable>() + 2 * 16;
 
-/// Up to so many variables the list of them is no longer than they are: most records have one or two.
+/// Up to this number of variables the list has no spare capacity: most records have one or two.
 const FEW: usize = 8;
 
-/// A part of the store that one record may take: what a single client can write then does not drive out everything else.
+/// Divisor of the store's limit for one record, so that one client cannot drive out all others.
 const SHARE: usize = 16;
 
 /// A record of a persistent collection.
@@ -30,32 +30,32 @@ pub struct Record {
 pub struct Variable {
     pub name: Box<[u8]>,
     pub value: Box<[u8]>,
-    /// When it goes, if it does.
+    /// Time at which it expires, if it does.
     pub expires: Option<SystemTime>,
-    /// Until when its value was taken down as time passed.
+    /// Time up to which its value was decreased.
     pub deprecated: SystemTime,
 }
 
 impl Record {
-    /// A record without variables, made now.
+    /// Makes an empty record, created now.
     pub fn new(key: &RecordKey) -> Self {
         let now = SystemTime::now();
         let history = RecordHistory { created: now, updated: now, updates: 0 };
         Self { variables: Vec::new(), bytes: RECORD_OVERHEAD + key.key.len() + key.web_app.len(), history }
     }
 
-    /// When it was made and changed.
+    /// Returns the times of its creation and last change.
     pub fn history(&self) -> RecordHistory {
         self.history
     }
 
-    /// Notes that one more transaction changes it.
+    /// Counts another transaction that changes it.
     pub fn begin_update(&mut self) {
         self.history.updated = SystemTime::now();
         self.history.updates = self.history.updates.saturating_add(1);
     }
 
-    /// How much memory it takes, in bytes.
+    /// Returns its size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -64,17 +64,20 @@ impl Record {
         self.variables.is_empty()
     }
 
-    /// Its variables, sorted by name.
+    /// Returns its variables, sorted by name.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
     }
 
-    /// The variable with a name in lower case.
+    /// Returns the variable with this name, in lower case.
     pub fn get(&self, name: &[u8]) -> Option<&Variable> {
         self.place(name).ok().and_then(|place| self.variables.get(place))
     }
 
-    /// Sets a variable, or leaves the record as it is where that would be too much.
+    /// Sets a variable.
+    ///
+    /// # Errors
+    /// If the limits do not allow it; the record does not change then.
     pub fn set(&mut self, variable: Variable, limits: StoreLimits) -> Result<(), Full> {
         let place = self.place(&variable.name);
         let before = place.ok().and_then(|place| self.variables.get(place)).map_or(0, Variable::bytes);
@@ -108,14 +111,14 @@ impl Record {
         }
     }
 
-    /// Has a variable go at a moment. Returns `false` where it does not exist.
+    /// Sets the expiry of a variable. Returns `false` if it does not exist.
     pub fn expire(&mut self, name: &[u8], moment: SystemTime) -> bool {
         let place = self.place(name).ok();
         let variable = place.and_then(|place| self.variables.get_mut(place));
         variable.map(|variable| variable.expires = Some(moment)).is_some()
     }
 
-    /// Takes from a number what is due at a moment, and gives what is left. See [`Store::deprecate`](super::Store::deprecate).
+    /// Decreases a number by what is due, and returns the rest. See [`Store::deprecate`](super::Store::deprecate).
     pub fn deprecate(&mut self, name: &[u8], pace: Pace, now: SystemTime) -> Option<i64> {
         let place = self.place(name).ok()?;
         let variable = self.variables.get_mut(place)?;
@@ -125,7 +128,7 @@ impl Record {
         Some(left)
     }
 
-    /// Lets the variables go whose moment has come.
+    /// Removes expired variables.
     pub fn drop_expired(&mut self, now: SystemTime) {
         let Self { variables, bytes, .. } = self;
         variables.retain(|variable| {
@@ -137,7 +140,7 @@ impl Record {
         });
     }
 
-    /// When the next of its variables goes.
+    /// Returns the next expiry of its variables.
     pub fn next_expiry(&self) -> Option<SystemTime> {
         self.variables.iter().filter_map(|variable| variable.expires).min()
     }
@@ -148,7 +151,7 @@ impl Record {
 }
 
 impl Variable {
-    /// Its value as a number: what is not one counts as 0.
+    /// Returns its value as a number: a value that is not a number counts as 0.
     pub fn number(&self) -> i64 {
         std::str::from_utf8(&self.value).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
@@ -158,7 +161,7 @@ impl Variable {
         let passed = now.duration_since(self.deprecated).unwrap_or_default();
         let periods = u32::try_from(passed.as_nanos() / pace.period.as_nanos().max(1)).unwrap_or(u32::MAX);
         let left = before.saturating_sub(pace.amount.saturating_mul(periods.into())).max(0);
-        // What is 0 saves nothing up for later.
+        // A value of 0 does not accumulate periods.
         let paid = self.deprecated.checked_add(pace.period.saturating_mul(periods)).unwrap_or(now);
         self.deprecated = if left == 0 { now } else { paid };
         if periods > 0 && left < before {
