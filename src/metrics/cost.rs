@@ -1,13 +1,13 @@
-//! How often something was done, and for how long.
+//! A count and a total time.
 
 use std::time::Duration;
 
-/// How often something was done, and for how long.
+/// A count and a total time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// How often.
+    /// The count.
     pub count: u64,
-    /// How long, all times together.
+    /// The total time.
     pub time: Duration,
 }
 
@@ -17,12 +17,12 @@ impl Cost {
         self.merge(Cost { count: 1, time });
     }
 
-    /// Keeps the shorter time of the same work.
+    /// Keeps the shorter time of two measurements of the same work.
     pub fn keep_fastest(&mut self, other: Cost) {
         self.time = self.time.min(other.time);
     }
 
-    /// Counts what was counted elsewhere.
+    /// Adds another cost.
     pub fn merge(&mut self, other: Cost) {
         self.count += other.count;
         self.time += other.time;

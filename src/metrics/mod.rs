@@ -1,8 +1,7 @@
-//! Takes what evaluation notes of its own work, gives counters and time by rule, target and transformation; imports `graph`, `vocabulary` and
-//! `transform`.
+//! Takes measurements of an evaluation, gives counters and times by rule, target and transformation; imports `graph`, `vocabulary` and `transform`.
 //!
-//! A transaction keeps a [`Profile`] only when it is asked to, and has it to itself: evaluation waits for nobody. Reading the clock takes some
-//! 50 ns, so that what is short looks longer than it is.
+//! A transaction keeps a [`Profile`] only on request, and does not share it, so evaluation never waits for a lock. Reading the clock takes about 50
+//! ns, so short times are overestimated.
 
 mod cost;
 mod profile;
