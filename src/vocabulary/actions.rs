@@ -2,7 +2,7 @@
 
 use super::Support;
 
-/// What kind of action it is.
+/// Role of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ActionRole {
@@ -10,7 +10,7 @@ pub enum ActionRole {
     Metadata,
     /// Decides about the request.
     Disruptive,
-    /// Does something else when the rule matches.
+    /// Has another effect when the rule matches.
     NonDisruptive,
     /// Changes which rule comes next.
     Flow,
@@ -18,37 +18,37 @@ pub enum ActionRole {
     Data,
 }
 
-/// What stands behind the colon.
+/// The value after the colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionArgument {
-    /// Nothing.
+    /// No value.
     None,
-    /// Nothing, or a value.
+    /// An optional value.
     Optional,
     /// A value.
     Required,
 }
 
-/// One row of the table.
+/// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct ActionEntry {
-    /// The action; `None` for names that are known only to be refused.
+    /// The action; `None` for names that are refused.
     pub action: Option<Action>,
-    /// Its name as the manuals spell it.
+    /// Its name as in the manuals.
     pub name: &'static str,
-    /// What kind of action it is.
+    /// Its role.
     pub role: ActionRole,
-    /// What stands behind the colon.
+    /// The value after the colon.
     pub argument: ActionArgument,
-    /// Whether rules can use it.
+    /// Support in this engine.
     pub support: Support,
-    /// What it does.
+    /// Its effect.
     pub doc: &'static str,
 }
 
 macro_rules! actions {
     ($($variant:ident $name:literal $role:ident $argument:ident $doc:literal)+) => {
-        /// An action that rules can have.
+        /// A supported action.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Action {
@@ -56,7 +56,7 @@ macro_rules! actions {
         }
 
         impl Action {
-            /// Every row of the table: what works, then what is refused.
+            /// Returns every row of the table: supported names, then refused ones.
             pub fn table() -> impl Iterator<Item = ActionEntry> {
                 let works = [$(ActionEntry {
                     action: Some(Action::$variant),
@@ -77,14 +77,14 @@ macro_rules! actions {
                 works.into_iter().chain(refused)
             }
 
-            /// Its name as the manuals spell it.
+            /// Returns its name as in the manuals.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Action::$variant => $name,)+
                 }
             }
 
-            /// What kind of action it is.
+            /// Returns its role.
             pub fn role(self) -> ActionRole {
                 match self {
                     $(Action::$variant => ActionRole::$role,)+
@@ -153,7 +153,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 impl Action {
-    /// The row with this name, in any case.
+    /// Returns the row with this name, ignoring case.
     pub fn find(name: &str) -> Option<ActionEntry> {
         Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
     }

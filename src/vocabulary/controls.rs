@@ -2,32 +2,32 @@
 
 use super::Support;
 
-/// One row of the table.
+/// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlEntry {
-    /// The option; `None` for names that are known only to be refused.
+    /// The option; `None` for names that are refused.
     pub control: Option<Control>,
-    /// Its name as the manuals spell it.
+    /// Its name as in the manuals.
     pub name: &'static str,
-    /// What stands behind the equals sign.
+    /// The value after the equals sign.
     pub value: &'static str,
-    /// Whether rules can use it.
+    /// Support in this engine.
     pub support: Support,
 }
 
-/// What `ctl` can change for one transaction.
+/// An option of `ctl`, which changes one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Control {
-    /// Whether transactions are written to the audit log.
+    /// Selects the transactions that are written to the audit log.
     AuditEngine,
-    /// Which parts the audit log holds.
+    /// Parts of the audit log record.
     AuditLogParts,
-    /// Whether REQUEST_BODY holds a body that was read as XML.
+    /// `On` to fill REQUEST_BODY for XML bodies too.
     ForceRequestBodyVariable,
-    /// Whether phase 2 runs.
+    /// `On` to run phase 2.
     RequestBodyAccess,
-    /// What reads the request body.
+    /// The parser of the request body.
     RequestBodyProcessor,
     /// Rules to skip, by id.
     RuleRemoveById,
@@ -41,7 +41,7 @@ pub enum Control {
     RuleRemoveTargetByMsg,
     /// A target to skip in rules, by tag.
     RuleRemoveTargetByTag,
-    /// Whether rules run and block.
+    /// `On` to run rules and block.
     RuleEngine,
 }
 
@@ -73,7 +73,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 impl Control {
-    /// Every row of the table: what works, then what is refused.
+    /// Returns every row of the table: supported names, then refused ones.
     pub fn table() -> impl Iterator<Item = ControlEntry> {
         let works =
             WORKS.iter().map(|(name, control, value)| ControlEntry { control: Some(*control), name, value, support: Support::Works });
@@ -81,12 +81,12 @@ impl Control {
         works.chain(refused)
     }
 
-    /// The row with this name, in any case.
+    /// Returns the row with this name, ignoring case.
     pub fn find(name: &str) -> Option<ControlEntry> {
         Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
     }
 
-    /// Its name as the manuals spell it.
+    /// Returns its name as in the manuals.
     pub fn name(self) -> &'static str {
         WORKS.iter().find(|(_, control, _)| *control == self).map_or("", |(name, ..)| name)
     }

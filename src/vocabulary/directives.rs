@@ -2,7 +2,7 @@
 
 use super::Support;
 
-/// What a directive takes.
+/// Arguments of a directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectiveArgument {
@@ -18,26 +18,26 @@ pub enum DirectiveArgument {
     Value,
     /// A path and a number.
     PathAndNumber,
-    /// A whole number, not negative, and behind it perhaps one of these words, in any case.
+    /// A non-negative whole number, and optionally one of these words, in any case.
     NumberAndWord(&'static [&'static str]),
     /// One or more values.
     Values,
-    /// Nothing.
+    /// No value.
     Nothing,
 }
 
-/// One row of the table.
+/// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct DirectiveEntry {
-    /// The directive; `None` for names that are known only to be refused.
+    /// The directive; `None` for names that are accepted without effect or refused.
     pub directive: Option<Directive>,
-    /// Its name as the manuals spell it.
+    /// Its name as in the manuals.
     pub name: &'static str,
-    /// What it takes.
+    /// Its arguments.
     pub argument: DirectiveArgument,
-    /// Whether it does anything here.
+    /// Support in this engine.
     pub support: Support,
-    /// What it does.
+    /// Its effect.
     pub doc: &'static str,
 }
 
@@ -50,7 +50,7 @@ const VALUE: DirectiveArgument = DirectiveArgument::Value;
 
 macro_rules! directives {
     ($($variant:ident $name:literal $argument:expr, $doc:literal)+) => {
-        /// A directive that rule files can use.
+        /// A supported directive.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Directive {
@@ -58,7 +58,7 @@ macro_rules! directives {
         }
 
         impl Directive {
-            /// Every row of the table: what works, then what is accepted without effect, then what is refused.
+            /// Returns every row of the table: supported names, then those without effect, then refused ones.
             pub fn table() -> impl Iterator<Item = DirectiveEntry> {
                 let works = [$(DirectiveEntry {
                     directive: Some(Directive::$variant),
@@ -84,7 +84,7 @@ macro_rules! directives {
                 works.into_iter().chain(silent).chain(refused)
             }
 
-            /// Its name as the manuals spell it.
+            /// Returns its name as in the manuals.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Directive::$variant => $name,)+
@@ -196,7 +196,8 @@ const ONLY_OFF: DirectiveArgument = DirectiveArgument::Word(&["Off"]);
 const VALUES: DirectiveArgument = DirectiveArgument::Values;
 const NO_HASHES: &str = "link protection by hashes exists in ModSecurity v2 only";
 
-/// What changes no verdict: where bodies lie, what costs time, what logs and headers call this engine. What changes verdicts is refused.
+/// Directives that do not change verdicts: the place of bodies, performance, names in logs and headers. Unsupported directives that change verdicts
+/// are refused.
 const NO_EFFECT: &[(&str, DirectiveArgument, &str)] = &[
     ("SecCacheTransformations", VALUES, "transformations are always computed once"),
     ("SecCollectionTimeout", NUMBER, "variables of persistent collections stay until expirevar removes them"),
@@ -241,7 +242,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 impl Directive {
-    /// The row with this name, in any case.
+    /// Returns the row with this name, ignoring case.
     pub fn find(name: &str) -> Option<DirectiveEntry> {
         Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
     }

@@ -1,10 +1,10 @@
-//! The limits of a transaction and of rules: what each keeps small, which directive sets it, and what happens beyond it.
+//! The limits of a transaction and of rules: the directive that sets each, its default, and what happens beyond it.
 
 use super::Directive;
 
 macro_rules! limits {
     ($($variant:ident $name:literal $origin:ident $directive:ident $default:expr, $beyond:literal)+) => {
-        /// Something of which there may not be too much.
+        /// A limit.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Limit {
@@ -12,38 +12,38 @@ macro_rules! limits {
         }
 
         impl Limit {
-            /// Every limit, in the order of the table.
+            /// All limits, in the order of the table.
             pub const ALL: &'static [Limit] = &[$(Limit::$variant,)+];
 
-            /// Its key in LIMITS_EXCEEDED.
+            /// Returns its key in LIMITS_EXCEEDED.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Limit::$variant => $name,)+
                 }
             }
 
-            /// The directive that sets it.
+            /// Returns the directive that sets it.
             pub fn directive(self) -> Directive {
                 match self {
                     $(Limit::$variant => Directive::$directive,)+
                 }
             }
 
-            /// What it is where nothing is set; `None` for no limit.
+            /// Returns its default; `None` for no limit.
             pub fn default(self) -> Option<usize> {
                 match self {
                     $(Limit::$variant => $default,)+
                 }
             }
 
-            /// What happens beyond it, in words.
+            /// Returns what happens beyond it, in words.
             pub fn beyond(self) -> &'static str {
                 match self {
                     $(Limit::$variant => $beyond,)+
                 }
             }
 
-            /// Returns `true` if ModSecurity v3 has it too, with flags of its own that rules know.
+            /// Returns `true` if ModSecurity v3 has it too, with flags of its own.
             pub fn is_inherited(self) -> bool {
                 match self {
                     $(Limit::$variant => matches!(Origin::$origin, Origin::Inherited),)+
@@ -53,7 +53,7 @@ macro_rules! limits {
     };
 }
 
-/// Where a limit comes from.
+/// Origin of a limit.
 enum Origin {
     /// ModSecurity v3.
     Inherited,
@@ -100,7 +100,7 @@ limits! {
 }
 
 impl Limit {
-    /// The most that a directive may set it to, where more would take more of the stack than a thread has.
+    /// Returns the maximum value of its directive: more would overflow the stack of a thread.
     pub fn most(self) -> usize {
         match self {
             Limit::XmlDepth => 512,
@@ -109,18 +109,18 @@ impl Limit {
         }
     }
 
-    /// The limit that a directive sets, if it sets one.
+    /// Returns the limit that a directive sets, if any.
     pub fn of(directive: Directive) -> Option<Self> {
         Self::ALL.iter().copied().find(|limit| limit.directive() == directive)
     }
 }
 
-/// Some of the limits.
+/// A set of limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitSet(u64);
 
 impl LimitSet {
-    /// None of them.
+    /// The empty set.
     pub const EMPTY: LimitSet = LimitSet(0);
 
     /// Adds a limit.
@@ -129,17 +129,17 @@ impl LimitSet {
         self.0 |= 1 << limit as u32;
     }
 
-    /// Returns `true` if a limit is among them.
+    /// Returns `true` if the set contains a limit.
     pub fn contains(self, limit: Limit) -> bool {
         self.0 & 1 << limit as u32 != 0
     }
 
-    /// Those that are not among others.
+    /// Returns this set without `others`.
     pub fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// In the order of the table.
+    /// Returns the limits in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = Limit> {
         Limit::ALL.iter().copied().filter(move |limit| self.contains(*limit))
     }

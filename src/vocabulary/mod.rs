@@ -15,19 +15,19 @@ pub use limits::{Limit, LimitSet};
 pub use suggestion::closest;
 pub use variables::{Shape, Variable, VariableEntry};
 
-/// How far a name of the language works here.
+/// Support of a name in this engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Support {
-    /// It does what it says.
+    /// It is supported.
     Works,
-    /// It is accepted and changes nothing; the text says why that is right.
+    /// It is accepted and has no effect; the text says why.
     NoEffect(&'static str),
-    /// It is refused; the text says what to do instead.
+    /// It is refused; the text is a remedy.
     Refused(&'static str),
 }
 
-/// Operators that exist in ModSecurity v2 or Coraza and have no counterpart here, with what to do instead.
+/// Operators of ModSecurity v2 or Coraza without a counterpart here, with a remedy.
 pub const REFUSED_OPERATORS: &[(&str, &str)] = &[
     ("validateHash", "link protection by hashes exists in ModSecurity v2 only"),
     ("gsbLookup", "Google Safe Browsing look-ups exist in ModSecurity v2 only"),
@@ -38,7 +38,7 @@ pub const REFUSED_OPERATORS: &[(&str, &str)] = &[
     ("pmFromDataset", "it is Coraza's; use @pmFromFile"),
 ];
 
-/// A sentence of the table, to be used behind a colon: without its capital letter and its full stop.
+/// Returns a sentence of the table for use after a colon: without its capital letter and its full stop.
 pub fn in_sentence(doc: &str) -> String {
     let doc = doc.trim_end_matches('.');
     let mut letters = doc.chars();
@@ -46,7 +46,7 @@ pub fn in_sentence(doc: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-/// `closest` among many names, worded as a hint.
+/// Returns the hint "did you mean …?" with the `closest` name, if there is one.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>, mark: &str) -> Option<String> {
     closest(name, known).map(|found| format!("did you mean `{mark}{found}`?"))
 }

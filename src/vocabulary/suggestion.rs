@@ -1,8 +1,8 @@
-//! "Did you mean": the known name nearest to a misspelled one.
+//! "Did you mean": the known name closest to a misspelled one.
 
-/// The known name that differs least from `name`, when it differs by few enough letters to be meant.
+/// Returns the known name with the smallest edit distance to `name`, if it is small enough for a misspelling.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A misspelling is short; what is longer is no name, and would cost the square of its length.
+    // Longer texts are not misspelled names, and would take quadratic time.
     if name.len() > 64 {
         return None;
     }
@@ -12,7 +12,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     candidates.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// How many letters to insert, drop, replace or swap with their neighbour to get from one name to the other.
+/// Returns the edit distance: insertions, deletions, replacements and swaps of neighbours.
 fn distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.chars().collect();
     let mut before: Vec<usize> = Vec::new();

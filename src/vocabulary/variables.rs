@@ -4,33 +4,33 @@ use super::Support;
 use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
 
-/// What a variable holds.
+/// Shape of a variable's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// One value.
     Scalar,
-    /// Values with names, from which a selector picks.
+    /// Named values, of which a selector selects some.
     Collection,
 }
 
-/// One row of the table.
+/// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct VariableEntry {
-    /// The variable; `None` for names that are known only to be refused.
+    /// The variable; `None` for names that are refused.
     pub variable: Option<Variable>,
     /// Its name in upper case.
     pub name: &'static str,
     /// One value or many.
     pub shape: Shape,
-    /// Whether rules can use it.
+    /// Support in this engine.
     pub support: Support,
-    /// What it holds.
+    /// Its content.
     pub doc: &'static str,
 }
 
 macro_rules! variables {
     ($($variant:ident $name:literal $shape:ident $doc:literal)+) => {
-        /// A variable that rules can look at.
+        /// A supported variable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Variable {
@@ -38,21 +38,21 @@ macro_rules! variables {
         }
 
         impl Variable {
-            /// Its name in upper case.
+            /// Returns its name in upper case.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Variable::$variant => $name,)+
                 }
             }
 
-            /// One value or many.
+            /// Returns its shape.
             pub fn shape(self) -> Shape {
                 match self {
                     $(Variable::$variant => Shape::$shape,)+
                 }
             }
 
-            /// Every row of the table: what works, then aliases, then what is refused.
+            /// Returns every row of the table: supported names, then aliases, then refused names.
             pub fn table() -> impl Iterator<Item = VariableEntry> {
                 let works = [$(VariableEntry {
                     variable: Some(Variable::$variant),
@@ -216,11 +216,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("JSON", "JSON values are in ARGS, named json.…"),
 ];
 
-/// No name is longer, in bytes.
+/// Length of the longest name, in bytes.
 const LONGEST_NAME: usize = 48;
 
 impl Variable {
-    /// The row with this name, in any case.
+    /// Returns the row with this name, ignoring case.
     pub fn find(name: &str) -> Option<VariableEntry> {
         static BY_NAME: LazyLock<FxHashMap<&str, VariableEntry>> =
             LazyLock::new(|| Variable::table().map(|entry| (entry.name, entry)).collect());
