@@ -1,4 +1,4 @@
-//! What rules do.
+//! Actions of rules.
 
 use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Rule, Selector, Template};
 use crate::script::Script;
@@ -9,9 +9,9 @@ use std::time::Duration;
 /// `SecDefaultAction` of a phase.
 #[derive(Debug, Default)]
 pub struct DefaultActions {
-    /// What `block` does.
+    /// The action of `block`.
     pub disruptive: Option<Disruptive>,
-    /// Done before the effects of every rule that matches.
+    /// Effects before those of every rule that matches.
     pub effects: Vec<Effect>,
 }
 
@@ -23,32 +23,32 @@ pub enum Disruptive {
     Deny,
     /// Stops the request; the host may close the connection.
     Drop,
-    /// Goes on, and takes back a decision that was made before.
+    /// Continues, and revokes an earlier decision.
     Pass,
-    /// Sends the client elsewhere.
+    /// Redirects the client.
     Redirect(Template),
     /// Lets the request through.
     Allow(AllowScope),
 }
 
-/// How far `allow` reaches.
+/// Scope of `allow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowScope {
     /// The rest of this phase.
     Phase,
-    /// Up to and with the request body.
+    /// Everything up to and including the request body.
     Request,
     /// Everything but logging.
     Everything,
 }
 
-/// Something a rule does besides deciding.
+/// An effect of a matching rule, besides its decision.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Effect {
-    /// `block`: does what the phase's default says.
+    /// `block`: the phase's default decision.
     Block,
-    /// `setvar` of a default action, which is done once.
+    /// `setvar` of a default action, which runs once.
     Assign(Assignment),
     /// `tag` of a default action or an update.
     Tag(Template),
@@ -66,27 +66,27 @@ pub enum Effect {
     SkipAfter(MarkerId),
     /// `initcol`, `setuid`, `setsid`, `setrsc`
     OpenCollection {
-        /// Which collection.
+        /// The collection.
         collection: PersistentCollection,
-        /// Under which key.
+        /// The key of its record.
         key: Template,
     },
     /// `expirevar`
     Expire {
-        /// Which collection.
+        /// The collection.
         variable: Variable,
-        /// Which variable of it.
+        /// The variable in it.
         key: Template,
-        /// After how many seconds.
+        /// Time until it expires, in seconds.
         seconds: Template,
     },
     /// `deprecatevar`
     Deprecate {
-        /// Which collection.
+        /// The collection.
         variable: Variable,
-        /// Which variable of it.
+        /// The variable in it.
         key: Template,
-        /// How much is taken away in how many seconds: `1/60`.
+        /// The amount and the period in seconds: `1/60`.
         pace: Template,
     },
     /// `setenv`
@@ -104,7 +104,7 @@ pub enum Effect {
     Logging(LoggingAction),
 }
 
-/// The actions that say what is logged.
+/// The actions that select the logs of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggingAction {
     /// `log`
@@ -137,37 +137,37 @@ pub enum PersistentCollection {
 pub struct Assignment {
     /// TX or a persistent collection.
     pub variable: Variable,
-    /// The key, when it holds no macros; the fast way.
+    /// The key, if it has no macros; the fast path.
     pub key: Option<Key>,
     /// The key as written.
     pub key_template: Template,
-    /// What happens to it.
+    /// The change.
     pub change: AssignmentChange,
     /// Whether it writes to an anomaly score, so that what it adds counts as the score of the match.
     pub is_score: bool,
 }
 
-/// An `initcol`, `setsid`, `setuid` or `setrsc` of a rule that also writes to what it opens: done for each value that matches.
+/// An `initcol`, `setsid`, `setuid` or `setrsc` of a rule that also writes to the opened collection: it runs for each value that matches.
 ///
-/// ModSecurity v3 opens collections when the whole chain matches, behind all `setvar`, so that such a rule writes elsewhere.
+/// ModSecurity v3 opens collections when the whole chain matches, after all `setvar`, so that such a rule writes to another record.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// How many of the rule's assignments stand before it.
+    /// Number of the rule's assignments before it.
     pub before: usize,
-    /// Which collection.
+    /// The collection.
     pub collection: PersistentCollection,
-    /// Under which key.
+    /// The key of its record.
     pub key: Template,
 }
 
-/// What a `setvar` does.
+/// The change of a `setvar`.
 #[derive(Clone, Debug)]
 pub enum AssignmentChange {
     /// Sets it to a text.
     Set(Template),
     /// Adds a number.
     Add(Template),
-    /// Takes a number away.
+    /// Subtracts a number.
     Subtract(Template),
     /// Removes it.
     Remove,
@@ -179,14 +179,14 @@ pub enum AssignmentChange {
 pub enum Control {
     /// `auditEngine`
     AuditEngine(AuditEngine),
-    /// `auditLogParts`: letters to add or to take away.
+    /// `auditLogParts`: letters to add or to remove.
     AuditLogParts {
-        /// Whether they are added.
+        /// `true` to add them.
         add: bool,
-        /// Which.
+        /// The letters.
         letters: LogLetters,
     },
-    /// `forceRequestBodyVariable`: whether REQUEST_BODY holds an XML body too.
+    /// `forceRequestBodyVariable`: `true` if REQUEST_BODY also holds XML bodies.
     ForceRequestBodyVariable(bool),
     /// `requestBodyAccess`
     RequestBodyAccess(bool),
@@ -200,7 +200,7 @@ pub enum Control {
     RuleEngine(EngineMode),
 }
 
-/// Which rules are meant.
+/// A set of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleFilter {
     /// Those with an id in this range.
@@ -211,23 +211,23 @@ pub enum RuleFilter {
     Message(Box<str>),
 }
 
-/// Which target of which rules is meant.
+/// A target of a set of rules.
 #[derive(Clone, Debug)]
 pub struct TargetFilter {
     /// The rules.
     pub rules: RuleFilter,
     /// The variable.
     pub variable: Variable,
-    /// Which of its members.
+    /// The selected members.
     pub selector: Selector,
 }
 
-/// How fast a number goes down: by an amount in each period.
+/// The pace of `deprecatevar`: an amount for each period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// What is taken away each time.
+    /// The amount to subtract in each period.
     pub amount: i64,
-    /// How long it takes.
+    /// The period.
     pub period: Duration,
 }
 
@@ -241,7 +241,7 @@ impl Pace {
 }
 
 impl RuleFilter {
-    /// Returns `true` for a rule that is meant: its id is in the range, or it has exactly this tag or message as written.
+    /// Returns `true` for a rule of the set: its id is in the range, or it has exactly this tag or message as written.
     pub fn names(&self, rule: &Rule) -> bool {
         match self {
             Self::Ids(ids) => rule.id != 0 && ids.contains(&rule.id),
@@ -252,7 +252,7 @@ impl RuleFilter {
 }
 
 impl PersistentCollection {
-    /// The collection that a variable reads.
+    /// Returns the collection of a variable.
     pub fn of(variable: Variable) -> Option<Self> {
         match variable {
             Variable::Global => Some(Self::Global),
@@ -264,7 +264,7 @@ impl PersistentCollection {
         }
     }
 
-    /// The variable that reads it.
+    /// Returns the variable of the collection.
     pub fn variable(self) -> Variable {
         match self {
             Self::Global => Variable::Global,
@@ -277,7 +277,7 @@ impl PersistentCollection {
 }
 
 impl LoggingAction {
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
@@ -289,7 +289,7 @@ impl LoggingAction {
 }
 
 impl Disruptive {
-    /// The action's name.
+    /// Returns the action's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Deny => "deny",

@@ -1,4 +1,4 @@
-//! What decision scripts ask about: lists of addresses, rates, crawlers.
+//! Data for decision scripts: lists of addresses, rates, crawlers.
 
 use crate::operator::AddressSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,44 +6,44 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// A site that the host tells apart from others; 0 where it tells none apart, and in settings for all of them.
+/// A site that the host distinguishes; 0 if it does not, and in settings for all sites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteId(pub u64);
 
-/// What `SecIpList`, `SecRateLimit`, `SecCrawlerFile`, `SecTrustedSource` and `SecSite` add up to.
+/// The values of `SecIpList`, `SecRateLimit`, `SecCrawlerFile`, `SecTrustedSource` and `SecSite`.
 #[derive(Clone, Debug, Default)]
 pub struct Decisions {
     /// `SecIpList`
     pub lists: Vec<AddressList>,
     /// `SecRateLimit`
     pub rates: Vec<RateLimit>,
-    /// `SecCrawlerFile`: besides those that are known anyway.
+    /// `SecCrawlerFile`: crawlers in addition to the built-in ones.
     pub crawlers: Vec<Crawler>,
     /// `SecTrustedSource`: peers whose headers name the client.
     pub trusted: TrustedSources,
-    /// `SecSite`: hosts and the sites that they are, in the order of the files.
+    /// `SecSite`: hosts and their sites, in the order of the files.
     pub sites: Vec<Site>,
 }
 
-/// The peers, such as proxies, that are believed when they name a client.
+/// Peers, such as proxies, that are trusted to name the client.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedSources {
     /// Their addresses.
     pub addresses: Vec<Arc<AddressSet>>,
-    /// Whether peers on Unix sockets, which have no address, are among them.
+    /// `true` if they include peers on Unix sockets, which have no address.
     pub unix_sockets: bool,
-    /// Where they name it.
+    /// Where they name the client.
     pub client: Option<ForwardedClient>,
 }
 
-/// Where trusted peers name the client. Where nothing is said it is `X-Real-IP`, or else the first of `X-Forwarded-For`.
+/// Where trusted peers name the client. By default it is `X-Real-IP`, or else the first of `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedClient {
-    /// The first of `X-Forwarded-For`: right where the outermost proxy writes the header anew.
+    /// The first of `X-Forwarded-For`: correct if the outermost proxy replaces the header.
     First,
     /// The last of `X-Forwarded-For` that is not itself a trusted source.
     LastUntrusted,
-    /// The n-th of `X-Forwarded-For` from its end, 1 for the last: right where so many proxies each add one.
+    /// The n-th of `X-Forwarded-For` from its end, 1 for the last: correct if n proxies each add one.
     FromEnd(NonZeroU32),
 }
 
@@ -57,7 +57,7 @@ pub struct Site {
 }
 
 impl TrustedSources {
-    /// Returns `true` if an address is one of theirs.
+    /// Returns `true` if they include an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|addresses| addresses.contains_address(address))
     }
@@ -70,7 +70,7 @@ impl TrustedSources {
 }
 
 impl Site {
-    /// Reads `shop.example` or `*.shop.example`; nothing where it is neither.
+    /// Reads `shop.example` or `*.shop.example`; `None` for anything else.
     pub fn new(site: SiteId, host: &str) -> Option<Self> {
         let host = host.to_ascii_lowercase();
         let name = host.strip_prefix("*.").unwrap_or(&host);
@@ -91,41 +91,41 @@ impl Site {
 /// A list of addresses and networks.
 #[derive(Clone, Debug)]
 pub struct AddressList {
-    /// The site it is for.
+    /// Its site.
     pub site: SiteId,
-    /// Whether those on it are welcome, not turned away.
+    /// `true` for a whitelist, `false` for a blacklist.
     pub welcome: bool,
-    /// Who is on it.
+    /// The addresses.
     pub addresses: Arc<AddressSet>,
 }
 
-/// How often an address may ask.
+/// A request rate for each address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// The site it is for.
+    /// Its site.
     pub site: SiteId,
-    /// How many requests.
+    /// Number of requests in a period.
     pub requests: NonZeroU32,
-    /// In what time.
+    /// The period.
     pub period: Duration,
-    /// How many at once.
+    /// Number of requests at once.
     pub burst: NonZeroU32,
 }
 
-/// A crawler that can be told from those who only say that they are one.
+/// A crawler whose addresses can be verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crawler {
-    /// What its user agent holds, in lower case.
+    /// Part of its user agent, in lower case.
     pub token: Box<str>,
-    /// Domains that its addresses belong to, in lower case.
+    /// Domains of its addresses, in lower case.
     pub domains: Vec<Box<str>>,
 }
 
-/// Crawlers that are known without any setting.
+/// The built-in crawlers.
 static KNOWN: LazyLock<Vec<Crawler>> = LazyLock::new(|| Crawler::parse(include_str!("../../crs/crawlers.data")).unwrap_or_default());
 
 impl Decisions {
-    /// Adds what a later load says.
+    /// Adds the values of a later load.
     pub fn append(&mut self, mut later: Decisions) {
         self.lists.append(&mut later.lists);
         self.rates.append(&mut later.rates);
@@ -134,14 +134,14 @@ impl Decisions {
         self.sites.append(&mut later.sites);
     }
 
-    /// The site of a host as the `Host` header names it, without its port; the first that fits counts.
+    /// Returns the site of a host in a `Host` header, without its port; the first match counts.
     pub fn site_of(&self, host: &[u8]) -> Option<SiteId> {
         let host = std::str::from_utf8(host).ok().filter(|_| !self.sites.is_empty())?.to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
         self.sites.iter().find(|site| site.is_of(host)).map(|site| site.site)
     }
 
-    /// The crawler that a user agent names; those of the settings come before those that are known anyway.
+    /// Returns the crawler that a user agent names; those of the settings come before the built-in ones.
     pub fn crawler(&self, user_agent: &[u8]) -> Option<&Crawler> {
         let agent = String::from_utf8_lossy(user_agent).to_ascii_lowercase();
         self.crawlers.iter().chain(KNOWN.iter()).find(|crawler| agent.contains(&*crawler.token))
@@ -149,8 +149,11 @@ impl Decisions {
 }
 
 impl Crawler {
-    /// Reads a list: on each line a part of a user agent and the domains it goes with, separated by blanks; `_` in the part stands for a blank,
-    /// `#` begins a comment. Gives the number of the first line that is none of that, from 1.
+    /// Reads a list: on each line a part of a user agent and its domains, separated by blanks; `_` in the part stands for a blank, `#` begins a
+    /// comment.
+    ///
+    /// # Errors
+    /// The number of the first invalid line, from 1.
     pub fn parse(text: &str) -> Result<Vec<Self>, usize> {
         let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.split('#').next().unwrap_or_default().trim()));
         let crawlers = lines.filter(|(_, line)| !line.is_empty()).map(|(number, line)| {

@@ -1,11 +1,11 @@
-//! Operators that look at more than a value.
+//! Operators that need more than a value.
 
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::operator::BlockList;
 use crate::script::Script;
 use std::path::PathBuf;
 
-/// An operator that a transaction runs, since it looks something up outside of the value, or in the whole body.
+/// An operator that a transaction runs, because it needs data outside of the value, or the whole body.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Lookup {
@@ -13,11 +13,11 @@ pub enum Lookup {
     Place,
     /// `@rbl`: in a block list in the DNS.
     BlockList(BlockList),
-    /// `@inspectFile`: a program, given the value as its one argument.
+    /// `@inspectFile`: a program, with the value as its only argument.
     Program(PathBuf),
-    /// `@inspectFile`: a Lua script, given the value.
+    /// `@inspectFile`: a Lua script, with the value.
     Script(Script),
-    /// `@validateDTD`: whether the XML body does not follow a DTD. One that cannot be used is followed by no body.
+    /// `@validateDTD`: matches an XML body that does not conform to the DTD. With an unusable DTD it matches every body.
     Dtd(Result<Box<Dtd>, DtdError>),
     /// `@validateSchema`: the same with an XML schema.
     Schema(Result<Box<Schema>, SchemaError>),

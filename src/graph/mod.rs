@@ -1,7 +1,6 @@
-//! Holds the compiled, immutable rule graph: data and look-ups only; imports `body`, `operator`, `pattern`, `script`,
-//! `transform` and `vocabulary`.
+//! Holds the compiled, immutable rule graph: data and look-ups only; imports `body`, `operator`, `pattern`, `script`, `transform` and `vocabulary`.
 //!
-//! `compile` makes it, any number of transactions share it.
+//! `compile` builds it, and any number of transactions share it.
 
 mod actions;
 mod body_use;
@@ -44,21 +43,21 @@ use crate::transform::UnicodeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MarkerId(pub u32);
 
-/// What stands in a phase, in the order of the files.
+/// A step of a phase, in the order of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A rule that starts a chain, or stands alone.
+    /// A rule that starts a chain, or is not in one.
     Rule(RuleIndex),
     /// A marker.
     Marker(MarkerId),
 }
 
-/// A rule set as meant.
+/// A compiled rule set.
 #[derive(Debug, Default)]
 pub struct RuleGraph {
     /// Settings of the engine.
     pub settings: Settings,
-    /// Every rule, chained ones included, in the order of the files.
+    /// Every rule, including chained ones, in the order of the files.
     pub rules: Vec<Rule>,
     /// The rules and markers of each phase.
     pub phases: PhaseMap<Vec<Step>>,
@@ -72,24 +71,24 @@ pub struct RuleGraph {
     pub markers: Vec<Box<str>>,
     /// The code page of `t:urlDecodeUni`.
     pub unicode_map: Option<UnicodeMap>,
-    /// What the rules of each phase may do with bodies.
+    /// Uses of a request body that phase 2 does not inspect.
     pub body_use: PhaseMap<BodyUse>,
-    /// How the rules are asked with less work; none where planning is off.
+    /// The evaluation plan; `None` if planning is off.
     pub plan: Option<Plan>,
 }
 
 impl RuleGraph {
-    /// The rule with this number.
+    /// Returns the rule with this number.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0 as usize)
     }
 
-    /// The name of a marker.
+    /// Returns the name of a marker.
     pub fn marker(&self, id: MarkerId) -> &str {
         self.markers.get(id.0 as usize).map_or("", |name| name)
     }
 
-    /// The rule with this id that starts a chain or stands alone.
+    /// Returns the rule with this id that starts a chain or is not in one.
     pub fn find(&self, id: u64) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.id == id && rule.starter.is_none())
     }

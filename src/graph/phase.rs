@@ -1,19 +1,19 @@
-//! The moments of a transaction at which rules run.
+//! Phases of a transaction.
 
-/// When rules run.
+/// The phase in which a rule runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// `phase:0`: a connection was made.
+    /// `phase:0`: after the connection.
     Connection,
-    /// `phase:1`: the request headers are there.
+    /// `phase:1`: after the request headers.
     RequestHeaders,
-    /// `phase:2`: the request body is there.
+    /// `phase:2`: after the request body.
     RequestBody,
-    /// `phase:3`: the response headers are there.
+    /// `phase:3`: after the response headers.
     ResponseHeaders,
-    /// `phase:4`: the response body is there.
+    /// `phase:4`: after the response body.
     ResponseBody,
-    /// `phase:5`: everything is over.
+    /// `phase:5`: at the end.
     Logging,
 }
 
@@ -22,12 +22,12 @@ impl Phase {
     pub const ALL: [Phase; 6] =
         [Phase::Connection, Phase::RequestHeaders, Phase::RequestBody, Phase::ResponseHeaders, Phase::ResponseBody, Phase::Logging];
 
-    /// The number that rules write, 0 to 5.
+    /// Returns the number in rules, 0 to 5.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The phase that a rule's `phase:` names: a number or `request`, `response`, `logging`.
+    /// Parses the value of `phase:`: a number or `request`, `response`, `logging`.
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "request" => Some(Phase::RequestBody),
@@ -38,12 +38,12 @@ impl Phase {
     }
 }
 
-/// Something for each phase.
+/// A value for each phase.
 #[derive(Clone, Debug, Default)]
 pub struct PhaseMap<T>([T; 6]);
 
 impl<T> PhaseMap<T> {
-    /// What belongs to a phase.
+    /// Returns the value of a phase.
     pub fn at(&self, phase: Phase) -> &T {
         let [connection, request_headers, request_body, response_headers, response_body, logging] = &self.0;
         match phase {
@@ -56,7 +56,7 @@ impl<T> PhaseMap<T> {
         }
     }
 
-    /// What belongs to a phase, to be changed.
+    /// Returns the value of a phase, mutably.
     pub fn at_mut(&mut self, phase: Phase) -> &mut T {
         let [connection, request_headers, request_body, response_headers, response_body, logging] = &mut self.0;
         match phase {
@@ -69,7 +69,7 @@ impl<T> PhaseMap<T> {
         }
     }
 
-    /// Every phase with what belongs to it.
+    /// Returns every phase with its value.
     pub fn iter(&self) -> impl Iterator<Item = (Phase, &T)> {
         Phase::ALL.into_iter().zip(&self.0)
     }

@@ -1,4 +1,4 @@
-//! How the rules are asked with as little work as possible. Without a plan the same rules give the same answers, slower.
+//! The plan of an evaluation: data that reduce its work. Without a plan the same rules give the same results, slower.
 
 use super::{ChainId, MarkerId, Phase, PhaseMap, Rule, Target, TxName};
 use crate::operator::Relation;
@@ -19,12 +19,12 @@ pub struct TargetListId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleBatchId(pub u32);
 
-/// The stage of its transformations at which a prefilter looks at a value.
+/// The stage of its transformations at which a value is scanned for prefilters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScanPoint {
-    /// The transformations that the value goes through.
+    /// The transformations before it.
     pub chain: ChainId,
-    /// Whether it is looked at before them and after each of them, as a rule with `multiMatch` does, instead of after all.
+    /// `true` if the value is scanned before them and after each of them, as for a rule with `multiMatch`, instead of after all.
     pub every_stage: bool,
 }
 
@@ -37,32 +37,32 @@ pub struct Plan {
     pub targets: Vec<PlannedTarget>,
     /// Lists of such targets.
     pub target_lists: Vec<Box<[TargetId]>>,
-    /// What is known of each chain of transformations, by its number.
+    /// Properties of each transformation chain, by its number.
     pub chains: Vec<PlannedChain>,
-    /// The rules of each phase that look at the same values.
+    /// The rules of each phase that test the same values.
     pub batches: PhaseMap<Vec<RuleBatch>>,
-    /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
+    /// A summary of each step of each phase: all that most steps need, close together in memory.
     pub steps: PhaseMap<Vec<PlannedStep>>,
-    /// The keys of TX that rules name and a pattern selects, by the source of the pattern.
+    /// The TX keys in rules that a pattern selects, by the source of the pattern.
     pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
-    /// The steps of each phase that may do anything when they are come to in order, a bit for each: no marker does.
+    /// The steps of each phase that are rules, a bit for each; markers have no effect of their own.
     pub open: PhaseMap<Vec<u64>>,
-    /// The places where each marker stands in each phase, by its number: a file may set one again and again.
+    /// The positions of each marker in each phase, by its number: a file may set one several times.
     pub markers: PhaseMap<Vec<Vec<usize>>>,
 }
 
 /// A step of a phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlannedStep {
-    /// The rules that look at the same as the rule of this step.
+    /// The batch of its rule.
     pub batch: Option<RuleBatchId>,
-    /// Where its rule does nothing but compare one TX variable with a number.
+    /// The comparison, if its rule only compares one TX variable with a number.
     pub comparison: Option<TxComparison>,
-    /// Where a match of such a rule does nothing but skip: up to this marker.
+    /// The marker, if a match of such a rule only skips to it.
     pub skips_to: Option<MarkerId>,
 }
 
-/// A target, and what its values are searched for.
+/// A target, and the kind of its values.
 #[derive(Debug)]
 pub struct PlannedTarget {
     /// The target.
@@ -71,51 +71,51 @@ pub struct PlannedTarget {
     pub kind: ValueKind,
 }
 
-/// What is known of a chain of transformations.
+/// Properties of a transformation chain.
 #[derive(Clone, Debug)]
 pub struct PlannedChain {
-    /// The bytes that the chain acts on: a value without them stays as it is.
+    /// The bytes that the chain acts on: it does not change a value without them.
     pub triggers: ByteSet,
-    /// Whether one of its steps acts on every value.
+    /// `true` if one of its steps acts on every value.
     pub always: bool,
     /// Its steps.
     pub steps: Box<[PlannedTransformation]>,
-    /// A shorter chain whose values differ from this one's in the case of letters only, which prefilters ignore.
+    /// A shorter chain whose values differ from this one's only in case, which prefilters ignore.
     pub scan_point: ChainId,
 }
 
 /// A step of a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedTransformation {
-    /// What is done.
+    /// The transformation.
     pub transformation: Transformation,
     /// The bytes that it acts on.
     pub triggers: ByteSet,
-    /// Whether it acts on every byte, and on no byte too: an empty value has a length and a hash.
+    /// `true` if it acts on any value: even an empty value has a length and a hash.
     pub always: bool,
 }
 
-/// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
+/// Rules that test the same values after the same transformations: one scan of the values tells which of them cannot match.
 #[derive(Debug)]
 pub struct RuleBatch {
-    /// What they look at.
+    /// Their targets.
     pub target_list: TargetListId,
-    /// Where they look at the values.
+    /// The stage at which their values are scanned.
     pub scan_point: ScanPoint,
-    /// Their places in the phase, each with its prefilter. A rule without one cannot match if there is no value.
+    /// Their positions in the phase, each with its prefilter. A rule without one cannot match if there is no value.
     pub rules: Vec<(usize, Option<PrefilterId>)>,
 }
 
-/// What the plan knows of one rule.
+/// The plan of one rule.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RulePlan {
-    /// Its targets, where they are stable.
+    /// Its targets, if they are stable.
     pub target_list: Option<TargetListId>,
     /// The prefilter of its operator.
     pub prefilter: Option<PrefilterId>,
-    /// Where the rule does nothing but compare one TX variable with a number.
+    /// The comparison, if the rule only compares one TX variable with a number.
     pub comparison: Option<TxComparison>,
-    /// The rules that look at the same as this one; none for a rule that is chained to another.
+    /// The batch of the rule; `None` for a chained rule.
     pub batch: Option<RuleBatchId>,
 }
 
@@ -124,18 +124,18 @@ pub struct RulePlan {
 pub struct TxComparison {
     /// The variable.
     pub name: TxName,
-    /// Whether it is asked if there is one (1) or none (0), instead of its value.
+    /// `true` to compare the number of such variables (0 or 1) instead of the value.
     pub count: bool,
-    /// How it is compared.
+    /// The relation.
     pub relation: Relation,
-    /// With what.
+    /// The number.
     pub number: i64,
-    /// Whether the answer is turned around.
+    /// `true` if the result is negated.
     pub negated: bool,
 }
 
 impl ScanPoint {
-    /// Values as they come.
+    /// Values before any transformation.
     pub const PLAIN: Self = Self::after(ChainId::EMPTY);
 
     /// Values after a chain.
@@ -143,7 +143,7 @@ impl ScanPoint {
         Self { chain, every_stage: false }
     }
 
-    /// Where a rule looks at its values.
+    /// Returns the stage at which a rule tests its values.
     pub fn of(rule: &Rule) -> Self {
         Self { chain: rule.transformations, every_stage: rule.multi_match }
     }
@@ -159,36 +159,36 @@ impl TxComparison {
 }
 
 impl PlannedChain {
-    /// Returns `true` if a value of these bytes, or one of several that have them together, may come out changed.
+    /// Returns `true` if the chain may change a value of these bytes, or one of several values that have them together.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
 }
 
 impl PlannedTransformation {
-    /// Returns `true` if it may change a value of these bytes.
+    /// Returns `true` if the transformation may change a value of these bytes.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
 }
 
 impl Plan {
-    /// The targets of a list of targets.
+    /// Returns the targets of a list.
     pub fn target_list(&self, target_list: TargetListId) -> &[TargetId] {
         self.target_lists.get(target_list.0 as usize).map_or(&[], |targets| targets)
     }
 
-    /// What is known of a chain; none for the chain without steps.
+    /// Returns the properties of a chain; `None` for the empty chain.
     pub fn chain(&self, chain: ChainId) -> Option<&PlannedChain> {
         self.chains.get((chain.0 as usize).checked_sub(1)?)
     }
 
-    /// The stage at which prefilters look instead, since they ignore the case of letters.
+    /// Returns the stage that prefilters scan instead, because they ignore case.
     pub fn scan_point(&self, scan_point: ScanPoint) -> ScanPoint {
         ScanPoint { chain: self.chain(scan_point.chain).map_or(scan_point.chain, |known| known.scan_point), ..scan_point }
     }
 
-    /// Where a marker stands next in a phase, from a place on.
+    /// Returns the next position of a marker in a phase, from `place` on.
     pub fn next_marker(&self, phase: Phase, marker: MarkerId, place: usize) -> Option<usize> {
         let places = self.markers.at(phase).get(marker.0 as usize)?;
         places.get(places.partition_point(|known| *known < place)).copied()

@@ -1,4 +1,4 @@
-//! Rules as meant: defaults, chains, updates and removals are resolved.
+//! Compiled rules: defaults, chains, updates and removals are resolved.
 
 use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Opening, Phase, RulePlan, Target, Template, TransformationTree};
 use crate::operator::{Operator, OperatorKind};
@@ -12,23 +12,23 @@ pub struct RuleIndex(pub u32);
 /// A rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its id; 0 for what has none: chained rules and some actions.
+    /// Its id; 0 if it has none: chained rules and some actions.
     pub id: u64,
-    /// Where it was written.
+    /// Its place in the files.
     pub location: Location,
-    /// When it runs.
+    /// Its phase.
     pub phase: Phase,
-    /// What it asks.
+    /// Its condition.
     pub test: Test,
-    /// What values go through before the operator sees them.
+    /// The transformations before the operator.
     pub transformations: ChainId,
-    /// How the rule writes transformations, where that is not their name: logs show it as written.
+    /// Spellings of transformations that differ from their names: logs show them as written.
     pub spellings: Vec<(ChainId, Box<str>)>,
-    /// Whether the operator is asked after each step that changes the value.
+    /// `true` if the operator runs after each step that changes the value.
     pub multi_match: bool,
-    /// Whether what the operator captures is stored in TX.
+    /// `true` if captures of the operator are stored in TX.
     pub capture: bool,
-    /// Whether it goes on with the next rule of its chain.
+    /// `true` if a chained rule follows.
     pub chained: bool,
     /// The next rule of its chain; a chain that was never closed has none.
     pub next: Option<RuleIndex>,
@@ -42,46 +42,46 @@ pub struct Rule {
     pub logs: bool,
     /// Whether a match is written to the audit log.
     pub audits: bool,
-    /// `setvar`: done for each value that matches.
+    /// `setvar`: runs for each value that matches.
     pub assignments: Vec<Assignment>,
     /// Persistent collections that are opened before an assignment to them.
     pub openings: Vec<Opening>,
-    /// Done once when the rule and all that are chained to it match, in order.
+    /// Runs once if the rule and all rules chained to it match, in order.
     pub effects: Vec<Effect>,
-    /// What it decides, `block` apart.
+    /// Its decision, except `block`.
     pub disruptive: Option<Disruptive>,
     /// Prefixes of namespaces in its XPath targets.
     pub namespaces: Vec<(Box<str>, Box<str>)>,
     /// Actions that `SecRuleUpdateActionById` added.
     pub updated: Option<Box<UpdatedActions>>,
-    /// Why it never runs.
+    /// The directive that removed it; such a rule never runs.
     pub removed: Option<Removal>,
-    /// Whether it, or a rule that is chained to it, may stop the request, so that an intervention needs to say why.
+    /// `true` if it, or a rule that is chained to it, may stop the request, so that an intervention needs a reason.
     pub stops: bool,
-    /// What the plan knows of it.
+    /// Its part of the plan.
     pub plan: RulePlan,
 }
 
-/// What a rule asks.
+/// The condition of a rule.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Test {
-    /// Nothing: it always matches.
+    /// No condition: it always matches.
     Unconditional,
-    /// An operator about targets.
+    /// An operator on targets.
     Operator {
-        /// What is looked at, in order.
+        /// The targets, in order.
         targets: Vec<Target>,
-        /// What is asked.
+        /// The kind of operator.
         kind: OperatorKind,
         /// The operator with its argument.
         argument: OperatorArgument,
-        /// Whether the answer is turned around.
+        /// `true` if the result is negated.
         negated: bool,
     },
-    /// `SecRuleScript`: a script that returns why it matches.
+    /// `SecRuleScript`: a script that returns the reason of a match.
     Script(Script),
-    /// `SecDecisionScript`: a script that blocks, lets pass or leaves the decision to the next.
+    /// `SecDecisionScript`: a script that blocks, passes or leaves the decision to the next.
     Decision(Script),
 }
 
@@ -90,23 +90,23 @@ pub enum Test {
 pub enum OperatorArgument {
     /// Known at load.
     Compiled {
-        /// The operator, ready to be asked.
+        /// The compiled operator.
         operator: Operator,
         /// The argument as written.
         text: Box<str>,
     },
-    /// Known when the macros are.
+    /// Known after its macros are expanded.
     Template(Template),
-    /// Known at load, but asked of more than the value.
+    /// Known at load, for an operator that needs more than the value.
     Lookup {
-        /// What is looked up.
+        /// The look-up.
         lookup: Lookup,
         /// The argument as written.
         text: Box<str>,
     },
 }
 
-/// Where a rule was written.
+/// The place of a rule in the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     /// The file's path, or the name of the text.
@@ -138,23 +138,23 @@ pub struct Metadata {
     pub accuracy: u32,
 }
 
-/// What `SecRuleUpdateActionById` adds to a rule.
+/// Additions of `SecRuleUpdateActionById` to a rule.
 #[derive(Debug, Default)]
 pub struct UpdatedActions {
     /// Done before the rule's own effects. A `setvar` among them runs once, when the chain matches.
     pub effects: Vec<Effect>,
-    /// Takes the place of the rule's own decision.
+    /// Replaces the rule's own decision.
     pub disruptive: Option<Disruptive>,
 }
 
 impl UpdatedActions {
-    /// Returns `true` if they take the place of the rule's own decision.
+    /// Returns `true` if they replace the rule's own decision.
     pub fn decides(&self) -> bool {
         self.disruptive.is_some() || self.effects.iter().any(|effect| matches!(effect, Effect::Block))
     }
 }
 
-/// Why a rule never runs.
+/// The directive that removed a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
     /// `SecRuleRemoveById`
@@ -166,7 +166,7 @@ pub enum Removal {
 }
 
 impl Rule {
-    /// How logs name the rule: its id, or where it was written.
+    /// Returns the name of the rule in logs: its id, or its place.
     pub fn reference(&self) -> String {
         match self.id {
             0 => format!("{}:{}", self.location.file, self.location.line),
@@ -174,7 +174,7 @@ impl Rule {
         }
     }
 
-    /// What logs call the last transformation of one of its chains: the name as the rule writes it.
+    /// Returns the name of the last transformation of a chain in logs, as the rule writes it.
     pub fn transformation_name<'a>(&'a self, tree: &TransformationTree, chain: ChainId) -> &'a str {
         let spelled = self.spellings.iter().find(|(spelled, _)| *spelled == chain).map(|(_, spelling)| &**spelling);
         spelled.or_else(|| tree.last_step(chain).map(|step| step.transformation.name())).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What rules look at.
+//! Targets of rules.
 
 use super::TxName;
 use crate::pattern::{Effort, Pattern};
@@ -6,20 +6,20 @@ use crate::vocabulary::Variable;
 use std::fmt;
 use std::sync::Arc;
 
-/// A variable and what is selected from it.
+/// A variable and the selected members.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The variable.
     pub variable: Variable,
-    /// Which of its members.
+    /// The selected members.
     pub selector: Selector,
-    /// Whether their number is looked at, not their values.
+    /// `true` to test the number of values instead of the values.
     pub count: bool,
-    /// Members that are left out.
+    /// Excluded members.
     pub exclusions: Vec<Exclusion>,
 }
 
-/// Which members of a collection.
+/// Selects members of a collection.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Selector {
@@ -27,26 +27,26 @@ pub enum Selector {
     All,
     /// Those with this key.
     Key(Key),
-    /// Those whose key the pattern finds something in.
+    /// Those with a match of the pattern in their key.
     Pattern(Arc<Pattern>),
-    /// What an XPath selects.
+    /// The nodes that an XPath selects.
     XPath(Box<str>),
 }
 
 /// A key, compared without regard to ASCII case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// As the rule spells it.
+    /// As the rule writes it.
     pub text: Box<[u8]>,
-    /// Its number, for keys of TX.
+    /// Its number, if it is a TX key.
     pub tx: Option<TxName>,
 }
 
-/// Members of a target that a rule does not look at.
+/// Members of a target that a rule ignores.
 pub type Exclusion = Selector;
 
 impl Selector {
-    /// Returns `true` if two selectors were written alike, keys in any case.
+    /// Returns `true` if two selectors were written alike, ignoring case in keys.
     pub fn is_same(&self, other: &Selector) -> bool {
         match (self, other) {
             (Selector::All, Selector::All) => true,
@@ -57,7 +57,7 @@ impl Selector {
         }
     }
 
-    /// Returns `true` if it selects a member with this key. A pattern that gives up selects nothing.
+    /// Returns `true` if it selects a member with this key. A pattern that stops at a limit selects nothing.
     pub fn selects(&self, key: &[u8]) -> bool {
         match self {
             Selector::All => true,
@@ -69,7 +69,7 @@ impl Selector {
 }
 
 impl Target {
-    /// A target without exclusions that looks at values.
+    /// Makes a target of values without exclusions.
     pub fn new(variable: Variable, selector: Selector) -> Self {
         Self { variable, selector, count: false, exclusions: Vec::new() }
     }
@@ -83,13 +83,13 @@ impl Target {
             && self.exclusions.iter().zip(&other.exclusions).all(|(one, other)| one.is_same(other))
     }
 
-    /// Returns `true` if a member with this key is left out.
+    /// Returns `true` if a member with this key is excluded.
     pub fn excludes(&self, key: &[u8]) -> bool {
         self.exclusions.iter().any(|exclusion| exclusion.selects(key))
     }
 }
 
-/// As logs name it: `ARGS:key`, `&ARGS`, `TX:regex(^a)`.
+/// Written as in logs: `ARGS:key`, `&ARGS`, `TX:regex(^a)`.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.count { "&" } else { "" };
@@ -101,7 +101,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// As logs name it behind the colon: `key`, `regex(^a)`.
+/// Written as in logs after the colon: `key`, `regex(^a)`.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Texts with macros, resolved: what is left to do is to look values up.
+//! Texts with macros, resolved so that only values must be looked up.
 
 use super::Target;
 
@@ -12,7 +12,7 @@ pub struct Template {
 /// A part of a template.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// Text that stands for itself.
+    /// Literal text.
     Text(Box<[u8]>),
     /// The first value of a target.
     Value(Target),
@@ -24,28 +24,28 @@ impl Template {
         Self { parts: parts.into(), source: source.into() }
     }
 
-    /// A text without macros.
+    /// Makes a template without macros.
     pub fn literal(text: &str) -> Self {
         let parts = if text.is_empty() { Vec::new() } else { vec![Part::Text(text.as_bytes().into())] };
         Self::new(parts, text)
     }
 
-    /// Its parts in order.
+    /// Returns its parts in order.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// The text as written.
+    /// Returns the text as written.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Returns `true` if what a rule does may change its text while the rule is asked about one value after the other.
+    /// Returns `true` if effects of a rule may change its text between two values that the rule tests.
     pub fn may_change(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Value(target) if !target.variable.is_stable()))
     }
 
-    /// The text, when it holds no macro.
+    /// Returns the text, if it has no macro.
     pub fn as_literal(&self) -> Option<&[u8]> {
         match self.parts.as_ref() {
             [] => Some(b""),

@@ -1,4 +1,4 @@
-//! Transformation chains as a tree of prefixes, so that rules that begin alike share the work.
+//! Transformation chains as a tree of prefixes, so that rules with a common prefix share its work.
 
 use crate::transform::Transformation;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChainId(pub u32);
 
-/// The last step of a chain, and the chain in front of it.
+/// The last step of a chain, and the chain before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChainStep {
     /// The chain without its last step.
@@ -29,7 +29,7 @@ impl ChainId {
 }
 
 impl TransformationTree {
-    /// The number of the chain that goes on from another with one more step.
+    /// Returns the number of a chain with one more step.
     pub fn extend(&mut self, before: ChainId, transformation: Transformation) -> ChainId {
         let step = ChainStep { before, transformation };
         if let Some(known) = self.numbers.get(&step) {
@@ -41,17 +41,17 @@ impl TransformationTree {
         id
     }
 
-    /// The number of a whole chain.
+    /// Returns the number of a whole chain.
     pub fn intern(&mut self, chain: &[Transformation]) -> ChainId {
         chain.iter().fold(ChainId::EMPTY, |before, transformation| self.extend(before, *transformation))
     }
 
-    /// The last step of a chain; `None` for the chain without steps.
+    /// Returns the last step of a chain; `None` for the empty chain.
     pub fn last_step(&self, chain: ChainId) -> Option<ChainStep> {
         self.nodes.get((chain.0 as usize).checked_sub(1)?).copied()
     }
 
-    /// The prefixes of a chain from its first step to the whole chain.
+    /// Returns the prefixes of a chain, from its first step to the whole chain.
     pub fn prefixes(&self, chain: ChainId) -> Vec<ChainId> {
         let mut prefixes: Vec<_> = std::iter::successors(Some(chain), |id| self.last_step(*id).map(|step| step.before))
             .filter(|id| *id != ChainId::EMPTY)
@@ -60,12 +60,12 @@ impl TransformationTree {
         prefixes
     }
 
-    /// How many different chains there are, the empty one not counted.
+    /// Returns the number of different chains, without the empty one.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Returns `true` if no rule transforms anything.
+    /// Returns `true` if no rule has a transformation.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
