@@ -1,4 +1,4 @@
-//! Values of actions: their forms, and what is reported of a value that has none of them.
+//! Values of actions: their syntax, and errors of values that do not follow it.
 
 use super::context::Context;
 use super::templates::action_template;
@@ -8,12 +8,12 @@ use crate::seclang::ActionExpression;
 use crate::source::Span;
 use crate::vocabulary::Action;
 
-/// The value as a text with macros.
+/// Returns the value as a text with macros.
 pub fn value_template(context: &mut Context<'_>, written: &ActionExpression) -> Template {
     action_template(context, written.text(), written.value_span())
 }
 
-/// The value as a whole number; `what` says in a hint what to write.
+/// Returns the value as a whole number; `what` describes it for the hint.
 pub fn number(context: &mut Context<'_>, written: &ActionExpression, what: &str) -> Option<u32> {
     match written.text().trim().parse() {
         Ok(number) => Some(number),
@@ -21,7 +21,7 @@ pub fn number(context: &mut Context<'_>, written: &ActionExpression, what: &str)
     }
 }
 
-/// A value of the form `name=value`; `what` says in a hint what to write.
+/// Returns the value as `name=value`; `what` describes it for the hint.
 pub fn pair<'w>(context: &mut Context<'_>, written: &'w ActionExpression, what: &str) -> Option<(&'w str, &'w str)> {
     match written.text().split_once('=') {
         Some((name, value)) => Some((name.trim(), value.trim())),
@@ -36,8 +36,8 @@ pub fn bad_value<T>(context: &mut Context<'_>, written: &ActionExpression, messa
     None
 }
 
-/// Returns `false` if a quote is never closed and the text would take other actions along, which is an error. As in ModSecurity v3 the end of
-/// the list closes a quote otherwise, with a warning.
+/// Returns `false` if a quote is never closed and the text would include other actions, which is an error. Otherwise, as in ModSecurity v3, the end
+/// of the list closes the quote, with a warning.
 pub fn check_quote(context: &mut Context<'_>, written: &ActionExpression) -> bool {
     let Some(value) = written.value.as_ref().filter(|value| value.unclosed) else { return true };
     let quote = Span { start: value.span.start.saturating_sub(1), ..value.span };
@@ -52,12 +52,12 @@ pub fn check_quote(context: &mut Context<'_>, written: &ActionExpression) -> boo
     false
 }
 
-/// The name that a text begins with, such as that of an action.
+/// Returns the name that a text begins with, such as that of an action.
 fn first_name(text: &str) -> &str {
     text.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
-/// The remedy for a value without quotes that goes on with another action, as in `phase:2 deny`.
+/// Returns the remedy for a value without quotes that continues with another action, as in `phase:2 deny`.
 fn missing_comma(written: &ActionExpression) -> Option<String> {
     let value = written.value.as_ref().filter(|value| !value.quoted)?;
     let (own, behind) = value.text.split_once([' ', '\t'])?;

@@ -1,4 +1,4 @@
-//! Actions as written into actions as meant.
+//! Compiles actions.
 
 use super::action_values::{bad_value, check_quote, number, pair, value_template};
 use super::context::Context;
@@ -19,10 +19,10 @@ const SCORE: &str = "anomaly_score";
 
 const SEVERITIES: [&str; 8] = ["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 
-/// Actions whose values are texts, in which people write commas.
+/// Actions whose values are texts, which often contain commas.
 const TEXTS: [&str; 8] = ["msg", "logdata", "tag", "rev", "ver", "redirect", "setvar", "setenv"];
 
-/// All actions of a rule.
+/// Compiles all actions of a rule.
 pub fn rule_actions(context: &mut Context<'_>, written: Option<&Actions>) -> RuleActions {
     let mut actions = RuleActions::default();
     for (action, _) in parsed_actions(context, written) {
@@ -31,7 +31,7 @@ pub fn rule_actions(context: &mut Context<'_>, written: Option<&Actions>) -> Rul
     actions
 }
 
-/// The actions of a list, one by one, each with how it is written; an action that cannot be read is reported and left out.
+/// Compiles the actions of a list, each with its expression; an invalid action is reported and left out.
 pub fn parsed_actions<'w>(context: &mut Context<'_>, written: Option<&'w Actions>) -> Vec<(ParsedAction, &'w ActionExpression)> {
     context.report_all(several_decisions(written));
     let list = written.map(|actions| actions.list.as_slice()).unwrap_or_default();
@@ -39,7 +39,7 @@ pub fn parsed_actions<'w>(context: &mut Context<'_>, written: Option<&'w Actions
     list.iter().zip(before).filter_map(|(action, before)| Some((read_action(context, action, before)?, action))).collect()
 }
 
-/// An action, and the one before it.
+/// Compiles an action; `before` is the one before it.
 fn read_action(context: &mut Context<'_>, written: &ActionExpression, before: Option<&ActionExpression>) -> Option<ParsedAction> {
     let name = &written.name.node;
     if !check_quote(context, written) {
@@ -287,7 +287,7 @@ pub fn executed(context: &mut Context<'_>, written: &ActionExpression) -> Option
     read_script(context, path, MAIN, written.value_span())
 }
 
-/// The remedy for a text without quotes that was cut at its comma, as in `msg:hello, world`.
+/// Returns the remedy for a text without quotes that was cut at its comma, as in `msg:hello, world`.
 fn comma_in_text(name: &str, before: Option<&ActionExpression>) -> Option<String> {
     let before = before.filter(|before| TEXTS.iter().any(|text| before.is(text)))?;
     let value = before.value.as_ref().filter(|value| !value.quoted && !value.text.is_empty())?;

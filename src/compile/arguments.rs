@@ -1,4 +1,4 @@
-//! Arguments of directives, held against the table of directives.
+//! Arguments of directives, checked against the table of directives.
 
 use super::context::Context;
 use super::values::octal;

@@ -17,22 +17,22 @@ pub struct RuleDrafts {
     open_chain: Option<OpenChain>,
 }
 
-/// A chain whose next rule is to come.
+/// A chain whose next rule is expected.
 #[derive(Clone, Copy)]
 enum OpenChain {
-    /// It began with this rule, and reaches to the one before the next.
+    /// It began with this rule; its last rule is `last`.
     Built {
         /// The first rule.
         head: RuleIndex,
         /// The last rule so far.
         last: RuleIndex,
     },
-    /// One of its rules could not be built: the rest is read for its errors only.
+    /// One of its rules could not be built: the rest is read only for its errors.
     Abandoned,
 }
 
 impl RuleDrafts {
-    /// Adds a rule: to the open chain, or to its phase.
+    /// Adds a rule to the open chain, or to its phase.
     pub fn add(&mut self, context: &mut Context<'_>, mut draft: Draft, actions: Option<&Actions>) {
         let index = RuleIndex(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
         let goes_on = draft.rule.chained;
@@ -70,7 +70,7 @@ impl RuleDrafts {
         }
     }
 
-    /// The rules so far.
+    /// Returns the rules so far.
     pub fn as_slice(&self) -> &[Draft] {
         &self.rules
     }
@@ -80,7 +80,7 @@ impl RuleDrafts {
         self.open_chain.is_some()
     }
 
-    /// The phase of the next rule, which names the phase `own`: that of its chain, if the head of the chain names one.
+    /// Returns the phase of the next rule, which sets the phase `own`: that of its chain, if the head of the chain sets one.
     pub fn phase_of_next(&self, own: Option<Phase>) -> Option<Phase> {
         match self.open_chain {
             Some(OpenChain::Built { head, .. }) => match self.rules.get(head.0 as usize) {
@@ -91,7 +91,7 @@ impl RuleDrafts {
         }
     }
 
-    /// Takes the open chain back, because a rule of it could not be built; `goes_on` says whether more of it is to come.
+    /// Removes the open chain, because a rule of it could not be built; `goes_on` is `true` if the chain continues.
     pub fn abandon_chain(&mut self, goes_on: bool) {
         if let Some(OpenChain::Built { head, .. }) = self.open_chain.take()
             && let Some(first) = self.rules.get(head.0 as usize)
@@ -106,8 +106,8 @@ impl RuleDrafts {
         self.open_chain = goes_on.then_some(OpenChain::Abandoned);
     }
 
-    /// Ends a load, and warns of a chain that is still open, which never matches. As in ModSecurity v3 it may go on in the next file of the
-    /// load, but not in the next load.
+    /// Ends a load, and warns of a chain that is still open, which never matches. As in ModSecurity v3, it may continue in the next file of the load,
+    /// but not in the next load.
     pub fn end_load(&mut self) -> Option<Diagnostic> {
         let Some(OpenChain::Built { last, .. }) = self.open_chain.take() else { return None };
         let draft = self.rules.get(last.0 as usize)?;
@@ -115,7 +115,7 @@ impl RuleDrafts {
         Some(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so it never matches").hint(hint))
     }
 
-    /// Gives each rule the transformations and the logging of its phase. Returns all rules, and the steps of each phase.
+    /// Applies the transformations and log flags of its phase to each rule. Returns all rules, and the steps of each phase.
     pub fn join(self, defaults: &PhaseMap<DefaultDraft>, tree: &mut TransformationTree) -> (Vec<Rule>, PhaseMap<Vec<Step>>) {
         let mut inherited = LogFlags::DEFAULT;
         let mut rules = Vec::with_capacity(self.rules.len());
@@ -139,7 +139,7 @@ impl RuleDrafts {
     }
 }
 
-/// The error of the first rule of a chain that is one too many.
+/// Returns the error of a chain that exceeds its limit, at the first rule beyond it.
 fn too_long(length: usize, limit: usize, span: Span) -> Option<Diagnostic> {
     (length == limit.saturating_add(1)).then(|| {
         let message = format!("the chain has more than {limit} rules");
@@ -147,7 +147,7 @@ fn too_long(length: usize, limit: usize, span: Span) -> Option<Diagnostic> {
     })
 }
 
-/// Tells each rule whether the chain from it on may stop a request. Updates and defaults must be known.
+/// Marks each rule from which on its chain may stop a request. Updates and defaults must be applied before.
 pub fn mark_stopping_chains(rules: &mut [Rule], defaults: &PhaseMap<DefaultActions>) {
     let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
     let by_default = |phase| defaults.at(phase).disruptive.as_ref().is_some_and(stops);
@@ -164,7 +164,7 @@ pub fn mark_stopping_chains(rules: &mut [Rule], defaults: &PhaseMap<DefaultActio
     rules.iter_mut().zip(marks).for_each(|(rule, mark)| rule.stops = mark);
 }
 
-/// The action that decides about the request.
+/// Returns the action that decides about the request.
 fn decision(actions: &Actions) -> Option<&ActionExpression> {
     let entry = |action: &ActionExpression| Action::find(&action.name.node);
     let decides = |action: &&ActionExpression| entry(action).is_some_and(|entry| entry.role == ActionRole::Disruptive);

@@ -1,4 +1,4 @@
-//! What every step of the compiler may use: the loader, the texts, the report, and the tables that all rules share.
+//! The state that all steps of the compiler share: the loader, the texts, the report, and tables of names.
 
 use super::references::References;
 use super::settings_draft::SettingsDraft;
@@ -10,17 +10,17 @@ use crate::vocabulary::Limit;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// Handed from step to step. Steps read directives and return what these mean; here they report faults and look up names.
+/// Passed from step to step. Steps read directives and return compiled parts; they use it to report errors and to look up names.
 pub struct Context<'a> {
     /// Reads the files that directives name.
     pub loader: &'a dyn Loader,
-    /// The texts that were read, to show places in.
+    /// The texts that were read, for places in messages.
     pub sources: Sources,
     /// The settings of all loads so far.
     pub settings: SettingsDraft,
     /// Keys of TX and markers, by number.
     pub names: Names,
-    /// Names that rules use, to be found when all files have been read.
+    /// Names in rules that must exist once all files are read.
     pub references: References,
     /// Scripts, by the path of their file.
     pub scripts: HashMap<PathBuf, Script>,
@@ -52,38 +52,38 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes an error or a warning about a directive.
+    /// Adds an error or a warning about a directive.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.severity() == Severity::Error);
         self.diagnostics.push(diagnostic);
     }
 
-    /// Takes errors and warnings about directives.
+    /// Adds errors and warnings about directives.
     pub fn report_all(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         diagnostics.into_iter().for_each(|diagnostic| self.report(diagnostic));
     }
 
-    /// Takes a diagnostic of reading. Each input has a limit of its own for these, so that it does not count here.
+    /// Adds a diagnostic of the parser. The parser limits these for each input, so they do not count here.
     pub fn report_unread(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Returns `true` if no further directive should be looked at.
+    /// Returns `true` if no further directive should be read.
     pub fn has_too_many_errors(&self) -> bool {
         self.errors >= MOST_ERRORS
     }
 
-    /// Everything that was reported, in the order of the steps.
+    /// Returns everything that was reported, in the order of the steps.
     pub fn into_report(self) -> (Sources, Vec<Diagnostic>) {
         (self.sources, self.diagnostics)
     }
 
-    /// A limit as far as directives set it until here.
+    /// Returns a limit as the directives so far set it.
     pub fn limit(&self, limit: Limit) -> usize {
         self.settings.limit(limit)
     }
 
-    /// The marker that a `skipAfter` at this place jumps to.
+    /// Returns the marker of a `skipAfter` at this place.
     pub fn jump(&mut self, name: &str, span: Span) -> MarkerId {
         let marker = self.names.marker(name);
         self.references.jumps.push((marker, span));
@@ -92,7 +92,7 @@ impl<'a> Context<'a> {
 }
 
 impl Names {
-    /// The number of a marker.
+    /// Returns the number of a marker.
     pub fn marker(&mut self, name: &str) -> MarkerId {
         if let Some(known) = self.marker_ids.get(name) {
             return *known;

@@ -1,4 +1,4 @@
-//! `ctl` as written into `ctl` as meant.
+//! Compiles `ctl` actions.
 
 use super::action_values::bad_value;
 use super::context::Context;
@@ -9,7 +9,7 @@ use crate::graph::{BodyProcessor, Control, LogLetters, RuleFilter, TargetFilter}
 use crate::seclang::{ActionExpression, parse_target};
 use crate::vocabulary::{self, Support, did_you_mean};
 
-/// The change that a `ctl` makes.
+/// Returns the change of a `ctl`.
 pub fn read_control(context: &mut Context<'_>, written: &ActionExpression) -> Option<Control> {
     let (name, value) = written.text().split_once('=').map_or((written.text(), ""), |(name, value)| (name.trim(), value.trim()));
     let Some(entry) = vocabulary::Control::find(name) else {

@@ -1,4 +1,4 @@
-//! Directives about decision scripts and what they ask.
+//! Directives for decision scripts and their data.
 
 use super::context::Context;
 use super::files::read_file;
@@ -95,7 +95,7 @@ pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argum
     Some(AddressList { site, welcome, addresses })
 }
 
-/// The addresses that entries name: addresses, networks, and files of them. An entry that is none of these is reported.
+/// Reads addresses, networks, and files of them. Other entries are reported.
 fn read_addresses(context: &mut Context<'_>, entries: &[Argument]) -> Option<Arc<AddressSet>> {
     let mut texts = Vec::new();
     for entry in entries {
@@ -155,7 +155,7 @@ fn site(text: &str) -> Option<SiteId> {
     text.strip_prefix("site:")?.parse().ok().map(SiteId)
 }
 
-/// The address of a name server, with its port or without.
+/// Reads the address of a name server, with or without port.
 pub fn name_server(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, DNS)))
 }

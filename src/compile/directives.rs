@@ -1,4 +1,4 @@
-//! Goes through the directives of a load: each is looked up in the table of directives and carried out by one function.
+//! Reads the directives of a load: looks up each in the table of directives, and calls its function.
 
 use super::arguments::check_arguments;
 use super::context::Context;
@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::seclang::{Argument, Body, Directive};
 use crate::vocabulary::{self, DirectiveEntry, Support, did_you_mean};
 
-/// Carries out the directives of one load. Returns `true` if it sets the engine's mode, as the configuration of a whole site does.
+/// Reads the directives of one load. Returns `true` if they set the engine's mode, as the configuration of a whole site does.
 pub fn read_load(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directives: &[Directive]) -> bool {
     rule_set.load += 1;
     for directive in directives {
@@ -25,7 +25,7 @@ pub fn read_load(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directi
     sets_engine
 }
 
-/// The row of a directive, if it has an effect here and its arguments fit; otherwise the fault is reported.
+/// Returns the row of a directive, if it has an effect here and its arguments are valid; otherwise reports the problem.
 fn find(context: &mut Context<'_>, directive: &Directive) -> Option<DirectiveEntry> {
     let name = &directive.name.node;
     let Some(entry) = vocabulary::Directive::find(name) else {
@@ -59,7 +59,7 @@ fn find(context: &mut Context<'_>, directive: &Directive) -> Option<DirectiveEnt
     check_arguments(context, &entry, arguments, directive.span).then_some(entry)
 }
 
-/// The one function of each directive: those of rules are here, those that set a value in [`settings::set`].
+/// Calls the function of a directive: those of rules are here, those that set a value in [`settings::set`].
 fn carry_out(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directive: &Directive, entry: &DirectiveEntry) {
     match &directive.body {
         Body::Rule { targets, operator, actions } => rules::rule(context, rule_set, directive, (targets, operator, actions.as_ref())),

@@ -1,11 +1,11 @@
-//! Actions of one list, sorted by what becomes of them; rules before their defaults are known.
+//! Actions of one list, sorted by their use, and rules before their defaults are known.
 
 use super::openings::open_before_assignment;
 use crate::graph::{Assignment, Disruptive, Effect, LoggingAction, Metadata, Opening, Phase, Rule, Template, TransformationTree};
 use crate::source::Span;
 use crate::transform::Transformation;
 
-/// One action, understood.
+/// A parsed action.
 pub enum ParsedAction {
     Id(u64),
     Phase(Phase),
@@ -38,7 +38,7 @@ pub struct RuleActions {
     pub assignments: Vec<Assignment>,
     pub openings: Vec<Opening>,
     pub effects: Vec<Effect>,
-    /// How many assignments come before each effect.
+    /// Number of assignments before each effect.
     pub effect_places: Vec<usize>,
     pub disruptive: Option<Disruptive>,
     pub chain: bool,
@@ -47,15 +47,15 @@ pub struct RuleActions {
     pub namespaces: Vec<(Box<str>, Box<str>)>,
 }
 
-/// The transformations that a rule itself names.
+/// The transformations that a rule sets itself.
 #[derive(Default)]
 pub struct OwnTransformations {
-    /// `t:none` takes those of the default action away.
+    /// `true` if `t:none` removes those of the default action.
     pub reset: bool,
     pub list: Vec<SpelledTransformation>,
 }
 
-/// A transformation, and how the rule writes it where that is not its name.
+/// A transformation, and its spelling in the rule if that is not its name.
 #[derive(Clone)]
 pub struct SpelledTransformation {
     pub transformation: Transformation,
@@ -65,7 +65,7 @@ pub struct SpelledTransformation {
 /// A rule whose defaults are not known yet.
 pub struct Draft {
     pub rule: Rule,
-    /// The rule itself says in which phase it runs.
+    /// `true` if the rule sets its phase itself.
     pub has_phase: bool,
     pub transformations: OwnTransformations,
     pub span: Span,
@@ -81,7 +81,7 @@ pub struct DefaultDraft {
     pub load: usize,
 }
 
-/// The logs that a match is written to.
+/// The logs to which a match is written.
 #[derive(Clone, Copy)]
 pub struct LogFlags {
     pub log: bool,
@@ -89,7 +89,7 @@ pub struct LogFlags {
 }
 
 impl SpelledTransformation {
-    /// Makes it the last of a rule's transformations.
+    /// Appends it to a rule's transformations.
     pub fn append_to(&self, rule: &mut Rule, tree: &mut TransformationTree) {
         rule.transformations = tree.extend(rule.transformations, self.transformation);
         rule.spellings.extend(self.spelling.iter().map(|spelling| (rule.transformations, spelling.clone())));
@@ -139,10 +139,10 @@ impl RuleActions {
     }
 }
 
-/// The effect of an action in a default or an update, where texts about the rule are set when it matches.
+/// Returns an action as an effect of a default or an update, where texts of the rule are set when it matches.
 ///
 /// # Errors
-/// Gives back an action that is not an effect there.
+/// Returns an action that cannot be an effect there.
 pub fn as_effect(action: ParsedAction) -> Result<Effect, ParsedAction> {
     match action {
         ParsedAction::Effect(effect) => Ok(effect),
@@ -155,10 +155,10 @@ pub fn as_effect(action: ParsedAction) -> Result<Effect, ParsedAction> {
 }
 
 impl LogFlags {
-    /// A rule is logged unless something says otherwise.
+    /// A rule is logged by default.
     pub const DEFAULT: LogFlags = LogFlags { log: true, audit: true };
 
-    /// The flags after these effects.
+    /// Returns the flags after these effects.
     pub fn after(self, effects: &[Effect]) -> LogFlags {
         effects.iter().fold(self, |flags, effect| match effect {
             Effect::Logging(LoggingAction::Log) => LogFlags { log: true, ..flags },

@@ -1,10 +1,10 @@
-//! The error of a rule set that was not understood.
+//! Errors of a load.
 
 use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic, MOST_ERRORS, Severity, counted};
 use crate::source::{Sources, Span};
 use std::fmt;
 
-/// A rule set that was not understood: every error, and the texts to show them in.
+/// Error of a load: all errors, and the texts that they point into.
 #[derive(Clone)]
 pub struct LoadError {
     pub(super) sources: Sources,
@@ -45,7 +45,7 @@ impl LoadError {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error)
     }
 
-    /// How many errors there are, in a line.
+    /// Returns the number of errors, as a line of text.
     pub fn summary(&self) -> String {
         let errors = self.errors().count();
         let more = if errors >= MOST_ERRORS { ", and the rest was not read" } else { "" };
@@ -53,14 +53,14 @@ impl LoadError {
     }
 }
 
-/// The same as `Display`: the texts of a rule set do not help in a log.
+/// The same as `Display`: the texts of a rule set are too long for a log.
 impl fmt::Debug for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Every error with its line and hint, then how many there are.
+/// Writes every error with its line and hint, then the number of errors.
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for diagnostic in &self.diagnostics {

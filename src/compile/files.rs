@@ -6,7 +6,7 @@ use crate::source::{Span, is_remote};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The bytes of data that rules name by a path or an https address; what cannot be had is reported.
+/// Reads data that rules name by a path or an https address; reports a failure.
 pub fn read_data(context: &mut Context<'_>, name: &str, span: Span) -> Option<Vec<u8>> {
     if !is_remote(name) {
         return read_file(context, name, span).map(|(_, bytes)| bytes);
@@ -15,7 +15,7 @@ pub fn read_data(context: &mut Context<'_>, name: &str, span: Span) -> Option<Ve
     fetched.map_err(|error| context.report(unfetched(name, &error, span))).ok()
 }
 
-/// The first file that a path may mean, and its bytes; where there is none this is reported.
+/// Returns the first existing file for a path, and its bytes; reports a failure.
 pub fn read_file(context: &mut Context<'_>, name: &str, span: Span) -> Option<(PathBuf, Vec<u8>)> {
     let candidates = candidates(context, name, span);
     match context.loader.find_first(&candidates) {
@@ -28,19 +28,19 @@ pub fn read_file(context: &mut Context<'_>, name: &str, span: Span) -> Option<(P
     }
 }
 
-/// The files that a path may mean, beside the file that names it and as it is.
+/// Returns the files that a path may mean: relative to the file that names it, and as written.
 pub fn candidates(context: &Context<'_>, name: &str, span: Span) -> Vec<PathBuf> {
     let source = context.sources.find(span.source).filter(|source| source.is_file());
     context.loader.candidates(name, source.map(|source| Path::new(source.name().as_ref())))
 }
 
-/// The places at which a file was looked for.
+/// Lists the paths that were tried.
 pub fn looked_at(candidates: &[PathBuf]) -> String {
     let looked: Vec<String> = candidates.iter().map(|path| format!("`{}`", path.display())).collect();
     format!("looked at {}", looked.join(" and "))
 }
 
-/// Why a file cannot be read, in words that do not depend on the machine where they need not.
+/// Returns the reason of a failure, in the same words on all machines where possible.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => String::from("there is no such file"),
@@ -49,7 +49,7 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The error of an address from which nothing comes.
+/// Returns the error of an address that cannot be fetched.
 pub fn unfetched(address: &str, error: &io::Error, span: Span) -> Diagnostic {
     let message = format!("`{address}` cannot be fetched: {error}");
     Diagnostic::new(Code::Unfetched, span, message).hint("check the address, or fetch the file yourself and name it by its path")

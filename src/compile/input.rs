@@ -1,21 +1,21 @@
-//! Rules to load, and how to compile them.
+//! Rules to load, and options for compiling them.
 
 use std::path::PathBuf;
 
-/// Something to load.
+/// An input of a load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input {
     /// A rule file.
     File(PathBuf),
-    /// Rules as text; messages call it `name`.
+    /// Rules as text; `name` is its name in messages.
     Text {
         /// The name in messages.
         name: String,
         /// The rules.
         text: String,
     },
-    /// Rules as bytes, which should be UTF-8; messages call them `name`.
+    /// Rules as bytes, which should be UTF-8; `name` is their name in messages.
     Bytes {
         /// The name in messages.
         name: String,
@@ -26,27 +26,27 @@ pub enum Input {
     Remote {
         /// The address, which is also the name in messages.
         address: String,
-        /// The key that the server is shown.
+        /// The key for the server.
         key: String,
     },
     /// Several inputs that are one load, as if one file included them.
     Group(Vec<Input>),
 }
 
-/// How to compile.
+/// Options for compiling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompileOptions {
-    /// Use of a plan, which changes no verdict, only the time that one takes.
+    /// Use of a plan, which changes only the time of verdicts.
     pub planning: Planning,
 }
 
 /// Use of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Planning {
-    /// Rules are asked as seldom as possible.
+    /// Rules run as seldom as possible.
     #[default]
     On,
-    /// Every rule is asked about every value: to compare with.
+    /// Every rule tests every value, for comparison.
     Off,
 }

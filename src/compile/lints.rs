@@ -1,4 +1,4 @@
-//! Warnings about rules that are valid and hardly do what their author meant: first about one rule, then about all that was loaded.
+//! Warnings about rules that are valid but probably wrong: first about one rule, then about everything that was loaded.
 
 use super::draft::Draft;
 use crate::diagnostic::{Code, Diagnostic};
@@ -10,8 +10,8 @@ use crate::vocabulary::{Action, ActionRole, Directive, Variable};
 use std::fs;
 use std::path::Path;
 
-/// Warns of targets that the rule's phase does not have yet. In the default phase, which is 1 here and 2 elsewhere, that includes those
-/// that hold a part only.
+/// Warns of targets that are empty in the rule's phase. In the default phase, which is 1 here and 2 elsewhere, also warns of those that hold only a
+/// part.
 pub fn early_target(targets: &Targets, phase: Option<Phase>) -> Option<Diagnostic> {
     let runs_in = phase.unwrap_or(Phase::RequestHeaders);
     let looked_at = targets.list.iter().filter(|target| target.mode != TargetMode::Exclude);
@@ -36,7 +36,7 @@ pub fn early_target(targets: &Targets, phase: Option<Phase>) -> Option<Diagnosti
     Some(Diagnostic::new(Code::NotFilledYet, target.span, message).hint(hint))
 }
 
-/// Warns of an argument that is compared as a number and is not one, and of the name of an operator that lacks its `@`.
+/// Warns of an argument that is compared as a number but is not one, and of an operator name without its `@`.
 pub fn doubtful_argument(written: &OperatorExpression, kind: OperatorKind) -> Option<Diagnostic> {
     let text = written.argument.node.as_str();
     let place = written.argument.span;
@@ -76,7 +76,7 @@ pub fn several_decisions(actions: Option<&Actions>) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::SeveralDecisions, last.span, message).hint("keep one of them"))
 }
 
-/// Warns of limits of bodies that do not say what happens beyond them. `limits` are the directives that set them.
+/// Warns of body limits without an action for what exceeds them. `limits` are the directives that set them.
 pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) -> Vec<Diagnostic> {
     let (request, response) = (settings.request_body_limit_action.is_some(), settings.response_body_limit_action.is_some());
     let warning = |(directive, span): &(Directive, Span)| {
@@ -110,8 +110,7 @@ pub fn unreached_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnost
     Some(Diagnostic::new(Code::Unreached, first, message).hint(hint))
 }
 
-/// Warns of a folder that uploaded files cannot be written to: each body with a file would be an error. `place` is the directive that they are
-/// written for.
+/// Warns of a folder to which uploaded files cannot be written: each body with a file would be an error. `place` is the directive that requires them.
 pub fn upload_folder(settings: &Settings, place: Option<Span>) -> Option<Diagnostic> {
     let place = place.filter(|_| settings.writes_uploads())?;
     let folder = settings.upload_folder();
@@ -121,16 +120,16 @@ pub fn upload_folder(settings: &Settings, place: Option<Span>) -> Option<Diagnos
     Some(Diagnostic::new(Code::UploadFolder, place, message).hint(hint))
 }
 
-/// Warns of rules that look at REQUEST_BODY, which is empty for a body that is read as XML, unless a rule forces it or they look at XML too.
+/// Warns of rules that inspect REQUEST_BODY, which is empty for XML bodies, unless a rule forces it or they inspect XML too.
 ///
-/// In ModSecurity v3 the variable holds such bodies, and guards against entities from elsewhere count on it.
+/// In ModSecurity v3 the variable holds such bodies, and rules against external entities rely on it.
 pub fn unseen_xml(drafts: &[Draft]) -> Option<Diagnostic> {
     if !has_control(drafts, |control| matches!(control, Control::RequestBodyProcessor(BodyProcessor::Xml)))
         || has_control(drafts, |control| matches!(control, Control::ForceRequestBodyVariable(true)))
     {
         return None;
     }
-    // A rule that is chained to another may be for other bodies only.
+    // A chained rule may be for other bodies only.
     let heads = drafts.iter().enumerate().filter(|(place, _)| {
         let before = place.checked_sub(1).and_then(|before| drafts.get(before));
         !before.is_some_and(|before| before.rule.chained)
@@ -145,7 +144,7 @@ pub fn unseen_xml(drafts: &[Draft]) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::XmlBodyUnseen, first, message).hint(hint))
 }
 
-/// The error of an audit log that `SecAuditLogType HTTPS` cannot post to, since it is not an address.
+/// Returns the error of an audit log to which `SecAuditLogType HTTPS` cannot post, because it is not an address.
 #[cfg(feature = "remote")]
 pub fn audit_log_address(settings: &Settings) -> Option<Diagnostic> {
     let posts = settings.audit_type == Some(crate::graph::AuditType::Https);
@@ -158,7 +157,7 @@ fn variable_of(target: &TargetExpression) -> Option<Variable> {
     Variable::find(&target.variable.node)?.variable
 }
 
-/// The phase before which a variable is empty, for those that are not there from the start.
+/// Returns the phase before which a variable is empty; `None` for variables that are filled from the start.
 fn filled_in(variable: Variable) -> Option<Phase> {
     match variable {
         Variable::ArgsPost
@@ -191,7 +190,7 @@ fn filled_in(variable: Variable) -> Option<Phase> {
     }
 }
 
-/// Returns `true` for what holds the query's part in phase 1 and the body's part, too, in phase 2.
+/// Returns `true` for variables that hold the query's part in phase 1, and the body's part too in phase 2.
 fn holds_the_query_before_the_body(variable: Variable) -> bool {
     matches!(
         variable,
@@ -204,7 +203,7 @@ fn has_control(drafts: &[Draft], is_sought: impl Fn(&Control) -> bool) -> bool {
     effects.any(|effect| matches!(effect, Effect::Control(control) if is_sought(control)))
 }
 
-/// Why nothing can be written to a folder, as far as that can be told without writing to it.
+/// Returns why nothing can be written to a folder, as far as metadata show it.
 fn folder_problem(folder: &Path) -> Option<&'static str> {
     match fs::metadata(folder) {
         Err(_) => Some("there is no such folder"),
@@ -214,7 +213,7 @@ fn folder_problem(folder: &Path) -> Option<&'static str> {
     }
 }
 
-/// Returns `true` for a rule that looks at bodies by REQUEST_BODY, and not by XML.
+/// Returns `true` for a rule that inspects bodies by REQUEST_BODY, and not by XML.
 fn is_blind_to_xml(rule: &Rule) -> bool {
     let Test::Operator { targets, .. } = &rule.test else { return false };
     let looks_at = |variable: Variable| targets.iter().any(|target| target.variable == variable && !target.count);

@@ -1,4 +1,4 @@
-//! Reads inputs and what they include, and puts their directives in one row.
+//! Reads inputs and their includes, and lists their directives in order.
 
 use super::context::Context;
 use super::files::{reason, unfetched};
@@ -13,16 +13,16 @@ use std::path::{Path, PathBuf};
 /// The remedy for bytes that are not text.
 const CONVERT: &str = "convert it, for example with iconv -f ISO-8859-1 -t UTF-8";
 
-/// The most files that may include each other in a row.
+/// Maximum nesting of includes.
 const MAX_DEPTH: usize = 100;
 
-/// The most files and texts of a rule set: two files that include another one twice each, and so on, soon take more time than there is.
+/// Maximum number of files and texts of a rule set: files that include each other several times would take exponential time.
 const MAX_TEXTS: usize = 10_000;
 
-/// The most bytes that they may have together. The OWASP CRS has one million.
+/// Maximum number of bytes of all of them. The OWASP CRS has one million.
 const MAX_BYTES: usize = 64 << 20;
 
-/// The directives of one input, in the order in which they take effect, `Include` already followed.
+/// Returns the directives of one input, in the order in which they take effect, with includes resolved.
 pub fn load(context: &mut Context<'_>, input: &Input) -> Vec<Directive> {
     let mut reader = Reader { context, directives: Vec::new(), open: Vec::new(), may_do_without: false, errors: 0, stopped: false };
     reader.input(input);
@@ -32,12 +32,12 @@ pub fn load(context: &mut Context<'_>, input: &Input) -> Vec<Directive> {
 struct Reader<'c, 'a> {
     context: &'c mut Context<'a>,
     directives: Vec<Directive>,
-    /// The files and addresses that are being read, each included by the one before.
+    /// The files and addresses that are being read, each included by the one before it.
     open: Vec<PathBuf>,
-    /// `SecRemoteRulesFailAction Warn` came before.
+    /// `true` after `SecRemoteRulesFailAction Warn`.
     may_do_without: bool,
     errors: usize,
-    /// Nothing more is read.
+    /// `true` if nothing more is read.
     stopped: bool,
 }
 
@@ -52,7 +52,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Takes in rules that came as bytes.
+    /// Reads rules that came as bytes.
     fn text(&mut self, name: &str, bytes: &[u8]) {
         let (text, replaced) = with_replacements(bytes);
         match self.context.sources.add_text(name, &text) {
@@ -61,7 +61,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a file; `included_at` is the place that named it.
+    /// Reads a file; `included_at` is the place that includes it.
     fn file(&mut self, path: &Path, included_at: Option<Span>) {
         let name = path.display().to_string();
         if !self.may_open(path, included_at) {
@@ -81,7 +81,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads what is at an address; `included_at` is the place that named it.
+    /// Fetches from an address; `included_at` is the place that includes it.
     fn remote(&mut self, address: &str, key: &str, included_at: Option<Span>) {
         if !self.may_open(Path::new(address), included_at) {
             return;
@@ -98,7 +98,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Returns `true` if one more file or address can be read; otherwise this is reported.
+    /// Returns `true` if one more file or address can be read; otherwise reports it.
     fn may_open(&mut self, path: &Path, included_at: Option<Span>) -> bool {
         if self.stopped {
             return false;
@@ -125,7 +125,7 @@ impl Reader<'_, '_> {
         true
     }
 
-    /// Takes in what was read; `path` is where it is a file.
+    /// Adds the bytes that were read; `path` is that of a file.
     fn bytes(&mut self, name: &str, bytes: Vec<u8>, path: Option<&Path>, included_at: Option<Span>) {
         if self.context.sources.size().saturating_add(bytes.len()) > MAX_BYTES {
             self.stopped = true;
@@ -138,7 +138,7 @@ impl Reader<'_, '_> {
                 "check that it is a rule file; lists belong in files of @pmFromFile",
             );
         }
-        // In comments, bytes that are not UTF-8 decide nothing; they are shown as replacement characters.
+        // Bytes in comments that are not UTF-8 have no effect; they are shown as replacement characters.
         let (text, replaced) = with_replacements(&bytes);
         let text = text.into_bytes();
         let added = if path.is_some() { self.context.sources.add_file(name, text) } else { self.context.sources.add_fetched(name, text) };
@@ -155,7 +155,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a text; `replaced` are the places of bytes in it that were not UTF-8.
+    /// Reads a text; `replaced` are the offsets of bytes in it that were not UTF-8.
     fn source(&mut self, id: SourceId, path: Option<&Path>, replaced: &[usize]) {
         let Some(source) = self.context.sources.find(id) else { return };
         let (ast, errors) = parse(id, source);
@@ -243,7 +243,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reports a NUL byte, at its place: the `offset` in the text with replacements.
+    /// Reports a NUL byte; `offset` is its place in the text with replacements.
     fn holds_nul(&mut self, name: &str, offset: usize, bytes: &[u8]) {
         let message = format!("`{name}` is not text: it holds a NUL byte");
         let (text, _) = with_replacements(bytes);
@@ -260,21 +260,21 @@ impl Reader<'_, '_> {
         self.context.report_unread(diagnostic);
     }
 
-    /// Reports a problem of a whole file at the place that names it; an input is named nowhere, so that its own start is shown.
+    /// Reports a problem with a whole file at the place that includes it, or, for an input, at its own start.
     fn report(&mut self, name: &str, included_at: Option<Span>, code: Code, message: String, hint: &str) {
         if let Some(span) = included_at.or_else(|| self.stand_in(name)) {
             self.push(Diagnostic::new(code, span, message).hint(hint));
         }
     }
 
-    /// A place for problems of what is named nowhere.
+    /// Returns a place for problems of an input.
     fn stand_in(&mut self, name: &str) -> Option<Span> {
         let source = self.context.sources.add_text(name, "").ok()?;
         Some(Span { source, start: 0, end: 0 })
     }
 }
 
-/// The text that bytes hold, with a replacement character for each run of bytes that are not UTF-8, and the places of these.
+/// Returns the bytes as text, with a replacement character for each run of bytes that are not UTF-8, and the offsets of these.
 fn with_replacements(bytes: &[u8]) -> (String, Vec<usize>) {
     let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
     for chunk in bytes.utf8_chunks() {
@@ -287,7 +287,7 @@ fn with_replacements(bytes: &[u8]) -> (String, Vec<usize>) {
     (text, replaced)
 }
 
-/// The first of some places that is not in a comment. If a directive cannot be read, its end is not known.
+/// Returns the first of these offsets that is not in a comment. If a directive cannot be read, its end is not known.
 fn first_outside_comments(ast: &Ast, has_errors: bool, places: &[usize]) -> Option<usize> {
     let within = |span: Span, place: usize| span.start <= place && place < span.end;
     let in_comment = |place: usize| {

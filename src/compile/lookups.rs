@@ -1,4 +1,4 @@
-//! Operators that transactions run, and what they look things up in.
+//! Operators that transactions run, and their data.
 
 use super::context::Context;
 use super::files::read_file;
@@ -11,7 +11,7 @@ use crate::operator::{BlockList, OperatorKind};
 use crate::seclang::OperatorExpression;
 use std::path::{Component, Path, PathBuf};
 
-/// The look-up of an operator that is one; a file that cannot be read is reported, and the rule cannot be built.
+/// Returns the look-up of an operator that is one; reports a file that cannot be read, and the rule cannot be built then.
 pub fn read_lookup(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Option<Result<Lookup, ()>> {
     let text = written.argument.node.as_str();
     let span = written.name.as_ref().map_or(written.span, |name| name.span);
@@ -61,7 +61,7 @@ fn report_grammar(context: &mut Context<'_>, kind: OperatorKind, problem: Option
     }
 }
 
-/// A file in a folder or below it; `None` for what leads elsewhere: other machines, other folders.
+/// Returns a file in a folder or below it; `None` for other machines and other folders.
 fn beside(folder: &Path, name: &str) -> Option<PathBuf> {
     let path = Path::new(name);
     let stays = !name.contains("://") && path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));

@@ -3,23 +3,23 @@
 //!
 //! # How text becomes a graph
 //!
-//! A rule as it is written cannot be run. It leaves out what `SecDefaultAction` says, its chain goes on in the next directive, a later file may
-//! take its targets away, and it names things by words: variables, keys of TX, markers, files. In the graph all of this is settled: names are
-//! numbers, patterns are compiled, each rule has its phase, its transformations and its logging. A transaction then looks nothing up.
+//! A rule cannot run as it is written. `SecDefaultAction` adds to it, its chain continues in the next directive, a later file may remove its targets,
+//! and it refers to variables, TX keys, markers and files by name. In the graph all of this is resolved: names are numbers, patterns are compiled, each
+//! rule has its phase, its transformations and its logging. A transaction looks up no names.
 //!
 //! ```text
 //! Input ─load→ directives ─directives→ drafts, settings, references ─rule_set→ RuleGraph ─plan→ RuleGraph with a plan
 //! ```
 //!
-//! * `load` reads an input and what it includes, and puts its directives in one row. `precompile` then compiles their patterns on several
-//!   processors, since that is most of the work of a load.
-//! * `directives` looks up each directive in the table of `vocabulary` and calls its one function: in `rules` and `updates` for rules and
-//!   changes to them, in `settings` for what sets a value. These read the parts with `targets`, `operators`, `actions` and what those need.
-//!   All of them are functions that take a `Context` (the loader, the texts, the report) and return what they have read. A part that cannot be
-//!   read is reported and is `None`, so that one run finds all errors.
-//! * `rule_set` does what has to wait until the last file was read: it checks names that rules refer to, gives rules the defaults of their phase,
-//!   and applies updates and removals.
-//! * `plan` prepares the finished graph so that a transaction asks as few rules as possible. It changes no verdict.
+//! * `load` reads an input and its includes, and lists their directives in order. `precompile` then compiles their patterns on several
+//!   processors, because that is most of the work of a load.
+//! * `directives` looks up each directive in the table of `vocabulary` and calls its function: in `rules` and `updates` for rules and
+//!   changes to them, in `settings` for values. These compile the parts with `targets`, `operators`, `actions` and their helpers.
+//!   All of them are functions that take a `Context` (the loader, the texts, the report) and return the compiled part. An invalid part is
+//!   reported and is `None`, so that one run finds all errors.
+//! * `rule_set` runs after the last file was read: it checks the names that rules refer to, applies the defaults of each phase, and updates and
+//!   removals.
+//! * `plan` prepares the finished graph so that a transaction evaluates as few rules as possible. It changes no verdict.
 //!
 //! # Example
 //!
@@ -32,15 +32,15 @@
 //!
 //! 1. `SecDefaultAction` leaves a draft of the defaults of phase 1.
 //! 2. `SecRule` becomes the draft of rule 0: the target ARGS without the key `token`, a compiled pattern, an addition to key 0 of TX, which is
-//!    `hits`, and a jump to marker 0. That some `SecMarker` is named END is noted as a reference.
+//!    `hits`, and a jump to marker 0. The marker END is added to the references, which must exist.
 //! 3. The update is kept. Rules that it matches may follow in another file.
 //! 4. `SecMarker` adds marker 0 to the steps of every phase: those of phase 1 are now rule 0, marker 0.
-//! 5. At the end, the reference to END is found. Rule 0 gets `t:lowercase`, and is logged; the update adds `/^csrf/` to what ARGS leaves out.
+//! 5. At the end, the reference to END is found. Rule 0 gets `t:lowercase`, and is logged; the update adds `/^csrf/` to the exclusions of ARGS.
 //!
 //! # Loads
 //!
 //! Each input is a load of its own. As in ModSecurity v3 the first load that sets a value wins, and within a load the last directive does;
-//! rules, updates and markers of all loads come together. A load with errors leaves nothing behind.
+//! rules, updates and markers of all loads come together. A load with errors has no effect.
 
 mod action_values;
 mod actions;
@@ -84,19 +84,19 @@ use context::Context;
 use report::LoadedInput;
 use rule_set::RuleSetDraft;
 
-/// A rule set that was understood.
+/// The result of compiling.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The rules as meant.
+    /// The compiled rules.
     pub graph: RuleGraph,
-    /// What was loaded.
+    /// The contents of the load.
     pub report: LoadReport,
 }
 
 /// Loads and compiles. Each input is a load of its own: in ModSecurity v3 the first load that sets a value wins, and within a load the last.
 ///
 /// # Errors
-/// Every error of all inputs, with the warnings, if there is an error.
+/// All errors and warnings of all inputs, if there is an error.
 pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
     let mut context = Context::new(loader);
     let mut rule_set = RuleSetDraft::default();
@@ -115,7 +115,7 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
     let (sources, mut diagnostics) = context.into_report();
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
     if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
-        // A rule with an error is not there to be updated, and a marker that was not read is not there to be jumped to.
+        // A rule with an error cannot be updated, and a marker that was not read cannot be a target of a jump.
         diagnostics.retain(|diagnostic| !matches!(diagnostic.code, Code::NothingToUpdate | Code::UnknownMarker));
         return Err(LoadError { sources, diagnostics });
     }

@@ -1,12 +1,12 @@
-//! Opens persistent collections before what uses them: an assignment of the same rule, a later rule of the chain, or actions that an update adds.
+//! Opens persistent collections before their use: in an assignment of the same rule, a later rule of the chain, or actions that an update adds.
 
 use crate::graph::{
     Assignment, AssignmentChange, Effect, Opening, OperatorArgument, Part, PersistentCollection, Rule, RuleIndex, Template, Test,
 };
 use crate::vocabulary::Variable;
 
-/// Moves openings of collections before a rule's assignment that uses them: assignments are made for each value that matches, effects when
-/// the whole chain matches. `effect_places` says how many assignments come before each effect.
+/// Moves openings of collections before a rule's assignments that use them: assignments run for each value that matches, effects when the whole chain
+/// matches. `effect_places` is the number of assignments before each effect.
 pub fn open_before_assignment(
     effects: &mut Vec<Effect>,
     effect_places: &mut Vec<usize>,
@@ -22,9 +22,9 @@ pub fn open_before_assignment(
     }
 }
 
-/// Has a rule open a collection when it matches itself, instead of when its whole chain does, where a later rule of the chain uses the
-/// collection, or an action that `SecRuleUpdateActionById` adds, for those come first. A rule that counts in what it opens would otherwise
-/// count elsewhere.
+/// Makes a rule open a collection when it matches itself, instead of when its whole chain matches, if a later rule of the chain uses the collection,
+/// or an action that `SecRuleUpdateActionById` adds, because those run first. Otherwise a rule that counts in the opened collection would count in
+/// another one.
 pub fn open_before_use(rules: &mut [Rule]) {
     let used = |rule: &Rule, collection: PersistentCollection| {
         let added = rule.updated.iter().flat_map(|updated| &updated.effects);
@@ -52,13 +52,13 @@ pub fn open_before_use(rules: &mut [Rule]) {
     }
 }
 
-/// The rules after one in its chain.
+/// Returns the later rules in the chain of a rule.
 fn followers<'r>(rules: &'r [Rule], rule: &'r Rule) -> impl Iterator<Item = &'r Rule> {
     let next = |index: Option<RuleIndex>| index.and_then(|index| rules.get(index.0 as usize));
     std::iter::successors(next(rule.next), move |rule| next(rule.next))
 }
 
-/// The collection that an effect opens.
+/// Returns the collection that an effect opens.
 fn opened(effect: &Effect) -> Option<PersistentCollection> {
     match effect {
         Effect::OpenCollection { collection, .. } => Some(*collection),
@@ -95,7 +95,7 @@ fn uses(rule: &Rule, collection: PersistentCollection) -> bool {
             let by_macro = matches!(argument, OperatorArgument::Template(template) if names(template, variable));
             by_macro || targets.iter().any(|target| target.variable == variable)
         }
-        // Which variables a script asks for is known only when it runs.
+        // The variables that a script reads are known only when it runs.
         Test::Script(_) => true,
         Test::Unconditional | Test::Decision(_) => false,
     };

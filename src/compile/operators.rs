@@ -1,4 +1,4 @@
-//! Operators as written into operators as meant.
+//! Compiles operators.
 
 use super::context::Context;
 use super::files::read_data;
@@ -11,7 +11,7 @@ use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, Opera
 use crate::seclang::{OperatorExpression, unclosed_macro};
 use crate::vocabulary::{Limit, REFUSED_OPERATORS, did_you_mean};
 
-/// The kind of an operator and its argument, compiled if it holds no macros. `None` for a rule that cannot be built.
+/// Returns the kind of an operator and its argument, compiled if it has no macros. `None` for a rule that cannot be built.
 pub fn read_operator(context: &mut Context<'_>, written: &OperatorExpression) -> Option<(OperatorKind, OperatorArgument)> {
     let kind = operator_kind(context, written)?;
     let text = written.argument.node.as_str();
@@ -98,11 +98,11 @@ fn operator_kind(context: &mut Context<'_>, written: &OperatorExpression) -> Opt
     kind
 }
 
-/// The contents of the files and addresses that an operator's argument names.
+/// Returns the contents of the files and addresses in an operator's argument.
 fn operator_files(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Option<Vec<Vec<u8>>> {
     let (text, span) = (written.argument.node.as_str(), written.argument.span);
     let names: Vec<&str> = match (kind, kind.argument()) {
-        // An argument of another form is the operator's to refuse.
+        // An argument with another syntax is refused by the operator.
         (OperatorKind::FuzzyHash, _) => fuzzy_hash_argument(text).into_iter().map(|argument| argument.file).collect(),
         (_, ArgumentKind::Files) => text.split_ascii_whitespace().collect(),
         _ => Vec::new(),
@@ -110,12 +110,12 @@ fn operator_files(context: &mut Context<'_>, kind: OperatorKind, written: &Opera
     names.into_iter().map(|name| read_data(context, name, span)).collect()
 }
 
-/// Returns `true` if a `%{` without its `}` begins a macro all the same: otherwise it is text, such as that of `@contains %{`.
+/// Returns `true` if a `%{` without its `}` is probably a macro: otherwise it is text, such as that of `@contains %{`.
 fn names_variable(unclosed: &str) -> bool {
     unclosed.trim_start_matches("%{").trim_start().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
-/// The operator that was meant if its name does not follow the `@` at once, as in `@!rx` and `@ rx`.
+/// Returns the intended operator if its name does not follow the `@` directly, as in `@!rx` and `@ rx`.
 fn operator_behind_mark(pattern: &str) -> Option<String> {
     let behind = pattern.strip_prefix('@')?;
     let name = behind.trim_start_matches(['!', ' ', '\t']);
@@ -126,7 +126,7 @@ fn operator_behind_mark(pattern: &str) -> Option<String> {
     (begins_otherwise && is_meant).then(|| format!("{negation}@{name}"))
 }
 
-/// The remedy for an argument that an operator does not take.
+/// Returns the remedy for an argument that an operator does not take.
 fn remedy(kind: OperatorKind) -> &'static str {
     match kind {
         OperatorKind::IpMatch => "write addresses and networks with commas between them, such as 10.0.0.0/8,2001:db8::1",

@@ -1,4 +1,4 @@
-//! Plans the evaluation of a finished graph: prefilters, list of targetss of targets, triggers, batches, jumps.
+//! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, jumps.
 
 use crate::graph::{
     ChainId, Disruptive, Effect, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget,
@@ -13,7 +13,7 @@ use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
-/// Gives a graph its plan.
+/// Adds the plan to a graph.
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
@@ -45,7 +45,7 @@ pub fn plan(graph: &mut RuleGraph) {
     });
 }
 
-/// The keys that the patterns of rules select from TX.
+/// Returns the TX keys that the patterns of rules select.
 fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     let targets = graph.rules.iter().flat_map(|rule| match &rule.test {
         Test::Operator { targets, .. } => targets.as_slice(),
@@ -74,7 +74,7 @@ fn plan_rule(rule: &Rule, tree: &TransformationTree, prefilters: &mut PrefilterS
     }
 }
 
-/// The kinds of the values that a rule may look at: those of its targets, as they come and after each of its transformations.
+/// Returns the kinds of the values that a rule may test: those of its targets, plain and after each of its transformations.
 fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<ValueKind> {
     let chains = tree.prefixes(rule.transformations);
     let steps = chains.iter().filter_map(|chain| tree.last_step(*chain)).map(|step| step.transformation);
@@ -85,7 +85,7 @@ fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<Valu
     kinds
 }
 
-/// Large values are kinds of their own: few rules look at them, so that little is to be searched for.
+/// Returns the kind of a target's values. Large values have kinds of their own: few rules test them, so few literals must be searched for.
 fn kind(target: &Target) -> ValueKind {
     ValueKind::of(match target.variable {
         Variable::RequestBody => 1,
@@ -96,7 +96,7 @@ fn kind(target: &Target) -> ValueKind {
     })
 }
 
-/// The TX variable of a rule that does nothing but compare it with a number.
+/// Returns the comparison of a rule that only compares a TX variable with a number.
 fn comparison(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
     let (relation, number) = operator.comparison()?;
     let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
@@ -105,7 +105,7 @@ fn comparison(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<Tx
     Some(TxComparison { name, count: *count, relation, number, negated })
 }
 
-/// The marker of a rule that does nothing when it matches but skip to it.
+/// Returns the marker of a rule that only skips to it when it matches.
 fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<MarkerId> {
     let silent = !rule.logs && !rule.audits && !rule.stops && rule.metadata.severity.is_none();
     let alone = rule.next.is_none() && !rule.chained && rule.removed.is_none() && rule.updated.is_none();
@@ -117,7 +117,7 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<MarkerId> {
     }
 }
 
-/// What is known of each chain, by the chain's number.
+/// Returns the properties of each chain, by the chain's number.
 fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
     let mut chains: Vec<PlannedChain> = Vec::with_capacity(tree.len());
     for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
@@ -141,7 +141,7 @@ fn triggers(transformation: Transformation) -> ByteSet {
     acting.fold(ByteSet::EMPTY, ByteSet::with)
 }
 
-/// The rules of each phase by what they look at; each rule is told where it is.
+/// Groups the rules of each phase by the values that they test; sets the batch of each rule.
 fn batches(graph: &mut RuleGraph) -> PhaseMap<Vec<RuleBatch>> {
     let mut batches: PhaseMap<Vec<RuleBatch>> = PhaseMap::default();
     for phase in Phase::ALL {
@@ -168,7 +168,7 @@ fn batches(graph: &mut RuleGraph) -> PhaseMap<Vec<RuleBatch>> {
     batches
 }
 
-/// The steps of each phase that are rules.
+/// Returns the steps of each phase that are rules.
 fn open_steps(graph: &RuleGraph) -> PhaseMap<Vec<u64>> {
     let mut open: PhaseMap<Vec<u64>> = PhaseMap::default();
     for phase in Phase::ALL {
@@ -195,7 +195,7 @@ fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {
     markers
 }
 
-/// Targets and lists of them, numbered; those that select the same have the same number.
+/// Targets and lists of them, numbered; equal targets have the same number.
 #[derive(Default)]
 struct TargetLists {
     targets: Vec<PlannedTarget>,
@@ -215,7 +215,7 @@ impl TargetLists {
     }
 
     fn target(&mut self, target: &Target) -> TargetId {
-        // A count is called as its rule spells it.
+        // A count keeps the name that its rule gives it.
         let is_same = |known: &Target| known.is_same(target) && (!target.count || known.to_string() == target.to_string());
         let known = self.targets.iter().position(|known| is_same(&known.target));
         if known.is_none() {

@@ -1,4 +1,4 @@
-//! Compiles the patterns of a load ahead of its rules, on several processors: they are most of the work of loading.
+//! Compiles the patterns of a load before its rules, on several processors: this is most of the work of loading.
 
 use crate::pattern::PatternOptions;
 use crate::prefilter::FilteredPattern;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The most threads that compile patterns.
+/// Maximum number of threads that compile patterns.
 const MAX_THREADS: usize = 4;
 
-/// The fewest patterns that are worth a thread.
+/// Minimum number of patterns for a thread.
 const MIN_PATTERNS: usize = 32;
 
-/// Compiles the patterns of these rules. As long as the result is held, the rules find them in the process's cache. A pattern that cannot be
-/// compiled is left to its rule, which reports it.
+/// Compiles the patterns of these rules. While the result is held, the rules find them in the process's cache. A pattern that cannot be compiled is
+/// left to its rule, which reports it.
 pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
     let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
     sources.sort_unstable();
@@ -24,7 +24,7 @@ pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
     if threads < 2 || sources.len() < MIN_PATTERNS {
         return Vec::new();
     }
-    // The longest first, so that none is left for the end.
+    // The longest first, so that no long one is left for the end.
     sources.sort_by_key(|source| std::cmp::Reverse(source.len()));
     let next = AtomicUsize::new(0);
     let work = || {
@@ -32,7 +32,7 @@ pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
         taken.filter_map(|source| FilteredPattern::shared(source.as_bytes(), PatternOptions::default()).ok()).collect::<Vec<_>>()
     };
     thread::scope(|scope| {
-        // A thread that cannot be made, or ends early, leaves its part to the others and to the rules.
+        // If a thread cannot be started, or ends early, the other threads and the rules do its part.
         let others: Vec<_> = (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
         let mut patterns = work();
         patterns.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
@@ -40,7 +40,7 @@ pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
     })
 }
 
-/// The regular expression of a rule, if it is written without macros.
+/// Returns the regular expression of a rule, if it has no macros.
 fn pattern(directive: &Directive) -> Option<&str> {
     let Body::Rule { operator, .. } = &directive.body else { return None };
     let searches = operator.name.as_ref().is_none_or(|name| name.node.eq_ignore_ascii_case("rx"));

@@ -1,5 +1,5 @@
-//! Names that rules use and that must be found somewhere: markers, other rules, settings. These may follow the rules, so that they are looked
-//! for when all files have been read.
+//! Names in rules that must exist somewhere: markers, other rules, settings. These may come after the rules, so they are checked when all files are
+//! read.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{MarkerId, Rule, RuleFilter, Settings};
@@ -8,10 +8,10 @@ use crate::source::Span;
 use crate::vocabulary::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// How many names a warning shows.
+/// Number of names that a warning shows.
 const SHOWN: usize = 5;
 
-/// The names that rules refer to, with their places.
+/// The names in rules, with their places.
 #[derive(Default)]
 pub struct References {
     /// Places of `skipAfter`, by marker.
@@ -22,7 +22,7 @@ pub struct References {
     pub needs: Vec<(Need, Span)>,
     /// Rules that `ctl` removes, or whose targets it removes.
     pub removals: Vec<RuleReference>,
-    /// How many rules were added so far.
+    /// Number of rules so far.
     pub rules: usize,
 }
 
@@ -41,7 +41,7 @@ pub enum Need {
 pub struct RuleReference {
     filter: RuleFilter,
     span: Span,
-    /// The number of the rule that holds it, so that a rule has one warning.
+    /// The number of its rule, so that a rule gets one warning.
     rule: usize,
 }
 
@@ -53,7 +53,7 @@ struct Names<'a> {
 }
 
 impl References {
-    /// Notes the rules that a `ctl` removes, or whose targets it removes.
+    /// Adds the rules that a `ctl` removes, or whose targets it removes.
     pub fn note_removal(&mut self, filter: &RuleFilter, span: Span) {
         self.removals.push(RuleReference { filter: filter.clone(), span, rule: self.rules });
     }
@@ -72,7 +72,7 @@ impl References {
         unknown.map(warning).collect()
     }
 
-    /// Warns of operators that lack what they look things up in.
+    /// Warns of operators without their database, key or files.
     pub fn unmet_needs(&self, settings: &Settings) -> Vec<Diagnostic> {
         let (database, key, files) =
             (settings.geo_database.is_some(), settings.http_blocklist_key.is_some(), settings.xml_external_entities == Some(true));
@@ -96,7 +96,7 @@ impl References {
         self.needs.iter().filter_map(warning).collect()
     }
 
-    /// Warns of removals by `ctl` that match no rule, once for each rule that holds such a `ctl`.
+    /// Warns of removals by `ctl` that match no rule, once for each rule with such a `ctl`.
     pub fn missing_rules(&self, rules: &[Rule]) -> Vec<Diagnostic> {
         let names = Names::of(rules);
         let mut missing: BTreeMap<usize, Vec<&RuleReference>> = BTreeMap::new();
@@ -111,7 +111,7 @@ impl References {
     }
 }
 
-/// The warning about rules that are not there.
+/// Returns the warning about rules that do not exist.
 pub fn no_rule(filters: &[&RuleFilter], span: Span) -> Diagnostic {
     let mut names: Vec<String> = filters.iter().take(SHOWN).map(|filter| shown(filter)).collect();
     if let Some(more) = filters.len().checked_sub(SHOWN).filter(|more| *more > 0) {

@@ -1,4 +1,4 @@
-//! The result of a load in numbers: rules, files, warnings, and everything that was left out.
+//! The result of a load in numbers: rules, files, warnings.
 
 use super::error::LoadError;
 use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic};
@@ -7,13 +7,13 @@ use crate::source::{Sources, Span};
 use serde::Serialize;
 use std::ops::Range;
 
-/// The contents of a load. A report exists only for a load without errors.
+/// The contents of a load. Only a load without errors has a report.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoadReport {
-    /// Rules with an operator, chained ones included.
+    /// Rules with an operator, including chained ones.
     pub rules: usize,
-    /// Rules without one: `SecAction`.
+    /// Rules without an operator: `SecAction`.
     pub actions: usize,
     /// Rules that are scripts: `SecRuleScript`, `SecDecisionScript`.
     pub scripts: usize,
@@ -37,7 +37,7 @@ pub struct LoadReport {
 pub struct LoadedInput {
     /// The numbers of its texts.
     pub texts: Range<usize>,
-    /// It sets the engine's mode.
+    /// `true` if it sets the engine's mode.
     pub sets_engine: bool,
 }
 
@@ -70,7 +70,7 @@ impl LoadReport {
         }
     }
 
-    /// Refuses a load after all, for a file that its rules name and that cannot be used.
+    /// Refuses the load afterwards, for a file that its rules name and that cannot be used.
     pub(crate) fn refuse(self, place: Span, message: String) -> LoadError {
         let mut diagnostics = self.warnings;
         diagnostics.push(Diagnostic::new(Code::BadDirectiveFile, place, message));

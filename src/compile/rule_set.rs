@@ -1,4 +1,4 @@
-//! A rule set while its files are read, and what is left to do when all have been: checks, then the graph.
+//! A rule set while its files are read, and the last steps after that: checks, then the graph.
 
 use super::chains::{RuleDrafts, mark_stopping_chains};
 use super::context::Context;
@@ -11,23 +11,23 @@ use crate::source::Span;
 use std::collections::HashMap;
 use std::mem::take;
 
-/// Everything that the directives of all loads leave besides settings.
+/// Results of the directives of all loads, except settings.
 #[derive(Default)]
 pub struct RuleSetDraft {
     /// Rules and markers.
     pub rules: RuleDrafts,
     /// `SecDefaultAction` of each phase.
     pub defaults: PhaseMap<DefaultDraft>,
-    /// Changes to rules, and where they are written.
+    /// Changes to rules, with their places.
     pub updates: Vec<(Update, Span)>,
-    /// Where each id was given to a rule.
+    /// The place of each rule id.
     pub ids: HashMap<u64, Span>,
     /// The number of the current load, counted from 1.
     pub load: usize,
 }
 
 impl RuleSetDraft {
-    /// Reports what can be said only when everything is known, and makes the rules what they are: with defaults, updates and removals.
+    /// Runs the checks that need all files, applies defaults, updates and removals, and returns the graph.
     pub fn into_graph(self, context: &mut Context<'_>) -> RuleGraph {
         let Self { rules, mut defaults, updates, .. } = self;
         let settings = &context.settings;

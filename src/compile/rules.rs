@@ -1,4 +1,4 @@
-//! Directives that are rules, and the defaults of rules: what is read of each becomes a draft.
+//! Directives of rules and of their defaults; each becomes a draft.
 
 use super::actions::{parsed_actions, rule_actions};
 use super::context::Context;
@@ -117,7 +117,7 @@ pub fn default_action(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, wr
 fn check_id(context: &mut Context<'_>, ids: &mut HashMap<u64, Span>, understood: &RuleActions, actions: Option<&Actions>, span: Span) {
     let place = actions.and_then(|actions| actions.find("id")).map_or(span, |action| action.value_span());
     match understood.id {
-        // A bad id was reported when it was read.
+        // A bad id was reported before.
         None if actions.is_some_and(|actions| actions.find("id").is_some()) => {}
         None => context
             .report(Diagnostic::new(Code::MissingId, span, "the rule has no id").hint("add id:N with a number that no other rule has")),

@@ -6,14 +6,14 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::script::Script;
 use crate::source::Span;
 
-/// The function of a rule's script that is called.
+/// The function that is called in a rule's script.
 pub const MAIN: &str = "main";
 
-/// The function of a decision script that is called.
+/// The function that is called in a decision script.
 pub const SHOULD_BLOCK: &str = "should_block";
 
-/// The script of a file; one that cannot be read, is not a script, or does not hold `function`, which is to be called, is reported. Rules that
-/// name the same file share one script.
+/// Returns the script of a file. Reports one that cannot be read, is not a script, or does not have `function`. Rules that name the same file share
+/// one script.
 pub fn read_script(context: &mut Context<'_>, name: &str, function: &str, span: Span) -> Option<Script> {
     let script = readable_script(context, name, span)?;
     if has_word(script.source(), function) {

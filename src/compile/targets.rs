@@ -1,4 +1,4 @@
-//! Target lists as written into targets as meant.
+//! Compiles target lists.
 
 use super::context::Context;
 use super::templates::{collection_key, key_pattern, part_of};
@@ -13,13 +13,13 @@ use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 /// A change to a rule's targets.
 #[derive(Clone, Debug)]
 pub enum TargetChange {
-    /// Looks at one more.
+    /// Adds a target.
     Add(Target),
-    /// Leaves something out.
+    /// Excludes members.
     Exclude(Variable, Selector),
 }
 
-/// The targets of a rule: exclusions, wherever they are in the list, apply to the targets of the same variable.
+/// Returns the targets of a rule; exclusions anywhere in the list apply to the targets of the same variable.
 pub fn read_targets(context: &mut Context<'_>, written: &Targets) -> Vec<Target> {
     let changes = target_changes(context, written);
     let mut targets = Vec::new();
@@ -52,10 +52,10 @@ pub fn check_paths(context: &mut Context<'_>, written: &Targets, namespaces: &[(
     }
 }
 
-/// Reports an invalid regular expression, at the byte at fault.
+/// Reports an invalid regular expression, at the wrong byte.
 pub fn report_bad_pattern(context: &mut Context<'_>, code: Code, source: &str, error: &PatternError, span: Span) {
     let place = part_of(source, error.position(), 1, span);
-    // Without its byte the place is that of the whole pattern.
+    // If the byte is not known, the place is that of the whole pattern.
     let message = match place == span {
         true => format!("invalid regular expression: {error}"),
         false => format!("invalid regular expression: {}", error.message()),
@@ -64,7 +64,7 @@ pub fn report_bad_pattern(context: &mut Context<'_>, code: Code, source: &str, e
     context.report(Diagnostic::new(code, place, message).hint(hint));
 }
 
-/// A list of targets, one by one.
+/// Returns the changes of a list of targets, one by one.
 pub fn target_changes(context: &mut Context<'_>, written: &Targets) -> Vec<TargetChange> {
     written.list.iter().filter_map(|target| target_change(context, target)).collect()
 }
@@ -77,7 +77,7 @@ fn target_change(context: &mut Context<'_>, written: &TargetExpression) -> Optio
     })
 }
 
-/// The variable that a target names, and what it selects.
+/// Returns the variable and the selector of a target.
 pub fn variable_and_selector(context: &mut Context<'_>, written: &TargetExpression) -> Option<(Variable, Selector)> {
     let variable = variable(context, &written.variable)?;
     let selector = match &written.selector {
@@ -126,7 +126,7 @@ fn variable(context: &mut Context<'_>, written: &Spanned<String>) -> Option<Vari
     entry.variable
 }
 
-/// The remedy for a regular expression that is wrong in this way.
+/// Returns the remedy for an error in a regular expression.
 fn pattern_remedy(problem: &str) -> &'static str {
     let is_about = |words: &[&str]| words.iter().any(|word| problem.contains(word));
     if is_about(&["range out of order"]) {
@@ -140,7 +140,7 @@ fn pattern_remedy(problem: &str) -> &'static str {
     }
 }
 
-/// The fault of a selector that would select nothing: marks that are not part of a key, and macros, which it cannot have.
+/// Returns the error of a selector that would select nothing: with marks that are not part of a key, or with a macro, which it cannot have.
 fn misread(selector: &SelectorExpression) -> Option<(&'static str, &'static str)> {
     let text = match selector {
         SelectorExpression::Key(text) | SelectorExpression::Pattern { source: text, .. } => text,
@@ -160,15 +160,15 @@ fn misread(selector: &SelectorExpression) -> Option<(&'static str, &'static str)
     (is_key && is_quoted).then_some(("a key cannot be in double quotes", "write it without quotes, or in single quotes: ARGS:'q'"))
 }
 
-/// Returns `true` if a text holds what looks like a macro. In a pattern, `%{2}` is two percent signs.
+/// Returns `true` if a text contains something like a macro. In a pattern, `%{2}` is two percent signs.
 fn has_macro(text: &str) -> bool {
     let names = text.split("%{").skip(1).map(str::trim_start);
     names.into_iter().any(|name| name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_'))
 }
 
-/// Applies changes to the targets of a rule that exists already.
+/// Applies changes to the targets of an existing rule.
 ///
-/// As in ModSecurity v3 a pattern that is left out this way is left out of every target, whatever its variable.
+/// As in ModSecurity v3, a pattern that is excluded in this way is excluded from every target of any variable.
 pub fn apply(targets: &mut Vec<Target>, changes: &[TargetChange]) {
     for change in changes {
         match change {
@@ -181,9 +181,9 @@ pub fn apply(targets: &mut Vec<Target>, changes: &[TargetChange]) {
     }
 }
 
-/// Leaves something out: a target that was written the same way goes, a wider one of the same variable gets an exclusion.
+/// Excludes members: a target that was written in the same way is removed, a wider one of the same variable gets an exclusion.
 ///
-/// As in ModSecurity v3, a target that names one key stays unless the exclusion names it too, and a count goes or counts all.
+/// As in ModSecurity v3, a target with one key stays unless the exclusion has it too, and a count is removed or counts everything.
 fn exclude(targets: &mut Vec<Target>, variable: Variable, selector: &Selector) {
     let same = |target: &Target| target.variable == variable && target.selector.is_same(selector);
     targets.retain(|target| !same(target));

@@ -1,4 +1,4 @@
-//! Texts with macros into templates.
+//! Compiles texts with macros into templates.
 
 use super::context::Context;
 use crate::diagnostic::{Code, Diagnostic};
@@ -8,7 +8,7 @@ use crate::seclang::{MacroPart, macro_parts, unclosed_macro};
 use crate::source::Span;
 use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 
-/// Resolves the macros of a text. A macro that does not name a variable is an error, as in ModSecurity v3, and so is one that is never closed.
+/// Resolves the macros of a text. As in ModSecurity v3, a macro that names no variable is an error, and so is one that is never closed.
 pub fn template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
     if let Some(unclosed) = unclosed_macro(text) {
         report_unclosed_macro(context, text, unclosed, span);
@@ -16,7 +16,7 @@ pub fn template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
     argument_template(context, text, span)
 }
 
-/// The same for an operator's argument, in which a `%{` without its `}` may be text.
+/// Resolves an operator's argument, in which a `%{` without its `}` may be text.
 pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
     let mut parts = Vec::new();
     for part in macro_parts(text) {
@@ -34,12 +34,12 @@ pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> T
     Template::new(parts, text)
 }
 
-/// The text of an action. As in ModSecurity v3 a `%` right after a macro is part of the macro: old rules write `%{variable}%`.
+/// Resolves the text of an action. As in ModSecurity v3, a `%` right after a macro is part of the macro: old rules write `%{variable}%`.
 pub fn action_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
     let mut pieces = text.split("}%");
     let mut written = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        // In front of `{` it begins the next macro.
+        // A `%` before `{` begins the next macro.
         written.push_str(if piece.starts_with('{') { "}%" } else { "}" });
         written.push_str(piece);
     }
@@ -89,31 +89,31 @@ fn reference(context: &mut Context<'_>, name: &str, key: Option<&str>) -> Result
     }
 }
 
-/// A key of a collection; keys of TX get their number.
+/// Returns a key of a collection, with its number for TX.
 pub fn collection_key(context: &mut Context<'_>, variable: Variable, text: &str) -> Key {
     let tx = (variable == Variable::Tx).then(|| context.names.tx.intern(text.as_bytes()));
     Key { text: text.as_bytes().into(), tx }
 }
 
-/// The selector of keys that a pattern finds something in, without regard to case.
+/// Returns the selector of keys with a match of the pattern, ignoring case.
 pub fn key_pattern(source: &str) -> Result<Selector, PatternError> {
     let options = PatternOptions { case_insensitive: true, ..PatternOptions::default() };
     Pattern::shared(source.as_bytes(), options).map(Selector::Pattern)
 }
 
-/// The place of the name in the first macro that has it; the whole text where escapes or further parts make the way back unsure.
+/// Returns the place of the name in the first macro that has it, or of the whole text if escapes or further parts make that uncertain.
 fn macro_span(text: &str, name: &str, span: Span) -> Span {
     let opening = text.find(&format!("%{{{name}"));
     opening.map_or(span, |at| part_of(text, at + "%{".len(), name.len(), span))
 }
 
-/// The place of a part that was cut out of a text whose place is `span`.
+/// Returns the place of a part that was cut out of a text with the place `span`.
 pub fn place_of(text: &str, part: &str, span: Span) -> Span {
     let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
     offset.filter(|offset| *offset <= text.len()).map_or(span, |offset| part_of(text, offset, part.len(), span))
 }
 
-/// The place of a part of a text whose place is `span`; the whole text where escapes or further parts make the way back unsure.
+/// Returns the place of a part of a text with the place `span`, or of the whole text if escapes or further parts make that uncertain.
 pub fn part_of(text: &str, offset: usize, length: usize, span: Span) -> Span {
     if span.end.saturating_sub(span.start) != text.len() {
         return span;

@@ -32,7 +32,7 @@ fn graph_of_files(files: &Memory) -> RuleGraph {
         .graph
 }
 
-/// Errors and warnings, as `E606 rules:2:5`.
+/// Returns errors and warnings, as `E606 rules:2:5`.
 fn complaints(result: &Result<Compiled, LoadError>) -> Vec<String> {
     let (diagnostics, sources) = match result {
         Ok(compiled) => (compiled.report.warnings(), compiled.report.texts()),
@@ -48,7 +48,7 @@ fn transformations(graph: &RuleGraph, rule: &Rule) -> String {
     steps.map(|step| step.transformation.name()).collect::<Vec<_>>().join(",")
 }
 
-/// The targets of a rule as written, exclusions behind them: `ARGS -a`.
+/// Returns the targets of a rule as written, followed by exclusions: `ARGS -a`.
 fn targets(rule: &Rule) -> String {
     let Test::Operator { targets, .. } = &rule.test else { panic!("no operator") };
     let exclusion = |selector: &Selector| match selector {
@@ -72,7 +72,7 @@ fn steps(graph: &RuleGraph, phase: Phase) -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the first rule writes to the error log and to the audit log.
+/// Returns `true` for each log that the first rule writes to: the error log and the audit log.
 fn logging(rules: &str) -> (bool, bool) {
     let graph = graph(rules);
     (graph.rules[0].logs, graph.rules[0].audits)
@@ -220,7 +220,7 @@ mod updates {
                          SecRule REQUEST_URI c \"tag:'xss'\"\n";
 
     fn updated(updates: &str) -> RuleGraph {
-        // Updates apply wherever they stand: before the rules too.
+        // Updates apply everywhere, also to later rules.
         graph(&format!("{updates}\n{RULES}"))
     }
 
@@ -549,7 +549,7 @@ fn a_misplaced_action_is_shown_where_it_is_after_one_that_is_not_known() {
     assert_eq!(complaints(&result), ["E601 rules:2:28", "E604 rules:2:39", "E601 rules:3:24", "E604 rules:3:33"]);
 }
 
-/// The example of the room's page.
+/// The example in the room's documentation.
 #[test]
 fn text_becomes_a_graph_as_the_room_says() {
     let graph = graph(

@@ -1,6 +1,6 @@
-//! `SecRuleUpdate…` and `SecRuleRemove…`: changes to rules that are elsewhere in the files.
+//! `SecRuleUpdate…` and `SecRuleRemove…`: changes to rules elsewhere in the files.
 //!
-//! As in ModSecurity v3 they apply to every rule of the rule set, wherever they are written.
+//! As in ModSecurity v3, they apply to every rule of the rule set, in any order.
 
 use super::actions::parsed_actions;
 use super::context::Context;
@@ -19,9 +19,9 @@ use std::ops::RangeInclusive;
 pub enum Update {
     /// The rules never run.
     Remove(RuleFilter, Removal),
-    /// The rules look at other targets.
+    /// The rules get other targets.
     Targets(RuleFilter, Vec<TargetChange>),
-    /// The rules do other things.
+    /// The rules get other actions.
     Actions(RuleFilter, ActionUpdate),
 }
 
@@ -91,7 +91,7 @@ pub fn action_update(context: &mut Context<'_>, rule: &Argument, written: &Actio
     Some((Update::Actions(RuleFilter::Ids(range), update), rule.span))
 }
 
-/// The ids that a text names; a text that names none is reported.
+/// Returns the ids in a text; reports a text without ids.
 fn rule_ids(context: &mut Context<'_>, text: &str, span: Span) -> Option<RangeInclusive<u64>> {
     let range = id_range(text);
     if range.is_none() {
@@ -117,7 +117,7 @@ pub fn apply_updates(updates: Vec<(Update, Span)>, rules: &mut [Rule], tree: &mu
             missing.push((filter.clone(), span));
         }
     }
-    // Several ids of one argument are one warning.
+    // Several ids of one argument give one warning.
     let warning = |references: &[(RuleFilter, Span)]| {
         let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| filter).collect();
         references.first().map(|(_, span)| no_rule(&filters, *span))
@@ -147,7 +147,7 @@ fn apply_update(update: &Update, rule: &mut Rule, tree: &mut TransformationTree)
     }
 }
 
-/// As in ModSecurity v3 the id of a rule within a chain names it only where targets are changed.
+/// As in ModSecurity v3, the id of a rule within a chain matches only changes of targets.
 fn matches(update: &Update, filter: &RuleFilter, rule: &Rule) -> bool {
     let may_be_chained = matches!(update, Update::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
     filter.names(rule) && (may_be_chained || rule.starter.is_none())

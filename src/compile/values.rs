@@ -1,9 +1,9 @@
-//! Words and numbers that directives and `ctl` options take.
+//! Words and numbers of directives and `ctl` options.
 
 use crate::graph::{AuditEngine, AuditType, EngineMode, LimitAction};
 use std::ops::RangeInclusive;
 
-/// `On` and `Off`, in any case.
+/// Parses `On` and `Off`, in any case.
 pub fn on_off(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "on" => Some(true),
@@ -12,7 +12,7 @@ pub fn on_off(value: &str) -> Option<bool> {
     }
 }
 
-/// The value of `SecRuleEngine`.
+/// Parses the value of `SecRuleEngine`.
 pub fn engine_mode(value: &str) -> Option<EngineMode> {
     match value.to_ascii_lowercase().as_str() {
         "on" => Some(EngineMode::On),
@@ -22,7 +22,7 @@ pub fn engine_mode(value: &str) -> Option<EngineMode> {
     }
 }
 
-/// The value of `SecAuditEngine`.
+/// Parses the value of `SecAuditEngine`.
 pub fn audit_engine(value: &str) -> Option<AuditEngine> {
     match value.to_ascii_lowercase().as_str() {
         "on" => Some(AuditEngine::On),
@@ -32,12 +32,12 @@ pub fn audit_engine(value: &str) -> Option<AuditEngine> {
     }
 }
 
-/// The value of `SecRequestBodyLimitAction` and `SecResponseBodyLimitAction`.
+/// Parses the value of `SecRequestBodyLimitAction` and `SecResponseBodyLimitAction`.
 pub fn limit_action(text: &str) -> Option<LimitAction> {
     Some(if text.eq_ignore_ascii_case("Reject") { LimitAction::Reject } else { LimitAction::ProcessPartial })
 }
 
-/// The value of `SecAuditLogType`; `None` for `HTTPS` in a build that does not post.
+/// Parses the value of `SecAuditLogType`; `None` for `HTTPS` in a build without posting.
 pub fn audit_type(text: &str) -> Option<AuditType> {
     match text.to_ascii_lowercase().as_str() {
         "serial" => Some(AuditType::Serial),
@@ -49,12 +49,12 @@ pub fn audit_type(text: &str) -> Option<AuditType> {
     }
 }
 
-/// A mode in octal; `None` for `default`, which leaves the choice to the engine.
+/// Parses a mode in octal; `None` for `default`, the engine's own mode.
 pub fn octal(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
 }
 
-/// An id, or a range of ids such as `1000-1999`.
+/// Parses an id, or a range of ids such as `1000-1999`.
 pub fn id_range(value: &str) -> Option<RangeInclusive<u64>> {
     let number = |text: &str| text.trim().parse::<u64>().ok();
     match value.split_once('-') {
