@@ -1,4 +1,4 @@
-//! `secrule check`: do these rules load, and what is in them?
+//! `secrule check`: checks rule files.
 
 use super::{Failure, Format, Outcome, write_json};
 use clap::Args;
@@ -11,13 +11,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How many warnings of a kind are shown.
+/// Number of warnings of a kind that are shown.
 const SHOWN_OF_A_KIND: usize = 3;
 
-/// Finds errors and doubtful places in rule files, and says what was loaded
+/// Checks rule files for errors and likely mistakes, and shows what was loaded
 ///
-/// All errors are found in one run, each with its line, a caret under the place, a code that never changes, and what to do about it.
-/// Several files are one rule set in their order, as if one file included them.
+/// Finds all errors in one run, each with its line, a caret under the place, a stable code and a remedy. Several files form one rule set in their
+/// order, as if one file included them.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -32,7 +32,7 @@ Exit codes:
   1  there are errors: these rules do not load
   2  a file cannot be read, or the command line is wrong")]
 pub struct Options {
-    /// Rule files, and through Include all that they include
+    /// Rule files; the files that they include are checked too
     #[arg(required_unless_present = "explain", value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -40,12 +40,12 @@ pub struct Options {
     #[arg(long)]
     all_warnings: bool,
 
-    /// Say what the code of an error or warning means
+    /// Explain the code of an error or warning
     #[arg(long, value_name = "CODE", conflicts_with = "files")]
     explain: Option<String>,
 }
 
-/// Whether a file can be read. What is no file is left to the load: a pipe can be opened only once, and may never open.
+/// Checks that a file can be opened. Anything else is left to the load: a pipe can be opened only once, and may block.
 fn openable(path: &Path) -> io::Result<()> {
     let about = std::fs::metadata(path)?;
     if about.is_dir() {
@@ -111,7 +111,7 @@ fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-/// Errors all; of warnings of a kind the first few, since one habit of an author makes hundreds of the same.
+/// Writes all errors, and the first few warnings of each kind, because one habit of an author causes hundreds of equal ones.
 fn write_diagnostics(out: &mut dyn Write, diagnostics: &[Diagnostic], sources: &Sources, all: bool) -> io::Result<()> {
     let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
     for diagnostic in diagnostics {

@@ -1,4 +1,4 @@
-//! `secrule eval`: what would happen to this request, and why?
+//! `secrule eval`: judges requests and explains the verdicts.
 
 use super::exchange::{Judgement, Request};
 use super::requests::RequestOptions;
@@ -25,11 +25,11 @@ const SCORES: [&str; 7] = [
     "outbound_anomaly_score",
 ];
 
-/// Judges raw HTTP requests, and says which rules matched and what the verdict is
+/// Judges raw HTTP requests, and shows the rules that matched and the verdict
 ///
-/// A request is what a client would send: the request line, headers, an empty line, the body. Lines of the head may end in LF or CRLF, and
-/// the version may be left out. Everything behind the empty line is the body, whatever Content-Length says; a chunked body is decoded.
-/// Without files the request is read from standard input.
+/// A request is the text that a client would send: the request line, headers, an empty line, the body. Lines of the head may end in LF or CRLF, and
+/// the version may be omitted. Everything after the empty line is the body, whatever Content-Length says; a chunked body is decoded. Without files
+/// the request is read from standard input.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -54,11 +54,11 @@ pub struct Options {
     #[command(flatten)]
     requests: RequestOptions,
 
-    /// Shows tags, what matched what, and where rules stand
+    /// Show tags, matched values, and the places of rules
     #[arg(short, long)]
     verbose: bool,
 
-    /// Writes the engine's debug log of this level, 1 to 9, to standard error
+    /// Write the engine's debug log of this level, 1 to 9, to standard error
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(1..=9))]
     debug_log: Option<u8>,
 }
@@ -85,7 +85,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     Ok(if denied > 0 { Outcome::Finding } else { Outcome::Fine })
 }
 
-/// What is said about a request.
+/// The result of a request.
 #[derive(Debug, Serialize)]
 struct Answer {
     source: String,
@@ -102,7 +102,7 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     engine: Engine,
-    /// The rule that would have stopped the request, were the engine on.
+    /// The rule that would have stopped the request if the engine were on.
     #[serde(skip_serializing_if = "Option::is_none")]
     detected: Option<u64>,
     scores: BTreeMap<&'static str, i64>,
@@ -114,17 +114,17 @@ struct Answer {
     milliseconds: f64,
 }
 
-/// The mode that the request was judged in.
+/// The mode of the engine for the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum Engine {
     On,
     Off,
     DetectionOnly,
-    /// As `DetectionOnly`, for no rules set `SecRuleEngine`.
+    /// As `DetectionOnly`, because no rule sets `SecRuleEngine`.
     Unset,
 }
 
-/// What is said about a rule that matched.
+/// A rule that matched.
 #[derive(Debug, Serialize)]
 struct MatchAnswer {
     id: u64,
@@ -133,13 +133,13 @@ struct MatchAnswer {
     severity: Option<&'static str>,
     message: String,
     data: String,
-    /// The engine's words for the last value that matched, and all values where there are several.
+    /// The engine's text for the last value that matched, and all values if there are several.
     detail: String,
-    /// The engine's words alone.
+    /// The engine's text alone.
     #[serde(skip)]
     wording: String,
     values: Vec<ValueAnswer>,
-    /// How many values matched besides.
+    /// Number of further values that matched.
     #[serde(skip_serializing_if = "is_zero")]
     more_values: usize,
     tags: Vec<String>,
@@ -150,7 +150,7 @@ struct MatchAnswer {
     disruptive: bool,
 }
 
-/// A script that could not be run to its end.
+/// A script that failed.
 #[derive(Debug, Serialize)]
 struct ScriptAnswer {
     script: String,
@@ -174,7 +174,7 @@ impl Engine {
         }
     }
 
-    /// Why nothing is stopped; nothing where the engine is on.
+    /// Returns why nothing is stopped; `None` if the engine is on.
     fn explanation(self) -> Option<&'static str> {
         match self {
             Self::On => None,
@@ -297,7 +297,7 @@ impl MatchAnswer {
     }
 }
 
-/// What matched what; the engine words the last value only.
+/// Returns the text of all matched values; the engine's text has only the last.
 fn detail(found: &RuleMatch) -> String {
     let mut detail = found.detail().into_owned();
     if found.value_count > 1 {
@@ -315,7 +315,7 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// The scores that exist and are numbers.
+/// Returns the scores that exist and are numbers.
 fn scores(transaction: &Transaction) -> BTreeMap<&'static str, i64> {
     SCORES.into_iter().filter_map(|name| Some((name, transaction.tx(name)?.parse().ok()?))).collect()
 }
@@ -325,7 +325,7 @@ fn severity_name(severity: u32) -> &'static str {
     usize::try_from(severity).ok().and_then(|severity| NAMES.get(severity)).copied().unwrap_or("unknown")
 }
 
-/// What a request says, without what would change the terminal that shows it.
+/// Returns text of a request without control characters for the terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

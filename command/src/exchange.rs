@@ -1,4 +1,4 @@
-//! One request and its response, given to the engine as a web server would give them.
+//! A request and its response, passed to the engine as a web server would pass them.
 
 use secrule::internals::Verdict;
 use secrule::internals::graph::Phase;
@@ -30,7 +30,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Between whom they are exchanged.
+/// The addresses of client and server.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection<'a> {
     pub client: &'a str,
@@ -39,16 +39,16 @@ pub struct Connection<'a> {
     pub server_port: u16,
 }
 
-/// What the engine made of it.
+/// The result of a judged exchange.
 #[derive(Debug)]
 pub struct Judgement {
     pub transaction: Transaction,
-    /// When and how the engine stopped the exchange, if it did.
+    /// The phase and the decision that stopped the exchange, if any.
     pub stop: Option<(Phase, Intervention)>,
     pub elapsed: Duration,
 }
 
-/// Lets a new transaction judge a request, and its response if it gets that far.
+/// Lets a new transaction judge a request, and its response if the request passes.
 pub fn judge(mut transaction: Transaction, connection: Connection<'_>, request: &Request, response: &Response) -> Judgement {
     let start = Instant::now();
     let stop = feed(&mut transaction, connection, request, response).break_value();

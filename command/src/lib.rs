@@ -1,6 +1,6 @@
-//! Takes a command line, gives answers on standard output and an exit code; uses the library as any other program would.
+//! Takes a command line, gives results on standard output and an exit code; uses the library as any other program would.
 //!
-//! One verb per file. Results go to standard output; what kept a verb from its work goes to standard error.
+//! Each verb has a file. Results go to standard output; errors of a verb go to standard error.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -8,7 +8,7 @@
 
 mod check;
 mod eval;
-// A test of the project leads the cases of the CRS with these two.
+// A test of the project runs the cases of the CRS with these two.
 #[doc(hidden)]
 pub mod exchange;
 #[doc(hidden)]
@@ -34,7 +34,7 @@ pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
 
-    /// How results are written
+    /// Format of the results
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 }
@@ -53,7 +53,7 @@ enum Verb {
     Test(test::Options),
 }
 
-/// How results are written.
+/// Format of the results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
@@ -63,19 +63,19 @@ enum Format {
     Json,
 }
 
-/// What a verb that did its work has to say in one word.
+/// Outcome of a verb without a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Fine,
     Finding,
 }
 
-/// Why a verb could not do its work.
+/// Reason why a verb failed.
 #[derive(Debug)]
 enum Failure {
-    /// In words.
+    /// A message.
     Reason(String),
-    /// Nobody reads the results any more.
+    /// The results have no reader any more.
     Closed,
 }
 
@@ -92,7 +92,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(Outcome::Fine) | Err(Failure::Closed) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
         Err(Failure::Reason(reason)) => {
-            // What was found before the failure is still worth reading, and standard error is the last resort: neither can be helped.
+            // Results before the failure are still useful. If they or the message cannot be written, nothing else can be done.
             let _ = out.flush();
             note(&format!("secrule: {reason}"));
             ExitCode::from(2)
@@ -106,7 +106,7 @@ fn write_json(out: &mut dyn Write, document: &impl serde::Serialize) -> Result<(
     Ok(writeln!(out)?)
 }
 
-/// How far a verb is, shown on a terminal only. `unit` is what is counted.
+/// Makes a progress bar, which is shown on a terminal only. `unit` is the unit of its count.
 fn progress_bar(length: u64, unit: &str, format: Format) -> ProgressBar {
     if format == Format::Json {
         return ProgressBar::hidden();
@@ -116,7 +116,7 @@ fn progress_bar(length: u64, unit: &str, format: Format) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-/// Says something on standard error, where it does not disturb the results. A closed standard error is no reason to stop.
+/// Writes a note to standard error, apart from the results. A closed standard error is ignored.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
 }

@@ -1,11 +1,11 @@
-//! Raw HTTP messages, as people keep them in files, into requests and responses.
+//! Reads raw HTTP messages from files.
 
 use super::exchange::{Headers, Request, Response};
 
-/// Reads a request: its line, its headers, and everything behind the first empty line as its body.
+/// Reads a request: its line, its headers, and everything after the first empty line as its body.
 ///
-/// Lines may end in LF or CRLF. `Content-Length` does not cut the body, for a request that lies about its length is one worth trying. The
-/// target may hold blanks. Without a version it is HTTP/1.1.
+/// Lines may end in LF or CRLF. `Content-Length` does not cut the body, so that requests with a wrong length can be tested. The target may contain
+/// blanks. Without a version it is HTTP/1.1.
 pub fn request(raw: &[u8]) -> Result<Request, String> {
     let (first, headers, body) = message(raw)?;
     let (method, rest) = split_at_blank(first);
@@ -20,7 +20,7 @@ pub fn request(raw: &[u8]) -> Result<Request, String> {
     Ok(Request { method: method.to_vec(), target: target.to_vec(), version: version.to_vec(), headers, body })
 }
 
-/// Reads a response: its status line, its headers, and everything behind the first empty line as its body.
+/// Reads a response: its status line, its headers, and everything after the first empty line as its body.
 pub fn response(raw: &[u8]) -> Result<Response, String> {
     let (first, headers, body) = message(raw)?;
     let (protocol, rest) = split_at_blank(first);
@@ -32,7 +32,7 @@ pub fn response(raw: &[u8]) -> Result<Response, String> {
     }
 }
 
-/// The parts of a file that holds several messages, each from the line behind a separator up to the next.
+/// Splits a file with several messages at lines that equal `separator`.
 pub fn parts<'a>(raw: &'a [u8], separator: &str) -> Vec<&'a [u8]> {
     let mut parts = Vec::new();
     let (mut start, mut at) = (0, 0);
@@ -81,7 +81,7 @@ fn header(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
     Ok((name.trim_ascii().to_vec(), value.get(1..).unwrap_or_default().trim_ascii().to_vec()))
 }
 
-/// Takes a line off, without its end.
+/// Takes a line, without its end.
 fn line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let (line, behind) = match rest.iter().position(|byte| *byte == b'\n') {
         Some(end) => (rest.get(..end).unwrap_or_default(), rest.get(end + 1..).unwrap_or_default()),
@@ -103,7 +103,7 @@ fn is_chunked(headers: &Headers) -> bool {
     last.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
-/// The body of a chunked message; none where the chunks are malformed, and the body is then what stands there.
+/// Decodes a chunked body; `None` if the chunks are malformed, and the body is then not decoded.
 fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {

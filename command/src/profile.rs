@@ -14,11 +14,11 @@ use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-/// Judges raw HTTP requests again and again, and says which rules, targets and transformations the time goes to
+/// Judges raw HTTP requests many times, and shows which rules, targets and transformations take the time
 ///
 /// Most rules have a prefilter: the literals of which any match contains some. If a value contains none of them, the rule is ruled out and costs
-/// nothing more. Otherwise it may match, and its operator runs. Look at slow rules that have no prefilter, or that often run in vain: a pattern
-/// with a word that every match contains has a better prefilter than a pattern of classes and alternatives.
+/// nothing more. Otherwise it may match, and its operator runs. Look at slow rules that have no prefilter, or that often run in vain: a pattern with
+/// a word that every match contains has a better prefilter than a pattern of classes and alternatives.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -55,11 +55,11 @@ pub struct Options {
     #[command(flatten)]
     requests: RequestOptions,
 
-    /// How often each request is judged
+    /// How many times each request is judged
     #[arg(long, value_name = "N", default_value = "100")]
     repeat: NonZeroU32,
 
-    /// How many rows each table shows at most; JSON holds all
+    /// Maximum number of rows of each table; JSON has all
     #[arg(long, value_name = "N", default_value = "20")]
     top: NonZeroUsize,
 }

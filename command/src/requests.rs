@@ -1,4 +1,4 @@
-//! What a verb judges: raw requests from files or standard input, and the response to them.
+//! The input of a verb: raw requests from files or standard input, and the response to them.
 
 use super::exchange::{Connection, Judgement, Request, Response, judge};
 use super::{Failure, message, note};
@@ -8,31 +8,31 @@ use std::io::{self, IsTerminal, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// What a verb judges.
+/// The input of a verb.
 #[derive(Args, Debug)]
 pub struct RequestOptions {
-    /// Files that hold a raw request each; `-` is standard input
+    /// Files with one raw request each; `-` is standard input
     #[arg(value_name = "REQUEST")]
     requests: Vec<PathBuf>,
 
-    /// Reads several requests from one file, parted by lines that are exactly this
+    /// Read several requests from each file, separated by lines that are exactly this
     #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
     separator: Option<String>,
 
-    /// A file with the raw response to judge; otherwise a small HTML page with status 200
+    /// A file with the raw response to judge; the default is a small HTML page with status 200
     #[arg(long, value_name = "FILE")]
     response: Option<PathBuf>,
 
-    /// The address that the request comes from
+    /// The client address of the requests
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     client_ip: IpAddr,
 
-    /// The number of the site that decision scripts see; otherwise that of SecSiteId or SecSite
+    /// The number of the site for decision scripts; the default is that of SecSiteId or SecSite
     #[arg(long, value_name = "N")]
     site: Option<u64>,
 }
 
-/// Requests by name, the response to each of them, and who sends them.
+/// Requests by name, the response to each of them, and the client address.
 pub struct Exchanges {
     pub requests: Vec<(String, Request)>,
     response: Response,

@@ -1,4 +1,4 @@
-//! Which rules a verb works with: the starter rules, files, the OWASP CRS or a subset of it.
+//! The rules of a verb: the starter rules, files, the OWASP CRS or a subset of it.
 
 use super::subset::Subset;
 use super::{Failure, note};
@@ -13,20 +13,19 @@ use std::sync::Arc;
 
 const HEADING: &str = "Rules";
 
-/// Which rules a verb works with.
+/// The rules of a verb.
 #[derive(Args, Debug)]
 pub struct RuleOptions {
-    /// A rule file; given several times, the files are one rule set in this order
+    /// A rule file; several files form one rule set in this order
     ///
-    /// Without --rules and --crs the starter rules are used, which are built into this program. With --crs the files are loaded behind it,
-    /// which is the place for exclusions.
+    /// Without --rules and --crs the built-in starter rules are used. With --crs the files are loaded after it, which suits exclusions.
     #[arg(short, long, value_name = "FILE", help_heading = HEADING)]
     rules: Vec<PathBuf>,
 
     /// The folder of the OWASP CRS: its setup file and rules/*.conf
     ///
-    /// The setup file is crs-setup.conf or crs-setup.conf.example. Debian's layout is understood: /usr/share/modsecurity-crs. Engine
-    /// settings such as SecRequestBodyAccess are built in (crs/setup.conf of the project); --rules can change them.
+    /// The setup file is crs-setup.conf or crs-setup.conf.example. Debian's layout is supported: /usr/share/modsecurity-crs. Engine settings such as
+    /// SecRequestBodyAccess are built in (crs/setup.conf of the project); --rules can change them.
     #[arg(long, value_name = "DIR", help_heading = HEADING)]
     crs: Option<PathBuf>,
 
@@ -34,23 +33,23 @@ pub struct RuleOptions {
     #[arg(long, value_name = "NAME|FILE", requires = "crs", help_heading = HEADING)]
     subset: Option<String>,
 
-    /// The paranoia level, 1 to 4: higher finds more, and more that is harmless
+    /// The paranoia level, 1 to 4: a higher level finds more attacks, and has more false positives
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4), help_heading = HEADING)]
     paranoia: Option<u8>,
 
-    /// Sets a variable of TX before the rules run, such as inbound_anomaly_score_threshold=10
+    /// Set a variable of TX before the rules run, such as inbound_anomaly_score_threshold=10
     #[arg(long, value_name = "NAME=VALUE", value_parser = definition, help_heading = HEADING)]
     define: Vec<(String, String)>,
 
-    /// Whether rules that cannot match are ruled out without asking them
+    /// Rule out rules that cannot match before they run
     ///
-    /// A plan changes no verdict, only the time it takes. `off` asks every rule about every value: for measuring what the plan saves, and for
-    /// showing that a surprise is not of its making.
+    /// A plan changes no verdict, only its time. With `off` every rule tests every value: to measure what the plan saves, and to show that it did not
+    /// cause a surprising verdict.
     #[arg(long, value_name = "WHETHER", value_enum, default_value_t, help_heading = HEADING)]
     plan: Plan,
 }
 
-/// Whether rules that cannot match are ruled out without asking them.
+/// Use of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Plan {
     #[default]
@@ -107,7 +106,7 @@ impl RuleOptions {
         Ok(inputs)
     }
 
-    /// What the command line sets, as rules; none where it sets nothing.
+    /// Returns the settings of the command line as rules; `None` without any.
     fn definitions(&self, paranoia: Option<u8>) -> Option<Input> {
         let mut text = String::new();
         if let Some(level) = paranoia {
@@ -140,7 +139,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
     paths.iter().map(read).collect()
 }
 
-/// The file system, some of its files having another text.
+/// The file system, with other text for some of its files.
 #[derive(Default)]
 struct Replaced {
     texts: Memory,

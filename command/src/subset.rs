@@ -1,6 +1,6 @@
 //! Selections of the OWASP CRS, as `crs/README.md` specifies them.
 //!
-//! What is not selected is blanked out rather than taken out, so that messages name the lines of the file on the disk.
+//! Rules that are not selected are overwritten with blanks, not removed, so that messages have the line numbers of the file on the disk.
 
 use secrule::internals::seclang::{Actions, Ast, Body, Directive, Item, parse};
 use secrule::internals::source::{Source, Sources};
@@ -16,7 +16,7 @@ macro_rules! embedded_subsets {
 
 const EMBEDDED: &[(&str, &str)] = embedded_subsets!["minimal", "sqli-xss", "api-json", "php-site", "no-response", "strict"];
 
-/// The files without which scoring does not work, by the start of their names.
+/// Files that scoring requires, by the start of their names.
 const BASE: [&str; 8] =
     ["REQUEST-900", "REQUEST-901", "REQUEST-905", "REQUEST-949", "REQUEST-999", "RESPONSE-959", "RESPONSE-980", "RESPONSE-999"];
 
@@ -33,16 +33,16 @@ pub struct Subset {
     without_ids: Vec<RangeInclusive<u64>>,
 }
 
-/// What a subset selected.
+/// The result of a subset.
 #[derive(Debug)]
 pub struct Selection {
-    /// The files that are read at all, without the rules that are not selected.
+    /// The files to read, without the rules that are not selected.
     pub files: Vec<(PathBuf, Vec<u8>)>,
     /// Instructions that select nothing.
     pub warnings: Vec<String>,
 }
 
-/// What was seen while selecting.
+/// Matches of the instructions so far.
 #[derive(Default)]
 struct Seen {
     names: Vec<String>,
@@ -51,7 +51,7 @@ struct Seen {
 }
 
 impl Subset {
-    /// A subset that is built in, or that a file describes.
+    /// Returns a built-in subset, or that of a file.
     pub fn find(name: &str) -> Result<Self, String> {
         if let Some((_, text)) = EMBEDDED.iter().find(|(embedded, _)| *embedded == name) {
             return Self::parse(text).map_err(|problem| format!("{name}: {problem}"));
@@ -121,7 +121,7 @@ impl Subset {
         wanted && !self.without_files.iter().any(|glob| glob.matches(name))
     }
 
-    /// A file without the rules that are not selected. One that cannot be read whole is left as it is: loading it says what is wrong.
+    /// Returns a file without the rules that are not selected. A file with errors stays unchanged: loading it reports them.
     fn select_rules(&self, name: &str, bytes: Vec<u8>, is_base: bool, seen: &mut Seen) -> Vec<u8> {
         let mut sources = Sources::new();
         let parsed = sources.add_file(name, bytes.clone()).ok().and_then(|id| sources.find(id).map(|source| (source, parse(id, source))));
@@ -184,14 +184,14 @@ impl Subset {
     }
 }
 
-/// What a subset looks at in a rule.
+/// The properties of a rule that a subset tests.
 struct RuleView<'a> {
     has_operator: bool,
     actions: Option<&'a Actions>,
 }
 
 impl<'a> RuleView<'a> {
-    /// None for what is no rule.
+    /// Returns `None` for a directive that is not a rule.
     fn of(directive: &'a Directive) -> Option<Self> {
         match &directive.body {
             Body::Rule { actions, .. } | Body::Script { actions, .. } => Some(Self { has_operator: true, actions: actions.as_ref() }),
@@ -211,7 +211,7 @@ impl<'a> RuleView<'a> {
     }
 }
 
-/// Overwrites what stands from a place up to another, line ends excepted.
+/// Overwrites a range with blanks, except line ends.
 fn blank_lines(text: &mut [u8], from: Option<usize>, to: usize) {
     let range = from.and_then(|from| text.get_mut(from..to)).unwrap_or_default();
     range.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');

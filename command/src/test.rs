@@ -1,4 +1,4 @@
-//! `secrule test`: do these rules do what their tests say?
+//! `secrule test`: runs the tests of rules.
 
 use super::ftw::{self, Finished, RunOptions, TestVerdict};
 use super::rules::RuleOptions;
@@ -12,15 +12,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// How deep folders are walked.
+/// Maximum depth of folders.
 const DEEPEST_FOLDER: usize = 32;
 
 /// Runs tests in the FTW format of the OWASP CRS, in process and without a web server
 ///
-/// Each request is given to the engine as a web server would give it, and /reflect answers as the CRS's own test server does. A test passes
-/// when every rule in expect_ids was logged and none in no_expect_ids was; match_regex and no_match_regex are searched in the lines of the
-/// log. The status is that of the decision, or else that of the response; a 400 that no rule decided is a web server's own. Tests that only a
-/// web server can answer are skipped. A test that expects nothing, or has a key that is not known, fails.
+/// Each request is passed to the engine as a web server would pass it, and /reflect answers as the CRS's own test server does. A test passes if every
+/// rule in expect_ids was logged and none in no_expect_ids; match_regex and no_match_regex are searched in the lines of the log. The status is that
+/// of the decision, or else that of the response; a 400 without a decision comes from a web server only. Tests that require a web server are skipped.
+/// A test without expectations, or with an unknown key, fails.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -33,7 +33,7 @@ Examples:
 A file of known failures has a line for each, the title and the reason:
   942100-3 # the decoder of this engine takes the other reading
 
-A test that is listed and passes is a failure, so that lists do not rot.
+A test that is listed and passes is a failure, so that lists stay correct.
 
 Exit codes:
   0  every test passed, was skipped or is listed as failing
@@ -47,19 +47,19 @@ pub struct Options {
     #[arg(required = true, value_name = "TESTS")]
     tests: Vec<PathBuf>,
 
-    /// Runs only tests whose title, such as 942100-3, holds this text
+    /// Run only tests whose title, such as 942100-3, contains this text
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, default_value = "", hide_default_value = true)]
     only: String,
 
-    /// A list of tests that are known to fail: a title a line, then # and the reason
+    /// A list of tests that are known to fail: a title on each line, then # and the reason
     #[arg(long, value_name = "FILE")]
     exclude: Option<PathBuf>,
 
-    /// How many threads work; otherwise one per processor
+    /// Number of threads; the default is one per processor
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
-    /// Shows skipped tests and known failures, too
+    /// Show skipped tests and known failures too
     #[arg(short, long)]
     verbose: bool,
 }
@@ -89,7 +89,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     Ok(if summary.count(Kind::Failed) > 0 { Outcome::Finding } else { Outcome::Fine })
 }
 
-/// The test files below a path, each folder in the order of its names.
+/// Returns the test files below a path, each folder sorted by name.
 fn find_files(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     if !path.is_dir() {
         std::fs::metadata(path).map_err(|error| Failure::unreadable(path, error))?;
@@ -119,7 +119,7 @@ fn known_failures(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     Ok(lines.map(|(title, reason)| (title.to_owned(), reason.to_owned())).collect())
 }
 
-/// What became of a test, known failures considered.
+/// Result of a test, with known failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Passed,

@@ -1,4 +1,4 @@
-//! A test as its file describes it: requests to send, and what the log is to say about them.
+//! A test as its file describes it: requests to send, and the expected log.
 
 use super::yaml::Node;
 use crate::exchange::{Headers, Request, Response};
@@ -17,12 +17,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A test.
 #[derive(Debug)]
 pub struct TestCase {
-    /// Such as `942100-3`: the name of the file and the test's own number.
+    /// Its title, such as `942100-3`: the name of the file and the test's number.
     pub title: String,
     pub stages: Vec<Result<Stage, Unrunnable>>,
 }
 
-/// One exchange of a test.
+/// An exchange of a test.
 #[derive(Debug)]
 pub struct Stage {
     pub request: Request,
@@ -30,23 +30,23 @@ pub struct Stage {
     pub expected: Expected,
 }
 
-/// Why a stage cannot run.
+/// Reason why a stage cannot run.
 #[derive(Debug)]
 pub enum Unrunnable {
-    /// It needs what only a web server has.
+    /// It needs a web server.
     NeedsServer(String),
-    /// Its description makes no sense.
+    /// Its description is invalid.
     Broken(String),
 }
 
-/// What a stage expects.
+/// The expected result of a stage.
 #[derive(Debug, Default)]
 pub struct Expected {
     pub ids: Vec<u64>,
     pub absent_ids: Vec<u64>,
     pub patterns: Vec<Pattern>,
     pub absent_patterns: Vec<Pattern>,
-    /// Any of these; none where the status does not matter.
+    /// Any of these; empty if the status does not matter.
     pub statuses: Vec<u16>,
 }
 
@@ -76,16 +76,16 @@ const OUTPUT: &[&str] =
 const LOG: &[&str] = &["expect_ids", "match_regex", "no_expect_ids", "no_match_regex"];
 
 impl Expected {
-    /// Returns `true` if it says anything about the log.
+    /// Returns `true` if it expects anything of the log.
     pub fn is_about_the_log(&self) -> bool {
         !(self.ids.is_empty() && self.absent_ids.is_empty() && self.patterns.is_empty() && self.absent_patterns.is_empty())
     }
 }
 
-/// The tests of a document. `stem` is the file's name, which titles begin with where the document names no rule.
+/// Returns the tests of a document. `stem` is the file's name, with which titles begin if the document names no rule.
 ///
 /// # Errors
-/// When the document itself has a key that no test file has: which tests it was meant to hold is then unknown.
+/// If the document has an unknown key: which tests it should contain is then unknown.
 pub fn tests(document: &Node, stem: &str) -> Result<Vec<TestCase>, String> {
     known_keys(document, DOCUMENT)?;
     let rule = document.field("rule_id").map_or_else(|| stem.to_owned(), Node::text);
@@ -102,7 +102,7 @@ pub fn tests(document: &Node, stem: &str) -> Result<Vec<TestCase>, String> {
     Ok(tests.collect())
 }
 
-/// Refuses a key that is not known: a test whose expectation is misspelled would pass whatever the rules do.
+/// Refuses unknown keys: a test with a misspelled expectation would always pass.
 fn known_keys(node: &Node, known: &[&str]) -> Result<(), String> {
     for (key, _) in node.entries() {
         let key = String::from_utf8_lossy(&key).into_owned();
@@ -123,7 +123,7 @@ fn stage(node: &Node) -> Result<Stage, Unrunnable> {
     let output = node.field("output").ok_or_else(|| Unrunnable::Broken("a stage has no output".to_owned()))?;
     let expected = expected(output).map_err(Unrunnable::Broken)?;
     if !expected.is_about_the_log() && expected.statuses.is_empty() {
-        // A connection that breaks, and the page that comes back, are a server's.
+        // Broken connections and error pages are a server's.
         return Err(match ["expect_error", "response_contains"].into_iter().find(|key| output.field(key).is_some()) {
             Some(key) => Unrunnable::NeedsServer(format!("it expects only {key}, which needs a web server")),
             None => Unrunnable::Broken("it expects nothing: name rules in `log`, or a `status`".to_owned()),
@@ -140,7 +140,7 @@ fn request(input: &Node) -> Result<Request, Unrunnable> {
     }
     let text = |key: &str, default: &str| input.field(key).map_or_else(|| default.into(), Node::bytes);
     let version = text("version", "HTTP/1.1");
-    // A request line without a version is one of HTTP/0.9.
+    // A request line without a version means HTTP/0.9.
     let version = if version.is_empty() { b"0.9" } else { version.strip_prefix(b"HTTP/").unwrap_or(&version) };
     let body = match input.field("encoded_data") {
         Some(encoded) => decode(encoded)?,
@@ -157,13 +157,13 @@ fn request(input: &Node) -> Result<Request, Unrunnable> {
     if completes {
         complete_headers(&mut request);
     } else if version.starts_with(b"1.") && !announces_body(&request.headers) {
-        // What follows such a request on the connection is no body (RFC 9112, section 6.3).
+        // The bytes after such a request are not its body (RFC 9112, section 6.3).
         request.body.clear();
     }
     Ok(request)
 }
 
-/// A map, or a list of maps with `name` and `value`, which can hold a header twice.
+/// Reads a map, or a list of maps with `name` and `value`, which can repeat a header.
 fn headers(node: &Node) -> Headers {
     match node {
         Node::List(list) => {
@@ -182,7 +182,7 @@ fn announces_body(headers: &Headers) -> bool {
     has(headers, "content-length") || has(headers, "transfer-encoding")
 }
 
-/// Adds what a client would not leave out.
+/// Adds headers that clients always send.
 fn complete_headers(request: &mut Request) {
     let Request { headers, body, method, .. } = request;
     if !body.is_empty() && !has(headers, "content-type") {
@@ -197,7 +197,7 @@ fn complete_headers(request: &mut Request) {
     }
 }
 
-/// A request as it would stand on the wire: CRLF lines, one blank between the parts of the first.
+/// Reads a request as on the wire: CRLF lines, one blank between the parts of the first.
 fn raw_request(raw: &[u8]) -> Option<Request> {
     let end = memchr::memmem::find(raw, b"\r\n\r\n");
     let head = end.map_or(raw, |end| raw.get(..end).unwrap_or_default());
@@ -232,7 +232,7 @@ fn decode(encoded: &Node) -> Result<Vec<u8>, Unrunnable> {
     BASE64.decode(digits).map_err(|error| Unrunnable::Broken(format!("its request is not base64: {error}")))
 }
 
-/// The answer of the server that the CRS is tested with: `/reflect` says what the request's body asks it to say.
+/// Returns the response of the CRS's test server: `/reflect` answers as the request's body says.
 fn response_to(request: &Request) -> Response {
     let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let reflected = if path == b"/reflect" { reflected(&request.body) } else { None };

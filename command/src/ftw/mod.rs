@@ -1,4 +1,4 @@
-//! Runs tests in the OWASP CRS's FTW format without a web server: each request is given to the engine as a connector would give it.
+//! Runs tests in the OWASP CRS's FTW format without a web server: each request is passed to the engine as a connector would pass it.
 
 pub mod case;
 pub mod yaml;
@@ -20,12 +20,12 @@ const CONNECTION: Connection<'_> = Connection { client: "127.0.0.1", client_port
 /// The status of requests that a web server itself refuses.
 const BAD_REQUEST: u16 = 400;
 
-/// How to run.
+/// Options of a run.
 #[derive(Debug)]
 pub struct RunOptions {
-    /// Only tests whose title holds this.
+    /// Only tests whose title contains this.
     pub only: String,
-    /// How many threads.
+    /// Number of threads.
     pub jobs: NonZeroUsize,
 }
 
@@ -37,16 +37,16 @@ pub struct Finished {
     pub verdict: TestVerdict,
 }
 
-/// How a test ended.
+/// Result of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TestVerdict {
     Passed,
     Failed(String),
-    /// It needs what only a web server can do.
+    /// It needs a web server.
     Skipped(String),
 }
 
-/// Runs the tests of files, in several threads; gives them in the order of the files. `progress` is called after each file.
+/// Runs the tests of files in several threads; returns them in the order of the files. `progress` is called after each file.
 pub fn run(waf: &Waf, files: &[PathBuf], options: &RunOptions, progress: &(dyn Fn() + Sync)) -> Result<Vec<Finished>, String> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(files.len()));
@@ -117,14 +117,14 @@ fn run_stage(waf: &Waf, stage: &Stage) -> TestVerdict {
     TestVerdict::Passed
 }
 
-/// What a server's error log would hold: a line for each rule that matched, and one for the decision.
+/// Returns the lines of a server's error log: one for each rule that matched, and one for the decision.
 fn error_log(judgement: &Judgement) -> Vec<String> {
     let transaction = &judgement.transaction;
     let matches = transaction.rule_matches().iter().map(|found| error_log::line(transaction, found));
     matches.chain(judgement.stop.iter().map(|(_, decision)| error_log::intervention(transaction, decision))).collect()
 }
 
-/// The ids of rules that were logged, and of the rule that stopped the exchange.
+/// Returns the ids of rules that were logged, and of the rule that stopped the exchange.
 fn logged_ids(judgement: &Judgement) -> BTreeSet<u64> {
     let matches = judgement.transaction.rule_matches().iter().map(|found| found.id);
     let stop = judgement.stop.iter().map(|(_, intervention)| intervention.rule_id().unwrap_or(0));
@@ -140,7 +140,7 @@ fn wrong_ids(expected: &Expected, logged: &BTreeSet<u64>) -> Option<String> {
     (!surplus.is_empty()).then(|| format!("expected no {}; logged {}", list(&surplus), list(logged)))
 }
 
-/// Compares the status of the decision, or else that of the response. A 400 that nobody decided is what a web server alone gives.
+/// Compares the status of the decision, or else that of the response. A 400 without a decision comes from a web server only.
 fn wrong_status(stage: &Stage, judgement: &Judgement) -> Option<String> {
     let expected = &stage.expected.statuses;
     let decided = judgement.stop.as_ref().map(|(_, intervention)| intervention.status());

@@ -1,18 +1,18 @@
-//! YAML into a tree that keeps every scalar as it was written: a header's value `0x10` or `yes` is text, whatever YAML thinks of it.
+//! Parses YAML into a tree that keeps every scalar as written: a header value such as `0x10` or `yes` is text.
 
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::TScalarStyle;
 
-/// How deep a file may be nested.
+/// Maximum nesting of a file.
 const DEEPEST: usize = 32;
 
-/// Bytes that are not UTF-8 are carried through the YAML parser as characters of this private area, and become bytes again behind it.
+/// Bytes that are not UTF-8 pass the YAML parser as characters of this private area, and become bytes again afterwards.
 const BYTE_AREA: u32 = 0x10_F700;
 
 /// A part of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// A text, and whether it stood without quotes.
+    /// A text, and `true` if it had no quotes.
     Scalar(String, bool),
     List(Vec<Node>),
     /// In the order of the file; of equal keys the last counts.
@@ -33,14 +33,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Node>, String> {
     }
 }
 
-/// What has been read so far.
+/// The part that was read so far.
 #[derive(Default)]
 struct Tree {
     documents: Vec<Node>,
     open: Vec<Open>,
 }
 
-/// A list or map that is not closed yet; a map with the key whose value comes next.
+/// An open list or map; a map with the key of its next value.
 enum Open {
     List(Vec<Node>),
     Map(Vec<(String, Node)>, Option<String>),
@@ -88,24 +88,24 @@ impl Tree {
 }
 
 impl Node {
-    /// What a map holds under a key; a null is nothing.
+    /// Returns the value of a key; `None` for a null.
     pub fn field(&self, name: &str) -> Option<&Node> {
         let Node::Map(map) = self else { return None };
         map.iter().find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    /// The entries of a map, keys as bytes.
+    /// Returns the entries of a map, with keys as bytes.
     pub fn entries(&self) -> impl Iterator<Item = (Vec<u8>, &Node)> {
         let map = if let Node::Map(map) = self { map.as_slice() } else { &[] };
         map.iter().map(|(key, value)| (as_bytes(key), value))
     }
 
-    /// The elements of a list; what is no list is the only element of one.
+    /// Returns the elements of a list; anything else is its own only element.
     pub fn items(&self) -> &[Node] {
         if let Node::List(list) = self { list } else { std::slice::from_ref(self) }
     }
 
-    /// A scalar as bytes; a null, a list or a map is empty.
+    /// Returns a scalar as bytes; a null, a list or a map is empty.
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Node::Scalar(text, _) if !self.is_null() => as_bytes(text),
@@ -113,17 +113,17 @@ impl Node {
         }
     }
 
-    /// A scalar as text.
+    /// Returns a scalar as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
-    /// A scalar as a number.
+    /// Returns a scalar as a number.
     pub fn number(&self) -> Option<u64> {
         self.text().trim().parse().ok()
     }
 
-    /// Returns `true` if a scalar says yes.
+    /// Returns `true` for a scalar that means true.
     pub fn is_true(&self) -> bool {
         matches!(self.text().to_ascii_lowercase().as_str(), "true" | "yes" | "on")
     }
