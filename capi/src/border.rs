@@ -1,19 +1,19 @@
-//! What crosses the border: strings and bytes in both directions, and no panic.
+//! Conversions between C and Rust: strings and bytes in both directions; no panic reaches C.
 
 use std::ffi::{CStr, c_char, c_uchar, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs the work of one call. A panic ends here: it is reported on standard error by Rust's panic hook, and the host gets `otherwise`.
+/// Runs the work of one call. A panic ends here: Rust's panic hook reports it on standard error, and the host gets `otherwise`.
 pub fn guarded<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
-    // What a panic leaves half done is a transaction or a rule set behind its own lock; their owners look after that.
+    // A panic may leave a transaction or a rule set unfinished; their owners handle that behind their locks.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise)
 }
 
-/// The bytes of a string that ends with NUL; none for NULL.
+/// Returns the bytes of a NUL-terminated string; empty for NULL.
 ///
 /// # Safety
 ///
-/// `text` is NULL or points to bytes that end with NUL and stay as they are for as long as the result is used.
+/// `text` is NULL or points to NUL-terminated bytes that do not change as long as the result is used.
 pub unsafe fn string<'a>(text: *const c_char) -> &'a [u8] {
     if text.is_null() {
         return &[];
@@ -22,23 +22,23 @@ pub unsafe fn string<'a>(text: *const c_char) -> &'a [u8] {
     unsafe { CStr::from_ptr(text) }.to_bytes()
 }
 
-/// The same for the hosts' unsigned characters.
+/// Returns the bytes of a string of unsigned characters.
 ///
 /// # Safety
 ///
 /// As for [`string`].
 pub unsafe fn unsigned_string<'a>(text: *const c_uchar) -> &'a [u8] {
-    // SAFETY: the caller's promise is handed on.
+    // SAFETY: the caller promises the same.
     unsafe { string(text.cast()) }
 }
 
-/// So many bytes; none for NULL.
+/// Returns `length` bytes; empty for NULL.
 ///
 /// # Safety
 ///
-/// `bytes` is NULL or points to `length` bytes that stay as they are for as long as the result is used.
+/// `bytes` is NULL or points to `length` bytes that do not change as long as the result is used.
 pub unsafe fn bytes<'a>(bytes: *const c_uchar, length: usize) -> &'a [u8] {
-    // No object is larger than that, so that a larger length is a host's negative number.
+    // No object is larger than that: a larger length is a host's negative number.
     if bytes.is_null() || isize::try_from(length).is_err() {
         return &[];
     }
@@ -46,10 +46,10 @@ pub unsafe fn bytes<'a>(bytes: *const c_uchar, length: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(bytes, length) }
 }
 
-/// A copy for the host, which releases it with `free`. NULL when there is no memory. A NUL byte in the text ends it for most readers.
+/// Returns a copy for the host, which releases it with `free`; NULL if there is no memory. A NUL byte in the text ends it for most readers.
 pub fn copy_for_host(text: &[u8]) -> *mut c_char {
     let Some(size) = text.len().checked_add(1) else { return std::ptr::null_mut() };
-    // SAFETY: the memory is large enough for the text and its NUL, and nobody else knows it yet.
+    // SAFETY: the memory is large enough for the text and its NUL, and has no other user yet.
     unsafe {
         let copy = libc::malloc(size).cast::<u8>();
         if !copy.is_null() {
@@ -60,13 +60,13 @@ pub fn copy_for_host(text: &[u8]) -> *mut c_char {
     }
 }
 
-/// Releases what [`copy_for_host`] made.
+/// Releases a copy of [`copy_for_host`].
 ///
 /// # Safety
 ///
 /// `copy` is NULL, or came from `malloc` and is not used again.
 pub unsafe fn release(copy: *mut c_void) {
-    // SAFETY: the caller promises that this is `malloc`'s.
+    // SAFETY: the caller promises that this came from `malloc`.
     unsafe { libc::free(copy) }
 }
 
@@ -75,20 +75,20 @@ pub fn hand_out<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
-/// Takes a handle back with what it holds; `None` for NULL.
+/// Takes a handle and its content back; `None` for NULL.
 ///
 /// # Safety
 ///
 /// `handle` is NULL, or came from [`hand_out`] and is not used again.
 pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
-    // SAFETY: the caller promises that the handle is one of ours and its last use.
+    // SAFETY: the caller promises that this is a handle of ours, and its last use.
     (!handle.is_null()).then(|| unsafe { Box::from_raw(handle) })
 }
 
-/// Gives memory that is free back to the system, which glibc puts off until the end of its heap happens to be free.
+/// Returns free memory to the system, which glibc does only when the end of its heap happens to be free.
 pub fn return_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: this only looks at the allocator's own books, under its locks.
+    // SAFETY: this only uses the allocator's own data, under its locks.
     unsafe {
         libc::malloc_trim(0);
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn null_and_negative_lengths_are_empty() {
-        // SAFETY: NULL is allowed, and the one pointer with a length points to so many bytes or is not read.
+        // SAFETY: NULL is allowed, and the one pointer with a length points to that many bytes or is not read.
         unsafe {
             assert_eq!(string(std::ptr::null()), b"");
             assert_eq!(bytes(std::ptr::null(), 7), b"");
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_copy_ends_with_nul_and_is_the_hosts() {
         let copy = copy_for_host(b"text");
-        // SAFETY: the copy is a string of ours, released once.
+        // SAFETY: the copy is a string of ours, and is released once.
         unsafe {
             assert_eq!(string(copy), b"text");
             release(copy.cast());

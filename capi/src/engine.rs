@@ -1,20 +1,20 @@
-//! The library's handle: who we are, who the host is, and where its log lines go.
+//! The library's handle: its name, the host's name, and the host's log callback.
 
 use super::border::{guarded, hand_out, string, take_back};
 use secrule::Transaction;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Receives a line for the host's log: the data of the transaction, and the line as a string that ends with NUL.
+/// Receives a line for the host's log: the data of the transaction, and the line as a NUL-terminated string.
 pub type ModSecLogCb = unsafe extern "C" fn(data: *mut c_void, line: *const c_void);
 
-/// What `msc_init` gives.
+/// The handle of `msc_init`.
 pub struct ModSecurity {
     /// Shared with the transactions.
     pub host: Arc<Host>,
 }
 
-/// What is known of the host; transactions hold it, so that it outlives the handle.
+/// Data of the host; transactions share them, so that they outlive the handle.
 #[derive(Default)]
 pub struct Host {
     log: RwLock<Option<ModSecLogCb>>,
@@ -22,12 +22,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// Who takes log lines, if anybody does.
+    /// Returns the log callback, if one is set.
     pub fn log(&self) -> Option<ModSecLogCb> {
         *self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells a transaction what the host calls itself.
+    /// Passes the host's name to a transaction.
     pub fn introduce(&self, transaction: &mut Transaction) {
         let connector = self.connector.read().unwrap_or_else(PoisonError::into_inner);
         if !connector.is_empty() {
@@ -36,7 +36,7 @@ impl Host {
     }
 }
 
-/// What `msc_who_am_i` says. Hosts print it, and some look for the version of the library whose interface this is.
+/// The text of `msc_who_am_i`. Hosts print it, and some check it for the version of libmodsecurity.
 const WHO_AM_I: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
     concat!("secrule ", env!("CARGO_PKG_VERSION"), " (ModSecurity v3.0.13 compatible)\0").as_bytes(),
 ) {
@@ -44,23 +44,23 @@ const WHO_AM_I: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
     Err(_) => c"secrule",
 };
 
-/// Begins to use the library. Released with [`msc_cleanup`].
+/// Creates a handle of the library. Released with [`msc_cleanup`].
 #[unsafe(no_mangle)]
 pub extern "C" fn msc_init() -> *mut ModSecurity {
     guarded(std::ptr::null_mut(), || hand_out(ModSecurity { host: Arc::default() }))
 }
 
-/// Name and version; the text is the library's own and stays.
+/// Returns name and version; the text is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn msc_who_am_i(_engine: *mut ModSecurity) -> *const c_char {
     WHO_AM_I.as_ptr()
 }
 
-/// Says who the host is, for the audit log.
+/// Sets the host's name, for the audit log.
 ///
 /// # Safety
 ///
-/// `engine` is NULL or from [`msc_init`]; `connector` is NULL or ends with NUL.
+/// `engine` is NULL or from [`msc_init`]; `connector` is NULL or NUL-terminated.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_set_connector_info(engine: *mut ModSecurity, connector: *const c_char) {
     guarded((), || {
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn msc_set_connector_info(engine: *mut ModSecurity, connec
     });
 }
 
-/// Says who takes log lines; NULL for nobody. Transactions that run take the new one.
+/// Sets the log callback; NULL for none. Running transactions use the new one.
 ///
 /// # Safety
 ///
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn msc_set_log_cb(engine: *mut ModSecurity, callback: Opti
     });
 }
 
-/// Ends the use of the library. Transactions that still run keep what they need.
+/// Releases a handle of the library. Running transactions keep what they need.
 ///
 /// # Safety
 ///
@@ -100,9 +100,9 @@ pub unsafe extern "C" fn msc_cleanup(engine: *mut ModSecurity) {
     });
 }
 
-/// Hands a line to the host's log.
+/// Passes a line to the host's log.
 pub fn tell(callback: ModSecLogCb, data: *mut c_void, line: &str) {
-    // A line never holds a NUL: the error log shows such bytes escaped.
+    // A line never contains a NUL: the error log escapes such bytes.
     let Ok(line) = CString::new(line) else { return };
     // SAFETY: the host set the callback and the data for this; the line lives until the callback returns.
     unsafe { callback(data, line.as_ptr().cast()) }

@@ -1,4 +1,4 @@
-//! What a host reads when it is to stop: `msc_intervention`.
+//! `msc_intervention`: the decision that a host reads.
 
 use super::border::{copy_for_host, guarded, release};
 use super::transaction::Transaction;
@@ -7,22 +7,22 @@ use secrule::internals::record::error_log;
 use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
 
-/// How to stop, laid out as ModSecurity v3 lays it out. The host sets it to 200, 0, NULL, NULL, 0 before it asks.
+/// A decision, in the layout of ModSecurity v3. The host sets it to 200, 0, NULL, NULL, 0 before the call.
 #[repr(C)]
 pub struct ModSecurityIntervention {
-    /// The status to answer with; 200 where nothing is to be done.
+    /// The status of the answer; 200 if the request passes.
     pub status: c_int,
     /// Never used: 0.
     pub pause: c_int,
-    /// The address to send the client to, or NULL. The host's own: it releases it.
+    /// The redirect address, or NULL. The host releases it.
     pub url: *mut c_char,
-    /// The line for the log, or NULL. The host's own: it releases it.
+    /// The line for the log, or NULL. The host releases it.
     pub log: *mut c_char,
-    /// 1 where the host is to stop.
+    /// 1 if the host must stop the request.
     pub disruptive: c_int,
 }
 
-/// Takes the decision that waits: 1 and the decision, or 0 where there is none. What was read does not wait any more.
+/// Takes the pending decision: returns 1 and the decision, or 0 if there is none. A decision is returned once.
 ///
 /// # Safety
 ///
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn msc_intervention(transaction: *mut Transaction, interve
             in_c(&decision, &line)
         });
         let Some(decision) = decision else { return 0 };
-        // SAFETY: the caller promises that it may be written. What it held is the host's affair.
+        // SAFETY: the caller promises that it may be written. Its old content is the host's.
         unsafe { intervention.write(decision) };
         1
     })
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn msc_intervention_cleanup(intervention: *mut ModSecurity
         // SAFETY: as the caller promises.
         let Some(intervention) = (unsafe { intervention.as_mut() }) else { return };
         for text in [&mut intervention.url, &mut intervention.log] {
-            // SAFETY: both came from `copy_for_host`; they are NULL afterwards, so that nobody releases them twice.
+            // SAFETY: both came from `copy_for_host`; they are NULL afterwards, so that they are released once.
             unsafe { release(std::mem::replace(text, null_mut()).cast()) };
         }
     });
@@ -69,7 +69,7 @@ fn in_c(decision: &Intervention, line: &str) -> ModSecurityIntervention {
         status: c_int::from(decision.status()),
         pause: 0,
         url: decision.location().map_or(null_mut(), |address| copy_for_host(address.as_bytes())),
-        // As in ModSecurity v3 a `%d` anywhere in the line becomes the status.
+        // As in ModSecurity v3, every `%d` in the line becomes the status.
         log: copy_for_host(line.replace("%d", &status).as_bytes()),
         disruptive: 1,
     }

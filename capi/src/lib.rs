@@ -1,9 +1,8 @@
-//! The C ABI of libmodsecurity 3.0.13: takes calls of a host written in C, gives verdicts and log lines; uses the engine as any other host
-//! would.
+//! The C ABI of libmodsecurity 3.0.13: takes calls of a host written in C, gives verdicts and log lines; uses the engine as any other host does.
 //!
-//! The only member with `unsafe` code. Each `msc_*` function turns pointers into Rust's types, does its work behind the panic barrier of
-//! `border`, and turns the result back. Handles are boxes that the host owns; what they hold is shared by counting, so that rules outlive
-//! their handle while transactions run. NULL handles are no error: the call does nothing.
+//! The only member with `unsafe` code. Each `msc_*` function converts pointers to Rust's types, works behind the panic barrier of `border`, and
+//! converts the result back. Handles are boxes that the host owns. Their content is reference-counted, so that rules outlive their handle while
+//! transactions run. NULL handles are not errors: the call does nothing.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(clippy::undocumented_unsafe_blocks)]

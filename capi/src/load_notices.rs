@@ -1,5 +1,5 @@
-//! Reports a load to administrators: which engine has the rules, and what is doubtful about them. Hosts have no other place for it than standard
-//! error, which `nginx -t` prints.
+//! Reports a load to administrators: the version of the engine, and warnings about the rules. Hosts have only standard error for this, which `nginx
+//! -t` prints.
 
 use super::loads::{Load, UNNAMED};
 use super::refusal::in_one_line;
@@ -8,13 +8,13 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How many warnings of a load are shown. `secrule check` shows them all.
+/// Number of warnings of a load that are shown. `secrule check` shows them all.
 const SHOWN: usize = 8;
 
 /// `true` once a load was reported. The first load of a process is reported even if it only sets values.
 static ENGINE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is how many came with them.
+/// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is the number of its rules.
 pub fn tell(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
     let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_to_be_told()).map(|(input, _)| input).collect();
     let notice = |input: usize| {
@@ -25,23 +25,23 @@ pub fn tell(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
     let of_input = |input: usize| notice(input).into_iter().chain(lines(report, input));
     let lines: String = new.into_iter().flat_map(of_input).map(|line| format!("secrule: {line}\n")).collect();
     if !lines.is_empty() {
-        // A host may have closed its standard error; there is nobody to tell.
+        // If the host closed its standard error, there is no other place for this.
         let _ = std::io::stderr().write_all(lines.as_bytes());
     }
 }
 
-/// The first text of an input, which names it: a file, an address, or rules without a name.
+/// Returns the name of an input: that of its first text, a file, an address, or unnamed rules.
 fn name_of(report: &LoadReport, input: usize) -> Option<&str> {
     Some(report.texts_of(input).next()?.name.as_str())
 }
 
-/// Says who has the rules: `version 0.1.0 loaded /etc/waf/main.conf: 849 rules, 5 warnings`.
+/// Returns the line of a load: `version 0.1.0 loaded /etc/waf/main.conf: 849 rules, 5 warnings`.
 fn notice(name: &str, rules: usize, warnings: usize) -> String {
     let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     format!("version {} loaded {name}: {}, {}", env!("CARGO_PKG_VERSION"), counted(rules, "rule"), counted(warnings, "warning"))
 }
 
-/// The first warnings about an input, and how many more there are.
+/// Returns the first warnings about an input, and the number of the others.
 fn lines(report: &LoadReport, input: usize) -> Vec<String> {
     let mut warnings = report.warnings_of(input);
     let mut lines: Vec<String> = warnings.by_ref().take(SHOWN).map(|warning| in_one_line(warning, report.texts())).collect();

@@ -1,4 +1,4 @@
-//! What a rule set was made of, kept so that it can be compiled anew together with more: inputs, and files as they were when they were read.
+//! The inputs of a rule set, and their files as they were when they were read. They are kept to compile the rule set again together with more inputs.
 
 use super::border::return_memory;
 use secrule::Waf;
@@ -11,63 +11,63 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-/// The name of rules that come as a string, as ModSecurity v3 shows it.
+/// The name of rules that come as a string, as ModSecurity v3 prints it.
 pub const UNNAMED: &str = "<<reference missing or not informed>>";
 
-/// One input with the files that it named. Inputs that are the same, and whose files still are what they were, are one load.
+/// An input with the files that it named. Equal inputs whose files have not changed share one load.
 #[derive(Debug)]
 pub struct Load {
     input: Input,
     files: Snapshot,
-    /// Whether its warnings were told.
+    /// `true` if its warnings were reported.
     told: AtomicBool,
 }
 
-/// Files as they were when they were first read: worker processes may no longer see them, and a rule set must not change by itself.
+/// Files as they were first read: worker processes may no longer be able to read them, and a rule set must not change by itself.
 #[derive(Debug, Default)]
 struct Snapshot {
     contents: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
-    /// Those that could not be read.
+    /// Files that could not be read.
     missing: Mutex<BTreeSet<PathBuf>>,
     expansions: Mutex<BTreeMap<String, Vec<PathBuf>>>,
     /// By address and key.
     fetched: Mutex<BTreeMap<(String, Option<String>), Fetched>>,
 }
 
-/// What an address gave, or why nothing came. It is not asked again: each try may take long.
+/// The bytes at an address, or the error. It is not fetched again, because each try may take long.
 type Fetched = Result<Vec<u8>, String>;
 
-/// Reads what the loads have read before; what is new goes into the last of them.
+/// Reads the snapshots of the loads; new files are added to the last of them.
 struct Replay<'a>(&'a [Arc<Load>]);
 
-/// Persistent collections are the process's, whatever rule set a request meets, as in ModSecurity v3.
+/// Persistent collections are shared by the process, whatever the rule set of a request, as in ModSecurity v3.
 static STORE: LazyLock<Arc<dyn Store>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
 
-/// Rule sets that somebody holds, by their loads. Hosts make a rule set for each of their contexts, and most inherit all they have.
+/// Compiled rule sets that are in use, by their loads. Hosts make a rule set for each of their contexts, and most inherit all rules.
 static COMPILED: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
-/// Loads, and the rules that they make together.
+/// Loads, and their rule set.
 struct Known {
     loads: Vec<Weak<Load>>,
     waf: Weak<Waf>,
 }
 
 impl Load {
-    /// Something to load: one that somebody holds, if it would read the same now, or else one with nothing read yet.
+    /// Returns the load of an input: an existing one that would read the same now, or a new one.
     pub fn new(input: Input) -> Arc<Self> {
         let held = lock(&COMPILED).iter().flat_map(|known| known.loads.iter().filter_map(Weak::upgrade)).collect::<Vec<_>>();
         let same = held.into_iter().find(|load| load.input == input && load.files.are_unchanged());
         same.unwrap_or_else(|| Arc::new(Self { input, files: Snapshot::default(), told: AtomicBool::new(false) }))
     }
 
-    /// Returns `true` the first time: hosts add the same rules for each of their contexts, and merge them again and again.
+    /// Returns `true` the first time: hosts add the same rules for each of their contexts, and merge them many times.
     pub fn is_to_be_told(&self) -> bool {
         !self.told.swap(true, Ordering::Relaxed)
     }
 }
 
 impl Snapshot {
-    /// Returns `true` if the file system would give the same now. What came from the network is not asked for again.
+    /// Returns `true` if the files have not changed. Network addresses are not checked.
     fn are_unchanged(&self) -> bool {
         let contents = || lock(&self.contents).iter().all(|(path, bytes)| FileSystem.read(path).is_ok_and(|now| now == *bytes));
         let missing = || lock(&self.missing).iter().all(|path| FileSystem.read(path).is_err());
@@ -76,12 +76,12 @@ impl Snapshot {
     }
 }
 
-/// The rules of these loads in their order, compiled unless somebody holds them already.
+/// Returns the rules of these loads in their order, compiled unless a rule set in use has them.
 pub fn compile(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
     known(loads).map_or_else(|| build(loads), Ok)
 }
 
-/// As [`compile`], but with logs opened anew: the host read its configuration, and may have moved the files of the logs away before.
+/// As [`compile`], but opens logs again: the host may have rotated its log files before it read its configuration.
 pub fn compile_anew(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
     match known(loads) {
         Some(waf) => Ok(remember(loads, waf.reopened()?)),
@@ -103,7 +103,7 @@ fn remember(loads: &[Arc<Load>], waf: Waf) -> Arc<Waf> {
     waf
 }
 
-/// The rules that these loads made last.
+/// Returns the latest rule set of these loads.
 fn known(loads: &[Arc<Load>]) -> Option<Arc<Waf>> {
     let mut compiled = lock(&COMPILED);
     compiled.retain(|known| known.waf.strong_count() > 0);

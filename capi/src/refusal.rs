@@ -1,4 +1,4 @@
-//! Refused rules in ModSecurity v3's words. Administrators and tools search server logs for them; what this engine has to say follows.
+//! Errors of rules in ModSecurity v3's words, for which administrators and tools search server logs; this engine's words follow.
 
 use super::loads::UNNAMED;
 use secrule::LoadError;
@@ -6,7 +6,7 @@ use secrule::internals::diagnostic::{Code, Diagnostic};
 use secrule::internals::source::{Position, Source, Sources};
 use std::path::Path;
 
-/// The text for the host: the error that is read first as v3 would word it, and every error as this engine does.
+/// Returns the text for the host: the first error in v3's words, and every error in this engine's words.
 pub fn text(error: &LoadError) -> String {
     let sources = error.sources();
     let first = error.errors().min_by_key(|diagnostic| sources.way_to(diagnostic.span));
@@ -18,7 +18,7 @@ pub fn text(error: &LoadError) -> String {
     text
 }
 
-/// An error or warning as this engine words it, in one line. Rules that come as a string are called what administrators call them.
+/// Returns an error or warning in this engine's words, in one line. Rules that come as a string are called inline rules.
 pub fn in_one_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let located = diagnostic.located(sources);
     let place = match located.file.as_str() {
@@ -29,7 +29,7 @@ pub fn in_one_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
     format!("{place}: {} {}{hint}", located.code, located.message).replace(UNNAMED, "inline rules")
 }
 
-/// One place in the rules, and what stands there.
+/// A place in the rules, and the text there.
 struct Place<'a> {
     /// The file's name.
     file: &'a str,
@@ -39,7 +39,7 @@ struct Place<'a> {
     line: &'a str,
     /// The line from the place on.
     rest: &'a str,
-    /// What the diagnostic marks.
+    /// The marked text.
     marked: &'a str,
 }
 
@@ -123,30 +123,30 @@ impl<'a> Place<'a> {
         self.line.chars().count()
     }
 
-    /// The line up to the place.
+    /// Returns the line up to the place.
     fn before(&self) -> &'a str {
         self.line.get(..self.line.len().saturating_sub(self.rest.len())).unwrap_or_default()
     }
 
-    /// Where v3 is when it has read a line and found that it cannot go on.
+    /// Returns v3's position after it has read a line that it cannot parse.
     fn behind_line(&self) -> Position {
         Position { column: self.width() + 1, ..self.position }
     }
 
-    /// The same within a list of actions: an operator that names no operator is counted as longer than it is.
+    /// Returns v3's position within a list of actions: an argument without an operator name counts as longer than it is.
     fn behind_actions(&self) -> Position {
         let names_operator = ["\"@", "\"!@", " @", " !@"].iter().any(|sign| self.line.contains(sign));
         Position { column: self.width() + 1 + usize::from(self.is_rule() && !names_operator), ..self.position }
     }
 
-    /// Where v3 sees a statement begin: at the end of the one before, whose closing quote it does not count.
+    /// Returns v3's start of a statement: the end of the one before, without its closing quote.
     fn statement_start(&self) -> Position {
         let before = (1..self.position.line).rev().filter_map(|line| Some((line, self.source.line(line)?.1.trim_end())));
         let mut previous = before.map(|(line, text)| (line, text.strip_suffix('"').unwrap_or(text).chars().count()));
         previous.find(|(_, width)| *width > 0).map_or(Position { line: 1, column: 0 }, |(line, column)| Position { line, column })
     }
 
-    /// Where v3 sees the argument behind a marked place begin: at the end of the word before.
+    /// Returns v3's start of the argument after a marked place: the end of the word before.
     fn before_argument(&self) -> Position {
         let before = self.before();
         let argument = before.rfind(['"', ' ']).unwrap_or(0);
@@ -159,7 +159,7 @@ impl<'a> Place<'a> {
         self.line.split_ascii_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("SecRule"))
     }
 
-    /// The line from a rule's actions on, where something stands behind them.
+    /// Returns the line from a rule's actions on, if something follows them.
     fn actions_before(&self) -> &'a str {
         let before = self.before();
         let actions = before.strip_suffix('"').unwrap_or(before).trim_end();
@@ -174,7 +174,7 @@ impl<'a> Place<'a> {
         self.line.trim_start().get(..16).is_some_and(|word| word.eq_ignore_ascii_case("SecDefaultAction"))
     }
 
-    /// The paths that v3 tries.
+    /// Returns the paths that v3 tries.
     fn looked_at(&self, name: &str) -> String {
         let folder = match self.source.is_file() {
             true => Path::new(self.file).parent().map(|folder| folder.display().to_string()).unwrap_or_default(),
@@ -195,7 +195,7 @@ impl<'a> Place<'a> {
         rules_error(self.file, self.before_argument(), &message)
     }
 
-    /// A unicode map's path that holds blanks without quotes: v3 takes all up to the number.
+    /// Returns the path of a unicode map that contains blanks without quotes: v3 reads everything up to the number.
     fn unquoted_unicode_map(&self) -> Option<&'a str> {
         let (name, arguments) = self.line.trim().split_once(' ')?;
         let (path, code_page) = arguments.trim().rsplit_once(' ')?;
@@ -226,13 +226,13 @@ impl<'a> Place<'a> {
         rules_error(self.file, self.behind_actions(), &format!("Expecting an action, got:  {rest}"))
     }
 
-    /// The line from the name of the marked action on.
+    /// Returns the line from the name of the marked action on.
     fn action_text(&self) -> &'a str {
         let begin = self.before().rfind([',', '"', ' ']).map_or(0, |at| at + 1);
         self.line.get(begin..).unwrap_or(self.rest)
     }
 
-    /// An action that v3 cannot read, from its name on; and those whose values it reads, with its words for them.
+    /// Returns v3's message for an action: from its name on if v3 cannot parse it, otherwise about its value.
     fn action(&self, diagnostic: &Diagnostic) -> String {
         let text = self.action_text();
         let (name, value) = text.split([',', '"']).next().unwrap_or_default().split_once(':').unwrap_or((text, ""));
@@ -257,7 +257,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Where v3 sees a rule's actions begin: at the end of the operator, before its closing quote.
+    /// Returns v3's start of a rule's actions: the end of the operator, before its closing quote.
     fn actions_column(&self) -> usize {
         let start = self.before().len();
         let quotes: Vec<usize> = self.line.match_indices('"').map(|(at, _)| at).filter(|at| *at < start).collect();

@@ -1,4 +1,4 @@
-//! Rule sets: made, filled, merged, and given up.
+//! Rule sets: created, filled, merged and released.
 
 use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
 use super::loads::{Load, UNNAMED, compile, compile_anew};
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a host holds of a rule set. It may be filled while transactions run: they keep the rules that they began with.
+/// The handle of a rule set. It may be filled while transactions run: they keep the rules that they began with.
 pub struct RulesSet {
     state: Mutex<State>,
 }
@@ -19,12 +19,12 @@ pub struct RulesSet {
 #[derive(Default)]
 struct State {
     loads: Vec<Arc<Load>>,
-    /// The rules, once somebody asked for them or something was added.
+    /// The rules, after the first use or addition.
     waf: Option<Arc<Waf>>,
 }
 
 impl RulesSet {
-    /// The rules as they are now.
+    /// Returns the current rules.
     pub fn waf(&self) -> Option<Arc<Waf>> {
         let mut state = self.lock();
         if state.waf.is_none() {
@@ -33,7 +33,11 @@ impl RulesSet {
         state.waf.clone()
     }
 
-    /// Adds loads and gives how many rules came with them. On an error everything stays as it was.
+    /// Adds loads and returns the number of their rules.
+    ///
+    /// # Errors
+    ///
+    /// The text for the host; the rule set does not change then.
     fn add(&self, more: &[Arc<Load>]) -> Result<c_int, String> {
         let mut state = self.lock();
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
@@ -51,7 +55,7 @@ impl RulesSet {
     }
 }
 
-/// Rules as ModSecurity v3 counts them: a chain is one, a marker is one for each of its seven phases.
+/// Returns the number of rules as ModSecurity v3 counts them: one for a chain, and one for a marker in each of its seven phases.
 fn count(graph: &RuleGraph) -> usize {
     let rules: usize = graph.phases.iter().map(|(_, steps)| steps.iter().filter(|step| matches!(step, Step::Rule(_))).count()).sum();
     let markers = graph.phases.at(Phase::RequestHeaders).iter().filter(|step| matches!(step, Step::Marker(_))).count();
@@ -64,11 +68,11 @@ pub extern "C" fn msc_create_rules_set() -> *mut RulesSet {
     guarded(std::ptr::null_mut(), || hand_out(RulesSet { state: Mutex::default() }))
 }
 
-/// Adds rules from a text and gives how many, or -1 and an error text that the host releases.
+/// Adds rules from a text. Returns their number, or -1 and an error text that the host releases.
 ///
 /// # Safety
 ///
-/// `rules` is NULL or from [`msc_create_rules_set`]; `text` is NULL or ends with NUL; `error` is NULL or may be written.
+/// `rules` is NULL or from [`msc_create_rules_set`]; `text` is NULL or is NUL-terminated; `error` is NULL or may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_rules_add(rules: *mut RulesSet, text: *const c_char, error: *mut *const c_char) -> c_int {
     let work = || {
@@ -81,7 +85,7 @@ pub unsafe extern "C" fn msc_rules_add(rules: *mut RulesSet, text: *const c_char
     unsafe { answer(error, work) }
 }
 
-/// Adds rules from a file and all that it includes, and gives how many, or -1 and an error text that the host releases.
+/// Adds rules from a file and its includes. Returns their number, or -1 and an error text that the host releases.
 ///
 /// # Safety
 ///
@@ -98,8 +102,8 @@ pub unsafe extern "C" fn msc_rules_add_file(rules: *mut RulesSet, file: *const c
     unsafe { answer(error, work) }
 }
 
-/// Adds rules from an https address and gives how many, or -1 and an error text that the host releases. A library that was built without
-/// the feature `remote` fetches none and says so.
+/// Adds rules from an https address. Returns their number, or -1 and an error text that the host releases. Without the feature `remote` it always
+/// fails.
 ///
 /// # Safety
 ///
@@ -122,7 +126,7 @@ pub unsafe extern "C" fn msc_rules_add_remote(
     unsafe { answer(error, work) }
 }
 
-/// Adds the rules of `from` behind those of `to`, and gives how many, or -1 and an error text that the host releases.
+/// Adds the rules of `from` after those of `to`. Returns their number, or -1 and an error text that the host releases.
 ///
 /// # Safety
 ///
@@ -151,12 +155,12 @@ pub unsafe extern "C" fn msc_rules_dump(rules: *const RulesSet) {
         // SAFETY: as the caller promises.
         let Some(waf) = unsafe { rules.as_ref() }.and_then(RulesSet::waf) else { return };
         let text = dump(&waf.graph());
-        // A host may have closed its standard output; there is nobody to tell.
+        // If the host closed its standard output, the text is lost.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
     });
 }
 
-/// Gives up a rule set. Transactions that run with it keep its rules. 1, or 0 for NULL.
+/// Releases a rule set. Running transactions keep its rules. Returns 1, or 0 for NULL.
 ///
 /// # Safety
 ///
@@ -168,7 +172,7 @@ pub unsafe extern "C" fn msc_rules_cleanup(rules: *mut RulesSet) -> c_int {
         let Some(rules) = (unsafe { take_back(rules) }) else { return 0 };
         let waf = rules.lock().waf.take();
         drop(rules);
-        // A server that reloads gives up old rules for new ones again and again: what they held goes back at once.
+        // A server that reloads its rules repeatedly gets the memory of the old ones back at once.
         if waf.and_then(Arc::into_inner).is_some() {
             return_memory();
         }
@@ -187,7 +191,7 @@ pub unsafe extern "C" fn msc_rules_error_cleanup(error: *const c_char) {
     guarded((), || unsafe { release(error.cast_mut().cast()) });
 }
 
-/// Gives the host a number, or -1 and the reason.
+/// Returns a number to the host, or -1 and the reason.
 ///
 /// # Safety
 ///
@@ -227,7 +231,7 @@ mod tests {
         Load::new(Input::Text { name: UNNAMED.to_owned(), text: rules.to_owned() })
     }
 
-    /// The rules' ids, the engine's mode, and how many rules there are.
+    /// Returns the rules' ids, the engine's mode, and the number of rules.
     fn state(rules: &RulesSet) -> String {
         let waf = rules.waf().unwrap();
         let graph = waf.graph();
@@ -258,7 +262,7 @@ mod tests {
         let file = CString::new(path.as_os_str().as_bytes()).unwrap();
         let good = CString::new("SecRuleEngine On\nSecRule ARGS a \"id:1,phase:1,deny\"").unwrap();
         let mut error: *const c_char = std::ptr::null();
-        // SAFETY: the rule sets are released at the end and not before, the texts end with NUL.
+        // SAFETY: the rule sets are released only at the end, and the texts are NUL-terminated.
         unsafe {
             let (rules, same) = (msc_create_rules_set(), msc_create_rules_set());
             for set in [rules, same] {

@@ -1,4 +1,4 @@
-//! Transactions: one request with its response, fed call by call.
+//! Transactions: a request with its response, passed call by call.
 
 use super::border::{bytes, copy_for_host, guarded, hand_out, string, take_back, unsigned_string};
 use super::engine::{Host, ModSecurity, tell};
@@ -14,28 +14,28 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a host holds of a transaction.
+/// The handle of a transaction.
 pub struct Transaction {
     host: Arc<Host>,
     log_data: *mut c_void,
-    /// Behind a lock, though hosts use a transaction from one thread at a time: one that does not gets an answer and no harm.
+    /// Hosts use a transaction from one thread at a time; the lock protects against one that does not.
     state: Mutex<State>,
 }
 
 struct State {
     judged: Judged,
     pending: Option<Intervention>,
-    /// Rules that would have stopped the request, had an earlier decision not waited to be read.
+    /// Rules that would have stopped the request if no earlier decision were pending.
     overruled: Vec<RuleIndex>,
-    /// How many of the matches the host was told of, or need not be told of.
+    /// Number of matches that were reported to the host, or need no report.
     told: usize,
-    /// How many of the notices it was told of.
+    /// Number of notices that were reported.
     told_notices: usize,
-    /// The limits that it was told of.
+    /// The limits that were reported.
     told_limits: LimitSet,
 }
 
-/// The status of a request that an error of this library left unjudged, where the engine is on.
+/// The status of a request that could not be inspected because of an internal error, if the engine is on.
 const UNJUDGED: u16 = 500;
 
 impl Transaction {
@@ -52,11 +52,11 @@ impl Transaction {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic leaves a transaction whose memory is whole; `feed` has decided what becomes of the request.
+        // After a panic the transaction's memory is intact; `feed` has decided about the request.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the transaction, keeps its verdict, and tells the host of the matches that it made.
+    /// Runs `work` on the transaction, stores its verdict, and reports its matches to the host.
     fn feed(&self, work: impl FnOnce(&mut Judged) -> c_int) -> c_int {
         let mut state = self.lock();
         let done = guarded(None, || Some(work(&mut state.judged)));
@@ -77,7 +77,7 @@ impl Transaction {
             return result;
         };
         let lines = guarded(Vec::new(), || state.news());
-        // The host may call back: the lock is free then.
+        // The callback may call this library, so the lock is released before.
         drop(state);
         for line in lines {
             tell(callback, self.log_data, &line);
@@ -85,7 +85,7 @@ impl Transaction {
         result
     }
 
-    /// Takes the decision that waits, and makes something of it and the transaction.
+    /// Takes the pending decision, and passes it to `make`.
     pub fn take_intervention<T>(&self, make: impl FnOnce(&Judged, Intervention) -> T) -> Option<T> {
         let mut state = self.lock();
         let decision = state.pending.take()?;
@@ -94,15 +94,15 @@ impl Transaction {
 }
 
 impl Drop for State {
-    /// As in ModSecurity v3 a transaction is written down only where the host asks for it.
+    /// As in ModSecurity v3, a transaction is logged only if the host calls [`msc_process_logging`].
     fn drop(&mut self) {
         self.judged.forgo_logging();
     }
 }
 
 impl State {
-    /// The first decision counts until the host reads it: one that asks late stops the request as the rule says that stopped it. The matches of
-    /// later decisions are told as those of other rules.
+    /// Keeps the first decision until the host reads it, so that a late call stops the request with the rule that decided. Matches of later decisions
+    /// are reported like those of other rules.
     fn keep(&mut self, verdict: Verdict) {
         let Verdict::Intervene(intervention) = verdict else { return };
         match self.pending {
@@ -111,7 +111,7 @@ impl State {
         }
     }
 
-    /// A request that could not be judged does not pass where rules block.
+    /// Blocks a request that could not be inspected, if rules block.
     fn leave_unjudged(&mut self) {
         if self.judged.engine_mode() == EngineMode::On {
             let reason = String::from("An error of the rule engine left the request unjudged");
@@ -120,7 +120,7 @@ impl State {
         }
     }
 
-    /// Lines of the matches that are new. A match that stopped the request is told with the intervention.
+    /// Returns the lines of new matches. A match that stopped the request is reported with the intervention.
     fn news(&mut self) -> Vec<String> {
         let matches = self.judged.rule_matches();
         let is_told = |found: &&RuleMatch| !found.disruptive || self.overruled.contains(&found.rule);
@@ -141,7 +141,7 @@ impl State {
     }
 }
 
-/// Runs a call on a transaction; 0 for NULL.
+/// Runs a call on a transaction; returns 0 for NULL.
 ///
 /// # Safety
 ///
@@ -151,23 +151,23 @@ unsafe fn feed(transaction: *const Transaction, work: impl FnOnce(&mut Judged) -
     guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.feed(work)))
 }
 
-/// Begins a transaction with an id of its own; NULL without an engine or rules. Released with [`msc_transaction_cleanup`].
+/// Begins a transaction with a new id. Returns NULL without an engine or rules. Released with [`msc_transaction_cleanup`].
 ///
 /// # Safety
 ///
 /// The handles are NULL or from [`msc_init`](super::engine::msc_init) and [`msc_create_rules_set`](super::rules_set::msc_create_rules_set);
-/// `log_data` is what the log callback gets.
+/// `log_data` is passed to the log callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_new_transaction(engine: *mut ModSecurity, rules: *mut RulesSet, log_data: *mut c_void) -> *mut Transaction {
     // SAFETY: as the caller promises.
     unsafe { begin(engine, rules, None, log_data) }
 }
 
-/// Begins a transaction with an id that the host gives; an empty or missing one is replaced.
+/// Begins a transaction with an id of the host; an empty or missing one is replaced.
 ///
 /// # Safety
 ///
-/// As for [`msc_new_transaction`]; `id` is NULL or ends with NUL.
+/// As for [`msc_new_transaction`]; `id` is NULL or is NUL-terminated.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_new_transaction_with_id(
     engine: *mut ModSecurity,
@@ -190,7 +190,7 @@ unsafe fn begin(engine: *mut ModSecurity, rules: *mut RulesSet, id: Option<&[u8]
     })
 }
 
-/// Ends a transaction. [`msc_process_logging`] was called before.
+/// Releases a transaction. Call [`msc_process_logging`] before.
 ///
 /// # Safety
 ///
@@ -203,11 +203,11 @@ pub unsafe extern "C" fn msc_transaction_cleanup(transaction: *mut Transaction) 
     });
 }
 
-/// A connection was made: phase 0.
+/// Runs phase 0, with the addresses and ports of the connection.
 ///
 /// # Safety
 ///
-/// `transaction` is NULL or from [`msc_new_transaction`]; the texts are NULL or end with NUL.
+/// `transaction` is NULL or from [`msc_new_transaction`]; the texts are NULL or NUL-terminated.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_process_connection(
     transaction: *mut Transaction,
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn msc_process_connection(
     }
 }
 
-/// The host name that logs show.
+/// Sets the host name for logs.
 ///
 /// # Safety
 ///
@@ -241,8 +241,8 @@ pub unsafe extern "C" fn msc_set_request_hostname(transaction: *mut Transaction,
     }
 }
 
-/// Tells decision scripts which of the server's sites the request is for, by a number of the server's choice. libmodsecurity has no such
-/// function; a server that does not call it may name sites with `SecSiteId` and `SecSite`.
+/// Sets the site of the request for decision scripts, by a number of the server's choice. libmodsecurity has no such function; for a server that does
+/// not call it, sites can be set with `SecSiteId` and `SecSite`.
 ///
 /// # Safety
 ///
@@ -260,7 +260,7 @@ pub unsafe extern "C" fn msc_set_site(transaction: *mut Transaction, site: c_ulo
     }
 }
 
-/// The request line: target, method, and the version without `HTTP/`.
+/// Sets the request line: target, method, and the version without `HTTP/`.
 ///
 /// # Safety
 ///
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn msc_process_uri(
     }
 }
 
-/// A request header.
+/// Adds a request header.
 ///
 /// # Safety
 ///
@@ -290,11 +290,11 @@ pub unsafe extern "C" fn msc_add_request_header(transaction: *mut Transaction, n
     unsafe { header(transaction, Judged::add_request_header, unsigned_string(name), unsigned_string(value)) }
 }
 
-/// A request header, its parts with their lengths.
+/// Adds a request header; its parts have lengths.
 ///
 /// # Safety
 ///
-/// `transaction` is NULL or from [`msc_new_transaction`]; each part is NULL or has its length.
+/// `transaction` is NULL or from [`msc_new_transaction`]; each part is NULL or points to as many bytes as its length says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_add_n_request_header(
     transaction: *mut Transaction,
@@ -319,7 +319,7 @@ unsafe fn header(transaction: *const Transaction, add: fn(&mut Judged, &[u8], &[
     unsafe { feed(transaction, work) }
 }
 
-/// All request headers are there: phase 1.
+/// Runs phase 1, after all request headers.
 ///
 /// # Safety
 ///
@@ -330,11 +330,11 @@ pub unsafe extern "C" fn msc_process_request_headers(transaction: *mut Transacti
     unsafe { feed(transaction, |judged| done(judged.process_request_headers())) }
 }
 
-/// A chunk of the request body. 0 where a limit cut it off, otherwise 1.
+/// Adds a chunk of the request body. Returns 0 if a limit cut it off, otherwise 1.
 ///
 /// # Safety
 ///
-/// `transaction` is NULL or from [`msc_new_transaction`]; `chunk` is NULL or has its length.
+/// `transaction` is NULL or from [`msc_new_transaction`]; `chunk` is NULL or points to `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn msc_append_request_body(transaction: *mut Transaction, chunk: *const c_uchar, length: usize) -> c_int {
     // SAFETY: as the caller promises.
@@ -344,7 +344,7 @@ pub unsafe extern "C" fn msc_append_request_body(transaction: *mut Transaction, 
     }
 }
 
-/// The request body from a file, such as a server's temporary one. 0 where it cannot be read or a limit cut it off, otherwise 1.
+/// Adds the request body from a file, such as a server's temporary one. Returns 0 if it cannot be read or a limit cut it off, otherwise 1.
 ///
 /// # Safety
 ///
@@ -368,14 +368,14 @@ pub unsafe extern "C" fn msc_request_body_from_file(transaction: *mut Transactio
     }
 }
 
-/// The length of a file that can be read.
+/// Returns the length of a readable file.
 fn length(path: &OsStr) -> io::Result<usize> {
     let about = File::open(path)?.metadata()?;
     let length = usize::try_from(about.len()).map_err(io::Error::other)?;
     if about.is_file() { Ok(length) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
-/// A file, or its beginning as far as it takes to see that it is longer than the limit. Without a limit, or with 0, all of it.
+/// Reads a file, up to the first byte beyond the limit. Without a limit, or with 0, reads all of it.
 fn read(path: &OsStr, limit: Option<usize>) -> io::Result<Vec<u8>> {
     let enough = limit.filter(|limit| *limit > 0).map_or(u64::MAX, |limit| (limit as u64).saturating_add(1));
     let mut body = Vec::new();
@@ -387,14 +387,14 @@ fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> c_int {
     cut_off(judged, chunk.len(), |judged| judged.append_request_body(chunk))
 }
 
-/// Takes in so many bytes of the request body. 0 where the limit cut them off, otherwise 1.
+/// Adds `length` bytes of the request body. Returns 0 if the limit cut them off, otherwise 1.
 fn cut_off(judged: &mut Judged, length: usize, take: impl FnOnce(&mut Judged) -> Verdict) -> c_int {
     let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
     let whole = judged.request_body_length().saturating_add(length);
     done(take(judged)) * c_int::from(!(cuts && judged.request_body_length() < whole))
 }
 
-/// How much of the request body was taken in, in bytes, whether or not it is kept.
+/// Returns the number of bytes of the request body that were added, even if it is not kept.
 ///
 /// # Safety
 ///
@@ -405,7 +405,7 @@ pub unsafe extern "C" fn msc_get_request_body_length(transaction: *mut Transacti
     guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.request_body_length()))
 }
 
-/// The whole request body is there: phase 2.
+/// Runs phase 2, after the whole request body.
 ///
 /// # Safety
 ///
@@ -416,7 +416,7 @@ pub unsafe extern "C" fn msc_process_request_body(transaction: *mut Transaction)
     unsafe { feed(transaction, |judged| done(judged.process_request_body())) }
 }
 
-/// A response header.
+/// Adds a response header.
 ///
 /// # Safety
 ///
@@ -427,8 +427,8 @@ pub unsafe extern "C" fn msc_add_response_header(transaction: *mut Transaction, 
     unsafe { header(transaction, Judged::add_response_header, unsigned_string(name), unsigned_string(value)) }
 }
 
-/// A response header, its parts with their lengths. One NUL at the end of the value is left out: the connector of nginx hands over the one
-/// that ends its own strings.
+/// Adds a response header; its parts have lengths. One NUL at the end of the value is removed: the nginx connector includes the terminating NUL of
+/// its strings.
 ///
 /// # Safety
 ///
@@ -448,7 +448,7 @@ pub unsafe extern "C" fn msc_add_n_response_header(
     }
 }
 
-/// All response headers are there: phase 3. `protocol` is as rules see it.
+/// Runs phase 3, after all response headers. `protocol` is the value of RESPONSE_PROTOCOL, such as `HTTP/1.1`.
 ///
 /// # Safety
 ///
@@ -462,7 +462,7 @@ pub unsafe extern "C" fn msc_process_response_headers(transaction: *mut Transact
     }
 }
 
-/// A chunk of the response body. 0 where a limit cut it off, otherwise 1.
+/// Adds a chunk of the response body. Returns 0 if a limit cut it off, otherwise 1.
 ///
 /// # Safety
 ///
@@ -481,7 +481,7 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
     }
 }
 
-/// The whole response body is there: phase 4.
+/// Runs phase 4, after the whole response body.
 ///
 /// # Safety
 ///
@@ -492,7 +492,7 @@ pub unsafe extern "C" fn msc_process_response_body(transaction: *mut Transaction
     unsafe { feed(transaction, |judged| done(judged.process_response_body())) }
 }
 
-/// A copy of the response body as far as it was taken in, which the host releases with `free`; NULL for NULL.
+/// Returns a copy of the response body so far, which the host releases with `free`; NULL for NULL.
 ///
 /// # Safety
 ///
@@ -506,7 +506,7 @@ pub unsafe extern "C" fn msc_get_response_body(transaction: *const Transaction) 
     })
 }
 
-/// How much of the response body was taken in, in bytes.
+/// Returns the number of bytes of the response body so far.
 ///
 /// # Safety
 ///
@@ -517,7 +517,7 @@ pub unsafe extern "C" fn msc_get_response_body_length(transaction: *mut Transact
     guarded(0, || unsafe { transaction.as_ref() }.map_or(0, |transaction| transaction.lock().judged.response_body_bytes().len()))
 }
 
-/// The status that the host answers with after all, for phase 5 and the logs.
+/// Sets the final status of the response, for phase 5 and the logs.
 ///
 /// # Safety
 ///
@@ -532,7 +532,7 @@ pub unsafe extern "C" fn msc_update_status_code(transaction: *mut Transaction, s
     unsafe { feed(transaction, work) }
 }
 
-/// Everything is over: phase 5, and the logs.
+/// Runs phase 5, and writes the logs.
 ///
 /// # Safety
 ///
@@ -547,12 +547,12 @@ pub unsafe extern "C" fn msc_process_logging(transaction: *mut Transaction) -> c
     unsafe { feed(transaction, work) }
 }
 
-/// Returns 1, the result of a call that did its work. [`Transaction::feed`] keeps the verdict until the host asks for it.
+/// Returns 1, the result of a successful call. [`Transaction::feed`] keeps the verdict until the host asks for it.
 fn done(_: Verdict) -> c_int {
     1
 }
 
-/// A status from a host, which counts in `int`; what cannot be one is 0.
+/// Converts a status from a host, which uses `int`; an invalid one becomes 0.
 fn in_http(status: c_int) -> u16 {
     u16::try_from(status).unwrap_or(0)
 }
@@ -563,9 +563,9 @@ mod tests {
     use super::super::rules_set::{msc_create_rules_set, msc_rules_add, msc_rules_cleanup};
     use super::*;
 
-    /// What waits after a call that panicked, under these rules.
+    /// Returns the pending decision after a call that panicked, under these rules.
     fn after_a_panic(rules: &std::ffi::CStr) -> Option<Intervention> {
-        // SAFETY: the handles are used in their order and given back once.
+        // SAFETY: the handles are used in order and released once.
         unsafe {
             let (engine, set) = (msc_init(), msc_create_rules_set());
             assert_eq!(msc_rules_add(set, rules.as_ptr(), std::ptr::null_mut()), 0);
@@ -582,7 +582,7 @@ mod tests {
 
     #[test]
     fn the_nul_behind_a_response_header_is_the_hosts() {
-        // SAFETY: the handles are used in their order and given back once; each part has its length.
+        // SAFETY: the handles are used in order and released once; each part has its length.
         unsafe {
             let (engine, set) = (msc_init(), msc_create_rules_set());
             let transaction = msc_new_transaction(engine, set, std::ptr::null_mut());
@@ -604,7 +604,7 @@ mod tests {
     }
 
     unsafe extern "C" fn note(lines: *mut c_void, line: *const c_void) {
-        // SAFETY: the test gives a list that outlives the transaction, the library a string.
+        // SAFETY: the test passes a list that outlives the transaction, the library a string.
         let (lines, line) = unsafe { (&*lines.cast::<Mutex<Vec<String>>>(), std::ffi::CStr::from_ptr(line.cast())) };
         lines.lock().unwrap().push(line.to_string_lossy().into_owned());
     }
@@ -613,7 +613,7 @@ mod tests {
     fn a_host_that_asks_late_gets_the_first_decision_and_is_told_of_the_others() {
         let rules = c"SecRuleEngine On\nSecAction id:1,phase:1,deny,status:403\nSecAction id:2,phase:2,deny,status:406";
         let lines = Mutex::<Vec<String>>::default();
-        // SAFETY: the handles are used in their order and given back once.
+        // SAFETY: the handles are used in order and released once.
         let decisions = unsafe {
             let (engine, set) = (msc_init(), msc_create_rules_set());
             super::super::engine::msc_set_log_cb(engine, Some(note));
