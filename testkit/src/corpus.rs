@@ -1,18 +1,18 @@
-//! The request corpus: what the benchmarks send, and how each case must end.
+//! The request corpus: the requests of the benchmarks, and how each case must end.
 
 use crate::project;
 use secrule::Waf;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the shared cases, the CRS and the tools are.
+/// The folder of the shared cases, the CRS and the tools.
 pub struct Shared {
     pub root: PathBuf,
-    /// A folder for what is made from them, gone at the end.
+    /// A folder for files made from them, removed at the end.
     pub scratch: PathBuf,
 }
 
-/// One exchange.
+/// An exchange.
 pub struct Case {
     pub name: String,
     method: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Case {
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     body: Vec<u8>,
     response: Response,
-    /// The status of the intervention that the CRS must end it with, if any.
+    /// The status of the intervention that the CRS must cause, if any.
     pub expected: Option<u16>,
 }
 
@@ -38,7 +38,7 @@ impl Default for Response {
     }
 }
 
-/// How the CRS ends the cases of the corpus that it stops; ModSecurity ends them the same way.
+/// The interventions of the CRS for cases of the corpus; ModSecurity gives the same ones.
 const STOPPED: [(&str, u16); 7] = [
     ("05-post-json-64k", 400),
     ("11-attack-sqli", 403),
@@ -50,7 +50,7 @@ const STOPPED: [(&str, u16); 7] = [
 ];
 
 impl Shared {
-    /// Finds the shared folder; says so where there is none.
+    /// Finds the shared folder; prints a notice if there is none.
     pub fn find() -> Option<Self> {
         let default = || project().join("../shared");
         let root = std::env::var_os("SECRULE_SHARED").map_or_else(default, PathBuf::from);
@@ -63,7 +63,7 @@ impl Shared {
         Some(Self { root, scratch })
     }
 
-    /// The rules of the benchmark: the engine's settings and the CRS as it is shipped.
+    /// Returns the rules of the benchmark: the engine's settings and the unchanged CRS.
     pub fn rules(&self) -> PathBuf {
         let root = self.root.display();
         let settings = std::fs::read_to_string(self.root.join("tools/engine.conf.in")).expect("the engine's settings are there");
@@ -73,7 +73,7 @@ impl Shared {
         path
     }
 
-    /// The folder of the corpus, made now.
+    /// Creates the corpus and returns its folder.
     pub fn corpus(&self) -> PathBuf {
         let folder = self.scratch.join("corpus");
         let made = Command::new("python3").arg(self.root.join("tools/make_corpus.py")).arg(&folder).status();
@@ -88,12 +88,12 @@ impl Drop for Shared {
     }
 }
 
-/// The rule set of the benchmark.
+/// Loads the rule set of the benchmark.
 pub fn load(rules: &Path) -> Waf {
     Waf::builder().file(rules).build().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every case of a corpus, by name.
+/// Returns every case of a corpus, by name.
 pub fn cases(folder: &Path) -> Vec<Case> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "http"));
@@ -110,7 +110,7 @@ const HEADERS: [(&str, &str); 4] = [
 ];
 
 impl Case {
-    /// A request without a body, which the CRS lets pass.
+    /// Makes a request without a body, which the CRS lets pass.
     pub fn get(target: &str) -> Self {
         let headers = HEADERS.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
         Self {
@@ -125,20 +125,20 @@ impl Case {
         }
     }
 
-    /// A request with a body.
+    /// Makes a request with a body.
     pub fn post(content_type: &str, body: Vec<u8>) -> Self {
         let length = body.len().to_string();
         let case = Self::get("/submit").with_header("Content-Type", content_type).with_header("Content-Length", &length);
         Self { method: b"POST".to_vec(), body, ..case }
     }
 
-    /// The same request with another header.
+    /// Adds a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         self
     }
 
-    /// The same request with another answer.
+    /// Sets the response.
     pub fn answered(self, content_type: &str, body: Vec<u8>) -> Self {
         let headers = vec![(b"Content-Type".to_vec(), content_type.as_bytes().to_vec())];
         Self { response: Response { status: 200, headers, body }, ..self }
@@ -161,7 +161,7 @@ impl Case {
         Self { name, method: words[0].to_vec(), target: words[1].to_vec(), version, headers, body, response, expected }
     }
 
-    /// The whole transaction, as a connector leads it. Gives the status of the intervention.
+    /// Runs the whole transaction as a connector does. Returns the status of the intervention.
     pub fn run(&self, waf: &Waf) -> Option<u16> {
         let mut transaction = waf.transaction();
         let status = self.judge(&mut transaction);
@@ -169,7 +169,7 @@ impl Case {
         status
     }
 
-    /// The names of the limits that the transaction goes beyond.
+    /// Returns the names of the limits that the transaction exceeds.
     pub fn exceeded_limits(&self, waf: &Waf) -> Vec<&'static str> {
         let mut transaction = waf.transaction();
         let _ = self.judge(&mut transaction);

@@ -1,4 +1,4 @@
-//! How a transaction ended, in every detail that a user can see, with a plan and without one.
+//! The result of a transaction, in every detail that a user can see, with a plan and without one.
 
 use secrule::internals::RuleMatch;
 use secrule::internals::compile::{CompileOptions, Planning};
@@ -6,18 +6,18 @@ use secrule::internals::record::error_log;
 use secrule::{DebugLog, Intervention, Transaction, Waf, WafBuilder};
 use std::sync::{Arc, Mutex};
 
-/// How a transaction ended.
+/// The result of a transaction.
 #[derive(Debug, PartialEq)]
 pub struct Ending {
     decisions: Vec<Intervention>,
     matches: Vec<RuleMatch>,
-    /// What was captured included.
+    /// Includes captures.
     tx: Vec<(String, String)>,
     error_log: Vec<String>,
     debug_log: Vec<String>,
 }
 
-/// One rule set, compiled with a plan and without.
+/// A rule set, compiled with a plan and without.
 pub struct Pair {
     planned: Engine,
     unplanned: Engine,
@@ -28,12 +28,12 @@ struct Engine {
     messages: Arc<Messages>,
 }
 
-/// Debug messages in memory. A plan is followed up to level 3: from the next on every question is written down, and so is asked.
+/// Debug messages in memory, up to level 3: from level 4 on every rule is logged, and so every rule is evaluated.
 #[derive(Debug, Default)]
 struct Messages(Mutex<Vec<String>>);
 
 impl Pair {
-    /// Loads rules twice; nothing where both loads are refused with the same words.
+    /// Loads rules twice; `None` if both loads fail with the same text.
     pub fn load(builder: impl Fn() -> WafBuilder) -> Option<Self> {
         let load = |planning| {
             let mut options = CompileOptions::default();
@@ -51,14 +51,14 @@ impl Pair {
         }
     }
 
-    /// Both endings of an exchange: with the plan, and without.
+    /// Returns both results of an exchange: with the plan, and without.
     pub fn endings(&self, lead: impl Fn(Transaction) -> (Transaction, Vec<Intervention>)) -> (Ending, Ending) {
         (self.planned.ending(&lead), self.unplanned.ending(&lead))
     }
 }
 
 impl Ending {
-    /// Returns `true` if a rule wrote something down.
+    /// Returns `true` if a rule logged something.
     pub fn has_matches(&self) -> bool {
         !self.matches.is_empty()
     }

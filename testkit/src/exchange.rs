@@ -1,4 +1,4 @@
-//! Rules with the files they name, and a request that they judge.
+//! Rules with their files, and requests that they judge.
 
 use secrule::internals::Verdict;
 use secrule::internals::source::Memory;
@@ -22,31 +22,31 @@ impl DebugLog for Messages {
     }
 }
 
-/// A rule set, and what it writes to the debug log.
+/// A rule set, and its debug messages.
 pub struct Rules {
     pub waf: Waf,
     pub messages: Arc<Messages>,
 }
 
-/// What is sent.
+/// A request.
 #[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
     pub client: &'a str,
     pub target: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     pub body: Option<&'a str>,
-    /// The site that the host names, if it does.
+    /// The site that the host sets, if any.
     pub site: Option<u64>,
 }
 
-/// A request that was judged.
+/// A judged request.
 pub struct Judged {
     pub interventions: Vec<Intervention>,
     pub transaction: Transaction,
 }
 
 impl Rules {
-    /// Rules that name these scripts and other files; the debug log is kept up to a level.
+    /// Loads rules with these scripts and other files; the debug log is kept up to a level.
     #[track_caller]
     pub fn at_level(level: u8, rules: &str, files: &[(&str, &str)]) -> Self {
         let messages = Arc::new(Messages { level, kept: Mutex::default() });
@@ -68,7 +68,7 @@ impl Rules {
             transaction.set_site(site);
         }
         let mut interventions = Vec::new();
-        // As a host of ModSecurity v3 does, this one reads each decision, and goes on.
+        // Like a host of ModSecurity v3, this one reads each decision and continues.
         let mut note = |verdict: Verdict, transaction: &mut Transaction| {
             interventions.extend(verdict.intervention().cloned());
             let _ = transaction.take_verdict();
@@ -96,14 +96,14 @@ impl Rules {
         Judged { interventions, transaction }
     }
 
-    /// The messages since the last time.
+    /// Returns the messages since the last call.
     pub fn said(&self) -> Vec<String> {
         std::mem::take(&mut self.messages.kept.lock().unwrap())
     }
 }
 
 impl Judged {
-    /// The status that it was stopped with.
+    /// Returns the status of the intervention.
     pub fn status(&self) -> Option<u16> {
         self.interventions.first().map(|intervention| intervention.status())
     }
@@ -113,7 +113,7 @@ impl Judged {
     }
 }
 
-/// What the load of rules with these files says is wrong.
+/// Returns the error of loading rules with these files.
 #[track_caller]
 pub fn refusal(rules: &str, files: &[(&str, &str)]) -> String {
     let memory = files.iter().fold(Memory::new(), |memory, (name, text)| memory.with(name, *text));

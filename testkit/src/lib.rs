@@ -1,5 +1,5 @@
-//! What the tests, benchmarks and fuzz targets of `secrule` share: hosts that lead a transaction, servers that rules ask, the shared cases, and
-//! the lists of those that are expected to fail. Not published; what fails here panics, as in a test.
+//! Shared code of the tests, benchmarks and fuzz targets of `secrule`: hosts that run a transaction, servers that rules query, the shared cases, and
+//! the lists of those that are expected to fail. Not published; failures here panic, as in a test.
 
 #![allow(clippy::new_without_default, reason = "a folder on the disk is no default")]
 
@@ -16,12 +16,12 @@ pub mod unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The folder of the project.
+/// Returns the folder of the project.
 pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A folder of the shared cases, or `None` where there are none: a newcomer has only the project.
+/// Returns a folder of the shared cases, or `None` without them: they are not part of the project.
 ///
 /// With `SECRULE_REQUIRE_SHARED=1` their absence is a failure.
 pub fn shared(folder: &str) -> Option<PathBuf> {
@@ -35,7 +35,7 @@ pub fn shared(folder: &str) -> Option<PathBuf> {
     None
 }
 
-/// The files below a folder whose names end in `ending`, sorted.
+/// Returns the files below a folder whose names end in `ending`, sorted.
 pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -53,7 +53,7 @@ pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Cases that are expected to fail: `tests/exclusions/NAME`, one a line, each with its reason behind a `#`.
+/// Returns the cases that are expected to fail: `tests/exclusions/NAME`, one on each line, each with its reason after a `#`.
 pub fn exclusions(name: &str) -> BTreeMap<String, String> {
     let path = project().join("tests/exclusions").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -66,7 +66,7 @@ pub fn exclusions(name: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The OWASP CRS as its tests expect it: every paranoia level, and rules that only detect.
+/// Returns the OWASP CRS as its tests expect it: every paranoia level, and rules that only detect.
 pub fn core_rule_set(rules: &Path) -> String {
     let rules = rules.display();
     let limits = "setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,setvar:tx.max_num_args=255,\
@@ -82,7 +82,7 @@ pub fn core_rule_set(rules: &Path) -> String {
     )
 }
 
-/// Fails unless exactly the listed cases failed; `failed` holds a reason for each.
+/// Fails unless exactly the listed cases failed; `failed` has a reason for each.
 pub fn settle(list: &str, ran: usize, failed: &BTreeMap<String, String>) {
     let expected = exclusions(list);
     let surprises: Vec<_> = failed.iter().filter(|(case, _)| !expected.contains_key(*case)).collect();

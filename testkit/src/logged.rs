@@ -1,4 +1,4 @@
-//! A folder for logs, rules that match, and exchanges that they judge.
+//! A folder for logs, rules that match, and exchanges.
 
 use secrule::internals::Verdict;
 use secrule::{Transaction, Waf};
@@ -12,7 +12,7 @@ pub const RULES: &str = r#"
     SecRule ARGS:w "@rx warn" "id:8,phase:2,pass,log,msg:'Warned',t:lowercase"
 "#;
 
-/// A folder of a test's own, gone with it.
+/// A folder of a test, removed with it.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -43,7 +43,7 @@ pub fn waf(settings: &str) -> Waf {
     Waf::from_rules(&format!("{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A request as far as its body was judged.
+/// Runs a request up to its body.
 pub fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
     let mut transaction = waf.transaction_with_id("id-1");
     let _ = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 443);
@@ -54,7 +54,7 @@ pub fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
     (transaction, verdict)
 }
 
-/// A whole exchange.
+/// Runs a whole exchange.
 pub fn exchange(waf: &Waf, target: &str) -> Verdict {
     let (mut transaction, verdict) = judged(waf, target);
     let status = verdict.intervention().map_or(200, |intervention| intervention.status());

@@ -19,7 +19,7 @@ const PTR: u16 = 12;
 const AAAA: u16 = 28;
 
 impl NameServer {
-    /// Knows addresses, the name of each, and the addresses of that name.
+    /// Starts a server with addresses, the name of each, and the addresses of that name.
     pub fn start(known: &[(&str, &str, &[&str])]) -> Self {
         let mut records = Records::new();
         for (address, name, addresses) in known {
@@ -35,12 +35,12 @@ impl NameServer {
         Self::answering(move |question| Some(answer(question, &records)))
     }
 
-    /// Never answers.
+    /// Starts a server that never answers.
     pub fn silent() -> Self {
         Self::answering(|_| None)
     }
 
-    /// Knows nothing, and takes its time to say so.
+    /// Starts a server without records that answers after `time`.
     pub fn slow(time: std::time::Duration) -> Self {
         Self::answering(move |question| {
             thread::sleep(time);
@@ -48,7 +48,7 @@ impl NameServer {
         })
     }
 
-    /// Answers that it failed.
+    /// Starts a server that answers with a failure.
     pub fn failing() -> Self {
         Self::answering(|question| {
             let mut message = question.to_vec();
@@ -57,7 +57,7 @@ impl NameServer {
         })
     }
 
-    /// Answers each question with 127.0.0.2, and changes the answer.
+    /// Starts a server that answers each question with 127.0.0.2, after `change`.
     pub fn listing(change: fn(&mut Vec<u8>)) -> Self {
         Self::answering(move |question| {
             let (name, end) = decoded(question, 12);
@@ -88,7 +88,7 @@ impl NameServer {
         self.socket.local_addr().unwrap()
     }
 
-    /// How many questions came.
+    /// Returns the number of questions so far.
     pub fn questions(&self) -> usize {
         self.questions.load(Ordering::SeqCst)
     }

@@ -1,9 +1,9 @@
-//! A small database of places, made by hand.
+//! A small GeoIP database, made by hand.
 
-/// A database of one bit: addresses from 128.0.0.0 on are in a place, the others in none.
+/// Returns a database of one bit: addresses from 128.0.0.0 on have a location, the others have none.
 pub fn database() -> Vec<u8> {
     let nodes = 1_u32;
-    // Records of 24 bits: the left one says "nothing", the right one points to the start of the data, 16 bytes behind the tree.
+    // Records of 24 bits: the left one means no data, the right one points to the start of the data, 16 bytes after the tree.
     let mut bytes = Vec::new();
     for record in [nodes, nodes + 16] {
         bytes.extend_from_slice(&record.to_be_bytes()[1..]);

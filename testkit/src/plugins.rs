@@ -1,11 +1,11 @@
-//! Scripts of the kind that plugins of rule sets bring, and a scanner that they ask.
+//! Scripts as plugins of rule sets have them, and a scanner that they query.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
-/// Sends what it is given, or with TX.scan_files the file of that name, to a scanner, in pieces with their length before them, and says what
-/// the scanner found.
+/// Sends its argument, or with TX.scan_files the file of that name, to a scanner, in pieces with their length before them, and returns the scanner's
+/// result.
 pub const SCAN: &str = r#"
 function main(data)
     local available, socket = pcall(require, "socket")
@@ -46,7 +46,7 @@ function main(data)
 end
 "#;
 
-/// A scanner that finds `EVIL`, for one client after the other.
+/// Starts a scanner that finds `EVIL`, for one client after the other.
 pub fn scanner() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -73,7 +73,7 @@ pub fn scanner() -> u16 {
     port
 }
 
-/// Tells whether the client's name is a crawler's, and leads back to the client.
+/// Tests if the client's name is a crawler's and resolves to the client.
 pub const CRAWLER: &str = r#"
 function main()
     local socket = require "socket"

@@ -1,29 +1,29 @@
-//! Whole transactions as the shared cases describe them.
+//! Whole transactions of the shared cases.
 
 use secrule::internals::Verdict;
 use secrule::{Intervention, Transaction};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The cases below a folder that are not switched off.
+/// Returns the cases below a folder that are not switched off.
 pub fn cases(folder: &Path) -> Vec<Value> {
     let read = |file| serde_json::from_slice::<Vec<Value>>(&std::fs::read(file).unwrap()).unwrap();
     let cases = crate::files(folder, ".json").into_iter().flat_map(read);
     cases.filter(|case| case["enabled"].as_i64() != Some(0)).collect()
 }
 
-/// A folder for the files that cases upload and keep, gone with it.
+/// A folder for uploaded files that cases keep, removed with it.
 pub struct Uploads(PathBuf);
 
 impl Uploads {
-    /// A folder of this process.
+    /// Creates a folder of this process.
     pub fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("secrule-regression-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }
 
-    /// The rules of a case, which keep its files here.
+    /// Returns the rules of a case, which keep its files here.
     pub fn rules(&self, case: &Value) -> String {
         let here = format!("SecUploadDir {}", self.0.display());
         let line = |line| if text(line).starts_with("SecUploadDir ") { here.clone() } else { text(line) };
@@ -37,7 +37,7 @@ impl Drop for Uploads {
     }
 }
 
-/// An exchange as a connector leads it: it goes on after an intervention.
+/// An exchange as a connector runs it: it continues after an intervention.
 pub struct Exchange {
     pub transaction: Transaction,
     pub status: u16,
@@ -46,12 +46,12 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// An exchange that was not stopped yet.
+    /// Makes an exchange without an intervention.
     pub fn new(transaction: Transaction) -> Self {
         Self { transaction, status: 200, redirect: String::new(), decisions: Vec::new() }
     }
 
-    /// Leads it as a case says.
+    /// Runs it as a case says.
     pub fn run(&mut self, case: &Value) {
         let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
         let (client, server, request, response) = (&case["client"], &case["server"], &case["request"], &case["response"]);
@@ -83,7 +83,7 @@ impl Exchange {
         self.transaction.process_logging();
     }
 
-    /// Reads a decision, and goes on, as a host of ModSecurity v3 does.
+    /// Reads a decision and continues, as a host of ModSecurity v3 does.
     fn note(&mut self, verdict: Verdict) {
         let _ = self.transaction.take_verdict();
         if let Some(intervention) = verdict.intervention() {
@@ -94,7 +94,7 @@ impl Exchange {
     }
 }
 
-/// A value as text.
+/// Returns a value as text.
 pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

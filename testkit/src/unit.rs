@@ -4,18 +4,18 @@ use secrule::internals::transform::Transformation;
 use serde_json::Value;
 use std::path::Path;
 
-/// The cases below a folder.
+/// Returns the cases below a folder.
 pub fn cases(folder: &Path) -> Vec<Value> {
     let read = |file| serde_json::from_slice::<Vec<Value>>(&std::fs::read(file).unwrap()).unwrap();
     crate::files(folder, ".json").into_iter().flat_map(read).collect()
 }
 
-/// Returns `true` if a case is about an operator; else it is about a transformation.
+/// Returns `true` if a case is about an operator; otherwise it is about a transformation.
 pub fn is_about_operator(case: &Value) -> bool {
     text(case, "type") == "op"
 }
 
-/// The transformation that a case is about, which it may spell in a way of its own.
+/// Returns the transformation of a case, which may have its own spelling there.
 pub fn transformation(case: &Value) -> Option<Transformation> {
     Transformation::from_name(match text(case, "name") {
         "cmd_line" => "cmdLine",
@@ -23,12 +23,12 @@ pub fn transformation(case: &Value) -> Option<Transformation> {
     })
 }
 
-/// A field of a case.
+/// Returns a field of a case.
 pub fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_default()
 }
 
-/// The bytes that a case means: UTF-8, with escapes of its own, `\xHH` and `\uHHHH`.
+/// Returns the bytes of a text in a case: UTF-8, with the escapes `\xHH` and `\uHHHH`.
 pub fn bytes(text: &str) -> Vec<u8> {
     let mut found = Vec::new();
     let mut rest = text.as_bytes();
