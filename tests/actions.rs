@@ -1,10 +1,10 @@
-//! What rules do as they stand: texts that name their own rule, what a chain matched, the order of actions, jumps, removals, redirects.
+//! Actions of rules: texts with macros of their own rule, matches of a chain, the order of actions, jumps, removals, redirects.
 
 use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 use std::time::{Duration, Instant};
 
-/// What ModSecurity's recommended configuration does where a limit was exceeded.
+/// The rule of ModSecurity's recommended configuration for exceeded limits.
 const RECOMMENDED: &str = "SecRule TX:/^MSC_/ \"!@streq 0\" \"id:200005,phase:2,t:none,deny,log,msg:'%{MATCHED_VAR_NAME}'\"\n";
 
 fn get(rules: &str, target: &str) -> Judged {
@@ -126,7 +126,7 @@ fn values_that_are_too_many_or_too_long_are_counted() {
     assert!(found.values.len() <= 16 * 1024 / 400);
 }
 
-/// The commonest rate limit: the fourth request within a minute is refused.
+/// The most common rate limit: the fourth request within a minute is refused.
 const LIMITED: &str = "SecRule IP:n \"@gt 3\" \"id:41,phase:1,deny,status:429\"\n";
 
 fn statuses(rules: &str) -> Vec<Option<u16>> {

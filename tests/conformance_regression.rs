@@ -1,4 +1,4 @@
-//! Runs the shared cases of whole transactions: refusals, statuses and redirects. What logs hold is not asked here.
+//! Runs the shared cases of whole transactions: errors of rules, statuses and redirects. Logs are not compared here.
 
 use secrule::Waf;
 use secrule_testkit::regression::{self, Exchange, Uploads};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[test]
 fn whole_transactions_end_as_the_shared_cases_say() {
     let Some(data) = secrule_testkit::shared("conformance") else { return };
-    // Rules name their files from this folder.
+    // Rules name their files relative to this folder.
     std::env::set_current_dir(&data).unwrap();
     let uploads = Uploads::new();
     let mut failed = BTreeMap::new();

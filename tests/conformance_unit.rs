@@ -54,7 +54,7 @@ fn operator(case: &Value, data: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// An operator that only a transaction can ask. The cases bring no database, so that none finds anything.
+/// An operator that only a transaction can run. The cases have no database, so that none finds anything.
 fn lookup(case: &Value) -> Result<(), String> {
     let rule = format!("SecRuleEngine On\nSecRule REMOTE_ADDR \"@{}\" \"id:1,phase:1,deny\"", text(case, "name"));
     let mut transaction = Waf::from_rules(&rule).map_err(|error| error.to_string())?.transaction();

@@ -1,4 +1,4 @@
-//! Decision scripts: what they see, what they may ask, and what becomes of their answers.
+//! Decision scripts: their data, their functions, and the effect of their results.
 
 #![cfg(feature = "lua")]
 
@@ -7,19 +7,19 @@ use secrule_testkit::name_server::NameServer;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// What a script's log says where a look-up is still going on.
+/// The log of a script while a look-up is running.
 const NOT_YET: &str = "the name server has not said yet";
 
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 
-/// One script with this body, and settings.
+/// Makes rules with one script with this body, and settings.
 #[track_caller]
 fn rules(settings: &str, body: &str) -> Rules {
     let script = format!("function should_block() {body} end");
     Rules::new(&format!("{settings}\nSecDecisionScript a.lua phase:2"), &[("a.lua", &script)])
 }
 
-/// What an expression of a script gives, as text.
+/// Returns the value of an expression in a script, as text.
 #[track_caller]
 fn value(settings: &str, request: Request<'_>, expression: &str) -> String {
     let rules = rules(settings, &format!("log(tostring({expression})) return 1"));
@@ -158,7 +158,7 @@ fn a_setting_says_which_of_the_forwarded_addresses_is_the_client() {
         ("last-untrusted", "203.0.113.2"),
         ("1", "10.0.0.9"),
         ("3", "203.0.113.1"),
-        // Whoever sends fewer did not come through all proxies.
+        // A request with fewer addresses did not come through all proxies.
         ("4", "10.1.2.3"),
     ] {
         assert_eq!(client(choice, forwarded), expected, "{choice}");
@@ -305,7 +305,7 @@ fn crawlers_are_who_their_names_say() {
     let script = "function should_block() return is_verified_crawler(request.client_ip, request.headers['User-Agent'], {'Preview'}, 5) end";
     let files = [("a.lua", script), ("ours.txt", "our_bot example.net\n")];
     let rules = Rules::new(&format!("{settings}\nSecDecisionScript a.lua"), &files);
-    // On a busy machine the answer may come after the request was let pass: the next request has it.
+    // On a busy machine the answer may come after the request has passed: the next request gets it.
     let judge = |client: &str, agent: &str| {
         let headers = [("User-Agent", agent)];
         for _ in 0..100 {

@@ -1,7 +1,8 @@
-//! Every code has a golden pair: rules that raise it, and what a person reads then.
+//! Every code has a golden pair: rules that raise it, and the text for people.
 //!
-//! `tests/golden/E101.conf`, or `tests/golden/E002/main.conf` with the files that it needs (`earlier.conf` is a load before it), is compiled; the rendering is compared with
-//! `E101.txt`. `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the renderings anew: read them as an operator would before committing.
+//! `tests/golden/E101.conf`, or `tests/golden/E002/main.conf` with the files that it needs (`earlier.conf` is an earlier load), is compiled, and the
+//! text is compared with `E101.txt`. `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the texts again: read them as an operator would before
+//! you commit them.
 
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
@@ -13,10 +14,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Golden pairs that show something else than one code.
+/// Golden pairs that show something other than one code.
 const SCENARIOS: [&str; 1] = ["several-errors"];
 
-/// Rules with the files they need, and where their rendering is kept.
+/// Rules with their files, and the path of the expected text.
 struct Golden {
     main: PathBuf,
     files: Memory,
@@ -61,7 +62,7 @@ fn every_golden_file_belongs_to_a_code() {
 }
 
 impl Golden {
-    /// What a person reads when these rules are loaded.
+    /// Returns the text for people after loading these rules.
     fn render(&self) -> String {
         let earlier = PathBuf::from("earlier.conf");
         let is_there = self.files.read(&earlier).is_ok();
@@ -75,7 +76,7 @@ impl Golden {
         }
     }
 
-    /// What is wrong with a rendering; where it is to be updated, nothing ever is.
+    /// Compares a text with the expected one, or updates the latter.
     fn compare(&self, shown: &str) -> Option<String> {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(&self.rendering, shown).unwrap();
@@ -85,7 +86,7 @@ impl Golden {
     }
 }
 
-/// The golden rules, by name.
+/// Returns the golden rules, by name.
 fn goldens() -> BTreeMap<String, Golden> {
     let mut goldens = BTreeMap::new();
     for entry in fs::read_dir(folder()).unwrap() {

@@ -1,7 +1,7 @@
-//! `grammar/seclang.ebnf` is true: what its samples show is read, or refused, at the place they name.
+//! Checks `grammar/seclang.ebnf`: its samples are accepted, or refused at the places that they name.
 //!
-//! Samples are named after productions. `accepted/` holds texts that are read, printed and read again without a change; `refused/` holds
-//! texts that say in comments which errors they have: `# expect: E102 3:14`.
+//! Samples are named after productions. `accepted/` has texts that are parsed, printed and parsed again without a change; `refused/` has texts whose
+//! comments list their errors: `# expect: E102 3:14`.
 
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Productions of single characters, which the samples of the others show.
+/// Productions of single characters, which samples of other productions cover.
 const CHARACTERS: [&str; 6] = ["blank", "line-end", "character", "quotable", "letter", "digit"];
 
-/// Productions that any text fits, and why.
+/// Productions that accept any text, with the reason.
 const NEVER_REFUSED: [(&str, &str); 4] = [
     ("blank-line", "it has no content that could be wrong"),
     ("comment", "it may hold anything"),
@@ -93,7 +93,7 @@ fn every_sample_says_what_it_shows() {
     }
 }
 
-/// Reads a text that has no fault, and prints it.
+/// Parses a text without errors, and prints it.
 fn read_and_print(name: &str, text: &str) -> (Ast, String) {
     let mut sources = Sources::new();
     let id = sources.add_text(name, text).unwrap();
@@ -104,7 +104,7 @@ fn read_and_print(name: &str, text: &str) -> (Ast, String) {
     (ast, printed)
 }
 
-/// The directives without their places and the lists of targets as they were written.
+/// Returns the directives without places, with target lists as written.
 fn meaning(ast: &Ast) -> String {
     let shown: Vec<String> = ast.directives().map(|directive| format!("{directive:#?}")).collect();
     let places = ["source: SourceId(", "0,", "start: ", "end: ", "written: "];
@@ -112,7 +112,7 @@ fn meaning(ast: &Ast) -> String {
     lines.filter(|line| !places.iter().any(|place| line.starts_with(place))).collect::<Vec<_>>().join("\n")
 }
 
-/// The errors that loading a text as a file finds, as `E102 3:14`.
+/// Returns the errors of loading a text as a file, as `E102 3:14`.
 fn errors(text: &str) -> Vec<String> {
     let files = Memory::new().with("sample.conf", text).with("rules/first.conf", "SecMarker FIRST\n");
     let files = ["inspect.lua", "/etc/waf/inspect body.lua"].into_iter().fold(files, |files, name| files.with(name, "function main() end"));
@@ -125,21 +125,21 @@ fn errors(text: &str) -> Vec<String> {
     }
 }
 
-/// The samples of one kind, by name.
+/// Returns the samples of one kind, by name.
 fn samples(kind: &str) -> BTreeMap<String, String> {
     let folder = folder().join("samples").join(kind);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files.map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// The left-hand sides of the grammar, in its order.
+/// Returns the left-hand sides of the grammar, in its order.
 fn productions() -> Vec<String> {
     let text = grammar();
     let heads = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
     heads.filter_map(|line| line.split_once(" =")).map(|(name, _)| name.trim_end().to_owned()).collect()
 }
 
-/// The grammar without comments, and without terminals and special sequences.
+/// Returns the grammar without comments, terminals and special sequences.
 fn grammar() -> String {
     let text = fs::read_to_string(folder().join("seclang.ebnf")).unwrap();
     let mut rules = String::new();

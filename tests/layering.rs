@@ -1,4 +1,4 @@
-//! The house of `ARCHITECTURE.md`, kept: no room of `src/` imports a room above it, and each member of the workspace uses what it may.
+//! Checks the architecture of `ARCHITECTURE.md`: no room of `src/` imports a room above it, and each member of the workspace uses only what it may.
 
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 #[path = "layering/rings.rs"]
 mod rings;
 
-/// The floors, from the ground up. A room may import the rooms of lower floors, and those before it on its own.
+/// The floors, from the ground up. A room may import the rooms of lower floors, and earlier ones on its own floor.
 ///
-/// `store` stands before `state`: the selection of values reads persistent ones from the store.
+/// `store` is before `state`, because the selection of values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
     &["source", "diagnostic"],
     &["escape", "transform", "pattern", "prefilter", "operator", "script", "http", "body"],
@@ -22,16 +22,16 @@ const FLOORS: [&[&str]; 6] = [
     &["starter", "core_rule_set", "waf"],
 ];
 
-/// The file that puts the engine together, and so belongs to no room.
+/// The file that assembles the engine, and so belongs to no room.
 const ROOT: &str = "lib.rs";
 
-/// The members beside the engine, and which members each may use outside of its tests.
+/// The members beside the engine, and the members that each may use outside of its tests.
 const MEMBERS: [(&str, &[&str]); 3] = [("command", &["secrule"]), ("capi", &["secrule"]), ("testkit", &["secrule"])];
 
-/// The member that speaks to C.
+/// The member with the C ABI.
 const UNSAFE: &str = "capi";
 
-/// Names under which things are put that nobody knows a place for.
+/// Names of rooms for things without a place.
 const DRAWERS: [&str; 6] = ["util", "utils", "helpers", "misc", "common", "shared"];
 
 const LONGEST_FILE: usize = 650;
@@ -137,13 +137,13 @@ fn imports_are_found_in_every_form() {
 }
 
 impl File {
-    /// The room that the file is a part of.
+    /// Returns the room of the file.
     fn room(&self) -> Option<String> {
         let first = self.path.components().next()?.as_os_str().to_str()?;
         (first != ROOT).then(|| first.trim_end_matches(".rs").to_owned())
     }
 
-    /// The rooms that the file names, its own included.
+    /// Returns the rooms that the file names, including its own.
     fn imports(&self) -> BTreeSet<String> {
         let code = self.code();
         let mut rooms = BTreeSet::new();
@@ -158,7 +158,7 @@ impl File {
         rooms
     }
 
-    /// Whether a `use super::…` outside of inline modules climbs out of the room.
+    /// Returns `true` if a `use super::…` outside of inline modules leaves the room.
     fn reaches_the_root(&self) -> bool {
         let names = self.path.components().count();
         let depth = if self.path.ends_with("mod.rs") { names - 1 } else { names };
@@ -166,7 +166,7 @@ impl File {
         self.code().lines().any(|line| line.trim_start_matches("pub ").starts_with(&climb))
     }
 
-    /// The text without comments and without what stands in string literals.
+    /// Returns the text without comments and without the contents of string literals.
     fn code(&self) -> String {
         let mut code = String::with_capacity(self.text.len());
         let mut rest = self.text.as_str();
@@ -198,7 +198,7 @@ impl File {
     }
 }
 
-/// The length of the string literal that a text begins with.
+/// Returns the length of the string literal that a text begins with.
 fn string(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -210,7 +210,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// The length of the raw string literal that a text begins with; 0 where there is none.
+/// Returns the length of the raw string literal that a text begins with; 0 if there is none.
 fn raw_string(text: &str) -> usize {
     let hashes = text[1..].chars().take_while(|c| *c == '#').count();
     let opening = 1 + hashes;
@@ -221,7 +221,7 @@ fn raw_string(text: &str) -> usize {
     text[opening + 1..].find(&closing).map_or(text.len(), |end| opening + 1 + end + closing.len())
 }
 
-/// The first names of the paths in `{a::b, c::{d, e}}`, behind its opening brace.
+/// Returns the first names of the paths in `{a::b, c::{d, e}}`, after its opening brace.
 fn heads_of_group(group: &str) -> Vec<String> {
     let mut depth = 0usize;
     let mut paths = vec![String::new()];
@@ -251,7 +251,7 @@ fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
     assert!(list.is_empty(), "{what}:\n  {}", list.join("\n  "));
 }
 
-/// Every Rust file of the engine and of the members beside it, but for tests that stand by themselves.
+/// Returns every Rust file of the engine and of the members, except separate test files.
 fn files() -> Vec<File> {
     let beside = MEMBERS.into_iter().flat_map(|(member, _)| files_of(member));
     files_of_the_engine().into_iter().chain(beside).collect()

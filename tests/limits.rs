@@ -1,4 +1,4 @@
-//! Every limit at its edge: what just fits passes unnoticed, one more sets the flag that rules and hosts read, and is told once.
+//! Every limit at its edge: the maximum has no effect, one more sets the flag that rules and hosts read, and is reported once.
 
 use secrule::internals::graph::{Pace, SiteId};
 use secrule::internals::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Bodies are read by their type; what a rule of phase 5 finds in LIMITS_EXCEEDED is kept in TX.
+/// Bodies are read by their type; a rule of phase 5 copies LIMITS_EXCEEDED to TX.
 const RULES: &str = r#"
 SecRule REQUEST_HEADERS:Content-Type "@contains json" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
 SecRule REQUEST_HEADERS:Content-Type "@contains xml" "id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=XML"
@@ -17,7 +17,7 @@ SecRule LIMITS_EXCEEDED "@eq 1" "id:3,phase:5,pass,nolog,setvar:'tx.seen_%{MATCH
 SecRule &LIMITS_EXCEEDED "@ge 0" "id:4,phase:5,pass,nolog,setvar:'tx.count=%{MATCHED_VAR}'"
 "#;
 
-/// What is sent, with a size.
+/// A request, made for a size.
 struct Sent {
     target: String,
     headers: Vec<(&'static str, String)>,
@@ -60,14 +60,14 @@ impl Sent {
     }
 }
 
-/// A limit, the rules under which it is small, and what is sent of a size.
+/// A limit, rules that make it small, and a request for a size.
 type Row = (Limit, &'static str, fn(usize) -> Sent);
 
 fn field(name: &str) -> String {
     format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\nv")
 }
 
-/// Each takes a request of size 5, and not one of size 6.
+/// Each accepts a request of size 5, and not one of size 6.
 const ROWS: &[Row] = &[
     (Limit::RequestBody, "SecRequestBodyLimit 5\nSecRequestBodyLimitAction ProcessPartial", |size| Sent::form("a".repeat(size))),
     (Limit::RequestBodyNoFiles, "SecRequestBodyNoFilesLimit 5", |size| Sent::form("a".repeat(size))),
@@ -86,7 +86,7 @@ const ROWS: &[Row] = &[
     (Limit::JsonDepth, "SecRequestBodyJsonDepthLimit 5", |size| Sent::json("[".repeat(size) + &"]".repeat(size))),
     (Limit::JsonNodes, "SecRequestBodyJsonNodesLimit 5", |size| Sent::json(format!("[{}{{}}]", "{},".repeat(size - 2)))),
     (Limit::XmlDepth, "SecRequestBodyXmlDepthLimit 5", |size| Sent::xml("<a>".repeat(size) + &"</a>".repeat(size))),
-    // Beginning and end of the root are two.
+    // Start and end of the root are two.
     (Limit::XmlNodes, "SecRequestBodyXmlNodesLimit 5", |size| Sent::xml(format!("<a>{}</a>", "<b/>".repeat(size - 2)))),
     (Limit::XmlAttributes, "SecRequestBodyXmlAttributesLimit 5", |size| {
         Sent::xml(format!("<a{}/>", (0..size).map(|number| format!(" b{number}='c'")).collect::<String>()))
@@ -97,7 +97,7 @@ const ROWS: &[Row] = &[
     (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 5", |size| {
         Sent::xml(format!("<!DOCTYPE a [<!ATTLIST a b CDATA '{}'>]><a/>", "x".repeat(size - 1)))
     }),
-    // With none at all, nothing may be expanded.
+    // With no entity at all, nothing may be expanded.
     (Limit::XmlEntities, "SecRequestBodyXmlEntityLimit 0", |size| {
         Sent::xml(format!("<!DOCTYPE a [<!ENTITY e 'x'>]><a>{}</a>", &"&e;"[..3 * (size - 5)]))
     }),
@@ -106,7 +106,7 @@ const ROWS: &[Row] = &[
         Sent::xml(format!("<a>{}</a>", "<b/>".repeat(size)))
     }),
     (Limit::MultipartParts, "SecMultipartPartsLimit 5", |size| Sent::multipart(&vec![field("a"); size])),
-    // Content-Disposition and the line that ends the headers are two.
+    // Content-Disposition and the empty line after the headers are two.
     (Limit::MultipartHeaders, "SecMultipartHeadersLimit 5", |size| {
         Sent::multipart(&[(2..size).map(|number| format!("A{number}: b\r\n")).collect::<String>() + &field("a")])
     }),
@@ -201,7 +201,7 @@ fn scripts_that_are_stopped_set_flags() {
     assert_eq!(exceeded("SecLuaMemoryLimit 1000000", "return ('x'):rep(10000000)"), [Limit::LuaMemory]);
 }
 
-/// Takes its time.
+/// Sleeps.
 #[derive(Debug, Default)]
 struct SlowStore(MemoryStore);
 
@@ -272,7 +272,7 @@ fn a_store_that_takes_too_long_is_not_asked_again() {
     assert_eq!((hasty.exceeded_limits().collect::<Vec<_>>(), hasty.tx("read")), (vec![Limit::StoreTime], None));
 }
 
-/// Doubles a variable with each argument: 20 of them make a megabyte of it.
+/// Doubles a variable with each argument: 20 of them make it a megabyte long.
 const DOUBLING: &str = "SecAction \"id:10,phase:1,pass,nolog,setvar:tx.x=xx\"\n\
     SecRule ARGS \"@unconditionalMatch\" \"id:11,phase:2,pass,nolog,setvar:'tx.x=%{TX.x}%{TX.x}'\"\n\
     SecAction \"id:12,phase:2,pass,nolog,setvar:tx.end=1\"\n";
@@ -316,7 +316,7 @@ fn over_budget_the_second_word_decides() {
         let rules = Rules::new(&format!("{settings}\n{DOUBLING}{RULES}"), &[]);
         let judged = with_arguments(15).judged_by(&rules);
         let said = rules.said().iter().filter(|line| line.contains("Limit exceeded: budget (SecTransactionBudget 30000)")).count();
-        // Rules of phase 5 can still write it down.
+        // Rules of phase 5 can still log it.
         assert_eq!(judged.tx("seen_LIMITS_EXCEEDED:budget").as_deref(), Some("1"), "{settings}");
         assert_eq!((judged.tx("end"), said), (None, 1), "{settings}");
         judged.interventions.into_iter().map(|intervention| (intervention.status(), intervention.reason().to_owned())).collect::<Vec<_>>()
@@ -328,7 +328,7 @@ fn over_budget_the_second_word_decides() {
     assert_eq!(judge("SecTransactionBudget 30000\nSecRuleEngine DetectionOnly"), []);
 }
 
-/// What a search finds out before any rule is asked is work as well, and no `allow` behind it takes back what was exceeded.
+/// Work of the prefilters before any rule counts as well, and a later `allow` does not undo an exceeded limit.
 #[test]
 fn rules_that_cannot_match_take_from_the_budget() {
     let closed = "SecRule ARGS \"@rx attackevil\" \"id:20,phase:1,deny,t:hexEncode\"\n\
@@ -402,8 +402,8 @@ fn what_each_match_of_many_logs_takes_its_time_once() {
         assert_eq!(judged.transaction.rule_matches().len(), 2 * values);
         began.elapsed()
     };
-    // A match tells where all before it stand, so eight times as many take up to 64 times as long; with all that those logged it would be 512
-    // times. A busy machine may be slow once.
+    // A match lists all earlier ones, so eight times as many take up to 64 times as long; if all were logged it would be 512 times. A busy machine
+    // may be slow once.
     assert!((0..5).any(|_| time(1_000) < 200 * time(125)));
 }
 

@@ -1,4 +1,4 @@
-//! Values of a request in the logs: none makes a line or a field of its own, nor gives orders to a terminal.
+//! Values of a request in the logs: none can add a line or a field, or control a terminal.
 
 use secrule::internals::Verdict;
 use secrule::internals::record::error_log;
@@ -6,7 +6,7 @@ use secrule::{Transaction, Waf};
 use secrule_testkit::logged::{Folder, RULES, judged};
 use serde_json::Value;
 
-/// What the fields of an error line say, by name. A reader such as fail2ban's sees them so.
+/// Returns the fields of an error line by name, as readers such as fail2ban parse them.
 fn fields(line: &str) -> Vec<(String, String)> {
     let parts = line.split(" [").skip(1).filter_map(|part| part.split_once(" \""));
     parts.map(|(name, value)| (name.to_owned(), value.trim_end_matches("\"]").to_owned())).collect()
@@ -14,7 +14,7 @@ fn fields(line: &str) -> Vec<(String, String)> {
 
 const HOSTILE: &str = "1\"] [id \"999\"] [msg \"\n\r\0\x1b[31m\x7f\u{9b}31m\u{2028}";
 
-/// A transaction in which everything that a client or a host can name is hostile.
+/// A transaction in which all text of the client and the host is hostile.
 fn hostile(waf: &Waf) -> (Transaction, Verdict) {
     let mut transaction = waf.transaction_with_id(HOSTILE);
     let _ = transaction.process_connection(HOSTILE, 4711, HOSTILE, 443);
@@ -41,12 +41,12 @@ const HOSTILE_RULES: &str = r#"
     SecRule ARGS_NAMES "@rx ." "id:33,phase:2,pass,log,msg:'named'"
 "#;
 
-/// These rules in front of the others, and settings.
+/// Makes rules with these before the others, and settings.
 fn hostile_waf(settings: &str) -> Waf {
     Waf::from_rules(&format!("{HOSTILE_RULES}\n{RULES}\n{settings}\n")).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Returns `true` for text that no terminal obeys and no reader splits, but for its line breaks.
+/// Returns `true` for text that neither controls a terminal nor splits a line, except for its line breaks.
 fn is_harmless(text: &str) -> bool {
     !text.contains(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{202e}'))
 }
@@ -102,7 +102,7 @@ fn no_value_of_a_request_makes_a_line_or_a_field_of_the_audit_log() {
         hostile(&hostile_waf(&format!("{log}\nSecAuditLog {}", folder.path("audit.log")))).0.process_logging();
         hostile(&hostile_waf(&concurrent)).0.process_logging();
         let text = folder.read("audit.log");
-        // The body keeps its lines; CR and all else that is no text is escaped or stands before the line break.
+        // The body keeps its lines; CR and other bytes that are not text are escaped, or come before the line break.
         assert!(is_harmless(&text.replace('\r', "")) && text.contains("999"), "{text:?}");
         if format == "Native" {
             let boundary = text.get(..14).unwrap();
@@ -115,7 +115,7 @@ fn no_value_of_a_request_makes_a_line_or_a_field_of_the_audit_log() {
         }
         let line = folder.read("index.log");
         assert!(is_harmless(&line) && line.lines().count() == 1, "{line:?}");
-        // Host, client, user, moment (two words), request (three), status, length, referer, agent, id, referer, path, 0, size, digest.
+        // Host, client, user, time (two words), request (three), status, length, referer, agent, id, referer, path, 0, size, digest.
         let agent = line.split('"').nth(3).unwrap();
         assert_eq!(line.split('"').count(), 5, "{line}");
         assert_eq!(line.replace(agent, "agent").split(' ').count(), 18, "{line}");

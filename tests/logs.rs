@@ -1,4 +1,4 @@
-//! The logs, from rules to files: the error log's line, the debug log, the audit log in its formats and places.
+//! The logs, from rules to files: the line of the error log, the debug log, the audit log in its formats and destinations.
 
 use chrono::{DateTime, Local};
 use secrule::internals::record::error_log;
@@ -185,13 +185,13 @@ fn an_id_leads_nowhere_out_of_the_store() {
     assert_eq!((days.len(), fs::read_dir(&folder.0).unwrap().count()), (1, 1));
 }
 
-/// A waf with a concurrent audit log, and what it writes.
+/// Makes a waf with a concurrent audit log, and returns its records.
 fn concurrent(folder: &Folder) -> Waf {
     let (index, store) = (folder.path("index.log"), folder.path("store"));
     waf(&format!("SecAuditEngine On\nSecAuditLogType Concurrent\nSecAuditLog {index}\nSecAuditLogStorageDir {store}"))
 }
 
-/// The records that the index names, with the name of each.
+/// Returns the records in the index, with the name of each.
 fn records(folder: &Folder) -> Vec<(String, String)> {
     let index = folder.read("index.log");
     let paths = index.lines().filter_map(|line| line.split(' ').find(|word| word.contains("/store/")));
@@ -405,7 +405,7 @@ fn the_debug_log_keeps_to_its_level() {
     assert!(text.contains("] [4] ") && !text.contains("] [9] "), "{text}");
 }
 
-/// A debug log that can write nothing.
+/// A debug log that cannot write.
 #[derive(Debug)]
 struct Full(AtomicU64);
 

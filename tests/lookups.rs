@@ -1,4 +1,4 @@
-//! What users of the rule language see of operators that look at more than a value: places, block lists, DTDs and schemas.
+//! Operators that need more than a value, in rules: locations, block lists, DTDs and schemas.
 
 use secrule::internals::resolver::{Answer, Resolver};
 use secrule::internals::source::Memory;
@@ -21,7 +21,7 @@ impl DebugLog for Messages {
     }
 }
 
-/// Knows some names.
+/// Has addresses for some names.
 #[derive(Debug, Default)]
 struct Names(Vec<(&'static str, Answer)>);
 
@@ -138,7 +138,7 @@ fn only_an_answer_to_the_question_lists_an_address() {
         judge_with(Waf::builder(), &rule, "192.0.2.9", "").status
     };
     assert_eq!(status(|_| {}), Some(403));
-    // The question is `9.2.0.192.bl.example`, its record begins with a pointer to it.
+    // The question is `9.2.0.192.bl.example`; its record begins with a pointer to it.
     assert_eq!(status(|answer| answer[0] ^= 1), None, "another id");
     assert_eq!(status(|answer| answer[13] = b'8'), None, "another question");
     assert_eq!(

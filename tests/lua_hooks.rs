@@ -1,11 +1,11 @@
-//! Lua in rules: `SecRuleScript`, `exec`, `@inspectFile`, and what `m` gives scripts.
+//! Lua in rules: `SecRuleScript`, `exec`, `@inspectFile`, and the functions of `m`.
 
 #![cfg(feature = "lua")]
 
 use secrule::internals::vocabulary::Variable;
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
 
-/// What a script with this `main` leaves in TX.answer, for a request with arguments, headers and a body.
+/// Returns the value of TX.answer after a script with this `main`, for a request with arguments, headers and a body.
 #[track_caller]
 fn answer(body: &str) -> Option<String> {
     let script = format!("function main()\n m.setvar('tx.answer', tostring((function() {body} end)()))\nend");
@@ -128,7 +128,7 @@ fn what_a_script_sets_later_rules_see() {
     let judged = rules.judge(Request::default());
     assert_eq!(judged.status(), Some(406));
     assert_eq!((judged.tx("gated").as_deref(), judged.tx("global").as_deref()), (Some("yes"), Some("yes")));
-    // As in ModSecurity v3 the text is stored as it is.
+    // As in ModSecurity v3, the text is stored unchanged.
     assert_eq!((judged.tx("text").as_deref(), judged.tx("expanded")), (Some("%{tx.score}"), None));
 }
 

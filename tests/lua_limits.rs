@@ -1,4 +1,4 @@
-//! Scripts that misbehave are stopped within their budget, on two threads at once, and leave nothing behind.
+//! Scripts that exceed their limits are stopped, on two threads at once, and leave nothing in the state.
 
 #![cfg(all(feature = "lua", target_os = "linux"))]
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const LIMITS: &str = "SecLuaTimeLimit 100\nSecLuaMemoryLimit 8000000\nSecLuaInstructionLimit 50000000\n";
 
-/// Memory is that of the process: one test runs at a time.
+/// Memory is that of the process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// How much longer than its limit a call may take on a busy machine.
@@ -144,7 +144,7 @@ fn no_request_sees_what_another_wrote_and_memory_stays_flat() {
     assert!(after < before + 2048, "from {before} kB to {after} kB");
 }
 
-/// What the process holds in memory, in kB.
+/// Returns the memory of the process, in kB.
 fn memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

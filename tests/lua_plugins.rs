@@ -1,4 +1,4 @@
-//! Plugins of the kind that rule sets bring: scripts that ask a scanner or a name server, or unpack bodies, by the modules that are built in.
+//! Plugins as rule sets have them: scripts that query a scanner or a name server, or unpack bodies, with the built-in modules.
 
 #![cfg(all(feature = "lua", unix))]
 
@@ -68,7 +68,7 @@ fn a_name_server_that_is_silent_is_waited_for_no_longer_than_either_limit() {
     }
 }
 
-/// Packs a text as a gzip file, with a script, which gives it in hexadecimal digits.
+/// Packs a text as a gzip file, with a script that returns it in hexadecimal digits.
 fn gzip(text: &str) -> Vec<u8> {
     let script = format!(
         "function main()
@@ -81,7 +81,7 @@ fn gzip(text: &str) -> Vec<u8> {
     digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// What is unpacked from the body of a response, and whether the script was stopped.
+/// Returns the unpacked body of a response, and `true` if the script was stopped.
 fn unpacked(body: &[u8], settings: &str) -> (Option<String>, bool) {
     let rules =
         format!("SecResponseBodyMimeType text/html\nSecLuaTimeLimit 5000\n{settings}\nSecRuleScript unpack.lua \"id:1,phase:4,pass\"");

@@ -1,12 +1,12 @@
-//! Transactions use the memory of those before them; nothing of one request reaches the next.
+//! Transactions reuse the memory of earlier ones; nothing of one request reaches the next.
 
 use secrule::internals::{RuleMatch, Verdict};
 use secrule::{Transaction, Waf};
 
-/// How a request ended: the verdict, the matches, and all of TX.
+/// The result of a request: the verdict, the matches, and all of TX.
 type Ending = (Verdict, Vec<RuleMatch>, Vec<(String, String)>);
 
-/// Rules that write down whatever there is in every collection.
+/// Rules that copy the values of every collection.
 const SHOW_ALL: &str = r#"
 SecRuleEngine On
 SecRequestBodyAccess On
@@ -26,7 +26,7 @@ SecRule REQUEST_METHOD "@streq POST" "id:9,phase:5,pass,log,msg:'reached'"
 SecMarker END
 "#;
 
-/// Content type, target and body of requests that leave much behind, or would show what another left.
+/// Content type, target and body of requests that leave much in memory, or would show what another left.
 const REQUESTS: &[(&str, &str, &str)] = &[
     ("", "/", ""),
     ("application/x-www-form-urlencoded", "/form?secret=first", "password=hunter2&note=a+long+text+that+fills+memory"),
@@ -81,7 +81,7 @@ fn a_request_ends_as_if_it_were_the_first() {
     let rules = || Waf::from_rules(SHOW_ALL).unwrap_or_else(|error| panic!("{error}"));
     let alone: Vec<Ending> = REQUESTS.iter().map(|request| judge(&rules(), *request)).collect();
     let used = rules();
-    // Every request comes after every other.
+    // Every request runs after every other.
     for (first, first_alone) in REQUESTS.iter().zip(&alone) {
         for (second, second_alone) in REQUESTS.iter().zip(&alone) {
             assert_eq!(judge(&used, *first), *first_alone, "{} after others", first.1);

@@ -1,4 +1,4 @@
-//! What users see of patterns: what PCRE2 takes loads and answers alike, and what takes long has an end.
+//! Patterns in rules: patterns of PCRE2 load and give the same results, and slow ones are stopped.
 
 use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
@@ -15,14 +15,14 @@ fn exceeds(judged: &Judged, limit: Limit) -> bool {
     judged.transaction.limits().contains(limit)
 }
 
-/// How much work of the budget a request took.
+/// Returns the work of a request in units of its budget.
 fn work(rules: &Rules, judged: &Judged) -> usize {
     rules.waf.graph().settings.limit(Limit::Budget) - judged.transaction.budget_left()
 }
 
 #[test]
 fn what_pcre2_takes_loads_matches_and_captures() {
-    // The pattern, what it matches with its first capture, and what it does not match.
+    // The pattern, an input that it matches with its first capture, and an input that it does not match.
     for (pattern, hit, captured, miss) in [
         (r"^(\p{L})\P{L}$", "a1", "a", "1a"),
         ("(*UTF8)^(.)$", "’", "’", "ab"),
@@ -72,14 +72,14 @@ fn patterns_that_backtrack_end_soon_whatever_they_meet() {
     ] {
         let rules = rules(&format!("SecRule ARGS \"@rx {pattern}\" \"id:1,phase:2,pass\""));
         let judged = form(&rules, &format!("q={letters}{ending}"));
-        // Each byte and each step of a search that is given up are in it.
+        // Each byte and each step of a search that is given up counts.
         assert!(work(&rules, &judged) < 200_000_000, "{pattern}: {}", work(&rules, &judged));
     }
 }
 
 #[test]
 fn counted_repetitions_count_against_the_budget() {
-    // No rule tells where the next letter is another.
+    // Letters in an order without a pattern.
     let mixed: String = (0..200_000_u32).map(|at| if at.wrapping_mul(0x9E37_79B9) >> 31 == 0 { 'a' } else { 'b' }).collect();
     for pattern in ["a(.{0,900})b(.{0,900})[^a]b$", "a(?:[ab]{5,50}a){3,40}[c-z]", "a[ab]{1,3000}[c-z]"] {
         let rules = rules(&format!("SecRule ARGS \"@rx {pattern}\" \"id:1,phase:2,pass,log,capture\""));

@@ -1,4 +1,4 @@
-//! Patterns mean what PCRE2 makes of them: generated ones are searched for with both, and must load, match and capture alike.
+//! Compares generated patterns with PCRE2: both must load, match and capture alike.
 
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
@@ -15,7 +15,7 @@ fn ours(pattern: &Pattern, input: &[u8]) -> Result<Option<Groups>, String> {
     let mut groups = Vec::new();
     match pattern.captures(input, 0, &mut groups, &mut Effort::default()) {
         Ok(true) => {
-            // Groups that took no part need not be there.
+            // Trailing groups that took no part may be missing.
             groups.resize(pattern.groups() + 1, None);
             Ok(Some(groups.into_iter().map(|group| group.map(|range| (range.start, range.end))).collect()))
         }
@@ -32,15 +32,15 @@ fn theirs(pattern: &pcre2::bytes::Regex, input: &[u8]) -> Result<Option<Groups>,
     }
 }
 
-/// What both make of a pattern and an input, where it differs.
+/// Returns the results of both for a pattern and an input, if they differ.
 fn difference(source: &str, input: &[u8], seen: &Seen) -> Option<String> {
-    // How verbs act within look-behind, and how look-around that is not atomic is accepted, changed with the version, too.
+    // The effect of verbs within look-behind, and which look-around that is not atomic is accepted, depend on the version, too.
     if VERBS.iter().any(|verb| source.contains(verb)) && (source.contains("(?<") || source.contains("(*napla")) {
         return None;
     }
     let peer = pcre2::bytes::RegexBuilder::new().dotall(true).multi_line(true).build(source);
     let pattern = Pattern::compile(source.as_bytes(), PatternOptions::default());
-    // Which look-behind has a length depends on the version: this is asked of 10.42, and the peer is a later one.
+    // Which look-behind has a fixed length depends on the version: the engine follows 10.42, and the peer is a later one.
     let is_about_length =
         |error: &dyn std::fmt::Display| error.to_string().contains("look-behind") || error.to_string().contains("lookbehind");
     let (peer, pattern) = match (peer, pattern) {
@@ -63,7 +63,7 @@ fn difference(source: &str, input: &[u8], seen: &Seen) -> Option<String> {
     (!agree).then(|| format!("{source:?} on {:?}: {one:?}, {is_match:?}, but PCRE2 {other:?}", input.escape_ascii().to_string()))
 }
 
-/// How many matches were compared, by engine, and how many searches were given up.
+/// Number of compared matches, by engine, and number of searches that were given up.
 #[derive(Default)]
 struct Seen {
     linear: Cell<usize>,

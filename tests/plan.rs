@@ -1,4 +1,4 @@
-//! A plan changes how long an answer takes and nothing else: the same requests, judged with and without it, end alike in every detail.
+//! A plan changes only the time of a verdict: the same requests, judged with and without it, have equal results in every detail.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use secrule::internals::Verdict;
 use secrule::{Intervention, Transaction, Waf};
 use secrule_testkit::ending::Pair;
 
-/// Pieces that values are put together from: what rules look for, halves of it, and what they must leave alone.
+/// Pieces of values: texts that rules look for, parts of these, and texts that rules must ignore.
 const PIECES: &[&str] = &[
     "hello",
     " ",
@@ -155,7 +155,7 @@ fn stages(transaction: &mut Transaction, request: &Request) -> Verdict {
     transaction.process_response_body()
 }
 
-/// Judges random requests with a rule set and its twin without a plan; `PROPTEST_CASES` says how many.
+/// Judges random requests with a rule set and its twin without a plan; `PROPTEST_CASES` sets their number.
 fn compare(rules: &Pair, cases: u32) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(cases);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
@@ -203,7 +203,7 @@ fn rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan() {
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 300);
 }
 
-/// Rules that fuzzing found to end differently.
+/// Rules that gave different results in fuzzing.
 fn end_alike(rules: &str, target: &str) {
     let rules = format!("SecRuleEngine On\n{rules}");
     let pair = Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap();

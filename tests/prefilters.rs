@@ -1,5 +1,5 @@
-//! A prefilter never excludes a value that its pattern matches: generated patterns, and each pattern of the OWASP CRS, are held against texts that are
-//! made to match them.
+//! A prefilter never excludes a value that its pattern matches: generated patterns, and each pattern of the OWASP CRS, are tested with texts that
+//! match them.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -12,13 +12,13 @@ use secrule::internals::pattern::{Effort, Pattern, PatternOptions};
 use secrule::internals::prefilter::{FilteredPattern, PrefilterId, PrefilterSet, PrefilterSetBuilder, RequiredLiterals, ValueKind};
 use std::cell::{Cell, RefCell};
 
-/// How many texts are made of each pattern.
+/// Number of texts for each pattern.
 const TEXTS: usize = 60;
 
-/// How often a part is repeated beyond what the pattern asks for.
+/// Maximum number of additional repetitions of a part.
 const MORE: u32 = 3;
 
-/// Makes a text that a pattern with this structure matches, but for what it asserts of places.
+/// Generates a text that a pattern with this structure matches, except for its assertions.
 fn write_match(part: &Hir, random: &mut TestRng, text: &mut Vec<u8>) {
     match part.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
@@ -63,7 +63,7 @@ impl Prefilter {
     }
 }
 
-/// Texts that match a pattern; none where its structure cannot be read.
+/// Returns texts that match a pattern; empty if its structure cannot be parsed.
 fn matches_of(pattern: &Pattern, random: &mut TestRng) -> Vec<Vec<u8>> {
     let source = String::from_utf8_lossy(pattern.source());
     let parser = ParserBuilder::new().unicode(false).utf8(false).dot_matches_new_line(true).multi_line(true).build().parse(&source);
@@ -74,7 +74,7 @@ fn matches_of(pattern: &Pattern, random: &mut TestRng) -> Vec<Vec<u8>> {
     texts
 }
 
-/// Small patterns of all that literals are extracted from.
+/// Small patterns of all kinds that literals are extracted from.
 fn pattern() -> impl Strategy<Value = String> {
     let part = select(&["a", "B", "bc", "xyz", "[ab]", "[a-z0-9]", "[^a]", ".", "^", "$", "\\b", "[\\n;]", "0", "\\.", "&#", "\\xE9"][..]);
     let times = select(&["*", "+", "?", "{2}", "{2,3}", "{1,2}", "{3,}", "{0,2}", "*?", "+?", "??"][..]);

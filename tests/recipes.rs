@@ -11,7 +11,7 @@ fn waf() -> Waf {
     Waf::from_file(folder.join("scripts.conf")).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Judges a request up to its body; the status that it is stopped with.
+/// Judges a request up to its body; returns the status of the intervention.
 fn judge(waf: &Waf, client: &str, body: &str) -> (Option<u16>, Transaction) {
     let mut transaction = waf.transaction_with_id("the-id");
     let _ = transaction.process_connection(client, 40_000, "192.0.2.200", 80);
@@ -31,7 +31,7 @@ fn judge(waf: &Waf, client: &str, body: &str) -> (Option<u16>, Transaction) {
 
 #[test]
 fn bodies_are_appended_to_a_file() {
-    // The script writes where the process stands: no other test of this program does.
+    // The script writes to the working folder; no other test of this program does.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recipes-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let waf = waf();

@@ -1,5 +1,5 @@
-//! Rules and lists from https addresses, and audit records posted to them, as users of a build with the feature `remote` meet them: the
-//! server is one that the `openssl` command runs. Passes with a notice where there is none.
+//! Rules and lists from https addresses, and audit records posted to them, in a build with the feature `remote`. The server is the `openssl` command.
+//! Passes with a notice without it.
 
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
@@ -12,24 +12,24 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Names the rules to the process that judges with them.
+/// Names the rules for the process that judges with them.
 const RULES: &str = "SECRULE_TEST_RULES";
 
-/// Tells that process how many requests there are.
+/// Sets the number of requests of that process.
 const REQUESTS: &str = "SECRULE_TEST_REQUESTS";
 
-/// What the servers have.
+/// The files of the servers.
 const RULE: &str = "SecRule ARGS \"@contains attack\" \"id:7,phase:1,deny,status:403\"\n";
 
-/// What `openssl req` and `openssl x509` are to make.
+/// Certificates for `openssl req` and `openssl x509`.
 const CERTIFICATES: &str = "[req]\nprompt = no\ndistinguished_name = name\nx509_extensions = authority\n[name]\nCN = localhost\n\
     [authority]\nbasicConstraints = critical, CA:TRUE\nkeyUsage = keyCertSign\n\
     [server]\nbasicConstraints = CA:FALSE\nextendedKeyUsage = serverAuth\nsubjectAltName = DNS:localhost\n";
 
-/// A folder with a certificate authority and a server's certificate from it, as long as the value lives.
+/// A folder with a certificate authority and a server's certificate from it, removed with the value.
 struct Authority(PathBuf);
 
-/// A server that answers the first who asks.
+/// A server that answers the first client.
 struct Server {
     process: Child,
     /// Closed with the server: openssl ends a connection when its input ends.
@@ -38,7 +38,7 @@ struct Server {
     port: u16,
 }
 
-/// What the other tests run as a process of its own, since the trusted certificates are the process's.
+/// Runs in a separate process for the other tests, because trusted certificates belong to a process.
 #[test]
 fn a_process_that_trusts_one_authority() {
     let Some(rules) = std::env::var_os(RULES) else { return };
@@ -55,7 +55,7 @@ fn a_process_that_trusts_one_authority() {
     }
 }
 
-/// Judges one request, and tells how long it took.
+/// Judges one request, and prints its duration.
 fn judge(waf: &Waf) -> Duration {
     let began = Instant::now();
     let mut transaction = waf.transaction();
@@ -142,7 +142,7 @@ fn audit_records_are_posted() {
     assert!(judged.contains("verdict: deny with status 403") && !judged.contains("cannot write"), "{judged}");
     let request = server.request();
     assert!(request.contains("post /rules http/1.1") && request.contains("content-type: application/json\r\n"), "{request}");
-    // The format is JSON, whatever is set; a record is all there, though the process ended with it.
+    // The format is JSON, whatever is set. The record is complete, though the process ended with it.
     let record = request.split_once("\r\n\r\n").unwrap().1;
     let record: serde_json::Value = serde_json::Deserializer::from_str(record).into_iter().next().unwrap().unwrap();
     assert_eq!(record["transaction"]["request"]["uri"], "/?q=attack", "{request}");
@@ -172,7 +172,7 @@ fn a_server_that_is_silent_holds_nothing_up() {
     assert_eq!(judged.matches("verdict: ").count(), 1500);
     let number = |name: &str| -> u64 { judged.split_once(name).unwrap().1.split_whitespace().next().unwrap().parse().unwrap() };
     assert!(number("slowest: ") < 500, "{} ms", number("slowest: "));
-    // One record is with the server, and a thousand wait.
+    // The server has one record, and a thousand wait.
     assert!((400..500).contains(&number("lost: ")), "{} are lost", number("lost: "));
     assert_eq!(judged.matches("cannot write the log").count(), 1);
 }
@@ -184,13 +184,13 @@ fn records_go_to_https_addresses_only() {
     assert!(judged.contains("error[E203]") && judged.contains("write an https address"), "{judged}");
 }
 
-/// Rules under which every transaction is posted.
+/// Rules with which every transaction is posted.
 fn posting(address: &str) -> String {
     format!("SecRuleEngine On\nSecAuditEngine On\nSecAuditLogFormat Native\nSecAuditLogType HTTPS\nSecAuditLog {address}\n")
 }
 
 impl Authority {
-    /// Nothing where there is no openssl.
+    /// Returns `None` without openssl.
     fn new(name: &str) -> Option<Self> {
         if Command::new("openssl").arg("version").output().is_err() {
             eprintln!("not checked: there is no openssl");
@@ -220,7 +220,7 @@ impl Authority {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut answer = process.stdin.take().unwrap();
         let length = body.len();
-        // In one write: openssl would take letters that begin another for commands.
+        // In one write: openssl would read letters at the start of another as commands.
         answer.write_all(format!("HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\n\r\n{body}").as_bytes()).unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap());
         let port = loop {
@@ -233,12 +233,12 @@ impl Authority {
         Server { process, _answer: answer, said, port }
     }
 
-    /// What becomes of rules and a request where this authority is the only one that is trusted.
+    /// Returns the results for rules and a request if only this authority is trusted.
     fn judge(&self, rules: &str) -> String {
         self.judge_all(rules, 1)
     }
 
-    /// The same for several requests.
+    /// Returns the same for several requests.
     fn judge_all(&self, rules: &str, requests: usize) -> String {
         let path = self.0.join("rules.conf");
         fs::write(&path, rules).unwrap();
@@ -262,7 +262,7 @@ impl Server {
         format!("https://localhost:{}/rules", self.port)
     }
 
-    /// What was asked, in small letters, once the connection has ended.
+    /// Returns the request to the server in lower case, after the connection has ended.
     fn request(mut self) -> String {
         let mut said = Vec::new();
         self.said.read_to_end(&mut said).unwrap();

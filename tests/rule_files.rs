@@ -1,4 +1,4 @@
-//! Rule files and data files that are not as they should be: each is an error with its place and a remedy, soon, and nothing is loaded.
+//! Rule files and data files with problems: each is an error with its place and a remedy, within a time limit, and nothing is loaded.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
@@ -13,13 +13,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// How long a load may take that reads what it should not: far longer than any takes.
+/// Time limit of a load that meets a file it should not read: far longer than any load takes.
 const SOON: Duration = Duration::from_secs(60);
 
-/// What is refused is said in a text that people can read.
+/// Maximum length of the error's text.
 const LONGEST_REFUSAL: usize = 2_000_000;
 
-/// A folder with files, as long as the value lives.
+/// A folder with files, removed with the value.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -38,7 +38,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Loads `main.conf`; a load that takes long fails the test.
+    /// Loads `main.conf`; a load that takes too long fails the test.
     fn load(&self) -> Result<Waf, String> {
         let (say, hear) = mpsc::channel();
         let main = self.path("main.conf");
@@ -46,7 +46,7 @@ impl Folder {
         hear.recv_timeout(SOON).expect("the load does not end")
     }
 
-    /// What the load says is wrong.
+    /// Returns the error of the load.
     #[track_caller]
     fn refusal(&self) -> String {
         let refusal = self.load().expect_err("these rules load");
@@ -54,7 +54,7 @@ impl Folder {
         refusal
     }
 
-    /// The load is refused with all of these texts, and with a place in `main.conf`.
+    /// Checks that the load is refused with all of these texts, and with a place in `main.conf`.
     #[track_caller]
     fn says(&self, texts: &[&str]) {
         let refusal = self.refusal();
@@ -88,7 +88,7 @@ fn a_loop_under_ever_new_names() {
     let folder = Folder::new("names").with("main.conf", "Include sub/../main.conf\n");
     fs::create_dir(folder.path("sub")).unwrap();
     folder.says(&["more than 100 files include each other in a row"]);
-    // Twice at each level: the row alone would let 2^100 files in.
+    // Twice at each level: the nesting limit alone would allow 2^100 files.
     let folder = Folder::new("twice").with("main.conf", "Include sub/../main.conf\nInclude sub/../main.conf\n");
     fs::create_dir(folder.path("sub")).unwrap();
     let refusal = folder.refusal();
@@ -168,7 +168,7 @@ fn data_that_is_not_there_any_more() {
     let waf = folder.load().unwrap();
     fs::remove_file(folder.path("words.data")).unwrap();
     folder.says(&["`words.data` cannot be read: there is no such file", "main.conf:2:27", "looked at"]);
-    // What was loaded goes on with what it has read.
+    // The loaded rules keep the data that they have read.
     let mut transaction = waf.transaction();
     let _ = transaction.process_uri(b"/?q=evil", b"GET", b"1.1");
     assert!(transaction.process_request_headers().is_intervention());
@@ -200,7 +200,7 @@ fn files_that_cannot_be_read() {
         drop(folder);
         let folder = Folder::new("circle").with("main.conf", rules);
         symlink(folder.path(name), folder.path(name)).unwrap();
-        // An Include looks for files by their names, and finds none behind such a link.
+        // An Include looks for files by name, and finds none through such a link.
         assert!(folder.refusal().contains("main.conf:2:"));
     }
     let folder = Folder::new("main");
@@ -223,7 +223,7 @@ fn bytes_that_are_no_text() {
         let folder = Folder::new("bytes").with("main.conf", bytes);
         folder.says(&["E002", "iconv"]);
     }
-    // A byte order mark of UTF-8 is no error, nor are line ends of another system.
+    // A UTF-8 byte order mark and line endings of another system are not errors.
     assert!(Folder::new("mark").with("main.conf", b"\xef\xbb\xbfSecRuleEngine On\r\n").load().is_ok());
 }
 

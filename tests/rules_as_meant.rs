@@ -1,11 +1,11 @@
-//! Rules that do not say what their author meant: each is an error with a remedy or a warning at load, or is read as ModSecurity v3 reads it.
+//! Rules that do not say what their author intended: each is an error with a remedy or a warning at load, or is read as ModSecurity v3 reads it.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 
 use secrule::internals::compile::Input;
 use secrule::{Transaction, Waf};
 
-/// The codes and lines of the warnings of a load, as `W220:2`.
+/// Returns the codes and lines of the warnings of a load, as `W220:2`.
 fn warnings(rules: &str) -> Vec<String> {
     let waf = Waf::from_rules(rules).map_err(|error| error.to_string()).unwrap();
     let report = waf.report();
@@ -13,7 +13,7 @@ fn warnings(rules: &str) -> Vec<String> {
     shown.map(|warning| format!("{}:{}", warning.code, warning.line)).collect()
 }
 
-/// The load is refused with this code at this place, and says these words.
+/// Checks that the load is refused with this code at this place, and with this text.
 #[track_caller]
 fn refused(rules: &str, code_and_place: &str, words: &str) {
     let error = Waf::from_rules(rules).expect_err(rules).to_string();
@@ -28,14 +28,14 @@ fn transaction(waf: &Waf, target: &str) -> Transaction {
     transaction
 }
 
-/// Whether a request is denied in phase 1, with the warnings that the rules give.
+/// Returns `true` if a request is denied in phase 1, and the warnings of the rules.
 #[track_caller]
 fn denies(rules: &str, target: &str) -> bool {
     let waf = Waf::from_rules(&format!("SecRuleEngine On\n{rules}")).map_err(|error| error.to_string()).unwrap();
     transaction(&waf, target).process_request_headers().is_intervention()
 }
 
-/// The messages of the rules that match in phase 1.
+/// Returns the messages of the rules that match in phase 1.
 #[track_caller]
 fn messages(rules: &str, target: &str) -> Vec<String> {
     let waf = Waf::from_rules(&format!("SecRuleEngine On\n{rules}")).map_err(|error| error.to_string()).unwrap();
@@ -68,7 +68,7 @@ fn a_macro_that_is_not_closed_is_refused_wherever_macros_stand() {
     }
 }
 
-/// The place of the last mark in the actions of `SecAction "id:1,phase:1,pass,…"`.
+/// Returns the place of the last character in the actions of `SecAction "id:1,phase:1,pass,…"`.
 fn place_of(actions: &str, mark: &str, code: &str) -> String {
     format!("{code} 1:{}", "SecAction \"id:1,phase:1,pass,".len() + actions.rfind(mark).unwrap() + 1)
 }

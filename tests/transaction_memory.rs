@@ -1,6 +1,6 @@
-//! The limit of a transaction's memory, measured: what the process takes more while it judges stays within a small factor of it.
+//! Measures the limit of a transaction's memory: the additional memory of the process stays within a small factor of it.
 //!
-//! This test is alone in its process, since it looks at the memory of all of it.
+//! This test is alone in its process, because it measures the memory of the whole process.
 
 #![cfg(target_os = "linux")]
 
@@ -8,7 +8,7 @@ use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Request, Rules};
 use std::{fs, io};
 
-/// Rules that want much to be known of each value.
+/// Rules that need much bookkeeping for each value.
 const RULES: &str = r#"
 SecArgumentsLimit 100000000
 SecRequestBodyJsonNodesLimit 100000000
@@ -21,25 +21,25 @@ SecRule ARGS|REQUEST_COOKIES "@unconditionalMatch" "id:4,phase:2,pass,log,logdat
 SecRule ARGS_NAMES "@unconditionalMatch" "id:5,phase:2,pass,log,multiMatch,t:hexEncode"
 "#;
 
-/// How many rules of a chain match, one after the other, and so add to MATCHED_VARS.
+/// Number of rules in a chain that match, one after the other, and so add to MATCHED_VARS.
 const MATCHING: usize = 90;
 
 /// The limit, in bytes.
-const MOST: usize = 16 << 20;
+const LIMIT: usize = 16 << 20;
 
 /// Lists double when they grow, and are copied when they do.
 const FACTOR: usize = 3;
 
-/// How many values are sent: without a limit they take ten times as much.
+/// Number of values: without a limit they take ten times as much memory.
 const VALUES: usize = 1_000_000;
 
-/// So many fit; what rules find out about them does not.
+/// This number of values fits; the bookkeeping of rules for them does not.
 const ASKED_ABOUT: usize = 50_000;
 
-/// So many fit with all that one rule wants to know of them; what many rules find in them does not.
+/// This number of values fits with the bookkeeping of one rule; the matches of many rules do not.
 const MATCHED: usize = 10_000;
 
-/// What the process holds now and what it held at most, in bytes.
+/// Returns the current and the peak memory of the process, in bytes.
 fn memory() -> (usize, usize) {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let read = |name: &str| {
@@ -49,12 +49,12 @@ fn memory() -> (usize, usize) {
     (read("VmRSS:"), read("VmHWM:"))
 }
 
-/// Lets the peak begin anew.
+/// Resets the peak.
 fn forget_peak() -> io::Result<()> {
     fs::write("/proc/self/clear_refs", "5")
 }
 
-/// How much more memory the process holds at most while a request is judged, and whether the limit was exceeded.
+/// Returns the additional peak memory while a request is judged, in bytes, and `true` if the limit was exceeded.
 fn judged(limit: usize, rules: &str, request: Request<'_>) -> (usize, bool) {
     let rules = Rules::at_level(0, &format!("SecTransactionMemoryLimit {limit}\n{rules}"), &[]);
     forget_peak().unwrap();
@@ -94,10 +94,10 @@ fn what_a_transaction_takes_stays_within_a_small_factor_of_its_limit() {
     for (what, rules, request) in requests {
         let sent =
             request.target.len() + request.body.map_or(0, str::len) + request.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
-        let (taken, exceeded) = judged(MOST, rules, request);
+        let (taken, exceeded) = judged(LIMIT, rules, request);
         println!("{what}: {sent} bytes sent, {taken} taken");
         assert!(exceeded, "{what}");
-        assert!(taken < FACTOR * (MOST + sent), "{what}: {taken} bytes are taken, {sent} were sent");
+        assert!(taken < FACTOR * (LIMIT + sent), "{what}: {taken} bytes are taken, {sent} were sent");
     }
     let few = Request { target: "/?a=1&b=2", ..Request::default() };
     assert!(!judged(1 << 20, RULES, few).1);

@@ -1,10 +1,10 @@
-//! What users of the rule language see: verdicts, matches and variables of whole transactions.
+//! Verdicts, matches and variables of whole transactions.
 
 use secrule::internals::Verdict;
 use secrule::internals::source::Memory;
 use secrule::{Action, Transaction, Waf};
 
-/// A request that is judged up to its end, as a host does it that stops at the first intervention.
+/// A request that was judged by a host that stops at the first intervention.
 struct Judged {
     transaction: Transaction,
     verdict: Verdict,
@@ -298,7 +298,7 @@ fn entries_of_a_rule_with_multi_match_do_not_grow_without_end() {
     assert!(places.iter().all(|length| (1..1200).contains(length)), "{:?}", places.iter().max());
 }
 
-/// Rules that refuse what the recommended configuration refuses.
+/// Rules with the refusals of the recommended configuration.
 const FLAGS: &str =
     "SecRule REQBODY_ERROR \"!@eq 0\" \"id:901,phase:2,pass\"\nSecRule MULTIPART_STRICT_ERROR \"!@eq 0\" \"id:902,phase:2,pass\"\n";
 

@@ -1,4 +1,4 @@
-//! Verdicts stay, and what was received is logged once, however carelessly a host goes about it.
+//! Verdicts stay, and each transaction is logged once, in any order of a host's calls.
 
 use http::Request;
 use secrule::{Connection, Stop, Transaction, Waf};
@@ -19,7 +19,7 @@ fn waf(rules: &str) -> Waf {
     Waf::from_rules(&format!("SecRuleEngine On\n{rules}")).unwrap()
 }
 
-/// Makes all calls, and looks at no verdict.
+/// Makes all calls and ignores the verdicts.
 fn feed_blindly(transaction: &mut Transaction, target: &str) {
     let _ = transaction.process_connection("192.0.2.7", 40000, "192.0.2.1", 443);
     let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");

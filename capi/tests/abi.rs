@@ -1,6 +1,6 @@
-//! Runs the shared cases through the C border, as the peer's own runner would: every wording of every log counts here.
+//! Runs the shared cases through the C ABI, as ModSecurity's own runner does: every text of every log is compared.
 //!
-//! Needs python3 with its yaml module, and the library that `make capi` builds; says so and passes where one is missing.
+//! Needs python3 with its yaml module, and the library that `make capi` builds; passes with a notice without them.
 
 #[path = "common/tools.rs"]
 mod tools;
@@ -46,7 +46,7 @@ fn conformance(kind: &str, exclusions: &str) {
     judge(&shared.join("tools/abi_conformance.py"), &arguments, &report, exclusions);
 }
 
-/// Runs a tool and settles its report with a list of cases that are expected to fail.
+/// Runs a tool and compares its report with a list of cases that are expected to fail.
 fn judge(tool: &Path, arguments: &[&Path], report: &Path, exclusions: &str) {
     let verdicts: BTreeMap<String, Value> = run(tool, arguments, report);
     let verdicts = verdicts.iter().map(|(title, verdict)| {

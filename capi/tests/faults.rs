@@ -1,7 +1,6 @@
-//! Runs the shared cases of faults, each in a process of its own, through the C interface and through the command.
+//! Runs the shared cases of faults, each in its own process, through the C interface and through the command.
 //!
-//! Needs python3 with its yaml module, the library that `make capi` builds and the command of the release build; says so and passes where one
-//! is missing.
+//! Needs python3 with its yaml module, the library that `make capi` builds and the command of the release build; passes with a notice without them.
 
 #[path = "common/tools.rs"]
 mod tools;

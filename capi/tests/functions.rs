@@ -1,13 +1,13 @@
-//! The C interface: the headers say what the library has, and a program in C that calls all of it ends well.
+//! The C interface: the headers match the library, and a C program that calls every function succeeds.
 //!
-//! The library itself is built by `make capi`; what needs it says so and passes where it is missing.
+//! The library is built by `make capi`; tests that need it pass with a notice without it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Functions by name: what they give, and their arguments with type and name, in the spelling of C.
+/// Functions by name: their results, and their arguments with type and name, in C's spelling.
 type Functions = BTreeMap<String, (String, Vec<(String, String)>)>;
 
 #[test]
@@ -66,17 +66,17 @@ fn valgrind_finds_no_leak_and_no_invalid_access() {
 
 const C_PROGRAM: &str = include_str!("all_functions.c");
 
-/// Runs the C program, which says what is wrong if anything is.
+/// Runs the C program, which prints every error.
 fn run(command: &mut Command, transactions: &str) {
     let library = library().unwrap();
     let ended = command.arg(transactions).env("LD_LIBRARY_PATH", library.parent().unwrap()).output().unwrap();
     assert!(ended.status.success(), "{command:?}: {}\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
 }
 
-/// The C program, built; none where there is no library or no compiler.
+/// Returns the built C program; `None` without a library or a compiler.
 fn program() -> Option<PathBuf> {
     let library = library()?;
-    // Tests run side by side, and each builds its own.
+    // Tests run in parallel, and each builds its own.
     let program = scratch(&format!("all_functions-{:?}", std::thread::current().id()));
     let mut command = Command::new("cc");
     command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]);
@@ -96,7 +96,7 @@ fn library() -> Option<PathBuf> {
     library.exists().then_some(library)
 }
 
-/// What a command prints; none where it is not installed.
+/// Returns the output of a command; `None` if it is not installed.
 fn output(command: &mut Command) -> Option<String> {
     let ended = command.output().ok()?;
     assert!(ended.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ended.stderr));
@@ -111,7 +111,7 @@ fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// The functions that the headers declare.
+/// Returns the functions that the headers declare.
 fn in_headers() -> Functions {
     let mut functions = Functions::new();
     for entry in fs::read_dir(root().join("include/modsecurity")).unwrap() {
@@ -130,14 +130,14 @@ fn in_headers() -> Functions {
     functions
 }
 
-/// `const char *name` as `const char *` and `name`.
+/// Splits `const char *name` into `const char *` and `name`.
 fn split_name(declared: &str) -> (String, String) {
     let declared = declared.trim();
     let at = declared.rfind([' ', '*']).map_or(0, |at| at + 1);
     (declared[..at].trim().to_owned(), declared[at..].to_owned())
 }
 
-/// The functions that the library defines.
+/// Returns the functions that the library defines.
 fn in_rust() -> Functions {
     let mut functions = Functions::new();
     for entry in fs::read_dir(root().join("src")).unwrap() {
@@ -157,7 +157,7 @@ fn in_rust() -> Functions {
     functions
 }
 
-/// A Rust type as C spells it.
+/// Returns a Rust type in C's spelling.
 fn in_c(kind: &str) -> String {
     if let Some(target) = kind.strip_prefix("*mut ") {
         return pointer_to(&in_c(target));

@@ -1,6 +1,6 @@
-//! The binding for LuaJIT in `examples/luajit`: its script says what it should, and what C holds is released whatever order Lua ends in.
+//! The binding for LuaJIT in `examples/luajit`: its script prints what it should, and C objects are released in any order of finalizers.
 //!
-//! Needs luajit and the library that `make capi` builds; says so and passes where one is missing.
+//! Needs luajit and the library that `make capi` builds; passes with a notice without them.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -79,7 +79,7 @@ fn rules_come_from_texts_files_and_other_rules() {
 
 #[test]
 fn the_collector_releases_in_any_order() {
-    // Some are given up before what was made with them, some are closed, and some are left for the end of the state.
+    // Some are released before the objects made with them, some are closed, and some are left for the end of the state.
     run(r#"
         kept = {}
         for number = 1, 300 do
@@ -103,7 +103,7 @@ fn the_collector_releases_in_any_order() {
     "#);
 }
 
-/// Runs a script that has the binding as `secrule` and an engine as `engine`.
+/// Runs a script with the binding as `secrule` and an engine as `engine`.
 fn run(script: &str) {
     let Some(mut luajit) = luajit() else { return };
     let folder = example("?.lua");
@@ -120,7 +120,7 @@ fn example(name: &str) -> String {
     secrule_testkit::project().join("examples/luajit").join(name).display().to_string()
 }
 
-/// LuaJIT on our library; none where one of them is missing.
+/// Returns LuaJIT with our library; `None` if one of them is missing.
 fn luajit() -> Option<Command> {
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi");
     let installed = Command::new("luajit").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();

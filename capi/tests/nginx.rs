@@ -1,6 +1,6 @@
-//! A real nginx with its own ModSecurity connector on our library: requests pass or are stopped, responses are cut off, reloads lose nothing.
+//! A real nginx with its own ModSecurity connector and our library: requests pass or are stopped, responses are cut off, reloads lose nothing.
 //!
-//! Needs nginx, its module `ngx_http_modsecurity_module.so` and the library that `make capi` builds; says so and passes where one is missing.
+//! Needs nginx, its module `ngx_http_modsecurity_module.so` and the library that `make capi` builds; passes with a notice without them.
 
 #[path = "common/nginx.rs"]
 mod nginx;
@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// What the server behind the firewall answers with where something leaks.
+/// A response of the backend with a leak.
 const LEAK: &str = "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version near x";
 
-/// How often nginx reloads under load; `SECRULE_RELOADS` names another number.
+/// Number of reloads under load; `SECRULE_RELOADS` sets another one.
 const RELOADS: usize = 20;
 
 #[test]
@@ -79,7 +79,7 @@ fn the_audit_log_is_written(nginx: &Nginx) {
 
 fn reloads_lose_nothing(nginx: &Nginx) {
     let asked = std::env::var("SECRULE_RELOADS").ok().and_then(|number| number.parse().ok());
-    // What a few reloads leave behind differs by a percent from run to run; it is settled after many, and then the bound is the narrow one.
+    // The memory after a few reloads varies by a percent between runs; after many reloads it is stable, and a narrower bound applies.
     let (reloads, percent) = asked.map_or((RELOADS, 6), |number| (number, 5));
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (after_third, at_end) = thread::scope(|scope| {
@@ -89,7 +89,7 @@ fn reloads_lose_nothing(nginx: &Nginx) {
                 let (target, status) = if worker == 0 { ("/page?id=1", 200) } else { ("/page?q=%3Cscript%3Ealert(1)%3C/script%3E", 403) };
                 while !over.load(Ordering::Relaxed) {
                     let answer = nginx.ask("GET", target, None);
-                    // A thread that panics would leave the reloads running to their end.
+                    // A thread that panics must not leave the reloads running to their end.
                     if answer.status != status {
                         over.store(true, Ordering::Relaxed);
                         panic!("after {} requests {target} gave {answer:?}", answered.load(Ordering::Relaxed));
@@ -115,7 +115,7 @@ fn reloads_lose_nothing(nginx: &Nginx) {
     assert!(at_end * 100 <= after_third * (100 + percent), "the master grew from {after_third} kB to {at_end} kB");
 }
 
-/// The OWASP CRS where it is at hand, else our starter rules.
+/// Returns the OWASP CRS if it is available, otherwise the starter rules.
 fn rules(folder: &Path) -> String {
     let starter = secrule_testkit::project().join("crs/starter");
     let rules = match secrule_testkit::shared("crs") {

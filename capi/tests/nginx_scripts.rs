@@ -1,7 +1,6 @@
-//! Scripts in nginx with our library: those of `examples/scripts` do what their first lines say, plugins do their work, published decision
-//! scripts decide.
+//! Scripts in nginx with our library: those of `examples/scripts` do what their first lines say, plugins work, published decision scripts decide.
 //!
-//! Needs nginx, its connector and the library that `make capi` builds; says so and passes where one is missing.
+//! Needs nginx, its connector and the library that `make capi` builds; passes with a notice without them.
 
 #[path = "common/nginx.rs"]
 mod nginx;
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 const FORM: &str = "application/x-www-form-urlencoded";
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 
-/// Returns `true` when one of the next tries succeeds: on a busy machine the name server's answer may come after a request was let pass.
+/// Returns `true` if one of the next tries succeeds: on a busy machine the name server's answer may come after a request has passed.
 fn soon(mut succeeds: impl FnMut() -> bool) -> bool {
     (0..100).any(|_| {
         let succeeded = succeeds();
@@ -36,7 +35,7 @@ fn every_recipe_works_in_nginx() {
     let _ = fs::remove_file(&bodies);
     let rules = |_: &Path| format!("SecResolver {}\nInclude {}\n", server.address(), examples.join("scripts.conf").display());
     let environment = [("SECRULE_BODY_LOG", bodies.display().to_string())];
-    // Rates are counted by each worker.
+    // Each worker counts rates separately.
     let site = Site { name: "nginx-scripts", environment: &environment, workers: 1, rules: &rules, in_front: "", behind: "" };
     let Some(nginx) = Nginx::start(&site) else { return };
     let ask = |client: &str, agent: &str, body: Option<&str>| {
@@ -137,7 +136,7 @@ fn plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx() {
     assert!(!errors.contains("Script "), "a script failed: {errors:.3000}");
 }
 
-/// The scripts that a published page holds: each from `function` to the `end` that begins a line.
+/// Returns the scripts of a published page: each from `function` to the `end` at the start of a line.
 fn published() -> Option<Vec<String>> {
     let page = fs::read_to_string(secrule_testkit::shared("published/001-decision-scripts.txt")?).unwrap();
     let scripts = page.split("function should_block()").skip(1);
@@ -171,7 +170,7 @@ fn published_decision_scripts_decide_for_the_site_of_their_location() {
         format!("location /{name} {{ modsecurity_rules 'SecSiteId {site}'; proxy_pass http://unix:{{folder}}/behind.sock; }}\n")
     };
     let in_front = location("shop", 7) + &location("blog", 8);
-    // Rates are counted by each worker.
+    // Each worker counts rates separately.
     let site = Site { name: "nginx-published", environment: &[], workers: 1, rules: &rules, in_front: &in_front, behind: "" };
     let Some(nginx) = Nginx::start(&site) else { return };
     let ask = |target: &str, headers: &[(&str, &str)]| nginx.ask_with("GET", target, headers, None).status;
@@ -226,7 +225,7 @@ fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up(
     let site = Site { name: "nginx-silent", environment: &[], workers: 1, rules: &rules, in_front: "", behind: "" };
     let Some(nginx) = Nginx::start(&site) else { return };
     let crawler = |client: &str| nginx.ask_with("GET", "/", &[("User-Agent", "Googlebot/2.1"), ("X-Forwarded-For", client)], None).status;
-    // The longest that a plain request waits beside 20 crawlers from addresses of their own.
+    // The maximum time of a plain request beside 20 crawlers with different addresses.
     let longest = |turn: usize| {
         thread::scope(|scope| {
             let crawlers: Vec<_> = (0..20).map(|number| scope.spawn(move || crawler(&format!("198.51.{turn}.{number}")))).collect();
@@ -244,7 +243,7 @@ fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up(
             longest
         })
     };
-    // A busy machine may hold any request up, though not in each turn. One look-up of a silent server takes 500 milliseconds.
+    // A busy machine may delay any request, but not in every round. A look-up at a silent server takes 500 milliseconds.
     let mut longest = (0..5).map(longest).inspect(|longest| println!("a plain request waited {longest:?}"));
     assert!(longest.any(|longest| longest < Duration::from_millis(150)), "plain requests wait for the name server");
     assert!(server.questions() > 0, "nobody asked the name server");

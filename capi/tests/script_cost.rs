@@ -1,6 +1,6 @@
-//! What calling a Lua script costs beside libmodsecurity, through the C interface: both in one run, so that both have the same machine.
+//! Cost of calling a Lua script compared with libmodsecurity, through the C interface, both in one run on the same machine.
 //!
-//! Needs a C compiler, libmodsecurity and the library that `make capi` builds; says so and passes where one is missing.
+//! Needs a C compiler, libmodsecurity and the library that `make capi` builds; passes with a notice without them.
 
 #![cfg(target_os = "linux")]
 
@@ -8,18 +8,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Scripts of three lines: what they do, their text, and how many times less a call must cost here, however busy the machine is. On a quiet one
-/// it is about twice as many times.
+/// Scripts of three lines: name, text, and the minimum factor by which a call must be cheaper here, even on a busy machine. On an idle one the factor
+/// is about twice as large.
 const SCRIPTS: [(&str, &str, f64); 3] = [
     ("does nothing", "function main()\n  return nil\nend\n", 50.0),
     ("reads a variable", "function main()\n  return m.getvar(\"ARGS.name\")\nend\n", 25.0),
     ("reads one and sets one", "function main()\n  m.setvar(\"tx.name\", m.getvar(\"ARGS.name\", \"lowercase\"))\nend\n", 18.0),
 ];
 
-/// How often a transaction calls it.
+/// Number of calls in a transaction.
 const CALLS: usize = 100;
 
-/// How often the two are measured in turn; the fastest time of each counts.
+/// Number of alternating measurements; the fastest time of each counts.
 const ROUNDS: usize = 3;
 
 #[test]
@@ -31,7 +31,7 @@ fn a_call_costs_a_small_part_of_what_it_costs_elsewhere() {
     let (Some(program), true) = (program(&folder), ours.join("libmodsecurity.so.3").exists()) else {
         return eprintln!("not measured: needs a C compiler, libmodsecurity and what `make capi` builds");
     };
-    // `SECRULE_SCRIPT_RATIO` names another number for all of them.
+    // `SECRULE_SCRIPT_RATIO` sets another factor for all of them.
     let asked = std::env::var("SECRULE_SCRIPT_RATIO").ok().and_then(|number| number.parse::<f64>().ok());
     for (what, text, times) in SCRIPTS {
         let (here, there) = costs(&program, &ours, &folder, text);
@@ -41,7 +41,7 @@ fn a_call_costs_a_small_part_of_what_it_costs_elsewhere() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// What a call of a script costs here and there, in nanoseconds.
+/// Returns the cost of a call in both libraries, in nanoseconds.
 fn costs(program: &Path, ours: &Path, folder: &Path, text: &str) -> (f64, f64) {
     let script = folder.join("three.lua");
     fs::write(&script, text).unwrap();
@@ -69,7 +69,7 @@ fn costs(program: &Path, ours: &Path, folder: &Path, text: &str) -> (f64, f64) {
     (here, there)
 }
 
-/// The C program, built on the libmodsecurity that is installed.
+/// Returns the C program, built with the installed libmodsecurity.
 fn program(folder: &Path) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = folder.join("script_cost");

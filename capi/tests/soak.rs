@@ -1,9 +1,9 @@
-//! Ten minutes of clean, hostile and broken requests through a real nginx with our library, while it reloads every twenty seconds and the disk
-//! of its audit log is full for a minute: no worker ends, memory stays flat, and every request with a known verdict gets it.
+//! Ten minutes of clean, hostile and broken requests through a real nginx with our library. It reloads every twenty seconds, and the disk of its
+//! audit log is full for a minute. No worker ends, memory does not grow, and every request with a known verdict gets it.
 //!
-//! Not part of the tests, for it takes its time: `make capi && cargo test --release --test soak -- --ignored --nocapture`.
-//! `SECRULE_SOAK_SECONDS` names another time. Needs what `tests/nginx.rs` needs, the OWASP CRS beside the project, and for the full disk the
-//! right to mount one; says so where something is missing.
+//! Not part of the tests, because it takes long: `make capi && cargo test --release --test soak -- --ignored --nocapture`. `SECRULE_SOAK_SECONDS`
+//! sets another time. Needs what `tests/nginx.rs` needs, the OWASP CRS beside the project, and the right to mount a disk; prints a notice if
+//! something is missing.
 
 #[path = "common/nginx.rs"]
 mod nginx;
@@ -20,32 +20,32 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long it takes unless told otherwise, in seconds.
+/// Default duration, in seconds.
 const SECONDS: u64 = 600;
 
-/// How long nginx runs between two reloads.
+/// Time between two reloads.
 const BETWEEN_RELOADS: Duration = Duration::from_secs(20);
 
-/// How many clients there are.
+/// Number of clients.
 const CLIENTS: usize = 8;
 
-/// How long a client rests after an answer.
+/// Pause of a client after an answer.
 const REST: Duration = Duration::from_millis(50);
 
-/// nginx itself refuses a thousand.
+/// nginx itself refuses a thousand headers.
 const MANY_HEADERS: usize = 990;
 
-/// How long the line is that begins a record.
+/// Length of the line that begins a record.
 const BEGIN: usize = "---12345678---A--".len();
 
-/// By how much memory may differ between the second and the last quarter, in percent.
+/// Maximum difference of memory between the second and the last quarter, in percent.
 const GROWTH: usize = 10;
 
 const CLEAN: &str = "/catalog/shoes?size=42&colour=dark+blue";
 const ATTACK: &str = "/list?id=1%27%20UNION%20SELECT%20name,password%20FROM%20users--%20-";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What a client sends, and what it says where the answer is wrong.
+/// A request of a client, and its check of the answer.
 type Request = fn(&Nginx) -> Result<(), String>;
 
 const REQUESTS: [(&str, Request); 14] = [
@@ -118,7 +118,7 @@ fn a_busy_firewall_stays_as_it_is() {
     }
 }
 
-/// Sends the clients home when it goes, however that comes about.
+/// Stops the clients when it is dropped.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -127,7 +127,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Reloads, fills the disk and empties it, and notes what is held in memory.
+/// Reloads, fills the disk and empties it, and records memory.
 fn watch(nginx: &Nginx, disk: Option<&Disk>, time: Duration) -> Samples {
     let start = Instant::now();
     let full = time * 2 / 5..time / 2;
@@ -153,7 +153,7 @@ fn watch(nginx: &Nginx, disk: Option<&Disk>, time: Duration) -> Samples {
     samples
 }
 
-/// What was held in memory, in kB, in the order of time.
+/// Memory in kB, in the order of time.
 #[derive(Default)]
 struct Samples {
     master: Vec<usize>,
@@ -191,7 +191,7 @@ impl Disk {
         mounted.then_some(Self { folder })
     }
 
-    /// Mounts one, where that is allowed. nginx opens its log there when it starts.
+    /// Mounts one, if allowed. nginx opens its log there when it starts.
     fn mount(folder: &Path) {
         let folder = folder.join("disk");
         fs::create_dir_all(&folder).unwrap();
@@ -207,7 +207,7 @@ impl Disk {
         }
     }
 
-    /// Takes the log away, in which every record begins a line, even one behind a record that the full disk cut off.
+    /// Removes the log, in which every record begins a line, even after a record that the full disk cut off.
     fn rotate(&self) {
         let path = self.folder.join("audit.log");
         let log = fs::read_to_string(&path).unwrap_or_default();
@@ -217,7 +217,7 @@ impl Disk {
         }
     }
 
-    /// After the disk was full, records are written again, and whole.
+    /// After the disk was full, complete records are written again.
     fn log_goes_on(&self, nginx: &Nginx) {
         self.rotate();
         let mark = "after-all";
@@ -248,7 +248,7 @@ fn expect(status: u16, expected: u16) -> Result<(), String> {
     if status == expected { Ok(()) } else { Err(format!("{status} instead of {expected}")) }
 }
 
-/// Sends pieces with pauses between them, and gives the statuses of all answers up to the end of the connection.
+/// Sends pieces with pauses between them, and returns the statuses of all answers up to the end of the connection.
 fn send(nginx: &Nginx, pieces: &[&[u8]], pause: Duration) -> Vec<u16> {
     let mut bytes = Vec::new();
     if let Ok(mut stream) = TcpStream::connect(nginx.address()) {
@@ -285,7 +285,7 @@ fn many_headers(nginx: &Nginx, last: &str, expected: u16) -> Result<(), String> 
     only(&send(nginx, &[head.as_bytes()], Duration::ZERO), expected)
 }
 
-/// A worker that a reload ends answers the request that it has begun and no more.
+/// A worker that a reload ends still answers the request that it has begun.
 fn pipelined(nginx: &Nginx) -> Result<(), String> {
     let targets = [CLEAN, ATTACK, CLEAN, CLEAN, ATTACK, ATTACK, CLEAN, ATTACK];
     let all: String = targets.iter().map(|target| head("GET", target, "")).chain([head("GET", CLEAN, "Connection: close\r\n")]).collect();
@@ -301,7 +301,7 @@ fn slow_body(nginx: &Nginx) -> Result<(), String> {
     only(&send(nginx, &pieces, Duration::from_millis(50)), 403)
 }
 
-/// Connections that end in a header and in a body.
+/// Connections that end within a header and within a body.
 fn cut(nginx: &Nginx) -> Result<(), String> {
     for start in [
         String::from("GET /list?id=1%27%20UNI"),
@@ -309,7 +309,7 @@ fn cut(nginx: &Nginx) -> Result<(), String> {
         head("POST", "/upload", "Content-Type: multipart/form-data; boundary=part\r\nContent-Length: 100000\r\n") + "--part\r\nContent-Dis",
     ] {
         let mut stream = TcpStream::connect(nginx.address()).map_err(|error| error.to_string())?;
-        // The server may have gone first, which is as well.
+        // The server may have closed the connection first.
         let _ = stream.write_all(start.as_bytes());
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! A real Traffic Server with the script of `examples/trafficserver` on our library: exchanges pass, are denied or redirected.
+//! A real Traffic Server with the script of `examples/trafficserver` and our library: exchanges pass, are denied or redirected.
 //!
-//! Needs traffic_server, its plugin `tslua.so` and the library that `make capi` builds; says so and passes where one is missing.
+//! Needs traffic_server, its plugin `tslua.so` and the library that `make capi` builds; passes with a notice without them.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PLUGINS: [&str; 3] = ["/usr/lib/trafficserver/modules", "/usr/libexec/trafficserver", "/usr/local/libexec/trafficserver"];
 const PLUGIN: &str = "tslua.so";
 
-/// How long Traffic Server may take until it answers, and how long one answer may take.
+/// Time limits for the start of Traffic Server, and for one answer.
 const START: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -94,7 +94,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// What the origin server wrote.
+    /// Returns the output of the origin server.
     fn passed(&self) -> &str {
         assert_eq!(self.status, 200, "{self:?}");
         &self.body
@@ -106,7 +106,7 @@ impl Answer {
     }
 }
 
-/// What a Traffic Server of our own needs: a folder of its own, a port of its own, and an origin server behind it.
+/// The parts of a Traffic Server: its folder, its port, and an origin server.
 struct Stage {
     folder: PathBuf,
     library: PathBuf,
@@ -145,7 +145,7 @@ struct TrafficServer {
 }
 
 impl TrafficServer {
-    /// One that answers.
+    /// Starts one and waits until it answers.
     fn start() -> Option<Self> {
         let mut server = Stage::new("firewall")?.raise();
         if server.answers_soon() {
@@ -210,7 +210,7 @@ impl Drop for TrafficServer {
     }
 }
 
-/// The example's configuration with our places and ports put in, and what else a Traffic Server needs that is nobody's but ours.
+/// The example's configuration with our paths and ports, and the other settings that a separate Traffic Server needs.
 fn configure(folder: &Path, plugins: &Path, address: SocketAddr, origin: SocketAddr) -> io::Result<()> {
     let example = secrule_testkit::project().join("examples/trafficserver");
     let etc = folder.join("etc");
@@ -223,7 +223,7 @@ fn configure(folder: &Path, plugins: &Path, address: SocketAddr, origin: SocketA
         Ok(text.replace(from, to))
     };
     let port = format!("STRING {}:ip-in=127.0.0.1", address.port());
-    // The process stays the user that it is, and starts no other.
+    // The process keeps its user, and starts no other process.
     let own = "CONFIG proxy.config.admin.user_id STRING #-1\nCONFIG proxy.config.crash_log_helper STRING NULL\n";
     fs::write(etc.join("records.config"), adapted("records.config", "STRING 8080", &port)? + own)?;
     fs::write(etc.join("remap.config"), adapted("remap.config", "127.0.0.1:8000", &origin.to_string())?)?;
@@ -248,13 +248,13 @@ fn configure(folder: &Path, plugins: &Path, address: SocketAddr, origin: SocketA
     fs::write(folder.join("runroot.yaml"), layout)
 }
 
-/// An origin server that gives back what it got, as long as the test runs.
+/// Starts an origin server that echoes requests as long as the test runs.
 fn serve_origin() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A connection that Traffic Server gives up concerns nobody.
+            // A connection that Traffic Server closes is not an error.
             thread::spawn(move || drop(answer(stream)));
         }
     });

@@ -1,4 +1,4 @@
-//! The `secrule` command as its users meet it.
+//! The `secrule` command as its users see it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
@@ -37,7 +37,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A file that lives as long as the value.
+/// A file that is removed with the value.
 struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
@@ -407,7 +407,7 @@ fn every_verb_teaches_by_example_and_names_its_exit_codes() {
     assert_eq!(code(&secrule(&[], "")), Some(2));
 }
 
-/// A folder laid out as the OWASP CRS is.
+/// A folder in the layout of the OWASP CRS.
 struct CoreRuleSet(PathBuf);
 
 impl CoreRuleSet {
@@ -432,7 +432,7 @@ impl CoreRuleSet {
         Self(folder)
     }
 
-    /// The rule that denies a value.
+    /// Returns the rule that denies a value.
     fn denies(&self, arguments: &[&str], value: &str) -> Value {
         let output = eval(&[&["--format", "json", "--crs", self.0.to_str().unwrap()], arguments].concat(), &format!("/?a={value}"));
         assert_eq!(stderr(&output), "");

@@ -1,4 +1,4 @@
-//! Runs tests in the OWASP CRS's FTW format through the `secrule test` command: the CRS's own, where they are, and those of the starter rules.
+//! Runs tests in the OWASP CRS's FTW format through the `secrule test` command: the CRS's own, if they are available, and those of the starter rules.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
 
@@ -22,7 +22,7 @@ fn the_core_rule_set_passes_its_tests() {
     println!("{} passed, {} known failures, {} skipped", report["passed"], report["known_failures"], report["skipped"]);
 }
 
-/// Runs `secrule test` and gives its report, which must name no failure.
+/// Runs `secrule test` and returns its report, which must have no failure.
 fn run(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> serde_json::Value {
     let output = Command::new(env!("CARGO_BIN_EXE_secrule")).args(["test", "--format", "json"]).args(arguments).output().unwrap();
     let report: serde_json::Value =

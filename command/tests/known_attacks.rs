@@ -1,6 +1,6 @@
-//! What made other engines fail, sent to ours: one test for each row of `KNOWN_FAILURES.md`.
+//! Attacks that made other engines fail: one test for each row of `KNOWN_FAILURES.md`.
 //!
-//! Time is compared with that of harmless input of the same size, memory is what a process may have at most.
+//! Time is compared with that of harmless input of the same size, memory with a limit of the process.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
@@ -14,16 +14,16 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How many times as long an attack may take as harmless input of its size. What these attacks did elsewhere took thousands of times as long.
+/// Maximum factor between the times of an attack and of harmless input of its size. Elsewhere these attacks took thousands of times as long.
 const MOST_HARM: f64 = 20.0;
 
-/// How many bytes the attacks on time have.
+/// Size of the attacks on time, in bytes.
 const LONG: usize = 100_000;
 
-/// What a process may have of memory for one request, in kB, its code and its rules included.
+/// Maximum memory of a process for one request, in kB, including code and rules.
 const MEMORY: usize = 1_000_000;
 
-/// Flags that the recommended configuration refuses requests for.
+/// Flags for which the recommended configuration refuses requests.
 const FLAGS: &str = "SecRule REQBODY_ERROR \"!@eq 0\" \"id:901,phase:2,deny,status:400\"\n\
     SecRule MULTIPART_STRICT_ERROR \"!@eq 0\" \"id:902,phase:2,deny,status:400\"\n";
 
@@ -81,7 +81,7 @@ fn post(rules: &str, content_type: &str, body: &[u8]) -> Judged {
     judge(&waf(rules), Request { headers: &[("Content-Type", content_type.as_bytes())], body, ..GET })
 }
 
-/// A part of a form with its headers' oddities, as they are sent.
+/// A part of a form, with odd headers exactly as they are sent.
 fn part(headers: &str, value: &str) -> String {
     format!("--b\r\n{headers}\r\n\r\n{value}\r\n")
 }
@@ -90,7 +90,7 @@ fn field(name: &str, value: &str) -> String {
     part(&format!("Content-Disposition: form-data; name=\"{name}\""), value)
 }
 
-/// An attack takes no longer than harmless input, but for a factor.
+/// Checks that an attack takes no longer than harmless input, except for a factor.
 #[track_caller]
 fn takes_as_long(waf: &Waf, attack: Request<'_>, harmless: Request<'_>) {
     let time = |request| {
@@ -106,7 +106,7 @@ fn takes_as_long(waf: &Waf, attack: Request<'_>, harmless: Request<'_>) {
     assert!(ratio < MOST_HARM, "the attack takes {attack:?}, harmless input {harmless:?}");
 }
 
-/// The command judges a request without more memory than [`MEMORY`]; gives what it prints.
+/// Checks that the command judges a request within [`MEMORY`]; returns its output.
 #[track_caller]
 fn in_little_memory(name: &str, rules: &str, request: &[u8]) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("known-{name}-{}", std::process::id()));
@@ -121,7 +121,7 @@ fn in_little_memory(name: &str, rules: &str, request: &[u8]) -> String {
     shown
 }
 
-/// The OWASP CRS, where it is at hand.
+/// Returns the OWASP CRS, if it is available.
 fn core_rule_set() -> Option<&'static Waf> {
     static CRS: OnceLock<Option<Waf>> = OnceLock::new();
     let load = || {
@@ -191,7 +191,7 @@ fn cve_2021_42717_json_within_json() {
     takes_as_long(&waf, body(deep.as_bytes()), body(flat.as_bytes()));
     let request = |body: String| format!("POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\r\n{body}");
     assert!(in_little_memory("json", &rules, request("{\"a\":".repeat(1_000_000)).as_bytes()).contains("400"));
-    // Each value has the names of all around it.
+    // The name of each value contains the names of all containers.
     let rules = format!("{rules}SecRule ARGS|ARGS_NAMES \"@contains attack\" \"id:1,phase:2,deny\"\n");
     let long_name = format!("{{\"{}\":[{}0]}}", "a".repeat(LONG), "0,".repeat(LONG));
     for body in ["[1,".repeat(LONG), long_name] {
@@ -221,7 +221,7 @@ fn cve_2022_48279_parts_that_two_parsers_read_in_two_ways() {
     assert_eq!(post(shown, MULTIPART, headers.as_bytes()).status, Some(403));
 }
 
-/// Bodies of one part that some application reads in another way than the rules are refused, with a body of a part that all read alike beside them.
+/// Bodies of one part that some application reads in another way than the rules must be refused. Each has a counterpart that all read alike.
 #[track_caller]
 fn refuses_parts(attacks: &[&str], harmless: &[&str]) {
     let status = |headers: &str| post(FLAGS, MULTIPART, (part(headers, "1") + "--b--\r\n").as_bytes()).status;
@@ -489,7 +489,7 @@ fn cve_2026_30923_one_hexadecimal_digit() {
 #[test]
 fn cve_2026_42268_numbers_that_end_too_early() {
     for (operator, valid) in [("verifySSN", "078-05-1120"), ("verifyCPF", "529.982.247-25"), ("verifySVNR", "1237010180")] {
-        // The pattern lets anything through, so that the operator meets all lengths.
+        // The pattern matches anything, so that the operator sees all lengths.
         let rules = format!("SecRule ARGS \"@{operator} [-.0-9]*\" \"id:1,phase:2,deny\"\n");
         for length in 0..valid.len() {
             let target = format!("/?q={}", &valid[..length]);
@@ -548,7 +548,7 @@ fn cve_2026_21876_a_charset_in_the_first_of_two_parts() {
 
 #[test]
 fn crs_4_28_patterns_that_backtrack() {
-    // Alternatives within repetitions that share their first bytes, as the patterns had that were mended.
+    // Alternatives within repetitions with a common first byte, as in the patterns that were fixed.
     let rules = waf("SecRule ARGS \"@rx call(?:\\s|/\\*.*\\*/|(?:#|//).*|\\s+)*\\(\" \"id:1,phase:2,pass\"\n\
         SecRule ARGS \"@rx (?:\\s*(?:\\\\?[\\s\\w'\\x22]+)*)*;stop\" \"id:2,phase:2,pass\"\n\
         SecRule ARGS \"@rx [a-z]+=[^;]*(?:u\\s*r\\s*l|(?:u|\\s)+)*\\(script:\" \"id:3,phase:2,pass\"\n");
@@ -603,7 +603,7 @@ fn cve_2025_47947_and_48866_as_many_arguments_as_fit() {
     let many = format!("[{}\"a\"]", "\"a\",".repeat(LONG / 4));
     let waf = waf(&rules);
     let body = |body| Request { headers: &[("Content-Type", b"application/json")], body, ..GET };
-    // In the attack each is a match that is written down.
+    // In the attack each match is logged.
     let harmless = many.replace('a', "b");
     assert_eq!(judge(&waf, body(many.as_bytes())).ids.first(), Some(&1));
     takes_as_long(&waf, body(many.as_bytes()), body(harmless.as_bytes()));
@@ -622,7 +622,7 @@ fn cve_2025_52891_an_empty_tag_of_xml() {
     assert_eq!(post(&rules, "text/xml", b"<a><b/>attack</a>").status, Some(403));
 }
 
-/// Rules that refuse what cannot be read, and attacks in what XML bodies hold.
+/// Rules that refuse bodies that cannot be read, and attacks in the content of XML bodies.
 fn xml_rules() -> String {
     format!("{XML}{FLAGS}SecRule XML:/*|XML://@* \"@contains attack\" \"id:1,phase:2,deny\"\n")
 }
@@ -771,7 +771,7 @@ fn a_program_that_inspects_a_value_with_commands_in_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Scratch::new("inspect");
     let (program, mark) = (folder.0.join("inspect.sh"), folder.0.join("mark"));
-    // Says 1 (fine) for exactly one argument and 0 otherwise.
+    // Prints 1 (fine) for exactly one argument, otherwise 0.
     fs::write(&program, "#!/bin/sh\n[ $# = 1 ] && echo \"1 fine\" || echo \"0 found\"\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let rules = format!("SecRule ARGS \"@inspectFile {}\" \"id:1,phase:2,deny\"\n", program.display());
@@ -863,7 +863,7 @@ fn rules_of_phase_2_without_the_body() {
     assert_eq!(get(&format!("SecRequestBodyAccess Off\n{asked}{rule}"), "/?a=attack").status, Some(403));
 }
 
-/// A folder that lives as long as the value.
+/// A folder that is removed with the value.
 struct Scratch(PathBuf);
 
 impl Scratch {

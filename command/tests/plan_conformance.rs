@@ -1,6 +1,6 @@
-//! Every shared case, judged with a plan and without one: both must end alike in every detail, whatever the case itself expects.
+//! Judges every shared case with a plan and without one: both results must be equal in every detail, whatever the case expects.
 //!
-//! In builds without optimisation a tenth of the cases is judged.
+//! Builds without optimisation judge a tenth of the cases.
 
 use secrule::{Transaction, Waf};
 use secrule_command::exchange::{Connection, Judgement, judge};
@@ -11,12 +11,12 @@ use secrule_testkit::unit::{self, text};
 use serde_json::Value;
 use std::path::Path;
 
-/// Counts cases, and gathers those that end differently.
+/// Counts cases, and collects those with different results.
 #[derive(Default)]
 struct Comparison {
     compared: usize,
     refused: usize,
-    /// Rules that write down how long they took end differently each time.
+    /// Rules that log their own duration give a different result each time.
     left_out: usize,
     different: Vec<String>,
 }
@@ -38,7 +38,7 @@ impl Comparison {
     }
 }
 
-/// What is judged of a list of cases.
+/// The judged part of a list of cases.
 fn sample<T>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     let step = if cfg!(debug_assertions) { 10 } else { 1 };
     if step > 1 {
@@ -50,7 +50,7 @@ fn sample<T>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
 #[test]
 fn whole_transactions_end_alike() {
     let Some(data) = secrule_testkit::shared("conformance") else { return };
-    // Rules name their files from this folder.
+    // Rules name their files relative to this folder.
     std::env::set_current_dir(&data).unwrap();
     let uploads = regression::Uploads::new();
     let mut comparison = Comparison::default();
@@ -90,7 +90,7 @@ fn operators_and_transformations_end_alike() {
     comparison.settle("operators and transformations");
 }
 
-/// Rules that ask what a case asks in several ways: turned around, of more values, after transformations.
+/// Rules that use the operator of a case in several ways: negated, on more values, after transformations.
 fn rules_with_operator(case: &Value, data: &Path) -> String {
     let name = text(case, "name");
     let argument = match name {
@@ -107,7 +107,7 @@ fn rules_with_operator(case: &Value, data: &Path) -> String {
     )
 }
 
-/// Rules that look for what a case says comes out.
+/// Rules that match the expected output of a case.
 fn rules_with_transformation(case: &Value) -> String {
     let name = unit::transformation(case).map_or_else(|| text(case, "name").to_owned(), |known| known.name().to_owned());
     let output: String = unit::bytes(text(case, "output")).iter().map(|byte| format!("\\x{byte:02x}")).collect();
@@ -120,7 +120,7 @@ fn rules_with_transformation(case: &Value) -> String {
     )
 }
 
-/// Sends an argument, percent-encoded byte by byte.
+/// Sends an argument, with every byte percent-encoded.
 fn send(mut transaction: Transaction, input: &str) -> Transaction {
     let _ = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
     let _ = transaction.process_uri(format!("/?a={input}").as_bytes(), b"GET", b"1.1");
@@ -135,7 +135,7 @@ fn send(mut transaction: Transaction, input: &str) -> Transaction {
 fn the_tests_of_the_core_rule_set_end_alike() {
     let (Some(tests), Some(crs)) = (secrule_testkit::shared("conformance/ftw"), secrule_testkit::shared("crs")) else { return };
     let thorough = secrule_testkit::core_rule_set(&crs);
-    // As most have it: rules of higher levels are skipped, and what matches stops the request.
+    // As in most configurations: rules of higher levels are skipped, and a match stops the request.
     let usual = thorough.replace("SecRuleEngine DetectionOnly", "SecRuleEngine On").replace("setvar:tx.blocking_paranoia_level=4,", "");
     let pairs = [thorough, usual].map(|rules| Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap());
     let connection = Connection { client: "127.0.0.1", client_port: 43210, server: "127.0.0.1", server_port: 80 };

@@ -1,15 +1,15 @@
-//! Circles that the floors do not show: files of one room that import each other, and types whose methods stand in many files.
+//! Cycles within rooms: files that import each other, and types whose methods are in many files.
 //!
-//! `cargo test --test layering rings -- --nocapture` prints what is measured.
+//! `cargo test --test layering rings -- --nocapture` prints the measurements.
 
 use super::{File, assert_none, files, words};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The most files that may hold inherent `impl` blocks of one type.
+/// Maximum number of files with inherent `impl` blocks of one type.
 const MAX_FILES_OF_A_TYPE: usize = 3;
 
-/// Rooms whose files import each other in a circle, with the reason.
+/// Rooms whose files import each other in a cycle, with the reason.
 const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("body", "`body/xml` is one reader cut into files; `multipart/note.rs` holds how others show a text"),
     ("graph", "rules, actions and their plan name each other's numbers"),
@@ -20,17 +20,17 @@ const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("transaction", "`audit` hands the handle to the log, and the handle asks `audit`"),
 ];
 
-/// Types whose methods stand in more than three files, with the reason.
+/// Types whose methods are in more than three files, with the reason.
 const SCATTERED_TYPES: &[(&str, &str)] =
     &[("state::Collections", "the variables of an exchange: what selects them stands apart from what keeps them")];
 
-/// Numbered nodes and who leads to whom.
+/// Numbered nodes and their edges.
 type Edges<T> = BTreeMap<T, BTreeSet<T>>;
 
 /// A type with its inherent `impl` blocks.
 #[derive(Default)]
 struct Methods {
-    /// The methods that each file holds.
+    /// The methods in each file.
     by_file: BTreeMap<PathBuf, BTreeSet<String>>,
     /// The methods that each file calls on `self`.
     called: BTreeMap<PathBuf, BTreeSet<String>>,
@@ -95,7 +95,7 @@ fn rings_are_found() {
     assert_eq!(methods.len(), 1);
 }
 
-/// Fails for what is found and not exempt, and for an exemption that nothing needs any more.
+/// Fails for findings without an exemption, and for exemptions without a finding.
 fn assert_exempt(what: &str, found: &BTreeMap<String, Vec<String>>, exempt: &[(&str, &str)]) {
     let new = found.iter().filter(|(name, _)| !exempt.iter().any(|(exempt, _)| exempt == name));
     assert_none(what, new.map(|(name, shown)| format!("{name}: {}", shown.join("; "))));
@@ -103,7 +103,7 @@ fn assert_exempt(what: &str, found: &BTreeMap<String, Vec<String>>, exempt: &[(&
     assert_none(&format!("{what}: exemptions without need"), needless.map(|(name, _)| (*name).to_owned()));
 }
 
-/// All files of `src/`, by the path of their module.
+/// Returns all files of `src/`, by the path of their module.
 struct House {
     modules: BTreeMap<Vec<String>, (PathBuf, String)>,
 }
@@ -125,8 +125,8 @@ impl House {
         Self { modules: modules.collect() }
     }
 
-    /// The files of its own room that each file imports. A `mod.rs` that hands a name on imports nothing by that, and who takes the name there
-    /// imports the file that it comes from.
+    /// Returns the files of its own room that each file imports. A re-export in `mod.rs` is not an import; an import of a re-exported name counts for
+    /// the file that defines it.
     fn imports(&self) -> Edges<PathBuf> {
         let mut imports = Edges::new();
         for (module, (path, code)) in self.modules.iter().filter(|(module, _)| !module.is_empty()) {
@@ -139,7 +139,7 @@ impl House {
         imports
     }
 
-    /// The inherent methods of each type, by the file and the name of the type.
+    /// Returns the inherent methods of each type, by the file and the name of the type.
     fn methods(&self) -> BTreeMap<(PathBuf, String), Methods> {
         let mut types: BTreeMap<(PathBuf, String), Methods> = BTreeMap::new();
         for (module, (path, code)) in &self.modules {
@@ -157,14 +157,14 @@ impl House {
         types
     }
 
-    /// The file that a module imports a name from.
+    /// Returns the file from which a module imports a name.
     fn imported(&self, module: &[String], name: &str) -> Option<&PathBuf> {
         let (_, code) = self.modules.get(module)?;
         let found = self.paths(module, code).into_iter().find(|path| path.last().is_some_and(|last| last == name))?;
         self.file_of(&found)
     }
 
-    /// The file that holds what a path names: names that a module hands on are followed.
+    /// Returns the file of a path, following re-exports.
     fn file_of(&self, path: &[String]) -> Option<&PathBuf> {
         let depth = (1..=path.len()).rev().find(|depth| self.modules.contains_key(&path[..*depth]))?;
         let (module, rest) = path.split_at(depth);
@@ -177,7 +177,7 @@ impl House {
         }
     }
 
-    /// Every path that a module's code names with `crate::`, `super::`, `self::` or one of its own modules in front, from the root.
+    /// Returns every path in a module's code that begins with `crate::`, `super::`, `self::` or one of its own modules, from the root.
     fn paths(&self, module: &[String], code: &str) -> Vec<Vec<String>> {
         let mut paths = Vec::new();
         let mut at = 0;
@@ -209,7 +209,7 @@ impl House {
 }
 
 impl Methods {
-    /// The files whose methods the methods of each file call.
+    /// Returns the files whose methods the methods of each file call.
     fn calls(&self) -> Edges<PathBuf> {
         let mut calls = Edges::new();
         for (file, called) in &self.called {
@@ -223,7 +223,7 @@ impl Methods {
     }
 }
 
-/// Sets of nodes that all lead to each other.
+/// Returns strongly connected sets of nodes.
 fn rings(edges: &Edges<PathBuf>) -> Vec<Vec<PathBuf>> {
     let reach = |start: &PathBuf| {
         let (mut reached, mut open) = (BTreeSet::new(), vec![start.clone()]);
@@ -239,7 +239,7 @@ fn rings(edges: &Edges<PathBuf>) -> Vec<Vec<PathBuf>> {
     rings.into_iter().collect()
 }
 
-/// The paths in what follows a `::`: one, or those of a group such as `{a, b::{c, d}}`.
+/// Returns the paths after a `::`: one, or those of a group such as `{a, b::{c, d}}`.
 fn leaves(text: &str) -> Vec<Vec<String>> {
     let text = text.trim_start();
     if let Some(group) = text.strip_prefix('{') {
@@ -270,7 +270,7 @@ fn leaves(text: &str) -> Vec<Vec<String>> {
     }
 }
 
-/// The type and the text of each `impl` block that is no implementation of a trait.
+/// Returns the type and the text of each inherent `impl` block.
 fn inherent_blocks(code: &str) -> Vec<(String, &str)> {
     let mut blocks = Vec::new();
     for (at, _) in code.match_indices("\nimpl") {
@@ -288,7 +288,7 @@ fn inherent_blocks(code: &str) -> Vec<(String, &str)> {
     blocks
 }
 
-/// A text without what stands in angle brackets.
+/// Returns a text without the contents of angle brackets.
 fn without_parameters(text: &str) -> String {
     let mut depth = 0usize;
     let mut plain = String::new();
@@ -303,7 +303,7 @@ fn without_parameters(text: &str) -> String {
     plain
 }
 
-/// How long the block in braces is that a text begins with.
+/// Returns the length of the block in braces that a text begins with.
 fn block_length(text: &str) -> usize {
     let mut depth = 0usize;
     for (at, c) in text.char_indices() {
@@ -317,7 +317,7 @@ fn block_length(text: &str) -> usize {
     text.len()
 }
 
-/// The names of functions behind one of these marks: `fn name(`, `self.name(`.
+/// Returns the names of functions after one of these marks: `fn name(`, `self.name(`.
 fn names_after(code: &str, marks: &[&str]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for mark in marks {
@@ -332,7 +332,7 @@ fn names_after(code: &str, marks: &[&str]) -> BTreeSet<String> {
     names
 }
 
-/// Code without the blocks that are built for tests only.
+/// Returns code without the blocks for tests only.
 fn without_tests(code: &str) -> String {
     let mut kept = String::new();
     let mut rest = code;
@@ -348,7 +348,7 @@ fn without_tests(code: &str) -> String {
     kept + rest
 }
 
-/// Code without literals of one character, which may be braces.
+/// Returns code without literals of one character, which may be braces.
 fn without_characters(code: &str) -> String {
     let characters: Vec<char> = code.chars().collect();
     let mut kept = String::with_capacity(code.len());
@@ -367,7 +367,7 @@ fn without_characters(code: &str) -> String {
     kept
 }
 
-/// Code without `pub use …;`.
+/// Returns code without `pub use …;`.
 fn without_reexports(code: &str) -> String {
     let is_reexport = |statement: &str| {
         let statement = statement.trim_start();

@@ -14,7 +14,7 @@ impl Draw {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `end`, which is not 0.
+    /// Returns a number below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
@@ -27,13 +27,13 @@ impl Draw {
         from[self.below(from.len())]
     }
 
-    /// So many of these, one after the other.
+    /// Returns a number of these, joined.
     pub fn row(&mut self, end: usize, separator: &str, mut one: impl FnMut(&mut Self) -> String) -> String {
         let count = self.below(end);
         (0..count).map(|_| one(self)).collect::<Vec<_>>().join(separator)
     }
 
-    /// Takes out, puts in, copies and replaces bytes in a few places; `words` are what is put in.
+    /// Removes, inserts, copies and replaces bytes in a few places; `words` are inserted.
     pub fn mutate(&mut self, body: &mut Vec<u8>, words: &[&[u8]]) {
         for _ in 0..=self.below(3) {
             let at = self.below(body.len() + 1);

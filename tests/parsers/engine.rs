@@ -3,26 +3,26 @@
 use secrule::Waf;
 use std::fmt;
 
-/// A body and the type that its request names.
+/// A body and the type in its request.
 pub struct Body {
     pub content_type: String,
     pub bytes: Vec<u8>,
 }
 
-/// What rules see of a body.
+/// The values of a body in rules.
 pub struct Seen {
-    /// Whether a flag tells them that it could not be read for certain.
+    /// `true` if a flag tells rules that the body could not be read reliably.
     pub is_flagged: bool,
     pub names: Vec<Vec<u8>>,
     pub values: Vec<Vec<u8>>,
     pub files: Vec<Vec<u8>>,
 }
 
-/// The engine with rules that write down all values.
+/// The engine with rules that record all values.
 pub struct Engine(Waf);
 
 impl Engine {
-    /// `processor` reads all bodies, or the one that the type of each names.
+    /// `processor` reads all bodies, or if `None` the one for the type of each.
     pub fn new(processor: Option<&str>, names: &str, values: &str) -> Self {
         let processor = processor.map(|name| format!("SecAction \"id:1,phase:1,pass,nolog,ctl:requestBodyProcessor={name}\"\n"));
         let write = |id: u8, target: &str, list: &str| {
@@ -55,7 +55,7 @@ impl Engine {
     }
 }
 
-/// Values in hexadecimal digits, with a blank before each.
+/// Returns values in hexadecimal digits, with a blank before each.
 fn from_hex_list(list: &str) -> Vec<Vec<u8>> {
     list.split(' ').skip(1).map(from_hex).collect()
 }
@@ -65,7 +65,7 @@ pub fn from_hex(digits: &str) -> Vec<u8> {
     digits.as_bytes().chunks(2).map(byte).collect()
 }
 
-/// Values as people read them.
+/// Returns values for people.
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.names.iter().zip(&self.values) {

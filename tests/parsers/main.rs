@@ -23,10 +23,10 @@ use engine::{Body, Engine, Seen};
 use peer::{Peer, Value};
 use std::collections::BTreeMap;
 
-/// How many bodies are read together.
+/// Number of bodies that are read together.
 const BATCH: usize = 500;
 
-/// How many bodies are shown of each disagreement.
+/// Number of bodies that are shown for each disagreement.
 const SHOWN: usize = 10;
 
 /// A kind of bodies.
@@ -34,7 +34,7 @@ struct Kind {
     engine: Engine,
     peers: Vec<Peer>,
     draw: fn(&mut Draw) -> Body,
-    /// What a peer of this name gets of a body that is not flagged and rules do not see.
+    /// Returns the values that this peer reads from a body without flags and that rules do not see.
     disagreement: fn(&str, &Seen, &[Value]) -> Option<&'static str>,
 }
 
@@ -64,7 +64,7 @@ fn what_applications_get_of_json_is_seen_or_flagged() {
     .compare("JSON");
 }
 
-/// The distribution's own, which has its packages.
+/// The distribution's own program, which has its packages.
 const PYTHON: &str = "/usr/bin/python3";
 
 fn peers(commands: &[(&'static str, &[&str])]) -> Vec<Peer> {
@@ -76,13 +76,13 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 impl Kind {
-    /// `name` is that of its disagreements in the list of those that are known.
+    /// `name` is that of its disagreements in the list of known ones.
     fn compare(mut self, name: &str) {
         let (count, seed) = (setting("SECRULE_BODIES", 3000) as usize, setting("SECRULE_SEED", 1));
         let mut draw = Draw::new(seed);
         let mut disagreements: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let (mut read, mut flagged) = (0, 0);
-        // For each peer: bodies that it takes, and those of them that are flagged.
+        // For each peer: the number of bodies that it accepts, and of those that are flagged.
         let mut taken = vec![(0, 0); self.peers.len()];
         while read < count {
             let bodies: Vec<Body> = (0..BATCH.min(count - read)).map(|_| (self.draw)(&mut draw)).collect();

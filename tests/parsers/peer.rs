@@ -1,4 +1,4 @@
-//! Parsers of applications, each in a process of its own that reads body after body.
+//! Parsers of applications, each in its own process, which reads one body after the other.
 
 use crate::engine::{Body, from_hex};
 use std::fmt;
@@ -15,24 +15,24 @@ pub struct Peer {
 
 /// A value that an application gets.
 pub struct Value {
-    /// `v` for texts, `n` for numbers, `f` for names of files.
+    /// `v` for texts, `n` for numbers, `f` for file names.
     pub kind: char,
     pub name: Vec<u8>,
     pub value: Vec<u8>,
 }
 
-/// A value as people read it.
+/// Returns the value for people.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}={}", self.kind, self.name.escape_ascii(), self.value.escape_ascii())
     }
 }
 
-/// What an application gets of a body; `None` where its parser refuses it.
+/// The values of a body in an application; `None` if its parser refuses it.
 pub type Answer = Option<Vec<Value>>;
 
 impl Peer {
-    /// Starts a script of `tests/parsers/peers`; `None` where its program or library is not installed.
+    /// Starts a script of `tests/parsers/peers`; `None` if its program or library is not installed.
     ///
     /// With `SECRULE_REQUIRE_PEERS=1` their absence is a failure.
     pub fn start(name: &'static str, command: &[&str]) -> Option<Self> {
@@ -46,7 +46,7 @@ impl Peer {
         let peer = started.ok().and_then(|mut process| {
             let requests = process.stdin.take().map(BufWriter::new);
             let mut answers = BufReader::new(process.stdout.take()?);
-            // The script says that all that it needs is there.
+            // The script confirms that everything it needs is installed.
             let mut greeting = String::new();
             answers.read_line(&mut greeting).ok().filter(|_| greeting == "ready\n")?;
             Some(Peer { name, process, requests, answers })
@@ -58,7 +58,7 @@ impl Peer {
         peer
     }
 
-    /// What this parser reads of each body.
+    /// Returns the values of each body in this parser.
     pub fn read(&mut self, bodies: &[Body]) -> Vec<Answer> {
         let (requests, answers) = (self.requests.as_mut().unwrap(), &mut self.answers);
         std::thread::scope(|scope| {
@@ -83,7 +83,7 @@ impl Drop for Peer {
     }
 }
 
-/// `-` where the parser refuses the body; otherwise `KIND:NAME:VALUE` for each value, names and values in hexadecimal digits.
+/// `-` if the parser refuses the body; otherwise `KIND:NAME:VALUE` for each value, names and values in hexadecimal digits.
 fn answer(peer: &str, answers: &mut impl BufRead, body: &Body) -> Answer {
     let mut line = String::new();
     answers.read_line(&mut line).unwrap();

@@ -8,7 +8,7 @@ const ENTITIES: &[&str] = &["e", "f", "g", "h", "i"];
 const ELEMENTS: &[&str] = &["r", "q", "p:s"];
 const ATTRIBUTES: &[&str] = &["a", "b", "c", "xml:lang", "p:a", "xmlns", "xmlns:p"];
 
-/// What mutations put in.
+/// Texts that mutations insert.
 const WORDS: &[&[u8]] = &[
     b"<",
     b">",
@@ -81,7 +81,7 @@ pub fn draw(draw: &mut Draw) -> Body {
     Body { content_type: String::from("text/xml"), bytes }
 }
 
-/// What an application gets otherwise than rules do.
+/// Returns the values that an application reads and rules do not.
 pub fn disagreement(_: &str, seen: &Seen, values: &[Value]) -> Option<&'static str> {
     let (text, attributes) = values.split_first().unwrap();
     let ours = sorted(seen.values.iter().skip(1).cloned());
@@ -100,19 +100,19 @@ fn sorted(values: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
     values
 }
 
-/// The words of a value, with one blank between two.
+/// Returns the words of a value, with one blank between two.
 fn words(value: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(value).split_ascii_whitespace().collect::<Vec<_>>().join(" ").into_bytes()
 }
 
-/// A document on its way, with the entities that it has declared.
+/// A document under construction, with the entities that it has declared.
 struct Document<'d> {
     draw: &'d mut Draw,
     declared: Vec<String>,
 }
 
 impl Document<'_> {
-    /// Whether to write something that XML forbids, or that parsers disagree on.
+    /// `true` to write something that XML forbids, or that parsers disagree on.
     fn is_odd(&mut self) -> bool {
         self.draw.percent(2)
     }

@@ -1,6 +1,6 @@
-//! A real nginx with its own ModSecurity connector on our library, in a folder of its own and on a port of its own.
+//! A real nginx with its own ModSecurity connector and our library, with its own folder and port.
 
-// Each test takes what it needs.
+// Each test uses a part of it.
 #![allow(dead_code)]
 
 use std::fs;
@@ -14,30 +14,30 @@ use std::time::{Duration, Instant};
 const MODULES: [&str; 3] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/libexec/nginx/modules"];
 const MODULE: &str = "ngx_http_modsecurity_module.so";
 
-/// What an nginx is to do.
+/// Configuration of an nginx.
 pub struct Site<'a> {
-    /// What its folder is called.
+    /// Name of its folder.
     pub name: &'a str,
-    /// Variables of the environment that its workers see.
+    /// Environment variables for its workers.
     pub environment: &'a [(&'a str, String)],
-    /// How many workers it has.
+    /// Number of workers.
     pub workers: usize,
     /// Its rules, made in its folder.
     pub rules: &'a dyn Fn(&Path) -> String,
-    /// More locations and settings of the server in front; `{folder}` stands for its folder.
+    /// Additional locations and settings of the front server; `{folder}` is replaced by its folder.
     pub in_front: &'a str,
-    /// More locations and settings of the server behind.
+    /// Additional locations and settings of the backend.
     pub behind: &'a str,
 }
 
-/// What nginx answers.
+/// An answer of nginx.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: String,
 }
 
-/// An nginx of our own, in a folder of its own, on a port of its own.
+/// An nginx with its own folder and port.
 pub struct Nginx {
     master: Child,
     pub folder: PathBuf,
@@ -46,7 +46,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one, where nginx, its connector and the library are at hand.
+    /// Starts one, if nginx, its connector and the library are installed.
     pub fn start(site: &Site<'_>) -> Option<Self> {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi");
         let module = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists());
@@ -80,7 +80,7 @@ impl Nginx {
         fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
     }
 
-    /// Reloads, and waits until new workers have taken over.
+    /// Reloads, and waits until new workers answer.
     pub fn reload(&self) {
         let before = self.workers();
         let signal = nginx_command(&self.folder, &self.library).args(["-s", "reload"]).stderr(Stdio::null()).status().unwrap();
@@ -92,37 +92,37 @@ impl Nginx {
         }
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its workers' processes.
+    /// Returns the ids of its worker processes.
     pub fn workers(&self) -> Vec<u32> {
         let master = self.master.id();
         let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
         children.split_ascii_whitespace().map(|child| child.parse().unwrap()).collect()
     }
 
-    /// What the master holds in memory, in kB.
+    /// Returns the memory of the master, in kB.
     pub fn memory(&self) -> usize {
         memory_of(self.master.id()).unwrap()
     }
 
-    /// What the largest worker holds in memory, in kB.
+    /// Returns the memory of the largest worker, in kB.
     pub fn worker_memory(&self) -> usize {
-        // One that a reload ends meanwhile holds nothing.
+        // A worker that a reload has ended has none.
         self.workers().into_iter().filter_map(memory_of).max().unwrap_or(0)
     }
 
-    /// Asks for a page, with a body of some type.
+    /// Requests a page, with a body and its type.
     pub fn ask(&self, method: &str, target: &str, body: Option<(&str, &str)>) -> Answer {
         self.ask_with(method, target, &[], body)
     }
 
-    /// Asks for a page with more headers; a header without a value is not sent.
+    /// Requests a page with additional headers; a header without a value is not sent.
     pub fn ask_with(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<(&str, &str)>) -> Answer {
-        // A connection that ends early is an answer too: the firewall cuts responses off.
+        // A connection that ends early is an answer too: the firewall cuts off responses.
         self.exchange(method, target, headers, body).unwrap_or_else(|error| Answer { status: 0, body: error.to_string() })
     }
 

@@ -1,13 +1,13 @@
-//! Runs the tools that lie beside the project, on the library and the command that were built before.
+//! Runs the tools beside the project on the library and the command that were built before.
 
-// Each test takes what it needs.
+// Each test uses a part of it.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The C library that `make capi` builds, where Python can run the tools.
+/// Returns the C library that `make capi` builds, if Python can run the tools.
 pub fn library() -> Option<PathBuf> {
     let python = Command::new("python3").args(["-c", "import yaml"]).status().is_ok_and(|status| status.success());
     if !python {
@@ -17,7 +17,7 @@ pub fn library() -> Option<PathBuf> {
     built("capi/libmodsecurity.so.3", "make capi")
 }
 
-/// The command of the release build: tests of time mean nothing in a debug build.
+/// Returns the command of the release build: timings of a debug build are meaningless.
 pub fn command() -> Option<PathBuf> {
     built("release/secrule", "cargo build --release")
 }
@@ -32,7 +32,7 @@ fn built(path: &str, how: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Runs a Python tool that writes a JSON object to the file behind `--json`; returns the object. A tool ends with 1 where a case failed.
+/// Runs a Python tool that writes a JSON object to the file named by `--json`; returns the object. A tool exits with 1 if a case failed.
 pub fn run<T: serde::de::DeserializeOwned>(tool: &Path, arguments: &[&Path], report: &Path) -> BTreeMap<String, T> {
     let output = Command::new("python3").arg(tool).args(arguments).arg("--json").arg(report).output().unwrap();
     let text = std::fs::read(report).unwrap_or_else(|_| panic!("{}: {}", tool.display(), String::from_utf8_lossy(&output.stderr)));
