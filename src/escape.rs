@@ -1,26 +1,26 @@
-//! Escapes what a request brings into a log: the one place for the debug log, the error log and the audit log.
+//! Escapes request data in logs: the debug log, the error log and the audit log all use this module.
 //!
-//! A byte or character that could end a line or a field, or that a terminal would obey, is written as `\xHH`, as ModSecurity v3 does it:
+//! A byte or character that could end a line or a field, or control a terminal, is written as `\xHH`, as in ModSecurity v3:
 //!
 //! | function | for | keeps |
 //! | --- | --- | --- |
 //! | [`printable`] | lines of the error log | printable ASCII |
-//! | [`unquoted`] | text of such a line that no quotation mark may interrupt | the same without `"` |
+//! | [`unquoted`] | text without quotation marks in such a line | the same without `"` |
 //! | [`quoted`] | fields of such a line: `[msg "…"]` | the same without `"` and `\` |
 //! | [`legible`] | lines of the debug log and of the audit log | text in any language, and tabs |
-//! | [`legible_quoted`] | what stands in quotation marks in such lines | what `legible` keeps without `"` and `\` |
-//! | [`legible_word`] | what a blank ends in such lines | the same without blanks and tabs |
+//! | [`legible_quoted`] | text in quotation marks in such lines | what `legible` keeps without `"` and `\` |
+//! | [`legible_word`] | words in such lines | the same without blanks and tabs |
 //! | [`legible_lines`] | bodies | the same with line breaks |
 //!
-//! A value that holds nothing of the kind is written as it is.
+//! A value without such bytes is written unchanged.
 
 use std::borrow::Cow;
 use std::io::Write as _;
 
-/// How many bytes are looked at together.
+/// Number of bytes that are tested together.
 const BLOCK: usize = 64;
 
-/// Appends bytes; what is not printable ASCII as `\xHH`.
+/// Appends bytes, with `\xHH` for those that are not printable ASCII.
 pub fn printable(bytes: &[u8], output: &mut Vec<u8>) {
     escape(bytes, output, is_printable);
 }
@@ -29,44 +29,43 @@ fn is_printable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 
-/// Appends bytes that stand in quotation marks; what is not printable ASCII, quotation marks and backslashes as `\xHH`.
+/// Appends bytes within quotation marks, with `\xHH` for those that are not printable ASCII, quotation marks and backslashes.
 pub fn quoted(bytes: &[u8], output: &mut Vec<u8>) {
     escape(bytes, output, |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
 }
 
-/// Appends bytes; what is not printable ASCII, and quotation marks, as `\xHH`.
+/// Appends bytes, with `\xHH` for those that are not printable ASCII, and for quotation marks.
 pub fn unquoted(bytes: &[u8], output: &mut Vec<u8>) {
     escape(bytes, output, |byte| is_printable(byte) && byte != b'"');
 }
 
-/// Appends text on one line; what [disturbs] and bytes that are not UTF-8 as `\xHH`.
+/// Appends text on one line, with `\xHH` for characters that [disturb](disturbs) it and for bytes that are not UTF-8.
 pub fn legible(bytes: &[u8], output: &mut Vec<u8>) {
     escape_text(bytes, output, disturbs);
 }
 
-/// Appends text that stands in quotation marks: like [`legible`] without quotation marks and backslashes.
+/// Appends text within quotation marks: like [`legible`], but also escapes quotation marks and backslashes.
 pub fn legible_quoted(bytes: &[u8], output: &mut Vec<u8>) {
     escape_text(bytes, output, |sign| disturbs(sign) || matches!(sign, '"' | '\\'));
 }
 
-/// Appends text that a blank ends: like [`legible_quoted`] without blanks.
+/// Appends a word: like [`legible_quoted`], but also escapes blanks.
 pub fn legible_word(bytes: &[u8], output: &mut Vec<u8>) {
     escape_text(bytes, output, |sign| disturbs(sign) || sign.is_whitespace() || matches!(sign, '"' | '\\'));
 }
 
-/// Appends text of many lines: like [`legible`] with line breaks.
+/// Appends text of many lines: like [`legible`], but keeps line breaks.
 pub fn legible_lines(bytes: &[u8], output: &mut Vec<u8>) {
     escape_text(bytes, output, |sign| disturbs(sign) && !matches!(sign, '\r' | '\n'));
 }
 
-/// Returns `true` for a character that is no part of a text on one line: a control character other than a tab (DEL and U+0080 to U+009F are
-/// some, which terminals obey too), a line separator, or a mark that changes the direction of what follows, so that a line reads otherwise
-/// than it is.
+/// Returns `true` for a character that may not be in a line of text: a control character other than a tab (including DEL and U+0080 to U+009F, which
+/// can control terminals too), a line separator, or a mark that changes the direction of text, which can disguise a line.
 pub fn disturbs(sign: char) -> bool {
     (sign.is_control() && sign != '\t') || matches!(sign, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text as [`legible`] text.
+/// Converts text to [`legible`] text.
 pub fn legible_text(shown: &str) -> Cow<'_, str> {
     match shown.contains(disturbs) {
         true => {
@@ -78,7 +77,7 @@ pub fn legible_text(shown: &str) -> Cow<'_, str> {
     }
 }
 
-/// Bytes as text; those that are no UTF-8 as `\xHH`.
+/// Converts bytes to text, with `\xHH` for those that are not UTF-8.
 pub fn text(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
@@ -91,29 +90,29 @@ pub fn text(bytes: &[u8]) -> String {
     text
 }
 
-/// Bytes as [`printable`] text of at most so many characters.
-pub fn shown(bytes: &[u8], most: usize) -> String {
-    // No byte is shown shorter than it is: those behind are only counted.
-    let (first, rest) = bytes.split_at(most.min(bytes.len()));
-    let mut shown = Vec::with_capacity(most + 4);
+/// Converts bytes to [`printable`] text of at most `max` characters.
+pub fn shown(bytes: &[u8], max: usize) -> String {
+    // Each byte gives at least one character: later bytes are only counted.
+    let (first, rest) = bytes.split_at(max.min(bytes.len()));
+    let mut shown = Vec::with_capacity(max + 4);
     printable(first, &mut shown);
-    let omitted = shown.len().saturating_sub(most) + rest.iter().map(|byte| if is_printable(*byte) { 1 } else { 4 }).sum::<usize>();
-    shown.truncate(most);
+    let omitted = shown.len().saturating_sub(max) + rest.iter().map(|byte| if is_printable(*byte) { 1 } else { 4 }).sum::<usize>();
+    shown.truncate(max);
     if omitted > 0 {
         let _ = write!(shown, " ({omitted} characters omitted)");
     }
     text(&shown)
 }
 
-/// At most so many bytes; what was cut off is counted behind them.
-pub fn cut(bytes: &[u8], most: usize) -> Cow<'_, [u8]> {
-    match bytes.split_at_checked(most) {
+/// Returns at most `max` bytes, followed by the number of those that were cut off.
+pub fn cut(bytes: &[u8], max: usize) -> Cow<'_, [u8]> {
+    match bytes.split_at_checked(max) {
         Some((kept, rest)) if !rest.is_empty() => [kept, format!(" ({} characters omitted)", rest.len()).as_bytes()].concat().into(),
         _ => bytes.into(),
     }
 }
 
-/// Appends bytes; those that do not stay as `\xHH`. Many in a row that stay are seen at once, as in most texts all do.
+/// Appends bytes, with `\xHH` for those that do not stay. Tests whole blocks first, because in most texts all bytes stay.
 fn escape(bytes: &[u8], output: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
     for block in bytes.chunks(BLOCK) {
         match block.iter().fold(true, |all, byte| all & stays(*byte)) {
@@ -123,7 +122,7 @@ fn escape(bytes: &[u8], output: &mut Vec<u8>, stays: impl Fn(u8) -> bool) {
     }
 }
 
-/// Appends text; characters that go, and bytes that are not UTF-8, as `\xHH` for each of their bytes.
+/// Appends text, with `\xHH` for each byte of characters that go, and for bytes that are not UTF-8.
 fn escape_text(bytes: &[u8], output: &mut Vec<u8>, goes: impl Fn(char) -> bool) {
     for chunk in bytes.utf8_chunks() {
         for part in chunk.valid().split_inclusive(&goes) {

@@ -24,7 +24,7 @@ const FILES: [(&str, &str); 13] = starter_files![
     "90-blocking-response.conf",
 ];
 
-/// All files in their order, as one load.
+/// Returns all files in their order, as one load.
 pub fn rules() -> Input {
     Input::Group(FILES.iter().map(|(name, text)| Input::Text { name: (*name).to_owned(), text: (*text).to_owned() }).collect())
 }

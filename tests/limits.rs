@@ -450,7 +450,7 @@ fn long_chains_and_wide_skips_are_refused_at_load() {
     assert!(refusal(&format!("SecChainLimit 2\n{}", chain(3)), &[]).contains("raise SecChainLimit before it, or split the chain"));
     let skip = |count: usize| format!("SecAction \"id:1,phase:1,pass,nolog,skip:{count}\"");
     Rules::new(&skip(10_000), &[]);
-    assert!(refusal(&skip(10_001), &[]).contains("`skip` passes over 10000 rules at most"));
+    assert!(refusal(&skip(10_001), &[]).contains("`skip` takes at most 10000 rules"));
     Rules::new(&format!("SecSkipLimit 10001\n{}", skip(10_001)), &[]);
 }
 

@@ -12,7 +12,7 @@ const LIMITS: &str = "SecLuaTimeLimit 100\nSecLuaMemoryLimit 8000000\nSecLuaInst
 /// Memory is that of the process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How much longer than its limit a call may take on a busy machine.
+/// Additional time that a call may take beyond its limit on a busy machine.
 const SLACK: Duration = Duration::from_millis(900);
 
 #[test]

@@ -34,8 +34,8 @@ fn write_match(part: &Hir, random: &mut TestRng, text: &mut Vec<u8>) {
             }
         }
         HirKind::Repetition(repetition) => {
-            let most = repetition.max.unwrap_or(u32::MAX).min(repetition.min.saturating_add(MORE));
-            for _ in 0..random.random_range(repetition.min..=most) {
+            let max = repetition.max.unwrap_or(u32::MAX).min(repetition.min.saturating_add(MORE));
+            for _ in 0..random.random_range(repetition.min..=max) {
                 write_match(&repetition.sub, random, text);
             }
         }

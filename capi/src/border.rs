@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn a_sum_that_does_not_fit_becomes_the_other_answer() {
-        let (most, one) = (std::hint::black_box(u8::MAX), std::hint::black_box(1));
-        assert_eq!(guarded(-1, || i32::from(most + one)), -1);
+        let (max, one) = (std::hint::black_box(u8::MAX), std::hint::black_box(1));
+        assert_eq!(guarded(-1, || i32::from(max + one)), -1);
     }
 
     #[test]

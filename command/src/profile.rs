@@ -55,7 +55,7 @@ pub struct Options {
     #[command(flatten)]
     requests: RequestOptions,
 
-    /// How many times each request is judged
+    /// Number of times that each request is judged
     #[arg(long, value_name = "N", default_value = "100")]
     repeat: NonZeroU32,
 

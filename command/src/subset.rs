@@ -166,7 +166,7 @@ impl Subset {
         }
         let tagged = |wanted: &[String]| rule.texts("tag").any(|tag| wanted.iter().any(|wanted| wanted == tag));
         let level = rule.texts("tag").find_map(|tag| tag.strip_prefix("paranoia-level/")?.parse::<u8>().ok());
-        let too_sharp = self.paranoia.zip(level).is_some_and(|(most, level)| level > most);
+        let too_sharp = self.paranoia.zip(level).is_some_and(|(max, level)| level > max);
         (self.tags.is_empty() || tagged(&self.tags)) && !tagged(&self.without_tags) && !too_sharp
     }
 

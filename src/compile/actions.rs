@@ -112,9 +112,9 @@ fn effect(context: &mut Context<'_>, action: Action, written: &ActionExpression)
             _ => return bad_value(context, written, &format!("`{text}` is not a status"), "write a status such as 403"),
         },
         Action::Skip => {
-            let (count, most) = (number(context, written, "how many rules to skip")?, context.limit(Limit::Skip));
-            if count as usize > most {
-                let message = format!("`skip` passes over {most} rules at most");
+            let (count, max) = (number(context, written, "how many rules to skip")?, context.limit(Limit::Skip));
+            if count as usize > max {
+                let message = format!("`skip` takes at most {max} rules");
                 return bad_value(context, written, &message, "use skipAfter and a SecMarker, or raise SecSkipLimit before it");
             }
             Effect::Skip(count)

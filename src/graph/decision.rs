@@ -32,11 +32,11 @@ pub struct TrustedSources {
     pub addresses: Vec<Arc<AddressSet>>,
     /// `true` if they include peers on Unix sockets, which have no address.
     pub unix_sockets: bool,
-    /// Where they name the client.
+    /// The header field that names the client.
     pub client: Option<ForwardedClient>,
 }
 
-/// Where trusted peers name the client. By default it is `X-Real-IP`, or else the first of `X-Forwarded-For`.
+/// The place where a trusted peer names the client. By default it is `X-Real-IP`, or else the first of `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedClient {
     /// The first of `X-Forwarded-For`: correct if the outermost proxy replaces the header.

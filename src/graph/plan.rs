@@ -95,7 +95,7 @@ pub struct PlannedTransformation {
     pub always: bool,
 }
 
-/// Rules that test the same values after the same transformations: one scan of the values tells which of them cannot match.
+/// Rules that test the same values after the same transformations: one scan of the values finds the rules that cannot match.
 #[derive(Debug)]
 pub struct RuleBatch {
     /// Their targets.

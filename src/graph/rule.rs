@@ -38,9 +38,9 @@ pub struct Rule {
     pub starter: Option<RuleIndex>,
     /// Texts that describe it.
     pub metadata: Metadata,
-    /// Whether a match is written to the error log.
+    /// `true` if a match is written to the error log.
     pub logs: bool,
-    /// Whether a match is written to the audit log.
+    /// `true` if a match is written to the audit log.
     pub audits: bool,
     /// `setvar`: runs for each value that matches.
     pub assignments: Vec<Assignment>,

@@ -3,7 +3,7 @@
 use super::byte_set::ByteSet;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
-/// How a pattern reads its input: the effect of `(*UTF)` and `(*UCP)`.
+/// The input encoding of a pattern: the effect of `(*UTF)` and `(*UCP)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mode {
     /// The input is UTF-8 characters; otherwise bytes.

@@ -36,7 +36,7 @@ fn trails(hir: &Hir, rest_empty: bool) -> bool {
     }
 }
 
-/// What must happen before a state of the doubled automaton may match.
+/// Condition before a state of the doubled automaton may match.
 #[derive(Clone, Copy)]
 enum Debt {
     /// Nothing.

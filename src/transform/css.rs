@@ -6,7 +6,7 @@ use super::full_width;
 use super::hex;
 use super::rewrite::{Step, keep_first, replace_by, rewrite};
 
-const MOST_DIGITS: usize = 6;
+const MAX_DIGITS: usize = 6;
 
 /// Decodes a backslash and one to six hexadecimal digits to the low byte of the character (full-width forms to ASCII), and skips one white space
 /// after them. An escaped newline is removed. Any other backslash is removed, and the next byte is kept.
@@ -19,7 +19,7 @@ pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
         |text| memchr(b'\\', text),
         |escape, output| {
             let escaped = escape.get(1..).unwrap_or_default();
-            let digits = escaped.iter().take(MOST_DIGITS).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let digits = escaped.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_hexdigit()).count();
             match escaped.split_at_checked(digits) {
                 Some((digits @ [_, ..], rest)) => replace_by(character(digits), after_blank(rest), output),
                 _ => match escaped {

@@ -1,13 +1,13 @@
-//! Thousands of bodies, read by this engine and by parsers that applications use.
+//! Compares this engine with the parsers of applications on thousands of bodies.
 //!
-//! Whatever an application gets of a body, rules must see too, or a flag must tell them that they may not. Bodies are drawn from grammars, and
-//! then mutated; the seed is fixed. What differs and is known stands in `tests/exclusions/parsers.txt`, with a reason for each, and must occur.
+//! Rules must see every value that an application reads from a body, or a flag that they may not. Bodies are generated from grammars and mutated,
+//! with a fixed seed. Known differences are in `tests/exclusions/parsers.txt`, with a reason for each, and must occur.
 //!
 //! ```text
 //! SECRULE_BODIES=100000 SECRULE_SEED=7 cargo test --release --test parsers -- --nocapture
 //! ```
 //!
-//! asks for more bodies of each kind, and for others. Peers (`tests/parsers/peers`) that are not installed are left out;
+//! generates more bodies of each kind, and others. Peers (`tests/parsers/peers`) that are not installed are left out;
 //! `SECRULE_REQUIRE_PEERS=1` makes that a failure.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
