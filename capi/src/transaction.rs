@@ -5,7 +5,7 @@ use super::engine::{Host, ModSecurity, tell};
 use super::rules_set::RulesSet;
 use secrule::internals::graph::{EngineMode, LimitAction, RuleIndex};
 use secrule::internals::record::error_log;
-use secrule::internals::vocabulary::LimitSet;
+use secrule::internals::vocabulary::{Limit, LimitSet};
 use secrule::internals::{RuleMatch, Verdict};
 use secrule::{Intervention, Transaction as Judged};
 use std::ffi::{OsStr, c_char, c_int, c_uchar, c_ulong, c_void};
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn msc_request_body_from_file(transaction: *mut Transactio
             {
                 return cut_off(judged, length, |judged| judged.skip_request_body(length));
             }
-            match read(path, judged.graph().settings.request_body_limit) {
+            match read(path, judged.graph().settings.limit(Limit::RequestBody)) {
                 Ok(body) => append_request_body(judged, &body),
                 Err(_) => 0,
             }
@@ -375,9 +375,9 @@ fn length(path: &OsStr) -> io::Result<usize> {
     if about.is_file() { Ok(length) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
-/// Reads a file, up to the first byte beyond the limit. Without a limit, or with 0, reads all of it.
-fn read(path: &OsStr, limit: Option<usize>) -> io::Result<Vec<u8>> {
-    let enough = limit.filter(|limit| *limit > 0).map_or(u64::MAX, |limit| (limit as u64).saturating_add(1));
+/// A file, or its beginning as far as it takes to see that it is longer than the limit.
+fn read(path: &OsStr, limit: usize) -> io::Result<Vec<u8>> {
+    let enough = (limit as u64).saturating_add(1);
     let mut body = Vec::new();
     File::open(path)?.take(enough).read_to_end(&mut body)?;
     Ok(body)
@@ -389,7 +389,7 @@ fn append_request_body(judged: &mut Judged, chunk: &[u8]) -> c_int {
 
 /// Adds `length` bytes of the request body. Returns 0 if the limit cut them off, otherwise 1.
 fn cut_off(judged: &mut Judged, length: usize, take: impl FnOnce(&mut Judged) -> Verdict) -> c_int {
-    let cuts = judged.graph().settings.request_body_limit_action == Some(LimitAction::ProcessPartial);
+    let cuts = judged.graph().settings.request_body_limit_action == LimitAction::ProcessPartial;
     let whole = judged.request_body_length().saturating_add(length);
     done(take(judged)) * c_int::from(!(cuts && judged.request_body_length() < whole))
 }
@@ -473,7 +473,7 @@ pub unsafe extern "C" fn msc_append_response_body(transaction: *mut Transaction,
     unsafe {
         let chunk = bytes(chunk, length);
         feed(transaction, |judged| {
-            let cuts = judged.graph().settings.response_body_limit_action == Some(LimitAction::ProcessPartial);
+            let cuts = judged.graph().settings.response_body_limit_action == LimitAction::ProcessPartial;
             let whole = judged.response_body_bytes().len().saturating_add(chunk.len());
             let gathers = judged.wants_response_body();
             done(judged.append_response_body(chunk)) * c_int::from(!(cuts && gathers && judged.response_body_bytes().len() < whole))

@@ -165,11 +165,11 @@ struct ValueAnswer {
 }
 
 impl Engine {
-    fn of(transaction: &Transaction) -> Self {
+    fn of(waf: &Waf, transaction: &Transaction) -> Self {
         match transaction.engine_mode() {
             EngineMode::On => Self::On,
             EngineMode::Off => Self::Off,
-            EngineMode::DetectionOnly if transaction.graph().settings.engine.is_none() => Self::Unset,
+            EngineMode::DetectionOnly if !waf.report().sets_engine() => Self::Unset,
             EngineMode::DetectionOnly => Self::DetectionOnly,
         }
     }
@@ -205,7 +205,7 @@ impl Answer {
             phase: stop.map(|(phase, _)| Phase::number(*phase)),
             rule: intervention.and_then(|intervention| intervention.rule_id()),
             reason: intervention.map(|intervention| intervention.reason().to_owned()),
-            engine: Engine::of(&transaction),
+            engine: Engine::of(waf, &transaction),
             detected: transaction.detected().and_then(|rule| waf.graph().rule(rule).map(|rule| rule.id)),
             scores: scores(&transaction),
             limits_exceeded: transaction.exceeded_limits().map(Limit::name).collect(),

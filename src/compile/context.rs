@@ -1,7 +1,7 @@
 //! The state that all steps of the compiler share: the loader, the texts, the report, and tables of names.
 
 use super::references::References;
-use super::settings_draft::SettingsDraft;
+use super::settings_draft::SettingsBuilder;
 use crate::diagnostic::{Diagnostic, MOST_ERRORS, Severity};
 use crate::graph::{MarkerId, TxNames};
 use crate::script::Script;
@@ -17,7 +17,7 @@ pub struct Context<'a> {
     /// The texts that were read, for places in messages.
     pub sources: Sources,
     /// The settings of all loads so far.
-    pub settings: SettingsDraft,
+    pub settings: SettingsBuilder,
     /// Keys of TX and markers, by number.
     pub names: Names,
     /// Names in rules that must exist once all files are read.
@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
         Self {
             loader,
             sources: Sources::new(),
-            settings: SettingsDraft::default(),
+            settings: SettingsBuilder::default(),
             names: Names::default(),
             references: References::default(),
             scripts: HashMap::new(),

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{BodyProcessor, Control, Effect, Phase, Rule, Settings, Test};
+use crate::graph::{BodyProcessor, Control, Effect, LimitAction, Phase, Rule, Settings, Test};
 use crate::operator::{ArgumentKind, OperatorKind, leading_integer};
 use crate::seclang::{ActionExpression, Actions, OperatorExpression, TargetExpression, TargetMode, Targets};
 use crate::source::Span;
@@ -78,13 +78,12 @@ pub fn several_decisions(actions: Option<&Actions>) -> Option<Diagnostic> {
 
 /// Warns of body limits without an action for what exceeds them. `limits` are the directives that set them.
 pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) -> Vec<Diagnostic> {
-    let (request, response) = (settings.request_body_limit_action.is_some(), settings.response_body_limit_action.is_some());
     let warning = |(directive, span): &(Directive, Span)| {
-        let (is_said, body) = match directive {
-            Directive::SecRequestBodyLimit => (request, "request"),
-            _ => (response, "response"),
+        let (action, body) = match directive {
+            Directive::SecRequestBodyLimit => (settings.request_body_limit_action, "request"),
+            _ => (settings.response_body_limit_action, "response"),
         };
-        (!is_said).then(|| {
+        (action == LimitAction::Ignore).then(|| {
             let name = directive.name();
             let message = format!("the part of a {body} body beyond `{name}` is not inspected, because `{name}Action` is not set");
             let hint = format!("write {name}Action Reject, or ProcessPartial if that is intended");
@@ -97,7 +96,7 @@ pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) 
 /// Warns of rules of phase 2 if phase 2 is skipped for all requests.
 pub fn unreached_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnostic> {
     let brings_it_back = |control: &Control| matches!(control, Control::RequestBodyAccess(true));
-    if settings.request_body_access != Some(false) || has_control(drafts, brings_it_back) {
+    if settings.request_body_access || has_control(drafts, brings_it_back) {
         return None;
     }
     let mut unreached = drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained);
@@ -113,8 +112,8 @@ pub fn unreached_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnost
 /// Warns of a folder to which uploaded files cannot be written: each body with a file would be an error. `place` is the directive that requires them.
 pub fn upload_folder(settings: &Settings, place: Option<Span>) -> Option<Diagnostic> {
     let place = place.filter(|_| settings.writes_uploads())?;
-    let folder = settings.upload_folder();
-    let problem = folder_problem(&folder)?;
+    let folder = &settings.upload_folder;
+    let problem = folder_problem(folder)?;
     let message = format!("uploaded files cannot be written to `{}`: {problem}", folder.display());
     let hint = "create the folder, let the server's user write to it, or name another with SecUploadDir";
     Some(Diagnostic::new(Code::UploadFolder, place, message).hint(hint))
@@ -147,7 +146,7 @@ pub fn unseen_xml(drafts: &[Draft]) -> Option<Diagnostic> {
 /// Returns the error of an audit log to which `SecAuditLogType HTTPS` cannot post, because it is not an address.
 #[cfg(feature = "remote")]
 pub fn audit_log_address(settings: &Settings) -> Option<Diagnostic> {
-    let posts = settings.audit_type == Some(crate::graph::AuditType::Https);
+    let posts = settings.audit_type == crate::graph::AuditType::Https;
     let place = settings.audit_log.as_ref().filter(|place| posts && !crate::source::is_remote(&place.node))?;
     let message = format!("`SecAuditLog` does not take `{}` where `SecAuditLogType` is HTTPS", place.node);
     Some(Diagnostic::new(Code::BadDirectiveValue, place.span, message).hint("write an https address"))

@@ -75,7 +75,7 @@ impl References {
     /// Warns of operators without their database, key or files.
     pub fn unmet_needs(&self, settings: &Settings) -> Vec<Diagnostic> {
         let (database, key, files) =
-            (settings.geo_database.is_some(), settings.http_blocklist_key.is_some(), settings.xml_external_entities == Some(true));
+            (settings.geo_database.is_some(), settings.http_blocklist_key.is_some(), settings.xml_external_entities);
         let warning = |(need, span): &(Need, Span)| {
             let (met, code, message, hint) = match need {
                 Need::GeoDatabase => {

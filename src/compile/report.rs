@@ -78,7 +78,7 @@ impl LoadReport {
         LoadError { sources: self.texts, diagnostics }
     }
 
-    /// Every warning with its place, ready to be shown or serialised.
+    /// Returns `true` if an input sets the engine's mode; otherwise the rules only detect.
     pub fn located_warnings(&self) -> impl Iterator<Item = LocatedDiagnostic<'_>> {
         self.warnings.iter().map(|warning| warning.located(&self.texts))
     }
@@ -101,6 +101,11 @@ impl LoadReport {
             })
         };
         self.warnings.iter().filter(is_of_it)
+    }
+
+    /// Returns `true` if an input sets the engine's mode; otherwise the rules only detect.
+    pub fn sets_engine(&self) -> bool {
+        self.inputs.iter().any(|input| input.sets_engine)
     }
 
     /// The files and texts of one of the inputs, counted from 0, in the order in which they were read.

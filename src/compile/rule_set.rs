@@ -30,15 +30,15 @@ impl RuleSetDraft {
     /// Runs the checks that need all files, applies defaults, updates and removals, and returns the graph.
     pub fn into_graph(self, context: &mut Context<'_>) -> RuleGraph {
         let Self { rules, mut defaults, updates, .. } = self;
-        let settings = &context.settings;
+        let settings = context.settings.finish();
         let mut warnings = context.references.unknown_markers(&context.names.markers);
-        warnings.extend(context.references.unmet_needs(&settings.merged));
-        warnings.extend(lints::limits_without_action(&settings.merged, &settings.body_limits));
-        warnings.extend(lints::unreached_phase(&settings.merged, rules.as_slice()));
-        warnings.extend(lints::upload_folder(&settings.merged, settings.upload_place));
+        warnings.extend(context.references.unmet_needs(&settings));
+        warnings.extend(lints::limits_without_action(&settings, &context.settings.body_limits));
+        warnings.extend(lints::unreached_phase(&settings, rules.as_slice()));
+        warnings.extend(lints::upload_folder(&settings, context.settings.upload_place));
         warnings.extend(lints::unseen_xml(rules.as_slice()));
         #[cfg(feature = "remote")]
-        warnings.extend(lints::audit_log_address(&settings.merged));
+        warnings.extend(lints::audit_log_address(&settings));
         context.report_all(warnings);
 
         let mut graph = RuleGraph::default();
@@ -52,7 +52,7 @@ impl RuleSetDraft {
         open_before_use(&mut graph.rules);
         mark_stopping_chains(&mut graph.rules, &graph.defaults);
 
-        graph.settings = take(&mut context.settings.merged);
+        graph.settings = settings;
         graph.unicode_map = context.settings.unicode_map.take();
         graph.tx_names = take(&mut context.names.tx);
         graph.markers = take(&mut context.names.markers);

@@ -14,7 +14,9 @@ use crate::seclang::Argument;
 use crate::source::{Span, Spanned};
 use crate::transform::UnicodeMap;
 use crate::vocabulary::{Directive, DirectiveEntry, Limit};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Carries out a directive whose arguments were checked: all directives that set a value are here.
 pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &DirectiveEntry, arguments: &[Argument]) {
@@ -31,20 +33,11 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
         Directive::SecRuleEngine => settings.engine = engine_mode(text),
         Directive::SecRequestBodyAccess => settings.request_body_access = on_off(text),
         Directive::SecRequestBodyLimitAction => settings.request_body_limit_action = limit_action(text),
-        Directive::SecRequestBodyNoFilesLimit => settings.request_body_no_files_limit = number(),
         Directive::SecArgumentSeparator => match text.as_bytes() {
             [separator] => settings.argument_separator = Some(*separator),
             _ => report_bad_value(context, entry, argument, "write one character"),
         },
-        Directive::SecRequestBodyLimit => {
-            settings.request_body_limit = number();
-            context.settings.body_limits.push((directive, name));
-        }
         Directive::SecResponseBodyAccess => settings.response_body_access = on_off(text),
-        Directive::SecResponseBodyLimit => {
-            settings.response_body_limit = number();
-            context.settings.body_limits.push((directive, name));
-        }
         Directive::SecResponseBodyLimitAction => settings.response_body_limit_action = limit_action(text),
         Directive::SecResponseBodyMimeType => {
             let types = arguments.iter().flat_map(|argument| argument.text.split_ascii_whitespace()).map(Box::from);
@@ -53,7 +46,7 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
         Directive::SecWebAppId => settings.web_app_id = Some(text.into()),
         Directive::SecXmlExternalEntity => settings.xml_external_entities = on_off(text),
         Directive::SecUploadDir => {
-            settings.upload_folder = Some(text.into());
+            settings.upload_folder = Some(PathBuf::from(text));
             context.settings.note_upload(argument.span, true);
         }
         Directive::SecUploadFileMode => settings.upload_file_mode = octal(text),
@@ -109,7 +102,7 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             Err(_) => decisions::report_bad_value(context, argument, "write the number of a site"),
         },
         Directive::SecTrustedSource => decisions::trusted_source(context, arguments),
-        Directive::SecResolverTimeLimit => settings.resolver_time_limit = text.parse().ok(),
+        Directive::SecResolverTimeLimit => settings.resolver_time_limit = text.parse().ok().map(Duration::from_millis),
         Directive::SecLuaSandbox => settings.lua_sandbox = on_off(text),
         Directive::SecDebugLog => {
             settings.debug_log = Some(Spanned { node: text.into(), span: argument.span });
@@ -131,9 +124,12 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             Some(letters) => settings.audit_parts = Some(letters),
             None => report_bad_value(context, entry, argument, "write letters from A to K, and Z, such as ABIJDEFHZ"),
         },
-        Directive::SecAuditLogStorageDir => settings.audit_storage_folder = Some(text.into()),
+        Directive::SecAuditLogStorageDir => settings.audit_storage_folder = Some(PathBuf::from(text)),
         Directive::SecAuditLogDirMode => settings.audit_folder_mode = octal(text),
-        Directive::SecAuditLogFileMode => settings.audit_file_mode = octal(text),
+        Directive::SecAuditLogFileMode => {
+            settings.audit_file_mode = octal(text);
+            settings.audit_log_mode = settings.audit_file_mode;
+        }
         Directive::SecAuditLogRelevantStatus => match Pattern::shared(text.as_bytes(), PatternOptions::default()) {
             Ok(pattern) => context.settings.load.audit_relevant_status = Some(pattern),
             Err(error) => report_bad_pattern(context, Code::BadDirectiveValue, text, &error, argument.span),
@@ -153,7 +149,12 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
                     let hint = format!("write a number up to {}: more would take more of the stack than there is", limit.most());
                     report_bad_value(context, entry, argument, &hint);
                 }
-                (Some(limit), most) => settings.limits.set(limit, most),
+                (Some(limit), most) => {
+                    settings.limits.set(limit, most);
+                    if matches!(limit, Limit::RequestBody | Limit::ResponseBody) {
+                        context.settings.body_limits.push((directive, name));
+                    }
+                }
                 (None, _) => {}
             }
         }

@@ -1,26 +1,37 @@
-//! Settings while the files are read: of several loads the first that sets a value wins, and within a load the last.
+//! Settings while the files are read: of several loads the first that sets a value wins, for the audit log the last; within a load always the
+//! last.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::Settings;
+use crate::graph::{
+    AuditEngine, AuditFormat, AuditType, Decisions, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OnFailure, OverBudget,
+    Settings, SiteId, setting_rows,
+};
+use crate::operator::GeoDatabase;
+use crate::pattern::Pattern;
 use crate::seclang::Argument;
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 use crate::transform::UnicodeMap;
 use crate::vocabulary::{Directive, Limit};
 use std::collections::HashMap;
+use std::mem::take;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// The settings so far.
+/// The settings of all loads so far.
 #[derive(Default)]
-pub struct SettingsDraft {
+pub struct SettingsBuilder {
     /// Those of the current load.
-    pub load: Settings,
-    /// Those of the loads before it, merged.
-    pub merged: Settings,
+    pub load: SettingsDraft,
     /// The code page of `t:urlDecodeUni`: the last one named, whichever load names it.
     pub unicode_map: Option<UnicodeMap>,
     /// The directive that uploaded files are written for.
     pub upload_place: Option<Span>,
     /// Limits of bodies, and where they are set.
     pub body_limits: Vec<(Directive, Span)>,
+    /// The settings of the loads before the current one, merged.
+    merged: SettingsDraft,
     /// Where settings of the current load are, and what is written there.
     written: HashMap<Directive, Written>,
     /// The same for the loads before it, which count.
@@ -33,11 +44,83 @@ struct Written {
     values: Vec<String>,
 }
 
-impl SettingsDraft {
+/// Limits as far as directives set them.
+pub struct LimitsDraft([Option<usize>; Limit::ALL.len()]);
+
+macro_rules! define_draft {
+    (
+        first wins: $($(#[$_1:meta])+ $first:ident: $first_type:ty = $_2:expr, $first_directive:ident;)+
+        first wins, or none: $($(#[$_3:meta])+ $first_none:ident: $first_none_type:ty, $first_none_directive:ident;)+
+        last wins: $($(#[$_4:meta])+ $last:ident: $last_type:ty = $_5:expr, $_6:ident;)+
+        last wins, or none: $($(#[$_7:meta])+ $last_none:ident: $last_none_type:ty, $_8:ident;)+
+    ) => {
+        /// The fields of [`Settings`], each `None` until a directive sets it.
+        #[derive(Default)]
+        pub struct SettingsDraft {
+            $(pub $first: Option<$first_type>,)+
+            $(pub $first_none: Option<$first_none_type>,)+
+            $(pub $last: Option<$last_type>,)+
+            $(pub $last_none: Option<$last_none_type>,)+
+            pub response_body_types: Vec<Box<str>>,
+            pub components: Vec<Box<str>>,
+            pub decisions: Decisions,
+            pub limits: LimitsDraft,
+        }
+
+        impl SettingsDraft {
+            /// The directives of a later load that have no effect, since this draft holds another value.
+            fn overruled(&self, later: &SettingsDraft) -> Vec<Directive> {
+                let mut overruled = self.limits.overruled(&later.limits);
+                $(if self.$first.is_some() && later.$first.is_some() {
+                    overruled.push(Directive::$first_directive);
+                })+
+                $(if self.$first_none.is_some() && later.$first_none.is_some() {
+                    overruled.push(Directive::$first_none_directive);
+                })+
+                overruled
+            }
+
+            /// Takes over what a later load sets.
+            fn merge(&mut self, later: SettingsDraft) {
+                $(self.$first = self.$first.take().or(later.$first);)+
+                $(self.$first_none = self.$first_none.take().or(later.$first_none);)+
+                $(self.$last = later.$last.or(self.$last.take());)+
+                $(self.$last_none = later.$last_none.or(self.$last_none.take());)+
+                for media_type in later.response_body_types {
+                    if !self.response_body_types.contains(&media_type) {
+                        self.response_body_types.push(media_type);
+                    }
+                }
+                self.components.extend(later.components);
+                self.decisions.append(later.decisions);
+                self.limits.merge(&later.limits);
+            }
+
+            /// The settings that these directives make; the others have their defaults.
+            fn finish(self) -> Settings {
+                let defaults = Settings::default();
+                Settings {
+                    $($first: self.$first.unwrap_or(defaults.$first),)+
+                    $($first_none: self.$first_none,)+
+                    $($last: self.$last.unwrap_or(defaults.$last),)+
+                    $($last_none: self.$last_none,)+
+                    response_body_types: self.response_body_types,
+                    components: self.components,
+                    decisions: self.decisions,
+                    limits: self.limits.finish(defaults.limits),
+                }
+            }
+        }
+    };
+}
+
+setting_rows!(define_draft);
+
+impl SettingsBuilder {
     /// A limit as far as directives set it until here.
     pub fn limit(&self, limit: Limit) -> usize {
-        let loads = [&self.merged, &self.load];
-        loads.into_iter().find_map(|settings| settings.limits.set_to(limit)).or(limit.default()).unwrap_or(usize::MAX)
+        let set = [&self.merged, &self.load].into_iter().find_map(|draft| draft.limits.get(limit));
+        set.or(limit.default()).unwrap_or(usize::MAX)
     }
 
     /// Notes where a directive is and what it says, to name it if an earlier load has set the same.
@@ -56,17 +139,22 @@ impl SettingsDraft {
     /// Ends a load. Returns `true` if it sets the engine's mode, and warnings about settings that have no effect because an earlier load set
     /// another value.
     pub fn end_load(&mut self) -> (bool, Vec<Diagnostic>) {
-        let settings = std::mem::take(&mut self.load);
-        let sets_engine = settings.engine.is_some();
-        let warnings = self.overruled(&settings);
-        self.merged.merge(settings);
+        let load = take(&mut self.load);
+        let sets_engine = load.engine.is_some();
+        let warnings = self.overruled(&load);
+        self.merged.merge(load);
         (sets_engine, warnings)
     }
 
-    fn overruled(&mut self, settings: &Settings) -> Vec<Diagnostic> {
-        let mut written = std::mem::take(&mut self.written);
+    /// The settings of all loads. A second call gives the defaults.
+    pub fn finish(&mut self) -> Settings {
+        take(&mut self.merged).finish()
+    }
+
+    fn overruled(&mut self, load: &SettingsDraft) -> Vec<Diagnostic> {
+        let mut written = take(&mut self.written);
         let mut warnings = Vec::new();
-        let overruled = self.merged.overruled(settings);
+        let overruled = self.merged.overruled(load);
         for (directive, written) in overruled.into_iter().filter_map(|directive| Some((directive, written.remove(&directive)?))) {
             let Some(before) = self.written_before.get(&directive).filter(|before| before.values != written.values) else { continue };
             let message =
@@ -78,5 +166,49 @@ impl SettingsDraft {
             self.written_before.entry(directive).or_insert(written);
         }
         warnings
+    }
+}
+
+impl Default for LimitsDraft {
+    fn default() -> Self {
+        Self([None; Limit::ALL.len()])
+    }
+}
+
+impl LimitsDraft {
+    /// Sets a limit.
+    pub fn set(&mut self, limit: Limit, most: Option<usize>) {
+        if let Some(place) = self.0.get_mut(limit as usize) {
+            *place = most;
+        }
+    }
+
+    /// What a directive set a limit to, if one did.
+    fn get(&self, limit: Limit) -> Option<usize> {
+        self.0.get(limit as usize).copied().flatten()
+    }
+
+    /// The directives of limits that a later load sets anew.
+    fn overruled(&self, later: &Self) -> Vec<Directive> {
+        let set_twice = |limit: &Limit| self.get(*limit).is_some() && later.get(*limit).is_some();
+        Limit::ALL.iter().copied().filter(set_twice).map(Limit::directive).collect()
+    }
+
+    /// Takes over the limits of a later load that are not set.
+    fn merge(&mut self, later: &Self) {
+        self.0.iter_mut().zip(later.0).for_each(|(most, later)| *most = most.or(later));
+    }
+
+    /// These limits on top of others.
+    fn finish(&self, mut limits: Limits) -> Limits {
+        for (limit, most) in Limit::ALL.iter().zip(self.0) {
+            match (limit, most) {
+                // As in ModSecurity v3, 0 is no limit of bodies.
+                (Limit::RequestBody | Limit::ResponseBody, Some(0)) => limits.set(*limit, usize::MAX),
+                (_, Some(most)) => limits.set(*limit, most),
+                (_, None) => {}
+            }
+        }
+        limits
     }
 }

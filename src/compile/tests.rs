@@ -1,8 +1,8 @@
 use super::*;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{
-    AllowScope, AssignmentChange, AuditEngine, ChainId, Control, Disruptive, Effect, EngineMode, MarkerId, OperatorArgument, Phase,
-    Removal, Rule, RuleFilter, RuleIndex, Selector, Step, Test,
+    AllowScope, AssignmentChange, AuditEngine, ChainId, Control, Disruptive, Effect, EngineMode, KeepFiles, MarkerId, OperatorArgument,
+    Phase, Removal, Rule, RuleFilter, RuleIndex, Selector, Settings, Step, Test,
 };
 use crate::source::Memory;
 use crate::vocabulary::Limit;
@@ -310,14 +310,14 @@ mod settings {
     #[test]
     fn within_a_load_the_last_value_wins_and_between_loads_the_first() {
         let graph = graph_of_loads(&["SecRuleEngine Off\nSecRuleEngine On", "SecRuleEngine DetectionOnly\nSecArgumentsLimit 7"]);
-        assert_eq!(graph.settings.engine, Some(EngineMode::On));
+        assert_eq!(graph.settings.engine, EngineMode::On);
         assert_eq!(graph.settings.limit(Limit::Arguments), 7);
     }
 
     #[test]
     fn for_the_audit_log_the_last_load_wins() {
         let graph = graph_of_loads(&["SecAuditEngine On\nSecAuditLog /a", "SecAuditEngine Off"]);
-        assert_eq!(graph.settings.audit_engine, Some(AuditEngine::Off));
+        assert_eq!(graph.settings.audit_engine, AuditEngine::Off);
         assert_eq!(graph.settings.audit_log.as_ref().map(|log| &*log.node), Some("/a"));
     }
 
@@ -325,7 +325,7 @@ mod settings {
     fn a_group_of_inputs_is_one_load() {
         let group = Input::Group(vec![text("one", "SecRuleEngine Off"), text("two", "SecRuleEngine On")]);
         let graph = compile(&[group], &Memory::new(), &CompileOptions::default()).unwrap().graph;
-        assert_eq!(graph.settings.engine, Some(EngineMode::On));
+        assert_eq!(graph.settings.engine, EngineMode::On);
     }
 
     #[test]
@@ -336,9 +336,25 @@ mod settings {
     }
 
     #[test]
+    fn what_no_directive_sets_has_its_default() {
+        assert_eq!(format!("{:?}", graph("").settings), format!("{:?}", Settings::default()));
+        let settings = graph("SecUploadKeepFiles Off\nSecUploadDir /u\nSecMacroDepthLimit 3").settings;
+        assert_eq!((settings.upload_keep_files, settings.writes_uploads()), (KeepFiles::Off, false));
+        assert_eq!(settings.upload_folder.to_str(), Some("/u"));
+        assert_eq!((settings.limit(Limit::MacroDepth), settings.limit(Limit::Skip)), (3, 10_000));
+    }
+
+    #[test]
+    fn zero_is_no_limit_of_bodies() {
+        let settings = graph("SecRequestBodyLimit 0\nSecResponseBodyLimit 0\nSecRequestBodyNoFilesLimit 0").settings;
+        let limits = [Limit::RequestBody, Limit::ResponseBody, Limit::RequestBodyNoFiles].map(|limit| settings.limit(limit));
+        assert_eq!(limits, [usize::MAX, usize::MAX, 0]);
+    }
+
+    #[test]
     fn modes_are_octal() {
         let graph = graph("SecAuditLogFileMode 0640\nSecUploadFileMode default");
-        assert_eq!((graph.settings.audit_file_mode, graph.settings.upload_file_mode), (Some(0o640), None));
+        assert_eq!((graph.settings.audit_file_mode, graph.settings.audit_log_mode, graph.settings.upload_file_mode), (0o640, 0o640, 0o600));
     }
 }
 

@@ -4,15 +4,12 @@ use super::pending_match::PendingMatch;
 use super::script::{limits, note_script, script_failed, spend_on_script};
 use super::{Evaluation, Services, client};
 use crate::escape::text;
-use crate::graph::{OnFailure, RuleGraph, Settings, SiteId};
+use crate::graph::{OnFailure, RuleGraph, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
 use crate::store::Rate;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
-
-/// The status of a script that blocks where no setting names one.
-const BLOCKED: u16 = 403;
 
 /// The longest ban, in minutes: ten years.
 const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
@@ -59,7 +56,7 @@ pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut Pend
 /// Notes that a decision script failed. Returns `true` if that blocks the request: `SecDecisionFailure closed`.
 fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure, draft: &mut PendingMatch) -> bool {
     script_failed(eval, script, failure);
-    let blocks = eval.rules.settings.decision_failure == Some(OnFailure::Closed);
+    let blocks = eval.rules.settings.decision_failure == OnFailure::Closed;
     if blocks {
         block_by_script(eval, script, failure.to_string().into_bytes(), draft);
         draft.entry.message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
@@ -69,7 +66,7 @@ fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure
 
 /// Prepares the match of a decision script that blocks.
 fn block_by_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
-    eval.state.pending.name_status(eval.rules.settings.decision_status.unwrap_or(BLOCKED));
+    eval.state.pending.name_status(eval.rules.settings.decision_status);
     note_script(script, found, draft);
 }
 
@@ -133,7 +130,7 @@ impl OfDecision<'_, '_> {
         let collections = &self.eval.state.collections;
         let scalars = &collections.scalars;
         let body = || collections.arena.read(collections.arena.request_body());
-        let limit = self.eval.rules.settings.decision_body_limit.unwrap_or(Settings::DECISION_BODY);
+        let limit = self.eval.rules.settings.decision_body_limit;
         match name {
             b"method" => Reply::Text(collections.arena.read(scalars.request_method).into()),
             b"uri" => Reply::Text(collections.arena.read(scalars.request_uri_raw).into()),

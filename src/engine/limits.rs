@@ -78,7 +78,7 @@ impl Evaluation<'_> {
     /// Stops a transaction that made too much work, or needs too much memory, unless the settings let it pass.
     fn end_over(&mut self, limit: Limit, phase: Phase) {
         let settings = &self.rules.settings;
-        if phase != Phase::Logging && settings.over_budget != Some(OverBudget::Pass) {
+        if phase != Phase::Logging && settings.over_budget != OverBudget::Pass {
             let (directive, most, phase) = (limit.directive().name(), settings.limit(limit), phase.number());
             self.reject(&format!("Access denied with code 403 (phase {phase}). The transaction goes beyond {directive} {most}."));
         }

@@ -175,5 +175,5 @@ fn judge_document(eval: &Evaluation<'_>, kind: &str, file: &str, conforms: bool,
 
 /// As in ModSecurity v3 no file is read for XML, that of the grammar itself included, unless `SecXmlExternalEntity` is on.
 fn reads_files(graph: &RuleGraph) -> bool {
-    graph.settings.xml_external_entities == Some(true)
+    graph.settings.xml_external_entities
 }

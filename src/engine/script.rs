@@ -58,7 +58,7 @@ pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
 pub fn run_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, argument: Option<&[u8]>) -> Option<Vec<u8>> {
     let rules = eval.rules;
     eval.debug(4, || format!(" Executing script: {}.", script.name()));
-    let sandboxed = rules.settings.lua_sandbox == Some(true);
+    let sandboxed = rules.settings.lua_sandbox;
     let call = Call { script, world: World::Rule { argument }, sandboxed, limits: limits(&rules.settings) };
     match lua::run(&call, &mut OfRule { eval, rule }) {
         Ok(Returned::Text(found) | Returned::Number(_, found)) => {
@@ -167,7 +167,7 @@ impl OfRule<'_, '_> {
     /// longer than SecResolverTimeLimit.
     fn looked_up(&self, budget: &Budget, ask: impl FnOnce(Names<'_>, Instant) -> io::Result<Vec<String>>) -> Reply<'static> {
         let settings = &self.eval.rules.settings;
-        let limit = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
+        let limit = settings.resolver_time_limit;
         let own = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         let found = ask(self.eval.services.origins.names(), own.min(budget.deadline()));
         if budget.look() {

@@ -29,6 +29,7 @@ pub use plan::{
     TargetListId, TxComparison,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
+pub(crate) use settings::setting_rows;
 pub use settings::{
     AuditEngine, AuditFormat, AuditType, BodyProcessor, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OnFailure, OverBudget,
     Settings,

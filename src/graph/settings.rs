@@ -1,13 +1,14 @@
-//! Settings of the engine, each unset until a directive sets it.
+//! Settings of the engine, and the one table of their defaults.
 
 use super::{Decisions, SiteId};
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
-use crate::vocabulary::{Directive, Limit};
+use crate::vocabulary::Limit;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// `SecRuleEngine`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub enum LimitAction {
     Reject,
     /// The first part is looked at.
     ProcessPartial,
+    /// The chunk that goes beyond the limit is left out and the request goes on, since no directive says what happens.
+    Ignore,
 }
 
 /// What happens to a transaction that makes more work than `SecTransactionBudget` allows.
@@ -89,6 +92,8 @@ pub enum KeepFiles {
     Off,
     /// Files of relevant transactions stay.
     RelevantOnly,
+    /// Files go; the debug log tells this from [`Off`](Self::Off).
+    Unset,
 }
 
 /// What reads a request body.
@@ -105,183 +110,151 @@ pub enum BodyProcessor {
     Xml,
 }
 
-/// What directives set limits to.
+/// How much there may be of everything that has a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits([Option<usize>; Limit::ALL.len()]);
+pub struct Limits([usize; Limit::ALL.len()]);
 
 /// A set of audit log parts, as letters A to Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogLetters(u32);
 
-macro_rules! settings {
+/// The table of settings with one value: its name, its type, its default, and the directive that sets it. Those under "or none" may have no
+/// value, and have none by default.
+///
+/// `setting_rows!(make)` hands the table to the macro `make`. [`Settings`] is made of it here, the draft of a load in `compile`.
+macro_rules! setting_rows {
+    ($make:ident) => {
+        $make! {
+            first wins:
+            /// `SecRuleEngine`: by default, rules run and do not block.
+            engine: EngineMode = EngineMode::DetectionOnly, SecRuleEngine;
+            /// `SecRequestBodyAccess`: whether phase 2 runs.
+            request_body_access: bool = true, SecRequestBodyAccess;
+            /// `SecRequestBodyLimitAction`
+            request_body_limit_action: LimitAction = LimitAction::Ignore, SecRequestBodyLimitAction;
+            /// `SecArgumentSeparator`: the character between arguments.
+            argument_separator: u8 = b'&', SecArgumentSeparator;
+            /// `SecResponseBodyAccess`: whether phase 4 runs.
+            response_body_access: bool = false, SecResponseBodyAccess;
+            /// `SecResponseBodyLimitAction`
+            response_body_limit_action: LimitAction = LimitAction::Ignore, SecResponseBodyLimitAction;
+            /// `SecWebAppId`
+            web_app_id: Box<str> = Box::default(), SecWebAppId;
+            /// `SecXmlExternalEntity`
+            xml_external_entities: bool = false, SecXmlExternalEntity;
+            /// `SecUploadDir`: the folder that uploaded files are written to.
+            upload_folder: PathBuf = std::env::temp_dir(), SecUploadDir;
+            /// `SecUploadFileMode`
+            upload_file_mode: u32 = 0o600, SecUploadFileMode;
+            /// `SecUploadKeepFiles`
+            upload_keep_files: KeepFiles = KeepFiles::Unset, SecUploadKeepFiles;
+            /// `SecTmpSaveUploadedFiles`
+            save_uploaded_files: bool = false, SecTmpSaveUploadedFiles;
+            /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
+            lua_sandbox: bool = false, SecLuaSandbox;
+            /// `SecDecisionFailure`: by default, a script that fails leaves the request to the next.
+            decision_failure: OnFailure = OnFailure::Open, SecDecisionFailure;
+            /// `SecDecisionStatus`: the status of a request that a decision script blocks.
+            decision_status: u16 = 403, SecDecisionStatus;
+            /// `SecDecisionBodyLimit`: how much of a body decision scripts see, in bytes.
+            decision_body_limit: usize = 128 << 10, SecDecisionBodyLimit;
+            /// `SecResolverTimeLimit`: how long decision scripts wait for the name server.
+            resolver_time_limit: Duration = Duration::from_millis(500), SecResolverTimeLimit;
+            /// `SecDebugLogLevel`
+            debug_log_level: u8 = 0, SecDebugLogLevel;
+            /// The second word of `SecTransactionBudget`
+            over_budget: OverBudget = OverBudget::Deny, SecTransactionBudget;
+
+            first wins, or none:
+            /// `SecGeoLookupDb`
+            geo_database: Arc<GeoDatabase>, SecGeoLookupDb;
+            /// `SecHttpBlKey`
+            http_blocklist_key: Box<str>, SecHttpBlKey;
+            /// `SecSiteId`: without it, the `Host` header tells the site.
+            site: SiteId, SecSiteId;
+            /// `SecResolver`: without it, the system's resolver is asked.
+            resolver: SocketAddr, SecResolver;
+            /// `SecDebugLog`
+            debug_log: Spanned<Box<str>>, SecDebugLog;
+
+            last wins:
+            /// `SecAuditEngine`
+            audit_engine: AuditEngine = AuditEngine::Off, SecAuditEngine;
+            /// `SecAuditLogType`
+            audit_type: AuditType = AuditType::Serial, SecAuditLogType;
+            /// `SecAuditLogFormat`
+            audit_format: AuditFormat = AuditFormat::Native, SecAuditLogFormat;
+            /// `SecAuditLogParts`: the parts of a record where no `ctl` changed them.
+            audit_parts: LogLetters = LogLetters::parse("ABCFHZ").unwrap_or_default(), SecAuditLogParts;
+            /// `SecAuditLogDirMode`
+            audit_folder_mode: u32 = 0o750, SecAuditLogDirMode;
+            /// `SecAuditLogFileMode`, for the files of transactions: `SecAuditLogType Concurrent`.
+            audit_file_mode: u32 = 0o640, SecAuditLogFileMode;
+            /// `SecAuditLogFileMode`, for the file of all records, or their index. As in ModSecurity v3 it has a default of its own.
+            audit_log_mode: u32 = 0o644, SecAuditLogFileMode;
+
+            last wins, or none:
+            /// `SecAuditLog`
+            audit_log: Spanned<Box<str>>, SecAuditLog;
+            /// `SecAuditLog2`
+            audit_log_2: Box<str>, SecAuditLog2;
+            /// `SecAuditLogRelevantStatus`
+            audit_relevant_status: Arc<Pattern>, SecAuditLogRelevantStatus;
+            /// `SecAuditLogStorageDir`
+            audit_storage_folder: PathBuf, SecAuditLogStorageDir;
+        }
+    };
+}
+
+macro_rules! define_settings {
     (
-        first wins: $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $directive:ident,)+
-        last wins: $($(#[doc = $last_doc:literal])+ $last_name:ident: $last_type:ty,)+
+        $($wins:ident wins: $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $directive:ident;)+
+        $none_wins:ident wins, or none: $($(#[doc = $none_doc:literal])+ $none_name:ident: $none_type:ty, $none_directive:ident;)+)+
     ) => {
-        /// What the directives set. A setting that no directive names is `None`.
-        #[derive(Clone, Debug, Default)]
+        /// The settings of the engine. What no directive sets has its default, which stands here and nowhere else.
+        #[derive(Clone, Debug)]
         pub struct Settings {
-            $($(#[doc = $doc])+ pub $name: Option<$type>,)+
-            $($(#[doc = $last_doc])+ pub $last_name: Option<$last_type>,)+
+            $($($(#[doc = $doc])+ pub $name: $type,)+
+            $($(#[doc = $none_doc])+ pub $none_name: Option<$none_type>,)+)+
             /// `SecResponseBodyMimeType`: empty for all.
             pub response_body_types: Vec<Box<str>>,
             /// `SecComponentSignature`
             pub components: Vec<Box<str>>,
             /// What decision scripts ask about.
             pub decisions: Decisions,
-            /// How much there may be of what has a limit, besides the limits above.
+            /// How much there may be of what has a limit; the defaults stand in the table of [`Limit`].
             pub limits: Limits,
         }
 
-        impl Settings {
-            /// The directives of a later load that have no effect, since these settings hold another value.
-            pub fn overruled(&self, later: &Settings) -> Vec<Directive> {
-                let mut overruled = self.limits.overruled(&later.limits);
-                $(if self.$name.is_some() && later.$name.is_some() {
-                    overruled.push(Directive::$directive);
-                })+
-                overruled
-            }
-
-            /// Takes over what a later load sets. As in ModSecurity v3 the first load that sets a value wins, and for the audit log
-            /// the last.
-            pub fn merge(&mut self, later: Settings) {
-                $(self.$name = self.$name.take().or(later.$name);)+
-                $(self.$last_name = later.$last_name.or(self.$last_name.take());)+
-                for media_type in later.response_body_types {
-                    if !self.response_body_types.contains(&media_type) {
-                        self.response_body_types.push(media_type);
-                    }
+        impl Default for Settings {
+            /// The settings of a rule set without directives.
+            fn default() -> Self {
+                Self {
+                    $($($name: $default,)+
+                    $($none_name: None,)+)+
+                    response_body_types: Vec::new(),
+                    components: Vec::new(),
+                    decisions: Decisions::default(),
+                    limits: Limits::default(),
                 }
-                self.components.extend(later.components);
-                self.decisions.append(later.decisions);
-                self.limits.merge(&later.limits);
             }
         }
     };
 }
 
-settings! {
-    first wins:
-    /// `SecRuleEngine`; unset means that rules run and do not block.
-    engine: EngineMode = SecRuleEngine,
-    /// `SecRequestBodyAccess`; unset means that phase 2 runs.
-    request_body_access: bool = SecRequestBodyAccess,
-    /// `SecRequestBodyLimit`, in bytes.
-    request_body_limit: usize = SecRequestBodyLimit,
-    /// `SecRequestBodyLimitAction`
-    request_body_limit_action: LimitAction = SecRequestBodyLimitAction,
-    /// `SecRequestBodyNoFilesLimit`, in bytes.
-    request_body_no_files_limit: usize = SecRequestBodyNoFilesLimit,
-    /// `SecArgumentSeparator`
-    argument_separator: u8 = SecArgumentSeparator,
-    /// `SecResponseBodyAccess`; unset means that phase 4 does not run.
-    response_body_access: bool = SecResponseBodyAccess,
-    /// `SecResponseBodyLimit`, in bytes.
-    response_body_limit: usize = SecResponseBodyLimit,
-    /// `SecResponseBodyLimitAction`
-    response_body_limit_action: LimitAction = SecResponseBodyLimitAction,
-    /// `SecWebAppId`
-    web_app_id: Box<str> = SecWebAppId,
-    /// `SecXmlExternalEntity`
-    xml_external_entities: bool = SecXmlExternalEntity,
-    /// `SecUploadDir`
-    upload_folder: Box<str> = SecUploadDir,
-    /// `SecUploadFileMode`
-    upload_file_mode: u32 = SecUploadFileMode,
-    /// `SecUploadKeepFiles`
-    upload_keep_files: KeepFiles = SecUploadKeepFiles,
-    /// `SecTmpSaveUploadedFiles`
-    save_uploaded_files: bool = SecTmpSaveUploadedFiles,
-    /// `SecGeoLookupDb`
-    geo_database: Arc<GeoDatabase> = SecGeoLookupDb,
-    /// `SecHttpBlKey`
-    http_blocklist_key: Box<str> = SecHttpBlKey,
-    /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
-    lua_sandbox: bool = SecLuaSandbox,
-    /// `SecSiteId`
-    site: SiteId = SecSiteId,
-    /// `SecDecisionFailure`; unset means that a script which fails leaves the request to the next.
-    decision_failure: OnFailure = SecDecisionFailure,
-    /// `SecDecisionStatus`
-    decision_status: u16 = SecDecisionStatus,
-    /// `SecDecisionBodyLimit`, in bytes.
-    decision_body_limit: usize = SecDecisionBodyLimit,
-    /// `SecResolver`
-    resolver: SocketAddr = SecResolver,
-    /// `SecResolverTimeLimit`, in milliseconds.
-    resolver_time_limit: u64 = SecResolverTimeLimit,
-    /// `SecDebugLog`
-    debug_log: Spanned<Box<str>> = SecDebugLog,
-    /// `SecDebugLogLevel`
-    debug_log_level: u8 = SecDebugLogLevel,
-    /// The second word of `SecTransactionBudget`
-    over_budget: OverBudget = SecTransactionBudget,
-    last wins:
-    /// `SecAuditEngine`
-    audit_engine: AuditEngine,
-    /// `SecAuditLog`
-    audit_log: Spanned<Box<str>>,
-    /// `SecAuditLog2`
-    audit_log_2: Box<str>,
-    /// `SecAuditLogType`
-    audit_type: AuditType,
-    /// `SecAuditLogFormat`
-    audit_format: AuditFormat,
-    /// `SecAuditLogParts`
-    audit_parts: LogLetters,
-    /// `SecAuditLogRelevantStatus`
-    audit_relevant_status: Arc<Pattern>,
-    /// `SecAuditLogStorageDir`
-    audit_storage_folder: Box<str>,
-    /// `SecAuditLogDirMode`
-    audit_folder_mode: u32,
-    /// `SecAuditLogFileMode`
-    audit_file_mode: u32,
-}
+setting_rows!(define_settings);
+pub(crate) use setting_rows;
 
 impl Settings {
-    /// How much of a body decision scripts see where nothing is set, in bytes.
-    pub const DECISION_BODY: usize = 128 << 10;
-
-    /// How long decision scripts wait for the name server where nothing is set, in milliseconds.
-    pub const RESOLVER_TIME: u64 = 500;
-
-    /// The mode of the engine at the start of a transaction.
-    pub fn engine_mode(&self) -> EngineMode {
-        self.engine.unwrap_or(EngineMode::DetectionOnly)
-    }
-
-    /// The parts of an audit record where no `ctl` changed them.
-    pub fn audit_parts(&self) -> LogLetters {
-        self.audit_parts.unwrap_or_else(|| LogLetters::parse("ABCFHZ").unwrap_or_default())
-    }
-
     /// How much there may be of something; the largest number for no limit.
     #[inline]
     pub fn limit(&self, limit: Limit) -> usize {
-        let set = match limit {
-            Limit::RequestBody => self.request_body_limit,
-            Limit::RequestBodyNoFiles => self.request_body_no_files_limit,
-            Limit::ResponseBody => self.response_body_limit,
-            other => self.limits.set_to(other),
-        };
-        set.or(limit.default()).unwrap_or(usize::MAX)
-    }
-
-    /// The character between arguments.
-    pub fn separator(&self) -> u8 {
-        self.argument_separator.unwrap_or(b'&')
+        self.limits.get(limit)
     }
 
     /// Returns `true` if uploaded files are written to disk.
     pub fn writes_uploads(&self) -> bool {
-        self.save_uploaded_files == Some(true) || matches!(self.upload_keep_files, Some(KeepFiles::On | KeepFiles::RelevantOnly))
-    }
-
-    /// The folder that uploaded files are written to.
-    pub fn upload_folder(&self) -> PathBuf {
-        self.upload_folder.as_deref().map_or_else(std::env::temp_dir, PathBuf::from)
+        self.save_uploaded_files || matches!(self.upload_keep_files, KeepFiles::On | KeepFiles::RelevantOnly)
     }
 
     /// Returns `true` if responses with this media type are looked at in phase 4.
@@ -309,32 +282,26 @@ impl BodyProcessor {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self([None; Limit::ALL.len()])
+        let mut limits = Self([usize::MAX; Limit::ALL.len()]);
+        for limit in Limit::ALL {
+            limits.set(*limit, limit.default().unwrap_or(usize::MAX));
+        }
+        limits
     }
 }
 
 impl Limits {
     /// Sets a limit.
-    pub fn set(&mut self, limit: Limit, most: Option<usize>) {
+    pub fn set(&mut self, limit: Limit, most: usize) {
         if let Some(place) = self.0.get_mut(limit as usize) {
             *place = most;
         }
     }
 
-    /// What a directive set a limit to, if one did.
-    pub fn set_to(&self, limit: Limit) -> Option<usize> {
-        self.0.get(limit as usize).copied().flatten()
-    }
-
-    /// The directives of limits that a later load sets anew.
-    fn overruled(&self, later: &Self) -> Vec<Directive> {
-        let set_twice = |limit: &Limit| self.set_to(*limit).is_some() && later.set_to(*limit).is_some();
-        Limit::ALL.iter().copied().filter(set_twice).map(Limit::directive).collect()
-    }
-
-    /// Takes over the limits of a later load that are not set.
-    fn merge(&mut self, later: &Self) {
-        self.0.iter_mut().zip(later.0).for_each(|(most, later)| *most = most.or(later));
+    /// A limit; the largest number for none.
+    #[inline]
+    pub fn get(&self, limit: Limit) -> usize {
+        self.0.get(limit as usize).copied().unwrap_or(usize::MAX)
     }
 }
 

@@ -179,17 +179,17 @@ impl State {
 
     /// The mode of the engine, as the settings say and `ctl:ruleEngine` changed it.
     pub fn engine_mode(&self, settings: &Settings) -> EngineMode {
-        self.overrides.engine.unwrap_or_else(|| settings.engine_mode())
+        self.overrides.engine.unwrap_or(settings.engine)
     }
 
     /// The setting of the audit log, as the settings say and `ctl:auditEngine` changed it.
     pub fn audit_engine(&self, settings: &Settings) -> AuditEngine {
-        self.overrides.audit_engine.or(settings.audit_engine).unwrap_or(AuditEngine::Off)
+        self.overrides.audit_engine.unwrap_or(settings.audit_engine)
     }
 
     /// The parts of an audit record, as the settings say and `ctl:auditLogParts` changed them.
     pub fn audit_parts(&self, settings: &Settings) -> LogLetters {
-        self.overrides.audit_parts.unwrap_or_else(|| settings.audit_parts())
+        self.overrides.audit_parts.unwrap_or(settings.audit_parts)
     }
 }
 

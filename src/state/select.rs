@@ -128,7 +128,7 @@ impl Collections {
             Variable::Geo => self.geography(target, found),
             Variable::LimitsExceeded => self.limits(target, found),
             Variable::WebAppId => {
-                let value = self.arena.store(selection.graph.settings.web_app_id.as_deref().unwrap_or_default().as_bytes());
+                let value = self.arena.store(selection.graph.settings.web_app_id.as_bytes());
                 found.push(Selected { label: Label::Variable(Variable::WebAppId), value, offsets: None });
             }
             variable => match PersistentCollection::of(variable) {
@@ -343,7 +343,7 @@ impl Collections {
     /// What names the record of a persistent collection in this transaction.
     pub fn record_key(&self, collection: PersistentCollection, graph: &RuleGraph) -> RecordKey {
         let key = self.open_records.key(collection).map_or(&b""[..], |key| self.arena.read(key)).into();
-        RecordKey { collection, key, web_app: graph.settings.web_app_id.clone().unwrap_or_default() }
+        RecordKey { collection, key, web_app: graph.settings.web_app_id.clone() }
     }
 
     fn push_keyed(&mut self, variable: Variable, key: &[u8], value: &[u8], found: &mut Vec<Selected>) {

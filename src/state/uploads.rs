@@ -26,13 +26,12 @@ impl Uploads {
     ///
     /// Where the file cannot be made or not be written to its end. Nothing of it is left then.
     pub fn write(&mut self, settings: &Settings, clock: &Clock, transaction: &str, content: &[u8]) -> io::Result<PathBuf> {
-        self.keep = settings.upload_keep_files == Some(KeepFiles::On);
+        self.keep = settings.upload_keep_files == KeepFiles::On;
         let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
         let letters = transaction.chars().map(|letter| if is_plain(&letter) { letter } else { '_' });
         let plain: String = letters.take(MAX_ID_LENGTH).collect();
-        let folder = settings.upload_folder();
         let stem = format!("{}-{plain}-file", clock.file_stamp());
-        let path = write_new(&folder, &stem, settings.upload_file_mode.unwrap_or(0o600), content)?;
+        let path = write_new(&settings.upload_folder, &stem, settings.upload_file_mode, content)?;
         self.written.push(path.clone());
         Ok(path)
     }

@@ -13,7 +13,7 @@ pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: En
     let most = settings.limit(Limit::Arguments);
     if eval.state.collections.arguments.len() >= most {
         eval.exceed(Limit::Arguments);
-        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(most))));
+        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(most)));
         return false;
     }
     let bytes = eval.state.collections.argument_bytes + entry.name.len() + entry.value.len();

@@ -27,7 +27,7 @@ pub fn write(transaction: &mut Transaction) {
     debug(transaction, 8, |_| "Checking if this request is suitable to be saved as an audit log.".to_owned());
     if transaction.state.overrides.audit_parts.is_some() {
         debug(transaction, 4, |_| "There was an audit log modifier for this transaction.".to_owned());
-        debug(transaction, 7, |eval| format!("AuditLog parts before modification(s): {}.", number(eval.rules.settings.audit_parts())));
+        debug(transaction, 7, |eval| format!("AuditLog parts before modification(s): {}.", number(eval.rules.settings.audit_parts)));
     }
     debug(transaction, 8, |_| "Checking if this request is relevant to be part of the audit logs.".to_owned());
     if transaction.audit_engine() == AuditEngine::Off {

@@ -12,9 +12,9 @@ pub struct BodyLimit {
     /// `Request` or `Response`, for messages.
     pub name: &'static str,
     pub kind: Limit,
-    /// In bytes; 0 and none are no limit.
-    pub limit: Option<usize>,
-    pub action: Option<LimitAction>,
+    /// In bytes; the largest number for no limit.
+    pub limit: usize,
+    pub action: LimitAction,
     /// How much was taken in before, in bytes.
     pub gathered: usize,
 }
@@ -30,29 +30,28 @@ pub struct Admission {
 /// Decides about a chunk of so many bytes; where the settings say so, the exchange is stopped.
 pub fn admit(eval: &mut Evaluation<'_>, length: usize, body: &BodyLimit) -> Admission {
     let name = body.name;
-    let limit = body.limit.filter(|limit| *limit > 0);
-    let space = limit.unwrap_or(LARGEST_BODY).min(LARGEST_BODY).saturating_sub(body.gathered);
-    eval.debug(9, || format!("Appending {} body: {length} bytes. Limit set to: {}", name.to_lowercase(), shown_limit(limit)));
+    let space = body.limit.min(LARGEST_BODY).saturating_sub(body.gathered);
+    eval.debug(9, || format!("Appending {} body: {length} bytes. Limit set to: {}", name.to_lowercase(), shown_limit(body.limit)));
     if length <= space {
         return Admission { taken: length, exceeds: false };
     }
     eval.exceed(body.kind);
     eval.debug(5, || format!("{name} body is bigger than the maximum expected."));
     let taken = match body.action {
-        Some(LimitAction::ProcessPartial) => {
+        LimitAction::ProcessPartial => {
             eval.debug(5, || format!("{name} body limit is marked to process partial"));
             space
         }
-        Some(LimitAction::Reject) => {
+        LimitAction::Reject => {
             eval.reject(&format!("{name} body limit is marked to reject the request"));
             0
         }
-        None => 0,
+        LimitAction::Ignore => 0,
     };
     Admission { taken, exceeds: true }
 }
 
 /// A limit as ModSecurity v3 prints it: a number with six decimals, 0 for none.
-pub fn shown_limit(limit: Option<usize>) -> String {
-    format!("{}.000000", limit.unwrap_or(0))
+pub fn shown_limit(limit: usize) -> String {
+    format!("{}.000000", if limit == usize::MAX { 0 } else { limit })
 }

@@ -2,6 +2,7 @@
 
 use crate::graph::{AllowScope, AuditEngine, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
 use crate::state::State;
+use crate::vocabulary::Limit;
 
 /// How much of a body the engine wants to see, and whether the host may send the body on before it was judged.
 ///
@@ -45,8 +46,8 @@ impl BodyNeed {
     }
 
     /// What is wanted up to a limit. One byte more shows that the limit was exceeded.
-    fn up_to(limit: Option<usize>, may_forward: bool) -> Self {
-        Self { limit: limit.filter(|limit| *limit > 0).map(|limit| limit.saturating_add(1)), may_forward }
+    fn up_to(limit: usize, may_forward: bool) -> Self {
+        Self { limit: limit.checked_add(1), may_forward }
     }
 }
 
@@ -59,13 +60,13 @@ pub fn of_request(rules: &RuleGraph, state: &State) -> BodyNeed {
     if !state.flow.headers_judged {
         return BodyNeed { limit: None, may_forward: false };
     }
-    let is_open = state.overrides.request_body_access.or(settings.request_body_access) != Some(false);
+    let is_open = state.overrides.request_body_access.unwrap_or(settings.request_body_access);
     let judged = if is_open { uses(rules, state, Phase::RequestBody) } else { BodyUse::default() };
     let may_forward = !may_stop(rules, state, judged, settings.request_body_limit_action);
     let later = [Phase::ResponseHeaders, Phase::ResponseBody, Phase::Logging];
     let is_read = judged.reads_request || later.iter().any(|phase| uses(rules, state, *phase).reads_request);
     if is_read || is_written_down(rules, state, 'C') {
-        BodyNeed::up_to(settings.request_body_limit, may_forward)
+        BodyNeed::up_to(settings.limit(Limit::RequestBody), may_forward)
     } else {
         BodyNeed::nothing(may_forward)
     }
@@ -80,7 +81,7 @@ pub fn of_response(rules: &RuleGraph, state: &State) -> BodyNeed {
     let judged = uses(rules, state, Phase::ResponseBody);
     let may_forward = !may_stop(rules, state, judged, settings.response_body_limit_action);
     if judged.reads_response || uses(rules, state, Phase::Logging).reads_response || is_written_down(rules, state, 'E') {
-        BodyNeed::up_to(settings.response_body_limit, may_forward)
+        BodyNeed::up_to(settings.limit(Limit::ResponseBody), may_forward)
     } else {
         BodyNeed::nothing(may_forward)
     }
@@ -102,10 +103,10 @@ fn uses(rules: &RuleGraph, state: &State, phase: Phase) -> BodyUse {
 }
 
 /// Returns `true` if the exchange may be stopped when the body ends or becomes too long.
-fn may_stop(rules: &RuleGraph, state: &State, judged: BodyUse, beyond: Option<LimitAction>) -> bool {
+fn may_stop(rules: &RuleGraph, state: &State, judged: BodyUse, beyond: LimitAction) -> bool {
     let is_on = state.engine_mode(&rules.settings) == EngineMode::On;
-    let may_run_over = judged.runs && rules.settings.over_budget != Some(OverBudget::Pass);
-    (is_on || judged.switches_on) && (judged.stops || may_run_over || beyond == Some(LimitAction::Reject))
+    let may_run_over = judged.runs && rules.settings.over_budget != OverBudget::Pass;
+    (is_on || judged.switches_on) && (judged.stops || may_run_over || beyond == LimitAction::Reject)
 }
 
 /// Returns `true` if the audit log may write a body down, as one of its parts.

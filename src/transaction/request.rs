@@ -24,7 +24,7 @@ pub fn take_connection(eval: &mut Evaluation<'_>, client: &str, client_port: u16
 pub fn take_request_line(eval: &mut Evaluation<'_>, target: &[u8], method: &[u8], version: &[u8]) {
     eval.debug(4, || "Starting phase URI. (SecRules 0 + 1/2)".to_owned());
     let split = RequestTarget::new(target);
-    let separator = eval.rules.settings.separator();
+    let separator = eval.rules.settings.argument_separator;
     let sent = target.split(|byte| *byte == b'#').next().unwrap_or(target);
     let arena = &mut eval.state.collections.arena;
     let scalars = &mut eval.state.collections.scalars;

@@ -38,7 +38,7 @@ pub fn admit_bytes(eval: &mut Evaluation<'_>, length: usize) -> usize {
     let limit = BodyLimit {
         name: "Request",
         kind: Limit::RequestBody,
-        limit: settings.request_body_limit,
+        limit: settings.limit(Limit::RequestBody),
         action: settings.request_body_limit_action,
         gathered: eval.state.body_lengths.request,
     };
@@ -48,7 +48,7 @@ pub fn admit_bytes(eval: &mut Evaluation<'_>, length: usize) -> usize {
         eval.state.collections.scalars.inbound_data_error = eval.state.collections.arena.store(b"1");
     }
     eval.state.body_lengths.request = eval.state.body_lengths.request.saturating_add(admission.taken);
-    eval.state.body_lengths.request_is_cut |= admission.exceeds && action == Some(LimitAction::ProcessPartial);
+    eval.state.body_lengths.request_is_cut |= admission.exceeds && action == LimitAction::ProcessPartial;
     admission.taken
 }
 
@@ -58,7 +58,7 @@ pub fn is_wanted(rules: &RuleGraph, state: &State) -> bool {
     if state.engine_mode(settings) == EngineMode::Off {
         return false;
     }
-    state.overrides.request_body_access.or(settings.request_body_access) != Some(false)
+    state.overrides.request_body_access.unwrap_or(settings.request_body_access)
         || (!state.flow.headers_judged && Phase::ALL.iter().any(|phase| rules.body_use.at(*phase).opens_request))
         || Phase::ALL.iter().any(|phase| *phase > Phase::RequestBody && rules.body_use.at(*phase).reads_request)
         || (state.audit_engine(settings) != AuditEngine::Off && state.audit_parts(settings).contains('C'))
@@ -90,16 +90,16 @@ pub fn judge(eval: &mut Evaluation<'_>) {
 fn request_body_is_judged(eval: &Evaluation<'_>) -> bool {
     let setting = eval.rules.settings.request_body_access;
     match (setting, eval.state.overrides.request_body_access) {
-        (Some(false), Some(true)) => {
+        (false, Some(true)) => {
             let message = "Request body processing is disabled, but enabled to this transaction due to ctl:requestBodyAccess action";
             eval.debug(4, || message.to_owned());
             true
         }
-        (Some(false), _) => {
+        (false, _) => {
             eval.debug(4, || "Request body processing is disabled".to_owned());
             false
         }
-        (_, Some(false)) => {
+        (true, Some(false)) => {
             let message = "Request body processing is enabled, but disabled to this transaction due to ctl:requestBodyAccess action";
             eval.debug(4, || message.to_owned());
             false
@@ -110,7 +110,7 @@ fn request_body_is_judged(eval: &Evaluation<'_>) -> bool {
 
 fn read_body(eval: &mut Evaluation<'_>) {
     let length = eval.state.collections.arena.request_body().len();
-    let limit = eval.rules.settings.request_body_no_files_limit.unwrap_or(usize::MAX);
+    let limit = eval.rules.settings.limit(Limit::RequestBodyNoFiles);
     let processor = eval.state.body_processor;
     eval.charge(length);
     if length > limit && processor.is_some_and(|processor| processor != BodyProcessor::Multipart) {
@@ -168,7 +168,7 @@ fn refuse_body_type(eval: &mut Evaluation<'_>, error: BodyError) {
 
 fn too_long(eval: &mut Evaluation<'_>, limit: usize) {
     eval.exceed(Limit::RequestBodyNoFiles);
-    eval.debug(5, || format!("{TOO_LONG} Limit: {}", shown_limit(Some(limit))));
+    eval.debug(5, || format!("{TOO_LONG} Limit: {}", shown_limit(limit)));
     let arena = &mut eval.state.collections.arena;
     let scalars = &mut eval.state.collections.scalars;
     let one = arena.store(b"1");
@@ -178,7 +178,7 @@ fn too_long(eval: &mut Evaluation<'_>, limit: usize) {
 }
 
 fn read_form(eval: &mut Evaluation<'_>) {
-    let separator = eval.rules.settings.separator();
+    let separator = eval.rules.settings.argument_separator;
     eval.state.collections.places.end += 1;
     let begin = eval.state.collections.places.end;
     // One more than there is room for shows that there are too many.
@@ -230,7 +230,7 @@ fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
         add_argument(eval, ArgumentOrigin::Json, entry);
     }
     if exceeded == Some(Limit::Arguments) {
-        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(Some(most))));
+        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(most)));
     }
     let exceeded = match result {
         Err(JsonError::TooDeep) => Some(Limit::JsonDepth),
@@ -335,14 +335,14 @@ fn debug_cleanup(eval: &Evaluation<'_>) {
     let keeps = eval.rules.settings.upload_keep_files;
     eval.debug(4, || {
         let shown = match keeps {
-            Some(KeepFiles::On) => "True",
-            Some(KeepFiles::Off) => "False",
-            Some(KeepFiles::RelevantOnly) => "RelevantOnly",
-            None => "Not set",
+            KeepFiles::On => "True",
+            KeepFiles::Off => "False",
+            KeepFiles::RelevantOnly => "RelevantOnly",
+            KeepFiles::Unset => "Not set",
         };
         format!("Multipart: Cleanup started (keep files set to {shown})")
     });
-    let goes = eval.state.collections.files.iter().filter(|file| !file.path.is_empty() && keeps != Some(KeepFiles::On));
+    let goes = eval.state.collections.files.iter().filter(|file| !file.path.is_empty() && keeps != KeepFiles::On);
     for file in goes {
         eval.debug(9, || format!("Multipart: Marking temporary file for deletion: {}", text(eval.state.collections.arena.read(file.path))));
     }
@@ -362,7 +362,7 @@ fn write_uploads(eval: &mut Evaluation<'_>) -> std::io::Result<()> {
             eval.state.uploads.write(&rules.settings, &eval.state.collections.clock, &id, eval.state.collections.arena.read(content));
         let path = written.inspect_err(|error| eval.debug(1, || format!("Multipart: Failed to create file: {error}")))?;
         eval.debug(4, || format!("MultipartPartTmpFile: Create filename= {}", path.display()));
-        let (number, mode) = (at.saturating_add(1), rules.settings.upload_file_mode.unwrap_or(0));
+        let (number, mode) = (at.saturating_add(1), rules.settings.upload_file_mode);
         eval.debug(4, || format!("Multipart: Created temporary file {number} (mode o{mode}): {}", path.display()));
         let path = eval.state.collections.arena.store(path.as_os_str().as_encoded_bytes());
         if let Some(file) = eval.state.collections.files.get_mut(at) {

@@ -45,9 +45,7 @@ pub fn update_status(eval: &mut Evaluation<'_>, status: u16) {
 /// Returns `true` if the response body will be judged.
 pub fn is_body_wanted(rules: &RuleGraph, state: &State) -> bool {
     let settings = &rules.settings;
-    state.engine_mode(settings) != EngineMode::Off
-        && settings.response_body_access == Some(true)
-        && settings.inspects_response_type(media_type_of(state))
+    state.engine_mode(settings) != EngineMode::Off && settings.response_body_access && settings.inspects_response_type(media_type_of(state))
 }
 
 fn media_type_of(state: &State) -> &[u8] {
@@ -69,7 +67,7 @@ pub fn append_body(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     let limit = BodyLimit {
         name: "Response",
         kind: Limit::ResponseBody,
-        limit: settings.response_body_limit,
+        limit: settings.limit(Limit::ResponseBody),
         action: settings.response_body_limit_action,
         gathered: eval.state.body_lengths.response,
     };
@@ -90,7 +88,7 @@ pub fn judge_body(eval: &mut Evaluation<'_>) {
         return;
     }
     let settings = &eval.rules.settings;
-    if settings.response_body_access != Some(true) {
+    if !settings.response_body_access {
         eval.debug(4, || "Response body is disabled, returning... 2".to_owned());
         return;
     }

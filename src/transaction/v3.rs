@@ -113,7 +113,7 @@ impl Transaction {
         if !evaluation.is_disabled() {
             engine::run(&mut evaluation, Phase::Logging);
             audit::write(self);
-            let keeps = self.shared.graph.settings.upload_keep_files == Some(KeepFiles::RelevantOnly);
+            let keeps = self.shared.graph.settings.upload_keep_files == KeepFiles::RelevantOnly;
             if keeps && self.state.matches.iter().any(|found| found.audits) {
                 self.state.uploads.keep();
             }

@@ -5,7 +5,6 @@ use crate::compile::{CompileOptions, Compiled, Input, LoadError, compile};
 use crate::core_rule_set::{self, CoreRuleSet};
 use crate::diagnostic::Code;
 use crate::engine::Services;
-use crate::graph::Settings;
 use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
@@ -15,7 +14,6 @@ use crate::transaction::{AuditLog, Given, Observer, Shared};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Gathers what a [`Waf`] is made of.
 ///
@@ -204,8 +202,7 @@ impl WafBuilder {
             Some(server) => Arc::new(SystemResolver::asking(server)),
             None => SystemResolver::shared(),
         });
-        let patience = Duration::from_millis(settings.resolver_time_limit.unwrap_or(Settings::RESOLVER_TIME));
-        let origins = Arc::new(Origins::new(settings.resolver, patience));
+        let origins = Arc::new(Origins::new(settings.resolver, settings.resolver_time_limit));
         let limits = &settings.decisions.rates;
         let rates = self.rates.filter(|rates| rates.counts(limits)).unwrap_or_else(|| Arc::new(RateLimits::new(limits)));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Opens the debug log that the settings name. An error is placed at the directive that names it.
 pub fn debug_log(settings: &Settings, report: &LoadReport) -> Result<Option<Arc<dyn DebugLog>>, LoadError> {
     let Some(path) = &settings.debug_log else { return Ok(None) };
-    match DebugFile::open(Path::new(&*path.node), settings.debug_log_level.unwrap_or(0)) {
+    match DebugFile::open(Path::new(&*path.node), settings.debug_log_level) {
         Ok(log) => Ok(Some(Arc::new(log))),
         Err(error) => Err(report.clone().refuse(path.span, format!("the debug log `{}` cannot be opened: {error}", path.node))),
     }

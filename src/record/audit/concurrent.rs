@@ -14,10 +14,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Defaults of `SecAuditLogDirMode` and `SecAuditLogFileMode`, as in ModSecurity v3.
-const FOLDER_MODE: u32 = 0o750;
-const FILE_MODE: u32 = 0o640;
-
 /// Maximum length of an id in a file name, in bytes; file systems allow 255 for the whole name.
 const MAX_ID: usize = 200;
 
@@ -38,12 +34,12 @@ pub struct Storage {
 impl Storage {
     /// Makes the storage for these settings.
     pub fn new(settings: &Settings) -> Self {
-        let folder = settings.audit_storage_folder.as_deref().map(PathBuf::from);
+        let folder = settings.audit_storage_folder.clone();
         Self {
             failures: Failures::of_folder(folder.as_deref().unwrap_or(Path::new(""))),
             folder,
-            folder_mode: settings.audit_folder_mode.unwrap_or(FOLDER_MODE),
-            file_mode: settings.audit_file_mode.unwrap_or(FILE_MODE),
+            folder_mode: settings.audit_folder_mode,
+            file_mode: settings.audit_file_mode,
         }
     }
 

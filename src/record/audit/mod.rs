@@ -12,9 +12,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Default mode of the file of all records, or of their index, if `SecAuditLogFileMode` is not set, as in v3; the umask applies.
-const LOG_MODE: u32 = 0o644;
-
 /// Writes transactions as configured.
 #[derive(Debug)]
 pub struct AuditWriter {
@@ -31,17 +28,17 @@ impl AuditWriter {
     /// Files are opened now, so that a process that drops its privileges later can still write. A file that cannot be opened is reported to standard
     /// error and tried again with each record; as in v3 the rules load nevertheless.
     pub fn from_settings(settings: &Settings) -> Option<Self> {
-        let concurrent = settings.audit_type == Some(AuditType::Concurrent);
+        let concurrent = settings.audit_type == AuditType::Concurrent;
         let second = settings.audit_log_2.as_deref().filter(|_| concurrent);
         let place = second.or(settings.audit_log.as_ref().map(|place| &*place.node));
         #[cfg(feature = "remote")]
         if settings.audit_type == Some(AuditType::Https) {
-            // In any configured format, as in v3.
+            // Whatever the settings say of the format, as in v3.
             return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
         }
-        let log = place.map(|path| LogFile::ready(Path::new(path), settings.audit_file_mode.unwrap_or(LOG_MODE)));
+        let log = place.map(|path| LogFile::ready(Path::new(path), settings.audit_log_mode));
         let storage = concurrent.then(|| Storage::new(settings));
-        (log.is_some() || storage.is_some()).then(|| Self { format: settings.audit_format.unwrap_or(AuditFormat::Native), log, storage })
+        (log.is_some() || storage.is_some()).then(|| Self { format: settings.audit_format, log, storage })
     }
 }
 
