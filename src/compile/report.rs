@@ -104,6 +104,7 @@ impl LoadReport {
     }
 
     /// Returns `true` if an input sets the engine's mode; otherwise the rules only detect.
+    #[doc(hidden)]
     pub fn sets_engine(&self) -> bool {
         self.inputs.iter().any(|input| input.sets_engine)
     }

@@ -39,6 +39,7 @@ pub struct Diagnostic {
 
 /// A diagnostic with its place resolved, for programs.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct LocatedDiagnostic<'a> {
     /// Error or warning.
     pub severity: Severity,

@@ -119,6 +119,7 @@ pub enum LoggingAction {
 
 /// A collection whose variables outlive the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum PersistentCollection {
     /// GLOBAL
     Global,
@@ -224,6 +225,7 @@ pub struct TargetFilter {
 
 /// The pace of `deprecatevar`: an amount for each period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pace {
     /// The amount to subtract in each period.
     pub amount: i64,
@@ -233,6 +235,7 @@ pub struct Pace {
 
 impl Pace {
     /// Reads `amount/seconds`: two whole numbers, the second above 0.
+    #[doc(hidden)]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (amount, seconds) = std::str::from_utf8(text).ok()?.split_once('/')?;
         let (amount, seconds): (u32, u32) = (amount.trim().parse().ok()?, seconds.trim().parse().ok()?);
@@ -253,6 +256,7 @@ impl RuleFilter {
 
 impl PersistentCollection {
     /// Returns the collection of a variable.
+    #[doc(hidden)]
     pub fn of(variable: Variable) -> Option<Self> {
         match variable {
             Variable::Global => Some(Self::Global),
@@ -265,6 +269,7 @@ impl PersistentCollection {
     }
 
     /// Returns the variable of the collection.
+    #[doc(hidden)]
     pub fn variable(self) -> Variable {
         match self {
             Self::Global => Variable::Global,

@@ -28,6 +28,7 @@ impl Phase {
     }
 
     /// Parses the value of `phase:`: a number or `request`, `response`, `logging`.
+    #[doc(hidden)]
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "request" => Some(Phase::RequestBody),

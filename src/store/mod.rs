@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 /// The key of a record: the variables of one address, session, user or resource, or of all requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct RecordKey {
     /// The collection.
     pub collection: PersistentCollection,
@@ -27,6 +28,7 @@ pub struct RecordKey {
 
 /// Limits of a store. Each call that writes passes those of its rule set, because rule sets may share a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreLimits {
     /// Maximum number of variables of a record: `SecStoreVariablesLimit`.
     pub variables: usize,
@@ -47,6 +49,7 @@ pub enum Full {
 
 /// Times of a record's creation and last change, and the number of changes in between: one for each transaction that wrote to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordHistory {
     /// Time of its creation.
     pub created: SystemTime,
@@ -54,6 +57,13 @@ pub struct RecordHistory {
     pub updated: SystemTime,
     /// Number of transactions that changed it, without the one that created it.
     pub updates: u64,
+}
+
+impl RecordHistory {
+    /// The history of a record, for stores that keep one.
+    pub fn new(created: SystemTime, updated: SystemTime, updates: u64) -> Self {
+        Self { created, updated, updates }
+    }
 }
 
 /// A store of persistent collections. Names are compared without regard to ASCII case.

@@ -40,7 +40,7 @@ impl Record {
     /// Makes an empty record, created now.
     pub fn new(key: &RecordKey) -> Self {
         let now = SystemTime::now();
-        let history = RecordHistory { created: now, updated: now, updates: 0 };
+        let history = RecordHistory::new(now, now, 0);
         Self { variables: Vec::new(), bytes: RECORD_OVERHEAD + key.key.len() + key.web_app.len(), history }
     }
 

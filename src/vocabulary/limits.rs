@@ -23,6 +23,7 @@ macro_rules! limits {
             }
 
             /// Returns the directive that sets it.
+            #[doc(hidden)]
             pub fn directive(self) -> Directive {
                 match self {
                     $(Limit::$variant => Directive::$directive,)+
@@ -30,6 +31,7 @@ macro_rules! limits {
             }
 
             /// Returns its default; `None` for no limit.
+            #[doc(hidden)]
             pub fn default(self) -> Option<usize> {
                 match self {
                     $(Limit::$variant => $default,)+
@@ -44,6 +46,7 @@ macro_rules! limits {
             }
 
             /// Returns `true` if ModSecurity v3 has it too, with flags of its own.
+            #[doc(hidden)]
             pub fn is_inherited(self) -> bool {
                 match self {
                     $(Limit::$variant => matches!(Origin::$origin, Origin::Inherited),)+
@@ -101,6 +104,7 @@ limits! {
 
 impl Limit {
     /// Returns the maximum value of its directive: more would overflow the stack of a thread.
+    #[doc(hidden)]
     pub fn most(self) -> usize {
         match self {
             Limit::XmlDepth => 512,
@@ -110,6 +114,7 @@ impl Limit {
     }
 
     /// Returns the limit that a directive sets, if any.
+    #[doc(hidden)]
     pub fn of(directive: Directive) -> Option<Self> {
         Self::ALL.iter().copied().find(|limit| limit.directive() == directive)
     }
