@@ -1,4 +1,4 @@
-//! What a rule does when it and all that are chained to it match.
+//! Actions of a rule after it and all rules chained to it match.
 
 use super::Evaluation;
 use super::assignment::{assign, deprecate, expire, open_collection};
@@ -12,17 +12,17 @@ use crate::http::location::location;
 use crate::state::{Action, Intervention, MatchedValues, Selected};
 use crate::vocabulary::Limit;
 
-/// The status of `deny` and `drop` where no rule names one.
+/// Default status of `deny` and `drop`.
 const DENIED: u16 = 403;
 
-/// How many bytes of places the entries of a rule with `multiMatch` share. As in ModSecurity v3 each entry has the places of those before it;
-/// without an end their number would grow with the square of the request.
+/// Maximum bytes of offsets that the entries of a rule with `multiMatch` share. As in ModSecurity v3, each entry has the offsets of earlier ones;
+/// without a limit their size would grow with the square of the request.
 const MAX_SHARED_PLACES: usize = 1024;
 
-/// The status of `redirect` where no rule names one from 301 to 307.
+/// Default status of `redirect`, unless a rule sets one from 301 to 307.
 const REDIRECTED: u16 = 302;
 
-/// The effects of one rule of a chain, in v3's order: the phase's defaults, texts, updates, its own, its decision.
+/// Runs the effects of a rule of a chain, in v3's order: the phase's defaults, texts, updates, its own, its decision.
 pub fn after_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
     for effect in &eval.rules.defaults.at(rule.phase).effects {
         run_effect(eval, rule, effect, draft);
@@ -49,7 +49,7 @@ pub fn after_match(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMa
     }
 }
 
-/// The rule's tags, into the entry for the log.
+/// Adds the rule's tags to the log entry.
 fn tag(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
     if !draft.logs {
         return;
@@ -66,7 +66,7 @@ fn add_tag(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &
     draft.entry.tags.push(tag);
 }
 
-/// Texts that describe the rule, into the entry for the log.
+/// Adds the texts that describe the rule to the log entry.
 fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
     if let Some(severity) = rule.metadata.severity {
         set_severity(eval, severity, draft);
@@ -87,9 +87,9 @@ fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draf
     eval.debug(9, || format!("Saving msg: {}", text(&draft.entry.message)));
 }
 
-/// Notes one of the matches of a rule with `multiMatch`: as in ModSecurity v3 each has an entry of its own.
+/// Adds a log entry for one of the matches of a rule with `multiMatch`, as ModSecurity v3 does.
 ///
-/// Until 3.0.9 these entries lacked the tags. What `nolog` silences in the end is not logged here either, as it is in v3.
+/// Until 3.0.9 v3 omitted the tags in these entries. Unlike v3, no entry is logged if `nolog` applies in the end.
 pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId, draft: &mut PendingMatch) {
     if draft.is_kept && may_log(eval, draft.hits.len()) {
         let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected, chain));
@@ -108,7 +108,7 @@ pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Select
     }
 }
 
-/// Returns `true` if another match may be logged beside those that are and so many more. What stops the request is logged in any case.
+/// Returns `true` if another match may be logged, in addition to `more` pending ones. A match that stops the request is always logged.
 fn may_log(eval: &mut Evaluation<'_>, more: usize) -> bool {
     let fits = eval.state.matches.len() + more < eval.rules.settings.limit(Limit::Matches);
     if !fits {
@@ -168,13 +168,13 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
             eval.debug(8, || format!("Running script... {}", script.name()));
             run_script(eval, rule, script, None);
         }
-        // Resolved at load: the rule knows whether it logs.
+        // Resolved at load: the rule has its log flags.
         Effect::Logging(LoggingAction::Log | LoggingAction::AuditLog) => eval.debug(9, || "Saving transaction to logs".to_owned()),
         Effect::Logging(LoggingAction::NoLog | LoggingAction::NoAuditLog) => {}
     }
 }
 
-/// Does what the phase's `SecDefaultAction` says; where there is none, nothing.
+/// Runs the phase's `SecDefaultAction`, if there is one.
 fn block(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
     let disruptive = eval.rules.defaults.at(rule.phase).disruptive.as_ref();
     if may_disrupt(eval, "block") {
@@ -188,7 +188,7 @@ fn block(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 }
 
 fn disrupt(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draft: &mut PendingMatch) {
-    // The last name is ModSecurity's own spelling: logs are searched for it.
+    // The last name is ModSecurity's own spelling, which people search for in logs.
     if may_disrupt(eval, if let Disruptive::Redirect(_) = disruptive { "redirert" } else { disruptive.name() }) {
         decide(eval, rule, disruptive, draft);
     } else {
@@ -251,8 +251,8 @@ fn stop(eval: &mut Evaluation<'_>, rule: &Rule, action: Action, draft: &mut Pend
     eval.intervene(Intervention { action, rule: index, rule_id, reason, found });
 }
 
-/// Keeps the match of a chain, by its first rule, that logs. An action without a message is silent unless it stops the request or would by
-/// default, as in ModSecurity v3.
+/// Logs the match of a chain, by its first rule. As in ModSecurity v3, an action without a message is not logged unless it stops the request or would
+/// by default.
 pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, mut draft: PendingMatch) {
     let speaks =
         !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
@@ -264,7 +264,7 @@ pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, mut draft: PendingMatch
     }
 }
 
-/// What the debug log calls an effect.
+/// Returns the name of an effect in the debug log.
 fn name(effect: &Effect) -> &'static str {
     match effect {
         Effect::Block => "block",

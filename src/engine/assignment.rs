@@ -9,7 +9,7 @@ use crate::state::{Collections, Text, TxSlot};
 use crate::store::{Full, RecordKey, Store, StoreLimits};
 use crate::vocabulary::{Limit, Variable};
 
-/// The assignments of a rule, done once for each value that matches, with the collections that they write to.
+/// Runs the assignments of a rule, once for each value that matches, after opening the collections that they write to.
 pub fn assign_all(eval: &mut Evaluation<'_>, rule: &Rule) {
     for (place, assignment) in rule.assignments.iter().enumerate() {
         open_before(eval, rule, place);
@@ -19,7 +19,7 @@ pub fn assign_all(eval: &mut Evaluation<'_>, rule: &Rule) {
     open_before(eval, rule, rule.assignments.len());
 }
 
-/// Opens the collections that the rule opens before its assignment at a place.
+/// Opens the collections that the rule opens before its assignment at `place`.
 #[inline]
 fn open_before(eval: &mut Evaluation<'_>, rule: &Rule, place: usize) {
     for opening in rule.openings.iter().filter(|opening| opening.before == place) {
@@ -107,7 +107,7 @@ fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assign
     }
 }
 
-/// Asks the store to keep a variable of a record within the limits of the rule set. Gives nothing where it is not kept.
+/// Stores a variable of a record within the limits of the rule set. Returns `None` if it is not stored.
 pub fn keep<T>(eval: &mut Evaluation<'_>, record: &RecordKey, ask: impl FnOnce(&dyn Store, StoreLimits) -> Result<T, Full>) -> Option<T> {
     if eval.state.collections.open_records.history(record.collection).is_none() {
         let history = ask_store(eval, |store| store.begin_update(record));
@@ -123,12 +123,12 @@ pub fn keep<T>(eval: &mut Evaluation<'_>, record: &RecordKey, ask: impl FnOnce(&
     None
 }
 
-/// Asks the store, within the time that a transaction may wait for it.
+/// Calls the store, within the time that a transaction may wait for it.
 fn ask_store<T: Default>(eval: &mut Evaluation<'_>, ask: impl FnOnce(&dyn Store) -> T) -> T {
     eval.state.collections.ask_store(&eval.rules.settings, eval.services.store.as_ref(), ask)
 }
 
-/// `expirevar`: the variable goes after some seconds. Variables of TX live as long as the transaction anyway.
+/// `expirevar`: removes the variable after some seconds. TX variables live as long as the transaction.
 pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &[u8], seconds: &[u8]) {
     let Some(collection) = PersistentCollection::of(variable) else {
         return eval.debug(4, || "Variables of TX do not expire: they live as long as the transaction.".to_owned());
@@ -142,7 +142,7 @@ pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &
     }
 }
 
-/// `deprecatevar`: takes a number down by what its pace says for the time that passed. Variables of TX live too short for that.
+/// `deprecatevar`: decreases a number by its pace for the elapsed time. TX variables are too short-lived for that.
 pub fn deprecate(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &[u8], pace: &[u8]) {
     let Some(collection) = PersistentCollection::of(variable) else {
         return eval.debug(4, || "Variables of TX do not go down: they live as long as the transaction.".to_owned());
@@ -157,11 +157,11 @@ pub fn deprecate(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key
     }
 }
 
-/// Opens a persistent collection under a key: from now on it is this record.
+/// Opens the record of a persistent collection with this key.
 pub fn open_collection(eval: &mut Evaluation<'_>, rule: &Rule, collection: PersistentCollection, key: &Template) {
     let key = expand_text(eval, rule, key);
     let Collections { open_records, arena, .. } = &mut eval.state.collections;
-    // Opened again as it is, it stays the record that this transaction may have written to.
+    // Opening the same key again keeps the record, to which this transaction may have written.
     if open_records.key(collection).is_none_or(|known| arena.read(known) != arena.read(key)) {
         open_records.open(collection, key);
     }

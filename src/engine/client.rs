@@ -1,4 +1,4 @@
-//! Who the client is: the peer, or whom a trusted peer names.
+//! The client's address: that of the peer, or the one that a trusted peer names.
 
 use crate::graph::{ForwardedClient, TrustedSources};
 use crate::http::forwarded;
@@ -6,10 +6,10 @@ use crate::state::Collections;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-/// How hosts name peers on Unix sockets.
+/// Prefix of peers on Unix sockets.
 const UNIX_SOCKET: &[u8] = b"unix:";
 
-/// The client's address; nothing where the peer has none, such as on a Unix socket, and nobody names the client.
+/// Returns the client's address; `None` if the peer has none, such as on a Unix socket, and no header names the client.
 pub fn address(collections: &Collections, trusted: &TrustedSources) -> Option<IpAddr> {
     let remote = collections.arena.read(collections.scalars.remote_addr);
     let peer = forwarded::address(remote);
@@ -20,7 +20,7 @@ pub fn address(collections: &Collections, trusted: &TrustedSources) -> Option<Ip
     is_trusted.then(|| named(collections, trusted)).flatten().or(peer)
 }
 
-/// The client that a trusted peer names.
+/// Returns the client that a trusted peer names.
 fn named(collections: &Collections, trusted: &TrustedSources) -> Option<IpAddr> {
     let read = |text| collections.arena.read(text);
     match trusted.client {
@@ -37,21 +37,21 @@ fn named(collections: &Collections, trusted: &TrustedSources) -> Option<IpAddr> 
     }
 }
 
-/// The entries of all `X-Forwarded-For` headers, in the order of their arrival.
+/// Returns the entries of all `X-Forwarded-For` headers, in the order of their arrival.
 fn forwarded_for(collections: &Collections) -> impl Iterator<Item = &[u8]> {
     let headers = collections.request_headers.iter();
     let values = headers.filter(|header| collections.arena.read(header.name).eq_ignore_ascii_case(b"x-forwarded-for"));
     values.flat_map(|header| collections.arena.read(header.value).split(|byte| *byte == b','))
 }
 
-/// The n-th entry from the end. A list that is shorter did not come through all proxies, so that it names nobody.
+/// Returns the n-th entry from the end. A shorter list did not come through all proxies, and gives `None`.
 fn from_end(entries: &[&[u8]], place: NonZeroU32) -> Option<IpAddr> {
     let place = usize::try_from(place.get()).ok()?;
     forwarded::address(entries.get(entries.len().checked_sub(place)?)?)
 }
 
-/// The first untrusted address of a list that is read from its end; where all are trusted, the last that is read. What stands beyond an entry
-/// that is not an address is not believed.
+/// Returns the first untrusted address of a list that is read from its end, or if all are trusted, the last one read. Entries beyond one that is not
+/// an address are ignored.
 fn last_untrusted(addresses: impl Iterator<Item = Option<IpAddr>>, trusted: &TrustedSources) -> Option<IpAddr> {
     let mut last = None;
     for address in addresses.map_while(|address| address) {

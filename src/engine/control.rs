@@ -1,12 +1,12 @@
-//! `ctl`: what rules change for one transaction.
+//! `ctl`: changes for one transaction.
 
 use super::Evaluation;
 use crate::graph::{AuditEngine, Control, EngineMode};
 
-/// How many removals one transaction may gather: each rule looks at all of them.
-const MOST_REMOVALS: usize = 4096;
+/// Maximum number of removals of a transaction, because every rule checks all of them.
+const MAX_REMOVALS: usize = 4096;
 
-/// Does what a `ctl` says.
+/// Applies a `ctl`.
 pub fn carry_out(eval: &mut Evaluation<'_>, control: &Control) {
     match control {
         Control::RuleEngine(mode) => {
@@ -29,17 +29,17 @@ pub fn carry_out(eval: &mut Evaluation<'_>, control: &Control) {
             eval.state.collections.scalars.body_processor = eval.state.collections.arena.store(processor.name().as_bytes());
         }
         Control::RemoveRules(filter) => {
-            if eval.state.overrides.removed_rules.len() >= MOST_REMOVALS {
-                eval.debug(1, || format!("No more than {MOST_REMOVALS} removals of rules are kept."));
+            if eval.state.overrides.removed_rules.len() >= MAX_REMOVALS {
+                eval.debug(1, || format!("No more than {MAX_REMOVALS} removals of rules are kept."));
             } else if !eval.state.overrides.removed_rules.contains(filter) {
                 eval.state.overrides.removed_rules.push(filter.clone());
             }
         }
         Control::RemoveTarget(filter) => {
-            if eval.state.overrides.removed_targets.len() < MOST_REMOVALS {
+            if eval.state.overrides.removed_targets.len() < MAX_REMOVALS {
                 eval.state.overrides.removed_targets.push(filter.clone());
             } else {
-                eval.debug(1, || format!("No more than {MOST_REMOVALS} targets can be removed."));
+                eval.debug(1, || format!("No more than {MAX_REMOVALS} targets can be removed."));
             }
         }
     }
@@ -53,7 +53,7 @@ fn shown_mode(mode: EngineMode) -> &'static str {
     }
 }
 
-/// ModSecurity shows the numbers of its own enumeration.
+/// Returns the number of a mode in ModSecurity's enumeration.
 fn shown_audit(mode: AuditEngine) -> u8 {
     match mode {
         AuditEngine::On => 1,

@@ -1,18 +1,18 @@
-//! Templates into texts.
+//! Expands templates.
 
 use super::Evaluation;
 use crate::graph::{Part, Rule, RuleGraph, Selector, Target, Template};
 use crate::state::{PER_VALUE, RuleTexts, Selection, Text};
 use crate::vocabulary::{Limit, Variable};
 
-/// The text of a template; macros stand for the first value of what they name, or for nothing.
+/// Returns the text of a template; a macro becomes the first value of its target, or nothing.
 pub fn expand(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Vec<u8> {
     let mut text = Vec::with_capacity(template.source().len());
     expand_into(eval, rule, template, &mut NestedTexts::new(eval.rules), &mut text);
     text
 }
 
-/// Makes something of the text of a template, which is in memory that is used again.
+/// Passes the text of a template to a function, in a buffer that is reused.
 pub fn with_expanded<T>(
     eval: &mut Evaluation<'_>,
     rule: &Rule,
@@ -54,7 +54,7 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
     }
 }
 
-/// The text of a template as a value; literals are stored as they are.
+/// Returns the text of a template as a value; literals are stored unchanged.
 pub fn expand_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Text {
     match template.as_literal() {
         Some(literal) => eval.state.collections.arena.store(literal),
@@ -62,7 +62,7 @@ pub fn expand_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) 
     }
 }
 
-/// The texts of a rule that a target selects from RULE; nothing for other targets.
+/// Returns the texts of a rule that a target selects from RULE; `None` for other targets.
 pub fn rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target) -> Option<RuleTexts> {
     if target.variable != Variable::Rule {
         return None;
@@ -72,8 +72,8 @@ pub fn rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target) -> Op
     Some(nested.here().cloned().unwrap_or_default())
 }
 
-/// Adds the texts that a target selects from RULE and that are not there yet. What a rule of a chain lacks comes from those before it.
-/// Only `logdata` and `msg` hold macros, so that only they can exceed the depth.
+/// Adds the texts that a target selects from RULE, if they are missing. A chained rule takes missing texts from those before it. Only `logdata` and
+/// `msg` have macros, so only they can exceed the depth.
 fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts) {
     let described = Described::of(eval.rules, rule);
     for name in ["id", "rev", "severity", "logdata", "msg"] {
@@ -92,7 +92,7 @@ fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, neste
     }
 }
 
-/// The message or data of a rule, as another text of it shows it; nothing beyond the depth that is allowed.
+/// Returns the message or data of a rule within another text of it; `None` beyond the maximum depth.
 fn nested_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts) -> Option<Vec<u8>> {
     if !nested.descend() {
         eval.exceed(Limit::MacroDepth);
@@ -104,12 +104,12 @@ fn nested_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
     Some(text)
 }
 
-/// The texts of one rule that name each other, while one of them is expanded.
+/// The texts of a rule that refer to each other, while one of them is expanded.
 ///
-/// Each text is expanded once at each depth, however often it is named: without that a message that names the data twice, which names the
-/// message twice, would take four times the work with every two levels.
+/// Each text is expanded once at each depth. Otherwise a message that names the data twice, which names the message twice, would take four times the
+/// work with every two levels.
 struct NestedTexts {
-    /// What is known at each depth, the outermost first.
+    /// The texts at each depth, the outermost first.
     levels: Vec<RuleTexts>,
     depth: usize,
     max_depth: usize,
@@ -120,7 +120,7 @@ impl NestedTexts {
         Self { levels: Vec::new(), depth: 0, max_depth: graph.settings.limit(Limit::MacroDepth) }
     }
 
-    /// What is known at this depth.
+    /// Returns the texts at this depth.
     fn here(&self) -> Option<&RuleTexts> {
         self.levels.get(self.depth)
     }
@@ -138,7 +138,7 @@ impl NestedTexts {
         }
     }
 
-    /// Goes one level deeper. Returns `false` where that is too deep.
+    /// Goes one level deeper. Returns `false` if that exceeds the maximum depth.
     fn descend(&mut self) -> bool {
         let may_descend = self.depth < self.max_depth;
         self.depth += usize::from(may_descend);
@@ -150,7 +150,7 @@ impl NestedTexts {
     }
 }
 
-/// What describes a rule of a chain: what it says itself, or else the last rule before it that does.
+/// Texts of a chained rule: its own, or those of the last rule before it that has them.
 #[derive(Default)]
 struct Described<'g> {
     id: u64,

@@ -1,6 +1,6 @@
-//! Notices: what went wrong in the engine itself, such as a log that cannot be written or a script that failed, for the host's error log.
+//! Notices: errors of the engine itself, such as a log that cannot be written or a script that failed, for the host's error log.
 //!
-//! Each cause has one line, and another one after a minute if it goes on: requests cannot fill the error log with them.
+//! Each cause gives one line, and at most one more each minute, so that requests cannot fill the error log.
 
 use super::Evaluation;
 use std::collections::HashMap;
@@ -8,18 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a cause is left out after it was noticed.
+/// Time during which a cause gives no further notice.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The causes of what is wrong with logs.
+/// Causes of notices about logs.
 const AUDIT_LOG: &str = "audit log";
 const DEBUG_LOG: &str = "debug log";
 
-/// The causes that were noticed, of all transactions of a rule set. There are no more of them than logs and scripts.
+/// The causes so far, of all transactions of a rule set. There is at most one for each log and script.
 #[derive(Debug, Default)]
 pub struct Notices {
     seen: Mutex<HashMap<Box<str>, Seen>>,
-    /// How many records of the audit log were known to be lost, and how many messages of the debug log.
+    /// Known numbers of lost records of the audit log, and of lost messages of the debug log.
     lost_records: AtomicU64,
     lost_messages: AtomicU64,
 }
@@ -31,7 +31,7 @@ struct Seen {
 }
 
 impl Notices {
-    /// Returns how many notices of a cause were left out since the last one, or `None` if this one is to be left out as well.
+    /// Returns the number of notices of a cause that were left out since the last one, or `None` to leave out this one as well.
     fn allow(&self, cause: &str, now: Instant) -> Option<u64> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get_mut(cause) {
@@ -48,12 +48,12 @@ impl Notices {
     }
 }
 
-/// Returns `true` if more are lost than were known to be.
+/// Returns `true` if the number of lost records has grown.
 fn more_are_lost(known: &AtomicU64, lost: u64) -> bool {
     lost > 0 && known.fetch_max(lost, Ordering::Relaxed) < lost
 }
 
-/// Notices that something went wrong, unless its cause was noticed within the last minute.
+/// Adds a notice, unless there was one with the same cause within the last minute.
 pub fn notice(eval: &mut Evaluation<'_>, cause: &str, text: impl FnOnce() -> String) {
     match eval.services.notices.allow(cause, Instant::now()) {
         Some(0) => eval.state.notices.push(text()),
@@ -62,7 +62,7 @@ pub fn notice(eval: &mut Evaluation<'_>, cause: &str, text: impl FnOnce() -> Str
     }
 }
 
-/// Notices that messages of the debug log were lost.
+/// Adds a notice about lost messages of the debug log.
 pub fn notice_debug_log(eval: &mut Evaluation<'_>) {
     let lost = eval.services.debug_log.as_ref().map_or(0, |log| log.lost());
     if more_are_lost(&eval.services.notices.lost_messages, lost) {
@@ -70,7 +70,7 @@ pub fn notice_debug_log(eval: &mut Evaluation<'_>) {
     }
 }
 
-/// Notices that a record was not written, or that others were lost meanwhile; `lost` is how many are so far.
+/// Adds a notice about a record that was not written, or others that were lost in the meantime; `lost` is the total.
 pub fn notice_audit_log(eval: &mut Evaluation<'_>, error: Option<&std::io::Error>, lost: u64) {
     if more_are_lost(&eval.services.notices.lost_records, lost) || error.is_some() {
         let reason = error.map_or_else(|| "its records are not taken".to_owned(), ToString::to_string);

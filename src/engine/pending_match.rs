@@ -1,27 +1,26 @@
-//! A match on its way to a log: gathered while a chain is asked, completed by the actions of its rules.
+//! A match before it is logged: collected during the evaluation of a chain, completed by the actions of its rules.
 
 use crate::graph::{Rule, RuleIndex};
 use crate::state::{MatchedValues, RuleMatch, Selected};
 
-/// A rule on its way to a log: what is known of it so far.
+/// A match before it is logged.
 #[derive(Debug)]
 pub struct PendingMatch {
     pub entry: RuleMatch,
-    /// Whether anybody will read it.
+    /// `true` if a log or a later step uses it.
     pub logs: bool,
-    /// Whether it will be written to the error log or the audit log.
+    /// `true` if it will be written to the error log or the audit log.
     pub is_kept: bool,
-    /// Entries of their own for what a rule with `multiMatch` found, kept when the whole chain matches: ModSecurity v3 logs them even when the
-    /// chain fails.
+    /// Separate entries of a rule with `multiMatch`, kept if the whole chain matches: ModSecurity v3 logs them even if the chain fails.
     pub hits: Vec<RuleMatch>,
-    /// The last value that matched, until what matched is put in words.
+    /// The last value that matched, until its description is written.
     pub last: Option<Selected>,
     /// The values that matched.
     pub values: MatchedValues,
 }
 
 impl PendingMatch {
-    /// The match of a chain that begins with this rule, before anything matched. With `logs`, somebody will read it.
+    /// Makes the match of a chain that begins with this rule. With `logs`, a log or a later step uses it.
     pub fn new(first: &Rule, index: RuleIndex, logs: bool) -> Self {
         Self {
             entry: blank_match(first, index),

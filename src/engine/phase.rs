@@ -5,7 +5,7 @@ use super::candidates::{followed_plan, next_open};
 use super::chain::evaluate_chain;
 use crate::graph::{AllowScope, Phase, Removal, Rule, RuleFilter, RuleIndex, Step, Test};
 
-/// Runs a phase, unless a decision stands or an earlier `allow` reaches it.
+/// Runs a phase, unless there is a decision or an earlier `allow` covers it.
 pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
     if eval.is_decided() {
         return eval.debug(8, || "Skipping this phase as this request was already intercepted.".to_owned());
@@ -13,7 +13,7 @@ pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
     let rules = eval.rules;
     let steps = rules.phases.at(phase);
     eval.debug(9, || format!("This phase consists of {} rule(s).", steps.len()));
-    // What an earlier phase was to pass over ends with it, as in ModSecurity v2: a jump must not lose a rule that nobody meant.
+    // As in ModSecurity v2, skips of an earlier phase end with it: a jump must not skip unrelated rules.
     (eval.state.flow.skip, eval.state.flow.skip_after) = (0, None);
     eval.allow_work(phase);
     let goes_on = eval.may_go_on(phase);
@@ -36,7 +36,7 @@ pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
         eval.state.filter.begin_phase(plan, phase);
     }
     let mut place = 0;
-    // Also behind the last rule: what it exceeded is told, and decided, before the host goes on.
+    // Also after the last rule: limits that it exceeded are reported and decided before the host continues.
     while eval.may_go_on(phase) {
         place = jump(eval, phase, steps, place);
         let Some(step) = steps.get(place) else { break };
@@ -66,8 +66,8 @@ fn pass_marker(eval: &mut Evaluation<'_>, step: Step) {
     }
 }
 
-/// The place of the next step: the marker that is looked for, or behind the end where it is in no later place of this phase; else the next
-/// that may match. While a debug log names every rule that is passed over, none is jumped over.
+/// Returns the position of the next step. A pending jump leads to its marker, or to the end if the marker does not follow in this phase; otherwise it
+/// is the next step that may match. While a debug log lists skipped rules, every step is visited.
 fn jump(eval: &mut Evaluation<'_>, phase: Phase, steps: &[Step], place: usize) -> usize {
     match (eval.state.flow.skip_after, &eval.rules.plan) {
         (Some(marker), Some(plan)) if !eval.debugs(9) => plan.next_marker(phase, marker, place).unwrap_or(steps.len()),
@@ -90,7 +90,7 @@ fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
         return true;
     }
     if eval.state.flow.allow.is_some() {
-        // The spelling is ModSecurity's own: logs are searched for it.
+        // The spelling is ModSecurity's own, which people search for in logs.
         eval.debug(9, || format!("Skipped rule id '{}' as request trough the utilization of an `allow' action.", rule.reference()));
         return true;
     }
@@ -110,12 +110,12 @@ fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
     removed_now
 }
 
-/// Returns `true` if a `ctl` removed the rule by its tag or message. Each rule of a chain looks itself whether one removed it by its id.
+/// Returns `true` if a `ctl` removed the rule by its tag or message. Removals by id are checked for each rule of a chain.
 fn is_removed_by_text(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     eval.state.overrides.removed_rules.iter().any(|filter| !matches!(filter, RuleFilter::Ids(_)) && filter.names(rule))
 }
 
-/// Evaluates a chain, and notes what it cost if a profile is taken.
+/// Evaluates a chain, and records its cost in a profile.
 fn measure_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
     if eval.state.profile.is_none() {
         return evaluate_chain(eval, starter, first);

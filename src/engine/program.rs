@@ -1,4 +1,4 @@
-//! Programs that judge a value: started without a shell, with the value as their one argument, under a time limit.
+//! Programs that judge a value: started without a shell, with the value as their only argument, and a time limit.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -8,18 +8,21 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a program may take.
+/// Time limit of a program.
 const LONGEST_RUN: Duration = Duration::from_secs(5);
 
-/// How much of a program's output is read, in bytes.
+/// Maximum length of a program's output that is read, in bytes.
 const LARGEST_OUTPUT: u64 = 64 << 10;
 
-/// How often a program that closed its output is asked whether it ended.
-const PATIENCE: Duration = Duration::from_millis(2);
+/// Interval between checks if a program that closed its output has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// What a program prints about a value. One that does not end in time is stopped, which is an error.
+/// Returns the output of a program for a value.
 ///
-/// ModSecurity v3 hands the value to a shell, which reads what is special to it: a request could run anything.
+/// ModSecurity v3 passes the value to a shell, which interprets special characters: a request could run anything.
+///
+/// # Errors
+/// If the program cannot be run, or is stopped at the time limit.
 pub fn ask(program: &Path, value: &[u8]) -> io::Result<Vec<u8>> {
     let began = Instant::now();
     let mut child =
@@ -29,7 +32,7 @@ pub fn ask(program: &Path, value: &[u8]) -> io::Result<Vec<u8>> {
     let reader = thread::Builder::new().name("inspectFile".to_owned()).spawn(move || {
         let mut bytes = Vec::new();
         let read = output.take(LARGEST_OUTPUT).read_to_end(&mut bytes).map(|_| bytes);
-        // Nobody listens any more when the time is over.
+        // There is no receiver any more after the time limit.
         let _ = sender.send(read);
     });
     if reader.is_err() {
@@ -40,7 +43,7 @@ pub fn ask(program: &Path, value: &[u8]) -> io::Result<Vec<u8>> {
         if began.elapsed() > LONGEST_RUN {
             return stop(&mut child);
         }
-        thread::sleep(PATIENCE);
+        thread::sleep(POLL_INTERVAL);
     }
     printed
 }

@@ -1,26 +1,26 @@
-//! What a rule asks of values, and how logs word it.
+//! The test of a rule on values, and its description in logs.
 
 use crate::escape::{cut, shown, text};
 use crate::graph::{OperatorArgument, Part, Rule, Target};
 use crate::operator::{CapturedValue, Findings, OperatorKind, url_encoding_fault, utf8_fault};
 use std::borrow::Cow;
 
-/// The most bytes of an argument and of a value in an entry of the error log.
+/// Maximum length of an argument and of a value in an entry of the error log, in bytes.
 const LONGEST_ARGUMENT: usize = 200;
 const LONGEST_VALUE: usize = 100;
 
-/// What a rule asks.
+/// The test of a rule.
 pub struct Question<'a> {
     pub targets: &'a [Target],
     pub kind: OperatorKind,
     pub argument: &'a OperatorArgument,
     pub negated: bool,
-    /// The argument after its macros, where it has some.
+    /// The argument with expanded macros, if it has any.
     pub expanded: Option<Vec<u8>>,
 }
 
 impl Question<'_> {
-    /// The argument as logs show it: with the backslashes that quotation marks have in rules, and without macros.
+    /// Returns the argument as in logs: with backslashes before quotation marks, as in rules, and without macros.
     fn argument_shown(&self) -> Cow<'_, [u8]> {
         match &self.expanded {
             None if self.argument_bytes().contains(&b'"') => text(self.argument_bytes()).replace('"', "\\\"").into_bytes().into(),
@@ -28,7 +28,7 @@ impl Question<'_> {
         }
     }
 
-    /// The argument as the operator reads it.
+    /// Returns the argument as the operator reads it.
     pub fn argument_bytes(&self) -> &[u8] {
         match (&self.expanded, self.argument) {
             (Some(expanded), _) => expanded,
@@ -43,7 +43,7 @@ impl Question<'_> {
         let argument = text(&self.argument_shown());
         match self.argument {
             OperatorArgument::Template(template) => {
-                // As in ModSecurity v3: what was written, without its macros.
+                // As in ModSecurity v3: the argument as written, without its macros.
                 let literals = template.parts().iter().filter_map(|part| match part {
                     Part::Text(literal) => Some(text(literal)),
                     Part::Value(_) => None,
@@ -56,8 +56,8 @@ impl Question<'_> {
         }
     }
 
-    /// Words what matched what, as the error log does, and counts the bytes at the beginning that do not come from the request. In ModSecurity
-    /// v3 the argument of some operators loses its macros here.
+    /// Describes a match as the error log does, and returns the number of leading bytes that do not come from the request. As in ModSecurity v3, the
+    /// argument of some operators has no macros here.
     pub fn detail(&self, name: &[u8], value: &[u8]) -> (Vec<u8>, usize) {
         if !self.negated {
             match self.kind {
@@ -69,14 +69,14 @@ impl Question<'_> {
         let beginning = [b"Matched \"Operator `", self.kind.log_name().as_bytes(), b"' with parameter `"].concat();
         let argument = self.argument_shown();
         let argument = cut(&argument, LONGEST_ARGUMENT);
-        // An argument with macros holds what they stand for.
+        // An argument with macros contains their values.
         let own = beginning.len().saturating_add(if self.expanded.is_none() { argument.len() } else { 0 });
         let value = shown(value, LONGEST_VALUE);
         let parts = [&beginning, &*argument, b"' against variable `", name, b"' (Value: `", value.as_bytes(), b"' )"];
         (parts.concat(), own)
     }
 
-    /// What the operator itself tells the debug log about its answer, with the level.
+    /// Returns the operator's own message for the debug log about its result, with the level.
     pub fn finding(&self, found: bool, value: &[u8], findings: &Findings) -> Option<(u8, String)> {
         let input = || text(value);
         let offset = || findings.offsets.first().map_or(0, |(offset, _)| *offset);

@@ -1,4 +1,4 @@
-//! The values of a rule's target.
+//! Selects the values of a rule's target.
 
 use super::Evaluation;
 use super::expand::rule_texts;
