@@ -1,27 +1,27 @@
-//! The memory of one transaction: every value is a range of one of three buffers, so that selecting and sharing values copies nothing.
+//! The memory of one transaction: every value is a range of one of three buffers, so that values are selected and shared without copies.
 
 use super::Budget;
 
 /// A value: a range of bytes in an [`Arena`].
 ///
-/// Two values that are equal as ranges hold the same bytes; the reverse need not be true.
+/// Equal ranges have the same bytes; different ranges may have the same bytes too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Text {
     start: u32,
     length: u32,
-    home: Home,
+    buffer: Buffer,
 }
 
-/// The buffer that a value lies in.
+/// The buffer of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum Home {
+enum Buffer {
     #[default]
     Values,
     RequestBody,
     ResponseBody,
 }
 
-/// What the bytes of a finished transaction are overwritten with.
+/// Overwrites the bytes of a finished transaction.
 const POISON: u8 = 0xA5;
 
 /// The bytes of one transaction.
@@ -30,25 +30,25 @@ pub struct Arena {
     values: Vec<u8>,
     request_body: Vec<u8>,
     response_body: Vec<u8>,
-    /// What may still be done with them.
+    /// The rest of the budget.
     pub budget: Budget,
 }
 
 impl Text {
-    /// The value without bytes.
-    pub const EMPTY: Text = Text { start: 0, length: 0, home: Home::Values };
+    /// The empty value.
+    pub const EMPTY: Text = Text { start: 0, length: 0, buffer: Buffer::Values };
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     pub fn len(self) -> usize {
         self.length as usize
     }
 
-    /// Returns `true` if it has no bytes.
+    /// Returns `true` if it is empty.
     pub fn is_empty(self) -> bool {
         self.length == 0
     }
 
-    /// A part of it; cut where it reaches beyond the end.
+    /// Returns a part of it, cut at its end.
     pub fn part(self, start: usize, length: usize) -> Text {
         let start = start.min(self.len());
         let length = length.min(self.len() - start);
@@ -56,13 +56,13 @@ impl Text {
             return Text::EMPTY;
         }
         // Both are at most the length of this value, which is a u32.
-        Text { start: self.start + start as u32, length: length as u32, home: self.home }
+        Text { start: self.start + start as u32, length: length as u32, buffer: self.buffer }
     }
 }
 
 impl Arena {
-    /// Forgets all values, and keeps the memory, unless it is more than most transactions need. In builds with debug assertions the bytes are
-    /// overwritten, so that a value of an earlier transaction that could still be read would be seen.
+    /// Removes all values, and keeps the memory, unless it is more than most transactions need. Builds with debug assertions overwrite the bytes, to
+    /// reveal reads of a value of an earlier transaction.
     pub fn clear(&mut self) {
         for buffer in [&mut self.values, &mut self.request_body, &mut self.response_body] {
             if cfg!(debug_assertions) {
@@ -72,19 +72,19 @@ impl Arena {
         }
     }
 
-    /// The bytes of a value.
+    /// Returns the bytes of a value.
     pub fn read(&self, text: Text) -> &[u8] {
-        let buffer = match text.home {
-            Home::Values => &self.values,
-            Home::RequestBody => &self.request_body,
-            Home::ResponseBody => &self.response_body,
+        let buffer = match text.buffer {
+            Buffer::Values => &self.values,
+            Buffer::RequestBody => &self.request_body,
+            Buffer::ResponseBody => &self.response_body,
         };
         buffer.get(text.start as usize..).and_then(|rest| rest.get(..text.length as usize)).unwrap_or_default()
     }
 
     /// Stores bytes as a value.
     ///
-    /// What is beyond the limit of memory is stored as empty, and the limit is noted as exceeded.
+    /// Beyond the memory limit an empty value is stored, and the limit is marked as exceeded.
     #[inline]
     pub fn store(&mut self, bytes: &[u8]) -> Text {
         self.build(|values| values.extend_from_slice(bytes))
@@ -99,8 +99,8 @@ impl Arena {
         let length = end.saturating_sub(start);
         self.budget.charge(length);
         if length > 0 && self.budget.may_store(end) {
-            // Nothing may be held beyond what a u32 can name.
-            return Text { start: start as u32, length: length as u32, home: Home::Values };
+            // A u32 cannot address more.
+            return Text { start: start as u32, length: length as u32, buffer: Buffer::Values };
         }
         self.values.truncate(start);
         Text::EMPTY
@@ -112,7 +112,7 @@ impl Arena {
         self.store(itoa::Buffer::new().format(number).as_bytes())
     }
 
-    /// How many bytes values take, bodies apart.
+    /// Returns the number of bytes of values, without bodies.
     #[cfg_attr(not(feature = "lua"), allow(dead_code))]
     pub fn stored(&self) -> usize {
         self.values.len()
@@ -128,20 +128,20 @@ impl Arena {
         self.response_body.extend_from_slice(chunk);
     }
 
-    /// The request body so far.
+    /// Returns the request body so far.
     pub fn request_body(&self) -> Text {
-        text(Home::RequestBody, 0, self.request_body.len()).unwrap_or_default()
+        text(Buffer::RequestBody, 0, self.request_body.len()).unwrap_or_default()
     }
 
-    /// The response body so far.
+    /// Returns the response body so far.
     pub fn response_body(&self) -> Text {
-        text(Home::ResponseBody, 0, self.response_body.len()).unwrap_or_default()
+        text(Buffer::ResponseBody, 0, self.response_body.len()).unwrap_or_default()
     }
 
-    /// Runs a parser over the request body; the parser stores what it finds.
+    /// Runs a parser on the request body, which stores its results.
     ///
-    /// While it runs the body is outside of the arena, so that parsers can borrow it and store at the same time; [`BodyView::text`] makes
-    /// values of parts of it without copying them.
+    /// Meanwhile the body is outside of the arena, so that parsers can borrow it and store at the same time; [`BodyView::text`] makes values of its
+    /// parts without copies.
     pub fn with_request_body<T>(&mut self, parse: impl FnOnce(&mut Self, BodyView<'_>) -> T) -> T {
         let body = std::mem::take(&mut self.request_body);
         let result = parse(self, BodyView { bytes: &body });
@@ -150,34 +150,34 @@ impl Arena {
     }
 }
 
-/// The request body while a parser runs over it.
+/// The request body during a parser's run.
 #[derive(Clone, Copy)]
 pub struct BodyView<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> BodyView<'a> {
-    /// All of it.
+    /// Returns all of it.
     pub fn bytes(self) -> &'a [u8] {
         self.bytes
     }
 
-    /// A part of the body as a value; bytes that lie elsewhere are stored.
+    /// Returns a part of the body as a value; other bytes are stored.
     pub fn text(self, part: &[u8], arena: &mut Arena) -> Text {
         let offset = (part.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
         let inside = self.bytes.get(offset..).and_then(|rest| rest.get(..part.len())).is_some_and(|found| std::ptr::eq(found, part));
-        inside.then(|| text(Home::RequestBody, offset, part.len())).flatten().unwrap_or_else(|| arena.store(part))
+        inside.then(|| text(Buffer::RequestBody, offset, part.len())).flatten().unwrap_or_else(|| arena.store(part))
     }
 }
 
-fn text(home: Home, start: usize, length: usize) -> Option<Text> {
+fn text(buffer: Buffer, start: usize, length: usize) -> Option<Text> {
     if length == 0 {
-        // All of them are the same, so that what is known of one is known of all.
+        // All empty values are the same, so that they share cached properties.
         return Some(Text::EMPTY);
     }
     let end = start.checked_add(length)?;
     u32::try_from(end).ok()?;
-    Some(Text { start: u32::try_from(start).ok()?, length: u32::try_from(length).ok()?, home })
+    Some(Text { start: u32::try_from(start).ok()?, length: u32::try_from(length).ok()?, buffer })
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The `Content-Type` header that decides how the request body is read.
+//! The `Content-Type` header that selects the parser of the request body.
 
 use super::{Arena, Text};
 use crate::graph::BodyProcessor;
 use crate::http::blank;
 use crate::http::content_type::{FormType, form_type};
 
-/// What the `Content-Type` headers of a request say together.
+/// The `Content-Type` headers of a request.
 ///
-/// ModSecurity v3 takes the last header for the boundary and the last that names a form for the processor. Here it is one header for both: the
-/// last that names a form, or else the last one. Headers that differ are an error of the body.
+/// ModSecurity v3 uses the last header for the boundary, and the last one of a form for the processor. Here one header sets both: the last one of a
+/// form, or else the last one. Headers that differ are an error of the body.
 #[derive(Debug, Default)]
 pub struct BodyType {
     header: Option<Text>,
@@ -18,7 +18,7 @@ pub struct BodyType {
 }
 
 impl BodyType {
-    /// Takes a header in; gives the processor if it names one.
+    /// Adds a header; returns the processor if the header is that of a form.
     pub fn take(&mut self, header: Text, arena: &Arena) -> Option<BodyProcessor> {
         let value = arena.read(header);
         let start = value.len().saturating_sub(blank::trim_start(value).len());
@@ -37,12 +37,12 @@ impl BodyType {
         processor
     }
 
-    /// The header that decides, without blanks in front. One at the end stays: as in ModSecurity v3 a boundary may not end in one.
+    /// Returns the header in use, without leading blanks. Trailing blanks stay: as in ModSecurity v3, a boundary may not end in one.
     pub fn header(&self) -> Option<Text> {
         self.header
     }
 
-    /// Returns `true` if there are several headers and they differ.
+    /// Returns `true` if there are several headers that differ.
     pub fn contradicts(&self) -> bool {
         self.contradicts
     }

@@ -1,30 +1,30 @@
-//! What a transaction may still do, and the limits that it exceeded.
+//! The budget of a transaction, and the limits that it exceeded.
 
 use crate::vocabulary::{Limit, LimitSet};
 use std::cell::Cell;
 
-/// What one value costs besides its bytes, in units of budget.
+/// Cost of a value in addition to its bytes, in units of the budget.
 pub const PER_VALUE: usize = 64;
 
-/// How many bytes may be stored beyond the limit of memory, for flags and for what the logging phase writes down.
+/// Bytes that may be stored beyond the memory limit, for flags and for the logging phase.
 const RESERVE: usize = 1 << 20;
 
-/// No value reaches further than this, in bytes.
+/// Maximum end offset of a value, in bytes.
 const FURTHEST: usize = u32::MAX as usize - RESERVE;
 
-/// The work of one transaction, in units of about a byte looked at: a measure that depends on rules and request alone, not on the machine.
+/// The work of one transaction, in units of about a byte read: it depends only on rules and request, not on the machine.
 #[derive(Debug)]
 pub struct Budget {
     left: i64,
-    /// How many bytes may be kept.
+    /// Maximum memory in bytes.
     memory: usize,
-    /// How many bytes values take.
+    /// Number of bytes of values.
     stored: usize,
-    /// How many bytes are taken by what is known of values.
+    /// Number of bytes of bookkeeping.
     held: usize,
     exceeded: LimitSet,
     told: LimitSet,
-    /// -1 while a limit was exceeded of which nobody was told, otherwise 0.
+    /// -1 if an exceeded limit was not reported yet, otherwise 0.
     news: i64,
 }
 
@@ -35,51 +35,51 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// A transaction that may do so much, and store so many bytes.
+    /// Makes a budget of work and memory.
     pub fn of(budget: usize, memory: usize) -> Self {
         Self { left: i64::try_from(budget).unwrap_or(i64::MAX), memory: memory.min(FURTHEST), ..Self::default() }
     }
 
-    /// Notes work that is done or about to be done.
+    /// Charges work that is done or about to be done.
     #[inline]
     pub fn charge(&mut self, units: usize) {
-        // What is spent at once is far less than what is beneath zero.
+        // One charge is far less than the range below zero.
         self.left = self.left.wrapping_sub(units as i64);
     }
 
-    /// Returns `true` if more was done than may be.
+    /// Returns `true` if the work exceeds the budget.
     #[inline]
     pub fn is_over(&self) -> bool {
         self.left < 0
     }
 
-    /// How much is left.
+    /// Returns the rest of the budget.
     pub fn left(&self) -> usize {
         usize::try_from(self.left).unwrap_or(0)
     }
 
-    /// What is left, for those who take from it step by step; [`leave`](Self::leave) takes it in again.
+    /// Returns the rest of the budget as a counter; [`leave`](Self::leave) takes it back.
     pub fn steps(&self) -> Cell<usize> {
         Cell::new(self.left())
     }
 
-    /// Takes in what others left of it. Where that is nothing, they would have done more.
+    /// Sets the rest to that of a counter. An empty counter counts as exceeded.
     pub fn leave(&mut self, steps: usize) {
         self.left = i64::try_from(steps).ok().filter(|left| *left > 0).unwrap_or(-1);
     }
 
-    /// Allows so much more, whatever was done before.
+    /// Sets the rest of the budget, whatever was charged before.
     pub fn allow(&mut self, units: usize) {
         self.left = i64::try_from(units).unwrap_or(i64::MAX);
     }
 
-    /// Notes that a limit was exceeded.
+    /// Marks a limit as exceeded.
     pub fn exceed(&mut self, limit: Limit) {
         self.exceeded.insert(limit);
         self.news = if self.exceeded == self.told { 0 } else { -1 };
     }
 
-    /// Returns `true` if values may take so many bytes in all. Where they may not, no work is left.
+    /// Returns `true` if values may take `bytes` bytes in all. Otherwise exhausts the budget.
     #[inline]
     pub fn may_store(&mut self, bytes: usize) -> bool {
         let fits = bytes.saturating_add(self.held) <= self.memory;
@@ -101,7 +101,7 @@ impl Budget {
         fits || self.exceed_memory()
     }
 
-    /// Takes back what was held, for it is forgotten. Where the work is over it may not have been counted, and nothing is taken back.
+    /// Releases bookkeeping. After exhaustion it may not have been counted, and nothing is released.
     pub fn release(&mut self, bytes: usize) {
         if !self.is_over() {
             self.held = self.held.saturating_sub(bytes);
@@ -119,18 +119,18 @@ impl Budget {
         false
     }
 
-    /// The limits that were exceeded.
+    /// Returns the exceeded limits.
     pub fn exceeded(&self) -> LimitSet {
         self.exceeded
     }
 
-    /// Returns `true` if rules are to go on as before: there is work left, and no limit was exceeded of which nobody was told.
+    /// Returns `true` if rules may continue without a check: the budget is not exhausted, and every exceeded limit was reported.
     #[inline]
     pub fn is_quiet(&self) -> bool {
         (self.left | self.news) >= 0
     }
 
-    /// Gives the limits that were exceeded since it was last asked.
+    /// Returns the limits that were exceeded since the last call.
     pub fn news(&mut self) -> LimitSet {
         let news = self.exceeded.without(self.told);
         self.told = self.exceeded;

@@ -1,10 +1,10 @@
-//! The moment of a transaction, and what of it rules can read.
+//! The time of a transaction, and its variables.
 
 use crate::vocabulary::Variable;
 use chrono::{DateTime, Datelike, Local, Timelike};
 use std::time::{Instant, SystemTime};
 
-/// When a transaction began.
+/// The start of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     began: Instant,
@@ -18,27 +18,27 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// When the transaction began.
+    /// Returns the start in local time.
     pub fn moment(&self) -> SystemTime {
         self.moment
     }
 
-    /// When the transaction began: seconds since 1970 and microseconds.
+    /// Returns the start as seconds since 1970 and microseconds.
     pub fn epoch(&self) -> (i64, u32) {
         // A clock before 1970 shows 1970.
         let passed = self.moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         (i64::try_from(passed.as_secs()).unwrap_or(i64::MAX), passed.subsec_micros())
     }
 
-    /// When the transaction began, as names of files show it: `YYYYMMDD-HHMMSS`.
+    /// Returns the start for file names: `YYYYMMDD-HHMMSS`.
     pub fn file_stamp(&self) -> String {
         DateTime::<Local>::from(self.moment).format("%Y%m%d-%H%M%S").to_string()
     }
 
-    /// The text of a variable about time; nothing for other variables.
+    /// Returns the text of a time variable; `None` for other variables.
     ///
-    /// As in ModSecurity v3, TIME_MON counts from 0 and TIME_WDAY from 1 for Monday, and the times are those at which they are read. DURATION
-    /// counts the time that passed, where v3 counts processor time.
+    /// As in ModSecurity v3, TIME_MON counts from 0 and TIME_WDAY from 1 for Monday, and the time is that of the call. DURATION is elapsed time, in
+    /// v3 processor time.
     pub fn read(&self, variable: Variable) -> Option<String> {
         let now = Local::now();
         Some(match variable {

@@ -1,4 +1,4 @@
-//! What was received, and what rules made of it, as variables.
+//! Received values and values of rules, as variables.
 
 use super::{Arena, Clock, Label, Places, Selected, Text, TxVariables};
 use crate::body::xml::XmlDocument;
@@ -13,20 +13,20 @@ pub struct Entry {
     pub name: Text,
     /// Its value.
     pub value: Text,
-    /// Where the name and the value begin in the request, for log references.
+    /// Offsets of the name and the value in the request, for log references.
     pub offsets: Offsets,
 }
 
-/// Where a name and its value begin, in bytes from the beginning of the request.
+/// Offsets of a name and its value, in bytes from the start of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
-    /// Of the name.
+    /// Offset of the name.
     pub name: usize,
-    /// Of the value.
+    /// Offset of the value.
     pub value: usize,
 }
 
-/// Where an argument came from.
+/// Source of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentOrigin {
     /// The query: ARGS_GET.
@@ -40,9 +40,9 @@ pub enum ArgumentOrigin {
 /// An argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// Where it came from.
+    /// Its source.
     pub origin: ArgumentOrigin,
-    /// Name and value.
+    /// Its name and value.
     pub entry: Entry,
 }
 
@@ -53,37 +53,37 @@ pub struct UploadedFile {
     pub field: Text,
     /// Its size in bytes.
     pub size: u64,
-    /// Where it is kept on disk; empty where it is not.
+    /// Its path on disk; empty if it was not written.
     pub path: Text,
     /// Its content.
     pub content: Text,
-    /// Where the field's name and the file's first name begin.
+    /// Offsets of the field's name and of the file's first name.
     pub offsets: Offsets,
-    /// Where its content begins.
+    /// Offset of its content.
     pub content_offset: usize,
 }
 
 /// A value that matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matched {
-    /// What it is called.
+    /// Its name.
     pub label: Label,
     /// The value after transformations.
     pub value: Text,
 }
 
-/// What an XPath selected.
+/// The result of an XPath.
 #[derive(Clone, Debug)]
 pub struct XPathAnswer {
     /// The path.
     pub path: Box<str>,
-    /// The prefixes that it may use, with their URIs.
+    /// Prefixes of namespaces, with their URIs.
     pub namespaces: Box<[(Box<str>, Box<str>)]>,
     /// The values, in the order of the document.
     pub selected: Vec<Selected>,
 }
 
-/// Values of which there is one, as received or as found out.
+/// Variables with one value, received or computed.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Scalars {
@@ -125,7 +125,7 @@ pub struct Scalars {
     pub multipart: MultipartScalars,
 }
 
-/// The flags of a multipart body: empty texts until one was read.
+/// The flags of a multipart body; empty before one was read.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct MultipartScalars {
@@ -145,11 +145,11 @@ pub struct MultipartScalars {
     pub unmatched_boundary: Text,
 }
 
-/// The keys under which persistent collections were opened.
+/// The keys of opened persistent collections.
 #[derive(Clone, Debug, Default)]
 pub struct OpenRecords {
     records: [Option<Text>; 5],
-    /// The history of each record that this transaction writes to, as it was before; nothing within for one that it makes.
+    /// The history of each record that this transaction writes to, from before; the inner value is `None` for a new record.
     histories: [Option<Option<RecordHistory>>; 5],
 }
 
@@ -158,28 +158,27 @@ pub struct OpenRecords {
 pub struct Collections {
     /// The bytes of all values.
     pub arena: Arena,
-    /// Where values stand in the request.
+    /// Positions of values in the request.
     pub places: Places,
-    /// Values of which there is one.
+    /// Variables with one value.
     pub scalars: Scalars,
-    /// ARGS and its kin.
+    /// ARGS and related variables.
     pub arguments: Vec<Argument>,
-    /// How long their names and values are together.
+    /// Total length of their names and values.
     pub argument_bytes: usize,
     /// REQUEST_HEADERS
     pub request_headers: Vec<Entry>,
-    /// How long their names and values are together.
+    /// Total length of their names and values.
     pub request_header_bytes: usize,
     /// REQUEST_COOKIES
     pub cookies: Vec<Entry>,
     /// RESPONSE_HEADERS
     pub response_headers: Vec<Entry>,
-    /// How long their names and values are together.
+    /// Total length of their names and values.
     pub response_header_bytes: usize,
-    /// FILES and its kin.
+    /// FILES and related variables.
     pub files: Vec<UploadedFile>,
-    /// FILES and MULTIPART_FILENAME: the names that the client gave its files, by field. A file has several where applications may take
-    /// different ones.
+    /// FILES and MULTIPART_FILENAME: the client's names of its files, by field. A file has several if applications may use different ones.
     pub file_names: Vec<Entry>,
     /// MULTIPART_PART_HEADERS, by part name.
     pub part_headers: Vec<Entry>,
@@ -187,53 +186,53 @@ pub struct Collections {
     pub part_names: Vec<Entry>,
     /// TX
     pub tx: TxVariables,
-    /// MATCHED_VARS and its kin.
+    /// MATCHED_VARS and related variables.
     pub matched: Vec<Matched>,
-    /// How long MATCHED_VARS was at most: so many of them count.
-    most_matched: usize,
-    /// Whether the request body was read, so that FULL_REQUEST has a value.
+    /// Maximum length of MATCHED_VARS so far: that many entries were charged.
+    max_matched: usize,
+    /// `true` after the request body was read, so that FULL_REQUEST has a value.
     pub request_is_complete: bool,
-    /// GEO: what `@geoLookup` found, keys and values.
+    /// GEO: the result of `@geoLookup`, keys and values.
     pub geography: Vec<(&'static str, Text)>,
-    /// How long the store was waited for.
+    /// Time spent waiting for the store.
     pub store_time: Duration,
-    /// What `setenv` set: names and values.
+    /// Variables of `setenv`: names and values.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys of persistent collections.
     pub open_records: OpenRecords,
     /// The XML body.
     pub xml: Option<XmlDocument<'static>>,
-    /// What XPaths selected from it: many rules ask for the same, and each answer can be as large as the body.
+    /// Results of XPaths: many rules use the same, and each result can be as large as the body.
     pub xml_answers: Vec<XPathAnswer>,
-    /// FULL_REQUEST, once a rule asked for it.
+    /// FULL_REQUEST, after a rule used it.
     pub full_request: Option<Text>,
     /// HIGHEST_SEVERITY
     pub highest_severity: u32,
-    /// When the transaction began.
+    /// The start of the transaction.
     pub clock: Clock,
 }
 
-/// The most bytes of one list that are kept for the next transaction.
-const MOST_KEPT: usize = 256 << 10;
+/// Maximum size of a list that is kept for the next transaction, in bytes.
+const MAX_KEPT: usize = 256 << 10;
 
-/// Empties a list, and lets its memory go where it is large.
+/// Clears a list, and frees its memory if it is large.
 pub fn forget<T>(list: &mut Vec<T>) {
     list.clear();
-    if list.capacity() * size_of::<T>() > MOST_KEPT {
-        list.shrink_to(MOST_KEPT / size_of::<T>().max(1));
+    if list.capacity() * size_of::<T>() > MAX_KEPT {
+        list.shrink_to(MAX_KEPT / size_of::<T>().max(1));
     }
 }
 
-/// HIGHEST_SEVERITY while no rule with a severity matched.
+/// HIGHEST_SEVERITY before any rule with a severity matched.
 pub const NO_SEVERITY: u32 = 255;
 
 impl OpenRecords {
-    /// The key of a collection, if it was opened.
+    /// Returns the key of a collection, if it was opened.
     pub fn key(&self, collection: PersistentCollection) -> Option<Text> {
         self.records.get(collection as usize).copied().flatten()
     }
 
-    /// Opens a collection under a key.
+    /// Opens a collection with a key.
     pub fn open(&mut self, collection: PersistentCollection, key: Text) {
         let place = collection as usize;
         if let (Some(record), Some(history)) = (self.records.get_mut(place), self.histories.get_mut(place)) {
@@ -241,7 +240,7 @@ impl OpenRecords {
         }
     }
 
-    /// The history of a collection's record before this transaction wrote to it, if it did.
+    /// Returns the history of a collection's record before this transaction wrote to it, if it did.
     pub fn history(&self, collection: PersistentCollection) -> Option<Option<RecordHistory>> {
         self.histories.get(collection as usize).copied().flatten()
     }
@@ -255,7 +254,7 @@ impl OpenRecords {
 }
 
 impl Collections {
-    /// Forgets everything, and keeps the memory, unless it is more than most transactions need.
+    /// Clears everything, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
         let Self {
             arena,
@@ -274,7 +273,7 @@ impl Collections {
             part_names,
             tx,
             matched,
-            most_matched,
+            max_matched,
             request_is_complete,
             geography,
             store_time,
@@ -290,7 +289,7 @@ impl Collections {
         tx.clear();
         (*places, *scalars, *open_records) = Default::default();
         (*argument_bytes, *request_header_bytes, *response_header_bytes, *store_time) = Default::default();
-        *most_matched = 0;
+        *max_matched = 0;
         (*request_is_complete, *xml, *full_request, *highest_severity) = (false, None, None, NO_SEVERITY);
         for entries in [request_headers, cookies, response_headers, part_headers, part_names] {
             forget(entries);
@@ -315,13 +314,13 @@ impl Collections {
     #[inline]
     pub fn note_match(&mut self, matched: Matched) {
         self.matched.push(matched);
-        if self.matched.len() > self.most_matched {
-            self.most_matched = self.matched.len();
+        if self.matched.len() > self.max_matched {
+            self.max_matched = self.matched.len();
             self.arena.budget.reserve(size_of::<Matched>());
         }
     }
 
-    /// The first request header with this name.
+    /// Returns the first request header with this name.
     pub fn request_header(&self, name: &[u8]) -> Option<Text> {
         self.request_headers.iter().find(|header| self.arena.read(header.name).eq_ignore_ascii_case(name)).map(|header| header.value)
     }
@@ -336,7 +335,7 @@ mod tests {
         let (mut large, mut small) = (vec![0u64; 1 << 20], vec![0u64; 8]);
         forget(&mut large);
         forget(&mut small);
-        assert!(large.is_empty() && large.capacity() * size_of::<u64>() <= 2 * MOST_KEPT);
+        assert!(large.is_empty() && large.capacity() * size_of::<u64>() <= 2 * MAX_KEPT);
         assert!(small.is_empty() && small.capacity() >= 8);
     }
 }

@@ -1,12 +1,12 @@
-//! Variables that each record of a persistent collection has: when it was made, how often it changed.
+//! Variables of every record of a persistent collection: its creation and changes.
 
 use super::{Collections, Selection};
 use crate::store::{RecordHistory, RecordKey};
 use std::time::{Duration, SystemTime};
 
 impl Collections {
-    /// The variable of a record that tells its history, as in ModSecurity v2 but for TIMEOUT: records have no time of their own. Only a target that
-    /// names it selects it, and only where the collection was opened. What this transaction writes itself does not show.
+    /// Returns a history variable of a record, as in ModSecurity v2 without TIMEOUT: records do not expire. Only a target with its name selects it,
+    /// and only if the collection was opened. Changes by this transaction do not count.
     pub(super) fn told_by_history(&mut self, record: &RecordKey, name: &[u8], selection: &Selection<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
         let Some(told) = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, told)| told) else { return Vec::new() };
         if self.open_records.key(record.collection).is_none() {
@@ -39,17 +39,17 @@ const NAMES: [(&[u8], Told); 6] = [
 ];
 
 enum Told {
-    /// When the record was made, in seconds since 1970.
+    /// Creation of the record, in seconds since 1970.
     CreateTime,
-    /// 1 while no transaction before this one wrote to it, otherwise 0.
+    /// 1 if no earlier transaction wrote to it, otherwise 0.
     IsNew,
-    /// What it was opened with.
+    /// Its key.
     Key,
-    /// When it was changed last, in seconds since 1970.
+    /// Last change, in seconds since 1970.
     LastUpdateTime,
-    /// How many transactions changed it since it was made.
+    /// Number of transactions that changed it after its creation.
     UpdateCounter,
-    /// How many changed it in a minute, on average since it was made; 0 in the first second.
+    /// Average number of changes per minute since its creation; 0 in the first second.
     UpdateRate,
 }
 

@@ -1,4 +1,4 @@
-//! What is remembered of a rule that matched.
+//! Data of a rule that matched.
 
 use super::{Arena, Selected};
 use crate::escape::{printable, unquoted};
@@ -9,13 +9,13 @@ use std::borrow::Cow;
 /// The values that a chain matched so far.
 #[derive(Debug, Default)]
 pub struct MatchedValues {
-    /// Those that are named, each with the transformations after which it matched.
+    /// Those whose names are kept.
     first: Vec<(Selected, ChainId)>,
     count: usize,
 }
 
 impl MatchedValues {
-    /// One value alone.
+    /// Makes it with one value.
     pub fn only(selected: Selected, chain: ChainId) -> Self {
         Self { first: vec![(selected, chain)], count: 1 }
     }
@@ -29,67 +29,66 @@ impl MatchedValues {
     }
 }
 
-/// A rule that matched and is logged. Texts are bytes as the request sent them.
+/// A rule that matched and is logged. Texts are bytes as in the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RuleMatch {
-    /// The rule; for a chain the first.
+    /// The rule, or the first rule of its chain.
     pub rule: RuleIndex,
     /// Its id, 0 for none.
     pub id: u64,
     /// The phase it ran in.
     pub phase: Phase,
-    /// The message, macros expanded.
+    /// The message, with expanded macros.
     pub message: Vec<u8>,
-    /// The data, macros expanded.
+    /// The data, with expanded macros.
     pub data: Vec<u8>,
     /// 0 (emergency) to 7 (debug).
     pub severity: Option<u32>,
-    /// Tags, macros expanded.
+    /// Tags, with expanded macros.
     pub tags: Vec<Vec<u8>>,
-    /// What matched what, in words; of the last value that matched.
+    /// Description of the match of the last value.
     pub detail: Vec<u8>,
-    /// The values that matched, those of all rules of a chain, in the order in which they were asked about: the first
-    /// [`MAX_VALUES`](Self::MAX_VALUES) of them, and of these as many as have 16 KiB of text.
+    /// The values that matched, those of all rules of a chain, in order of evaluation: at most [`MAX_VALUES`](Self::MAX_VALUES), and at most 16 KiB
+    /// of text.
     pub values: Vec<RecordedValue>,
-    /// How many values matched, whether or not `values` has them.
+    /// Number of values that matched, even if `values` does not have them.
     pub value_count: usize,
-    /// How many bytes of `detail` are the engine's and the rule's own; those behind them may come from the request.
+    /// Number of leading bytes of `detail` that come from the engine and the rule; later ones may come from the request.
     pub(crate) detail_own: usize,
-    /// Where in the request the values that matched stand, in ModSecurity's notation, such as `o0,4v10,5t:lowercase`.
+    /// Offsets of the values that matched in the request, in ModSecurity's notation, such as `o0,4v10,5t:lowercase`.
     pub reference: Vec<u8>,
     /// What it added to the anomaly scores.
     pub score: i64,
     /// Whether it stopped the request.
     pub disruptive: bool,
-    /// Whether it is written to the audit log.
+    /// `true` if it is written to the audit log.
     pub audits: bool,
 }
 
 /// A value that a rule matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedValue {
-    /// The name of the variable, such as `ARGS`; empty for a value without a name.
     pub variable: &'static str,
-    /// The key of a member of a collection; its first 200 bytes.
+    /// Its name in rules, such as `ARGS:a`; at most 200 bytes.
     pub key: Option<Vec<u8>>,
-    /// The value as received, before transformations; its first 200 bytes.
+    /// The value as received, before transformations; at most 200 bytes.
     pub value: Vec<u8>,
     /// The transformations after which it matched.
     pub chain: ChainId,
 }
 
-/// How many bytes of text the values of one match may have.
+/// Maximum text of the values of a match, in bytes.
 const MAX_VALUE_TEXT: usize = 16 << 10;
 
-/// How many bytes of a name or a value are shown.
+/// Maximum length of a name or a value, in bytes.
 const MAX_SHOWN: usize = 200;
 
 impl RuleMatch {
-    /// How many values one match names.
+    /// Maximum number of values of a match.
     pub const MAX_VALUES: usize = 1_000;
 
-    /// How much memory it takes, in bytes.
+    /// Returns its size in memory, in bytes.
     pub fn size(&self) -> usize {
         let texts = [&self.message, &self.data, &self.detail, &self.reference];
         let tags = self.tags.iter().map(|tag| tag.len() + size_of::<Vec<u8>>());
@@ -97,7 +96,7 @@ impl RuleMatch {
         size_of::<Self>() + texts.into_iter().map(Vec::len).chain(tags).chain(values).sum::<usize>()
     }
 
-    /// Names the values that matched.
+    /// Sets the values that matched.
     pub fn name_values(&mut self, values: &MatchedValues, arena: &Arena) {
         let mut text = 0;
         let shown = |text| arena.read(text).get(..MAX_SHOWN).unwrap_or(arena.read(text)).to_vec();
@@ -119,35 +118,35 @@ impl RuleMatch {
         self.value_count = values.count;
     }
 
-    /// The message as text.
+    /// Returns the message as text.
     pub fn message(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.message)
     }
 
-    /// The data as text.
+    /// Returns the data as text.
     pub fn data(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.data)
     }
 
-    /// What matched what, as text.
+    /// Returns the description of the match as text.
     pub fn detail(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.detail)
     }
 
-    /// The names of the values that matched, and the values, as text.
+    /// Returns the names of the values that matched, and the values, as text.
     pub fn values(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
         self.values.iter().map(|found| (found.label(), String::from_utf8_lossy(&found.value)))
     }
 
-    /// Appends what matched what to a line of the error log. No quotation mark of the request's gets there: it could begin a field such as
-    /// `[id "1"]`.
+    /// Appends the description of the match to a line of the error log, without quotation marks of the request: they could begin a field such as `[id
+    /// "1"]`.
     pub(crate) fn write_detail(&self, line: &mut Vec<u8>) {
         let (own, rest) = self.detail.split_at(self.detail_own.min(self.detail.len()));
         printable(own, line);
         unquoted(rest, line);
     }
 
-    /// Tags as text.
+    /// Returns the tags as text.
     pub fn tags(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.tags.iter().map(|tag| String::from_utf8_lossy(tag))
     }

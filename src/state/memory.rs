@@ -1,22 +1,22 @@
-//! The memory of transactions, used again: most requests need as much of it as those before, and asking for it anew costs more than using it.
+//! Reuses the memory of transactions: most requests need about as much as earlier ones, and allocating it again costs more than using it.
 //!
-//! What a transaction leaves behind is cleared before the next may have it. Values are ranges that are checked against what was stored since
-//! then, so that a range of an earlier transaction reads as nothing; builds with debug assertions overwrite the bytes as well.
+//! Memory is cleared before the next transaction. Values are ranges that are checked against the stored bytes, so that a range of an earlier
+//! transaction is empty; builds with debug assertions overwrite the bytes as well.
 
 use super::State;
 use std::sync::{Mutex, PoisonError};
 
-/// How many states are kept at most: more than transactions run at the same time in most processes.
-const MOST_KEPT: usize = 64;
+/// Maximum number of states that are kept: more than the concurrent transactions of most processes.
+const MAX_KEPT: usize = 64;
 
-/// The states that finished transactions of a rule set left, for those to come.
+/// The states of finished transactions of a rule set.
 #[derive(Debug, Default)]
 pub struct MemoryPool {
     free: Mutex<Vec<State>>,
 }
 
 impl MemoryPool {
-    /// A cleared state: used before if there is one, else new.
+    /// Returns a cleared state, reused if possible.
     pub fn take(&self) -> State {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -25,7 +25,7 @@ impl MemoryPool {
     pub fn give_back(&self, state: State) {
         let state = state.cleared();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < MOST_KEPT {
+        if free.len() < MAX_KEPT {
             free.push(state);
         }
     }

@@ -1,27 +1,27 @@
-//! Where values stand in the request, as ModSecurity v3 counts it for its logs.
+//! Offsets of values in the request, as in the logs of ModSecurity v3.
 //!
-//! Offsets count from the beginning of the request line, each line break being one byte. What is found out after the request line and the
-//! headers stands, for v3, where they end.
+//! Offsets count from the start of the request line, with one byte for each line break. In v3, values that are computed later are at the end of the
+//! request line and the headers.
 
 use super::{Argument, Collections, Offsets, Selected, Text, UploadedFile};
 use crate::vocabulary::Variable;
 
-/// Lengths and places that the values themselves do not tell.
+/// Lengths and offsets that the values themselves do not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Places {
-    /// Where the request line and the headers that came so far end.
+    /// End of the request line and of the headers so far.
     pub end: usize,
-    /// Where the query begins.
+    /// Offset of the query.
     pub query: usize,
-    /// The bytes of the target without its fragment, as received.
+    /// Length of the target without its fragment, as received.
     pub target: usize,
-    /// The bytes of the path, as received.
+    /// Length of the path, as received.
     pub path: usize,
-    /// Where the name of the body's processor was read.
+    /// Offset of the header that names the body's processor.
     pub body_processor: usize,
 }
 
-/// Appends a place in ModSecurity's notation: a mark, the offset, a comma, the length.
+/// Appends an offset in ModSecurity's notation: a mark, the offset, a comma, the length.
 pub fn write_place(output: &mut Vec<u8>, mark: u8, offset: usize, length: usize) {
     let mut digits = itoa::Buffer::new();
     output.push(mark);
@@ -54,12 +54,12 @@ impl Collections {
         }
     }
 
-    /// The file that a value tells of.
+    /// Returns the file of a value.
     fn file(&self, selected: &Selected) -> Option<&UploadedFile> {
         self.files.iter().find(|file| selected.offsets == Some(file.offsets))
     }
 
-    /// Offset and length of a variable of which there is one; nothing for one that was never set, or is read from nowhere.
+    /// Returns offset and length of a variable with one value; `None` if it was never set, or is not read from the request.
     fn origin(&self, variable: Variable, value: Text) -> Option<(usize, usize)> {
         let Places { end, query, target, path, body_processor } = self.places;
         let after_method = self.scalars.request_method.len() + 1;
@@ -116,7 +116,7 @@ impl Collections {
         !self.scalars.request_line.is_empty()
     }
 
-    /// Where the value of the last request header with this name begins.
+    /// Returns the offset of the value of the last request header with this name.
     fn request_header_offset(&self, name: &[u8]) -> Option<usize> {
         let header = self.request_headers.iter().rfind(|header| self.arena.read(header.name).eq_ignore_ascii_case(name))?;
         Some(header.offsets.value)

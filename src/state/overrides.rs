@@ -1,4 +1,4 @@
-//! What `ctl` changed for one transaction.
+//! Changes by `ctl` for one transaction.
 
 use crate::graph::{AuditEngine, EngineMode, LogLetters, RuleFilter, TargetFilter};
 

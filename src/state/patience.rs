@@ -1,4 +1,4 @@
-//! How long a transaction waits for persistent collections.
+//! The time that a transaction waits for persistent collections.
 
 use super::Collections;
 use crate::graph::Settings;
@@ -6,11 +6,11 @@ use crate::store::Store;
 use crate::vocabulary::Limit;
 use std::time::{Duration, Instant};
 
-/// What one question to the store costs, in units of work.
+/// Cost of a call to the store, in units of work.
 const QUESTION: usize = 500;
 
 impl Collections {
-    /// Asks the store. Once the transaction has waited for it longer than it may, it is not asked again, and the answer is empty.
+    /// Calls the store. After the transaction has waited for it for its maximum time, it is not called again, and the result is empty.
     pub fn ask_store<T: Default>(&mut self, settings: &Settings, store: &dyn Store, ask: impl FnOnce(&dyn Store) -> T) -> T {
         let most = Duration::from_millis(settings.limit(Limit::StoreTime) as u64);
         if self.store_time > most {

@@ -1,14 +1,14 @@
-//! Variables of which there is one value.
+//! Variables with one value.
 
 use super::{Collections, Label, Selected, Text};
 use crate::graph::PersistentCollection;
 use crate::vocabulary::Variable;
 
-/// The version as MODSEC_BUILD shows it: that of the ModSecurity whose language this is, so that rules which ask find what they know.
+/// The version in MODSEC_BUILD: that of the compatible ModSecurity, for rules that check it.
 const BUILD: &[u8] = b"030013100";
 
 impl Collections {
-    /// The value of a scalar. One that was never set is empty, not absent: rules are asked about it, as in ModSecurity v3.
+    /// Returns the value of a scalar. As in ModSecurity v3, one that was never set is empty, not absent: rules test it.
     pub(super) fn scalar(&mut self, variable: Variable) -> Option<Selected> {
         let scalars = &self.scalars;
         let multipart = &scalars.multipart;
@@ -84,7 +84,7 @@ impl Collections {
         Some(plain(variable, value))
     }
 
-    /// Request line, headers and body; put together only when a rule asks, because it copies all of them. Empty before phase 2.
+    /// Returns request line, headers and body. Built only when a rule uses it, because it copies all of them. Empty before phase 2.
     fn full_request(&mut self) -> Text {
         if !self.request_is_complete {
             return Text::EMPTY;

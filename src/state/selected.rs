@@ -1,4 +1,4 @@
-//! Selected values and what they are called.
+//! Selected values and their names.
 
 use super::{Arena, Offsets, Text};
 use crate::graph::{Selector, Target};
@@ -7,29 +7,29 @@ use crate::vocabulary::Variable;
 /// A value that a target selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selected {
-    /// What it is called.
+    /// Its name.
     pub label: Label,
     /// The value before transformations.
     pub value: Text,
-    /// Where name and value begin in the request, where that is known.
+    /// Offsets of name and value in the request, if known.
     pub offsets: Option<Offsets>,
 }
 
-/// What a value is called, put together on demand.
+/// The name of a value, built on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// The variable's name.
     Variable(Variable),
     /// The variable's name, a colon, a key.
     Keyed(Variable, Text),
-    /// A count: the variable's name, and what stands behind a colon where the rule names it. No member of a collection.
+    /// A count: the variable's name, and the part after a colon if the rule has one. Not a member of a collection.
     Count(Variable, Option<Text>),
-    /// Nothing.
+    /// No name.
     Unnamed,
 }
 
 impl Label {
-    /// The variable that the value belongs to; nothing where the label was written out.
+    /// Returns the variable of the value; `None` if the label is a text.
     pub fn variable(self) -> Option<Variable> {
         match self {
             Label::Variable(variable) | Label::Keyed(variable, _) => Some(variable),
@@ -37,7 +37,7 @@ impl Label {
         }
     }
 
-    /// The key, where there is one.
+    /// Returns the key, if there is one.
     pub fn key(self) -> Option<Text> {
         match self {
             Label::Keyed(_, key) => Some(key),
@@ -72,7 +72,7 @@ impl Label {
         arena.store(&label)
     }
 
-    /// The label of a target that counts: as written, without the `&`.
+    /// Returns the label of a target that counts: as written, without the `&`.
     pub fn of_count(target: &Target, arena: &mut Arena) -> Self {
         let key = match &target.selector {
             Selector::All => None,

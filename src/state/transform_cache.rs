@@ -1,4 +1,4 @@
-//! Values before and after transformations: each value and chain is computed at most once, and what a value holds is found out once.
+//! Values before and after transformations: each value and chain is computed at most once, and each value is scanned for literals at most once.
 
 use super::{Arena, Budget, PER_VALUE, Text};
 use crate::graph::{ChainId, RuleGraph, ScanPoint};
@@ -14,35 +14,34 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(u32);
 
-/// A transaction with more values than these keeps no memory for the next.
-const MOST_KEPT: usize = 4096;
+/// A transaction with more values than these frees its memory.
+const MAX_KEPT: usize = 4096;
 
-/// The most bytes that are kept for the next transaction to transform values in.
-const MOST_OUTPUT: usize = 256 << 10;
+/// Maximum size of the output buffer that is kept for the next transaction, in bytes.
+const MAX_OUTPUT: usize = 256 << 10;
 
-/// Values, and what chains of transformations make of them.
+/// Values, and their results after transformation chains.
 #[derive(Debug, Default)]
 pub struct TransformCache {
     numbers: FxHashMap<(Text, ValueKind), ValueId>,
     values: Vec<Value>,
-    /// What transformations make of values.
+    /// Results of transformations.
     computed: Computed,
-    /// The literals that values hold, as the plan's set shows them.
+    /// The literals in values, as bits of the plan's set.
     literals: Vec<u64>,
-    /// Where transformations write, so that a value is stored once it is known to have changed.
+    /// Output buffer of transformations: a value is stored only if it has changed.
     output: Vec<u8>,
-    /// What transformations cost, while a profile is taken.
+    /// Costs of transformations, during a profile.
     pub costs: Option<Box<TransformationCosts>>,
 }
 
-/// What transformations made of values: for each transformation by its number the values by theirs, so that values that are asked about one
-/// after the other lie close together.
+/// Memo table `[transformation][value] → result`; rows keep consecutive look-ups of one step in cache.
 #[derive(Debug, Default)]
 struct Computed {
     of: Vec<Vec<Option<Outcome>>>,
 }
 
-/// What a transformation made of a value.
+/// The result of a transformation of a value.
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
     id: ValueId,
@@ -81,14 +80,14 @@ struct Value {
     literals: Literals,
 }
 
-/// What is known of the literals in a value.
+/// The literals in a value.
 #[derive(Clone, Copy, Debug)]
 enum Literals {
-    /// It was not searched.
+    /// It was not scanned.
     Unknown,
-    /// It holds none, as most values.
+    /// It has none, like most values.
     None,
-    /// Where its words begin in [`TransformCache::literals`].
+    /// Index of its words in [`TransformCache::literals`].
     Known(usize),
 }
 
@@ -99,14 +98,14 @@ pub struct Transformed {
     pub id: ValueId,
     /// The value.
     pub value: Text,
-    /// Whether the last step counts as a change, so that `multiMatch` looks at it.
+    /// `true` if the last step counts as a change, so that `multiMatch` tests it.
     pub counted: bool,
 }
 
 impl TransformCache {
-    /// Forgets all values, and keeps the memory, unless it is more than most transactions need.
+    /// Removes all values, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
-        if self.values.len() > MOST_KEPT || self.output.capacity() > MOST_OUTPUT {
+        if self.values.len() > MAX_KEPT || self.output.capacity() > MAX_OUTPUT {
             *self = Self::default();
         }
         self.costs = None;
@@ -116,18 +115,18 @@ impl TransformCache {
         self.literals.clear();
     }
 
-    /// The number of a value, given out now if it is new.
+    /// Returns the number of a value, and assigns one if it is new.
     pub fn number(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
         let Self { numbers, values, .. } = self;
         *numbers.entry((text, kind)).or_insert_with(|| add(values, arena, text, kind))
     }
 
-    /// The bytes that a value holds.
+    /// Returns the bytes that occur in a value.
     pub fn bytes(&self, id: ValueId) -> ByteSet {
         self.values.get(id.0 as usize).map_or(ByteSet::ALL, |value| value.bytes)
     }
 
-    /// A value after a chain, computed now if it was not before. What one step makes of a value is known to every chain that comes to it.
+    /// Returns a value after a chain, and computes it if necessary. The result of a step is shared by all chains that reach it.
     pub fn value(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, chain: ChainId) -> Transformed {
         let mut reached = Transformed { id: original, value: self.text(original), counted: false };
         if chain == ChainId::EMPTY {
@@ -150,7 +149,7 @@ impl TransformCache {
         reached
     }
 
-    /// Appends what prefilters look at: a value after a chain, or every other value that the chain makes of it on the way.
+    /// Appends the values that prefilters scan: a value after a chain, or every different value on the way.
     pub fn stages(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, scan_point: ScanPoint, found: &mut Vec<ValueId>) {
         let known = graph.plan.as_ref().and_then(|plan| plan.chain(scan_point.chain)).filter(|_| scan_point.every_stage);
         let Some(known) = known else { return found.push(self.value(graph, arena, original, scan_point.chain).id) };
@@ -170,7 +169,7 @@ impl TransformCache {
         self.values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text)
     }
 
-    /// What one transformation makes of the value that those before it reached.
+    /// Returns the result of one transformation of a value.
     fn step(&mut self, graph: &RuleGraph, arena: &mut Arena, before: Transformed, transformation: Transformation) -> Transformed {
         if let Some(Outcome { id, counted }) = self.computed.get(transformation, before.id) {
             return Transformed { id, value: self.text(id), counted };
@@ -198,7 +197,7 @@ impl TransformCache {
         after
     }
 
-    /// What a value holds. It is searched now if it was not before.
+    /// Returns the signature of a value, and scans it if necessary.
     pub fn signature(&mut self, literals: &PrefilterSet, arena: &mut Arena, id: ValueId) -> Signature<'_> {
         let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
         let held = match value.literals {
@@ -223,7 +222,7 @@ impl TransformCache {
     }
 }
 
-/// Gives a value a number.
+/// Assigns a number to a value.
 fn add(values: &mut Vec<Value>, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
     arena.budget.reserve(size_of::<Value>() + size_of::<((Text, ValueKind), ValueId)>());
     values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });

@@ -1,38 +1,38 @@
-//! The variables of one transaction that rules set: TX.
+//! TX: variables of one transaction that rules set.
 
 use super::Budget;
 use super::arena::Text;
 use crate::graph::{TxName, TxNames};
 use std::collections::HashMap;
 
-/// A transaction that made more keys than these keeps no memory for the next.
-const MOST_MADE: usize = 1024;
+/// A transaction that made more keys than these frees their memory.
+const MAX_MADE: usize = 1024;
 
-/// What a key made at run time takes besides its bytes: a place for its value, its two spellings, and where they are found.
+/// Size of a key made at run time in addition to its bytes: its value, its two spellings, and its index.
 const MADE: usize = size_of::<Option<Text>>() + size_of::<(Vec<u8>, usize)>() + size_of::<Vec<u8>>();
 
-/// As many keys made at run time are sooner compared than hashed.
+/// Up to this many run-time keys, a linear scan is faster than a hash look-up.
 const FEW: usize = 16;
 
-/// TX. Keys that rules name at load have numbers; keys that a macro makes get theirs behind them.
+/// TX. Keys in rules have numbers from the load; keys that a macro makes get later ones.
 #[derive(Debug, Default)]
 pub struct TxVariables {
     values: Vec<Option<Text>>,
-    /// Keys made at run time, once they are more than a few: in lower case, with their place in `values`.
+    /// Keys made at run time, if they are more than a few: in lower case, with their index in `values`.
     made: HashMap<Vec<u8>, usize>,
-    /// The spellings of keys made at run time, by place behind the known ones.
+    /// Spellings of keys made at run time, by index after the known ones.
     made_spellings: Vec<Vec<u8>>,
     known: usize,
 }
 
-/// The place of a key.
+/// The index of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxSlot(usize);
 
 impl TxVariables {
-    /// Forgets everything, and lets memory go that many keys made at run time took.
+    /// Clears everything, and frees the memory of many keys made at run time.
     pub fn clear(&mut self) {
-        if self.made_spellings.len() > MOST_MADE {
+        if self.made_spellings.len() > MAX_MADE {
             *self = Self::default();
         }
         self.values.clear();
@@ -41,19 +41,19 @@ impl TxVariables {
         self.known = 0;
     }
 
-    /// Forgets everything, and makes room for the keys of a graph.
+    /// Clears everything, and makes room for the keys of a graph.
     pub fn reset(&mut self, names: &TxNames) {
         self.clear();
         self.values.resize(names.len(), None);
         self.known = names.len();
     }
 
-    /// The place of a key that the graph knows.
+    /// Returns the index of a key of the graph.
     pub fn known(&self, name: TxName) -> TxSlot {
         TxSlot(name.0 as usize)
     }
 
-    /// The place of a key made at run time, if there is one.
+    /// Returns the index of a key made at run time, if there is one.
     pub fn find(&self, names: &TxNames, key: &[u8]) -> Option<TxSlot> {
         let mut short = [0; 64];
         let long;
@@ -78,7 +78,7 @@ impl TxVariables {
         }
     }
 
-    /// The place of a key made at run time; it is made if there is none.
+    /// Returns the index of a key made at run time, and makes the key if necessary.
     pub fn find_or_make(&mut self, names: &TxNames, key: &[u8], work: &mut Budget) -> TxSlot {
         self.find(names, key).unwrap_or_else(|| {
             work.reserve(MADE.saturating_add(key.len().saturating_mul(2)));
@@ -93,25 +93,25 @@ impl TxVariables {
         })
     }
 
-    /// The value at a place.
+    /// Returns the value at an index.
     pub fn read(&self, slot: TxSlot) -> Option<Text> {
         self.values.get(slot.0).copied().flatten()
     }
 
-    /// Sets or removes the value at a place.
+    /// Sets or removes the value at an index.
     pub fn write(&mut self, slot: TxSlot, value: Option<Text>) {
         if let Some(place) = self.values.get_mut(slot.0) {
             *place = value;
         }
     }
 
-    /// Every key that has a value, as it was first spelled: those of the graph first.
+    /// Returns every key that has a value, as it was first written: those of the graph first.
     pub fn iter<'a>(&'a self, names: &'a TxNames) -> impl Iterator<Item = (&'a [u8], Text)> {
         let known = self.values.iter().take(self.known).zip((0..).map(TxName));
         known.filter_map(|(value, name)| Some((names.spelling(name), (*value)?))).chain(self.made())
     }
 
-    /// Every key made at run time that has a value, as it was first spelled.
+    /// Returns every key made at run time that has a value, as it was first written.
     pub fn made(&self) -> impl Iterator<Item = (&[u8], Text)> {
         let made = self.made_spellings.iter().zip(self.values.iter().skip(self.known));
         made.filter_map(|(spelling, value)| Some((spelling.as_slice(), (*value)?)))

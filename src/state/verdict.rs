@@ -1,4 +1,4 @@
-//! What the host is to do: interventions, and the decision that stands.
+//! The verdict for the host.
 
 use super::RuleMatch;
 use crate::graph::{Disruptive, RuleIndex};
@@ -46,38 +46,38 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Go on.
+    /// The request or response passes so far.
     Pass,
-    /// Stop.
+    /// The host must stop it.
     Intervene(Intervention),
 }
 
 /// The decision that stands, and a status that waits for one.
 #[derive(Debug, Default)]
 pub struct Pending {
-    /// Set by `status`, which may stand in an earlier rule than the decision.
+    /// Set by `status`, which may be in an earlier rule than the decision.
     pub status: Option<u16>,
     pub intervention: Option<Intervention>,
-    /// Whether a decision was made at all, taken away or not.
+    /// `true` if there was a decision, even if the host has taken it.
     pub decided: bool,
-    /// The first rule that would have decided, were the engine on.
+    /// The first rule that would have decided if the engine were on.
     pub detected: Option<RuleIndex>,
 }
 
 impl Pending {
-    /// Takes back what an earlier rule decided.
+    /// Revokes the decision of an earlier rule.
     pub fn take_back(&mut self) {
         (self.intervention, self.status) = (None, None);
     }
 
-    /// Notes what a rule would have decided, were the engine on.
+    /// Records a rule that would have decided if the engine were on.
     pub fn detect(&mut self, disruptive: &Disruptive, rule: RuleIndex) {
         if let Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_) = disruptive {
             self.detected.get_or_insert(rule);
         }
     }
 
-    /// `status`: as in ModSecurity v3 it also changes a decision that is already made, by a `block` that stands before it.
+    /// `status`: as in ModSecurity v3, it also changes an earlier decision, by a `block` before it.
     pub fn name_status(&mut self, status: u16) {
         self.status = Some(status);
         if let Some(intervention) = &mut self.intervention {
@@ -111,9 +111,9 @@ impl Action {
 }
 
 impl Intervention {
-    /// A decision that no rule made.
+    /// Makes a decision without a rule.
     ///
-    /// The C interface makes one when an error left a request unjudged.
+    /// The C interface uses it if an error left a request unjudged.
     #[doc(hidden)]
     pub fn without_rule(status: u16, reason: String) -> Self {
         Self { action: Action::Deny { status }, rule: None, rule_id: 0, reason, found: None }
@@ -181,7 +181,7 @@ impl Serialize for Intervention {
 }
 
 impl Verdict {
-    /// How to stop, if that is what is to be done.
+    /// Returns the intervention, if there is one.
     pub fn intervention(&self) -> Option<&Intervention> {
         match self {
             Verdict::Pass => None,
@@ -189,7 +189,10 @@ impl Verdict {
         }
     }
 
-    /// An error that says how to stop, if that is what is to be done.
+    /// Converts an intervention to an error, so that a host can return with `?`.
+    ///
+    /// # Errors
+    /// The intervention.
     pub fn into_result(self) -> Result<(), Intervention> {
         match self {
             Verdict::Pass => Ok(()),
@@ -197,7 +200,7 @@ impl Verdict {
         }
     }
 
-    /// Returns `true` if the host is to stop.
+    /// Returns `true` for an intervention.
     pub fn is_intervention(&self) -> bool {
         self.intervention().is_some()
     }
