@@ -1,4 +1,4 @@
--- What decision scripts see: `request`, and what they may ask about addresses.
+-- The globals of decision scripts: `request`, and functions on addresses.
 
 local native, hidden, shared = ...
 local told, text, number = shared.told, shared.text, shared.number
@@ -56,7 +56,7 @@ function functions.is_verified_crawler(ip, user_agent, exempts, minutes)
     return verdict
 end
 
--- Headers, by the name that the client wrote; asked for in any case.
+-- Headers, with the client's spelling of names; look-ups ignore case.
 local function headers()
     local flat = ask(HEADERS)
     local list, by_name = {}, {}
@@ -88,10 +88,10 @@ end
 of_request.__metatable = false
 
 local MEMBERS = { "method", "uri", "headers", "body", "body_is_cut", "client_ip", "peer_ip", "timestamp", "site_id" }
--- The request of the call that runs.
+-- The request of the current call.
 local current
 
--- Members are asked for when a script reads them, so that going through them reads them all.
+-- Members are read from the host on access; iteration reads all of them.
 function functions.pairs(list)
     if rawequal(list, current) then
         for at = 1, #MEMBERS do

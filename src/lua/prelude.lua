@@ -28,7 +28,7 @@ for _, name in ipairs { "string", "table", "math", "coroutine", "bit" } do
     end
 end
 
--- What a script catches it cannot keep when its budget is used up: no line of it runs any more.
+-- A script cannot catch the error of an exhausted budget: no line of it runs any more.
 local is_over = native.is_over
 
 local function checked(...)
@@ -52,8 +52,8 @@ function base.xpcall(body, handler, ...)
     return checked(xpcall(body, handle, ...))
 end
 
--- Coroutines and comparisons stand on the stack of the host, however much room a script has on its own.
-local DEEPEST, TOO_DEEP = 100, "C stack overflow"
+-- Coroutines and comparisons use the C stack of the host, whatever the size of the Lua stack.
+local MAX_DEPTH, TOO_DEEP = 100, "C stack overflow"
 local depth = 0
 
 local function left(...)
@@ -64,7 +64,7 @@ end
 local function resume_counted(thread, ...)
     if type(thread) ~= "thread" then
         error("bad argument #1 to 'resume' (coroutine expected)", 2)
-    elseif depth >= DEEPEST then
+    elseif depth >= MAX_DEPTH then
         return false, TOO_DEEP
     end
     depth = depth + 1
@@ -86,13 +86,13 @@ function libraries.coroutine.wrap(body)
     end
 end
 
--- A metamethod that is the host's own `tostring` would call itself where nothing counts.
+-- The host's own `tostring` as a metamethod would recurse without being counted.
 function base.tostring(...)
     local written = tostring(...)
     return written
 end
 
--- What goes over a long text byte by byte is counted by its length: it may be done often before the next look at the budget.
+-- Functions that read a long text byte by byte are charged its length: they may run many times before the next check of the budget.
 local LONG = 100000
 
 local function count(made)
@@ -102,7 +102,7 @@ local function count(made)
     return made
 end
 
--- What a format shows may be written by a metamethod, which may format. Quoting a text takes as long as `QUOTING` times going over it.
+-- A metamethod may write a formatted value, and call `format` itself. Quoting a text costs `QUOTING` times its length.
 local QUOTING = 16
 
 function libraries.string.format(...)
@@ -112,7 +112,7 @@ function libraries.string.format(...)
         if kind == "string" and #value > LONG then
             native.work(#value * QUOTING)
         elseif kind == "table" then
-            if depth >= DEEPEST then
+            if depth >= MAX_DEPTH then
                 error(TOO_DEEP, 2)
             end
             depth = depth + 1
@@ -122,7 +122,7 @@ function libraries.string.format(...)
     return format(...)
 end
 
--- The host moves each place between, whether or not there is something.
+-- The host moves each element between, even empty ones.
 function libraries.table.insert(list, ...)
     local place = ...
     if select("#", ...) > 1 and type(place) == "number" and place < 1 then
@@ -131,7 +131,7 @@ function libraries.table.insert(list, ...)
     return insert(list, ...)
 end
 
--- A number that is joined becomes a text first: each value counts as a step, which is `STEP` bytes of plain work.
+-- Joined numbers become texts first: each value counts as a step, which is `STEP` bytes of linear work.
 local STEP, FEW = 64, 1000
 
 function libraries.table.concat(list, separator, first, last)
@@ -148,13 +148,13 @@ end
 -- As in Lua 5.2 and later.
 libraries.table.unpack = unpack
 
--- Sorting calls Lua for each comparison, so that its steps are counted: also where a script compares with a function of the host.
+-- Sorting calls Lua for each comparison, so that its steps are counted, even with a function of the host as comparison.
 local function is_less(one, other)
     return one < other
 end
 
 function libraries.table.sort(list, compare)
-    if depth >= DEEPEST then
+    if depth >= MAX_DEPTH then
         error(TOO_DEEP, 2)
     end
     local by = compare and function(one, other)
@@ -164,7 +164,7 @@ function libraries.table.sort(list, compare)
     propagated(left(pcall(sort, list, by or is_less)))
 end
 
--- The level of a function's caller is one more here than where the script counts.
+-- Here the level of a function's caller is one more than in the script.
 local function deeper(target)
     if type(target) == "number" and target > 0 then
         return target + 1
@@ -172,7 +172,7 @@ local function deeper(target)
     return target
 end
 
--- Functions of the host and of this file show the world of the call; what they stand in themselves no script sees.
+-- Functions of the host and of this file return the environment of the call; no script sees their own.
 local globals = _G
 
 function base.getfenv(target)
@@ -203,8 +203,8 @@ end
 
 local mode = sandboxed and "t" or nil
 
--- Reading a chunk takes as long as `READING` times going over it, and cannot be stopped: what a script puts together may have that many bytes.
-local LONGEST_CHUNK, READING = 1048576, 64
+-- Parsing a chunk costs `READING` times its length, and cannot be stopped: this is the maximum length of a chunk that a script builds.
+local MAX_CHUNK, READING = 1048576, 64
 
 local function read(chunk, ...)
     if type(chunk) == "string" then
@@ -214,8 +214,8 @@ local function read(chunk, ...)
 end
 
 local function read_short(chunk, ...)
-    if type(chunk) == "string" and #chunk > LONGEST_CHUNK then
-        return nil, format("chunk has more than %d bytes", LONGEST_CHUNK)
+    if type(chunk) == "string" and #chunk > MAX_CHUNK then
+        return nil, format("chunk has more than %d bytes", MAX_CHUNK)
     end
     return read(chunk, ...)
 end
@@ -241,7 +241,7 @@ function base.loadstring(chunk, name)
     return read_short(chunk, name, mode, current or running)
 end
 
--- Collection goes by itself: a script that stopped it would stop it for those after it.
+-- Garbage collection is automatic: a script that stopped it would stop it for later scripts.
 function base.collectgarbage(option)
     if option == "count" then
         return native.memory() / 1024
@@ -253,7 +253,7 @@ function base.gcinfo()
     return native.memory() / 1024
 end
 
--- What the host answers: a value, or a problem, which is an error of the script at the line that asked.
+-- The host's answer: a value, or a problem, which is an error of the script at the calling line.
 local function told(value, problem)
     if problem then
         error(problem, 3)
@@ -271,7 +271,7 @@ function base.print(...)
     native.ask(LOG, PRINT_LEVEL, concat(words, "\t"))
 end
 
--- Patterns are matched by the host, which counts the steps.
+-- The host matches patterns, and counts the steps.
 local strings = libraries.string
 
 local function text(value, place, name)
@@ -341,7 +341,7 @@ function strings.gmatch(subject, pattern)
 end
 strings.gfind = strings.gmatch
 
--- One match of gsub: what is put into its place. The first capture, or all of the match, is what is looked up.
+-- Returns the replacement of a match of gsub. The first capture, or the whole match, is looked up.
 local function replacement(by, kind, found, first, ...)
     local value
     if kind == "function" then
@@ -387,7 +387,7 @@ function strings.gsub(subject, pattern, by, most)
     return concat(pieces), count
 end
 
--- What reaches beyond the script.
+-- Functions with effects outside of the script.
 for _, name in ipairs { "clock", "difftime", "time" } do
     libraries.os[name] = os[name]
 end
@@ -407,7 +407,7 @@ function libraries.os.date(layout, at)
     return written
 end
 
--- What is drawn cannot be known before, and a seed lasts as long as the call.
+-- Random numbers are unpredictable, and a seed lasts as long as the call.
 local randomseed = math.randomseed
 randomseed(native.seed())
 
@@ -429,7 +429,7 @@ else
     for key, value in pairs(io) do
         libraries.io[key] = value
     end
-    -- Files of all calls share a metatable: out of reach, and without a method that would lead to it.
+    -- Files of all calls share a metatable, which scripts cannot reach by any method.
     local of_files, methods = getmetatable(io.stdout), {}
     for key, value in pairs(of_files) do
         if type(key) == "string" and key:sub(1, 2) ~= "__" then
@@ -491,16 +491,16 @@ local function look(_, name)
 end
 setmetatable(base, { __index = look })
 
--- A world that holds nothing, and what scripts of one kind see in it as their own.
+-- Makes an empty environment, with the globals of one kind of script.
 local behind = { __index = base }
-local function make_world(add)
+local function make_environment(add)
     local shown = setmetatable({}, behind)
     local environment = setmetatable({}, { __index = shown, __metatable = false })
     shown._G = environment
     return environment, add(shown)
 end
 
--- Puts back what a call changed outside of its world.
+-- Restores what a call changed outside of its environment.
 local function forget()
     string_metatable.__index = strings
     if has_seeded then
@@ -510,21 +510,21 @@ local function forget()
     running, current, has_changed, has_moved, depth = nil, nil, false, false, 0
 end
 
--- A world that held more is not used again.
-local MOST_HELD = 100
+-- An environment with more entries is not reused.
+local MAX_HELD = 100
 
 local function empty(held)
     local count = 0
     for key in next, held do
         held[key], count = nil, count + 1
-        if count > MOST_HELD then
+        if count > MAX_HELD then
             has_changed, has_moved = true, true
             break
         end
     end
 end
 
--- What a script returned, as text, with the number where it is one; or nothing, and the name of its type.
+-- Converts a returned value: to text, with the number if it is one; or `nil` and the name of its type.
 local function written(value)
     local kind = type(value)
     if kind == "string" then
@@ -535,14 +535,14 @@ local function written(value)
     return nil, kind
 end
 
--- Makes a script ready to run: its own lines in a world of their own, then its function `name`. `add` shows the world what scripts of its kind
--- see, and gives the part of it that they may change. Each line of `run` is part of what a call costs.
+-- Prepares a script: it runs the chunk in its own environment, then the function `name`. `add` adds the globals of its kind to the environment,
+-- and returns those that scripts may change. Each line of `run` is part of the cost of a call.
 local function prepare(chunk, name, add)
     local spare, own
     local function run(argument)
         local environment = spare
         if not environment then
-            environment, own = make_world(add)
+            environment, own = make_environment(add)
             setfenv(chunk, environment)
         end
         spare = nil
@@ -553,7 +553,7 @@ local function prepare(chunk, name, add)
             error(("it has no function `%s`"):format(name), 0)
         end
         local value = main(argument)
-        -- Emptied, a world serves the next call: nothing that runs holds it any more.
+        -- An emptied environment serves the next call: nothing refers to it any more.
         environment[name] = nil
         for _ in next, environment do
             empty(environment)
@@ -584,7 +584,7 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.math
     end
 end
 for _, value in ipairs { prepare, told, checked, left, resume_counted, propagated, deeper, is_less, count, read, read_short, text,
-    number, answer, replacement, add_library, look, make_world, forget, empty, written } do
+    number, answer, replacement, add_library, look, make_environment, forget, empty, written } do
     setfenv(value, hidden)
 end
 return prepare, forget, hidden, { told = told, text = text, number = number }

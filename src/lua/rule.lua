@@ -1,16 +1,16 @@
--- What scripts of rules see: `m`.
+-- The global of rule scripts: `m`.
 
 local native, hidden, shared = ...
 local told, text, number = shared.told, shared.text, shared.number
 local concat, error, next, setmetatable, type = table.concat, error, next, setmetatable, type
 local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
--- What the host knows by number: it notes what it is asked for.
+-- Names that the host knows by number: it remembers names that were used.
 local variables, chains = native.variables, native.chains
 
 local LOG, GETVAR, GETVARS, SETVAR = 1, 2, 3, 4
 local methods = {}
 
--- The longest list of transformations, in bytes.
+-- Maximum length of a list of transformations, in bytes.
 local LONGEST = 10000
 
 -- The names of transformations, in one text.
@@ -59,7 +59,7 @@ function methods.setvar(name, value)
     end
 end
 
--- Each world has its own `m`, which a call may change.
+-- Each environment has its own `m`, which a call may change.
 local of_m = { __index = methods, __metatable = false }
 
 local function add(shown)

@@ -1,4 +1,4 @@
--- `cjson`, as lua-cjson has it: JSON as values and back.
+-- `cjson`, compatible with lua-cjson: JSON to values and back.
 
 local native, parts = ...
 local error, text = parts.base.error, parts.text

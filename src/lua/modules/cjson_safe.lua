@@ -1,4 +1,4 @@
--- `cjson.safe`: `cjson` that gives nothing and why instead of an error.
+-- `cjson.safe`: `cjson` that returns `nil` and a message instead of an error.
 
 local native, parts = ...
 local text = parts.text

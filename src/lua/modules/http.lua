@@ -1,4 +1,4 @@
--- `socket.http`: requests by HTTP/1.1 (RFC 9112), one for each connection. The limits of time are those of the connection and of the call.
+-- `socket.http`: HTTP/1.1 requests (RFC 9112), one for each connection. The time limits are those of the connection and of the call.
 
 local _, parts, require = ...
 local socket, ltn12, url = require("socket"), require("ltn12"), require("socket.url")
@@ -9,10 +9,10 @@ local find, format, gsub, lower, match, sub = strings.find, strings.format, stri
 
 local http = { TIMEOUT = 60, PORT = 80, USERAGENT = socket._VERSION, _VERSION = socket._VERSION }
 
--- How many lines a head may have, of how many bytes, and how many redirections are followed.
+-- Maximum number of lines of a head, maximum length of a line in bytes, and maximum number of redirects.
 local MAX_LINES, MAX_LINE, MAX_REDIRECTS = 200, 16384, 5
 
--- A failure on the way ends the request, and nothing else.
+-- A failure ends the request, but not the script.
 local failure = {}
 
 local function try(value, ...)
@@ -23,7 +23,7 @@ local function try(value, ...)
     return value, ...
 end
 
--- A name or value that ended its line would begin another.
+-- A name or value with a line end would begin another line.
 local function in_one_line(text)
     text = tostring(text)
     if find(text, "[\r\n%z]") then
@@ -202,7 +202,8 @@ local function protected(succeeded, first, ...)
     error(first, 0)
 end
 
--- With a text: its body, code, headers and status; with a table: 1 and the same, the body goes to its `sink`. Nothing and why where it failed.
+-- With a text: returns body, code, headers and status. With a table: returns 1, code, headers and status; the body goes to its `sink`.
+-- On failure: returns `nil` and a message.
 function http.request(what, body)
     if type(what) == "table" then
         return protected(pcall(perform, what, 0))

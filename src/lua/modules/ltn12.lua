@@ -1,4 +1,4 @@
--- `ltn12`: sources give pieces of a text, sinks take them, filters change them, pumps move them.
+-- `ltn12`: sources return pieces of a text, sinks take them, filters change them, pumps move them.
 
 local _, parts = ...
 local base = parts.base
@@ -8,7 +8,7 @@ local concat, sub = parts.libraries.table.concat, parts.libraries.string.sub
 local filter, source, sink, pump = {}, {}, {}, {}
 local ltn12 = { filter = filter, source = source, sink = sink, pump = pump, BLOCKSIZE = 2048, _VERSION = "LTN12 1.0.3" }
 
--- A filter from a function that takes a state and a piece.
+-- Makes a filter of a function that takes a state and a piece.
 function filter.cycle(change, state, extra)
     return function(piece)
         local changed
@@ -86,7 +86,7 @@ function source.file(file, problem)
     end
 end
 
--- A source may give another source in its place with its piece; this follows it.
+-- A source may return another source as its replacement, with its piece; this follows it.
 function source.simplify(from)
     return function()
         local piece, other = from()
@@ -137,7 +137,7 @@ function source.chain(from, first, ...)
     end
 end
 
--- Sources one after the other.
+-- Joins sources, one after the other.
 function source.cat(...)
     local sources, at = { ... }, 1
     return function()

@@ -1,7 +1,7 @@
--- `require`, `package` and `module` as in Lua 5.1, made anew for each call that asks for them.
+-- `require`, `package` and `module` as in Lua 5.1, made for each call that uses them.
 --
--- Takes functions of the host, the environment that hides it, whether there is a sandbox, and `parts` of the prelude; gives what adds them to a
--- world. Modules of the host (`native.module`) stand before files of the same name: LuaSocket's own files need a library in C.
+-- Takes functions of the host, the environment that hides it, `true` for a sandbox, and `parts` of the prelude; returns a function that adds them to
+-- an environment. Modules of the host (`native.module`) precede files of the same name, because LuaSocket's own files need a library in C.
 
 local native, hidden, sandboxed, parts = ...
 local base, libraries, read, text = parts.base, parts.libraries, parts.read, parts.text
@@ -10,10 +10,10 @@ local concat, error, format, rawget, rawset, select, setfenv, setmetatable, type
 local gmatch, gsub, match = libraries.string.gmatch, libraries.string.gsub, libraries.string.match
 local open = libraries.io and libraries.io.open
 
--- Stands for a module that is on its way.
+-- Marks a module that is being loaded.
 local loading = {}
 
--- The libraries that a world has are loaded, and so is what scripts of its kind see.
+-- The libraries of an environment count as loaded, and so do the globals of its kind.
 local function behind(environment)
     return {
         __index = function(_, name)
@@ -27,7 +27,7 @@ local function behind(environment)
     }
 end
 
--- Runs what was found, once for each call.
+-- Runs a module that was found, once for each call.
 local function load_with(find, loaded, name)
     local value = loaded[name]
     if value == loading then
@@ -46,7 +46,7 @@ local function load_with(find, loaded, name)
     return loaded[name]
 end
 
--- The first file that a path names for a module, or nothing and where it was looked for.
+-- Returns the first existing file of a path for a module, or `nil` and the paths that were tried.
 local function search_path(name, path)
     local places = {}
     local part = gsub(gsub(name, "%.", "/"), "%%", "%%%%")
@@ -62,7 +62,7 @@ local function search_path(name, path)
     return nil, concat(places)
 end
 
--- What `package.loaders` holds, in the order of Lua; each gives what makes the module, or where it is not.
+-- The functions of `package.loaders`, in the order of Lua; each returns the loader of the module, or the places that were tried.
 local function loaders(package, environment, require)
     local function preloaded(name)
         local made = package.preload[name]
@@ -145,7 +145,7 @@ local function add_package(environment)
         setmetatable(module, { __index = environment })
     end
 
-    -- The table of a module's name, which may have dots.
+    -- Returns the table of a module's name, which may have dots.
     local function table_of(name)
         local place = environment
         for part in gmatch(name, "[^.]+") do
@@ -182,7 +182,7 @@ local function add_package(environment)
     rawset(environment, "module", module)
 end
 
--- In the sandbox: the libraries that are there, and no other.
+-- In the sandbox: only the available libraries.
 local function add_plain(environment)
     local loaded = setmetatable({}, behind(environment))
     local function find(name)

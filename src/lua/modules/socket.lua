@@ -1,4 +1,4 @@
--- `socket`, as LuaSocket has it, for those who connect: `tcp`, `udp`, names, time. Nothing here listens.
+-- `socket`, compatible with LuaSocket, for clients: `tcp`, `udp`, names, time. Nothing here listens.
 
 local native, parts = ...
 local base, text, number = parts.base, parts.text, parts.number
@@ -43,7 +43,7 @@ function dns.getaddrinfo(name)
     return found
 end
 
--- An address without a name is its own.
+-- An address without a name is its own name.
 function dns.getnameinfo(address)
     address = text(address, 1, "getnameinfo")
     local list, problem = native.names(address)
@@ -85,7 +85,7 @@ function dns.gethostname()
     return native.host_name()
 end
 
--- What all sockets have: `handle` once there is something to send to, and limits of time in seconds, below zero none.
+-- Common part of all sockets: `handle` after connecting, and time limits in seconds, negative for none.
 
 local common = {}
 
@@ -130,7 +130,7 @@ function common:getsockname()
     return ends(self, native.here)
 end
 
--- Options that change nothing which can be seen here are taken.
+-- Options without a visible effect are accepted.
 function common:setoption(option, value)
     if option == "tcp-nodelay" and self.handle then
         native.set_nodelay(self.handle, value and true or false)
@@ -198,7 +198,7 @@ function stream:send(data, first, last)
     return first + sent - 1
 end
 
--- `*l` a line, `*a` all, or a number of bytes, which `prefix` counts among.
+-- `*l` for a line, `*a` for everything, or a number of bytes, including those of `prefix`.
 function stream:receive(pattern, prefix)
     prefix = prefix and text(prefix, 3, "receive") or ""
     if not self.handle then
@@ -360,7 +360,7 @@ function socket.sleep(seconds)
     native.sleep(number(seconds, 0, 1, "sleep"))
 end
 
--- Errors that carry what is returned, for chains of calls.
+-- Errors that carry return values, for chains of calls.
 
 local thrown = {}
 

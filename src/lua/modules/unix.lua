@@ -1,4 +1,4 @@
--- `socket.unix`: connections to sockets of the file system. The module is a function too, as its first versions were.
+-- `socket.unix`: connections to Unix sockets. The module is also a function, as in its first versions.
 
 local _, _, require = ...
 local socket = require("socket")

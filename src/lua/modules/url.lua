@@ -20,7 +20,7 @@ function url.unescape(text)
     end))
 end
 
--- A text without what a pattern takes from it, and what that was.
+-- Removes the match of a pattern from a text; returns the rest, and the capture.
 local function take(text, pattern)
     local first, last, found = find(text, pattern)
     if not first then
@@ -102,7 +102,7 @@ function url.build(parsed)
     return built
 end
 
--- A path without steps that lead nowhere (RFC 3986, 5.2.4).
+-- Removes dot segments from a path (RFC 3986, 5.2.4).
 local function straight(path)
     local kept = {}
     local is_folder = find(path, "/%.%.?$") or find(path, "/$")
@@ -117,7 +117,7 @@ local function straight(path)
     return (sub(path, 1, 1) == "/" and "/" or "") .. joined .. (is_folder and joined ~= "" and "/" or "")
 end
 
--- What a reference means that stands in the text of a URL.
+-- Resolves a reference relative to a URL.
 function url.absolute(from, reference)
     local known = type(from) == "table" and from or url.parse(from)
     local wanted = url.parse(reference)

@@ -1,11 +1,11 @@
--- `zlib`, as lua-zlib has it: streams that are functions from a piece to a piece.
+-- `zlib`, compatible with lua-zlib: streams are functions from a piece to a piece.
 
 local native, parts = ...
 local error, text, number = parts.base.error, parts.text, parts.number
 
 local zlib = { BEST_SPEED = 1, BEST_COMPRESSION = 9, NO_COMPRESSION = 0, DEFAULT_COMPRESSION = -1 }
 
--- The library's `windowBits`: a head of zlib, and for reading that of gzip too.
+-- The library's `windowBits`: a zlib header, and for reading also a gzip header.
 local ZLIB, ZLIB_OR_GZIP = 15, 47
 
 local function opened(handle)
