@@ -95,10 +95,10 @@ macro_rules! actions {
 }
 
 actions! {
-    Accuracy "accuracy" Metadata Required "How rarely the rule is wrong, 1 to 9."
+    Accuracy "accuracy" Metadata Required "Accuracy of the rule, 1 to 9."
     Allow "allow" Disruptive Optional "Lets the request through: the phase (`phase`), the request (`request`) or everything but logging."
     AuditLog "auditlog" NonDisruptive None "Writes the transaction to the audit log when the rule matches."
-    Block "block" Disruptive None "Does what the phase's SecDefaultAction says."
+    Block "block" Disruptive None "Runs the action of the phase's SecDefaultAction."
     Capture "capture" Data None "Stores what the operator captured in TX:0, TX:1 and so on."
     Chain "chain" Flow None "Joins the rule to the next: both must match."
     Ctl "ctl" NonDisruptive Required "Changes the configuration for this transaction."
@@ -111,9 +111,9 @@ actions! {
     InitCol "initcol" NonDisruptive Required "Opens a persistent collection under a key."
     Log "log" NonDisruptive None "Writes a line to the error log, and to the audit log."
     LogData "logdata" NonDisruptive Required "Text that the log line carries as data."
-    Maturity "maturity" Metadata Required "How well tested the rule is, 1 to 9."
+    Maturity "maturity" Metadata Required "Maturity of the rule, 1 to 9."
     Msg "msg" Metadata Required "Text that the log line carries."
-    MultiMatch "multiMatch" Data None "Asks the operator after each transformation that changes the value."
+    MultiMatch "multiMatch" Data None "Runs the operator after each transformation that changes the value."
     NoAuditLog "noauditlog" NonDisruptive None "Keeps the rule out of the audit log."
     NoLog "nolog" NonDisruptive None "Keeps the rule out of all logs."
     Pass "pass" Disruptive None "Goes on with the next rule."
@@ -125,7 +125,7 @@ actions! {
     SetSid "setsid" NonDisruptive Required "Opens the SESSION collection under a key."
     SetUid "setuid" NonDisruptive Required "Opens the USER collection under a key."
     SetVar "setvar" NonDisruptive Required "Sets, changes or removes a variable."
-    Severity "severity" Metadata Required "How grave a match is: EMERGENCY to DEBUG, or 0 to 7."
+    Severity "severity" Metadata Required "Severity of a match: EMERGENCY to DEBUG, or 0 to 7."
     Skip "skip" Flow Required "Skips this many rules."
     SkipAfter "skipAfter" Flow Required "Skips to the marker with this name."
     Status "status" Data Required "The status that deny and redirect answer with."
