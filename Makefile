@@ -5,8 +5,8 @@
 #   make deb                        Debian packages in target/deb/, which divert Debian's own library and give it back
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="lua remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too; without `lua`
-# it runs no scripts. The library is the package `secrule-capi`, in capi/.
+# With FEATURES="lua xml-validation remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
+# without `lua` it runs no scripts, without `xml-validation` it refuses @validateDTD and @validateSchema. The library is the package `secrule-capi`, in capi/.
 
 PREFIX ?= /usr/local
 # Where the loader of the distribution looks: lib/x86_64-linux-gnu on Debian and its like, lib64 on Red Hat's, else lib.
@@ -15,7 +15,7 @@ LIBDIR ?= $(PREFIX)/$(if $(MULTIARCH),lib/$(MULTIARCH),$(if $(wildcard /etc/redh
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
-FEATURES ?= lua
+FEATURES ?= lua xml-validation
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -81,7 +81,7 @@ endif
 deb: capi
 	$(CARGO) build --package secrule-command --release
 	cat NOTICE LICENSE > $(CAPI)/LICENSES-command.txt
-	capi/notices secrule-command lua >> $(CAPI)/LICENSES-command.txt
+	capi/notices secrule-command "lua xml-validation" >> $(CAPI)/LICENSES-command.txt
 	LIBRARY=$(CAPI)/$(SONAME) LICENSES=$(CAPI)/LICENSES.txt COMMAND=$(TARGET)/release/secrule COMMAND_LICENSES=$(CAPI)/LICENSES-command.txt HEADERS="$(HEADERS)" VERSION=$(VERSION) OUTPUT=$(TARGET)/deb capi/debian/build
 
 check-capi: capi

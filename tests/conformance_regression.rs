@@ -14,6 +14,9 @@ fn whole_transactions_end_as_the_shared_cases_say() {
     let mut failed = BTreeMap::new();
     let mut ran = 0;
     for case in regression::cases(&data.join("regression")) {
+        if !cfg!(feature = "xml-validation") && uploads.rules(&case).contains("@validate") {
+            continue;
+        }
         ran += 1;
         if let Err(reason) = run(&case, &uploads) {
             failed.insert(regression::text(&case["case"]), reason);

@@ -420,6 +420,7 @@ fn the_next_rule_finds_the_flag_of_a_limit() {
     }
 }
 
+#[cfg(feature = "xml-validation")]
 #[test]
 fn ambiguous_grammars_take_from_the_budget() {
     let choices = "(a,a?,a?)?,".repeat(40);

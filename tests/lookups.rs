@@ -152,68 +152,85 @@ fn only_an_answer_to_the_question_lists_an_address() {
     assert_eq!(status(|answer| answer[3] = 0x82), None, "a failure");
 }
 
-const GOOD: &str = "<order><item>1</item><item>2</item></order>";
-const WRONG: &str = "<order><itme>1</itme></order>";
-
-fn grammar(operator: &str, body: &str) -> Judged {
-    judge(&format!("SecXmlExternalEntity On\nSecRule XML \"{operator}\" \"id:1,phase:2,deny\""), body)
-}
-
+#[cfg(not(feature = "xml-validation"))]
 #[test]
-fn bodies_are_checked_against_a_dtd() {
-    let good = grammar("@validateDTD order.dtd", GOOD);
-    assert_eq!(good.says("XML: Successfully validated payload against DTD: order.dtd").status, None);
-    assert_eq!(grammar("!@validateDTD order.dtd", GOOD).status, Some(403));
-    let wrong = grammar("@validateDTD order.dtd", WRONG);
-    wrong.says("XML Error: Element order content does not follow the DTD, expecting (item)+, got (itme)");
-    wrong.says("XML Error: No declaration for element itme").says("XML: DTD validation failed.");
-    assert_eq!(wrong.status, Some(403));
-}
-
-#[test]
-fn bodies_are_checked_against_a_schema() {
-    let good = grammar("@validateSchema order.xsd", GOOD);
-    assert_eq!(good.says("XML: Successfully validated payload against Schema: order.xsd").status, None);
-    let wrong = grammar("@validateSchema order.xsd", WRONG);
-    wrong.says("XML Error: Element 'itme': This element is not expected. Expected is ( item ).");
-    assert_eq!(wrong.says("XML: Schema validation failed.").status, Some(403));
-}
-
-#[test]
-fn what_cannot_be_checked_does_not_conform() {
-    let dtd = "@validateDTD order.dtd";
-    let broken = grammar(dtd, "<order>");
-    assert_eq!(broken.says("XML: DTD validation failed because content is not well formed.").status, Some(403));
-    assert_eq!(grammar(dtd, "").says("XML document tree could not be found for DTD validation.").status, Some(403));
-    let schema = "@validateSchema order.xsd";
-    assert_eq!(grammar(schema, "").says("XML document tree could not be found for schema validation.").status, Some(403));
-    let useless = grammar("@validateSchema broken.xsd", GOOD);
-    let message = "XML: Failed to load Schema: broken.xsd. XML Error: Failed to parse the XML resource 'broken.xsd'.";
-    assert_eq!(useless.says(message).status, Some(403));
-    assert_eq!(grammar("@validateDTD elsewhere.dtd", GOOD).says("XML: Failed to load DTD: elsewhere.dtd").status, Some(403));
-}
-
-#[test]
-fn no_file_is_read_for_xml_unless_it_is_allowed() {
-    let judged = judge("SecRule XML \"@validateDTD order.dtd\" \"id:1,phase:2,deny\"", GOOD);
-    assert_eq!(judged.says("XML: Failed to load DTD: order.dtd").status, Some(403));
-    let judged = judge("SecRule XML \"@validateSchema order.xsd\" \"id:1,phase:2,deny\"", GOOD);
-    assert_eq!(judged.says("Failed to locate the main schema resource at 'order.xsd'").status, Some(403));
-}
-
-#[test]
-fn verdicts_do_not_depend_on_the_debug_log() {
+fn a_build_without_the_validation_of_xml_says_so_at_load() {
     for operator in ["@validateDTD order.dtd", "@validateSchema order.xsd"] {
-        let rules = format!(
-            "SecRuleEngine On\nSecXmlExternalEntity On\nSecAction \"id:9,phase:1,pass,ctl:requestBodyProcessor=XML\"
-            SecRule XML \"{operator}\" \"id:1,phase:2,deny\""
-        );
-        let waf = Waf::builder().rules("rules", &rules).build_with(&files()).unwrap();
-        for (body, stops) in [(GOOD, false), (WRONG, true)] {
-            let mut transaction = waf.transaction();
-            let _ = transaction.process_request_headers();
-            let _ = transaction.append_request_body(body.as_bytes());
-            assert_eq!(transaction.process_request_body().is_intervention(), stops, "{operator} {body}");
+        let rules = format!("SecXmlExternalEntity On\nSecRule XML \"{operator}\" \"id:1,phase:2,deny\"");
+        let error = Waf::builder().rules("rules", &rules).build_with(&files()).unwrap_err().to_string();
+        let name = operator.split(' ').next().unwrap();
+        assert!(error.contains(&format!("error[E402]: this program was built without `{name}`")), "{error}");
+        assert!(error.contains("= help: build it with the feature `xml-validation`"), "{error}");
+    }
+}
+
+#[cfg(feature = "xml-validation")]
+mod grammars {
+    use super::*;
+
+    const GOOD: &str = "<order><item>1</item><item>2</item></order>";
+    const WRONG: &str = "<order><itme>1</itme></order>";
+
+    fn grammar(operator: &str, body: &str) -> Judged {
+        judge(&format!("SecXmlExternalEntity On\nSecRule XML \"{operator}\" \"id:1,phase:2,deny\""), body)
+    }
+
+    #[test]
+    fn bodies_are_checked_against_a_dtd() {
+        let good = grammar("@validateDTD order.dtd", GOOD);
+        assert_eq!(good.says("XML: Successfully validated payload against DTD: order.dtd").status, None);
+        assert_eq!(grammar("!@validateDTD order.dtd", GOOD).status, Some(403));
+        let wrong = grammar("@validateDTD order.dtd", WRONG);
+        wrong.says("XML Error: Element order content does not follow the DTD, expecting (item)+, got (itme)");
+        wrong.says("XML Error: No declaration for element itme").says("XML: DTD validation failed.");
+        assert_eq!(wrong.status, Some(403));
+    }
+
+    #[test]
+    fn bodies_are_checked_against_a_schema() {
+        let good = grammar("@validateSchema order.xsd", GOOD);
+        assert_eq!(good.says("XML: Successfully validated payload against Schema: order.xsd").status, None);
+        let wrong = grammar("@validateSchema order.xsd", WRONG);
+        wrong.says("XML Error: Element 'itme': This element is not expected. Expected is ( item ).");
+        assert_eq!(wrong.says("XML: Schema validation failed.").status, Some(403));
+    }
+
+    #[test]
+    fn what_cannot_be_checked_does_not_conform() {
+        let dtd = "@validateDTD order.dtd";
+        let broken = grammar(dtd, "<order>");
+        assert_eq!(broken.says("XML: DTD validation failed because content is not well formed.").status, Some(403));
+        assert_eq!(grammar(dtd, "").says("XML document tree could not be found for DTD validation.").status, Some(403));
+        let schema = "@validateSchema order.xsd";
+        assert_eq!(grammar(schema, "").says("XML document tree could not be found for schema validation.").status, Some(403));
+        let useless = grammar("@validateSchema broken.xsd", GOOD);
+        let message = "XML: Failed to load Schema: broken.xsd. XML Error: Failed to parse the XML resource 'broken.xsd'.";
+        assert_eq!(useless.says(message).status, Some(403));
+        assert_eq!(grammar("@validateDTD elsewhere.dtd", GOOD).says("XML: Failed to load DTD: elsewhere.dtd").status, Some(403));
+    }
+
+    #[test]
+    fn no_file_is_read_for_xml_unless_it_is_allowed() {
+        let judged = judge("SecRule XML \"@validateDTD order.dtd\" \"id:1,phase:2,deny\"", GOOD);
+        assert_eq!(judged.says("XML: Failed to load DTD: order.dtd").status, Some(403));
+        let judged = judge("SecRule XML \"@validateSchema order.xsd\" \"id:1,phase:2,deny\"", GOOD);
+        assert_eq!(judged.says("Failed to locate the main schema resource at 'order.xsd'").status, Some(403));
+    }
+
+    #[test]
+    fn verdicts_do_not_depend_on_the_debug_log() {
+        for operator in ["@validateDTD order.dtd", "@validateSchema order.xsd"] {
+            let rules = format!(
+                "SecRuleEngine On\nSecXmlExternalEntity On\nSecAction \"id:9,phase:1,pass,ctl:requestBodyProcessor=XML\"
+                SecRule XML \"{operator}\" \"id:1,phase:2,deny\""
+            );
+            let waf = Waf::builder().rules("rules", &rules).build_with(&files()).unwrap();
+            for (body, stops) in [(GOOD, false), (WRONG, true)] {
+                let mut transaction = waf.transaction();
+                let _ = transaction.process_request_headers();
+                let _ = transaction.append_request_body(body.as_bytes());
+                assert_eq!(transaction.process_request_body().is_intervention(), stops, "{operator} {body}");
+            }
         }
     }
 }

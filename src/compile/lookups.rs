@@ -4,11 +4,13 @@ use super::context::Context;
 use super::files::read_file;
 use super::references::Need;
 use super::scripts::{MAIN, is_lua, read_script};
+#[cfg(feature = "xml-validation")]
 use crate::body::xml::{Dtd, Schema};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Lookup;
 use crate::operator::{BlockList, OperatorKind};
 use crate::seclang::OperatorExpression;
+#[cfg(feature = "xml-validation")]
 use std::path::{Component, Path, PathBuf};
 
 /// Returns the look-up of an operator that is one; reports a file that cannot be read, and the rule cannot be built then.
@@ -27,21 +29,7 @@ pub fn read_lookup(context: &mut Context<'_>, kind: OperatorKind, written: &Oper
             }
             Lookup::BlockList(list)
         }
-        OperatorKind::ValidateDtd | OperatorKind::ValidateSchema => {
-            context.references.needs.push((Need::XmlFiles(kind), span));
-            let Some((path, bytes)) = read_file(context, text, written.argument.span) else { return Some(Err(())) };
-            let loader = context.loader;
-            let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            if kind == OperatorKind::ValidateDtd {
-                let dtd = Dtd::parse(&bytes, &|name| loader.read(&beside(&folder, name)?).ok());
-                report_grammar(context, kind, dtd.as_ref().err(), written);
-                Lookup::Dtd(dtd.map(Box::new))
-            } else {
-                let schema = Schema::parse(&bytes, &|name| loader.read(&beside(&folder, name)?).ok());
-                report_grammar(context, kind, schema.as_ref().err(), written);
-                Lookup::Schema(schema.map(Box::new))
-            }
-        }
+        OperatorKind::ValidateDtd | OperatorKind::ValidateSchema => return Some(xml_grammar(context, kind, written)),
         OperatorKind::InspectFile if is_lua(text) => match read_script(context, text, MAIN, written.argument.span) {
             Some(script) => Lookup::Script(script),
             None => return Some(Err(())),
@@ -54,21 +42,48 @@ pub fn read_lookup(context: &mut Context<'_>, kind: OperatorKind, written: &Oper
     }))
 }
 
-fn report_grammar(context: &mut Context<'_>, kind: OperatorKind, problem: Option<&impl ToString>, written: &OperatorExpression) {
+/// A DTD or a schema with the files that it names; one that cannot be used is reported, and no body follows it.
+#[cfg(feature = "xml-validation")]
+fn xml_grammar(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Result<Lookup, ()> {
+    let span = written.argument.span;
+    context.references.needs.push((Need::XmlFiles(kind), written.name.as_ref().map_or(written.span, |name| name.span)));
+    let (path, bytes) = read_file(context, &written.argument.node, span).ok_or(())?;
+    let loader = context.loader;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let external = |name: &str| loader.read(&beside(&folder, name)?).ok();
+    let (lookup, problem) = if kind == OperatorKind::ValidateDtd {
+        let dtd = Dtd::parse(&bytes, &external).map(Box::new);
+        let problem = dtd.as_ref().err().map(ToString::to_string);
+        (Lookup::Dtd(dtd), problem)
+    } else {
+        let schema = Schema::parse(&bytes, &external).map(Box::new);
+        let problem = schema.as_ref().err().map(ToString::to_string);
+        (Lookup::Schema(schema), problem)
+    };
     if let Some(problem) = problem {
         let message = format!("`@{}` rejects every body, because its file cannot be used: {}", kind.name(), problem.to_string());
         context.report(Diagnostic::new(Code::UselessGrammar, written.argument.span, message));
     }
+    Ok(lookup)
+}
+
+#[cfg(not(feature = "xml-validation"))]
+fn xml_grammar(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Result<Lookup, ()> {
+    let span = written.name.as_ref().map_or(written.span, |name| name.span);
+    let message = format!("this program was built without `@{}`", kind.name());
+    context.report(Diagnostic::new(Code::UnsupportedOperator, span, message).hint("build it with the feature `xml-validation`"));
+    Err(())
 }
 
 /// Returns a file in a folder or below it; `None` for other machines and other folders.
+#[cfg(feature = "xml-validation")]
 fn beside(folder: &Path, name: &str) -> Option<PathBuf> {
     let path = Path::new(name);
     let stays = !name.contains("://") && path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     stays.then(|| folder.join(path))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "xml-validation"))]
 mod tests {
     use super::*;
 

@@ -3,6 +3,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{MarkerId, Rule, RuleFilter, Settings};
+#[cfg(feature = "xml-validation")]
 use crate::operator::OperatorKind;
 use crate::source::Span;
 use crate::vocabulary::did_you_mean;
@@ -34,6 +35,7 @@ pub enum Need {
     /// `SecHttpBlKey`
     BlockListKey,
     /// `SecXmlExternalEntity On`
+    #[cfg(feature = "xml-validation")]
     XmlFiles(OperatorKind),
 }
 
@@ -74,8 +76,7 @@ impl References {
 
     /// Warns of operators without their database, key or files.
     pub fn unmet_needs(&self, settings: &Settings) -> Vec<Diagnostic> {
-        let (database, key, files) =
-            (settings.geo_database.is_some(), settings.http_blocklist_key.is_some(), settings.xml_external_entities);
+        let (database, key) = (settings.geo_database.is_some(), settings.http_blocklist_key.is_some());
         let warning = |(need, span): &(Need, Span)| {
             let (met, code, message, hint) = match need {
                 Need::GeoDatabase => {
@@ -86,7 +87,9 @@ impl References {
                     let message = String::from("`@rbl` finds nothing, because httpbl.org answers only requests with a key");
                     (key, Code::NothingToLookUp, message, "set your key with SecHttpBlKey")
                 }
+                #[cfg(feature = "xml-validation")]
                 Need::XmlFiles(kind) => {
+                    let files = settings.xml_external_entities;
                     let message = format!("`@{}` rejects every body, because it may not read its file", kind.name());
                     (files, Code::UselessGrammar, message, "write SecXmlExternalEntity On")
                 }

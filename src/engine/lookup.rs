@@ -1,18 +1,16 @@
 //! Operators that look at more than a value: in a database, in the DNS, in the whole XML body.
 
 use super::script::run_script;
+#[cfg(feature = "xml-validation")]
+use super::xml_validation;
 use super::{Evaluation, program};
-use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::escape::shown;
-use crate::graph::{BodyProcessor, Lookup, Rule, RuleGraph};
+use crate::graph::{Lookup, Rule};
 use crate::operator::{BlockList, BlockListQuestion, Capture, CapturedValue, Findings, Listing, Operator};
 use crate::resolver::Answer;
 use crate::state::Text;
 use std::net::IpAddr;
 use std::path::Path;
-
-/// How many errors of a document are written to the debug log.
-const MOST_ERRORS: usize = 20;
 
 /// What looking up a place costs, asking a name server, and running a program, in units of work.
 const PLACE: usize = 1_000;
@@ -30,6 +28,7 @@ pub enum Respondent<'a> {
 
 /// Returns `true` if a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
 /// that cannot be checked does not conform.
+#[cfg_attr(not(feature = "xml-validation"), allow(unused_variables))]
 pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &str, value: Text, findings: &mut Findings) -> bool {
     eval.charge(match lookup {
         Lookup::Place => PLACE,
@@ -37,6 +36,7 @@ pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &s
         Lookup::Program(_) => PROGRAM,
         // Told by the instructions.
         Lookup::Script(_) => 0,
+        #[cfg(feature = "xml-validation")]
         Lookup::Dtd(_) | Lookup::Schema(_) => eval.state.collections.arena.request_body().len(),
     });
     match lookup {
@@ -47,8 +47,10 @@ pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &s
             let value = eval.state.collections.arena.read(value).to_vec();
             run_script(eval, rule, script, Some(&value)).is_some()
         }
-        Lookup::Dtd(dtd) => breaks_dtd(eval, dtd, text),
-        Lookup::Schema(schema) => breaks_schema(eval, schema, text),
+        #[cfg(feature = "xml-validation")]
+        Lookup::Dtd(dtd) => xml_validation::breaks_dtd(eval, dtd, text),
+        #[cfg(feature = "xml-validation")]
+        Lookup::Schema(schema) => xml_validation::breaks_schema(eval, schema, text),
     }
 }
 
@@ -111,69 +113,4 @@ fn ask_program(eval: &Evaluation<'_>, program: &Path, value: Text) -> bool {
             false
         }
     }
-}
-
-fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, file: &str) -> bool {
-    let Some(dtd) = dtd.as_ref().ok().filter(|_| reads_files(eval.rules)) else {
-        eval.debug(4, || format!("XML: Failed to load DTD: {file}"));
-        return true;
-    };
-    let Some(document) = &eval.state.collections.xml else { return has_no_document(eval, "DTD") };
-    let steps = eval.state.collections.arena.budget.steps();
-    let errors = dtd.errors(document, if eval.debugs(4) { MOST_ERRORS } else { 1 }, &steps);
-    eval.state.collections.arena.budget.leave(steps.get());
-    judge_document(eval, "DTD", file, errors.is_empty(), errors)
-}
-
-fn breaks_schema(eval: &mut Evaluation<'_>, schema: &Result<Box<Schema>, SchemaError>, file: &str) -> bool {
-    let schema = match schema {
-        Ok(schema) if reads_files(eval.rules) => schema,
-        Ok(_) => return has_no_schema(eval, file, format!("Failed to locate the main schema resource at '{file}'.")),
-        Err(SchemaError::NoSchema) => return has_no_schema(eval, file, format!("The XML document '{file}' is not a schema document.")),
-        Err(error @ SchemaError::Malformed) => return has_no_schema(eval, file, format!("{error} '{file}'.")),
-        Err(error) => return has_no_schema(eval, file, error.to_string()),
-    };
-    let Some(document) = &eval.state.collections.xml else { return has_no_document(eval, "Schema") };
-    let steps = eval.state.collections.arena.budget.steps();
-    let mut errors = Vec::new();
-    if eval.debugs(4) {
-        let body = eval.state.collections.arena.read(eval.state.collections.arena.request_body());
-        errors = schema.explain(document, body, MOST_ERRORS, &steps);
-    }
-    let conforms = errors.is_empty() && schema.accepts(document, &steps);
-    eval.state.collections.arena.budget.leave(steps.get());
-    judge_document(eval, "Schema", file, conforms, errors)
-}
-
-fn has_no_schema(eval: &Evaluation<'_>, file: &str, reason: String) -> bool {
-    eval.debug(4, || format!("XML: Failed to load Schema: {file}. XML Error: {reason}"));
-    true
-}
-
-/// A body that is no XML document conforms to nothing.
-fn has_no_document(eval: &Evaluation<'_>, kind: &str) -> bool {
-    let is_broken = eval.state.body_processor == Some(BodyProcessor::Xml) && !eval.state.collections.arena.request_body().is_empty();
-    eval.debug(4, || match (is_broken, kind) {
-        (true, _) => format!("XML: {kind} validation failed because content is not well formed."),
-        (false, "Schema") => "XML document tree could not be found for schema validation.".to_owned(),
-        (false, _) => format!("XML document tree could not be found for {kind} validation."),
-    });
-    true
-}
-
-fn judge_document(eval: &Evaluation<'_>, kind: &str, file: &str, conforms: bool, errors: Vec<String>) -> bool {
-    if conforms {
-        eval.debug(4, || format!("XML: Successfully validated payload against {kind}: {file}"));
-        return false;
-    }
-    for error in errors {
-        eval.debug(4, || format!("XML Error: {error}"));
-    }
-    eval.debug(4, || format!("XML: {kind} validation failed."));
-    true
-}
-
-/// As in ModSecurity v3 no file is read for XML, that of the grammar itself included, unless `SecXmlExternalEntity` is on.
-fn reads_files(graph: &RuleGraph) -> bool {
-    graph.settings.xml_external_entities
 }

@@ -35,6 +35,8 @@ mod question;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod script;
 mod select;
+#[cfg(feature = "xml-validation")]
+mod xml_validation;
 
 pub use decision::{is_blacklisted, is_whitelisted};
 pub use limits::limit_text;

@@ -1,5 +1,6 @@
 //! Operators that need more than a value.
 
+#[cfg(feature = "xml-validation")]
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::operator::BlockList;
 use crate::script::Script;
@@ -18,7 +19,9 @@ pub enum Lookup {
     /// `@inspectFile`: a Lua script, with the value.
     Script(Script),
     /// `@validateDTD`: matches an XML body that does not conform to the DTD. With an unusable DTD it matches every body.
+    #[cfg(feature = "xml-validation")]
     Dtd(Result<Box<Dtd>, DtdError>),
     /// `@validateSchema`: the same with an XML schema.
+    #[cfg(feature = "xml-validation")]
     Schema(Result<Box<Schema>, SchemaError>),
 }

@@ -6,7 +6,7 @@
 
 use super::XmlError;
 use super::cursor::Cursor;
-use super::dtd::{self, AttributeDefault, AttributeKind};
+use super::declaration::{self, AttributeDefault, AttributeKind};
 use super::entities::{Entities, Entity, Uses};
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ impl Doctype {
             return Err(bad());
         }
         if cursor.blanks() && (cursor.rest().starts_with("SYSTEM") || cursor.rest().starts_with("PUBLIC")) {
-            dtd::external_path(cursor).ok_or_else(bad)?;
+            declaration::external_path(cursor).ok_or_else(bad)?;
             cursor.blanks();
         }
         let mut doctype = Doctype::default();
@@ -113,7 +113,7 @@ impl Doctype {
             if cursor.rest().starts_with(['"', '\'']) {
                 return Some((name, Entity::Internal(replacement_text(cursor.literal()?)?)));
             }
-            dtd::external_path(cursor)?;
+            declaration::external_path(cursor)?;
             let mut ahead = *cursor;
             if !is_parameter && ahead.blanks() && ahead.word("NDATA") {
                 *cursor = ahead;
@@ -138,7 +138,7 @@ impl Doctype {
             if cursor.take(">") {
                 return Ok(true);
             }
-            let Some(attribute) = blanks.then(|| dtd::attribute(cursor)).flatten() else { return Ok(false) };
+            let Some(attribute) = blanks.then(|| declaration::attribute(cursor)).flatten() else { return Ok(false) };
             let is_words = !matches!(attribute.kind, AttributeKind::Text);
             let default = match &attribute.default {
                 AttributeDefault::Value(value) | AttributeDefault::Fixed(value) => {
@@ -210,7 +210,8 @@ fn instruction(cursor: &mut Cursor<'_>) -> bool {
 
 fn element(cursor: &mut Cursor<'_>) -> bool {
     let begins = cursor.blanks() && cursor.name().is_some() && cursor.blanks();
-    let content = begins && (cursor.word("EMPTY") || cursor.word("ANY") || dtd::mixed(cursor).is_some() || dtd::group(cursor, 0).is_some());
+    let content = begins
+        && (cursor.word("EMPTY") || cursor.word("ANY") || declaration::mixed(cursor).is_some() || declaration::group(cursor, 0).is_some());
     cursor.blanks();
     content && cursor.take(">")
 }
@@ -220,9 +221,9 @@ fn notation(cursor: &mut Cursor<'_>) -> bool {
         return false;
     }
     let mut with_path = *cursor;
-    if dtd::external_path(&mut with_path).is_some() {
+    if declaration::external_path(&mut with_path).is_some() {
         *cursor = with_path;
-    } else if !cursor.word("PUBLIC") || dtd::public_name(cursor).is_none() {
+    } else if !cursor.word("PUBLIC") || declaration::public_name(cursor).is_none() {
         return false;
     }
     cursor.blanks();

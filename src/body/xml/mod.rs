@@ -1,16 +1,23 @@
-//! XML bodies: a tree, and the values that XPath expressions select from it.
+//! XML bodies: a tree, the values that XPath expressions select from it, and, with the feature `xml-validation`, the grammars that it may follow.
 
+#[cfg(feature = "xml-validation")]
 mod content;
 mod cursor;
+mod declaration;
 mod doctype;
+#[cfg(feature = "xml-validation")]
 mod dtd;
 mod encoding;
 mod entities;
 mod expand;
 mod guard;
+mod particle;
+#[cfg(feature = "xml-validation")]
 mod schema;
 
+#[cfg(feature = "xml-validation")]
 pub use dtd::{Dtd, DtdError};
+#[cfg(feature = "xml-validation")]
 pub use schema::{Schema, SchemaError};
 
 use std::borrow::Cow;

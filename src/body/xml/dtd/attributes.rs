@@ -1,39 +1,9 @@
-//! What is declared of attributes, and whether their values fit.
+//! Whether the values of attributes fit what is declared of them.
 
 use super::Dtd;
 use crate::body::xml::cursor::{is_name_character, is_name_start};
+use crate::body::xml::declaration::{AttributeDeclaration, AttributeDefault, AttributeKind};
 use std::collections::HashSet;
-
-/// An attribute of an element.
-#[derive(Debug)]
-pub struct AttributeDeclaration {
-    pub name: String,
-    pub kind: AttributeKind,
-    pub default: AttributeDefault,
-}
-
-/// What the value of an attribute is.
-#[derive(Debug)]
-pub enum AttributeKind {
-    Text,
-    Id,
-    Reference { many: bool },
-    Entity { many: bool },
-    Token { many: bool },
-    Notation(Vec<String>),
-    OneOf(Vec<String>),
-}
-
-/// Whether an attribute can be left out.
-#[derive(Debug)]
-pub enum AttributeDefault {
-    Required,
-    Optional,
-    /// It can, and then has this value.
-    Value(String),
-    /// It can, and always has this value.
-    Fixed(String),
-}
 
 /// The identifiers of a document, and what refers to them.
 #[derive(Debug, Default)]

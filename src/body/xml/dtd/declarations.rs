@@ -1,9 +1,9 @@
 //! Reads the declarations of a DTD: elements, attributes, entities, notations; conditional sections and parameter entities are resolved.
 
-use super::grammar::{attribute, external_path, group, mixed};
 use super::{Content, Dtd, DtdError};
 use crate::body::xml::content::ContentModel;
 use crate::body::xml::cursor::Cursor;
+use crate::body::xml::declaration::{attribute, external_path, group, mixed};
 use std::collections::HashMap;
 
 /// How deeply parameter entities and sections may stand in each other.

@@ -5,13 +5,11 @@
 
 mod attributes;
 mod declarations;
-mod grammar;
 
 use super::content::{self, ContentModel, Matcher};
+use super::declaration::AttributeDeclaration;
 use super::{XmlDocument, encoding};
-use attributes::{AttributeDeclaration, Identifiers};
-pub(super) use attributes::{AttributeDefault, AttributeKind};
-pub(super) use grammar::{attribute, external_path, group, mixed, public_name};
+use attributes::Identifiers;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};

@@ -3,7 +3,8 @@
 use super::SchemaError;
 use super::documents::{Part, UNNAMED, is_xs};
 use crate::body::xml::XmlLimits;
-use crate::body::xml::content::{ContentModel, Label, Occurrence, Particle};
+use crate::body::xml::content::{ContentModel, Label};
+use crate::body::xml::particle::{Occurrence, Particle};
 use std::collections::HashMap;
 use uppsala::dom::{Element, NodeId};
 use uppsala::xsd::XS_NAMESPACE;

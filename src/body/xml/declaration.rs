@@ -1,12 +1,43 @@
 //! The parts that declarations consist of, in DTD files and in a document's own DOCTYPE alike.
 
-use super::attributes::{AttributeDeclaration, AttributeDefault, AttributeKind};
-use crate::body::xml::content::{Occurrence, Particle};
-use crate::body::xml::cursor::{Cursor, is_name_start};
+use super::cursor::{Cursor, is_name_start};
+use super::particle::{Occurrence, Particle};
 use std::collections::HashSet;
 
 /// How deeply groups of a content model may stand in each other.
 const DEEPEST: usize = 64;
+
+/// An attribute of an element.
+#[derive(Debug)]
+pub struct AttributeDeclaration {
+    pub name: String,
+    pub kind: AttributeKind,
+    pub default: AttributeDefault,
+}
+
+/// What the value of an attribute is.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "xml-validation"), allow(dead_code))]
+pub enum AttributeKind {
+    Text,
+    Id,
+    Reference { many: bool },
+    Entity { many: bool },
+    Token { many: bool },
+    Notation(Vec<String>),
+    OneOf(Vec<String>),
+}
+
+/// Whether an attribute can be left out.
+#[derive(Debug)]
+pub enum AttributeDefault {
+    Required,
+    Optional,
+    /// It can, and then has this value.
+    Value(String),
+    /// It can, and always has this value.
+    Fixed(String),
+}
 
 /// `SYSTEM "path"` or `PUBLIC "name" "path"`: the path.
 pub fn external_path<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
