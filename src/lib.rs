@@ -78,6 +78,7 @@ mod metrics;
 mod operator;
 mod pattern;
 mod prefilter;
+mod random;
 mod record;
 mod resolver;
 mod script;

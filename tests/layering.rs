@@ -14,7 +14,7 @@ mod rings;
 ///
 /// `store` is before `state`, because the selection of values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
-    &["source", "diagnostic"],
+    &["source", "diagnostic", "random"],
     &["escape", "transform", "pattern", "prefilter", "operator", "script", "http", "body"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],

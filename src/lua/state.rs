@@ -6,12 +6,12 @@ use super::questions::{self, HOST};
 use super::strings::{self, stopped, string};
 use super::watch::{MAX_KEPT, Watch};
 use super::{Call, Failure, Host, Returned, World};
+use crate::random::unique_number;
 use crate::script::{self, WeakScript};
 use mlua::{BString, Error, Function, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
 use rustc_hash::FxHashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Number of scripts in a state beyond which it removes those that are no longer in use.
 const MAX_RUNNERS: usize = 64;
@@ -180,8 +180,8 @@ impl State {
 
 /// Returns an unpredictable number; it differs between forks of a process.
 fn seed() -> f64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    (RandomState::new().hash_one((std::process::id(), now)) >> 11) as f64
+    let process = u64::from(std::process::id()).rotate_right(u32::BITS);
+    ((unique_number() ^ process) >> 11) as f64
 }
 
 fn is_out_of_memory(error: &Error) -> bool {

@@ -1,5 +1,5 @@
-//! Writes transactions to logs: takes one, finished or running, and gives lines for the error log, the debug log and the audit log; imports
-//! `transaction` and `graph`.
+//! Writes transactions down: takes one, finished or at work, and gives lines for the error log, the debug log and the audit log; imports
+//! `transaction`, `graph` and `random`.
 
 pub mod audit;
 pub mod debug_log;

@@ -3,9 +3,9 @@
 //! An answer counts if it is to the question that was asked: its id, its only question, and the owner of each record are compared. From
 //! `CNAME` records the name is followed within the answer.
 
+use crate::random::unique_number;
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Label, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, RCODE, TYPE};
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -68,7 +68,7 @@ impl<'a> Question<'a> {
         if labels.iter().map(|label| label.len().saturating_add(1)).sum::<usize>() >= MAX_NAME {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Self { id: unpredictable(), name: Name::new_with_labels(&labels), kind })
+        Ok(Self { id: (unique_number() & 0xffff) as u16, name: Name::new_with_labels(&labels), kind })
     }
 
     /// The question as it is sent: to be answered with the help of other servers.
@@ -195,12 +195,6 @@ fn letter(byte: u8) -> char {
 fn entries(message: &[u8]) -> Option<u16> {
     let counts = message.get(4..12)?.chunks_exact(2);
     Some(counts.map(|count| count.iter().fold(0, |number: u16, byte| number << 8 | u16::from(*byte))).fold(0, u16::saturating_add))
-}
-
-fn unpredictable() -> u16 {
-    let mut hasher = std::hash::RandomState::new().build_hasher();
-    hasher.write_u8(0);
-    (hasher.finish() & 0xffff) as u16
 }
 
 #[cfg(test)]

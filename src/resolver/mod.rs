@@ -1,4 +1,4 @@
-//! Takes host names, gives their addresses within a time limit; imports nothing of the project.
+//! Takes host names, gives their addresses within a time limit; imports `random`.
 //!
 //! `@rbl` asks it, and decision scripts that want to know whether a crawler is what it says. Looking a name up is a matter of the network, so
 //! that it can take as long as it likes and fail: whoever asks waits no longer than a limit, and an answer is remembered for a while, whether

@@ -47,8 +47,6 @@ use crate::graph::{AllowScope, AuditEngine, BodyProcessor, EngineMode, LogLetter
 use crate::metrics::Profile;
 use crate::operator::Findings;
 use serde::Serialize;
-use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is known of one request and its response, and where the rules stand with them.
 #[derive(Debug, Default)]
@@ -191,12 +189,4 @@ impl State {
     pub fn audit_parts(&self, settings: &Settings) -> LogLetters {
         self.overrides.audit_parts.unwrap_or(settings.audit_parts)
     }
-}
-
-/// A number that no other transaction of this process has, and that cannot be guessed.
-pub fn unique_number() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut hasher = std::hash::RandomState::new().build_hasher();
-    hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
-    hasher.finish()
 }

@@ -3,13 +3,13 @@
 use super::native::MOMENT;
 use crate::escape::{legible, legible_quoted, legible_word};
 use crate::graph::Settings;
+use crate::random::unique_number;
 use crate::record::failures::Failures;
 use crate::record::log_file::{create_options, named};
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
 use md5::{Digest as _, Md5};
 use std::fs::{self, DirBuilder, File};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl Storage {
                 Ok(file) => return Ok((free, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {
                     tries += 1;
-                    let number = RandomState::new().build_hasher().finish();
+                    let number = unique_number();
                     free = path.clone();
                     free.as_mut_os_string().push(format!("-{:08x}", number >> 32));
                 }

@@ -1,10 +1,10 @@
 //! The native format: sections of text, each with a boundary and its letter as heading.
 
 use crate::escape::{legible, legible_lines, printable};
+use crate::random::unique_number;
 use crate::record::error_log;
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
-use std::hash::{BuildHasher, Hasher};
 use std::io::Write as _;
 
 /// Length of a boundary, in letters and digits.
@@ -102,7 +102,7 @@ impl Sections {
 /// Returns letters and digits that a client cannot guess, so that a body cannot contain a forged section.
 fn boundary() -> String {
     const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut number = std::hash::RandomState::new().build_hasher().finish();
+    let mut number = unique_number();
     let mut text = String::with_capacity(BOUNDARY);
     for _ in 0..BOUNDARY {
         let sign = SIGNS.get((number % SIGNS.len() as u64) as usize).copied().unwrap_or(b'0');
