@@ -1,8 +1,8 @@
 //! Logical lines: physical lines joined by continuation, with the way back to the places they came from.
 
-use crate::diagnostic::{Code, Diagnostic};
+use super::lexer::Failure;
+use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
-use nom::IResult;
 use std::borrow::Cow;
 
 /// A line of a directive, continuation taken out.
@@ -29,40 +29,6 @@ pub struct PhysicalLine<'a> {
     pub number: usize,
     pub start: usize,
     pub text: &'a str,
-}
-
-/// What a parser of this room could not read, and where.
-#[derive(Debug)]
-pub struct Failure<'a> {
-    pub at: &'a str,
-    pub code: Code,
-    pub message: String,
-    pub hint: Option<Cow<'static, str>>,
-}
-
-/// The result of a parser of this room.
-pub type Parsed<'a, T> = IResult<&'a str, T, Failure<'a>>;
-
-impl<'a> nom::error::ParseError<&'a str> for Failure<'a> {
-    fn from_error_kind(at: &'a str, _kind: nom::error::ErrorKind) -> Self {
-        Self { at, code: Code::Syntax, message: String::from("this cannot be read here"), hint: None }
-    }
-
-    fn append(_at: &'a str, _kind: nom::error::ErrorKind, first: Self) -> Self {
-        first
-    }
-}
-
-impl<'a> Failure<'a> {
-    /// A failure that ends the parse of the line.
-    pub fn fatal(at: &'a str, code: Code, message: impl Into<String>) -> nom::Err<Self> {
-        nom::Err::Failure(Self { at, code, message: message.into(), hint: None })
-    }
-
-    /// The same with a hint.
-    pub fn fatal_with_hint(at: &'a str, code: Code, message: impl Into<String>, hint: impl Into<Cow<'static, str>>) -> nom::Err<Self> {
-        nom::Err::Failure(Self { at, code, message: message.into(), hint: Some(hint.into()) })
-    }
 }
 
 /// The lines of a text, without their line ends.
@@ -134,7 +100,7 @@ impl LogicalLine {
         let ends = |(at, c): &(usize, char)| *at > 0 && matches!(c, ' ' | '\t' | ',' | '|');
         let end = failure.at.char_indices().find(ends).map_or(failure.at.len(), |(at, _)| at);
         let word = failure.at.get(..end).unwrap_or(failure.at);
-        let diagnostic = Diagnostic::new(failure.code, self.span(word), failure.message.clone());
+        let diagnostic = Diagnostic::new(failure.code, self.span(word), failure.message.clone().into_owned());
         diagnostic.maybe_hint(failure.hint.clone().map(Cow::into_owned))
     }
 }

@@ -1,5 +1,22 @@
 //! Macros in texts: `%{tx.score}`, `%{REQUEST_HEADERS:Host}`.
 
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_till, take_until, take_until1};
+use nom::character::complete::one_of;
+use nom::combinator::{opt, peek, rest, verify};
+use nom::multi::many0_count;
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{IResult, Parser};
+
+const OPENING: &str = "%{";
+const CLOSING: &str = "}";
+
+/// What stands between a variable and its key.
+const SEPARATORS: [char; 2] = ['.', ':'];
+
+/// The result of a parser of macros: it fails without a word, for what is no macro stands for itself.
+type Read<'a, T> = IResult<&'a str, T, ()>;
+
 /// A part of a text with macros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MacroPart<'a> {
@@ -18,45 +35,28 @@ pub enum MacroPart<'a> {
 pub fn macro_parts(text: &str) -> impl Iterator<Item = MacroPart<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        match opened(rest) {
-            Some((0, inside, behind)) => {
-                rest = behind;
-                Some(variable(inside))
-            }
-            Some((start, ..)) => {
-                let (text, behind) = rest.split_at(start);
-                rest = behind;
-                Some(MacroPart::Text(text))
-            }
-            None => Some(MacroPart::Text(std::mem::take(&mut rest))),
-        }
+        let (behind, part) = part(rest).ok()?;
+        rest = behind;
+        Some(part)
     })
 }
 
 /// The first macro that is never closed, up to the end of the text.
 pub fn unclosed_macro(text: &str) -> Option<&str> {
-    let mut rest = text;
-    while let Some((_, _, behind)) = opened(rest) {
-        rest = behind;
-    }
-    rest.find("%{").and_then(|start| rest.get(start..))
+    let closed = many0_count((take_until(OPENING), macro_));
+    preceded((closed, take_until(OPENING)), rest).parse(text).ok().map(|(_, unclosed)| unclosed)
 }
 
-/// The next macro: where it starts, what is inside, what follows.
-fn opened(text: &str) -> Option<(usize, &str, &str)> {
-    let start = text.find("%{")?;
-    let (inside, behind) = text.get(start + 2..)?.split_once('}')?;
-    Some((start, inside, behind))
+/// A macro, or the text before the next one.
+fn part(input: &str) -> Read<'_, MacroPart<'_>> {
+    let text = alt((terminated(take_until1(OPENING), peek(macro_)), verify(rest, |text: &str| !text.is_empty())));
+    alt((macro_, text.map(MacroPart::Text))).parse(input)
 }
 
-fn variable(inside: &str) -> MacroPart<'_> {
-    match inside.split_once(['.', ':']) {
-        Some((name, key)) => MacroPart::Variable { name, key: Some(key) },
-        None => MacroPart::Variable { name: inside, key: None },
-    }
+fn macro_(input: &str) -> Read<'_, MacroPart<'_>> {
+    let inside = delimited(tag(OPENING), take_until(CLOSING), tag(CLOSING));
+    let variable = (take_till(|c| SEPARATORS.contains(&c)), opt(preceded(one_of(SEPARATORS.as_slice()), rest)));
+    inside.and_then(variable).map(|(name, key)| MacroPart::Variable { name, key }).parse(input)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod actions;
 mod ast;
+mod lexer;
 mod line;
 mod macros;
 mod operator;

@@ -2,7 +2,8 @@
 
 use super::actions::actions;
 use super::ast::{Actions, Argument, Ast, Body, Directive, Item};
-use super::line::{Failure, LogicalLine, Parsed, PhysicalLine, continued, physical_lines};
+use super::lexer::{Failure, Parsed, Quote, RawArgument, raw_argument, unescape};
+use super::line::{LogicalLine, PhysicalLine, continued, physical_lines};
 use super::operator::operator;
 use super::remedies;
 use super::targets::targets;
@@ -10,9 +11,8 @@ use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS};
 use crate::source::{Source, SourceId, Span, Spanned};
 use nom::Parser;
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while1};
-use nom::character::complete::{char, space0};
-use nom::combinator::recognize;
+use nom::bytes::complete::{tag_no_case, take_while, take_while1};
+use nom::character::complete::space0;
 use nom::sequence::preceded;
 
 /// Parses one text. The tree holds every directive that could be read; each one that could not is a diagnostic, up to [`MOST_ERRORS`].
@@ -55,8 +55,8 @@ pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
 ///
 /// ModSecurity v3 does the same: otherwise the tail of a rule that somebody commented out would be read as rules.
 fn comments_out_a_directive(comment: &str) -> bool {
-    let content = comment.trim_start_matches(['#', ' ', '\t']);
-    content.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("sec"))
+    let begin: Parsed<'_, &str> = preceded(take_while(|c| matches!(c, '#' | ' ' | '\t')), tag_no_case("sec")).parse(comment);
+    begin.is_ok()
 }
 
 fn comment(source: SourceId, lines: &[PhysicalLine<'_>]) -> Spanned<String> {
@@ -115,36 +115,8 @@ fn body<'a>(name: &str, arguments: &mut Arguments<'a>) -> Result<Body, nom::Err<
 }
 
 fn word(text: &str) -> Parsed<'_, &str> {
-    let mut name = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    match name.parse(text) {
-        Err(nom::Err::Error(Failure { at, .. })) => {
-            Err(Failure::fatal_with_hint(at, Code::Syntax, "expected a directive", remedies::directive_expected(text)))
-        }
-        result => result,
-    }
+    alt((take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_'), remedies::directive_expected)).parse(text)
 }
-
-/// How an argument was quoted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Quote {
-    None,
-    Single,
-    Double,
-}
-
-impl Quote {
-    /// The text as it stands in these quotes.
-    pub fn around(self, text: &str) -> String {
-        match self {
-            Self::None => text.to_owned(),
-            Self::Single => format!("'{text}'"),
-            Self::Double => format!("\"{text}\""),
-        }
-    }
-}
-
-/// An argument as it stands in the line: the text inside its quotes, escapes still in it.
-pub type RawArgument<'a> = (&'a str, Quote);
 
 /// The arguments of one directive, taken one after the other.
 struct Arguments<'a> {
@@ -224,7 +196,7 @@ impl<'a> Arguments<'a> {
     /// Ends a quote where its line or text ends; that is worth a warning.
     fn closed_by_the_end(&mut self, text: &'a str, failure: Failure<'a>, what: &str) -> (&'a str, RawArgument<'a>) {
         let code = Code::QuoteClosedByEnd;
-        let message = format!("{}; the end of the {what} closes it", failure.message);
+        let message = format!("{}; the end of the {what} closes it", failure.message).into();
         self.warning = Some(self.line.diagnose(&Failure { code, message, ..failure }));
         let quote = if text.starts_with('"') { Quote::Double } else { Quote::Single };
         let (content, rest) = text.split_at(text.len());
@@ -238,107 +210,6 @@ impl<'a> Arguments<'a> {
     }
 }
 
-fn raw_argument(text: &str) -> Parsed<'_, RawArgument<'_>> {
-    alt((|input| quoted('"', Quote::Double, input), whole_single_quoted, bare)).parse(text)
-}
-
-/// An argument that a text holds, and nothing besides but what stands behind it.
-pub fn whole_argument<'a>(text: &'a str, behind: &str) -> Option<RawArgument<'a>> {
-    if text.is_empty() || text.starts_with([' ', '\t', '#']) {
-        return None;
-    }
-    raw_argument(text).ok().filter(|(rest, _)| *rest == behind).map(|(_, argument)| argument)
-}
-
-/// `"…"` with `\"` inside; `\\` is a pair, so that a pattern may end with an escaped backslash.
-pub fn quoted(mark: char, quote: Quote, input: &str) -> Parsed<'_, RawArgument<'_>> {
-    let (content, _) = char(mark)(input)?;
-    let mut escaped = false;
-    for (at, c) in content.char_indices() {
-        if escaped {
-            escaped = false;
-        } else if c == '\\' {
-            escaped = true;
-        } else if c == mark {
-            let (inside, rest) = content.split_at(at);
-            return Ok((rest.get(1..).unwrap_or_default(), (inside, quote)));
-        }
-    }
-    let hint = match quote {
-        Quote::Single => "write ' after the text, before the next comma or \"",
-        _ => "close it on the same line, or end the line with \\ to go on in the next",
-    };
-    Err(Failure::fatal_with_hint(input, Code::UnclosedQuote, format!("this {mark} is never closed"), hint))
-}
-
-/// `'…'` around a whole argument, as Apache allows; a quote that closes inside a word is part of the word.
-fn whole_single_quoted(input: &str) -> Parsed<'_, RawArgument<'_>> {
-    let (rest, found) = quoted('\'', Quote::Single, input)?;
-    if rest.is_empty() || rest.starts_with([' ', '\t']) {
-        return Ok((rest, found));
-    }
-    Err(nom::Err::Error(nom::error::ParseError::from_error_kind(input, nom::error::ErrorKind::Char)))
-}
-
-/// A word up to the next blank; single quotes hold blanks together, as in `ARGS:'/a b/'`, and where the word begins with them.
-fn bare(input: &str) -> Parsed<'_, RawArgument<'_>> {
-    let mut inside = false;
-    let mut last = None;
-    for (at, c) in input.char_indices() {
-        match c {
-            '\'' if inside => inside = last == Some('\\'),
-            '\'' if matches!(last, None | Some(':' | '.')) => inside = true,
-            ' ' | '\t' if !inside => {
-                let (content, rest) = input.split_at(at);
-                return Ok((rest, (content, Quote::None)));
-            }
-            _ => {}
-        }
-        last = Some(c);
-    }
-    let (content, rest) = input.split_at(input.len());
-    Ok((rest, (content, Quote::None)))
-}
-
 fn argument(line: &LogicalLine, (text, quote): RawArgument<'_>) -> Argument {
-    Argument { text: unescape(text, quote), quoted: quote != Quote::None, span: line.span(text) }
-}
-
-/// The text without the backslashes that stand before its own quotation marks.
-pub fn unescape(text: &str, quote: Quote) -> String {
-    match quote {
-        Quote::None => text.to_owned(),
-        Quote::Single => without_escapes(text, '\''),
-        Quote::Double => without_escapes(text, '"'),
-    }
-}
-
-fn without_escapes(text: &str, mark: char) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match (c, characters.peek()) {
-            ('\\', Some(next)) if *next == mark => {}
-            ('\\', Some('\\')) => {
-                plain.push(c);
-                plain.extend(characters.next());
-            }
-            _ => plain.push(c),
-        }
-    }
-    plain
-}
-
-/// A name of a variable, an operator or an action.
-pub fn name(input: &str) -> Parsed<'_, &str> {
-    recognize((
-        take_while1(|c: char| c.is_ascii_alphabetic() || c == '_'),
-        nom::bytes::complete::take_while(|c: char| c.is_ascii_alphanumeric() || c == '_'),
-    ))
-    .parse(input)
-}
-
-/// A name behind a mark, such as `@rx`.
-pub fn marked_name<'a>(mark: &'static str) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
-    preceded(tag(mark), name)
+    Argument { text: unescape(text, quote).into_owned(), quoted: quote != Quote::None, span: line.span(text) }
 }

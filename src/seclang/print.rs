@@ -7,9 +7,9 @@ use super::ast::{
     ActionExpression, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression, TargetMode,
     Targets,
 };
+use super::lexer::{Quote, RawArgument, unescape, whole_argument};
 use super::line::{LogicalLine, continued};
 use super::operator::operator;
-use super::parser::{Quote, RawArgument, unescape, whole_argument};
 use super::targets::{selector_expression, targets as read_targets};
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! Mistakes that many people make, told as what they are: the general message of the parser would point at what follows them.
 
-use super::line::{Failure, LogicalLine};
-use super::parser::{Quote, RawArgument};
+use super::lexer::{Failure, Parsed, Quote, RawArgument};
+use super::line::LogicalLine;
 use crate::diagnostic::Code;
 
 /// Typographic quotation marks, which word processors and web pages make of straight ones.
@@ -25,17 +25,22 @@ pub fn typographic_quote(at: &str, mark: char) -> nom::Err<Failure<'_>> {
     Failure::fatal_with_hint(at, Code::Syntax, message, "write a straight \" instead")
 }
 
+/// Refuses a line that begins with no directive.
+pub fn directive_expected(at: &str) -> Parsed<'_, &str> {
+    Err(Failure::fatal_with_hint(at, Code::Syntax, "expected a directive", directive_hint(at)))
+}
+
 /// What to write where a line begins with no directive.
-pub fn directive_expected(text: &str) -> String {
+fn directive_hint(text: &str) -> String {
     let Some(section) = text.strip_prefix('<') else {
         return String::from("a line begins with a directive such as SecRule, or with # for a comment; a line that goes on ends with \\");
     };
     let name = section.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     if PARTS_OF_A_SITE.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return String::from(
-            "this section applies to a part of the site only: write that with ctl in a rule, such as \
+            "what this section holds is meant for a part of the site only: say so with ctl in a rule, such as \
              SecRule REQUEST_FILENAME \"@beginsWith /editor\" \"id:1000,phase:1,pass,nolog,ctl:ruleRemoveById=10\", \
-             or in the web server's configuration for that part",
+             or write it for that place in the web server's own configuration",
         );
     }
     if CONDITIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {

@@ -1,5 +1,13 @@
 //! The value of `setvar`: `tx.score=+5`, `!tx.flag`, `ip.counter`.
 
+use nom::branch::alt;
+use nom::bytes::complete::{is_not, take_till};
+use nom::character::complete::{char, one_of};
+use nom::combinator::{opt, recognize, rest};
+use nom::multi::many0_count;
+use nom::sequence::{preceded, separated_pair};
+use nom::{IResult, Parser};
+
 /// What a `setvar` says, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assignment<'a> {
@@ -26,40 +34,28 @@ pub enum AssignmentKind<'a> {
 
 /// Takes the value of a `setvar` apart; `None` where it has no collection or no key.
 pub fn assignment(text: &str) -> Option<Assignment<'_>> {
-    let (name, kind) = match text.strip_prefix('!') {
-        Some(name) => (name, AssignmentKind::Remove),
-        None => match equals_outside_macros(text) {
-            Some((name, value)) => (name, set(value)),
-            None => (text, AssignmentKind::Set("1")),
-        },
-    };
-    let (collection, key) = name.split_once(['.', ':'])?;
+    let removed = preceded(char('!'), rest).map(|name| (name, AssignmentKind::Remove));
+    let set = separated_pair(name, char('='), value);
+    let alone = rest.map(|name| (name, AssignmentKind::Set("1")));
+    let (_, (name, kind)) = alt((removed, set, alone)).parse(text).ok()?;
+    let (_, (collection, key)) = separated_pair(is_not::<_, _, ()>(".:"), one_of(".:"), rest).parse(name).ok()?;
     let (collection, key) = (collection.trim(), key.trim());
     (!collection.is_empty() && !key.is_empty()).then_some(Assignment { collection, key, kind })
 }
 
-fn set(value: &str) -> AssignmentKind<'_> {
-    match (value.strip_prefix('+'), value.strip_prefix('-')) {
-        (Some(number), _) => AssignmentKind::Add(number),
-        (_, Some(number)) => AssignmentKind::Subtract(number),
-        _ => AssignmentKind::Set(value),
-    }
+/// What stands before the first `=` that is not part of a macro's name.
+fn name(input: &str) -> IResult<&str, &str, ()> {
+    let percent = recognize((char('%'), opt((char('{'), take_till(|c| c == '}')))));
+    recognize(many0_count(alt((is_not("=%"), percent)))).parse(input)
 }
 
-/// Splits at the first `=` that is not part of a macro's name.
-fn equals_outside_macros(text: &str) -> Option<(&str, &str)> {
-    let mut inside = false;
-    let mut last = ' ';
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' if last == '%' => inside = true,
-            '}' => inside = false,
-            '=' if !inside => return Some((text.get(..at)?, text.get(at + 1..)?)),
-            _ => {}
-        }
-        last = c;
-    }
-    None
+fn value(input: &str) -> IResult<&str, AssignmentKind<'_>, ()> {
+    alt((
+        preceded(char('+'), rest).map(AssignmentKind::Add),
+        preceded(char('-'), rest).map(AssignmentKind::Subtract),
+        rest.map(AssignmentKind::Set),
+    ))
+    .parse(input)
 }
 
 #[cfg(test)]

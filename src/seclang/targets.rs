@@ -1,17 +1,24 @@
 //! Target lists: `ARGS|!ARGS:token|&REQUEST_HEADERS:Host|XML:/*`.
 
 use super::ast::{SelectorExpression, TargetExpression, TargetMode, Targets};
-use super::line::{Failure, LogicalLine, Parsed};
-use super::parser::{Quote, RawArgument, name};
+use super::lexer::{Failure, Parsed, Quote, RawArgument, name, within};
+use super::line::{LogicalLine, PhysicalLine};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{SourceId, Spanned};
 use nom::Parser;
-use nom::character::complete::one_of;
-use nom::combinator::opt;
+use nom::branch::alt;
+use nom::bytes::complete::{is_not, take_till};
+use nom::character::complete::{anychar, char, one_of};
+use nom::combinator::{eof, not, opt, peek, recognize};
+use nom::multi::{many0_count, separated_list1};
+use nom::sequence::{delimited, preceded, terminated};
+
+/// What stands between two targets.
+const SEPARATORS: &str = "|,";
 
 /// Reads a target that stands alone in a value, as in `ctl:ruleRemoveTargetById=1;ARGS:x`; `start` is where the text begins.
 pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<TargetExpression, Diagnostic> {
-    let line = LogicalLine::join(source, &[super::line::PhysicalLine { number: 1, start, text }]);
+    let line = LogicalLine::join(source, &[PhysicalLine { number: 1, start, text }]);
     let list = match targets(&line, (line.text(), Quote::None)) {
         Ok(list) => list,
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => return Err(line.diagnose(&failure)),
@@ -26,107 +33,90 @@ pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<Target
 }
 
 pub fn targets<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Result<Targets, nom::Err<Failure<'a>>> {
-    let mut list = Vec::new();
-    let mut rest = text;
-    loop {
-        let (after, target) = target(line, rest)?;
-        list.push(target);
-        if after.is_empty() {
-            return Ok(Targets { list, written: quote.around(text), span: line.span(text) });
-        }
-        rest = separator(after)?.0;
-    }
+    let list = separated_list1(one_of(SEPARATORS), |input| target(line, input));
+    let (_, list) = terminated(list, alt((eof, separator_expected))).parse(text)?;
+    Ok(Targets { list, written: quote.around(text), span: line.span(text) })
 }
 
-fn separator(input: &str) -> Parsed<'_, char> {
-    let separated: Parsed<'_, char> = one_of("|,").parse(input);
-    separated.map_err(|_| {
-        let hint = "targets are joined by | without blanks; put a selector that holds blanks or | in single quotes: ARGS:'/a b/'";
-        Failure::fatal_with_hint(input, Code::Syntax, "expected a | between targets", hint)
-    })
+fn separator_expected(at: &str) -> Parsed<'_, &str> {
+    let hint = "targets are joined by | without blanks; put a selector that holds blanks or | in single quotes: ARGS:'/a b/'";
+    Err(Failure::fatal_with_hint(at, Code::Syntax, "expected a | between targets", hint))
+}
+
+fn variable_expected(at: &str) -> Parsed<'_, &str> {
+    let hint = "write a variable such as ARGS or REQUEST_HEADERS:Host; more than one are joined by | without blanks";
+    Err(Failure::fatal_with_hint(at, Code::Syntax, "expected a variable", hint))
 }
 
 fn target<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, TargetExpression> {
-    let (rest, mark) = opt(one_of("&!")).parse(input)?;
-    let mode = match mark {
+    let mode = opt(one_of("&!")).map(|mark| match mark {
         Some('&') => TargetMode::Count,
         Some(_) => TargetMode::Exclude,
         None => TargetMode::Values,
-    };
-    let (rest, variable) = match name(rest) {
-        Err(nom::Err::Error(_)) => {
-            let hint = "write a variable such as ARGS or REQUEST_HEADERS:Host; more than one are joined by | without blanks";
-            return Err(Failure::fatal_with_hint(rest, Code::Syntax, "expected a variable", hint));
-        }
-        result => result?,
-    };
-    let (rest, selector) = match rest.strip_prefix([':', '.']) {
-        Some(selector) => selector_expression(line, variable, selector).map(|(rest, selector)| (rest, Some(selector)))?,
-        None => (rest, None),
-    };
-    let whole = input.get(..input.len() - rest.len()).unwrap_or(input);
+    });
+    let (behind, (mode, variable)) = (mode, alt((name, variable_expected))).parse(input)?;
+    let selector = preceded(one_of(":."), |input| selector_expression(line, variable, input));
+    let (behind, selector) = opt(selector).parse(behind)?;
+    let whole = input.get(..input.len() - behind.len()).unwrap_or(input);
     let variable = Spanned::new(variable.to_owned(), line.span(variable));
-    Ok((rest, TargetExpression { mode, variable, selector, span: line.span(whole) }))
+    Ok((behind, TargetExpression { mode, variable, selector, span: line.span(whole) }))
 }
 
 /// Reads what stands behind the colon of a target.
 pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a str) -> Parsed<'a, Spanned<SelectorExpression>> {
-    let (rest, text, selector) = if variable.eq_ignore_ascii_case("XML") {
-        let (path, rest) = input.split_at(xpath_end(input));
-        (rest, path, SelectorExpression::XPath(path.to_owned()))
-    } else if let Some(inside) = input.strip_prefix('\'') {
-        let hint = "close it after the selector, as in ARGS:'a b'";
-        let unclosed = || Failure::fatal_with_hint(input, Code::UnclosedQuote, "this ' is never closed", hint);
-        let end = closing(inside, '\'', |_| true).ok_or_else(unclosed)?;
-        let (text, rest) = inside.split_at(end);
-        let plain = text.replace("\\'", "'");
-        let selector = match plain.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
-            Some(pattern) => SelectorExpression::Pattern { source: pattern.to_owned(), quoted: true },
-            None => SelectorExpression::Key(plain),
-        };
-        (rest.get(1..).unwrap_or_default(), text, selector)
-    } else if let Some((text, rest)) = slashed(input) {
-        (rest, text, SelectorExpression::Pattern { source: text.to_owned(), quoted: false })
-    } else if input.starts_with('/') {
-        let (text, rest) = input.split_at(key_end(input));
-        (rest, text, SelectorExpression::OpenPattern(text.to_owned()))
+    let (behind, (text, selector)) = if variable.eq_ignore_ascii_case("XML") {
+        let (path, behind) = input.split_at(xpath_end(input));
+        (behind, (path, SelectorExpression::XPath(path.to_owned())))
     } else {
-        let (key, rest) = input.split_at(key_end(input));
-        (rest, key, SelectorExpression::Key(key.to_owned()))
+        alt((quoted, slashed, open, key)).parse(input)?
     };
     if text.is_empty() {
         let hint = "write a key such as ARGS:id or a pattern such as ARGS:/^id/, or remove the colon";
         return Err(Failure::fatal_with_hint(input, Code::Syntax, "expected a selector after the colon", hint));
     }
-    Ok((rest, Spanned::new(selector, line.span(text))))
+    Ok((behind, Spanned::new(selector, line.span(text))))
 }
 
-/// Where a key without quotes ends.
-fn key_end(input: &str) -> usize {
-    input.find(['|', ',']).unwrap_or(input.len())
+/// The text of a selector, without its marks, and what it means.
+type Selected<'a> = (&'a str, SelectorExpression);
+
+/// `'key'` or `'/pattern/'`
+fn quoted(input: &str) -> Parsed<'_, Selected<'_>> {
+    let hint = "close it after the selector, as in ARGS:'a b'";
+    let unclosed = |_| -> Parsed<'_, &str> { Err(Failure::fatal_with_hint(input, Code::UnclosedQuote, "this ' is never closed", hint)) };
+    let (behind, text) = preceded(peek(char('\'')), alt((within('\''), unclosed))).parse(input)?;
+    let plain = text.replace("\\'", "'");
+    let selector = match plain.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
+        Some(pattern) => SelectorExpression::Pattern { source: pattern.to_owned(), quoted: true },
+        None => SelectorExpression::Key(plain),
+    };
+    Ok((behind, (text, selector)))
 }
 
 /// `/pattern/` up to a slash that ends the target.
-fn slashed(input: &str) -> Option<(&str, &str)> {
-    let inside = input.strip_prefix('/')?;
-    let end = closing(inside, '/', |after| after.is_empty() || after.starts_with(['|', ',']))?;
-    let (pattern, rest) = inside.split_at(end);
-    Some((pattern, rest.get(1..)?))
+fn slashed(input: &str) -> Parsed<'_, Selected<'_>> {
+    let ends = || peek(alt((eof, recognize(one_of(SEPARATORS)))));
+    let slash = terminated(char('/'), not(ends()));
+    let inside = many0_count(alt((is_not("\\/"), recognize((char('\\'), anychar)), recognize(slash))));
+    let pattern = delimited(char('/'), recognize(inside), (char('/'), ends()));
+    pattern.map(|text: &str| (text, SelectorExpression::Pattern { source: text.to_owned(), quoted: false })).parse(input)
 }
 
-/// Where the mark stands that closes a selector: not escaped, and followed by what `fits`.
-fn closing(text: &str, mark: char, fits: impl Fn(&str) -> bool) -> Option<usize> {
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        if !escaped && c == mark && text.get(at + 1..).is_some_and(&fits) {
-            return Some(at);
-        }
-        escaped = !escaped && c == '\\';
-    }
-    None
+/// `/pattern` that no slash ends.
+fn open(input: &str) -> Parsed<'_, Selected<'_>> {
+    preceded(peek(char('/')), unquoted_key).map(|text| (text, SelectorExpression::OpenPattern(text.to_owned()))).parse(input)
 }
 
-/// Where an XPath ends: at a separator outside of brackets and quotes.
+fn key(input: &str) -> Parsed<'_, Selected<'_>> {
+    unquoted_key.map(|text| (text, SelectorExpression::Key(text.to_owned()))).parse(input)
+}
+
+fn unquoted_key(input: &str) -> Parsed<'_, &str> {
+    take_till(|c| SEPARATORS.contains(c)).parse(input)
+}
+
+/// Where an XPath ends: at a separator outside of brackets and quotes. Brackets are counted, since a parser that follows them would recurse as
+/// deeply as a text says.
 fn xpath_end(path: &str) -> usize {
     let mut depth = 0usize;
     let mut quote = None;

@@ -2,6 +2,7 @@
 
 use super::Clock;
 use crate::graph::{KeepFiles, Settings};
+use crate::random::unique_number;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -56,7 +57,7 @@ impl Drop for Uploads {
 fn write_new(folder: &Path, stem: &str, mode: u32, content: &[u8]) -> io::Result<PathBuf> {
     let mut tried = 0;
     loop {
-        let path = folder.join(format!("{stem}-{:06x}", super::unique_number() & 0xff_ffff));
+        let path = folder.join(format!("{stem}-{:06x}", unique_number() & 0xff_ffff));
         match create_new(&path, mode) {
             Ok(mut file) => {
                 let written = file.write_all(content);

@@ -1,0 +1,150 @@
+//! The pieces that all parsers of this room are made of: blanks, names, texts in quotes and without, and what is reported where one is missing.
+
+use crate::diagnostic::Code;
+use nom::branch::alt;
+use nom::bytes::complete::{is_not, tag, take_while, take_while1};
+use nom::character::complete::{anychar, char, space1};
+use nom::combinator::{eof, opt, peek, recognize};
+use nom::multi::{fold_many0, many0_count};
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{IResult, Parser};
+use std::borrow::Cow;
+
+/// What a parser of this room could not read, and where.
+#[derive(Debug)]
+pub struct Failure<'a> {
+    pub at: &'a str,
+    pub code: Code,
+    pub message: Cow<'static, str>,
+    pub hint: Option<Cow<'static, str>>,
+}
+
+/// The result of a parser of this room: an `Error` lets another parser try, a `Failure` ends the directive.
+pub type Parsed<'a, T> = IResult<&'a str, T, Failure<'a>>;
+
+/// How an argument was quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quote {
+    None,
+    Single,
+    Double,
+}
+
+/// An argument as it stands in the line: the text inside its quotes, escapes still in it.
+pub type RawArgument<'a> = (&'a str, Quote);
+
+impl<'a> nom::error::ParseError<&'a str> for Failure<'a> {
+    fn from_error_kind(at: &'a str, _kind: nom::error::ErrorKind) -> Self {
+        Self { at, code: Code::Syntax, message: Cow::Borrowed("this cannot be read here"), hint: None }
+    }
+
+    fn append(_at: &'a str, _kind: nom::error::ErrorKind, first: Self) -> Self {
+        first
+    }
+}
+
+impl<'a> Failure<'a> {
+    /// A failure that ends the parse of the line.
+    pub fn fatal(at: &'a str, code: Code, message: impl Into<Cow<'static, str>>) -> nom::Err<Self> {
+        nom::Err::Failure(Self { at, code, message: message.into(), hint: None })
+    }
+
+    /// The same with a hint.
+    pub fn fatal_with_hint(
+        at: &'a str,
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> nom::Err<Self> {
+        nom::Err::Failure(Self { at, code, message: message.into(), hint: Some(hint.into()) })
+    }
+}
+
+impl Quote {
+    /// The text as it stands in these quotes.
+    pub fn around(self, text: &str) -> String {
+        match self {
+            Self::None => text.to_owned(),
+            Self::Single => format!("'{text}'"),
+            Self::Double => format!("\"{text}\""),
+        }
+    }
+}
+
+/// A name of a variable, an operator or an action.
+pub fn name(input: &str) -> Parsed<'_, &str> {
+    let begin = take_while1(|c: char| c.is_ascii_alphabetic() || c == '_');
+    recognize((begin, take_while(|c: char| c.is_ascii_alphanumeric() || c == '_'))).parse(input)
+}
+
+/// A directive's argument.
+pub fn raw_argument(input: &str) -> Parsed<'_, RawArgument<'_>> {
+    // As Apache allows, single quotes may stand around a whole argument; one that closes inside a word is part of the word.
+    let ends = peek(alt((eof, space1)));
+    let bare = (opt(held), unquoted(&[' ', '\t'], &[':', '.']));
+    alt((
+        |input| quoted(Quote::Double, input),
+        terminated(|input| quoted(Quote::Single, input), ends),
+        recognize(bare).map(|text| (text, Quote::None)),
+    ))
+    .parse(input)
+}
+
+/// An argument that a text holds, and nothing besides but what stands behind it.
+pub fn whole_argument<'a>(text: &'a str, behind: &str) -> Option<RawArgument<'a>> {
+    if text.is_empty() || text.starts_with([' ', '\t', '#']) {
+        return None;
+    }
+    raw_argument(text).ok().filter(|(rest, _)| *rest == behind).map(|(_, argument)| argument)
+}
+
+/// `"…"` or `'…'`, which must be closed.
+pub fn quoted(quote: Quote, input: &str) -> Parsed<'_, RawArgument<'_>> {
+    let (mark, hint) = match quote {
+        Quote::Single => ('\'', "write ' after the text, before the next comma or \""),
+        _ => ('"', "close it on the same line, or end the line with \\ to go on in the next"),
+    };
+    let unclosed = |_| Failure::fatal_with_hint(input, Code::UnclosedQuote, format!("this {mark} is never closed"), hint);
+    let (inside, _) = char(mark)(input)?;
+    terminated(escaped_text(mark), char(mark)).map(|text| (text, quote)).parse(inside).map_err(unclosed)
+}
+
+/// The text inside of a pair of marks. `\` escapes a mark within; `\\` is a pair, so that a pattern may end with an escaped backslash.
+pub fn within<'a>(mark: char) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
+    delimited(char(mark), escaped_text(mark), char(mark))
+}
+
+/// A text up to a mark that no `\` escapes.
+fn escaped_text<'a>(mark: char) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
+    let plain = take_while1(move |c| c != '\\' && c != mark);
+    recognize(many0_count(alt((plain, recognize((char('\\'), anychar))))))
+}
+
+/// A text without quotes up to one of `ends`; single quotes right behind one of `openers` hold these within it, as in `ARGS:'/a b/'`.
+pub fn unquoted<'a>(ends: &'static [char], openers: &'static [char]) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
+    let plain = take_while1(move |c| !ends.contains(&c) && !openers.contains(&c));
+    let opened = (take_while1(move |c| openers.contains(&c)), opt(held));
+    recognize(many0_count(alt((plain, recognize(opened)))))
+}
+
+/// `'…'` within a text without quotes, up to a quote that has no `\` before it, or to the end.
+fn held(input: &str) -> Parsed<'_, &str> {
+    let escaped = (take_while1(|c| c == '\\'), opt(char('\'')));
+    let inside = many0_count(alt((is_not("\\'"), recognize(escaped))));
+    recognize((char('\''), inside, opt(char('\'')))).parse(input)
+}
+
+/// The text without the backslashes that stand before its own quotation marks.
+pub fn unescape(text: &str, quote: Quote) -> Cow<'_, str> {
+    let mark = match quote {
+        Quote::None => return Cow::Borrowed(text),
+        Quote::Single => "'",
+        Quote::Double => "\"",
+    };
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let piece = alt((is_not("\\"), preceded(char('\\'), tag(mark)), tag("\\\\"), tag("\\")));
+    let plain: Parsed<'_, String> = fold_many0(piece, String::new, |plain, piece: &str| plain + piece).parse(text);
+    plain.map_or(Cow::Borrowed(text), |(_, plain)| Cow::Owned(plain))
+}
