@@ -1,6 +1,6 @@
 //! Addresses for the `Location` header.
 
-use std::fmt::Write as _;
+use percent_encoding::percent_encode_byte;
 
 /// Returns an address that is safe in a header: control characters, among them line breaks and NUL, and bytes that are not UTF-8 are percent-encoded.
 /// Everything else is kept, so that a valid address does not change.
@@ -21,11 +21,9 @@ pub fn location(address: &[u8]) -> String {
     location
 }
 
+/// Encodes every byte: a set of the crate's names ASCII only, and what lies beyond is kept here as long as it is UTF-8.
 fn encode(bytes: &[u8], location: &mut String) {
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(location, "%{byte:02X}");
-    }
+    location.extend(bytes.iter().map(|byte| percent_encode_byte(*byte)));
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub struct Expected {
     pub absent_ids: Vec<u64>,
     pub patterns: Vec<Pattern>,
     pub absent_patterns: Vec<Pattern>,
-    /// Any of these; empty if the status does not matter.
+    /// Any of these; none where the status does not matter.
     pub statuses: Vec<u16>,
 }
 
@@ -271,7 +271,7 @@ fn expected(output: &Node) -> Result<Expected, String> {
         listed.iter().map(|id| id.number().ok_or_else(|| format!("`{}` in {key} is not a rule id", id.text()))).collect()
     };
     // The second name is that of the format's first version.
-    let patterns = |key: &str, old_key: &str| -> Result<Vec<Pattern>, String> {
+    let patterns = |key: &str, old_key: &str| -> Result<Vec<Regex>, String> {
         let listed = [log.and_then(|log| log.field(key)), output.field(old_key)];
         listed.into_iter().flatten().map(pattern).collect()
     };
@@ -290,9 +290,14 @@ fn status(node: &Node) -> Result<u16, String> {
     number.ok_or_else(|| format!("`{}` is not a status", node.text()))
 }
 
-fn pattern(node: &Node) -> Result<Pattern, String> {
-    Pattern::compile(&node.bytes(), PatternOptions::default())
-        .map_err(|error| format!("`{}` is not a regular expression: {error}", node.text()))
+/// A pattern for lines of the log, in the syntax of RE2 as go-ftw has it.
+fn pattern(node: &Node) -> Result<Regex, String> {
+    Regex::new(&node.text()).map_err(|error| {
+        // The lines before the last show the place.
+        let said = error.to_string();
+        let why = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("`{}` is not a regular expression: {why}", node.text())
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ pub mod yaml;
 
 use super::exchange::{Connection, Judgement, judge};
 use case::{Expected, Stage, TestCase, Unrunnable};
+use regex::bytes::Regex;
 use secrule::Waf;
-use secrule::internals::pattern::{Effort, Pattern};
 use secrule::internals::record::error_log;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -102,8 +102,8 @@ fn run_stage(waf: &Waf, stage: &Stage) -> TestVerdict {
     }
     if !(expected.patterns.is_empty() && expected.absent_patterns.is_empty()) {
         let log = error_log(&judgement);
-        let found = |pattern: &Pattern| log.iter().any(|line| pattern.is_match(line.as_bytes(), &mut Effort::default()).unwrap_or(false));
-        let shown = |pattern: &Pattern| String::from_utf8_lossy(pattern.source()).into_owned();
+        let found = |pattern: &Regex| log.iter().any(|line| pattern.is_match(line.as_bytes()));
+        let shown = |pattern: &Regex| pattern.as_str().to_owned();
         if let Some(pattern) = expected.patterns.iter().find(|pattern| !found(pattern)) {
             return TestVerdict::Failed(format!("the log lacks `{}`; logged {}", shown(pattern), list(&logged)));
         }
