@@ -1,19 +1,19 @@
 //! Evaluates the rules of a phase: takes rules, services and the state of an exchange, changes the state; imports `lua`, `metrics`, `resolver`,
 //! `store`, `state`, `graph` and the pure rooms.
 //!
-//! An [`Evaluation`] borrows all three for the time of one call of the host, and every step of the way is a function that takes it:
+//! An [`Evaluation`] borrows all three for one call of the host, and every step is a function that takes it:
 //!
 //! ```text
 //! phase::run                     the steps of a phase in their order: markers, skips, allow, removals
-//!  ├─ candidates::next_open      the next rule that may match, by what its values hold
+//!  ├─ candidates::next_open      the next rule that may match, by the literals in its values
 //!  └─ chain::evaluate_chain      a rule and those chained to it
 //!      ├─ ask                    its operator about each value of each target, after its transformations
-//!      │   ├─ lookup, script, decision    operators that look at more than a value
+//!      │   ├─ lookup, script, decision    operators that need more than a value
 //!      │   └─ assignment::assign_all      `setvar`, once for each value that matches
 //!      └─ actions::after_match   the other actions of all its rules, the last first, and the decision
 //! ```
 //!
-//! No step returns an error: what goes wrong sets a flag that rules read, and is told in the logs.
+//! No step returns an error: failures set flags that rules read, and are logged.
 
 mod actions;
 mod assignment;
@@ -50,22 +50,22 @@ use crate::state::{DebugLog, Intervention, MemoryPool, State};
 use crate::store::{RateLimits, Store};
 use std::sync::Arc;
 
-/// What evaluations use besides rules: shared by all transactions of a rule set, never changed by one.
+/// Services for evaluations, shared by all transactions of a rule set.
 #[derive(Clone, Debug)]
 pub struct Services {
-    /// Where persistent collections are kept.
+    /// Store of persistent collections.
     pub store: Arc<dyn Store>,
-    /// Who looks up names in the DNS.
+    /// Resolver of names in the DNS.
     pub resolver: Arc<dyn Resolver>,
-    /// Who tells which domains addresses belong to.
+    /// Checks if addresses belong to domains.
     pub origins: Arc<Origins>,
-    /// How often addresses asked.
+    /// Request rates of addresses.
     pub rates: Arc<RateLimits>,
-    /// Where debug messages go, if anywhere.
+    /// Receiver of debug messages, if any.
     pub debug_log: Option<Arc<dyn DebugLog>>,
-    /// State of finished transactions, whose memory those to come use.
+    /// States of finished transactions, whose memory is reused.
     pub memory: Arc<MemoryPool>,
-    /// What hosts were told of that went wrong.
+    /// Notices about errors that were reported to hosts.
     pub notices: Arc<Notices>,
 }
 
@@ -73,19 +73,19 @@ pub struct Services {
 pub struct Evaluation<'r> {
     /// The rules.
     pub rules: &'r RuleGraph,
-    /// What they use besides the state.
+    /// The services.
     pub services: &'r Services,
-    /// What is known of the exchange.
+    /// The state of the exchange.
     pub state: &'r mut State,
 }
 
 impl Evaluation<'_> {
-    /// Returns `true` if debug messages of this level are wanted.
+    /// Returns `true` if debug messages of this level are logged.
     pub fn debugs(&self, level: u8) -> bool {
         self.services.debug_log.as_ref().is_some_and(|log| log.level() >= level)
     }
 
-    /// Writes a debug message, if messages of this level are wanted.
+    /// Writes a debug message, if messages of this level are logged.
     pub fn debug(&self, level: u8, message: impl FnOnce() -> String) {
         if let Some(log) = self.services.debug_log.as_ref().filter(|log| log.level() >= level) {
             let sent = self.state.collections.arena.read(self.state.collections.scalars.request_uri_raw);
@@ -95,7 +95,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The mode of the engine, as the settings say and `ctl:ruleEngine` changed it.
+    /// Returns the mode of the engine, from the settings or `ctl:ruleEngine`.
     pub fn engine_mode(&self) -> EngineMode {
         self.state.engine_mode(&self.rules.settings)
     }
@@ -109,17 +109,17 @@ impl Evaluation<'_> {
         false
     }
 
-    /// The parts of an audit record, as the rules and `ctl:auditLogParts` say.
+    /// Returns the parts of an audit record, from the settings or `ctl:auditLogParts`.
     pub fn audit_parts(&self) -> LogLetters {
         self.state.audit_parts(&self.rules.settings)
     }
 
-    /// Returns `true` while a decision stands.
+    /// Returns `true` if there is a decision.
     pub fn is_decided(&self) -> bool {
         self.state.pending.intervention.is_some()
     }
 
-    /// Decides.
+    /// Makes a decision.
     pub fn intervene(&mut self, intervention: Intervention) {
         self.state.pending.intervention = Some(intervention);
         self.state.pending.decided = true;

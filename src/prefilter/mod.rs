@@ -2,18 +2,18 @@
 //!
 //! # Why
 //!
-//! Most of what a rule set says about clean traffic is "no". A rule's pattern can only match a value that holds certain literals, and hardly any value
-//! holds them. So one scan looks for the literals of all patterns at once, and only the patterns whose literals are there are searched for.
+//! Most rules do not match clean traffic. A rule's pattern can only match a value that contains certain literals, and hardly any value contains them. So
+//! one scan looks for the literals of all patterns at once, and only patterns whose literals were found are searched for.
 //!
 //! # The invariant
 //!
 //! A prefilter answers "no" or "maybe". It may say "maybe" of a value that does not match, which costs a search in vain. It must never say "no" of a
 //! value that matches, which would be an attack let through: there are no false negatives. Each step may therefore lose information only in one
 //! direction. A literal may be cut, one of several may be dropped from "all of these", order and the case of letters may be ignored; nothing may be
-//! dropped from "one of these". `tests/prefilters.rs` holds generated patterns, and all patterns of the OWASP CRS, against texts that match them;
-//! `tests/plan.rs`, `tests/plan_conformance.rs` and a fuzz target compare verdicts with prefilters and without.
+//! dropped from "one of these". `tests/prefilters.rs` tests generated patterns, and all patterns of the OWASP CRS, with texts that match them;
+//! `tests/plan.rs`, `command/tests/plan_conformance.rs` and a fuzz target compare verdicts with prefilters and without.
 //!
-//! # The way of a pattern
+//! # Example
 //!
 //! Rule 933140 of the CRS finds PHP's wrappers for input and output:
 //!
@@ -64,14 +64,14 @@
 //! left out as the words are rare already. Operators other than `@rx` have formulas too: `@pm` one of its words, `@contains` its text,
 //! `@validateByteRange` one of the other bytes.
 //!
-//! # What it brings
+//! # Effect
 //!
-//! Of the 318 regular expressions of the CRS (4.29, all paranoia levels) 285 require literals or bytes; `tests/prefilters.rs` holds that share. They make
+//! Of the 318 regular expressions of the CRS (4.29, all paranoia levels) 285 require literals or bytes; `tests/prefilters.rs` checks that share. They make
 //! 276 prefilters, with 294 lists of literals; the largest scanner sets an eighth of its bits.
 //!
-//! `secrule profile --crs DIR` with the settings of the benchmark counts what that leaves to be asked, at paranoia level 1:
+//! `secrule profile --crs DIR` with the settings of the benchmark counts the rules that still run, at paranoia level 1:
 //!
-//! | request of the corpus | rules with a prefilter | ruled out | asked | of these in vain |
+//! | request of the corpus | rules with a prefilter | ruled out | run | in vain |
 //! | --- | --- | --- | --- | --- |
 //! | `01-get-static` | 178 | 171 | 7 | 4 |
 //! | `03-post-form` | 178 | 168 | 10 | 10 |
@@ -83,7 +83,7 @@
 //! # When it does not help
 //!
 //! A pattern without rare literals always "may match": `^.*$`, `[^a-z]`, `\d+`, or alternatives of which one has none (`foo|.+`). A negated rule has no
-//! prefilter, since it matches what its pattern does not, and neither has a rule on values that rules change while they run, such as TX. Literals that
+//! prefilter, because it matches what its pattern does not, and neither has a rule on values that rules change while they run, such as TX. Literals that
 //! are frequent in some site's own traffic pass the prefilter there: `secrule profile` shows it as searches in vain. Frequencies are guesses
 //! (`frequency.rs`), which decide what is worth looking for and never what matches.
 
