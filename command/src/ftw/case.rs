@@ -5,7 +5,7 @@ use crate::exchange::{Headers, Request, Response};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use secrule::internals::pattern::{Pattern, PatternOptions};
+use regex::bytes::Regex;
 use secrule::internals::vocabulary::closest;
 use serde_json::Value;
 
@@ -44,8 +44,8 @@ pub enum Unrunnable {
 pub struct Expected {
     pub ids: Vec<u64>,
     pub absent_ids: Vec<u64>,
-    pub patterns: Vec<Pattern>,
-    pub absent_patterns: Vec<Pattern>,
+    pub patterns: Vec<Regex>,
+    pub absent_patterns: Vec<Regex>,
     /// Any of these; none where the status does not matter.
     pub statuses: Vec<u16>,
 }
