@@ -32,7 +32,7 @@ impl AuditWriter {
         let second = settings.audit_log_2.as_deref().filter(|_| concurrent);
         let place = second.or(settings.audit_log.as_ref().map(|place| &*place.node));
         #[cfg(feature = "remote")]
-        if settings.audit_type == Some(AuditType::Https) {
+        if settings.audit_type == AuditType::Https {
             // Whatever the settings say of the format, as in v3.
             return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
         }
