@@ -1,9 +1,9 @@
 //! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, jumps.
 
 use crate::graph::{
-    ChainId, Disruptive, Effect, MarkerId, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep, PlannedTarget,
-    PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RulePlan, ScanPoint, Selector, Step, Target, TargetId, TargetListId,
-    Test, TransformationTree, TxComparison, TxName,
+    ChainId, Disruptive, Effect, MarkerId, Metadata, OnMatch, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
+    PlannedTarget, PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RulePlan, ScanPoint, Selector, Step, Target, TargetId,
+    TargetListId, Test, TransformationTree, TxComparison, TxName,
 };
 use crate::operator::Operator;
 use crate::pattern::ByteSet;
@@ -17,19 +17,16 @@ use std::collections::HashMap;
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
-    for rule in &mut graph.rules {
-        rule.plan = plan_rule(rule, &graph.transformations, &mut prefilters, &mut target_lists);
+    let plans: Vec<RulePlan> = graph.rules.iter().map(|rule| plan_rule(graph, rule, &mut prefilters, &mut target_lists)).collect();
+    for (rule, plan) in graph.rules.iter_mut().zip(plans) {
+        rule.plan = plan;
     }
     let batches = batches(graph);
     let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
     for phase in Phase::ALL {
         steps.at_mut(phase).extend(graph.phases.at(phase).iter().map(|step| match step {
-            Step::Rule(index) => graph.rule(*index).map_or_else(PlannedStep::default, |rule| PlannedStep {
-                batch: rule.plan.batch,
-                comparison: rule.plan.comparison,
-                skips_to: rule.plan.comparison.and_then(|_| lone_jump(rule, &graph.defaults.at(phase).effects)),
-            }),
-            Step::Marker(_) => PlannedStep::default(),
+            Step::Rule(index) => graph.rule(*index).map_or(PlannedStep::Ask, planned_step),
+            Step::Marker(_) => PlannedStep::Ask,
         }));
     }
     graph.plan = Some(Plan {
@@ -58,7 +55,15 @@ fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     patterns.map(|pattern| (pattern.source().into(), graph.tx_names.selected_by(pattern).collect())).collect()
 }
 
-fn plan_rule(rule: &Rule, tree: &TransformationTree, prefilters: &mut PrefilterSetBuilder, target_lists: &mut TargetLists) -> RulePlan {
+fn planned_step(rule: &Rule) -> PlannedStep {
+    match (rule.plan.batch, rule.plan.comparison) {
+        (Some(batch), _) => PlannedStep::Batched(batch),
+        (None, Some(comparison)) => PlannedStep::Comparison(comparison),
+        (None, None) => PlannedStep::Ask,
+    }
+}
+
+fn plan_rule(graph: &RuleGraph, rule: &Rule, prefilters: &mut PrefilterSetBuilder, target_lists: &mut TargetLists) -> RulePlan {
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
         return RulePlan::default();
     };
@@ -68,8 +73,8 @@ fn plan_rule(rule: &Rule, tree: &TransformationTree, prefilters: &mut PrefilterS
         target_list,
         prefilter: target_list
             .and_then(|_| operator.required_literals())
-            .map(|required| prefilters.add(&required, &kinds(rule, targets, tree))),
-        comparison: comparison(rule, targets, operator),
+            .map(|required| prefilters.add(&required, &kinds(rule, targets, &graph.transformations))),
+        comparison: comparison(graph, rule, targets, operator),
         batch: None,
     }
 }
@@ -96,23 +101,75 @@ fn kind(target: &Target) -> ValueKind {
     })
 }
 
-/// Returns the comparison of a rule that only compares a TX variable with a number.
+/// The comparison of a rule that `engine/comparison.rs` may answer, if it is one:
+///
+/// * its operator compares numbers, and its argument is known at load;
+/// * its only target is a TX variable by its key, or the count of one;
+/// * it transforms nothing.
+///
+/// [`on_match`] and [`lone_jump`] tell what of a match is answered there, too. What is left then, such as effects of the rule, is done the general
+/// way.
 fn comparison(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
     let (relation, number) = operator.comparison()?;
     let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
     let name = key.tx.filter(|_| exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
     let negated = matches!(rule.test, Test::Operator { negated: true, .. });
-    Some(TxComparison { name, count: *count, relation, number, negated })
+    Some(TxComparison { name, count: *count, relation, number, negated, on_match: on_match(graph, rule) })
 }
 
-/// Returns the marker of a rule that only skips to it when it matches.
-fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<MarkerId> {
-    let silent = !rule.logs && !rule.audits && !rule.stops && rule.metadata.severity.is_none();
-    let alone = rule.next.is_none() && !rule.chained && rule.removed.is_none() && rule.updated.is_none();
-    let passes = !rule.multi_match && rule.assignments.is_empty() && matches!(rule.disruptive, None | Some(Disruptive::Pass));
-    let mut acting = rule.effects.iter().chain(defaults).filter(|effect| !matches!(effect, Effect::Logging(_)));
+/// Tells what a match of a comparison needs. No log may tell what matched: neither that of the rule that the chain begins with, whose text it is,
+/// nor one with `multiMatch`, which writes an entry for each match.
+fn on_match(graph: &RuleGraph, rule: &Rule) -> OnMatch {
+    let first = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
+    match lone_jump(rule, &graph.defaults.at(rule.phase).effects) {
+        Some(jump) => jump,
+        None if first.logs || first.stops || rule.multi_match => OnMatch::Ask,
+        None => OnMatch::Note,
+    }
+}
+
+/// The jump of a rule that does nothing else when it matches. Each field of a rule stands here, so that whoever adds one says whether such a rule
+/// may have it.
+fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
+    let Rule {
+        // What `comparison` looked at, and what acts only if something else does.
+        test: _,
+        transformations: _,
+        spellings: _,
+        namespaces: _,
+        capture: _,
+        // How the rule is called, and where it runs.
+        id: _,
+        location: _,
+        phase: _,
+        plan: _,
+        // A log that nobody writes needs no texts; a severity is read by other rules.
+        logs: false,
+        audits: false,
+        stops: false,
+        metadata: Metadata { severity: None, .. },
+        // It stands alone, and as it was written.
+        multi_match: false,
+        chained: false,
+        next: None,
+        before: None,
+        starter: None,
+        removed: None,
+        updated: None,
+        // What it does.
+        assignments,
+        openings,
+        effects,
+        disruptive: disruptive @ (None | Some(Disruptive::Pass)),
+    } = rule
+    else {
+        return None;
+    };
+    let mut acting = effects.iter().chain(defaults).filter(|effect| !matches!(effect, Effect::Logging(_)));
     match (acting.next(), acting.next()) {
-        (Some(Effect::SkipAfter(marker)), None) if silent && alone && passes => Some(*marker),
+        (Some(Effect::SkipAfter(marker)), None) if assignments.is_empty() && openings.is_empty() => {
+            Some(OnMatch::Jump { marker: *marker, passes: disruptive.is_some() })
+        }
         _ => None,
     }
 }

@@ -1,9 +1,9 @@
 //! Follows the plan of the graph: finds out without asking that a rule cannot match. It may only ever say "no" or "maybe".
 
 use super::Evaluation;
-use crate::graph::{EngineMode, Phase, Plan, Rule, RuleBatchId, RuleIndex, ScanPoint, Selector, Step, TargetId, Test, TxComparison};
-use crate::state::{Label, Matched, Selection, State, TargetValue, ValueId, View};
-use crate::vocabulary::Variable;
+use super::comparison::{Answer, answer};
+use crate::graph::{Phase, Plan, PlannedStep, Rule, RuleBatchId, ScanPoint, Step, TargetId, Test};
+use crate::state::{Selection, State, TargetValue, ValueId, View};
 
 /// The plan, if it is followed. While a debug log shows every question, every question is asked.
 pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
@@ -12,17 +12,8 @@ pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
 
 /// Returns `true` if the plan shows that no value of the rule's targets can match.
 pub fn cannot_match(eval: &mut Evaluation<'_>, plan: &Plan, rule: &Rule) -> bool {
-    if let Some(comparison) = rule.plan.comparison {
-        return !compares(eval, comparison);
-    }
     let (Some(target_list), None) = (rule.plan.target_list, rule.plan.batch) else { return false };
     !plan.target_list(target_list).iter().any(|target| is_open(eval, plan, *target, rule))
-}
-
-fn compares(eval: &Evaluation<'_>, comparison: TxComparison) -> bool {
-    let tx = &eval.state.collections.tx;
-    let value = tx.read(tx.known(comparison.name));
-    comparison.holds(value.map(|value| eval.state.collections.arena.read(value)))
 }
 
 /// Returns `true` if a target has values about which a rule may say "yes".
@@ -78,75 +69,33 @@ fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     eval.state.scratch.selected = selected;
 }
 
-/// The next step from `place` on that may match. The rules that are passed over count as asked.
+/// The next step from `place` on that must be asked. The rules that are passed over count as asked.
 pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[Step], mut place: usize) -> usize {
     loop {
         let next = eval.state.filter.next_open(place);
         if next > place {
             pass_over(eval, steps.get(place..next.min(steps.len())));
         }
-        let Some(planned) = plan.steps.at(phase).get(next) else { return next };
         place = next;
-        if let Some(batch) = planned.batch.filter(|batch| !eval.state.filter.is_seen(*batch)) {
-            // This step may be ruled out then.
-            measure_batch(eval, plan, phase, batch);
-            if !eval.may_go_on(phase) {
-                return steps.len();
+        match plan.steps.at(phase).get(place) {
+            Some(PlannedStep::Batched(batch)) if !eval.state.filter.is_seen(*batch) => {
+                // This step may be ruled out then.
+                measure_batch(eval, plan, phase, *batch);
+                if !eval.may_go_on(phase) {
+                    return steps.len();
+                }
             }
-        } else if planned.comparison.is_some_and(|comparison| !compares(eval, comparison)) {
-            place += 1;
-            pass_over(eval, steps.get(next..place));
-        } else if let (Some(marker), Some(Step::Rule(index))) = (planned.skips_to, steps.get(next))
-            && compares_freely(eval)
-        {
-            jump_after(eval, *index);
-            eval.state.flow.skip_after = Some(marker);
-            return plan.next_marker(phase, marker, next).unwrap_or(steps.len());
-        } else {
-            return next;
+            Some(PlannedStep::Comparison(comparison)) => match answer(eval, comparison) {
+                Answer::No => {
+                    place += 1;
+                    pass_over(eval, steps.get(next..place));
+                }
+                Answer::Jump(marker) => place = plan.next_marker(phase, marker, place).unwrap_or(steps.len()),
+                Answer::Yes | Answer::Ask => return place,
+            },
+            _ => return place,
         }
     }
-}
-
-/// Returns `true` if rules that compare a TX variable need not be asked one by one: nobody measures them, and no `ctl` may have taken them or TX out.
-fn compares_freely(eval: &Evaluation<'_>) -> bool {
-    let overrides = &eval.state.overrides;
-    eval.state.profile.is_none()
-        && overrides.removed_rules.is_empty()
-        && overrides.removed_targets.iter().all(|filter| filter.variable != Variable::Tx)
-}
-
-/// Does what a rule does that compares a TX variable, matches, passes and skips. What it matched nobody reads.
-fn jump_after(eval: &mut Evaluation<'_>, index: RuleIndex) {
-    let Some(rule) = eval.rules.rule(index) else { return };
-    if rule.disruptive.is_some() && eval.engine_mode() == EngineMode::On {
-        eval.state.pending.take_back();
-    }
-}
-
-/// Takes note of a match of a rule that compares a TX variable, if nobody needs to know more of it than that; says whether it did.
-pub fn matches_quietly(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
-    let quiet = rule.plan.comparison.is_some() && !rule.multi_match && compares_freely(eval);
-    if quiet {
-        note_comparison(eval, rule);
-    }
-    quiet
-}
-
-/// Stores what matched where a rule compares a TX variable.
-fn note_comparison(eval: &mut Evaluation<'_>, rule: &Rule) {
-    let Test::Operator { targets, .. } = &rule.test else { return };
-    let (Some(comparison), Some(target)) = (rule.plan.comparison, targets.first()) else { return };
-    let Selector::Key(key) = &target.selector else { return };
-    let tx = &eval.state.collections.tx;
-    let value = tx.read(tx.known(comparison.name));
-    let arena = &mut eval.state.collections.arena;
-    let matched = match (comparison.count, value) {
-        (true, value) => Matched { label: Label::of_count(target, arena), value: arena.store_number(u8::from(value.is_some())) },
-        (false, Some(value)) => Matched { label: Label::Keyed(Variable::Tx, arena.store(&key.text)), value },
-        (false, None) => return,
-    };
-    eval.state.collections.note_match(matched);
 }
 
 /// Counts rules as asked without a match.

@@ -3,7 +3,8 @@
 use super::Evaluation;
 use super::actions::{after_match, log_match, log_one_of_many};
 use super::assignment::assign_all;
-use super::candidates::{cannot_match, followed_plan, is_open, matches_quietly, may_find, values};
+use super::candidates::{cannot_match, followed_plan, is_open, may_find, values};
+use super::comparison::{Answer, answer, note_match};
 use super::decision::ask_decision;
 use super::expand::expand;
 use super::lookup::{Respondent, look_up};
@@ -98,9 +99,17 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
     if plan.is_some_and(|plan| cannot_match(eval, plan, rule)) {
         return false;
     }
-    if plan.is_some() && !draft.logs && matches_quietly(eval, rule) {
-        assign_all(eval, rule);
-        return true;
+    if let (Some(_), Some(comparison), [target, ..]) = (plan, &rule.plan.comparison, question.targets) {
+        match answer(eval, comparison) {
+            Answer::No => return false,
+            Answer::Yes => {
+                note_match(eval, comparison, target);
+                assign_all(eval, rule);
+                return true;
+            }
+            // No rule that only jumps is come to, unless it must be asked.
+            Answer::Jump(_) | Answer::Ask => {}
+        }
     }
     let expanded;
     let respondent = match question.argument {

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! phase::run                     the steps of a phase in their order: markers, skips, allow, removals
-//!  ├─ candidates::next_open      the next rule that may match, by the literals in its values
+//!  ├─ candidates::next_open      the next rule that may match, by what its values hold
+//!  │   └─ comparison::answer     a rule that compares a TX variable with a number, answered on the spot
 //!  └─ chain::evaluate_chain      a rule and those chained to it
 //!      ├─ ask                    its operator about each value of each target, after its transformations
 //!      │   ├─ lookup, script, decision    operators that need more than a value
@@ -21,6 +22,7 @@ mod candidates;
 mod chain;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod client;
+mod comparison;
 mod control;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod decision;

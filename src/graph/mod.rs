@@ -25,7 +25,7 @@ pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
-    Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan, ScanPoint, TargetId,
+    OnMatch, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan, ScanPoint, TargetId,
     TargetListId, TxComparison,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};

@@ -53,13 +53,14 @@ pub struct Plan {
 
 /// A step of a phase.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PlannedStep {
-    /// The batch of its rule.
-    pub batch: Option<RuleBatchId>,
-    /// The comparison, if its rule only compares one TX variable with a number.
-    pub comparison: Option<TxComparison>,
-    /// The marker, if a match of such a rule only skips to it.
-    pub skips_to: Option<MarkerId>,
+pub enum PlannedStep {
+    /// A marker, or a rule that must be asked.
+    #[default]
+    Ask,
+    /// A rule that may be ruled out with those that look at the same.
+    Batched(RuleBatchId),
+    /// A rule that compares one TX variable with a number.
+    Comparison(TxComparison),
 }
 
 /// A target, and the kind of its values.
@@ -113,7 +114,7 @@ pub struct RulePlan {
     pub target_list: Option<TargetListId>,
     /// The prefilter of its operator.
     pub prefilter: Option<PrefilterId>,
-    /// The comparison, if the rule only compares one TX variable with a number.
+    /// What it compares, if it compares one TX variable with a number.
     pub comparison: Option<TxComparison>,
     /// The batch of the rule; `None` for a chained rule.
     pub batch: Option<RuleBatchId>,
@@ -132,6 +133,24 @@ pub struct TxComparison {
     pub number: i64,
     /// `true` if the result is negated.
     pub negated: bool,
+    /// What a match needs.
+    pub on_match: OnMatch,
+}
+
+/// What a match of a rule that compares a TX variable needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMatch {
+    /// The rule must be asked as every other, since a log tells what matched.
+    Ask,
+    /// What matched is noted, and the rule goes on as every rule that matched.
+    Note,
+    /// The rule does nothing but jump.
+    Jump {
+        /// To this marker.
+        marker: MarkerId,
+        /// Whether it also takes an earlier status back, as `pass` does.
+        passes: bool,
+    },
 }
 
 impl ScanPoint {
