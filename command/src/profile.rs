@@ -7,7 +7,7 @@ use super::{Failure, Format, Outcome, progress_bar, write_json};
 use clap::Args;
 use secrule::Waf;
 use secrule::internals::diagnostic::counted;
-use secrule::internals::graph::Test;
+use secrule::internals::graph::{RulePlan, Test};
 use secrule::internals::metrics::{Cost, Profile};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -190,11 +190,11 @@ impl Report {
                     ruled_out: cost.ruled_out,
                     runs: cost.runs,
                     in_vain: cost.in_vain,
-                    prefilter: match (&rule.test, rule.plan.prefilter, rule.plan.comparison) {
-                        (Test::Unconditional, ..) => "-",
-                        (Test::Operator { negated: false, .. }, Some(_), _) => "yes",
-                        (_, _, Some(_)) => "tx",
-                        (_, _, None) => "no",
+                    prefilter: match (&rule.test, &rule.plan) {
+                        (Test::Unconditional, _) => "-",
+                        (_, RulePlan::Scan(scan)) if scan.excluding().is_some() => "yes",
+                        (_, RulePlan::Comparison(_)) => "tx",
+                        _ => "no",
                     },
                 })
             })

@@ -1,9 +1,9 @@
-//! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, jumps.
+//! Plans the evaluation of a finished graph: prefilters, lists of targets, triggers, batches, comparisons, jumps.
 
 use crate::graph::{
     ChainId, Disruptive, Effect, MarkerId, Metadata, OnMatch, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
     PlannedTarget, PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RulePlan, ScanPoint, Selector, Step, Target, TargetId,
-    TargetListId, Test, TransformationTree, TxComparison, TxName,
+    TargetListId, Test, TransformationTree, TxComparison, TxName, ValueScan,
 };
 use crate::operator::Operator;
 use crate::pattern::ByteSet;
@@ -13,7 +13,7 @@ use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
-/// Adds the plan to a graph.
+/// Gives a graph its plan.
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
@@ -21,14 +21,7 @@ pub fn plan(graph: &mut RuleGraph) {
     for (rule, plan) in graph.rules.iter_mut().zip(plans) {
         rule.plan = plan;
     }
-    let batches = batches(graph);
-    let mut steps: PhaseMap<Vec<PlannedStep>> = PhaseMap::default();
-    for phase in Phase::ALL {
-        steps.at_mut(phase).extend(graph.phases.at(phase).iter().map(|step| match step {
-            Step::Rule(index) => graph.rule(*index).map_or(PlannedStep::Ask, planned_step),
-            Step::Marker(_) => PlannedStep::Ask,
-        }));
-    }
+    let (steps, batches) = steps(graph);
     graph.plan = Some(Plan {
         prefilters: prefilters.build(),
         targets: target_lists.targets,
@@ -42,7 +35,7 @@ pub fn plan(graph: &mut RuleGraph) {
     });
 }
 
-/// Returns the TX keys that the patterns of rules select.
+/// The keys that the patterns of rules select from TX.
 fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     let targets = graph.rules.iter().flat_map(|rule| match &rule.test {
         Test::Operator { targets, .. } => targets.as_slice(),
@@ -55,31 +48,36 @@ fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     patterns.map(|pattern| (pattern.source().into(), graph.tx_names.selected_by(pattern).collect())).collect()
 }
 
-fn planned_step(rule: &Rule) -> PlannedStep {
-    match (rule.plan.batch, rule.plan.comparison) {
-        (Some(batch), _) => PlannedStep::Batched(batch),
-        (None, Some(comparison)) => PlannedStep::Comparison(comparison),
-        (None, None) => PlannedStep::Ask,
-    }
-}
-
 fn plan_rule(graph: &RuleGraph, rule: &Rule, prefilters: &mut PrefilterSetBuilder, target_lists: &mut TargetLists) -> RulePlan {
-    let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else {
-        return RulePlan::default();
+    let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else {
+        return RulePlan::Ask;
     };
-    let stable = rule.namespaces.is_empty() && targets.iter().all(|target| target.variable.is_stable());
-    let target_list = stable.then(|| target_lists.intern(targets));
-    RulePlan {
-        target_list,
-        prefilter: target_list
-            .and_then(|_| operator.required_literals())
-            .map(|required| prefilters.add(&required, &kinds(rule, targets, &graph.transformations))),
-        comparison: comparison(graph, rule, targets, operator),
-        batch: None,
+    if let Some(comparison) = comparison(graph, rule, targets, operator) {
+        return RulePlan::Comparison(comparison);
     }
+    if !rule.namespaces.is_empty() || !targets.iter().all(|target| target.variable.is_stable()) {
+        return RulePlan::Ask;
+    }
+    RulePlan::Scan(ValueScan {
+        target_list: target_lists.intern(targets),
+        scan_point: scan_point(rule, &graph.transformations),
+        prefilter: operator.required_literals().map(|required| prefilters.add(&required, &kinds(rule, targets, &graph.transformations))),
+        negated: *negated,
+    })
 }
 
-/// Returns the kinds of the values that a rule may test: those of its targets, plain and after each of its transformations.
+/// Where the prefilter of a rule looks at values: the same values as the rule does, but for the case of letters.
+fn scan_point(rule: &Rule, tree: &TransformationTree) -> ScanPoint {
+    let mut chain = rule.transformations;
+    while let Some(step) = tree.last_step(chain)
+        && matches!(step.transformation, Transformation::Lowercase | Transformation::Uppercase)
+    {
+        chain = step.before;
+    }
+    ScanPoint { chain, every_stage: rule.multi_match && chain != ChainId::EMPTY }
+}
+
+/// The kinds of the values that a rule may look at: those of its targets, as they come and after each of its transformations.
 fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<ValueKind> {
     let chains = tree.prefixes(rule.transformations);
     let steps = chains.iter().filter_map(|chain| tree.last_step(*chain)).map(|step| step.transformation);
@@ -90,7 +88,7 @@ fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<Valu
     kinds
 }
 
-/// Returns the kind of a target's values. Large values have kinds of their own: few rules test them, so few literals must be searched for.
+/// Large values are kinds of their own: few rules look at them, so that little is to be searched for.
 fn kind(target: &Target) -> ValueKind {
     ValueKind::of(match target.variable {
         Variable::RequestBody => 1,
@@ -109,7 +107,7 @@ fn kind(target: &Target) -> ValueKind {
 ///
 /// [`on_match`] and [`lone_jump`] tell what of a match is answered there, too. What is left then, such as effects of the rule, is done the general
 /// way.
-fn comparison(rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
+fn comparison(graph: &RuleGraph, rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
     let (relation, number) = operator.comparison()?;
     let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
     let name = key.tx.filter(|_| exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
@@ -174,7 +172,7 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
     }
 }
 
-/// Returns the properties of each chain, by the chain's number.
+/// What is known of each chain, by the chain's number.
 fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
     let mut chains: Vec<PlannedChain> = Vec::with_capacity(tree.len());
     for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
@@ -182,12 +180,10 @@ fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
         let before = (step.before.0 as usize).checked_sub(1).and_then(|place| chains.get(place));
         let acting = triggers(step.transformation);
         let last = PlannedTransformation { transformation: step.transformation, triggers: acting, always: acting == ByteSet::ALL };
-        let only_case = matches!(step.transformation, Transformation::Lowercase | Transformation::Uppercase);
         chains.push(PlannedChain {
             triggers: before.map_or(acting, |before| before.triggers.union(acting)),
             always: last.always || before.is_some_and(|before| before.always),
             steps: before.map_or(&[][..], |before| &before.steps).iter().copied().chain([last]).collect(),
-            scan_point: if only_case { before.map_or(ChainId::EMPTY, |before| before.scan_point) } else { chain },
         });
     }
     chains
@@ -198,34 +194,33 @@ fn triggers(transformation: Transformation) -> ByteSet {
     acting.fold(ByteSet::EMPTY, ByteSet::with)
 }
 
-/// Groups the rules of each phase by the values that they test; sets the batch of each rule.
-fn batches(graph: &mut RuleGraph) -> PhaseMap<Vec<RuleBatch>> {
-    let mut batches: PhaseMap<Vec<RuleBatch>> = PhaseMap::default();
+/// What is looked at first of each step, and the rules of each phase by what they look at.
+fn steps(graph: &RuleGraph) -> (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBatch>>) {
+    let (mut steps, mut batches): (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBatch>>) = Default::default();
     for phase in Phase::ALL {
         let mut known: HashMap<(TargetListId, ScanPoint), RuleBatchId> = HashMap::new();
         let batches = batches.at_mut(phase);
-        for (place, step) in graph.phases.at(phase).iter().enumerate() {
-            let Step::Rule(index) = step else { continue };
-            let Some(rule) = graph.rules.get_mut(index.0 as usize) else { continue };
-            let (Some(target_list), None, Test::Operator { negated, .. }) = (rule.plan.target_list, rule.removed, &rule.test) else {
-                continue;
-            };
-            let prefilter = rule.plan.prefilter.filter(|_| !negated);
-            let scan_point = ScanPoint::of(rule);
-            let id = *known.entry((target_list, scan_point)).or_insert_with(|| {
-                batches.push(RuleBatch { target_list, scan_point, rules: Vec::new() });
-                RuleBatchId(u32::try_from(batches.len() - 1).unwrap_or(u32::MAX))
-            });
-            if let Some(batch) = batches.get_mut(id.0 as usize) {
-                batch.rules.push((place, prefilter));
-                rule.plan.batch = Some(id);
+        steps.at_mut(phase).extend(graph.phases.at(phase).iter().enumerate().map(|(place, step)| {
+            let Step::Rule(index) = step else { return PlannedStep::Ask };
+            match graph.rule(*index) {
+                Some(Rule { plan: RulePlan::Comparison(comparison), .. }) => PlannedStep::Comparison(*comparison),
+                Some(Rule { plan: RulePlan::Scan(scan), removed: None, .. }) => {
+                    let ValueScan { target_list, scan_point, .. } = *scan;
+                    let id = *known.entry((target_list, scan_point)).or_insert_with(|| {
+                        batches.push(RuleBatch { target_list, scan_point, rules: Vec::new() });
+                        RuleBatchId(u32::try_from(batches.len() - 1).unwrap_or(u32::MAX))
+                    });
+                    batches.get_mut(id.0 as usize).into_iter().for_each(|batch| batch.rules.push((place, scan.excluding())));
+                    PlannedStep::Batched(id)
+                }
+                _ => PlannedStep::Ask,
             }
-        }
+        }));
     }
-    batches
+    (steps, batches)
 }
 
-/// Returns the steps of each phase that are rules.
+/// The steps of each phase that are rules.
 fn open_steps(graph: &RuleGraph) -> PhaseMap<Vec<u64>> {
     let mut open: PhaseMap<Vec<u64>> = PhaseMap::default();
     for phase in Phase::ALL {
@@ -252,7 +247,7 @@ fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {
     markers
 }
 
-/// Targets and lists of them, numbered; equal targets have the same number.
+/// Targets and lists of them, numbered; those that select the same have the same number.
 #[derive(Default)]
 struct TargetLists {
     targets: Vec<PlannedTarget>,
@@ -272,7 +267,7 @@ impl TargetLists {
     }
 
     fn target(&mut self, target: &Target) -> TargetId {
-        // A count keeps the name that its rule gives it.
+        // A count is called as its rule spells it.
         let is_same = |known: &Target| known.is_same(target) && (!target.count || known.to_string() == target.to_string());
         let known = self.targets.iter().position(|known| is_same(&known.target));
         if known.is_none() {

@@ -1,72 +1,25 @@
 //! Follows the plan of the graph: finds out without asking that a rule cannot match. It may only ever say "no" or "maybe".
+//!
+//! One question, whether a prefilter admits what values hold, is put to fewer and fewer values; each time most of what is left is ruled out. Of the rules
+//! of the OWASP CRS, and 3635 requests:
+//!
+//! | asked by | about | rules out |
+//! | --- | --- | --- |
+//! | [`next_open`] | all values of a list of targets together, for all rules that look at them | 811,000 of 976,000 rules |
+//! | [`open_values`] | the values of one target together, for a rule with several targets, or one that is chained | 197,000 of 245,000 targets |
+//! | [`may_find`] | one value, for a rule without `multiMatch` | 321,000 of 387,000 values |
+//!
+//! A negated rule, which matches what its operator does not find, asks the last one only: 7,000 of 14,000 values need no search, and these are the large
+//! ones, such as a response without any word of `!@pmFromFile`.
 
 use super::Evaluation;
 use super::comparison::{Answer, answer};
-use crate::graph::{Phase, Plan, PlannedStep, Rule, RuleBatchId, ScanPoint, Step, TargetId, Test};
+use crate::graph::{Phase, Plan, PlannedStep, RuleBatchId, Step, TargetId, ValueScan};
 use crate::state::{Selection, State, TargetValue, ValueId, View};
 
 /// The plan, if it is followed. While a debug log shows every question, every question is asked.
 pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
     eval.rules.plan.as_ref().filter(|_| !eval.debugs(4))
-}
-
-/// Returns `true` if the plan shows that no value of the rule's targets can match.
-pub fn cannot_match(eval: &mut Evaluation<'_>, plan: &Plan, rule: &Rule) -> bool {
-    let (Some(target_list), None) = (rule.plan.target_list, rule.plan.batch) else { return false };
-    !plan.target_list(target_list).iter().any(|target| is_open(eval, plan, *target, rule))
-}
-
-/// Returns `true` if a target has values about which a rule may say "yes".
-pub fn is_open(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, rule: &Rule) -> bool {
-    learn(eval, plan, target);
-    let prefilter = rule.plan.prefilter.filter(|_| !matches!(rule.test, Test::Operator { negated: true, .. }));
-    let State { filter, transforms, collections, .. } = &mut *eval.state;
-    let mut view = View { graph: eval.rules, plan, transforms, arena: &mut collections.arena };
-    filter.is_open(&mut view, target, ScanPoint::of(rule), prefilter)
-}
-
-/// Returns `true` if the operator of a rule may find something in one value after all of the rule's transformations.
-pub fn may_find(eval: &mut Evaluation<'_>, rule: &Rule, value: ValueId) -> bool {
-    let (Some(plan), Some(prefilter)) = (followed_plan(eval), rule.plan.prefilter) else { return true };
-    let State { transforms, collections, .. } = &mut *eval.state;
-    let reached =
-        transforms.value(eval.rules, &mut collections.arena, value, plan.scan_point(ScanPoint::after(rule.transformations)).chain);
-    plan.prefilters.may_match(prefilter, transforms.signature(&plan.prefilters, &mut collections.arena, reached.id))
-}
-
-/// Looks at the values of a batch, so that those of its rules that cannot match are passed over.
-fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
-    let Some(batch) = plan.batches.at(phase).get(id.0 as usize) else { return };
-    if !eval.state.filter.knows_list(batch.target_list) {
-        plan.target_list(batch.target_list).iter().for_each(|target| learn(eval, plan, *target));
-    }
-    let State { filter, transforms, collections, .. } = &mut *eval.state;
-    filter.look_at(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, id, batch);
-}
-
-/// The values of a target in this phase, lent out; the filter takes them in again.
-pub fn values(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) -> Vec<TargetValue> {
-    learn(eval, plan, target);
-    eval.state.filter.borrow(target)
-}
-
-/// Selects the values of a target, unless this phase did before.
-#[inline]
-fn learn(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
-    if !eval.state.filter.knows(target) {
-        select_once(eval, plan, target);
-    }
-}
-
-fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
-    let Some(planned) = plan.targets.get(target.0 as usize) else { return };
-    let mut selected = std::mem::take(&mut eval.state.scratch.selected);
-    selected.clear();
-    let selection = Selection { graph: eval.rules, store: eval.services.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
-    eval.state.collections.select(&planned.target, &selection, &mut selected);
-    let State { filter, transforms, collections, .. } = &mut *eval.state;
-    filter.learn(target, planned.kind, &selected, transforms, &mut collections.arena);
-    eval.state.scratch.selected = selected;
 }
 
 /// The next step from `place` on that must be asked. The rules that are passed over count as asked.
@@ -98,12 +51,19 @@ pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[
     }
 }
 
-/// Counts rules as asked without a match.
-#[inline]
-fn pass_over(eval: &mut Evaluation<'_>, steps: Option<&[Step]>) {
-    if let Some(profile) = &mut eval.state.profile {
-        profile.rule_out(steps.unwrap_or_default());
-    }
+/// The values of a target, if one of them may match, lent out; [`PhaseFilter::give_back`](crate::state::PhaseFilter::give_back) takes them in again.
+pub fn open_values(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
+    learn(eval, plan, target);
+    let State { filter, transforms, collections, .. } = &mut *eval.state;
+    filter.lend_open(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, target, scan)
+}
+
+/// Returns `true` if the operator of a rule may find something in a value after all transformations. Where it may not, a negated rule matches.
+pub fn may_find(eval: &mut Evaluation<'_>, plan: &Plan, value: ValueId, scan: &ValueScan) -> bool {
+    let Some(prefilter) = scan.prefilter else { return true };
+    let State { transforms, collections, .. } = &mut *eval.state;
+    let reached = transforms.value(eval.rules, &mut collections.arena, value, scan.scan_point.chain);
+    plan.prefilters.may_match(prefilter, transforms.signature(&plan.prefilters, &mut collections.arena, reached.id))
 }
 
 /// Looks at the values of a batch, and notes what it cost if a profile is taken.
@@ -112,5 +72,42 @@ fn measure_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, batch: Ru
     look_at_batch(eval, plan, phase, batch);
     if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
         profile.scan_for_prefilters(start.elapsed());
+    }
+}
+
+/// Looks at the values of a batch, so that those of its rules that cannot match are passed over.
+fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
+    let Some(batch) = plan.batches.at(phase).get(id.0 as usize) else { return };
+    if !eval.state.filter.knows_list(batch.target_list) {
+        plan.target_list(batch.target_list).iter().for_each(|target| learn(eval, plan, *target));
+    }
+    let State { filter, transforms, collections, .. } = &mut *eval.state;
+    filter.look_at(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, id, batch);
+}
+
+/// Selects the values of a target, unless this phase did before.
+#[inline]
+fn learn(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
+    if !eval.state.filter.knows(target) {
+        select_once(eval, plan, target);
+    }
+}
+
+fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
+    let Some(planned) = plan.targets.get(target.0 as usize) else { return };
+    let mut selected = std::mem::take(&mut eval.state.scratch.selected);
+    selected.clear();
+    let selection = Selection { graph: eval.rules, store: eval.services.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
+    eval.state.collections.select(&planned.target, &selection, &mut selected);
+    let State { filter, transforms, collections, .. } = &mut *eval.state;
+    filter.learn(target, planned.kind, &selected, transforms, &mut collections.arena);
+    eval.state.scratch.selected = selected;
+}
+
+/// Counts rules as asked without a match.
+#[inline]
+fn pass_over(eval: &mut Evaluation<'_>, steps: Option<&[Step]>) {
+    if let Some(profile) = &mut eval.state.profile {
+        profile.rule_out(steps.unwrap_or_default());
     }
 }

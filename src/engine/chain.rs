@@ -3,7 +3,7 @@
 use super::Evaluation;
 use super::actions::{after_match, log_match, log_one_of_many};
 use super::assignment::assign_all;
-use super::candidates::{cannot_match, followed_plan, is_open, may_find, values};
+use super::candidates::{followed_plan, may_find, open_values};
 use super::comparison::{Answer, answer, note_match};
 use super::decision::ask_decision;
 use super::expand::expand;
@@ -13,7 +13,7 @@ use super::question::Question;
 use super::script::ask_script;
 use super::select::select;
 use crate::escape::{cut, shown, text};
-use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, Selector, TargetId, Test};
+use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, RulePlan, Selector, Test, ValueScan};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::prefilter::ValueKind;
 use crate::state::{Collections, Matched, PER_VALUE, RuleMatch, Selected, TargetValue, Text, Transformed, ValueId, write_place};
@@ -96,10 +96,7 @@ fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
 /// Asks the operator about every value of every target.
 fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draft: &mut PendingMatch) -> bool {
     let plan = followed_plan(eval);
-    if plan.is_some_and(|plan| cannot_match(eval, plan, rule)) {
-        return false;
-    }
-    if let (Some(_), Some(comparison), [target, ..]) = (plan, &rule.plan.comparison, question.targets) {
+    if let (Some(_), RulePlan::Comparison(comparison), [target, ..]) = (plan, &rule.plan, question.targets) {
         match answer(eval, comparison) {
             Answer::No => return false,
             Answer::Yes => {
@@ -135,11 +132,15 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
             }
         }
     };
-    let asked = Asked { rule, question, respondent, found: Cell::new(false) };
+    let scan = match (plan, &rule.plan) {
+        (Some(plan), RulePlan::Scan(scan)) => Some((plan, scan)),
+        _ => None,
+    };
+    let asked = Asked { rule, question, respondent, scan, found: Cell::new(false) };
     eval.debug(4, || question.announcement(rule));
-    let found = match (plan, rule.plan.target_list) {
-        (Some(plan), Some(target_list)) => ask_target_list(eval, plan, &asked, plan.target_list(target_list), draft),
-        _ => ask_target_by_target(eval, &asked, draft),
+    let found = match scan {
+        Some((plan, scan)) => ask_open_targets(eval, plan, scan, &asked, draft),
+        None => ask_target_by_target(eval, &asked, draft),
     };
     // A rule that ends the budget does nothing more: its decision would take back that of the limit.
     let any = found && !eval.state.collections.arena.budget.is_over();
@@ -169,12 +170,11 @@ fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMat
     }
 }
 
-/// Asks about values that no rule can change while the phase runs.
-fn ask_target_list(eval: &mut Evaluation<'_>, plan: &Plan, asked: &Asked<'_>, targets: &[TargetId], draft: &mut PendingMatch) -> bool {
+/// Asks about values that no rule can change while the phase runs, of those targets that may match.
+fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, asked: &Asked<'_>, draft: &mut PendingMatch) -> bool {
     let mut any = false;
-    for target in targets {
-        if is_open(eval, plan, *target, asked.rule) {
-            let values = values(eval, plan, *target);
+    for target in plan.target_list(scan.target_list) {
+        if let Some(values) = open_values(eval, plan, *target, scan) {
             for value in &values {
                 any |= ask_unless_removed(eval, asked, value, draft);
             }
@@ -226,10 +226,10 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
 
 /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
 fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
-    let Asked { rule, question, .. } = asked;
+    let Asked { rule, question, scan, .. } = asked;
     let TargetValue { selected, id, .. } = value;
     if !rule.multi_match {
-        let hopeless = !may_find(eval, rule, *id);
+        let hopeless = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, *id, scan));
         if hopeless && !question.negated {
             return false;
         }
@@ -256,7 +256,7 @@ fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Tra
 }
 
 fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
-    let Asked { rule, question, respondent, found: has_found } = asked;
+    let Asked { rule, question, respondent, found: has_found, .. } = asked;
     eval.debug(9, || {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
@@ -416,6 +416,8 @@ struct Asked<'a> {
     rule: &'a Rule,
     question: &'a Question<'a>,
     respondent: Respondent<'a>,
+    /// What tells that values cannot match, if a plan is followed that knows.
+    scan: Option<(&'a Plan, &'a ValueScan)>,
     /// Whether it found something in a value: what it stored then may change its own argument.
     found: Cell<bool>,
 }

@@ -26,7 +26,7 @@ pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
     OnMatch, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan, ScanPoint, TargetId,
-    TargetListId, TxComparison,
+    TargetListId, TxComparison, ValueScan,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub(crate) use settings::setting_rows;

@@ -1,6 +1,6 @@
-//! The plan of an evaluation: data that reduce its work. Without a plan the same rules give the same results, slower.
+//! How the rules are asked with as little work as possible. Without a plan the same rules give the same answers, slower.
 
-use super::{ChainId, MarkerId, Phase, PhaseMap, Rule, Target, TxName};
+use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
 use crate::operator::Relation;
 use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, PrefilterSet, ValueKind};
@@ -19,12 +19,13 @@ pub struct TargetListId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleBatchId(pub u32);
 
-/// The stage of its transformations at which a value is scanned for prefilters.
+/// The stage of its transformations at which a prefilter looks at a value. Prefilters ignore the case of letters, so that no scan point ends with a
+/// transformation that changes only that: `compile/plan.rs` leaves it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScanPoint {
-    /// The transformations before it.
+    /// The transformations that the value goes through.
     pub chain: ChainId,
-    /// `true` if the value is scanned before them and after each of them, as for a rule with `multiMatch`, instead of after all.
+    /// Whether it is looked at before them and after each of them, as a rule with `multiMatch` does, instead of after all.
     pub every_stage: bool,
 }
 
@@ -37,17 +38,17 @@ pub struct Plan {
     pub targets: Vec<PlannedTarget>,
     /// Lists of such targets.
     pub target_lists: Vec<Box<[TargetId]>>,
-    /// Properties of each transformation chain, by its number.
+    /// What is known of each chain of transformations, by its number.
     pub chains: Vec<PlannedChain>,
-    /// The rules of each phase that test the same values.
+    /// The rules of each phase that look at the same values.
     pub batches: PhaseMap<Vec<RuleBatch>>,
-    /// A summary of each step of each phase: all that most steps need, close together in memory.
+    /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
     pub steps: PhaseMap<Vec<PlannedStep>>,
-    /// The TX keys in rules that a pattern selects, by the source of the pattern.
+    /// The keys of TX that rules name and a pattern selects, by the source of the pattern.
     pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
-    /// The steps of each phase that are rules, a bit for each; markers have no effect of their own.
+    /// The steps of each phase that may do anything when they are come to in order, a bit for each: no marker does.
     pub open: PhaseMap<Vec<u64>>,
-    /// The positions of each marker in each phase, by its number: a file may set one several times.
+    /// The places where each marker stands in each phase, by its number: a file may set one again and again.
     pub markers: PhaseMap<Vec<Vec<usize>>>,
 }
 
@@ -63,7 +64,7 @@ pub enum PlannedStep {
     Comparison(TxComparison),
 }
 
-/// A target, and the kind of its values.
+/// A target, and what its values are searched for.
 #[derive(Debug)]
 pub struct PlannedTarget {
     /// The target.
@@ -72,52 +73,62 @@ pub struct PlannedTarget {
     pub kind: ValueKind,
 }
 
-/// Properties of a transformation chain.
+/// What is known of a chain of transformations.
 #[derive(Clone, Debug)]
 pub struct PlannedChain {
-    /// The bytes that the chain acts on: it does not change a value without them.
+    /// The bytes that the chain acts on: a value without them stays as it is.
     pub triggers: ByteSet,
-    /// `true` if one of its steps acts on every value.
+    /// Whether one of its steps acts on every value.
     pub always: bool,
     /// Its steps.
     pub steps: Box<[PlannedTransformation]>,
-    /// A shorter chain whose values differ from this one's only in case, which prefilters ignore.
-    pub scan_point: ChainId,
 }
 
 /// A step of a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedTransformation {
-    /// The transformation.
+    /// What is done.
     pub transformation: Transformation,
     /// The bytes that it acts on.
     pub triggers: ByteSet,
-    /// `true` if it acts on any value: even an empty value has a length and a hash.
+    /// Whether it acts on every byte, and on no byte too: an empty value has a length and a hash.
     pub always: bool,
 }
 
-/// Rules that test the same values after the same transformations: one scan of the values finds the rules that cannot match.
+/// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
 #[derive(Debug)]
 pub struct RuleBatch {
-    /// Their targets.
+    /// What they look at.
     pub target_list: TargetListId,
-    /// The stage at which their values are scanned.
+    /// Where they look at the values.
     pub scan_point: ScanPoint,
-    /// Their positions in the phase, each with its prefilter. A rule without one cannot match if there is no value.
+    /// Their places in the phase, each with its prefilter. A rule without one cannot match if there is no value.
     pub rules: Vec<(usize, Option<PrefilterId>)>,
 }
 
-/// The plan of one rule.
+/// How the plan finds out that one rule cannot match.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RulePlan {
-    /// Its targets, if they are stable.
-    pub target_list: Option<TargetListId>,
-    /// The prefilter of its operator.
+pub enum RulePlan {
+    /// Not at all: the rule must be asked.
+    #[default]
+    Ask,
+    /// By a comparison of one TX variable with a number.
+    Comparison(TxComparison),
+    /// By what its values hold.
+    Scan(ValueScan),
+}
+
+/// What tells that values cannot match, of a rule whose targets no rule can change while a phase runs.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueScan {
+    /// What it looks at.
+    pub target_list: TargetListId,
+    /// Where its prefilter looks at the values.
+    pub scan_point: ScanPoint,
+    /// The prefilter of its operator: what must be in a value, so that it finds something.
     pub prefilter: Option<PrefilterId>,
-    /// What it compares, if it compares one TX variable with a number.
-    pub comparison: Option<TxComparison>,
-    /// The batch of the rule; `None` for a chained rule.
-    pub batch: Option<RuleBatchId>,
+    /// Whether the rule matches where its operator finds nothing.
+    pub negated: bool,
 }
 
 /// A comparison of one TX variable with a number.
@@ -125,13 +136,13 @@ pub struct RulePlan {
 pub struct TxComparison {
     /// The variable.
     pub name: TxName,
-    /// `true` to compare the number of such variables (0 or 1) instead of the value.
+    /// Whether it is asked if there is one (1) or none (0), instead of its value.
     pub count: bool,
-    /// The relation.
+    /// How it is compared.
     pub relation: Relation,
-    /// The number.
+    /// With what.
     pub number: i64,
-    /// `true` if the result is negated.
+    /// Whether the answer is turned around.
     pub negated: bool,
     /// What a match needs.
     pub on_match: OnMatch,
@@ -154,17 +165,14 @@ pub enum OnMatch {
 }
 
 impl ScanPoint {
-    /// Values before any transformation.
-    pub const PLAIN: Self = Self::after(ChainId::EMPTY);
+    /// Values as they come.
+    pub const PLAIN: Self = Self { chain: ChainId::EMPTY, every_stage: false };
+}
 
-    /// Values after a chain.
-    pub const fn after(chain: ChainId) -> Self {
-        Self { chain, every_stage: false }
-    }
-
-    /// Returns the stage at which a rule tests its values.
-    pub fn of(rule: &Rule) -> Self {
-        Self { chain: rule.transformations, every_stage: rule.multi_match }
+impl ValueScan {
+    /// The prefilter that tells that values cannot match. A rule without one cannot match if there is no value.
+    pub fn excluding(&self) -> Option<PrefilterId> {
+        self.prefilter.filter(|_| !self.negated)
     }
 }
 
@@ -178,36 +186,31 @@ impl TxComparison {
 }
 
 impl PlannedChain {
-    /// Returns `true` if the chain may change a value of these bytes, or one of several values that have them together.
+    /// Returns `true` if a value of these bytes, or one of several that have them together, may come out changed.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
 }
 
 impl PlannedTransformation {
-    /// Returns `true` if the transformation may change a value of these bytes.
+    /// Returns `true` if it may change a value of these bytes.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
 }
 
 impl Plan {
-    /// Returns the targets of a list.
+    /// The targets of a list of targets.
     pub fn target_list(&self, target_list: TargetListId) -> &[TargetId] {
         self.target_lists.get(target_list.0 as usize).map_or(&[], |targets| targets)
     }
 
-    /// Returns the properties of a chain; `None` for the empty chain.
+    /// What is known of a chain; none for the chain without steps.
     pub fn chain(&self, chain: ChainId) -> Option<&PlannedChain> {
         self.chains.get((chain.0 as usize).checked_sub(1)?)
     }
 
-    /// Returns the stage that prefilters scan instead, because they ignore case.
-    pub fn scan_point(&self, scan_point: ScanPoint) -> ScanPoint {
-        ScanPoint { chain: self.chain(scan_point.chain).map_or(scan_point.chain, |known| known.scan_point), ..scan_point }
-    }
-
-    /// Returns the next position of a marker in a phase, from `place` on.
+    /// Where a marker stands next in a phase, from a place on.
     pub fn next_marker(&self, phase: Phase, marker: MarkerId, place: usize) -> Option<usize> {
         let places = self.markers.at(phase).get(marker.0 as usize)?;
         places.get(places.partition_point(|known| *known < place)).copied()

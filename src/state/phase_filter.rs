@@ -2,7 +2,7 @@
 
 use super::transform_cache::{TransformCache, ValueId};
 use super::{Arena, Selected};
-use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPoint, TargetId, TargetListId};
+use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPoint, TargetId, TargetListId, ValueScan};
 use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, Signature, ValueKind};
 
@@ -148,9 +148,15 @@ impl PhaseFilter {
         known.bytes = known.values.iter().fold(ByteSet::EMPTY, |bytes, value| bytes.union(value.bytes));
     }
 
-    /// Lends the values of a target out; [`give_back`](Self::give_back) takes them in again.
-    pub fn borrow(&mut self, target: TargetId) -> Vec<TargetValue> {
-        self.targets.get_mut(target.0 as usize).map(|known| std::mem::take(&mut known.values)).unwrap_or_default()
+    /// Lends the values of a target out, if there are any and they may match by what they hold together; [`give_back`](Self::give_back) takes them
+    /// in again. They must be known.
+    pub fn lend_open(&mut self, view: &mut View<'_>, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
+        if let Some(prefilter) = scan.excluding() {
+            let held = self.holding(view, target, scan.scan_point)?;
+            view.plan.prefilters.may_match(prefilter, held.signature(view.plan, &self.literals)).then_some(())?;
+        }
+        let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.values.is_empty())?;
+        Some(std::mem::take(&mut known.values))
     }
 
     /// Takes the values of a target in again.
@@ -160,24 +166,12 @@ impl PhaseFilter {
         }
     }
 
-    /// Returns `true` if a target has values, and they may match, by what they hold at a scan point. The values must be known.
-    pub fn is_open(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint, prefilter: Option<PrefilterId>) -> bool {
-        if self.targets.get(target.0 as usize).is_none_or(|known| known.values.is_empty()) {
-            return false;
-        }
-        let Some(prefilter) = prefilter else { return true };
-        let literals = &view.plan.prefilters;
-        self.holding(view, target, scan_point).is_none_or(|held| literals.may_match(prefilter, held.signature(view.plan, &self.literals)))
-    }
-
     /// Closes the steps of a batch that cannot match. The values of its list of targets must be known.
     pub fn look_at(&mut self, view: &mut View<'_>, id: RuleBatchId, batch: &RuleBatch) {
         if let Some(seen) = self.seen.get_mut(id.0 as usize) {
             *seen = true;
         }
-        let held = self
-            .target_list(view, batch.target_list)
-            .map(|plain| self.join(view, batch.target_list, view.plan.scan_point(batch.scan_point), plain));
+        let held = self.target_list(view, batch.target_list).map(|plain| self.join(view, batch.target_list, batch.scan_point, plain));
         let Self { open: steps, literals, .. } = self;
         let signature = held.map(|held| held.signature(view.plan, literals));
         let may_match = |prefilter: &PrefilterId| signature.is_some_and(|signature| view.plan.prefilters.may_match(*prefilter, signature));
@@ -245,7 +239,6 @@ impl PhaseFilter {
     /// What the values of a target hold together at a scan point of which it is not known.
     fn find_out(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
         let known = self.targets.get_mut(target.0 as usize)?;
-        let scan_point = view.plan.scan_point(scan_point);
         let planned = view.plan.chain(scan_point.chain).filter(|planned| planned.may_change(known.bytes));
         let scan_point = if planned.is_some() { scan_point } else { ScanPoint::PLAIN };
         if let Some(holding) = known.scanned.iter().find(|holding| holding.scan_point == scan_point) {
