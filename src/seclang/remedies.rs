@@ -38,9 +38,9 @@ fn directive_hint(text: &str) -> String {
     let name = section.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     if PARTS_OF_A_SITE.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         return String::from(
-            "what this section holds is meant for a part of the site only: say so with ctl in a rule, such as \
+            "this section applies to a part of the site only: write that with ctl in a rule, such as \
              SecRule REQUEST_FILENAME \"@beginsWith /editor\" \"id:1000,phase:1,pass,nolog,ctl:ruleRemoveById=10\", \
-             or write it for that place in the web server's own configuration",
+             or in the web server's configuration for that part",
         );
     }
     if CONDITIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
