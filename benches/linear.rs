@@ -13,13 +13,13 @@ const ROUNDS: usize = 25;
 const SECONDS: f64 = 2.0;
 
 /// The most that a unit may cost compared with the smallest size.
-const MOST_GROWTH: f64 = 1.2;
+const MAX_GROWTH: f64 = 1.2;
 
 /// The most that bad input may cost compared with as many harmless bytes.
-const MOST_HARM: f64 = 5.0;
+const MAX_HARM: f64 = 5.0;
 
 /// The most that what is large may cost: each of its bytes is a token for `@detectSQLi`, and begins what patterns look for.
-const MOST_LARGE_HARM: f64 = 10.0;
+const MAX_LARGE_HARM: f64 = 10.0;
 
 /// How long bad input is.
 const BAD_LENGTH: usize = 100_000;
@@ -71,7 +71,7 @@ fn main() {
             let micros = measure(&waf, &bad);
             let harm = micros / harmless;
             let name = format!("{name} in {place}");
-            println!("{name:<44} {micros:>12.1} {harmless:>12.1} {harm:>8.2} {ending:>6}{}", mark(harm, MOST_HARM));
+            println!("{name:<44} {micros:>12.1} {harmless:>12.1} {harm:>8.2} {ending:>6}{}", mark(harm, MAX_HARM));
         }
     }
 }
@@ -103,7 +103,7 @@ fn judge_large(waf: &Waf, chosen: impl Fn(&str) -> bool) {
         let (harm, limits) = (micros / harmless, case.exceeded_limits(waf));
         println!("{name:<44} {micros:>12.1} {harmless:>12.1} {harm:>8.2}  {}", limits.join(" "));
         assert!(limit.is_none_or(|limit| limits.contains(&limit)), "{name} ends at its limit");
-        assert!(harm <= MOST_LARGE_HARM, "{name} takes {harm:.1} times as long as harmless bytes");
+        assert!(harm <= MAX_LARGE_HARM, "{name} takes {harm:.1} times as long as harmless bytes");
     }
 }
 
@@ -228,12 +228,12 @@ fn grow(waf: &Waf, name: &str, sizes: &[Size]) {
         let micros = measure(waf, case);
         let each = micros * 1e3 / *units as f64;
         let growth = each / *smallest.get_or_insert(each);
-        println!("{name:<34} {units:>10} {micros:>12.1} {each:>12.1} {growth:>8.2}{}", mark(growth, MOST_GROWTH));
+        println!("{name:<34} {units:>10} {micros:>12.1} {each:>12.1} {growth:>8.2}{}", mark(growth, MAX_GROWTH));
     }
 }
 
-fn mark(figure: f64, most: f64) -> &'static str {
-    if figure > most { "  too much" } else { "" }
+fn mark(figure: f64, max: f64) -> &'static str {
+    if figure > max { "  too much" } else { "" }
 }
 
 /// The shortest time of a request in microseconds.

@@ -1,6 +1,6 @@
 //! The library's handle: its name, the host's name, and the host's log callback.
 
-use super::border::{guarded, hand_out, string, take_back};
+use super::convert::{from_raw, guarded, into_raw, string};
 use secrule::Transaction;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -47,7 +47,7 @@ const WHO_AM_I: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
 /// Creates a handle of the library. Released with [`msc_cleanup`].
 #[unsafe(no_mangle)]
 pub extern "C" fn msc_init() -> *mut ModSecurity {
-    guarded(std::ptr::null_mut(), || hand_out(ModSecurity { host: Arc::default() }))
+    guarded(std::ptr::null_mut(), || into_raw(ModSecurity { host: Arc::default() }))
 }
 
 /// Returns name and version; the text is static.
@@ -96,12 +96,12 @@ pub unsafe extern "C" fn msc_set_log_cb(engine: *mut ModSecurity, callback: Opti
 pub unsafe extern "C" fn msc_cleanup(engine: *mut ModSecurity) {
     guarded((), || {
         // SAFETY: as the caller promises.
-        drop(unsafe { take_back(engine) });
+        drop(unsafe { from_raw(engine) });
     });
 }
 
 /// Passes a line to the host's log.
-pub fn tell(callback: ModSecLogCb, data: *mut c_void, line: &str) {
+pub fn report(callback: ModSecLogCb, data: *mut c_void, line: &str) {
     // A line never contains a NUL: the error log escapes such bytes.
     let Ok(line) = CString::new(line) else { return };
     // SAFETY: the host set the callback and the data for this; the line lives until the callback returns.

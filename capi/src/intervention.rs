@@ -1,6 +1,6 @@
 //! `msc_intervention`: the decision that a host reads.
 
-use super::border::{copy_for_host, guarded, release};
+use super::convert::{copy_for_host, guarded, release};
 use super::transaction::Transaction;
 use secrule::Intervention;
 use secrule::internals::record::error_log;

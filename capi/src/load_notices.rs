@@ -2,7 +2,7 @@
 //! -t` prints.
 
 use super::loads::{Load, UNNAMED};
-use super::refusal::in_one_line;
+use super::v3_errors::in_one_line;
 use secrule::LoadReport;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ const SHOWN: usize = 8;
 static ENGINE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is the number of its rules.
-pub fn tell(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
-    let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_to_be_told()).map(|(input, _)| input).collect();
+pub fn report(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
+    let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_first_report()).map(|(input, _)| input).collect();
     let notice = |input: usize| {
         let is_reported = ENGINE_IS_REPORTED.swap(true, Ordering::Relaxed);
         let name = name_of(report, input).filter(|name| !is_reported || *name != UNNAMED)?;
@@ -62,19 +62,19 @@ mod tests {
         Load::new(Input::Bytes { name: UNNAMED.to_owned(), bytes: rules.as_bytes().to_vec() })
     }
 
-    fn told(loads: &[Arc<Load>], input: usize) -> Vec<String> {
+    fn reported(loads: &[Arc<Load>], input: usize) -> Vec<String> {
         lines(&compile(loads).unwrap().report(), input)
     }
 
     #[test]
     fn warnings_name_their_place_code_and_remedy() {
-        let lines = told(&[load("SecTmpDir /tmp # told")], 0);
+        let lines = reported(&[load("SecTmpDir /tmp # told")], 0);
         assert_eq!(lines, ["inline rules, line 1, column 1: W201 `SecTmpDir` has no effect: bodies are kept in memory; remove the line"]);
     }
 
     #[test]
     fn of_many_warnings_the_first_are_told_and_the_rest_counted() {
-        let lines = told(&[load(&"SecTmpDir /tmp\n".repeat(20))], 0);
+        let lines = reported(&[load(&"SecTmpDir /tmp\n".repeat(20))], 0);
         assert_eq!((lines.len(), lines.last().unwrap().as_str()), (9, "and 12 more; `secrule check` shows them all"));
     }
 
@@ -88,9 +88,9 @@ mod tests {
     fn a_load_is_told_of_once() {
         let first = load("SecTmpDir /once");
         let _rules = compile(&[Arc::clone(&first)]).unwrap();
-        assert!(first.is_to_be_told() && !first.is_to_be_told());
-        assert!(!load("SecTmpDir /once").is_to_be_told());
-        assert!(load("SecTmpDir /twice").is_to_be_told());
+        assert!(first.is_first_report() && !first.is_first_report());
+        assert!(!load("SecTmpDir /once").is_first_report());
+        assert!(load("SecTmpDir /twice").is_first_report());
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
         let part = "SecRuleRemoveById 7\nSecRequestBodyLimit 10\nSecTmpDir /part";
         let whole = "SecRuleEngine On\nSecRequestBodyLimit 20\nSecAction \"id:8,phase:1,pass,skipAfter:END\"\nSecTmpDir /whole";
         let codes = |input| {
-            let lines = told(&[load(part), load(whole)], input);
+            let lines = reported(&[load(part), load(whole)], input);
             lines.iter().filter_map(|line| line.split(' ').nth(6).map(str::to_owned)).collect::<Vec<_>>().join(" ")
         };
         assert_eq!((codes(0).as_str(), codes(1).as_str()), ("W201", "W226 W224 W204 W201"));

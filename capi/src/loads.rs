@@ -1,6 +1,6 @@
 //! The inputs of a rule set, and their files as they were when they were read. They are kept to compile the rule set again together with more inputs.
 
-use super::border::return_memory;
+use super::convert::return_memory;
 use secrule::Waf;
 use secrule::internals::compile::{Input, LoadError};
 use secrule::internals::source::{FileSystem, Loader};
@@ -20,7 +20,7 @@ pub struct Load {
     input: Input,
     files: Snapshot,
     /// `true` if its warnings were reported.
-    told: AtomicBool,
+    reported: AtomicBool,
 }
 
 /// Files as they were first read: worker processes may no longer be able to read them, and a rule set must not change by itself.
@@ -57,12 +57,12 @@ impl Load {
     pub fn new(input: Input) -> Arc<Self> {
         let held = lock(&COMPILED).iter().flat_map(|known| known.loads.iter().filter_map(Weak::upgrade)).collect::<Vec<_>>();
         let same = held.into_iter().find(|load| load.input == input && load.files.are_unchanged());
-        same.unwrap_or_else(|| Arc::new(Self { input, files: Snapshot::default(), told: AtomicBool::new(false) }))
+        same.unwrap_or_else(|| Arc::new(Self { input, files: Snapshot::default(), reported: AtomicBool::new(false) }))
     }
 
     /// Returns `true` the first time: hosts add the same rules for each of their contexts, and merge them many times.
-    pub fn is_to_be_told(&self) -> bool {
-        !self.told.swap(true, Ordering::Relaxed)
+    pub fn is_first_report(&self) -> bool {
+        !self.reported.swap(true, Ordering::Relaxed)
     }
 }
 

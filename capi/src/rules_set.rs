@@ -1,8 +1,8 @@
 //! Rule sets: created, filled, merged and released.
 
-use super::border::{copy_for_host, guarded, hand_out, release, return_memory, string, take_back};
+use super::convert::{copy_for_host, from_raw, guarded, into_raw, release, return_memory, string};
 use super::loads::{Load, UNNAMED, compile, compile_anew};
-use super::{load_notices, refusal};
+use super::{load_notices, v3_errors};
 use secrule::Waf;
 use secrule::internals::compile::Input;
 use secrule::internals::graph::{Phase, RuleGraph, Step};
@@ -41,10 +41,10 @@ impl RulesSet {
     fn add(&self, more: &[Arc<Load>]) -> Result<c_int, String> {
         let mut state = self.lock();
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
-        let waf = compile_anew(&loads).map_err(|error| refusal::text(&error))?;
+        let waf = compile_anew(&loads).map_err(|error| v3_errors::text(&error))?;
         let before = state.waf.as_ref().map_or(0, |waf| count(&waf.graph()));
         let added = count(&waf.graph()).saturating_sub(before);
-        load_notices::tell(&loads, &waf.report(), added);
+        load_notices::report(&loads, &waf.report(), added);
         *state = State { loads, waf: Some(waf) };
         Ok(c_int::try_from(added).unwrap_or(c_int::MAX))
     }
@@ -65,7 +65,7 @@ fn count(graph: &RuleGraph) -> usize {
 /// Makes an empty rule set. Released with [`msc_rules_cleanup`].
 #[unsafe(no_mangle)]
 pub extern "C" fn msc_create_rules_set() -> *mut RulesSet {
-    guarded(std::ptr::null_mut(), || hand_out(RulesSet { state: Mutex::default() }))
+    guarded(std::ptr::null_mut(), || into_raw(RulesSet { state: Mutex::default() }))
 }
 
 /// Adds rules from a text. Returns their number, or -1 and an error text that the host releases.
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn msc_rules_dump(rules: *const RulesSet) {
 pub unsafe extern "C" fn msc_rules_cleanup(rules: *mut RulesSet) -> c_int {
     guarded(0, || {
         // SAFETY: as the caller promises.
-        let Some(rules) = (unsafe { take_back(rules) }) else { return 0 };
+        let Some(rules) = (unsafe { from_raw(rules) }) else { return 0 };
         let waf = rules.lock().waf.take();
         drop(rules);
         // A server that reloads its rules repeatedly gets the memory of the old ones back at once.

@@ -1,7 +1,7 @@
 //! Transactions: a request with its response, passed call by call.
 
-use super::border::{bytes, copy_for_host, guarded, hand_out, string, take_back, unsigned_string};
-use super::engine::{Host, ModSecurity, tell};
+use super::convert::{bytes, copy_for_host, from_raw, guarded, into_raw, string, unsigned_string};
+use super::engine::{Host, ModSecurity, report};
 use super::rules_set::RulesSet;
 use secrule::internals::graph::{EngineMode, LimitAction, RuleIndex};
 use secrule::internals::record::error_log;
@@ -28,11 +28,11 @@ struct State {
     /// Rules that would have stopped the request if no earlier decision were pending.
     overruled: Vec<RuleIndex>,
     /// Number of matches that were reported to the host, or need no report.
-    told: usize,
+    reported: usize,
     /// Number of notices that were reported.
-    told_notices: usize,
+    reported_notices: usize,
     /// The limits that were reported.
-    told_limits: LimitSet,
+    reported_limits: LimitSet,
 }
 
 /// The status of a request that could not be inspected because of an internal error, if the engine is on.
@@ -46,7 +46,8 @@ impl Transaction {
             None => waf.transaction(),
         };
         engine.host.introduce(&mut judged);
-        let state = State { judged, pending: None, overruled: Vec::new(), told: 0, told_notices: 0, told_limits: LimitSet::EMPTY };
+        let state =
+            State { judged, pending: None, overruled: Vec::new(), reported: 0, reported_notices: 0, reported_limits: LimitSet::EMPTY };
         let state = Mutex::new(state);
         Some(Self { host: Arc::clone(&engine.host), log_data, state })
     }
@@ -72,15 +73,15 @@ impl Transaction {
             }
         };
         let Some(callback) = self.host.log() else {
-            state.told = state.judged.rule_matches().len();
+            state.reported = state.judged.rule_matches().len();
             state.overruled.clear();
             return result;
         };
-        let lines = guarded(Vec::new(), || state.news());
+        let lines = guarded(Vec::new(), || state.take_new());
         // The callback may call this library, so the lock is released before.
         drop(state);
         for line in lines {
-            tell(callback, self.log_data, &line);
+            report(callback, self.log_data, &line);
         }
         result
     }
@@ -121,22 +122,22 @@ impl State {
     }
 
     /// Returns the lines of new matches. A match that stopped the request is reported with the intervention.
-    fn news(&mut self) -> Vec<String> {
+    fn take_new(&mut self) -> Vec<String> {
         let matches = self.judged.rule_matches();
-        let is_told = |found: &&RuleMatch| !found.disruptive || self.overruled.contains(&found.rule);
-        let new = matches.get(self.told..).unwrap_or_default().iter().filter(is_told);
+        let is_reported = |found: &&RuleMatch| !found.disruptive || self.overruled.contains(&found.rule);
+        let new = matches.get(self.reported..).unwrap_or_default().iter().filter(is_reported);
         let mut lines: Vec<String> = new.map(|found| error_log::line(&self.judged, found)).collect();
-        self.told = matches.len();
+        self.reported = matches.len();
         self.overruled.clear();
         let exceeded = self.judged.limits();
-        if exceeded != self.told_limits {
-            let new = exceeded.without(self.told_limits).iter().filter(|limit| !limit.is_inherited());
+        if exceeded != self.reported_limits {
+            let new = exceeded.without(self.reported_limits).iter().filter(|limit| !limit.is_inherited());
             lines.extend(new.map(|limit| error_log::limit(&self.judged, limit)));
-            self.told_limits = exceeded;
+            self.reported_limits = exceeded;
         }
         let notices = self.judged.notices();
-        lines.extend(notices.iter().skip(self.told_notices).map(|told| error_log::notice(&self.judged, told)));
-        self.told_notices = notices.len();
+        lines.extend(notices.iter().skip(self.reported_notices).map(|notice| error_log::notice(&self.judged, notice)));
+        self.reported_notices = notices.len();
         lines
     }
 }
@@ -186,7 +187,7 @@ unsafe fn begin(engine: *mut ModSecurity, rules: *mut RulesSet, id: Option<&[u8]
     guarded(std::ptr::null_mut(), || {
         // SAFETY: as the caller promises.
         let (Some(engine), Some(rules)) = (unsafe { (engine.as_ref(), rules.as_ref()) }) else { return std::ptr::null_mut() };
-        Transaction::begin(engine, rules, id, log_data).map_or(std::ptr::null_mut(), hand_out)
+        Transaction::begin(engine, rules, id, log_data).map_or(std::ptr::null_mut(), into_raw)
     })
 }
 
@@ -199,7 +200,7 @@ unsafe fn begin(engine: *mut ModSecurity, rules: *mut RulesSet, id: Option<&[u8]
 pub unsafe extern "C" fn msc_transaction_cleanup(transaction: *mut Transaction) {
     guarded((), || {
         // SAFETY: as the caller promises.
-        drop(unsafe { take_back(transaction) });
+        drop(unsafe { from_raw(transaction) });
     });
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use tools::{library, run};
 
 #[test]
-fn operators_and_transformations_answer_through_the_border() {
+fn operators_and_transformations_answer_through_the_c_abi() {
     conformance("unit", "abi-unit.txt");
 }
 
@@ -21,7 +21,7 @@ fn whole_transactions_and_their_logs_are_as_the_peers_cases_say() {
 }
 
 #[test]
-fn the_core_rule_set_passes_its_tests_through_the_border() {
+fn the_core_rule_set_passes_its_tests_through_the_c_abi() {
     let (Some(shared), Some(library)) = (secrule_testkit::shared("."), library()) else { return };
     let scratch = std::env::temp_dir().join(format!("secrule-abi-{}", std::process::id()));
     std::fs::create_dir_all(&scratch).unwrap();

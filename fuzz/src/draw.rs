@@ -32,13 +32,13 @@ impl<'a> Draw<'a> {
     }
 
     /// Up to `most` texts, one after the other.
-    pub fn texts(&mut self, most: usize, mut text: impl FnMut(&mut Self) -> String) -> String {
-        (0..self.between(0, most)).map(|_| text(self)).collect()
+    pub fn texts(&mut self, max: usize, mut text: impl FnMut(&mut Self) -> String) -> String {
+        (0..self.between(0, max)).map(|_| text(self)).collect()
     }
 
     /// Up to `most` bytes as they are.
-    pub fn bytes(&mut self, most: usize) -> Vec<u8> {
-        let number = self.between(0, most).min(self.0.len());
+    pub fn bytes(&mut self, max: usize) -> Vec<u8> {
+        let number = self.between(0, max).min(self.0.len());
         self.0.bytes(number).map(<[u8]>::to_vec).unwrap_or_default()
     }
 

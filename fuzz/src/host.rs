@@ -271,11 +271,11 @@ impl Host<'_, '_> {
     }
 
     /// A text up to its first NUL, or NULL.
-    fn text(&mut self, most: usize) -> Option<CString> {
+    fn text(&mut self, max: usize) -> Option<CString> {
         if self.draw.one_in(10) {
             return None;
         }
-        let mut bytes = self.draw.bytes(most);
+        let mut bytes = self.draw.bytes(max);
         bytes.retain(|byte| *byte != 0);
         self.called.bytes += bytes.len();
         CString::new(bytes).ok()

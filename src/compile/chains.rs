@@ -46,7 +46,7 @@ impl RuleDrafts {
                     context.report(Diagnostic::new(Code::MisplacedAction, place, message).hint(hint));
                 }
                 context.report_all(too_long(index.0.saturating_sub(head.0) as usize + 1, context.limit(Limit::ChainLength), draft.span));
-                draft.rule.starter = Some(head);
+                draft.rule.chain_head = Some(head);
                 draft.rule.before = Some(last);
                 draft.rule.phase = self.rules.get(head.0 as usize).map_or(draft.rule.phase, |first| first.rule.phase);
                 if let Some(before) = self.rules.get_mut(last.0 as usize) {

@@ -2,7 +2,7 @@
 
 use super::references::References;
 use super::settings_draft::SettingsBuilder;
-use crate::diagnostic::{Diagnostic, MOST_ERRORS, Severity};
+use crate::diagnostic::{Diagnostic, MAX_ERRORS, Severity};
 use crate::graph::{MarkerId, TxNames};
 use crate::script::Script;
 use crate::source::{Loader, Sources, Span};
@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
 
     /// Returns `true` if no further directive should be read.
     pub fn has_too_many_errors(&self) -> bool {
-        self.errors >= MOST_ERRORS
+        self.errors >= MAX_ERRORS
     }
 
     /// Returns everything that was reported, in the order of the steps.

@@ -76,7 +76,7 @@ pub fn sites(context: &mut Context<'_>, number: &Argument, hosts: &[Argument]) -
 
 /// `SecIpList blacklist|whitelist ADDRESS|NETWORK|FILE… [site:N]`
 pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argument]) -> Option<AddressList> {
-    let welcome = match kind.text.to_ascii_lowercase().as_str() {
+    let is_allow_list = match kind.text.to_ascii_lowercase().as_str() {
         "blacklist" => false,
         "whitelist" => true,
         _ => return refuse(context, kind, "begin with blacklist or whitelist"),
@@ -92,7 +92,7 @@ pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argum
         return refuse(context, kind, "write addresses, networks or a file of them after it");
     }
     let addresses = read_addresses(context, entries)?;
-    Some(AddressList { site, welcome, addresses })
+    Some(AddressList { site, is_allow_list, addresses })
 }
 
 /// Reads addresses, networks, and files of them. Other entries are reported.

@@ -1,6 +1,6 @@
 //! Errors of a load.
 
-use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic, MOST_ERRORS, Severity, counted};
+use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic, MAX_ERRORS, Severity, counted};
 use crate::source::{Sources, Span};
 use std::fmt;
 
@@ -48,7 +48,7 @@ impl LoadError {
     /// Returns the number of errors, as a line of text.
     pub fn summary(&self) -> String {
         let errors = self.errors().count();
-        let more = if errors >= MOST_ERRORS { ", and the rest was not read" } else { "" };
+        let more = if errors >= MAX_ERRORS { ", and the rest was not read" } else { "" };
         format!("{}{more}; nothing was loaded", counted(errors, "error"))
     }
 }

@@ -94,14 +94,14 @@ pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) 
 }
 
 /// Warns of rules of phase 2 if phase 2 is skipped for all requests.
-pub fn unreached_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnostic> {
+pub fn rules_of_skipped_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnostic> {
     let brings_it_back = |control: &Control| matches!(control, Control::RequestBodyAccess(true));
     if settings.request_body_access || has_control(drafts, brings_it_back) {
         return None;
     }
-    let mut unreached = drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained);
-    let first = unreached.next()?.span;
-    let message = match unreached.count() {
+    let mut skipped = drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained);
+    let first = skipped.next()?.span;
+    let message = match skipped.count() {
         0 => String::from("this rule of phase 2 is never evaluated, because `SecRequestBodyAccess` is `Off`"),
         more => format!("this rule of phase 2 and {more} more are never evaluated, because `SecRequestBodyAccess` is `Off`"),
     };

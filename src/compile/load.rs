@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::files::{reason, unfetched};
 use super::input::Input;
-use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS, Severity};
+use crate::diagnostic::{Code, Diagnostic, MAX_ERRORS, Severity};
 use crate::seclang::{Argument, Ast, Body, Directive, Item, parse};
 use crate::source::{NotText, SourceId, Span};
 use crate::vocabulary;
@@ -256,7 +256,7 @@ impl Reader<'_, '_> {
 
     fn push(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.severity() == Severity::Error);
-        self.stopped |= self.errors >= MOST_ERRORS;
+        self.stopped |= self.errors >= MAX_ERRORS;
         self.context.report_unread(diagnostic);
     }
 

@@ -118,7 +118,7 @@ fn comparison(graph: &RuleGraph, rule: &Rule, targets: &[Target], operator: &Ope
 /// Tells what a match of a comparison needs. No log may tell what matched: neither that of the rule that the chain begins with, whose text it is,
 /// nor one with `multiMatch`, which writes an entry for each match.
 fn on_match(graph: &RuleGraph, rule: &Rule) -> OnMatch {
-    let first = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
+    let first = rule.chain_head.and_then(|head| graph.rule(head)).unwrap_or(rule);
     match lone_jump(rule, &graph.defaults.at(rule.phase).effects) {
         Some(jump) => jump,
         None if first.logs || first.stops || rule.multi_match => OnMatch::Ask,
@@ -151,7 +151,7 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
         chained: false,
         next: None,
         before: None,
-        starter: None,
+        chain_head: None,
         removed: None,
         updated: None,
         // What it does.

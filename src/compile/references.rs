@@ -139,7 +139,7 @@ impl<'a> Names<'a> {
     fn of(rules: &'a [Rule]) -> Self {
         let metadata = || rules.iter().map(|rule| &rule.metadata);
         Self {
-            ids: rules.iter().filter(|rule| rule.starter.is_none() && rule.id != 0).map(|rule| rule.id).collect(),
+            ids: rules.iter().filter(|rule| rule.chain_head.is_none() && rule.id != 0).map(|rule| rule.id).collect(),
             tags: metadata().flat_map(|metadata| &metadata.tags).map(|tag| tag.source()).collect(),
             messages: metadata().filter_map(|metadata| metadata.message.as_ref()).map(|message| message.source()).collect(),
         }

@@ -59,7 +59,7 @@ impl LoadReport {
             rules: graph.rules.len() - actions - scripts,
             actions,
             scripts,
-            chained: graph.rules.iter().filter(|rule| rule.starter.is_some()).count(),
+            chained: graph.rules.iter().filter(|rule| rule.chain_head.is_some()).count(),
             markers: graph.markers.len(),
             removed: graph.rules.iter().filter(|rule| rule.removed.is_some()).count(),
             transformation_chains: graph.transformations.len(),

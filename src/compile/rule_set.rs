@@ -34,7 +34,7 @@ impl RuleSetDraft {
         let mut warnings = context.references.unknown_markers(&context.names.markers);
         warnings.extend(context.references.unmet_needs(&settings));
         warnings.extend(lints::limits_without_action(&settings, &context.settings.body_limits));
-        warnings.extend(lints::unreached_phase(&settings, rules.as_slice()));
+        warnings.extend(lints::rules_of_skipped_phase(&settings, rules.as_slice()));
         warnings.extend(lints::upload_folder(&settings, context.settings.upload_place));
         warnings.extend(lints::unseen_xml(rules.as_slice()));
         #[cfg(feature = "remote")]

@@ -146,7 +146,7 @@ fn draft(context: &Context<'_>, test: Test, actions: RuleActions, span: Span) ->
         chained: actions.chain,
         next: None,
         before: None,
-        starter: None,
+        chain_head: None,
         metadata: actions.metadata,
         logs: true,
         audits: true,

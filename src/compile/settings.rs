@@ -145,12 +145,12 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
         other => {
             let limit = Limit::of(other);
             match (limit, number()) {
-                (Some(limit), Some(most)) if most > limit.most() => {
-                    let hint = format!("write a number up to {}: more would take more of the stack than there is", limit.most());
+                (Some(limit), Some(max)) if max > limit.max_setting() => {
+                    let hint = format!("write a number up to {}: more would take more of the stack than there is", limit.max_setting());
                     report_bad_value(context, entry, argument, &hint);
                 }
-                (Some(limit), most) => {
-                    settings.limits.set(limit, most);
+                (Some(limit), max) => {
+                    settings.limits.set(limit, max);
                     if matches!(limit, Limit::RequestBody | Limit::ResponseBody) {
                         context.settings.body_limits.push((directive, name));
                     }

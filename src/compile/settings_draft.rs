@@ -177,9 +177,9 @@ impl Default for LimitsDraft {
 
 impl LimitsDraft {
     /// Sets a limit.
-    pub fn set(&mut self, limit: Limit, most: Option<usize>) {
+    pub fn set(&mut self, limit: Limit, max: Option<usize>) {
         if let Some(place) = self.0.get_mut(limit as usize) {
-            *place = most;
+            *place = max;
         }
     }
 
@@ -196,16 +196,16 @@ impl LimitsDraft {
 
     /// Takes over the limits of a later load that are not set.
     fn merge(&mut self, later: &Self) {
-        self.0.iter_mut().zip(later.0).for_each(|(most, later)| *most = most.or(later));
+        self.0.iter_mut().zip(later.0).for_each(|(max, later)| *max = max.or(later));
     }
 
     /// These limits on top of others.
     fn finish(&self, mut limits: Limits) -> Limits {
-        for (limit, most) in Limit::ALL.iter().zip(self.0) {
-            match (limit, most) {
+        for (limit, max) in Limit::ALL.iter().zip(self.0) {
+            match (limit, max) {
                 // As in ModSecurity v3, 0 is no limit of bodies.
                 (Limit::RequestBody | Limit::ResponseBody, Some(0)) => limits.set(*limit, usize::MAX),
-                (_, Some(most)) => limits.set(*limit, most),
+                (_, Some(max)) => limits.set(*limit, max),
                 (_, None) => {}
             }
         }

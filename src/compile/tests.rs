@@ -91,8 +91,8 @@ mod chains {
         assert_eq!(steps(&graph, Phase::ResponseBody), "");
         let next: Vec<_> = graph.rules.iter().map(|rule| rule.next.map(|next| next.0)).collect();
         assert_eq!(next, [Some(1), Some(2), None, None]);
-        let starters: Vec<_> = graph.rules.iter().map(|rule| rule.starter.map(|starter| starter.0)).collect();
-        assert_eq!(starters, [None, Some(0), Some(0), None]);
+        let heads: Vec<_> = graph.rules.iter().map(|rule| rule.chain_head.map(|head| head.0)).collect();
+        assert_eq!(heads, [None, Some(0), Some(0), None]);
         assert!(graph.rules[..3].iter().all(|rule| rule.phase == Phase::RequestBody));
     }
 
@@ -107,7 +107,7 @@ mod chains {
         let inputs = [text("one", "SecRule TX:a a \"id:1,chain\""), text("two", "SecRule TX:a b \"id:2\"")];
         let result = compile(&inputs, &Memory::new(), &CompileOptions::default());
         assert_eq!(complaints(&result), ["W202 one:1:1"]);
-        assert_eq!(result.unwrap().graph.find(2).unwrap().starter, None);
+        assert_eq!(result.unwrap().graph.find(2).unwrap().chain_head, None);
     }
 }
 

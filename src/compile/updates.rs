@@ -150,5 +150,5 @@ fn apply_update(update: &Update, rule: &mut Rule, tree: &mut TransformationTree)
 /// As in ModSecurity v3, the id of a rule within a chain matches only changes of targets.
 fn matches(update: &Update, filter: &RuleFilter, rule: &Rule) -> bool {
     let may_be_chained = matches!(update, Update::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
-    filter.names(rule) && (may_be_chained || rule.starter.is_none())
+    filter.names(rule) && (may_be_chained || rule.chain_head.is_none())
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Maximum number of errors of a load; it stops there.
-pub const MOST_ERRORS: usize = 1000;
+pub const MAX_ERRORS: usize = 1000;
 
 /// Maximum length of a message or hint, in characters: a message may quote a rule file, whose words may have any length.
 const LONGEST_MESSAGE: usize = 2000;

@@ -7,7 +7,7 @@ use super::candidates::{followed_plan, may_find, open_values};
 use super::comparison::{Answer, answer, note_match};
 use super::decision::ask_decision;
 use super::expand::expand;
-use super::lookup::{Respondent, look_up};
+use super::lookup::{OperatorCall, look_up};
 use super::pending_match::PendingMatch;
 use super::question::Question;
 use super::script::ask_script;
@@ -28,11 +28,11 @@ const LONGEST_SHOWN: usize = 80;
 ///
 /// MATCHED_VAR and its relatives tell what this chain matched, and nothing of rules before: as in ModSecurity v3 since its
 /// pull request 3422.
-pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
+pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r Rule) {
     eval.state.collections.matched.clear();
     eval.state.scratch.score = 0;
     let logs = first.logs || first.stops || eval.debugs(7);
-    let mut draft = PendingMatch::new(first, starter, logs);
+    let mut draft = PendingMatch::new(first, head, logs);
     let Some(last) = ask_chain(eval, first, &mut draft) else {
         return eval.state.collections.arena.budget.release(draft.hits.iter().map(RuleMatch::size).sum());
     };
@@ -53,7 +53,7 @@ fn ask_chain<'r>(eval: &mut Evaluation<'r>, first: &'r Rule, draft: &mut Pending
     let mut at = Some(first);
     while let Some(rule) = at {
         let is_match = match &rule.test {
-            // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed starter as done.
+            // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed head as done.
             _ if is_removed_by_id(eval, rule) => matched.is_some(),
             Test::Unconditional => unconditional(eval, rule),
             Test::Operator { targets, kind, argument, negated } => {
@@ -109,9 +109,9 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
         }
     }
     let expanded;
-    let respondent = match question.argument {
-        OperatorArgument::Compiled { operator, .. } => Respondent::Value(operator),
-        OperatorArgument::Lookup { lookup, text } => Respondent::Lookup(lookup, text),
+    let call = match question.argument {
+        OperatorArgument::Compiled { operator, .. } => OperatorCall::Value(operator),
+        OperatorArgument::Lookup { lookup, text } => OperatorCall::Lookup(lookup, text),
         OperatorArgument::Template(template) => {
             let text = expand(eval, rule, template);
             eval.charge(question.kind.work_to_compile(text.len()));
@@ -120,7 +120,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
                     eval.charge(operator.work_to_build());
                     question.expanded = Some(text);
                     expanded = operator;
-                    Respondent::Value(&expanded)
+                    OperatorCall::Value(&expanded)
                 }
                 Err(error) => {
                     eval.debug(1, || format!("(Rule: {}) The expanded argument cannot be used: {error}", rule.id));
@@ -136,15 +136,15 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
         (Some(plan), RulePlan::Scan(scan)) => Some((plan, scan)),
         _ => None,
     };
-    let asked = Asked { rule, question, respondent, scan, found: Cell::new(false) };
+    let rule_test = RuleTest { rule, question, call, scan, found: Cell::new(false) };
     eval.debug(4, || question.announcement(rule));
     let found = match scan {
-        Some((plan, scan)) => ask_open_targets(eval, plan, scan, &asked, draft),
-        None => ask_target_by_target(eval, &asked, draft),
+        Some((plan, scan)) => ask_open_targets(eval, plan, scan, &rule_test, draft),
+        None => ask_target_by_target(eval, &rule_test, draft),
     };
     // A rule that ends the budget does nothing more: its decision would take back that of the limit.
     let any = found && !eval.state.collections.arena.budget.is_over();
-    if any && tells_detail(eval, rule) {
+    if any && may_log_detail(eval, rule) {
         detail(eval, question, draft);
     }
     eval.debug(4, || format!("Rule returned {}.", u8::from(any)));
@@ -155,7 +155,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
 }
 
 /// Returns `true` if this rule's detail can be the one that is logged: in a chain, that of the last rule with an operator.
-fn tells_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
+fn may_log_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     let next = rule.next.and_then(|next| eval.rules.rule(next));
     next.is_none_or(|next| matches!(next.test, Test::Unconditional)) || !eval.state.overrides.removed_rules.is_empty()
 }
@@ -171,12 +171,12 @@ fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMat
 }
 
 /// Asks about values that no rule can change while the phase runs, of those targets that may match.
-fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, asked: &Asked<'_>, draft: &mut PendingMatch) -> bool {
+fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, rule_test: &RuleTest<'_>, draft: &mut PendingMatch) -> bool {
     let mut any = false;
     for target in plan.target_list(scan.target_list) {
         if let Some(values) = open_values(eval, plan, *target, scan) {
             for value in &values {
-                any |= ask_unless_removed(eval, asked, value, draft);
+                any |= ask_unless_removed(eval, rule_test, value, draft);
             }
             eval.state.filter.give_back(*target, values);
         }
@@ -185,32 +185,34 @@ fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, as
 }
 
 /// Selects the values of each target after the target before it was asked about: rules change variables while they run.
-fn ask_target_by_target(eval: &mut Evaluation<'_>, asked: &Asked<'_>, draft: &mut PendingMatch) -> bool {
+fn ask_target_by_target(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, draft: &mut PendingMatch) -> bool {
     let mut any = false;
-    for target in asked.question.targets {
+    for target in rule_test.question.targets {
         let mut selected = std::mem::take(&mut eval.state.scratch.selected);
         selected.clear();
-        select(eval, asked.rule, target, &mut selected);
+        select(eval, rule_test.rule, target, &mut selected);
         for value in &selected {
             let id = eval.state.transforms.number(&mut eval.state.collections.arena, value.value, ValueKind::default());
             let value = TargetValue { selected: *value, id, bytes: eval.state.transforms.bytes(id) };
-            any |= ask_unless_removed(eval, asked, &value, draft);
+            any |= ask_unless_removed(eval, rule_test, &value, draft);
         }
         eval.state.scratch.selected = selected;
     }
     any
 }
 
-fn ask_unless_removed(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
+fn ask_unless_removed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
     eval.charge(PER_VALUE + eval.state.overrides.removed_targets.len());
-    eval.may_go_on(asked.rule.phase) && !is_removed_target(eval, asked.rule, &value.selected) && ask_about(eval, asked, value, draft)
+    eval.may_go_on(rule_test.rule.phase)
+        && !is_removed_target(eval, rule_test.rule, &value.selected)
+        && ask_about(eval, rule_test, value, draft)
 }
 
 /// Returns `true` if a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
 fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bool {
     let names = |filter: &RuleFilter| {
-        let starter = || rule.starter.and_then(|starter| eval.rules.rule(starter));
-        filter.names(rule) || starter().is_some_and(|starter| filter.names(starter))
+        let head = || rule.chain_head.and_then(|head| eval.rules.rule(head));
+        filter.names(rule) || head().is_some_and(|head| filter.names(head))
     };
     eval.state.overrides.removed_targets.iter().any(|filter| {
         value.label.variable() == Some(filter.variable)
@@ -225,38 +227,38 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
 }
 
 /// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
-fn ask_about(eval: &mut Evaluation<'_>, asked: &Asked<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
-    let Asked { rule, question, scan, .. } = asked;
+fn ask_about(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
+    let RuleTest { rule, question, scan, .. } = rule_test;
     let TargetValue { selected, id, .. } = value;
     if !rule.multi_match {
-        let hopeless = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, *id, scan));
-        if hopeless && !question.negated {
+        let ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, *id, scan));
+        if ruled_out && !question.negated {
             return false;
         }
         let reached = transformed(eval, *id, rule.transformations);
         debug_transformations(eval, rule, *id);
-        return test(eval, asked, selected, Step { value: reached.value, chain: rule.transformations, hopeless }, draft);
+        return test(eval, rule_test, selected, Step { value: reached.value, chain: rule.transformations, ruled_out }, draft);
     }
-    let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, hopeless: false }];
+    let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, ruled_out: false }];
     let mut last = selected.value;
     for chain in eval.rules.transformations.prefixes(rule.transformations) {
         let reached = transformed(eval, *id, chain);
         if reached.counted && reached.value != last {
             last = reached.value;
-            steps.push(Step { value: reached.value, chain, hopeless: false });
+            steps.push(Step { value: reached.value, chain, ruled_out: false });
         }
         debug_transformation(eval, rule, chain, reached, steps.len() - 1);
     }
     eval.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
-    steps.into_iter().fold(false, |any, step| test(eval, asked, selected, step, draft) | any)
+    steps.into_iter().fold(false, |any, step| test(eval, rule_test, selected, step, draft) | any)
 }
 
 fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Transformed {
     eval.state.transforms.value(eval.rules, &mut eval.state.collections.arena, value, chain)
 }
 
-fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
-    let Asked { rule, question, respondent, found: has_found, .. } = asked;
+fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
+    let RuleTest { rule, question, call, found: has_found, .. } = rule_test;
     eval.debug(9, || {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
@@ -265,12 +267,12 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
     let mut findings = std::mem::take(&mut eval.state.scratch.findings);
     findings.clear();
     let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
-    let renewed = renewed(eval, asked);
-    let respondent = renewed.as_ref().map_or(*respondent, Respondent::Value);
+    let renewed = renewed(eval, rule_test);
+    let call = renewed.as_ref().map_or(*call, OperatorCall::Value);
     let start = eval.state.profile.as_ref().map(|_| Instant::now());
-    let found = match respondent {
-        Respondent::Value(_) if step.hopeless => false,
-        Respondent::Value(operator) => {
+    let found = match call {
+        OperatorCall::Value(_) if step.ruled_out => false,
+        OperatorCall::Value(operator) => {
             eval.charge(operator.work(step.value.len()));
             if eval.state.collections.arena.budget.is_over() {
                 // What it costs is more than is left: the answer would be of no use.
@@ -282,10 +284,10 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
             eval.charge(findings.effort.used);
             found
         }
-        Respondent::Lookup(lookup, text) => look_up(eval, rule, lookup, text, step.value, &mut findings),
+        OperatorCall::Lookup(lookup, text) => look_up(eval, rule, lookup, text, step.value, &mut findings),
     };
     if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
-        profile.answer(selected.label.variable(), rule.starter.is_none(), found != question.negated, start.elapsed());
+        profile.answer(selected.label.variable(), rule.chain_head.is_none(), found != question.negated, start.elapsed());
     }
     if findings.limit_exceeded {
         limit_exceeded(eval, rule, question);
@@ -325,10 +327,10 @@ fn test(eval: &mut Evaluation<'_>, asked: &Asked<'_>, selected: &Selected, step:
 
 /// The operator anew, where what the rule found in the values before has changed its argument, as in ModSecurity v3: what it stored, or what
 /// MATCHED_VAR is now.
-fn renewed(eval: &mut Evaluation<'_>, asked: &Asked<'_>) -> Option<Operator> {
-    let Asked { rule, question, .. } = asked;
+fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Operator> {
+    let RuleTest { rule, question, .. } = rule_test;
     let OperatorArgument::Template(template) = question.argument else { return None };
-    if !asked.found.get() || !template.may_change() {
+    if !rule_test.found.get() || !template.may_change() {
         return None;
     }
     let text = expand(eval, rule, template);
@@ -412,10 +414,10 @@ fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, reac
 }
 
 /// A rule that asks.
-struct Asked<'a> {
+struct RuleTest<'a> {
     rule: &'a Rule,
     question: &'a Question<'a>,
-    respondent: Respondent<'a>,
+    call: OperatorCall<'a>,
     /// What tells that values cannot match, if a plan is followed that knows.
     scan: Option<(&'a Plan, &'a ValueScan)>,
     /// Whether it found something in a value: what it stored then may change its own argument.
@@ -428,7 +430,7 @@ struct Step {
     value: Text,
     chain: ChainId,
     /// Whether the plan knows that the operator finds nothing.
-    hopeless: bool,
+    ruled_out: bool,
 }
 
 fn operator_limits(graph: &RuleGraph) -> OperatorLimits {

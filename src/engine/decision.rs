@@ -83,14 +83,14 @@ pub fn is_blacklisted(rules: &RuleGraph, services: &Services, address: IpAddr, s
     is_listed(rules, address, site, false) || [SiteId(0), site].into_iter().any(|site| services.store.is_banned(site, address))
 }
 
-/// Returns `true` if an address is welcome on a site: by a list for the site or for all.
+/// Returns `true` if an address is allowed on a site: by a list for the site or for all.
 pub fn is_whitelisted(rules: &RuleGraph, address: IpAddr, site: SiteId) -> bool {
     is_listed(rules, address, site, true)
 }
 
-fn is_listed(rules: &RuleGraph, address: IpAddr, site: SiteId, welcome: bool) -> bool {
+fn is_listed(rules: &RuleGraph, address: IpAddr, site: SiteId, is_allow_list: bool) -> bool {
     let lists = rules.settings.decisions.lists.iter();
-    let mut meant = lists.filter(|list| list.welcome == welcome && (list.site == site || list.site == SiteId(0)));
+    let mut meant = lists.filter(|list| list.is_allow_list == is_allow_list && (list.site == site || list.site == SiteId(0)));
     meant.any(|list| list.addresses.contains_address(address))
 }
 
@@ -168,11 +168,11 @@ impl OfDecision<'_, '_> {
 
     fn about_address(&mut self, question: Question<'_>) -> Result<Reply<'static>, String> {
         match question {
-            Question::IsListed(address, site, welcome) => {
+            Question::IsListed(address, site, is_allow_list) => {
                 let site = self.site(site)?;
                 // A client without an address, such as one on a Unix socket, is on no list.
                 let Ok(address) = address_of(address) else { return Ok(Reply::Truth(false)) };
-                let listed = if welcome {
+                let listed = if is_allow_list {
                     is_whitelisted(self.eval.rules, address, site)
                 } else {
                     is_blacklisted(self.eval.rules, self.eval.services, address, site)

@@ -41,10 +41,10 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
                 let Some(value) = eval.state.collections.first(target, &selection) else { continue };
                 eval.charge(value.len() + PER_VALUE);
                 text.extend_from_slice(eval.state.collections.arena.read(value));
-                let most = rules.settings.limit(Limit::MacroBytes);
-                if text.len() > most {
+                let max = rules.settings.limit(Limit::MacroBytes);
+                if text.len() > max {
                     eval.exceed(Limit::MacroBytes);
-                    return text.truncate(most);
+                    return text.truncate(max);
                 }
                 if eval.state.collections.arena.budget.is_over() {
                     return;
@@ -162,8 +162,8 @@ struct Described<'g> {
 
 impl<'g> Described<'g> {
     fn of(graph: &'g RuleGraph, rule: &'g Rule) -> Self {
-        let starter = rule.starter.and_then(|starter| graph.rule(starter)).unwrap_or(rule);
-        let until_here = std::iter::successors(Some(starter), |before| {
+        let head = rule.chain_head.and_then(|head| graph.rule(head)).unwrap_or(rule);
+        let until_here = std::iter::successors(Some(head), |before| {
             if std::ptr::eq(*before, rule) { None } else { before.next.and_then(|next| graph.rule(next)) }
         });
         let mut described = Self::default();

@@ -15,13 +15,13 @@ impl Evaluation<'_> {
     /// Notes that a limit was exceeded, and tells it if it is the first time. Rules find it in LIMITS_EXCEEDED at once.
     pub fn exceed(&mut self, limit: Limit) {
         self.state.collections.arena.budget.exceed(limit);
-        self.tell_news();
+        self.report_new();
     }
 
-    fn tell_news(&mut self) -> LimitSet {
-        let news = self.state.collections.arena.budget.news();
-        news.iter().for_each(|limit| self.tell(limit));
-        news
+    fn report_new(&mut self) -> LimitSet {
+        let new = self.state.collections.arena.budget.take_new();
+        new.iter().for_each(|limit| self.report(limit));
+        new
     }
 
     /// Notes work that is done or about to be done.
@@ -42,18 +42,18 @@ impl Evaluation<'_> {
     /// exceeded since the last time are told; beyond the budget the settings decide, and the rest of the rules is skipped.
     #[inline]
     pub fn may_go_on(&mut self, phase: Phase) -> bool {
-        self.state.collections.arena.budget.is_quiet() || self.reckon(phase)
+        !self.state.collections.arena.budget.needs_attention() || self.check(phase)
     }
 
     #[cold]
     #[inline(never)]
-    fn reckon(&mut self, phase: Phase) -> bool {
+    fn check(&mut self, phase: Phase) -> bool {
         let is_over = self.state.collections.arena.budget.is_over();
         if is_over && !self.state.collections.arena.budget.exceeded().contains(Limit::Memory) {
             self.state.collections.arena.budget.exceed(Limit::Budget);
         }
-        let news = self.tell_news();
-        let end = [Limit::Memory, Limit::Budget].into_iter().find(|limit| news.contains(*limit));
+        let new = self.report_new();
+        let end = [Limit::Memory, Limit::Budget].into_iter().find(|limit| new.contains(*limit));
         end.into_iter().for_each(|limit| self.end_over(limit, phase));
         if is_over {
             self.debug(4, || "Skipping the rules of this phase: the transaction used up its budget.".to_owned());
@@ -79,14 +79,14 @@ impl Evaluation<'_> {
     fn end_over(&mut self, limit: Limit, phase: Phase) {
         let settings = &self.rules.settings;
         if phase != Phase::Logging && settings.over_budget != OverBudget::Pass {
-            let (directive, most, phase) = (limit.directive().name(), settings.limit(limit), phase.number());
-            self.reject(&format!("Access denied with code 403 (phase {phase}). The transaction goes beyond {directive} {most}."));
+            let (directive, max, phase) = (limit.directive().name(), settings.limit(limit), phase.number());
+            self.reject(&format!("Access denied with code 403 (phase {phase}). The transaction goes beyond {directive} {max}."));
         }
     }
 
     /// Writes down that a limit was exceeded. A limit that ModSecurity v3 does not have sets TX:MSC_LIMITS_EXCEEDED, which its recommended rules
     /// look at as at every variable of this kind.
-    fn tell(&mut self, limit: Limit) {
+    fn report(&mut self, limit: Limit) {
         self.debug(2, || limit_text(&self.rules.settings, limit));
         if !limit.is_inherited() {
             self.raise_flag("MSC_LIMITS_EXCEEDED");

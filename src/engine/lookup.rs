@@ -19,7 +19,7 @@ const PROGRAM: usize = 100_000_000;
 
 /// Who answers a rule's question.
 #[derive(Clone, Copy)]
-pub enum Respondent<'a> {
+pub enum OperatorCall<'a> {
     /// An operator that looks at the value alone.
     Value(&'a Operator),
     /// One that looks further, and its argument as written.

@@ -116,13 +116,13 @@ fn is_removed_by_text(eval: &Evaluation<'_>, rule: &Rule) -> bool {
 }
 
 /// Evaluates a chain, and records its cost in a profile.
-fn measure_chain<'r>(eval: &mut Evaluation<'r>, starter: RuleIndex, first: &'r Rule) {
+fn measure_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r Rule) {
     if eval.state.profile.is_none() {
-        return evaluate_chain(eval, starter, first);
+        return evaluate_chain(eval, head, first);
     }
     let start = std::time::Instant::now();
-    evaluate_chain(eval, starter, first);
+    evaluate_chain(eval, head, first);
     if let Some(profile) = &mut eval.state.profile {
-        profile.finish_rule(starter, matches!(first.test, Test::Operator { .. }), start.elapsed());
+        profile.finish_rule(head, matches!(first.test, Test::Operator { .. }), start.elapsed());
     }
 }

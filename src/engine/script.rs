@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How many failures of scripts one transaction remembers.
-const MOST_FAILURES: usize = 16;
+const MAX_FAILURES: usize = 16;
 
 /// The most bytes of what a script returned in an entry of the error log.
 const LONGEST_VALUE: usize = 100;
@@ -92,7 +92,7 @@ pub fn script_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failu
     eval.raise_flag("MSC_SCRIPT_FAILED");
     eval.debug(if stopped { 1 } else { 2 }, || format!("Lua script {}: {failure}", script.name()));
     notice(eval, script.name(), || format!("Script {} failed: {failure}.", script.name()));
-    if eval.state.script_failures.len() < MOST_FAILURES {
+    if eval.state.script_failures.len() < MAX_FAILURES {
         eval.state.script_failures.push(ScriptFailure { script: script.name().to_owned(), reason: failure.to_string(), stopped });
     }
 }

@@ -5,7 +5,7 @@ use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::graph::{BodyProcessor, RuleGraph};
 
 /// How many errors of a document are written to the debug log.
-const MOST_ERRORS: usize = 20;
+const MAX_ERRORS: usize = 20;
 
 /// Returns `true` if the body does not follow a DTD. `file` is its name, for messages.
 pub fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, file: &str) -> bool {
@@ -15,7 +15,7 @@ pub fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, f
     };
     let Some(document) = &eval.state.collections.xml else { return has_no_document(eval, "DTD") };
     let steps = eval.state.collections.arena.budget.steps();
-    let errors = dtd.errors(document, if eval.debugs(4) { MOST_ERRORS } else { 1 }, &steps);
+    let errors = dtd.errors(document, if eval.debugs(4) { MAX_ERRORS } else { 1 }, &steps);
     eval.state.collections.arena.budget.leave(steps.get());
     judge_document(eval, "DTD", file, errors.is_empty(), errors)
 }
@@ -34,7 +34,7 @@ pub fn breaks_schema(eval: &mut Evaluation<'_>, schema: &Result<Box<Schema>, Sch
     let mut errors = Vec::new();
     if eval.debugs(4) {
         let body = eval.state.collections.arena.read(eval.state.collections.arena.request_body());
-        errors = schema.explain(document, body, MOST_ERRORS, &steps);
+        errors = schema.explain(document, body, MAX_ERRORS, &steps);
     }
     let conforms = errors.is_empty() && schema.accepts(document, &steps);
     eval.state.collections.arena.budget.leave(steps.get());

@@ -94,7 +94,7 @@ pub struct AddressList {
     /// Its site.
     pub site: SiteId,
     /// `true` for a whitelist, `false` for a blacklist.
-    pub welcome: bool,
+    pub is_allow_list: bool,
     /// The addresses.
     pub addresses: Arc<AddressSet>,
 }

@@ -91,6 +91,6 @@ impl RuleGraph {
 
     /// Returns the rule with this id that starts a chain or is not in one.
     pub fn find(&self, id: u64) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.id == id && rule.starter.is_none())
+        self.rules.iter().find(|rule| rule.id == id && rule.chain_head.is_none())
     }
 }

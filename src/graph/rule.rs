@@ -35,7 +35,7 @@ pub struct Rule {
     /// The rule before it in its chain.
     pub before: Option<RuleIndex>,
     /// The first rule of its chain, for all but the first.
-    pub starter: Option<RuleIndex>,
+    pub chain_head: Option<RuleIndex>,
     /// Texts that describe it.
     pub metadata: Metadata,
     /// `true` if a match is written to the error log.

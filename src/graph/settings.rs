@@ -292,9 +292,9 @@ impl Default for Limits {
 
 impl Limits {
     /// Sets a limit.
-    pub fn set(&mut self, limit: Limit, most: usize) {
+    pub fn set(&mut self, limit: Limit, max: usize) {
         if let Some(place) = self.0.get_mut(limit as usize) {
-            *place = most;
+            *place = max;
         }
     }
 

@@ -1,7 +1,7 @@
 -- The globals of decision scripts: `request`, and functions on addresses.
 
 local native, hidden, shared = ...
-local told, text, number = shared.told, shared.text, shared.number
+local value_or_error, text, number = shared.value_or_error, shared.text, shared.number
 local native_ask = native.ask
 local lower, next, pairs, rawequal, rawset, setmetatable, type = string.lower, next, pairs, rawequal, rawset, setmetatable, type
 
@@ -12,7 +12,7 @@ local BLACKLIST, WHITELIST = 0, 1
 local functions = {}
 
 local function ask(...)
-    return told(native_ask(...))
+    return value_or_error(native_ask(...))
 end
 
 function functions.log(message)

@@ -254,7 +254,7 @@ function base.gcinfo()
 end
 
 -- The host's answer: a value, or a problem, which is an error of the script at the calling line.
-local function told(value, problem)
+local function value_or_error(value, problem)
     if problem then
         error(problem, 3)
     end
@@ -357,11 +357,11 @@ local function replacement(by, kind, found, first, ...)
     error(("invalid replacement value (a %s)"):format(type(value)), 3)
 end
 
-function strings.gsub(subject, pattern, by, most)
-    subject, pattern, most = text(subject, 1, "gsub"), text(pattern, 2, "gsub"), number(most, #subject + 1, 4, "gsub")
+function strings.gsub(subject, pattern, by, max)
+    subject, pattern, max = text(subject, 1, "gsub"), text(pattern, 2, "gsub"), number(max, #subject + 1, 4, "gsub")
     local kind = type(by)
     if kind == "string" or kind == "number" then
-        return answer(native.gsub(subject, pattern, tostring(by), most))
+        return answer(native.gsub(subject, pattern, tostring(by), max))
     elseif kind ~= "function" and kind ~= "table" then
         error(("bad argument #3 to 'gsub' (string/function/table expected, got %s)"):format(by == nil and "no value" or kind), 2)
     end
@@ -382,7 +382,7 @@ function strings.gsub(subject, pattern, by, most)
         end
         return not anchored
     end
-    while count < most and at <= #subject + 1 and replace(answer(native.search(subject, pattern, at, true))) do end
+    while count < max and at <= #subject + 1 and replace(answer(native.search(subject, pattern, at, true))) do end
     pieces[#pieces + 1] = sub(subject, at)
     return concat(pieces), count
 end
@@ -583,8 +583,8 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.math
         end
     end
 end
-for _, value in ipairs { prepare, told, checked, left, resume_counted, propagated, deeper, is_less, count, read, read_short, text,
-    number, answer, replacement, add_library, look, make_environment, forget, empty, written } do
+for _, value in ipairs { prepare, value_or_error, checked, left, resume_counted, propagated, deeper, is_less, count, read, read_short,
+    text, number, answer, replacement, add_library, look, make_environment, forget, empty, written } do
     setfenv(value, hidden)
 end
-return prepare, forget, hidden, { told = told, text = text, number = number }
+return prepare, forget, hidden, { value_or_error = value_or_error, text = text, number = number }

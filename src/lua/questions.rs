@@ -105,12 +105,12 @@ fn ask(lua: &Lua, arguments: MultiValue, names: &Names, budget: &Budget) -> Resu
         }
         _ => return Err(mlua::Error::runtime("no such question")),
     };
-    tell(lua, question, budget)
+    reply(lua, question, budget)
 }
 
 /// Answers `m.getvar`, the second question, and `m.getvars`, the third.
 fn look_up(lua: &Lua, kind: u32, variable: &VariableName, chain: &Chain, budget: &Budget) -> Result<(Value, Value)> {
-    tell(lua, if kind == 2 { Question::Variable(variable, chain) } else { Question::Variables(variable, chain) }, budget)
+    reply(lua, if kind == 2 { Question::Variable(variable, chain) } else { Question::Variables(variable, chain) }, budget)
 }
 
 /// Calls `answer` with the host of the script that runs in this thread.
@@ -121,7 +121,7 @@ pub fn with_host<T>(answer: impl FnOnce(&mut dyn Host) -> Result<T>) -> Result<T
     HOST.with(|host| answer(host))
 }
 
-fn tell(lua: &Lua, question: Question<'_>, budget: &Budget) -> Result<(Value, Value)> {
+fn reply(lua: &Lua, question: Question<'_>, budget: &Budget) -> Result<(Value, Value)> {
     with_host(|host| {
         let reply = host.answer(question, budget);
         budget.check().map_err(stopped)?;

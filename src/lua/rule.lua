@@ -1,7 +1,7 @@
 -- The global of rule scripts: `m`.
 
 local native, hidden, shared = ...
-local told, text, number = shared.told, shared.text, shared.number
+local value_or_error, text, number = shared.value_or_error, shared.text, shared.number
 local concat, error, next, setmetatable, type = table.concat, error, next, setmetatable, type
 local ask, native_getvar, native_setvar = native.ask, native.getvar, native.setvar
 -- Names that the host knows by number: it remembers names that were used.
@@ -45,7 +45,7 @@ function methods.getvar(name, transformations)
 end
 
 function methods.getvars(name, transformations)
-    local flat = told(ask(GETVARS, text(name, 1, "getvars"), steps(transformations, "getvars")))
+    local flat = value_or_error(ask(GETVARS, text(name, 1, "getvars"), steps(transformations, "getvars")))
     local list = {}
     for at = 1, #flat, 2 do
         list[#list + 1] = { name = flat[at], value = flat[at + 1] }

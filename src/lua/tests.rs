@@ -6,7 +6,7 @@ pub const LIMITS: Limits = Limits { instructions: 10_000_000, time: Duration::fr
 /// Knows the variable `name`, and records what scripts set and log.
 #[derive(Default)]
 pub struct Sample {
-    told: Vec<(i64, Vec<u8>)>,
+    logged: Vec<(i64, Vec<u8>)>,
     set: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -15,7 +15,7 @@ impl Host for Sample {
 
     fn answer(&mut self, question: Question<'_>, _: &Budget) -> Reply<'_> {
         match question {
-            Question::Log(level, text) => self.told.push((level, text.to_vec())),
+            Question::Log(level, text) => self.logged.push((level, text.to_vec())),
             Question::Variable(name, chain) if name.text() == b"name" => {
                 return Reply::Text(format!("Ann {:?}", chain.steps()).into_bytes().into());
             }

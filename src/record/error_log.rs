@@ -47,9 +47,9 @@ pub fn limit(transaction: &Transaction, limit: Limit) -> String {
 }
 
 /// Returns the line for one of [`Transaction::notices`], which ModSecurity v3 does not have.
-pub fn notice(transaction: &Transaction, told: &str) -> String {
+pub fn notice(transaction: &Transaction, text: &str) -> String {
     let mut line = b"ModSecurity: Error. ".to_vec();
-    unquoted(told.as_bytes(), &mut line);
+    unquoted(text.as_bytes(), &mut line);
     place(transaction, transaction.path(), &mut line);
     shown(line)
 }

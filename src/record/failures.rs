@@ -11,14 +11,14 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 pub struct Failures {
     /// The log, such as `the log /var/log/audit.log`.
     place: String,
-    told: AtomicBool,
+    reported: AtomicBool,
     lost: AtomicU64,
 }
 
 impl Failures {
     /// Makes a counter for a log such as `the log /var/log/audit.log`.
     pub fn of(place: String) -> Self {
-        Self { place, told: AtomicBool::new(false), lost: AtomicU64::new(0) }
+        Self { place, reported: AtomicBool::new(false), lost: AtomicU64::new(0) }
     }
 
     /// Returns the counter of a folder with a file for each record, shared by all its writers.
@@ -35,8 +35,8 @@ impl Failures {
     }
 
     /// Reports an error to standard error, unless one was reported before.
-    pub fn tell(&self, error: &io::Error) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+    pub fn report(&self, error: &io::Error) {
+        if !self.reported.swap(true, Ordering::Relaxed) {
             // If standard error is closed as well, the error cannot be reported.
             let _ = writeln!(io::stderr(), "secrule: cannot write {}: {error}", self.place);
         }
@@ -45,7 +45,7 @@ impl Failures {
     /// Counts a lost record, and reports the error.
     pub fn lost(&self, error: &io::Error) {
         self.lost.fetch_add(1, Ordering::Relaxed);
-        self.tell(error);
+        self.report(error);
     }
 
     /// Returns the number of lost records.

@@ -73,7 +73,7 @@ impl LogFile {
         if let Target::File(open) = &file.target
             && let Err(error) = file.file(open, &mut file.last())
         {
-            file.failures.tell(&error);
+            file.failures.report(&error);
         }
         file
     }

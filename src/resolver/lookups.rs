@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const IDLE: Duration = Duration::from_secs(10);
 
 /// How many callers hear of an answer for which they did not wait.
-const MOST_LISTENERS: usize = 8;
+const MAX_LISTENERS: usize = 8;
 
 /// What look-ups may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ struct Shared<Q, A> {
     /// Something stands in line.
     work: Condvar,
     /// An answer came.
-    news: Condvar,
+    answered: Condvar,
 }
 
 struct State<Q, A> {
@@ -70,7 +70,7 @@ enum Progress<A> {
 impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Lookups<Q, A> {
     pub(super) fn new(limits: LookupLimits, lookup: impl Fn(&Q) -> (A, Duration) + Send + Sync + 'static) -> Self {
         let state = State { questions: HashMap::new(), line: VecDeque::new(), threads: 0, idle: 0 };
-        let shared = Shared { limits, lookup: Box::new(lookup), state: Mutex::new(state), work: Condvar::new(), news: Condvar::new() };
+        let shared = Shared { limits, lookup: Box::new(lookup), state: Mutex::new(state), work: Condvar::new(), answered: Condvar::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -100,12 +100,12 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Lookups<Q
                 Progress::Known { answer, .. } => return Some(answer.clone()),
                 Progress::Open { late, listeners } if left.is_zero() => {
                     *late = true;
-                    listeners.extend(listener.filter(|_| listeners.len() < MOST_LISTENERS));
+                    listeners.extend(listener.filter(|_| listeners.len() < MAX_LISTENERS));
                     return None;
                 }
                 Progress::Open { .. } => {}
             }
-            state = shared.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = shared.answered.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -147,7 +147,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Shared<Q,
             state = self.lock();
             let known = Progress::Known { answer: answer.clone(), until: Instant::now() + lives };
             let before = state.questions.insert(question, known);
-            self.news.notify_all();
+            self.answered.notify_all();
             if let Some(Progress::Open { listeners, .. }) = before.filter(|before| before.has_listeners()) {
                 // Listeners write to a store: the line goes on meanwhile.
                 drop(state);

@@ -17,7 +17,7 @@ const UNKNOWN: Duration = Duration::from_secs(60);
 const LIMITS: LookupLimits = LookupLimits { threads: 4, line: 1024, answers: 16_384 };
 
 /// How many names of one address are followed.
-const MOST_NAMES: usize = 4;
+const MAX_NAMES: usize = 4;
 
 /// How long all callers together may wait for answers within a period. Hosts such as nginx serve all of a worker's requests by one thread,
 /// which a silent name server must not hold.
@@ -104,7 +104,7 @@ fn find_out(servers: &NameServers, question: &Question, deadline: Instant) -> io
         Record::Name(name) => Some(name),
         Record::Address(_) => None,
     });
-    for name in names.filter(|name| domains.iter().any(|domain| is_within(name, domain))).take(MOST_NAMES) {
+    for name in names.filter(|name| domains.iter().any(|domain| is_within(name, domain))).take(MAX_NAMES) {
         if ask(&servers, &name, kind, deadline)?.contains(&Record::Address(*address)) {
             return Ok(true);
         }

@@ -7,7 +7,7 @@ use super::line::{LogicalLine, PhysicalLine, continued, physical_lines};
 use super::operator::operator;
 use super::remedies;
 use super::targets::targets;
-use crate::diagnostic::{Code, Diagnostic, MOST_ERRORS};
+use crate::diagnostic::{Code, Diagnostic, MAX_ERRORS};
 use crate::source::{Source, SourceId, Span, Spanned};
 use nom::Parser;
 use nom::branch::alt;
@@ -15,12 +15,12 @@ use nom::bytes::complete::{tag_no_case, take_while, take_while1};
 use nom::character::complete::space0;
 use nom::sequence::preceded;
 
-/// Parses one text. The tree holds every directive that could be read; each one that could not is a diagnostic, up to [`MOST_ERRORS`].
+/// Parses one text. The tree holds every directive that could be read; each one that could not is a diagnostic, up to [`MAX_ERRORS`].
 pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
     let mut ast = Ast { source, items: Vec::new() };
     let mut diagnostics = Vec::new();
     let mut lines = physical_lines(text.text()).peekable();
-    while let (true, Some(first)) = (diagnostics.len() < MOST_ERRORS, lines.next()) {
+    while let (true, Some(first)) = (diagnostics.len() < MAX_ERRORS, lines.next()) {
         let content = first.text.trim_start_matches([' ', '\t', '\u{feff}']);
         if content.trim().is_empty() {
             if !matches!(ast.items.last(), None | Some(Item::Blank)) {

@@ -23,14 +23,14 @@ pub struct Budget {
     /// Number of bytes of bookkeeping.
     held: usize,
     exceeded: LimitSet,
-    told: LimitSet,
+    reported: LimitSet,
     /// -1 if an exceeded limit was not reported yet, otherwise 0.
-    news: i64,
+    unreported: i64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { left: i64::MAX, memory: FURTHEST, stored: 0, held: 0, exceeded: LimitSet::EMPTY, told: LimitSet::EMPTY, news: 0 }
+        Self { left: i64::MAX, memory: FURTHEST, stored: 0, held: 0, exceeded: LimitSet::EMPTY, reported: LimitSet::EMPTY, unreported: 0 }
     }
 }
 
@@ -76,7 +76,7 @@ impl Budget {
     /// Marks a limit as exceeded.
     pub fn exceed(&mut self, limit: Limit) {
         self.exceeded.insert(limit);
-        self.news = if self.exceeded == self.told { 0 } else { -1 };
+        self.unreported = if self.exceeded == self.reported { 0 } else { -1 };
     }
 
     /// Returns `true` if values may take `bytes` bytes in all. Otherwise exhausts the budget.
@@ -124,18 +124,18 @@ impl Budget {
         self.exceeded
     }
 
-    /// Returns `true` if rules may continue without a check: the budget is not exhausted, and every exceeded limit was reported.
+    /// Returns `true` if the budget is exhausted, or an exceeded limit was not reported yet. Otherwise rules may continue without a check.
     #[inline]
-    pub fn is_quiet(&self) -> bool {
-        (self.left | self.news) >= 0
+    pub fn needs_attention(&self) -> bool {
+        (self.left | self.unreported) < 0
     }
 
     /// Returns the limits that were exceeded since the last call.
-    pub fn news(&mut self) -> LimitSet {
-        let news = self.exceeded.without(self.told);
-        self.told = self.exceeded;
-        self.news = 0;
-        news
+    pub fn take_new(&mut self) -> LimitSet {
+        let new = self.exceeded.without(self.reported);
+        self.reported = self.exceeded;
+        self.unreported = 0;
+        new
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
     fn the_last_unit_may_be_spent() {
         let mut budget = Budget::of(10, 10);
         budget.charge(10);
-        assert!(!budget.is_over() && budget.is_quiet());
+        assert!(!budget.is_over() && !budget.needs_attention());
         budget.charge(1);
         assert!(budget.is_over());
     }
@@ -172,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_news_once() {
+    fn a_limit_is_reported_once() {
         let mut budget = Budget::default();
         budget.exceed(Limit::Cookies);
-        assert!(!budget.is_quiet());
-        assert_eq!(budget.news().iter().collect::<Vec<_>>(), [Limit::Cookies]);
+        assert!(budget.needs_attention());
+        assert_eq!(budget.take_new().iter().collect::<Vec<_>>(), [Limit::Cookies]);
         budget.exceed(Limit::Cookies);
-        assert!(budget.is_quiet() && budget.exceeded().contains(Limit::Cookies));
+        assert!(!budget.needs_attention() && budget.exceeded().contains(Limit::Cookies));
     }
 }

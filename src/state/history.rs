@@ -8,7 +8,9 @@ impl Collections {
     /// Returns a history variable of a record, as in ModSecurity v2 without TIMEOUT: records do not expire. Only a target with its name selects it,
     /// and only if the collection was opened. Changes by this transaction do not count.
     pub(super) fn told_by_history(&mut self, record: &RecordKey, name: &[u8], selection: &Selection<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let Some(told) = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, told)| told) else { return Vec::new() };
+        let Some(entry) = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, entry)| entry) else {
+            return Vec::new();
+        };
         if self.open_records.key(record.collection).is_none() {
             return Vec::new();
         }
@@ -17,7 +19,7 @@ impl Collections {
             None => self.ask_store(&selection.graph.settings, selection.store, |store| store.history(record)),
         };
         let now = u64::try_from(self.clock.epoch().0).unwrap_or(0);
-        let number = match told {
+        let number = match entry {
             Told::Key => return vec![(name.to_vec(), record.key.to_vec())],
             Told::IsNew => u64::from(history.is_none()),
             Told::CreateTime => history.map_or(now, |history| seconds(history.created)),

@@ -7,7 +7,7 @@ use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, Signature, ValueKind};
 
 /// A transaction whose targets have more values than these keeps no memory for the next.
-const MOST_KEPT: usize = 1 << 12;
+const MAX_KEPT: usize = 1 << 12;
 
 /// What is known of targets and rules in the phase that runs.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ struct KnownTarget {
     phase: u32,
     values: Vec<TargetValue>,
     /// How many values it had at most in this transaction: so many count.
-    most: usize,
+    max_values: usize,
     /// The bytes that the values hold.
     bytes: ByteSet,
     scanned: Vec<ScannedPoint>,
@@ -82,11 +82,11 @@ impl JointSignature {
 impl PhaseFilter {
     /// Forgets everything, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
-        if self.targets.iter().map(|target| target.values.capacity()).sum::<usize>() > MOST_KEPT {
+        if self.targets.iter().map(|target| target.values.capacity()).sum::<usize>() > MAX_KEPT {
             *self = Self::default();
         }
         self.phase = 0;
-        self.targets.iter_mut().for_each(|target| (target.phase, target.most) = (0, 0));
+        self.targets.iter_mut().for_each(|target| (target.phase, target.max_values) = (0, 0));
         self.target_lists.iter_mut().for_each(|target_list| target_list.phase = 0);
     }
 
@@ -139,8 +139,8 @@ impl PhaseFilter {
         known.phase = self.phase;
         known.scanned.clear();
         known.values.clear();
-        arena.budget.reserve(values.len().saturating_sub(known.most).saturating_mul(size_of::<TargetValue>()));
-        known.most = known.most.max(values.len());
+        arena.budget.reserve(values.len().saturating_sub(known.max_values).saturating_mul(size_of::<TargetValue>()));
+        known.max_values = known.max_values.max(values.len());
         known.values.extend(values.iter().map(|value| {
             let id = transforms.number(arena, value.value, kind);
             TargetValue { selected: *value, id, bytes: transforms.bytes(id) }

@@ -183,10 +183,10 @@ impl TransformCache {
         let mut after = Transformed { counted: effect.counted, ..before };
         if effect.rewritten {
             if self.output.len() > before.value.len() {
-                let most = graph.settings.limit(Limit::Transformation).max(before.value.len());
-                if self.output.len() > most {
+                let max = graph.settings.limit(Limit::Transformation).max(before.value.len());
+                if self.output.len() > max {
                     arena.budget.exceed(Limit::Transformation);
-                    self.output.truncate(most);
+                    self.output.truncate(max);
                 }
             }
             after.value = arena.store(&self.output);

@@ -10,10 +10,10 @@ use crate::vocabulary::Limit;
 /// Adds an argument, unless there are too many. Gives whether it was added.
 pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: Entry) -> bool {
     let settings = &eval.rules.settings;
-    let most = settings.limit(Limit::Arguments);
-    if eval.state.collections.arguments.len() >= most {
+    let max = settings.limit(Limit::Arguments);
+    if eval.state.collections.arguments.len() >= max {
         eval.exceed(Limit::Arguments);
-        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(most)));
+        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(max)));
         return false;
     }
     let bytes = eval.state.collections.argument_bytes + entry.name.len() + entry.value.len();

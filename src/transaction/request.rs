@@ -72,9 +72,9 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     let arena = &mut eval.state.collections.arena;
     let scalars = &mut eval.state.collections.scalars;
     if name.eq_ignore_ascii_case(b"cookie") {
-        let most = eval.rules.settings.limit(Limit::Cookies);
+        let max = eval.rules.settings.limit(Limit::Cookies);
         for cookie in cookies::parse(value) {
-            if eval.state.collections.cookies.len() >= most {
+            if eval.state.collections.cookies.len() >= max {
                 arena.budget.exceed(Limit::Cookies);
                 break;
             }

@@ -17,7 +17,7 @@ use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
 /// How many characters of the reason why a body is not XML are written to the debug log.
-const MOST_REASON: usize = 200;
+const MAX_REASON: usize = 200;
 
 /// The message of a body that is too long without its files.
 const TOO_LONG: &str = "Request body excluding files is bigger than the maximum expected.";
@@ -182,13 +182,13 @@ fn read_form(eval: &mut Evaluation<'_>) {
     eval.state.collections.places.end += 1;
     let begin = eval.state.collections.places.end;
     // One more than there is room for shows that there are too many.
-    let most = eval.rules.settings.limit(Limit::Arguments).saturating_sub(eval.state.collections.arguments.len()).saturating_add(1);
+    let max = eval.rules.settings.limit(Limit::Arguments).saturating_sub(eval.state.collections.arguments.len()).saturating_add(1);
     let mut entries = Vec::new();
     let mut invalid = false;
     eval.state.collections.arena.with_request_body(|arena, body| {
         for argument in urlencoded::arguments(body.bytes(), separator) {
             invalid |= argument.invalid_encoding;
-            if entries.len() < most && arena.budget.reserve(size_of::<Entry>()) {
+            if entries.len() < max && arena.budget.reserve(size_of::<Entry>()) {
                 let offsets = Offsets { name: begin + argument.offset, value: begin + argument.value_offset() };
                 entries.push(body_entry(arena, body, &argument.name, &argument.value, offsets));
             }
@@ -203,9 +203,9 @@ fn read_form(eval: &mut Evaluation<'_>) {
 fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     let settings = &eval.rules.settings;
     let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
-    let (most, most_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
-    let mut room = most.saturating_sub(eval.state.collections.arguments.len());
-    let mut bytes_left = most_bytes.saturating_sub(eval.state.collections.argument_bytes);
+    let (max, max_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
+    let mut room = max.saturating_sub(eval.state.collections.arguments.len());
+    let mut bytes_left = max_bytes.saturating_sub(eval.state.collections.argument_bytes);
     let mut entries = Vec::new();
     let mut exceeded = None;
     let result = eval.state.collections.arena.with_request_body(|arena, body| {
@@ -230,7 +230,7 @@ fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
         add_argument(eval, ArgumentOrigin::Json, entry);
     }
     if exceeded == Some(Limit::Arguments) {
-        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(most)));
+        eval.debug(4, || format!("Skipping request argument, over limit ({})", shown_limit(max)));
     }
     let exceeded = match result {
         Err(JsonError::TooDeep) => Some(Limit::JsonDepth),
@@ -258,7 +258,7 @@ fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     if let Err(error) = &parsed {
         eval.debug(4, || "XML: Failed parsing document.".to_owned());
         if let XmlError::Malformed { reason } = error {
-            eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
+            eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MAX_REASON)));
         }
         let exceeded = match error {
             XmlError::TooDeep => Some(Limit::XmlDepth),
@@ -275,7 +275,7 @@ fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     eval.state.collections.xml = Some(document);
     // What was not read was not judged; the rest is.
     let Some(reason) = unread else { return Ok(()) };
-    eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MOST_REASON)));
+    eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MAX_REASON)));
     Err(BodyError::from(XmlError::Malformed { reason }))
 }
 
@@ -298,10 +298,10 @@ fn read_multipart(eval: &mut Evaluation<'_>, no_files_limit: usize) {
         eval.debug(level, || note);
     }
     std::mem::take(&mut found.exceeded).into_iter().for_each(|limit| eval.exceed(limit));
-    let most_bytes = eval.rules.settings.limit(Limit::ArgumentBytes);
+    let max_bytes = eval.rules.settings.limit(Limit::ArgumentBytes);
     for entry in std::mem::take(&mut found.fields) {
         let bytes = eval.state.collections.argument_bytes + entry.name.len() + entry.value.len();
-        if bytes > most_bytes {
+        if bytes > max_bytes {
             eval.exceed(Limit::ArgumentBytes);
             break;
         }

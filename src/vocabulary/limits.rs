@@ -105,7 +105,7 @@ limits! {
 impl Limit {
     /// Returns the maximum value of its directive: more would overflow the stack of a thread.
     #[doc(hidden)]
-    pub fn most(self) -> usize {
+    pub fn max_setting(self) -> usize {
         match self {
             Limit::XmlDepth => 512,
             Limit::MacroDepth => 16,

@@ -44,8 +44,8 @@ fn letter(letter: u8) -> u8 {
     }
 }
 
-fn octal_digits(value: &[u8], at: usize, most: usize) -> usize {
-    (0..most).take_while(|digit| value.get(at + digit).is_some_and(|byte| (b'0'..=b'7').contains(byte))).count()
+fn octal_digits(value: &[u8], at: usize, max: usize) -> usize {
+    (0..max).take_while(|digit| value.get(at + digit).is_some_and(|byte| (b'0'..=b'7').contains(byte))).count()
 }
 
 fn octal(digits: &[u8]) -> u8 {

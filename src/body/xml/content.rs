@@ -9,10 +9,10 @@ use std::fmt;
 pub const TEXT: &str = "CDATA";
 
 /// The most states that a content model may have.
-const MOST_STATES: usize = 1 << 16;
+const MAX_STATES: usize = 1 << 16;
 
 /// The most states in all the sets that are remembered for one document.
-const MOST_REMEMBERED: usize = 1 << 18;
+const MAX_REMEMBERED: usize = 1 << 18;
 
 /// What a content model takes as one child: a name, or whatever a language of grammars has.
 pub trait Label {
@@ -72,16 +72,16 @@ impl<L: Label + Clone> ContentModel<L> {
 fn compile<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State<L>>) -> Option<usize> {
     let (Particle::Name(_, occurrence) | Particle::Sequence(_, occurrence) | Particle::Choice(_, occurrence)) = *particle;
     let before = states.len();
-    let Some(most) = occurrence.most else {
+    let Some(max) = occurrence.max else {
         states.push(State::Split(Vec::new()));
         let mut start = once(particle, before, states)?;
         if let Some(turn) = states.get_mut(before) {
             *turn = State::Split(vec![start, next]);
         }
-        if occurrence.least == 0 {
+        if occurrence.min == 0 {
             return Some(before);
         }
-        for _ in 1..occurrence.least {
+        for _ in 1..occurrence.min {
             start = match once(particle, start, states)? {
                 same if same == start => break,
                 begin => begin,
@@ -90,13 +90,13 @@ fn compile<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State
         return Some(start);
     };
     let mut start = next;
-    for place in (0..most).rev() {
+    for place in (0..max).rev() {
         let begin = once(particle, start, states)?;
         if states.len() == before {
             // It holds nothing, however often it occurs.
             return Some(next);
         }
-        start = if place < occurrence.least { begin } else { push(State::Split(vec![begin, next]), states)? };
+        start = if place < occurrence.min { begin } else { push(State::Split(vec![begin, next]), states)? };
     }
     Some(start)
 }
@@ -115,7 +115,7 @@ fn once<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State<L>
 
 fn push<L>(state: State<L>, states: &mut Vec<State<L>>) -> Option<usize> {
     let number = states.len();
-    if number > MOST_STATES {
+    if number > MAX_STATES {
         return None;
     }
     states.push(state);
@@ -187,7 +187,7 @@ impl<'m, L: Label> Matcher<'m, L> {
     }
 
     fn remember(&mut self, at: usize, child: &str, next: Box<[usize]>) -> usize {
-        if self.remembered >= MOST_REMEMBERED {
+        if self.remembered >= MAX_REMEMBERED {
             self.known.clear();
             self.numbers.clear();
             self.sets.clear();

@@ -15,9 +15,9 @@ pub enum Particle<L> {
 /// How often a part may occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occurrence {
-    pub least: usize,
+    pub min: usize,
     /// Without end where it is `None`.
-    pub most: Option<usize>,
+    pub max: Option<usize>,
 }
 
 impl Particle<String> {
@@ -49,8 +49,8 @@ impl Particle<String> {
 }
 
 impl Occurrence {
-    pub const ONCE: Self = Self { least: 1, most: Some(1) };
-    pub const OPTIONAL: Self = Self { least: 0, most: Some(1) };
-    pub const ANY: Self = Self { least: 0, most: None };
-    pub const MANY: Self = Self { least: 1, most: None };
+    pub const ONCE: Self = Self { min: 1, max: Some(1) };
+    pub const OPTIONAL: Self = Self { min: 0, max: Some(1) };
+    pub const ANY: Self = Self { min: 0, max: None };
+    pub const MANY: Self = Self { min: 1, max: None };
 }

@@ -66,22 +66,22 @@ impl Schema {
         !is_too_deep(&document.tree) && self.errors(&document.tree, steps).is_empty()
     }
 
-    /// What is wrong with a document, at most `most` things, in libxml2's words where they are known; `body` is the document's text.
+    /// What is wrong with a document, at most `max` things, in libxml2's words where they are known; `body` is the document's text.
     ///
     /// Takes longer than [`Schema::accepts`]: for those who read logs.
     #[must_use]
-    pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], most: usize, steps: &Cell<usize>) -> Vec<String> {
+    pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], max: usize, steps: &Cell<usize>) -> Vec<String> {
         if is_too_deep(&document.tree) {
             return vec![format!("The document has more than {DEEPEST} levels of elements.")];
         }
         let errors = self.errors(&document.tree, steps);
-        let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= most);
+        let placed = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_EXPLAINED && errors.len() <= max);
         // The tree of a document with a DOCTYPE is that of another text.
         let placed = placed.filter(|text| doctype::find(text).is_none());
         let placed = placed.and_then(|text| Some((text, parse_tree(text, &document.limits).ok()?)));
         match &placed {
             Some((text, tree)) => Explainer { schema: &self.tree, document: tree, text }.explain(&self.errors(tree, steps)),
-            None => errors.into_iter().take(most).map(|error| error.message).collect(),
+            None => errors.into_iter().take(max).map(|error| error.message).collect(),
         }
     }
 }

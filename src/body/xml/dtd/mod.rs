@@ -72,23 +72,23 @@ impl Dtd {
         declarations::parse(&text, &|path| encoding::decode(&external(path)?).map(|text| text.into_owned()))
     }
 
-    /// What is wrong with a document, at most `most` things; nothing for one that conforms.
+    /// What is wrong with a document, at most `max` things; nothing for one that conforms.
     ///
     /// The time is linear in the document, for content models that are deterministic, as XML demands; others take as many times longer as
     /// they have parts. What they look at is taken from `steps`; a document for which these do not suffice does not conform.
     #[must_use]
-    pub fn errors(&self, document: &XmlDocument<'_>, most: usize, steps: &Cell<usize>) -> Vec<String> {
+    pub fn errors(&self, document: &XmlDocument<'_>, max: usize, steps: &Cell<usize>) -> Vec<String> {
         let mut validation = Validation {
             dtd: self,
             tree: &document.tree,
-            most,
+            max,
             errors: Vec::new(),
             matchers: HashMap::new(),
             identifiers: Identifiers::default(),
             steps,
         };
         for node in document.tree.descendants(document.tree.root()) {
-            if validation.errors.len() >= most {
+            if validation.errors.len() >= max {
                 return validation.errors;
             }
             if let Some(element) = document.tree.element(node) {
@@ -106,7 +106,7 @@ impl Dtd {
 struct Validation<'d> {
     dtd: &'d Dtd,
     tree: &'d Document<'d>,
-    most: usize,
+    max: usize,
     errors: Vec<String>,
     /// What was worked out of content models so far, by element.
     matchers: HashMap<&'d str, Matcher<'d, String>>,
@@ -116,7 +116,7 @@ struct Validation<'d> {
 
 impl<'d> Validation<'d> {
     fn error(&mut self, message: impl FnOnce() -> String) {
-        if self.errors.len() < self.most {
+        if self.errors.len() < self.max {
             self.errors.push(message());
         }
     }

@@ -8,7 +8,7 @@ use uppsala::dom::{Document, NodeId, QName};
 use uppsala::xsd::XS_NAMESPACE;
 
 /// How many documents a schema may consist of.
-const MOST_DOCUMENTS: usize = 200;
+const MAX_DOCUMENTS: usize = 200;
 
 /// Reads a file by its path from the folder of the schema.
 pub type Read<'r> = &'r dyn Fn(&str) -> Option<Vec<u8>>;
@@ -46,8 +46,8 @@ pub fn gather(main: &Document<'static>, read: Read<'_>) -> Result<Vec<Part>, Sch
         if !gathering.done.insert((path.clone(), namespace.clone())) {
             continue;
         }
-        if gathering.done.len() > MOST_DOCUMENTS {
-            return Err(SchemaError::Wrong(format!("it consists of more than {MOST_DOCUMENTS} documents")));
+        if gathering.done.len() > MAX_DOCUMENTS {
+            return Err(SchemaError::Wrong(format!("it consists of more than {MAX_DOCUMENTS} documents")));
         }
         let bytes = (gathering.read)(&path).ok_or_else(|| SchemaError::Wrong(format!("`{path}`, which it names, cannot be read")))?;
         let tree = parse(&bytes).map_err(|error| SchemaError::Wrong(format!("`{path}`: {error}")))?;

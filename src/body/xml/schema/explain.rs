@@ -48,17 +48,17 @@ impl<'e> Explainer<'e> {
             by_start.get(&line.checked_add(error.column?.checked_sub(1)?)?).copied().or(self.document.document_element())
         };
         let placed: Vec<(Option<NodeId>, &str)> = errors.iter().map(|error| (place(error), error.message.as_str())).collect();
-        let mut told = HashSet::new();
-        placed.iter().filter_map(|(node, message)| self.message((*node)?, message, &placed, &mut told)).collect()
+        let mut reported = HashSet::new();
+        placed.iter().filter_map(|(node, message)| self.message((*node)?, message, &placed, &mut reported)).collect()
     }
 
-    /// `told` holds the elements whose children were complained about, and values that were.
+    /// `reported` holds the elements whose children were complained about, and values that were.
     fn message(
         &self,
         node: NodeId,
         message: &str,
         all: &[(Option<NodeId>, &str)],
-        told: &mut HashSet<(Option<NodeId>, String)>,
+        reported: &mut HashSet<(Option<NodeId>, String)>,
     ) -> Option<String> {
         let element = self.document.element(node)?;
         let name = shown(&element.name);
@@ -67,7 +67,7 @@ impl<'e> Explainer<'e> {
             Trouble::UnknownRoot => format!("Element '{name}': No matching global declaration available for the validation root."),
             Trouble::Unexpected => {
                 let parent = self.document.parent(node);
-                if !told.insert(children(parent)) {
+                if !reported.insert(children(parent)) {
                     return None;
                 }
                 let expected = parent.map_or_else(String::new, |parent| self.expected(parent, Some(node)));
@@ -77,13 +77,13 @@ impl<'e> Explainer<'e> {
                 let is_child = |other: &Option<NodeId>| other.is_some_and(|other| self.document.parent(other) == Some(node));
                 let unexpected =
                     |(other, message): &(Option<NodeId>, &str)| is_child(other) && matches!(trouble(message), Trouble::Unexpected);
-                if all.iter().any(unexpected) || !told.insert(children(Some(node))) {
+                if all.iter().any(unexpected) || !reported.insert(children(Some(node))) {
                     return None;
                 }
                 format!("Element '{name}': Missing child element(s).{}", self.expected(node, None))
             }
             Trouble::Value(value) => {
-                told.insert((Some(node), value.to_owned()));
+                reported.insert((Some(node), value.to_owned()));
                 let attribute = attribute_with(element, value);
                 let kind = match attribute {
                     Some(attribute) => self.type_name("attribute", &attribute.local_name),
@@ -91,7 +91,7 @@ impl<'e> Explainer<'e> {
                 };
                 format!("{}: '{value}' is not a valid value of the {kind}.", subject(&name, attribute))
             }
-            Trouble::Pattern(value, _) if told.contains(&(Some(node), value.to_owned())) => return None,
+            Trouble::Pattern(value, _) if reported.contains(&(Some(node), value.to_owned())) => return None,
             Trouble::Pattern(value, pattern) => {
                 let subject = subject(&name, attribute_with(element, value));
                 format!("{subject}: [facet 'pattern'] The value '{value}' is not accepted by the pattern '{pattern}'.")
@@ -159,7 +159,7 @@ impl<'e> Explainer<'e> {
         while let Some((node, choice, required)) = open.pop() {
             let Some(element) = self.schema.element(node) else { continue };
             let required = required && element.get_attribute("minOccurs") != Some("0");
-            let repeats = element.get_attribute("maxOccurs").is_some_and(|most| most != "1");
+            let repeats = element.get_attribute("maxOccurs").is_some_and(|max| max != "1");
             match element.name.local_name.as_ref() {
                 "element" => {
                     let Some((local_name, shown)) = self.element_name(element) else { continue };

@@ -13,7 +13,7 @@ use uppsala::xsd::XS_NAMESPACE;
 const DEEPEST: usize = 100;
 
 /// How many particles a schema may have, those of a group counted wherever it is referred to.
-const MOST_PARTICLES: usize = 1 << 18;
+const MAX_PARTICLES: usize = 1 << 18;
 
 /// What a schema declares, by expanded name.
 pub struct Models {
@@ -311,15 +311,15 @@ impl<'p> Builder<'p> {
             let items: Vec<Place> = self.children(group).filter(|(_, kind)| *kind == "element").map(|(place, _)| place).collect();
             let mut all = Vec::new();
             for place in items {
-                let Occurrence { least, most } = occurrence(self.element(place)?)?;
-                if most.is_none_or(|most| most > 1) {
+                let Occurrence { min, max } = occurrence(self.element(place)?)?;
+                if max.is_none_or(|max| max > 1) {
                     return Err(SchemaError::Wrong(String::from("an element of an xs:all may occur more than once")));
                 }
-                if most != Some(0) {
-                    all.push((self.item(place, draft)?, least > 0));
+                if max != Some(0) {
+                    all.push((self.item(place, draft)?, min > 0));
                 }
             }
-            let optional = outer.least == 0 || occurrence(self.element(group)?)?.least == 0;
+            let optional = outer.min == 0 || occurrence(self.element(group)?)?.min == 0;
             draft.all = Some((all, optional));
             return Ok(());
         }
@@ -337,11 +337,11 @@ impl<'p> Builder<'p> {
     /// A particle; `None` for one that holds nothing.
     fn particle(&mut self, place: Place, kind: &str, draft: &mut Draft, depth: usize) -> Result<Option<Particle<Item>>, SchemaError> {
         self.particles = self.particles.saturating_add(1);
-        if self.particles > MOST_PARTICLES || depth > DEEPEST {
+        if self.particles > MAX_PARTICLES || depth > DEEPEST {
             return Err(SchemaError::Wrong(String::from("its groups are nested in a circle, or there are too many particles in them")));
         }
         let occurrence = occurrence(self.element(place)?)?;
-        if occurrence.most == Some(0) {
+        if occurrence.max == Some(0) {
             return Ok(None);
         }
         let deeper = depth.saturating_add(1);
@@ -365,7 +365,7 @@ impl<'p> Builder<'p> {
                 match kind {
                     "sequence" if parts.is_empty() => None,
                     "sequence" => Some(Particle::Sequence(parts, occurrence)),
-                    _ if can_be_empty => Some(Particle::Choice(parts, Occurrence { least: 0, ..occurrence })),
+                    _ if can_be_empty => Some(Particle::Choice(parts, Occurrence { min: 0, ..occurrence })),
                     _ => Some(Particle::Choice(parts, occurrence)),
                 }
             }
@@ -446,11 +446,10 @@ fn occurrence(element: &Element<'_>) -> Result<Occurrence, SchemaError> {
         Some(other) => Err(SchemaError::Wrong(format!("`{other}` is no number for {name}"))),
     };
     let endless = XmlLimits::default().nodes;
-    let occurrence =
-        Occurrence { least: number("minOccurs")?.unwrap_or(usize::MAX), most: number("maxOccurs")?.filter(|most| *most < endless) };
-    match occurrence.most {
-        Some(0) => Ok(Occurrence { least: 0, most: Some(0) }),
-        Some(most) if most < occurrence.least => Err(SchemaError::Wrong(String::from("a minOccurs is greater than its maxOccurs"))),
+    let occurrence = Occurrence { min: number("minOccurs")?.unwrap_or(usize::MAX), max: number("maxOccurs")?.filter(|max| *max < endless) };
+    match occurrence.max {
+        Some(0) => Ok(Occurrence { min: 0, max: Some(0) }),
+        Some(max) if max < occurrence.min => Err(SchemaError::Wrong(String::from("a minOccurs is greater than its maxOccurs"))),
         _ => Ok(occurrence),
     }
 }

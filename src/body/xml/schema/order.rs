@@ -58,8 +58,8 @@ fn name(element: &Element<'_>) -> String {
 
 /// The type that an element itself names.
 fn told_type(models: &Models, tree: &Document<'_>, node: NodeId, element: &Element<'_>) -> Option<Kind> {
-    let told = element.get_attribute_ns(XSI_NAMESPACE, "type")?.trim();
-    let (prefix, local) = told.split_once(':').unwrap_or(("", told));
+    let declared = element.get_attribute_ns(XSI_NAMESPACE, "type")?.trim();
+    let (prefix, local) = declared.split_once(':').unwrap_or(("", declared));
     let around = std::iter::once(node).chain(tree.ancestors(node));
     let mut declarations = around.filter_map(|node| tree.element(node)).flat_map(|element| &element.namespace_declarations);
     let namespace = declarations.find(|(declared, _)| declared == prefix).map(|(_, uri)| uri.as_ref());

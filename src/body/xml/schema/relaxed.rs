@@ -11,11 +11,11 @@ use uppsala::dom::{Document, NodeId, QName};
 use uppsala::xsd::{XS_NAMESPACE, XsdValidator};
 
 /// How many declarations of elements all types may have together.
-const MOST_COPIES: usize = 1 << 17;
+const MAX_COPIES: usize = 1 << 17;
 
 /// Makes a validator that lets every element of a type occur anywhere, as often as it likes.
 pub fn validator(parts: &[Part], models: &Models) -> Result<XsdValidator, SchemaError> {
-    if models.complex.iter().map(|complex| complex.own.len()).sum::<usize>() > MOST_COPIES {
+    if models.complex.iter().map(|complex| complex.own.len()).sum::<usize>() > MAX_COPIES {
         return Err(SchemaError::Wrong(String::from("its types have too many elements")));
     }
     let mut trees = Vec::new();
@@ -73,7 +73,7 @@ fn relax(parts: &[Part], complex: &ComplexType, tree: &mut Document<'static>, no
     let choice = create(tree, holder, "choice");
     tree.append_child(sequence, choice);
     occurs(tree, choice, Some(("0", "unbounded")));
-    let mut told = HashSet::new();
+    let mut seen = HashSet::new();
     // What takes anything comes last.
     let is_wildcard = |(part, node): &(usize, NodeId)| {
         parts.get(*part).and_then(|part| part.tree.element(*node)).is_some_and(|element| element.name.local_name == "any")
@@ -83,7 +83,7 @@ fn relax(parts: &[Part], complex: &ComplexType, tree: &mut Document<'static>, no
         let Some(source) = parts.get(part) else { continue };
         let Some(element) = source.tree.element(node) else { continue };
         let named = |name: &str| element.get_attribute(name).map(str::to_owned);
-        if !told.insert((named("ref"), named("name"), named("form"), named("namespace"), named("processContents"), part)) {
+        if !seen.insert((named("ref"), named("name"), named("form"), named("namespace"), named("processContents"), part)) {
             continue;
         }
         let unnamed = element.get_attribute("type").is_some_and(|name| name.starts_with(UNNAMED));
@@ -109,9 +109,9 @@ fn occurs(tree: &mut Document<'static>, node: NodeId, words: Option<(&'static st
     let Some(element) = tree.element_mut(node) else { return };
     element.remove_attribute("minOccurs");
     element.remove_attribute("maxOccurs");
-    if let Some((least, most)) = words {
-        element.set_attribute(QName::local("minOccurs"), least.into());
-        element.set_attribute(QName::local("maxOccurs"), most.into());
+    if let Some((min, max)) = words {
+        element.set_attribute(QName::local("minOccurs"), min.into());
+        element.set_attribute(QName::local("maxOccurs"), max.into());
     }
 }
 

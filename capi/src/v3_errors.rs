@@ -62,10 +62,10 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
         }
         Code::SurplusArgument if place.is_rule() => place.expecting_action(place.actions_before()),
         Code::UnknownDirective | Code::BadDirectiveValue | Code::MissingArgument | Code::SurplusArgument => {
-            rules_error(file, place.behind_line(), &format!("Invalid input:  {}", place.line.trim_end()))
+            rules_error(file, place.after_line(), &format!("Invalid input:  {}", place.line.trim_end()))
         }
         Code::UnsupportedDirective => place.unsupported_directive(),
-        Code::UnknownVariable => rules_error(file, place.behind_line(), &format!("Expecting a variable, got:  :  {}", place.rest)),
+        Code::UnknownVariable => rules_error(file, place.after_line(), &format!("Expecting a variable, got:  :  {}", place.rest)),
         Code::UnsupportedVariable => {
             let message = format!("Variable VARIABLE_{} is not supported by libModSecurity", place.marked.to_ascii_uppercase());
             let column = place.position.column.saturating_sub(1) + place.marked.chars().count();
@@ -100,7 +100,7 @@ fn as_v3(diagnostic: &Diagnostic, sources: &Sources) -> String {
         }
         Code::MissingId => format!("Rules must have an ID. File: {file} at line: {}\n", place.position.line),
         Code::DuplicateId => format!("Rule id: {} is duplicated\n", place.marked.trim_start_matches("id:").trim_matches('\'')),
-        _ => rules_error(file, place.behind_line(), &diagnostic.message),
+        _ => rules_error(file, place.after_line(), &diagnostic.message),
     }
 }
 
@@ -129,12 +129,12 @@ impl<'a> Place<'a> {
     }
 
     /// Returns v3's position after it has read a line that it cannot parse.
-    fn behind_line(&self) -> Position {
+    fn after_line(&self) -> Position {
         Position { column: self.width() + 1, ..self.position }
     }
 
     /// Returns v3's position within a list of actions: an argument without an operator name counts as longer than it is.
-    fn behind_actions(&self) -> Position {
+    fn after_actions(&self) -> Position {
         let names_operator = ["\"@", "\"!@", " @", " !@"].iter().any(|sign| self.line.contains(sign));
         Position { column: self.width() + 1 + usize::from(self.is_rule() && !names_operator), ..self.position }
     }
@@ -223,7 +223,7 @@ impl<'a> Place<'a> {
     }
 
     fn expecting_action(&self, rest: &str) -> String {
-        rules_error(self.file, self.behind_actions(), &format!("Expecting an action, got:  {rest}"))
+        rules_error(self.file, self.after_actions(), &format!("Expecting an action, got:  {rest}"))
     }
 
     /// Returns the line from the name of the marked action on.

@@ -71,7 +71,7 @@ pub unsafe fn release(copy: *mut c_void) {
 }
 
 /// Makes a handle that the host owns.
-pub fn hand_out<T>(value: T) -> *mut T {
+pub fn into_raw<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
@@ -79,8 +79,8 @@ pub fn hand_out<T>(value: T) -> *mut T {
 ///
 /// # Safety
 ///
-/// `handle` is NULL, or came from [`hand_out`] and is not used again.
-pub unsafe fn take_back<T>(handle: *mut T) -> Option<Box<T>> {
+/// `handle` is NULL, or came from [`into_raw`] and is not used again.
+pub unsafe fn from_raw<T>(handle: *mut T) -> Option<Box<T>> {
     // SAFETY: the caller promises that this is a handle of ours, and its last use.
     (!handle.is_null()).then(|| unsafe { Box::from_raw(handle) })
 }
