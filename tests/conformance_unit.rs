@@ -2,14 +2,20 @@
 
 use secrule::Waf;
 use secrule::internals::operator::{Findings, Operator, OperatorKind, OperatorLimits, Wanted};
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use secrule_testkit::unit::{self, bytes, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::ExitCode;
 
-#[test]
+fn main() -> ExitCode {
+    trials::run([trial!(operators_and_transformations_do_what_the_shared_cases_say, [Needs::Shared("conformance")])])
+}
+
 fn operators_and_transformations_do_what_the_shared_cases_say() {
-    let Some(data) = secrule_testkit::shared("conformance") else { return };
+    let data = secrule_testkit::shared("conformance");
     let mut failed = BTreeMap::new();
     let mut ran = 0;
     for case in unit::cases(&data.join("unit")) {

@@ -466,9 +466,7 @@ fn a_pipe_that_nobody_reads_holds_nobody_up() {
     let folder = Folder::new();
     let pipe = folder.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    if !made.is_ok_and(|status| status.success()) {
-        return eprintln!("there is no mkfifo: nothing was tested");
-    }
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo is part of every Unix");
     let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {pipe}\nSecAuditLogFormat JSON"));
     let _ = exchange(&waf, "/?w=warn");
     let reader = std::io::BufReader::new(fs::File::open(&pipe).unwrap());

@@ -7,6 +7,19 @@ use proptest::test_runner::{Config, TestRunner};
 use secrule::internals::Verdict;
 use secrule::{Intervention, Transaction, Waf};
 use secrule_testkit::ending::Pair;
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trials::run([
+        trial!(the_starter_rules_answer_alike_with_and_without_a_plan),
+        trial!(the_core_rule_set_answers_alike_with_and_without_a_plan, [Needs::Shared("crs")]),
+        trial!(rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan),
+        trial!(a_marker_that_stands_twice_ends_a_jump_at_its_next_place),
+        trial!(a_count_is_called_as_its_rule_spells_it),
+    ])
+}
 
 /// Pieces of values: texts that rules look for, parts of these, and texts that rules must ignore.
 const PIECES: &[&str] = &[
@@ -169,14 +182,12 @@ fn compare(rules: &Pair, cases: u32) {
     }
 }
 
-#[test]
 fn the_starter_rules_answer_alike_with_and_without_a_plan() {
     compare(&Pair::load(|| Waf::builder().starter_rules()).unwrap(), 400);
 }
 
-#[test]
 fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
-    let Some(crs) = secrule_testkit::shared("crs") else { return };
+    let crs = secrule_testkit::shared("crs");
     let settings = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n\
         SecRule REQUEST_HEADERS:Content-Type \"@rx json\" \"id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n\
         SecRule REQUEST_HEADERS:Content-Type \"@rx xml\" \"id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n\
@@ -197,7 +208,6 @@ fn rules_of_many() -> String {
     rules.map(rule).collect()
 }
 
-#[test]
 fn rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan() {
     let rules = format!("SecRuleEngine On\nSecRequestBodyAccess On\n{}", rules_of_many());
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 300);
@@ -216,7 +226,6 @@ fn end_alike(rules: &str, target: &str) {
     assert_eq!(planned, unplanned);
 }
 
-#[test]
 fn a_marker_that_stands_twice_ends_a_jump_at_its_next_place() {
     let rules = "SecAction \"id:1,phase:2,pass,skipAfter:HERE\"\n\
         SecMarker HERE\n\
@@ -225,7 +234,6 @@ fn a_marker_that_stands_twice_ends_a_jump_at_its_next_place() {
     end_alike(rules, "/");
 }
 
-#[test]
 fn a_count_is_called_as_its_rule_spells_it() {
     let rule = |id, key| format!("SecRule &ARGS_POST:{key} \"!@eq 1\" \"id:{id},phase:2,pass,log\"\n");
     end_alike(&[rule(1, "a"), rule(2, "A")].concat(), "/?a=1");

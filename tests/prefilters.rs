@@ -10,7 +10,17 @@ use secrule::Waf;
 use secrule::internals::graph::{OperatorArgument, Test};
 use secrule::internals::pattern::{Effort, Pattern, PatternOptions};
 use secrule::internals::prefilter::{FilteredPattern, PrefilterId, PrefilterSet, PrefilterSetBuilder, RequiredLiterals, ValueKind};
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use std::cell::{Cell, RefCell};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trials::run([
+        trial!(no_match_of_a_generated_pattern_is_excluded),
+        trial!(no_match_of_a_pattern_of_the_core_rule_set_is_excluded, [Needs::Shared("crs")]),
+    ])
+}
 
 /// Number of texts for each pattern.
 const TEXTS: usize = 60;
@@ -90,7 +100,6 @@ fn pattern() -> impl Strategy<Value = String> {
         .prop_map(|(folds, pattern)| if folds { format!("(?i){pattern}") } else { pattern })
 }
 
-#[test]
 fn no_match_of_a_generated_pattern_is_excluded() {
     let random = RefCell::new(TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let mut runner = TestRunner::new(Config { cases: 2000, failure_persistence: None, ..Config::default() });
@@ -112,9 +121,8 @@ fn no_match_of_a_generated_pattern_is_excluded() {
     assert!(required > 300 && texts > 5000, "{texts} texts of {required} patterns");
 }
 
-#[test]
 fn no_match_of_a_pattern_of_the_core_rule_set_is_excluded() {
-    let Some(rules) = secrule_testkit::shared("crs") else { return };
+    let rules = secrule_testkit::shared("crs");
     let waf = Waf::from_rules(&secrule_testkit::core_rule_set(&rules)).unwrap();
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let (mut all, mut filtered, mut patterns, mut texts) = (0, 0, 0, 0);

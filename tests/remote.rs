@@ -1,15 +1,16 @@
 //! Rules and lists from https addresses, and audit records posted to them, in a build with the feature `remote`. The server is the `openssl` command.
-//! Passes with a notice without it.
+//! Rules are loaded by another process of this program, because trusted certificates belong to a process.
 
-#![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
 use secrule::Waf;
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Names the rules for the process that judges with them.
@@ -26,6 +27,28 @@ const CERTIFICATES: &str = "[req]\nprompt = no\ndistinguished_name = name\nx509_
     [authority]\nbasicConstraints = critical, CA:TRUE\nkeyUsage = keyCertSign\n\
     [server]\nbasicConstraints = CA:FALSE\nextendedKeyUsage = serverAuth\nsubjectAltName = DNS:localhost\n";
 
+const OPENSSL: Needs = Needs::Program("openssl");
+
+fn main() -> ExitCode {
+    if let Some(rules) = std::env::var_os(RULES) {
+        load_and_judge(Path::new(&rules));
+        return ExitCode::SUCCESS;
+    }
+    trials::run([
+        trial!(rules_are_fetched_and_judge, [OPENSSL]),
+        trial!(lists_are_fetched_and_no_key_is_sent, [OPENSSL]),
+        trial!(a_certificate_that_nobody_trusts_is_refused, [OPENSSL]),
+        trial!(nothing_is_asked_without_encryption, [OPENSSL]),
+        trial!(only_success_gives_rules, [OPENSSL]),
+        trial!(nobody_sends_from_encryption_to_plain_text, [OPENSSL]),
+        trial!(a_server_that_is_not_there_is_an_error, [OPENSSL]),
+        trial!(audit_records_are_posted, [OPENSSL]),
+        trial!(a_server_that_refuses_records_is_reported_once_and_holds_nothing_up, [OPENSSL]),
+        trial!(a_server_that_is_silent_holds_nothing_up, [OPENSSL]),
+        trial!(records_go_to_https_addresses_only, [OPENSSL]),
+    ])
+}
+
 /// A folder with a certificate authority and a server's certificate from it, removed with the value.
 struct Authority(PathBuf);
 
@@ -38,14 +61,12 @@ struct Server {
     port: u16,
 }
 
-/// Runs in a separate process for the other tests, because trusted certificates belong to a process.
-#[test]
-fn a_process_that_trusts_one_authority() {
-    let Some(rules) = std::env::var_os(RULES) else { return };
+/// Loads rules and judges requests, in the process that a test starts, and prints the results.
+fn load_and_judge(rules: &Path) {
     match Waf::from_file(rules) {
         Ok(waf) => {
-            let warnings = waf.report().warnings().iter();
-            warnings.for_each(|warning| println!("{}", warning.render(waf.report().texts())));
+            let report = waf.report();
+            report.warnings().iter().for_each(|warning| println!("{}", warning.render(report.texts())));
             let requests = std::env::var(REQUESTS).unwrap().parse().unwrap();
             let slowest = (0..requests).map(|_| judge(&waf)).max().unwrap();
             println!("slowest: {} ms", slowest.as_millis());
@@ -67,9 +88,8 @@ fn judge(waf: &Waf) -> Duration {
     took
 }
 
-#[test]
 fn rules_are_fetched_and_judge() {
-    let Some(authority) = Authority::new("judge") else { return };
+    let authority = Authority::new("judge");
     let server = authority.serve("200 OK", "", RULE);
     let judged = authority.judge(&format!("SecRuleEngine On\nSecRemoteRules sesame {}\n", server.address()));
     assert!(judged.contains("verdict: deny with status 403"), "{judged}");
@@ -79,9 +99,8 @@ fn rules_are_fetched_and_judge() {
     assert!(request.contains("user-agent: modsecurity3 (secrule "), "{request}");
 }
 
-#[test]
 fn lists_are_fetched_and_no_key_is_sent() {
-    let Some(authority) = Authority::new("list") else { return };
+    let authority = Authority::new("list");
     let server = authority.serve("200 OK", "", "attack\nassault\n");
     let rule = format!("SecRule ARGS \"@pmFromFile {}\" \"id:7,phase:1,deny,status:403\"\n", server.address());
     let judged = authority.judge(&format!("SecRuleEngine On\n{rule}"));
@@ -90,9 +109,8 @@ fn lists_are_fetched_and_no_key_is_sent() {
     assert!(request.contains("get /rules") && !request.contains("modsec-key"), "{request}");
 }
 
-#[test]
 fn a_certificate_that_nobody_trusts_is_refused() {
-    let (Some(authority), Some(other)) = (Authority::new("ours"), Authority::new("theirs")) else { return };
+    let (authority, other) = (Authority::new("ours"), Authority::new("theirs"));
     for (action, code, loads) in [("Abort", "error[E005]", false), ("Warn", "warning[W208]", true)] {
         let server = authority.serve("200 OK", "", RULE);
         let judged = other.judge(&format!("SecRemoteRulesFailAction {action}\nSecRemoteRules sesame {}\n", server.address()));
@@ -102,16 +120,14 @@ fn a_certificate_that_nobody_trusts_is_refused() {
     }
 }
 
-#[test]
 fn nothing_is_asked_without_encryption() {
-    let Some(authority) = Authority::new("plain") else { return };
+    let authority = Authority::new("plain");
     let judged = authority.judge("SecRemoteRules sesame http://localhost:9/rules\n");
     assert!(judged.contains("error[E005]") && judged.contains("only https addresses are fetched"), "{judged}");
 }
 
-#[test]
 fn only_success_gives_rules() {
-    let Some(authority) = Authority::new("status") else { return };
+    let authority = Authority::new("status");
     for (status, header) in [("404 Not Found", ""), ("302 Found", "Location: https://localhost:9/rules\r\n")] {
         let server = authority.serve(status, header, RULE);
         let judged = authority.judge(&format!("SecRemoteRules sesame {}\n", server.address()));
@@ -119,24 +135,21 @@ fn only_success_gives_rules() {
     }
 }
 
-#[test]
 fn nobody_sends_from_encryption_to_plain_text() {
-    let Some(authority) = Authority::new("elsewhere") else { return };
+    let authority = Authority::new("elsewhere");
     let server = authority.serve("302 Found", "Location: http://localhost:9/list\r\n", "");
     let judged = authority.judge(&format!("SecRule ARGS \"@pmFromFile {}\" \"id:7,phase:1\"\n", server.address()));
     assert!(judged.contains("error[E005]") && judged.contains("https"), "{judged}");
 }
 
-#[test]
 fn a_server_that_is_not_there_is_an_error() {
-    let Some(authority) = Authority::new("absent") else { return };
+    let authority = Authority::new("absent");
     let judged = authority.judge("SecRemoteRules sesame https://localhost:1/rules\n");
     assert!(judged.contains("error[E005]"), "{judged}");
 }
 
-#[test]
 fn audit_records_are_posted() {
-    let Some(authority) = Authority::new("audit") else { return };
+    let authority = Authority::new("audit");
     let server = authority.serve("204 No Content", "", "");
     let judged = authority.judge(&format!("{RULE}{}", posting(&server.address())));
     assert!(judged.contains("verdict: deny with status 403") && !judged.contains("cannot write"), "{judged}");
@@ -148,9 +161,8 @@ fn audit_records_are_posted() {
     assert_eq!(record["transaction"]["request"]["uri"], "/?q=attack", "{request}");
 }
 
-#[test]
 fn a_server_that_refuses_records_is_reported_once_and_holds_nothing_up() {
-    let Some(authority) = Authority::new("refuse") else { return };
+    let authority = Authority::new("refuse");
     let server = authority.serve("403 Forbidden", "Connection: close\r\n", "");
     for (address, reason) in [(server.address(), "403"), ("https://localhost:1/records".to_owned(), "refused")] {
         let judged = authority.judge_all(&posting(&address), 3);
@@ -161,9 +173,8 @@ fn a_server_that_refuses_records_is_reported_once_and_holds_nothing_up() {
     }
 }
 
-#[test]
 fn a_server_that_is_silent_holds_nothing_up() {
-    let Some(authority) = Authority::new("silent") else { return };
+    let authority = Authority::new("silent");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("https://localhost:{}/records", silent.local_addr().unwrap().port());
     let began = Instant::now();
@@ -177,9 +188,8 @@ fn a_server_that_is_silent_holds_nothing_up() {
     assert_eq!(judged.matches("cannot write the log").count(), 1);
 }
 
-#[test]
 fn records_go_to_https_addresses_only() {
-    let Some(authority) = Authority::new("place") else { return };
+    let authority = Authority::new("place");
     let judged = authority.judge(&posting("/var/log/audit.log"));
     assert!(judged.contains("error[E203]") && judged.contains("write an https address"), "{judged}");
 }
@@ -190,12 +200,7 @@ fn posting(address: &str) -> String {
 }
 
 impl Authority {
-    /// Returns `None` without openssl.
-    fn new(name: &str) -> Option<Self> {
-        if Command::new("openssl").arg("version").output().is_err() {
-            eprintln!("not checked: there is no openssl");
-            return None;
-        }
+    fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("secrule-remote-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("openssl.cnf"), CERTIFICATES).unwrap();
@@ -206,7 +211,7 @@ impl Authority {
         authority.openssl(
             "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -set_serial 2 -days 2 -extfile openssl.cnf -extensions server -out server.pem",
         );
-        Some(authority)
+        authority
     }
 
     fn openssl(&self, arguments: &str) {
@@ -246,7 +251,6 @@ impl Authority {
         for proxy in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "SSL_CERT_DIR"] {
             command.env_remove(proxy);
         }
-        command.args(["--exact", "a_process_that_trusts_one_authority", "--nocapture"]);
         shown(&command.env(RULES, path).env(REQUESTS, requests.to_string()).env("SSL_CERT_FILE", self.0.join("ca.pem")).output().unwrap())
     }
 }

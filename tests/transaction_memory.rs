@@ -2,11 +2,16 @@
 //!
 //! This test is alone in its process, because it measures the memory of the whole process.
 
-#![cfg(target_os = "linux")]
-
 use secrule::internals::vocabulary::Limit;
 use secrule_testkit::exchange::{Request, Rules};
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
+use std::process::ExitCode;
 use std::{fs, io};
+
+fn main() -> ExitCode {
+    trials::run([trial!(what_a_transaction_takes_stays_within_a_small_factor_of_its_limit, [Needs::Writable("/proc/self/clear_refs")])])
+}
 
 /// Rules that need much bookkeeping for each value.
 const RULES: &str = r#"
@@ -64,11 +69,7 @@ fn judged(limit: usize, rules: &str, request: Request<'_>) -> (usize, bool) {
     (peak.saturating_sub(before), judged.transaction.limits().contains(Limit::Memory))
 }
 
-#[test]
 fn what_a_transaction_takes_stays_within_a_small_factor_of_its_limit() {
-    if let Err(error) = forget_peak() {
-        return eprintln!("not checked: /proc/self/clear_refs cannot be written: {error}");
-    }
     let numbered = |values: usize, write: fn(usize) -> String| (0..values).map(write).collect::<String>();
     let tiny = "a&".repeat(VALUES);
     let distinct = numbered(VALUES, |number| format!("{number:x}={number:x}&"));
@@ -95,7 +96,7 @@ fn what_a_transaction_takes_stays_within_a_small_factor_of_its_limit() {
         let sent =
             request.target.len() + request.body.map_or(0, str::len) + request.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
         let (taken, exceeded) = judged(LIMIT, rules, request);
-        println!("{what}: {sent} bytes sent, {taken} taken");
+        trials::note(&format!("{what}: {sent} bytes sent, {taken} taken"));
         assert!(exceeded, "{what}");
         assert!(taken < FACTOR * (LIMIT + sent), "{what}: {taken} bytes are taken, {sent} were sent");
     }

@@ -1,28 +1,34 @@
 //! Runs the shared cases through the C ABI, as ModSecurity's own runner does: every text of every log is compared.
-//!
-//! Needs python3 with its yaml module, and the library that `make capi` builds; passes with a notice without them.
 
 #[path = "common/tools.rs"]
 mod tools;
 
+use secrule_testkit::trial;
+use secrule_testkit::trials;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use tools::{library, run};
+use std::process::ExitCode;
+use tools::{TOOLS, run};
 
-#[test]
+fn main() -> ExitCode {
+    trials::run([
+        trial!(operators_and_transformations_answer_through_the_c_abi, TOOLS),
+        trial!(whole_transactions_and_their_logs_are_as_the_peers_cases_say, TOOLS),
+        trial!(the_core_rule_set_passes_its_tests_through_the_c_abi, TOOLS),
+    ])
+}
+
 fn operators_and_transformations_answer_through_the_c_abi() {
     conformance("unit", "abi-unit.txt");
 }
 
-#[test]
 fn whole_transactions_and_their_logs_are_as_the_peers_cases_say() {
     conformance("regression", "abi-regression.txt");
 }
 
-#[test]
 fn the_core_rule_set_passes_its_tests_through_the_c_abi() {
-    let (Some(shared), Some(library)) = (secrule_testkit::shared("."), library()) else { return };
+    let (shared, library) = (secrule_testkit::shared("."), trials::c_library());
     let scratch = std::env::temp_dir().join(format!("secrule-abi-{}", std::process::id()));
     std::fs::create_dir_all(&scratch).unwrap();
     let root = shared.display().to_string();
@@ -39,7 +45,7 @@ fn the_core_rule_set_passes_its_tests_through_the_c_abi() {
 }
 
 fn conformance(kind: &str, exclusions: &str) {
-    let (Some(shared), Some(library)) = (secrule_testkit::shared("."), library()) else { return };
+    let (shared, library) = (secrule_testkit::shared("."), trials::c_library());
     let report = std::env::temp_dir().join(format!("secrule-abi-{kind}-{}.json", std::process::id()));
     let data = shared.join("conformance");
     let arguments = [&library, &data.join(kind), Path::new("--data"), &data];

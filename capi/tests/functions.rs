@@ -1,16 +1,26 @@
 //! The C interface: the headers match the library, and a C program that calls every function succeeds.
-//!
-//! The library is built by `make capi`; tests that need it pass with a notice without it.
 
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    trials::run([
+        trial!(the_headers_declare_what_the_library_defines),
+        trial!(the_library_shows_nothing_else, [Needs::CLibrary, Needs::Program("nm")]),
+        trial!(the_headers_are_c, [Needs::Program("cc")]),
+        trial!(the_headers_are_cpp, [Needs::Program("c++")]),
+        trial!(a_c_program_calls_every_function, [Needs::CLibrary, Needs::Program("cc")]),
+        trial!(valgrind_finds_no_leak_and_no_invalid_access, [Needs::CLibrary, Needs::Program("cc"), Needs::Program("valgrind")]),
+    ])
+}
 
 /// Functions by name: their results, and their arguments with type and name, in C's spelling.
 type Functions = BTreeMap<String, (String, Vec<(String, String)>)>;
 
-#[test]
 fn the_headers_declare_what_the_library_defines() {
     let (declared, defined) = (in_headers(), in_rust());
     // Those of libmodsecurity, and msc_set_site.
@@ -22,85 +32,65 @@ fn the_headers_declare_what_the_library_defines() {
     }
 }
 
-#[test]
 fn the_library_shows_nothing_else() {
-    let Some(library) = library() else { return };
-    let Some(symbols) = output(Command::new("nm").args(["-D", "--defined-only"]).arg(library)) else { return };
+    let symbols = output(Command::new("nm").args(["-D", "--defined-only"]).arg(trials::c_library()));
     let shown: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').next_back()).map(str::to_owned).collect();
     assert_eq!(shown, in_rust().into_keys().collect::<Vec<_>>());
 }
 
-#[test]
-fn the_headers_are_c_and_cpp() {
-    let source = scratch("headers.c");
+fn the_headers_are_c() {
+    check_headers("cc", "c");
+}
+
+fn the_headers_are_cpp() {
+    check_headers("c++", "c++");
+}
+
+fn check_headers(compiler: &str, language: &str) {
+    let source = scratch(&format!("headers-{language}.c"));
     fs::write(&source, "#include <modsecurity/transaction.h>\n#include <modsecurity/modsecurity.h>\nint main(void) { return 0; }\n")
         .unwrap();
-    for language in ["c", "c++"] {
-        let compiler = if language == "c" { "cc" } else { "c++" };
-        let mut command = Command::new(compiler);
-        command.args(["-x", language, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]).arg("-I").arg(root().join("include"));
-        if output(command.arg(&source)).is_none() {
-            eprintln!("not checked: there is no {compiler}");
-        }
-    }
+    let mut command = Command::new(compiler);
+    command.args(["-x", language, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]).arg("-I").arg(root().join("include"));
+    output(command.arg(&source));
 }
 
-#[test]
 fn a_c_program_calls_every_function() {
-    let Some(program) = program() else { return };
     let uncalled: Vec<_> = in_rust().into_keys().filter(|name| !C_PROGRAM.contains(&format!("{name}("))).collect();
     assert!(uncalled.is_empty(), "never called: {uncalled:?}");
-    run(&mut Command::new(&program), "2000");
+    run(&mut Command::new(program("called")), "2000");
 }
 
-#[test]
 fn valgrind_finds_no_leak_and_no_invalid_access() {
-    let Some(program) = program() else { return };
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        return eprintln!("not checked: there is no valgrind");
-    }
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
-    run(valgrind.arg(&program), "100");
+    run(valgrind.arg(program("watched")), "100");
 }
 
 const C_PROGRAM: &str = include_str!("all_functions.c");
 
 /// Runs the C program, which prints every error.
 fn run(command: &mut Command, transactions: &str) {
-    let library = library().unwrap();
+    let library = trials::c_library();
     let ended = command.arg(transactions).env("LD_LIBRARY_PATH", library.parent().unwrap()).output().unwrap();
     assert!(ended.status.success(), "{command:?}: {}\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
 }
 
-/// Returns the built C program; `None` without a library or a compiler.
-fn program() -> Option<PathBuf> {
-    let library = library()?;
-    // Tests run in parallel, and each builds its own.
-    let program = scratch(&format!("all_functions-{:?}", std::thread::current().id()));
+/// Builds the C program under a name of its own, for tests run in parallel.
+fn program(name: &str) -> PathBuf {
+    let program = scratch(&format!("all_functions-{name}"));
     let mut command = Command::new("cc");
     command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]);
     command.arg("-I").arg(root().join("include")).arg("-o").arg(&program);
-    let built = output(command.arg(root().join("tests/all_functions.c")).arg(library));
-    if built.is_none() {
-        eprintln!("not run: there is no C compiler");
-    }
-    built.map(|_| program)
+    output(command.arg(root().join("tests/all_functions.c")).arg(trials::c_library()));
+    program
 }
 
-fn library() -> Option<PathBuf> {
-    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi/libmodsecurity.so.3");
-    if !library.exists() {
-        eprintln!("not checked: `make capi` builds {}", library.display());
-    }
-    library.exists().then_some(library)
-}
-
-/// Returns the output of a command; `None` if it is not installed.
-fn output(command: &mut Command) -> Option<String> {
-    let ended = command.output().ok()?;
+/// Returns the output of a command, which must succeed.
+fn output(command: &mut Command) -> String {
+    let ended = command.output().unwrap();
     assert!(ended.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ended.stderr));
-    Some(String::from_utf8_lossy(&ended.stdout).into_owned())
+    String::from_utf8_lossy(&ended.stdout).into_owned()
 }
 
 fn root() -> &'static Path {

@@ -1,13 +1,22 @@
 //! The binding for LuaJIT in `examples/luajit`: its script prints what it should, and C objects are released in any order of finalizers.
-//!
-//! Needs luajit and the library that `make capi` builds; passes with a notice without them.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
+use std::process::{Command, ExitCode, Output};
 
-#[test]
+const NEEDS: [Needs; 2] = [Needs::Program("luajit"), Needs::CLibrary];
+
+fn main() -> ExitCode {
+    trials::run([
+        trial!(the_example_denies_one_request_and_passes_the_other, NEEDS),
+        trial!(every_phase_can_decide, NEEDS),
+        trial!(rules_come_from_texts_files_and_other_rules, NEEDS),
+        trial!(the_collector_releases_in_any_order, NEEDS),
+    ])
+}
+
 fn the_example_denies_one_request_and_passes_the_other() {
-    let Some(mut luajit) = luajit() else { return };
+    let mut luajit = luajit();
     let printed = succeeded(&luajit.arg(example("deny.lua")).output().unwrap());
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines.len(), 2, "{printed}");
@@ -16,7 +25,6 @@ fn the_example_denies_one_request_and_passes_the_other() {
     assert_eq!(lines[1], "GET /index.php?testparam=other: passed");
 }
 
-#[test]
 fn every_phase_can_decide() {
     run(r#"
         local rules = engine:rules():add [[
@@ -57,7 +65,6 @@ fn every_phase_can_decide() {
     "#);
 }
 
-#[test]
 fn rules_come_from_texts_files_and_other_rules() {
     run(r#"
         local name = os.tmpname()
@@ -77,7 +84,6 @@ fn rules_come_from_texts_files_and_other_rules() {
     "#);
 }
 
-#[test]
 fn the_collector_releases_in_any_order() {
     // Some are released before the objects made with them, some are closed, and some are left for the end of the state.
     run(r#"
@@ -105,7 +111,7 @@ fn the_collector_releases_in_any_order() {
 
 /// Runs a script with the binding as `secrule` and an engine as `engine`.
 fn run(script: &str) {
-    let Some(mut luajit) = luajit() else { return };
+    let mut luajit = luajit();
     let folder = example("?.lua");
     let begin = format!("package.path = [[{folder}]]\nsecrule = require 'secrule'\nengine = secrule.engine 'a test'\n");
     succeeded(&luajit.arg("-e").arg(begin + script).output().unwrap());
@@ -120,15 +126,9 @@ fn example(name: &str) -> String {
     secrule_testkit::project().join("examples/luajit").join(name).display().to_string()
 }
 
-/// Returns LuaJIT with our library; `None` if one of them is missing.
-fn luajit() -> Option<Command> {
-    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi");
-    let installed = Command::new("luajit").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !installed || !library.join("libmodsecurity.so.3").exists() {
-        eprintln!("not tested: needs luajit and what `make capi` builds");
-        return None;
-    }
+/// Returns LuaJIT with our library.
+fn luajit() -> Command {
     let mut luajit = Command::new("luajit");
-    luajit.env("LD_LIBRARY_PATH", library);
-    Some(luajit)
+    luajit.env("LD_LIBRARY_PATH", trials::c_library().parent().unwrap());
+    luajit
 }

@@ -1,13 +1,13 @@
 //! A real nginx with its own ModSecurity connector and our library: requests pass or are stopped, responses are cut off, reloads lose nothing.
-//!
-//! Needs nginx, its module `ngx_http_modsecurity_module.so` and the library that `make capi` builds; passes with a notice without them.
 
 #[path = "common/nginx.rs"]
 mod nginx;
 
-use nginx::{Nginx, Site};
+use nginx::{NGINX, Nginx, Site};
+use secrule_testkit::{trial, trials};
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -17,12 +17,15 @@ const LEAK: &str = "You have an error in your SQL syntax; check the manual that 
 /// Number of reloads under load; `SECRULE_RELOADS` sets another one.
 const RELOADS: usize = 20;
 
-#[test]
+fn main() -> ExitCode {
+    trials::run([trial!(nginx_with_our_library_is_a_firewall, NGINX)])
+}
+
 fn nginx_with_our_library_is_a_firewall() {
     let in_front = "location /broken { modsecurity_rules 'SecRequestBodyLimit 1000'; proxy_pass http://unix:{folder}/behind.sock; }";
     let behind = format!("location /broken {{ return 200 \"{LEAK}\"; }}");
     let site = Site { name: "nginx", environment: &[], workers: 2, rules: &rules, in_front, behind: &behind };
-    let Some(nginx) = Nginx::start(&site) else { return };
+    let nginx = Nginx::start(&site);
     requests_pass_or_are_stopped(&nginx);
     a_leak_is_cut_off(&nginx);
     the_audit_log_is_written(&nginx);
@@ -111,14 +114,15 @@ fn reloads_lose_nothing(nginx: &Nginx) {
         over.store(true, Ordering::Relaxed);
         (after_third, nginx.memory())
     });
-    println!("{reloads} reloads, {} requests, {after_third} kB after the third and {at_end} kB at the end", answered.into_inner());
+    let answered = answered.into_inner();
+    trials::note(&format!("{reloads} reloads, {answered} requests, {after_third} kB after the third and {at_end} kB at the end"));
     assert!(at_end * 100 <= after_third * (100 + percent), "the master grew from {after_third} kB to {at_end} kB");
 }
 
 /// Returns the OWASP CRS if it is available, otherwise the starter rules.
 fn rules(folder: &Path) -> String {
     let starter = secrule_testkit::project().join("crs/starter");
-    let rules = match secrule_testkit::shared("crs") {
+    let rules = match secrule_testkit::find_shared("crs") {
         Some(crs) => format!(
             "Include {setup}\nInclude {}\nInclude {}\n",
             crs.join("crs-setup.conf.example").display(),

@@ -1,20 +1,34 @@
 //! Scripts in nginx with our library: those of `examples/scripts` do what their first lines say, plugins work, published decision scripts decide.
-//!
-//! Needs nginx, its connector and the library that `make capi` builds; passes with a notice without them.
 
 #[path = "common/nginx.rs"]
 mod nginx;
 
-use nginx::{Nginx, Site};
+use nginx::{NGINX, Nginx, Site};
 use secrule_testkit::name_server::NameServer;
 use secrule_testkit::plugins::{CRAWLER, SCAN, UNPACK, scanner};
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+
+/// The page with decision scripts.
+const PUBLISHED: &str = "published/001-decision-scripts.txt";
+
+fn main() -> ExitCode {
+    let [program, module, library] = NGINX;
+    trials::run([
+        trial!(every_recipe_works_in_nginx, NGINX),
+        trial!(plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx, NGINX),
+        trial!(published_decision_scripts_decide_for_the_site_of_their_location, [program, module, library, Needs::Shared(PUBLISHED)]),
+        trial!(crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up, NGINX),
+    ])
+}
 
 /// Returns `true` if one of the next tries succeeds: on a busy machine the name server's answer may come after a request has passed.
 fn soon(mut succeeds: impl FnMut() -> bool) -> bool {
@@ -27,7 +41,6 @@ fn soon(mut succeeds: impl FnMut() -> bool) -> bool {
     })
 }
 
-#[test]
 fn every_recipe_works_in_nginx() {
     let server = NameServer::start(&[("66.249.66.1", "crawl-66-249-66-1.googlebot.com", &["66.249.66.1"])]);
     let examples = secrule_testkit::project().join("examples/scripts");
@@ -37,7 +50,7 @@ fn every_recipe_works_in_nginx() {
     let environment = [("SECRULE_BODY_LOG", bodies.display().to_string())];
     // Each worker counts rates separately.
     let site = Site { name: "nginx-scripts", environment: &environment, workers: 1, rules: &rules, in_front: "", behind: "" };
-    let Some(nginx) = Nginx::start(&site) else { return };
+    let nginx = Nginx::start(&site);
     let ask = |client: &str, agent: &str, body: Option<&str>| {
         let headers = [("X-Forwarded-For", client), ("User-Agent", agent)];
         nginx.ask_with(if body.is_some() { "POST" } else { "GET" }, "/", &headers, body.map(|body| (FORM, body))).status
@@ -67,7 +80,6 @@ fn every_recipe_works_in_nginx() {
     fs::remove_file(bodies).unwrap();
 }
 
-#[test]
 fn plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx() {
     let server = NameServer::start(&[
         ("192.0.2.10", "bot-1.crawler.example", &["192.0.2.10"]),
@@ -105,7 +117,7 @@ fn plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx() {
     let in_front = "set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;";
     let behind = "gzip on; gzip_http_version 1.0; gzip_proxied any; gzip_min_length 1; location /leak { return 200 \"<?php system(1)\"; }";
     let site = Site { name: "nginx-plugins", environment: &[], workers: 1, rules: &rules, in_front, behind };
-    let Some(nginx) = Nginx::start(&site) else { return };
+    let nginx = Nginx::start(&site);
 
     for (client, agent, status) in [
         ("192.0.2.10", "ExampleBot/1.0", 200),
@@ -137,15 +149,14 @@ fn plugins_ask_a_scanner_and_a_name_server_and_unpack_bodies_in_nginx() {
 }
 
 /// Returns the scripts of a published page: each from `function` to the `end` at the start of a line.
-fn published() -> Option<Vec<String>> {
-    let page = fs::read_to_string(secrule_testkit::shared("published/001-decision-scripts.txt")?).unwrap();
+fn published() -> Vec<String> {
+    let page = fs::read_to_string(secrule_testkit::shared(PUBLISHED)).unwrap();
     let scripts = page.split("function should_block()").skip(1);
-    Some(scripts.map(|rest| format!("function should_block(){}\nend\n", rest.split_once("\nend\n").unwrap().0)).collect())
+    scripts.map(|rest| format!("function should_block(){}\nend\n", rest.split_once("\nend\n").unwrap().0)).collect()
 }
 
-#[test]
 fn published_decision_scripts_decide_for_the_site_of_their_location() {
-    let Some(scripts) = published() else { return };
+    let scripts = published();
     let [first, crawler, blacklist, whitelist, rate] = &scripts[..] else { panic!("{scripts:?}") };
     let server = NameServer::start(&[("66.249.66.1", "crawl-66-249-66-1.googlebot.com", &["66.249.66.1"])]);
     let rules = |folder: &Path| {
@@ -172,7 +183,7 @@ fn published_decision_scripts_decide_for_the_site_of_their_location() {
     let in_front = location("shop", 7) + &location("blog", 8);
     // Each worker counts rates separately.
     let site = Site { name: "nginx-published", environment: &[], workers: 1, rules: &rules, in_front: &in_front, behind: "" };
-    let Some(nginx) = Nginx::start(&site) else { return };
+    let nginx = Nginx::start(&site);
     let ask = |target: &str, headers: &[(&str, &str)]| nginx.ask_with("GET", target, headers, None).status;
 
     let (listed, other) = ("203.0.113.9", "192.0.2.1");
@@ -214,7 +225,6 @@ fn published_decision_scripts_decide_for_the_site_of_their_location() {
     assert!(!errors.contains("Script "), "a script failed: {errors:.3000}");
 }
 
-#[test]
 fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up() {
     let server = NameServer::silent();
     let script = secrule_testkit::project().join("examples/scripts/crawler.lua");
@@ -223,7 +233,7 @@ fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up(
         format!("SecRuleEngine On\nSecTrustedSource 127.0.0.1\nSecResolver {}\nSecDecisionScript {script}\n", server.address())
     };
     let site = Site { name: "nginx-silent", environment: &[], workers: 1, rules: &rules, in_front: "", behind: "" };
-    let Some(nginx) = Nginx::start(&site) else { return };
+    let nginx = Nginx::start(&site);
     let crawler = |client: &str| nginx.ask_with("GET", "/", &[("User-Agent", "Googlebot/2.1"), ("X-Forwarded-For", client)], None).status;
     // The maximum time of a plain request beside 20 crawlers with different addresses.
     let longest = |turn: usize| {
@@ -244,7 +254,7 @@ fn crawlers_that_a_silent_name_server_knows_nothing_of_hold_no_other_request_up(
         })
     };
     // A busy machine may delay any request, but not in every round. A look-up at a silent server takes 500 milliseconds.
-    let mut longest = (0..5).map(longest).inspect(|longest| println!("a plain request waited {longest:?}"));
+    let mut longest = (0..5).map(longest).inspect(|longest| trials::note(&format!("a plain request waited {longest:?}")));
     assert!(longest.any(|longest| longest < Duration::from_millis(150)), "plain requests wait for the name server");
     assert!(server.questions() > 0, "nobody asked the name server");
 }

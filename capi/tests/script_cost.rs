@@ -1,12 +1,14 @@
 //! Cost of calling a Lua script compared with libmodsecurity, through the C interface, both in one run on the same machine.
-//!
-//! Needs a C compiler, libmodsecurity and the library that `make capi` builds; passes with a notice without them.
 
-#![cfg(target_os = "linux")]
-
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    trials::run([trial!(a_call_costs_a_small_part_of_what_it_costs_elsewhere, [Needs::Library("libmodsecurity.so.3"), Needs::CLibrary])])
+}
 
 /// Scripts of three lines: name, text, and the minimum factor by which a call must be cheaper here, even on a busy machine. On an idle one the factor
 /// is about twice as large.
@@ -22,20 +24,19 @@ const CALLS: usize = 100;
 /// Number of alternating measurements; the fastest time of each counts.
 const ROUNDS: usize = 3;
 
-#[test]
 fn a_call_costs_a_small_part_of_what_it_costs_elsewhere() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let ours = target.parent().unwrap().join("capi");
+    let ours = trials::c_library();
+    let ours = ours.parent().unwrap();
     let folder = target.join("script-cost");
     fs::create_dir_all(&folder).unwrap();
-    let (Some(program), true) = (program(&folder), ours.join("libmodsecurity.so.3").exists()) else {
-        return eprintln!("not measured: needs a C compiler, libmodsecurity and what `make capi` builds");
-    };
+    let program = program(&folder);
     // `SECRULE_SCRIPT_RATIO` sets another factor for all of them.
     let asked = std::env::var("SECRULE_SCRIPT_RATIO").ok().and_then(|number| number.parse::<f64>().ok());
     for (what, text, times) in SCRIPTS {
-        let (here, there) = costs(&program, &ours, &folder, text);
-        println!("a script of three lines that {what}: {here:.0} ns here, {there:.0} ns in libmodsecurity: {:.0} times less", there / here);
+        let (here, there) = costs(&program, ours, &folder, text);
+        let times_less = there / here;
+        trials::note(&format!("a script that {what}: {here:.0} ns here, {there:.0} ns in libmodsecurity: {times_less:.0} times less"));
         assert!(here * asked.unwrap_or(times) < there, "{what}: {here} ns here, {there} ns in libmodsecurity");
     }
     fs::remove_dir_all(folder).unwrap();
@@ -70,11 +71,12 @@ fn costs(program: &Path, ours: &Path, folder: &Path, text: &str) -> (f64, f64) {
 }
 
 /// Returns the C program, built with the installed libmodsecurity.
-fn program(folder: &Path) -> Option<PathBuf> {
+fn program(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = folder.join("script_cost");
     let mut command = Command::new("cc");
     command.args(["-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]).arg("-I").arg(root.join("include"));
-    let built = command.arg("-o").arg(&program).arg(root.join("tests/script_cost.c")).arg("-l:libmodsecurity.so.3").output().ok()?;
-    built.status.success().then_some(program)
+    let built = command.arg("-o").arg(&program).arg(root.join("tests/script_cost.c")).arg("-l:libmodsecurity.so.3").output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    program
 }

@@ -2,19 +2,20 @@
 //! audit log is full for a minute. No worker ends, memory does not grow, and every request with a known verdict gets it.
 //!
 //! Not part of the tests, because it takes long: `make capi && cargo test --release --test soak -- --ignored --nocapture`. `SECRULE_SOAK_SECONDS`
-//! sets another time. Needs what `tests/nginx.rs` needs, the OWASP CRS beside the project, and the right to mount a disk; prints a notice if
-//! something is missing.
+//! sets another time. The disk is full only where this user may mount one.
 
 #[path = "common/nginx.rs"]
 mod nginx;
 
-use nginx::{Nginx, Site};
+use nginx::{NGINX, Nginx, Site};
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -69,16 +70,20 @@ const REQUESTS: [(&str, Request); 14] = [
     ("cut connections", cut),
 ];
 
-#[test]
-#[ignore = "takes ten minutes"]
+fn main() -> ExitCode {
+    let [program, module, library] = NGINX;
+    let soak = trial!(a_busy_firewall_stays_as_it_is, [program, module, library, Needs::Shared("crs")]);
+    trials::run([soak.with_kind("takes ten minutes").with_ignored_flag(true)])
+}
+
 fn a_busy_firewall_stays_as_it_is() {
     let time = std::env::var("SECRULE_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(SECONDS);
     let time = Duration::from_secs(time);
-    let Some(crs) = secrule_testkit::shared("crs") else { return };
+    let crs = secrule_testkit::shared("crs");
     let rules = |folder: &Path| rules(&crs, folder);
     let large = "client_max_body_size 32m; large_client_header_buffers 8 64k;";
     let site = Site { name: "soak", environment: &[], workers: 2, rules: &rules, in_front: large, behind: large };
-    let Some(nginx) = Nginx::start(&site) else { return };
+    let nginx = Nginx::start(&site);
     let disk = Disk::below(&nginx.folder);
     let (over, wrong) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let sent = REQUESTS.map(|_| AtomicUsize::new(0));
@@ -105,7 +110,7 @@ fn a_busy_firewall_stays_as_it_is() {
     let errors = fs::read_to_string(nginx.folder.join("error.log")).unwrap_or_default();
     let sent: BTreeMap<_, _> = REQUESTS.iter().zip(sent).map(|((what, _), count)| (*what, count.into_inner())).collect();
     let wrong = wrong.into_inner().unwrap();
-    println!("{} requests, {} wrong: {sent:?}", sent.values().sum::<usize>(), wrong.len());
+    trials::note(&format!("{} requests, {} wrong: {sent:?}", sent.values().sum::<usize>(), wrong.len()));
     assert!(sent.values().all(|count| *count > 0), "some were never sent");
     assert!(wrong.is_empty(), "{} wrong answers: {:#?}", wrong.len(), &wrong[..wrong.len().min(20)]);
     for sign in ["exited on signal", "panicked"] {

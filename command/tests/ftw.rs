@@ -2,24 +2,32 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
 
-use std::process::Command;
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
+use std::process::{Command, ExitCode};
 
-#[test]
+fn main() -> ExitCode {
+    trials::run([
+        trial!(every_starter_rule_passes_its_tests),
+        trial!(the_core_rule_set_passes_its_tests, [Needs::Shared("conformance/ftw"), Needs::Shared("crs")]),
+    ])
+}
+
 fn every_starter_rule_passes_its_tests() {
     let root = secrule_testkit::project();
     let report = run(&[&"--rules", &root.join("crs/tests/starter.conf"), &root.join("crs/tests")]);
     assert!(report["passed"].as_u64() > Some(500), "{}", report["passed"]);
 }
 
-#[test]
 fn the_core_rule_set_passes_its_tests() {
-    let (Some(tests), Some(rules)) = (secrule_testkit::shared("conformance/ftw"), secrule_testkit::shared("crs")) else { return };
+    let (tests, rules) = (secrule_testkit::shared("conformance/ftw"), secrule_testkit::shared("crs"));
     let configuration = std::env::temp_dir().join(format!("secrule-ftw-{}.conf", std::process::id()));
     std::fs::write(&configuration, secrule_testkit::core_rule_set(&rules)).unwrap();
     let exclusions = secrule_testkit::project().join("tests/exclusions/ftw.txt");
     let report = run(&[&"--rules", &configuration, &"--exclude", &exclusions, &tests]);
     let _ = std::fs::remove_file(&configuration);
-    println!("{} passed, {} known failures, {} skipped", report["passed"], report["known_failures"], report["skipped"]);
+    let counts = format!("{} passed, {} known failures, {} skipped", report["passed"], report["known_failures"], report["skipped"]);
+    trials::note(&counts);
 }
 
 /// Runs `secrule test` and returns its report, which must have no failure.

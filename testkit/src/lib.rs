@@ -11,6 +11,7 @@ pub mod name_server;
 pub mod places;
 pub mod plugins;
 pub mod regression;
+pub mod trials;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,18 +22,15 @@ pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Returns a folder of the shared cases, or `None` without them: they are not part of the project.
-///
-/// With `SECRULE_REQUIRE_SHARED=1` their absence is a failure.
-pub fn shared(folder: &str) -> Option<PathBuf> {
+/// Returns a file or folder of the shared cases, for tests that need it: see [`trials`].
+pub fn shared(path: &str) -> PathBuf {
+    find_shared(path).unwrap_or_else(|| panic!("../shared/{path} is not there"))
+}
+
+/// Returns a file or folder of the shared cases, or `None` without it: they are not part of the project.
+pub fn find_shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("SECRULE_SHARED").map_or_else(|| project().join("../shared"), PathBuf::from);
-    let path = root.join(folder);
-    if path.exists() {
-        return path.canonicalize().ok();
-    }
-    assert!(std::env::var_os("SECRULE_REQUIRE_SHARED").is_none(), "{} is required and not there", path.display());
-    eprintln!("{} is not there: nothing was tested; SECRULE_SHARED names another folder", path.display());
-    None
+    root.join(path).canonicalize().ok()
 }
 
 /// Returns the files below a folder whose names end in `ending`, sorted.
@@ -87,10 +85,8 @@ pub fn settle(list: &str, ran: usize, failed: &BTreeMap<String, String>) {
     let expected = exclusions(list);
     let surprises: Vec<_> = failed.iter().filter(|(case, _)| !expected.contains_key(*case)).collect();
     let passed: BTreeSet<_> = expected.keys().filter(|case| !failed.contains_key(*case)).collect();
-    println!("{list}: {} of {ran} cases pass", ran - failed.len());
-    for (case, reason) in &surprises {
-        println!("  {case}: {reason}");
-    }
-    assert!(surprises.is_empty(), "{} cases fail that are not in tests/exclusions/{list}", surprises.len());
+    trials::note(&format!("{list}: {} of {ran} cases pass", ran - failed.len()));
+    let reasons: String = surprises.iter().map(|(case, reason)| format!("\n  {case}: {reason}")).collect();
+    assert!(surprises.is_empty(), "{} cases fail that are not in tests/exclusions/{list}:{reasons}", surprises.len());
     assert!(passed.is_empty(), "cases in tests/exclusions/{list} pass now: take them out: {passed:?}");
 }

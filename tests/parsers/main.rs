@@ -7,8 +7,7 @@
 //! SECRULE_BODIES=100000 SECRULE_SEED=7 cargo test --release --test parsers -- --nocapture
 //! ```
 //!
-//! generates more bodies of each kind, and others. Peers (`tests/parsers/peers`) that are not installed are left out;
-//! `SECRULE_REQUIRE_PEERS=1` makes that a failure.
+//! generates more bodies of each kind, and others. Each peer (`tests/parsers/peers`) has its own test.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
@@ -21,7 +20,9 @@ mod xml;
 use draw::Draw;
 use engine::{Body, Engine, Seen};
 use peer::{Peer, Value};
+use secrule_testkit::trials::{self, Needs};
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 /// Number of bodies that are read together.
 const BATCH: usize = 500;
@@ -32,43 +33,46 @@ const SHOWN: usize = 10;
 /// A kind of bodies.
 struct Kind {
     engine: Engine,
-    peers: Vec<Peer>,
+    peer: Peer,
     draw: fn(&mut Draw) -> Body,
-    /// Returns the values that this peer reads from a body without flags and that rules do not see.
+    /// Returns the values that the peer of this name reads from a body without flags and that rules do not see.
     disagreement: fn(&str, &Seen, &[Value]) -> Option<&'static str>,
-}
-
-#[test]
-fn what_applications_get_of_xml_is_seen_or_flagged() {
-    Kind {
-        engine: Engine::new(Some("XML"), "XML:/*", "XML:/*|XML://@*"),
-        peers: peers(&[
-            ("expat", &[PYTHON, "-B", "read_xml.py", "expat"]),
-            ("expat with parameter entities", &[PYTHON, "-B", "read_xml.py", "expat-pe"]),
-            ("libxml2", &[PYTHON, "-B", "read_xml.py", "libxml2"]),
-        ]),
-        draw: xml::draw,
-        disagreement: xml::disagreement,
-    }
-    .compare("XML");
-}
-
-#[test]
-fn what_applications_get_of_json_is_seen_or_flagged() {
-    Kind {
-        engine: Engine::new(Some("JSON"), "ARGS_NAMES", "ARGS"),
-        peers: peers(&[("Python's json", &[PYTHON, "-B", "read_json.py"]), ("Node.js", &["node", "read_json.mjs"])]),
-        draw: json::draw,
-        disagreement: json::disagreement,
-    }
-    .compare("JSON");
 }
 
 /// The distribution's own program, which has its packages.
 const PYTHON: &str = "/usr/bin/python3";
 
-fn peers(commands: &[(&'static str, &[&str])]) -> Vec<Peer> {
-    commands.iter().filter_map(|(name, command)| Peer::start(name, command)).collect()
+const XML_PEERS: [(&str, Needs, &[&str]); 3] = [
+    ("expat", Needs::Python(PYTHON, "xml.parsers.expat"), &[PYTHON, "-B", "read_xml.py", "expat"]),
+    ("expat with parameter entities", Needs::Python(PYTHON, "xml.parsers.expat"), &[PYTHON, "-B", "read_xml.py", "expat-pe"]),
+    ("libxml2", Needs::Python(PYTHON, "lxml.etree"), &[PYTHON, "-B", "read_xml.py", "libxml2"]),
+];
+
+const JSON_PEERS: [(&str, Needs, &[&str]); 2] = [
+    ("Python's json", Needs::Program(PYTHON), &[PYTHON, "-B", "read_json.py"]),
+    ("Node.js", Needs::Program("node"), &["node", "read_json.mjs"]),
+];
+
+fn main() -> ExitCode {
+    let xml = XML_PEERS.map(|(peer, needs, command)| {
+        let name = format!("what_applications_get_of_xml_is_seen_or_flagged ({peer})");
+        trials::trial(name, &[needs], move || xml(Peer::start(peer, command)).compare("XML"))
+    });
+    let json = JSON_PEERS.map(|(peer, needs, command)| {
+        let name = format!("what_applications_get_of_json_is_seen_or_flagged ({peer})");
+        trials::trial(name, &[needs], move || json(Peer::start(peer, command)).compare("JSON"))
+    });
+    trials::run(xml.into_iter().chain(json))
+}
+
+fn xml(peer: Peer) -> Kind {
+    let engine = Engine::new(Some("XML"), "XML:/*", "XML:/*|XML://@*");
+    Kind { engine, peer, draw: xml::draw, disagreement: xml::disagreement }
+}
+
+fn json(peer: Peer) -> Kind {
+    let engine = Engine::new(Some("JSON"), "ARGS_NAMES", "ARGS");
+    Kind { engine, peer, draw: json::draw, disagreement: json::disagreement }
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -82,41 +86,37 @@ impl Kind {
         let mut draw = Draw::new(seed);
         let mut disagreements: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let (mut read, mut flagged) = (0, 0);
-        // For each peer: the number of bodies that it accepts, and of those that are flagged.
-        let mut taken = vec![(0, 0); self.peers.len()];
+        // Bodies that the peer accepts, and those of them that are flagged.
+        let (mut accepted, mut refused) = (0, 0);
+        let peer = self.peer.name;
         while read < count {
             let bodies: Vec<Body> = (0..BATCH.min(count - read)).map(|_| (self.draw)(&mut draw)).collect();
             let seen: Vec<Seen> = bodies.iter().map(|body| self.engine.read(body)).collect();
             read += bodies.len();
             flagged += seen.iter().filter(|seen| seen.is_flagged).count();
-            for (peer, (accepted, refused)) in self.peers.iter_mut().zip(&mut taken) {
-                for ((body, seen), answer) in bodies.iter().zip(&seen).zip(peer.read(&bodies)) {
-                    let Some(values) = answer else { continue };
-                    *accepted += 1;
-                    if seen.is_flagged {
-                        *refused += 1;
-                    } else if let Some(what) = (self.disagreement)(peer.name, seen, &values) {
-                        let theirs: String = values.iter().map(|value| format!(" {value}")).collect();
-                        let shown = format!("{} {}\n  rules see{seen}\n  it gets{theirs}", body.content_type, body.bytes.escape_ascii());
-                        disagreements.entry(format!("{name}: {}: {what}", peer.name)).or_default().push(shown);
-                    }
+            for ((body, seen), answer) in bodies.iter().zip(&seen).zip(self.peer.read(&bodies)) {
+                let Some(values) = answer else { continue };
+                accepted += 1;
+                if seen.is_flagged {
+                    refused += 1;
+                } else if let Some(what) = (self.disagreement)(peer, seen, &values) {
+                    let theirs: String = values.iter().map(|value| format!(" {value}")).collect();
+                    let shown = format!("{} {}\n  rules see{seen}\n  it gets{theirs}", body.content_type, body.bytes.escape_ascii());
+                    disagreements.entry(format!("{name}: {peer}: {what}")).or_default().push(shown);
                 }
             }
         }
-        println!("{read} bodies, {flagged} flagged");
-        for (peer, (accepted, refused)) in self.peers.iter().zip(&taken) {
-            println!("{}: takes {accepted}, of which {refused} are flagged", peer.name);
-            // Otherwise there was little to compare.
-            assert!(accepted - refused > count / 10, "{} and rules see too few bodies alike", peer.name);
-        }
+        trials::note(&format!("{name}: {read} bodies, {flagged} flagged; {peer} takes {accepted}, of which {refused} are flagged"));
+        // Otherwise there was little to compare.
+        assert!(accepted - refused > count / 10, "{peer} and rules see too few bodies alike");
         let known = secrule_testkit::exclusions("parsers.txt");
         for (what, bodies) in &disagreements {
-            println!("{what}: {} times, {}", bodies.len(), if known.contains_key(what) { "known" } else { "NEW" });
+            trials::note(&format!("{what}: {} times, {}", bodies.len(), if known.contains_key(what) { "known" } else { "NEW" }));
         }
         let new = disagreements.iter().filter(|(what, _)| !known.contains_key(*what));
         let shown: Vec<_> = new.map(|(what, bodies)| format!("{what}:\n{}", bodies[..SHOWN.min(bodies.len())].join("\n"))).collect();
         assert!(shown.is_empty(), "{}", shown.join("\n"));
-        let is_expected = |what: &str| self.peers.iter().any(|peer| what.starts_with(&format!("{name}: {}: ", peer.name)));
+        let is_expected = |what: &str| what.starts_with(&format!("{name}: {peer}: "));
         let gone: Vec<_> = known.keys().filter(|what| is_expected(what) && !disagreements.contains_key(*what)).collect();
         assert!(gone.is_empty(), "these no longer occur: {gone:?}");
     }

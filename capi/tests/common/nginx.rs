@@ -3,6 +3,7 @@
 // Each test uses a part of it.
 #![allow(dead_code)]
 
+use secrule_testkit::trials::{self, Needs};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 
 const MODULES: [&str; 3] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/libexec/nginx/modules"];
 const MODULE: &str = "ngx_http_modsecurity_module.so";
+
+/// What a test with nginx needs.
+pub const NGINX: [Needs; 3] = [Needs::Program("nginx"), Needs::File(MODULE, &MODULES), Needs::CLibrary];
 
 /// Configuration of an nginx.
 pub struct Site<'a> {
@@ -46,15 +50,9 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one, if nginx, its connector and the library are installed.
-    pub fn start(site: &Site<'_>) -> Option<Self> {
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("capi");
-        let module = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists());
-        let installed = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
-        let (true, Some(module), true) = (installed, module, library.join("libmodsecurity.so.3").exists()) else {
-            eprintln!("not tested: needs nginx, {MODULE} and what `make capi` builds");
-            return None;
-        };
+    pub fn start(site: &Site<'_>) -> Self {
+        let library = trials::c_library().parent().unwrap().to_owned();
+        let module = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists()).unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}", site.name, std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -64,7 +62,7 @@ impl Nginx {
         let master = command.envs(site.environment.iter().map(|(name, value)| (name, value))).stderr(Stdio::null()).spawn().unwrap();
         let mut nginx = Self { master, folder, library, address };
         nginx.wait_until_it_answers();
-        Some(nginx)
+        nginx
     }
 
     fn wait_until_it_answers(&mut self) {

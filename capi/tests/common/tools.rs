@@ -1,36 +1,12 @@
-//! Runs the tools beside the project on the library and the command that were built before.
+//! Runs the tools beside the project.
 
-// Each test uses a part of it.
-#![allow(dead_code)]
-
+use secrule_testkit::trials::Needs;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-/// Returns the C library that `make capi` builds, if Python can run the tools.
-pub fn library() -> Option<PathBuf> {
-    let python = Command::new("python3").args(["-c", "import yaml"]).status().is_ok_and(|status| status.success());
-    if !python {
-        eprintln!("python3 with yaml is not there: nothing was tested");
-        return None;
-    }
-    built("capi/libmodsecurity.so.3", "make capi")
-}
-
-/// Returns the command of the release build: timings of a debug build are meaningless.
-pub fn command() -> Option<PathBuf> {
-    built("release/secrule", "cargo build --release")
-}
-
-fn built(path: &str, how: &str) -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| secrule_testkit::project().join("target"), PathBuf::from);
-    let path = target.join(path);
-    if !path.exists() {
-        eprintln!("{} is not there: nothing was tested; `{how}` builds it", path.display());
-        return None;
-    }
-    Some(path)
-}
+/// What every tool needs: the shared folder, a Python that reads YAML, and the library that it tests.
+pub const TOOLS: [Needs; 3] = [Needs::Shared("tools"), Needs::Python("python3", "yaml"), Needs::CLibrary];
 
 /// Runs a Python tool that writes a JSON object to the file named by `--json`; returns the object. A tool exits with 1 if a case failed.
 pub fn run<T: serde::de::DeserializeOwned>(tool: &Path, arguments: &[&Path], report: &Path) -> BTreeMap<String, T> {

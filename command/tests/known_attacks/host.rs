@@ -24,6 +24,11 @@ pub const JSON: &str = "SecAction \"id:910,phase:1,pass,nolog,ctl:requestBodyPro
 pub const XML: &str = "SecAction \"id:910,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n";
 pub const MULTIPART: &str = "multipart/form-data; boundary=b";
 
+/// A part of a form, with odd headers exactly as they are sent.
+pub fn part(headers: &str, value: &str) -> String {
+    format!("--b\r\n{headers}\r\n\r\n{value}\r\n")
+}
+
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub target: &'a [u8],

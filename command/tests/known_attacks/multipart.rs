@@ -1,11 +1,6 @@
 //! Multipart bodies that two parsers read in two ways.
 
-use crate::host::{FLAGS, MULTIPART, Scratch, post};
-
-/// A part of a form, with odd headers exactly as they are sent.
-pub fn part(headers: &str, value: &str) -> String {
-    format!("--b\r\n{headers}\r\n\r\n{value}\r\n")
-}
+use crate::host::{FLAGS, MULTIPART, Scratch, part, post};
 
 fn field(name: &str, value: &str) -> String {
     part(&format!("Content-Disposition: form-data; name=\"{name}\""), value)

@@ -1,7 +1,6 @@
 //! Targets, arguments, cookies and media types.
 
-use crate::host::{FLAGS, GET, LONG, MULTIPART, Request, get, judge, post, takes_as_long, waf};
-use crate::multipart::part;
+use crate::host::{FLAGS, GET, LONG, MULTIPART, Request, get, judge, part, post, takes_as_long, waf};
 use secrule::Transaction;
 use secrule::internals::Verdict;
 
