@@ -10,8 +10,9 @@ use std::time::SystemTime;
 const MAX_BANS: usize = 100_000;
 
 /// Bans in the memory of the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bans {
+    max: usize,
     kept: Mutex<Kept>,
 }
 
@@ -22,12 +23,22 @@ struct Kept {
     by_end: BTreeSet<(SystemTime, SiteId, IpAddr)>,
 }
 
+impl Default for Bans {
+    fn default() -> Self {
+        Self::with_limit(MAX_BANS)
+    }
+}
+
 impl Bans {
+    fn with_limit(max: usize) -> Self {
+        Self { max, kept: Mutex::default() }
+    }
+
     /// Bans an address from a site until a time.
     pub fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime) {
         let mut kept = self.lock();
         kept.remove(site, address);
-        if kept.until.len() >= MAX_BANS
+        if kept.until.len() >= self.max
             && let Some((_, site, address)) = kept.by_end.first().copied()
         {
             kept.remove(site, address);
@@ -36,16 +47,16 @@ impl Bans {
         kept.by_end.insert((until, site, address));
     }
 
-    /// Ends a ban. Returns `true` if there was one.
-    pub fn unban(&self, site: SiteId, address: IpAddr) -> bool {
-        self.lock().remove(site, address).is_some_and(|until| until > SystemTime::now())
+    /// Ends a ban. Returns `true` if there was one at this time.
+    pub fn unban(&self, site: SiteId, address: IpAddr, now: SystemTime) -> bool {
+        self.lock().remove(site, address).is_some_and(|until| until > now)
     }
 
-    /// Returns `true` if an address is banned from exactly this site.
-    pub fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
+    /// Returns `true` if an address is banned from exactly this site at this time.
+    pub fn is_banned(&self, site: SiteId, address: IpAddr, now: SystemTime) -> bool {
         let mut kept = self.lock();
         match kept.until.get(&(site, address)) {
-            Some(until) if *until > SystemTime::now() => true,
+            Some(until) if *until > now => true,
             Some(_) => {
                 kept.remove(site, address);
                 false
@@ -74,32 +85,31 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
     #[test]
     fn bans_end_by_themselves_and_by_hand() {
-        let bans = Bans::default();
-        let address = IpAddr::from([192, 0, 2, 1]);
-        bans.ban(SiteId(1), address, SystemTime::now() + Duration::from_millis(50));
-        assert!(bans.is_banned(SiteId(1), address));
-        assert!(!bans.is_banned(SiteId(0), address) && !bans.is_banned(SiteId(2), address));
-        std::thread::sleep(Duration::from_millis(60));
-        assert!(!bans.is_banned(SiteId(1), address));
-        assert!(!bans.unban(SiteId(1), address));
-        bans.ban(SiteId(1), address, SystemTime::now() + Duration::from_secs(60));
-        assert!(bans.unban(SiteId(1), address));
-        assert!(!bans.is_banned(SiteId(1), address));
+        let (bans, now) = (Bans::default(), SystemTime::UNIX_EPOCH);
+        let end = now + Duration::from_secs(60);
+        bans.ban(SiteId(1), ADDRESS, end);
+        assert!(bans.is_banned(SiteId(1), ADDRESS, end - Duration::from_nanos(1)));
+        assert!(!bans.is_banned(SiteId(0), ADDRESS, now) && !bans.is_banned(SiteId(2), ADDRESS, now));
+        assert!(!bans.is_banned(SiteId(1), ADDRESS, end));
+        assert!(!bans.unban(SiteId(1), ADDRESS, end));
+        bans.ban(SiteId(1), ADDRESS, end);
+        assert!(bans.unban(SiteId(1), ADDRESS, now));
+        assert!(!bans.is_banned(SiteId(1), ADDRESS, now));
     }
 
     #[test]
-    fn the_number_of_bans_has_an_end() {
-        let bans = Bans::default();
-        let now = SystemTime::now();
-        for number in 0..=MAX_BANS {
-            let address = IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
-            bans.ban(SiteId(0), address, now + Duration::from_secs(3600 + number as u64));
+    fn beyond_their_number_the_ban_that_ends_first_goes() {
+        let (bans, now) = (Bans::with_limit(3), SystemTime::UNIX_EPOCH);
+        let address = |number: u8| IpAddr::from([192, 0, 2, number]);
+        for number in [2, 1, 3, 4] {
+            bans.ban(SiteId(0), address(number), now + Duration::from_secs(number.into()));
         }
+        assert_eq!([1, 2, 3, 4].map(|number| bans.is_banned(SiteId(0), address(number), now)), [false, true, true, true]);
         let kept = bans.lock();
-        assert_eq!((kept.until.len(), kept.by_end.len()), (MAX_BANS, MAX_BANS));
-        drop(kept);
-        assert!(!bans.is_banned(SiteId(0), IpAddr::from([0, 0, 0, 0])));
+        assert_eq!((kept.until.len(), kept.by_end.len()), (3, 3));
     }
 }

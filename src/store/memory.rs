@@ -29,8 +29,10 @@ pub struct MemoryStore {
     bans: Bans,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Records {
+    /// Maximum number of records.
+    max: usize,
     by_key: HashMap<Arc<RecordKey>, Kept>,
     /// Records by the number of their last use.
     by_use: BTreeMap<u64, Arc<RecordKey>>,
@@ -48,6 +50,19 @@ struct Kept {
     record: Record,
     used: u64,
     wakes: Option<(SystemTime, u64)>,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            max: MAX_RECORDS,
+            by_key: HashMap::default(),
+            by_use: BTreeMap::default(),
+            by_moment: BTreeMap::default(),
+            last_number: 0,
+            bytes: 0,
+        }
+    }
 }
 
 impl MemoryStore {
@@ -100,7 +115,7 @@ impl Records {
                 self.insert(Arc::new(key.clone()), record);
             }
         }
-        while (self.bytes > limits.bytes || self.by_key.len() > MAX_RECORDS) && self.by_key.len() > 1 {
+        while (self.bytes > limits.bytes || self.by_key.len() > self.max) && self.by_key.len() > 1 {
             let Some((_, least_used)) = self.by_use.pop_first() else { break };
             self.remove(&least_used);
         }
@@ -228,11 +243,11 @@ impl Store for MemoryStore {
     }
 
     fn unban(&self, site: SiteId, address: IpAddr) -> bool {
-        self.bans.unban(site, address)
+        self.bans.unban(site, address, SystemTime::now())
     }
 
     fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
-        self.bans.is_banned(site, address)
+        self.bans.is_banned(site, address, SystemTime::now())
     }
 }
 
@@ -346,12 +361,13 @@ mod tests {
     #[test]
     fn the_number_of_records_has_an_end() {
         let store = MemoryStore::new();
-        for n in 0..=MAX_RECORDS {
-            store.write(&address(&n.to_string()), b"a", b"b", ROOMY).unwrap();
+        store.lock().max = 3;
+        for key in ["0", "1", "2", "3"] {
+            store.write(&address(key), b"a", b"b", ROOMY).unwrap();
         }
-        assert_eq!(store.lock().by_key.len(), MAX_RECORDS);
-        assert_eq!(store.read(&address("0"), b"a"), None);
-        assert!(store.read(&address(&MAX_RECORDS.to_string()), b"a").is_some());
+        assert_eq!(store.lock().by_key.len(), 3);
+        assert_eq!(["0", "1", "2", "3"].map(|key| store.read(&address(key), b"a").is_some()), [false, true, true, true]);
+        assert!(is_whole(&store));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Request rates of addresses: the generic cell rate algorithm, for each site with a limit.
 
 use crate::graph::{RateLimit, SiteId};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -12,10 +15,12 @@ const MAX_ADDRESSES: usize = 100_000;
 const LONGEST_NAME: usize = 256;
 
 /// The rates of a rule set, which live as long as it does.
-pub struct RateLimits {
+pub struct RateLimits<C: Clock = DefaultClock> {
     counted: Vec<RateLimit>,
-    limits: Vec<(SiteId, DefaultKeyedRateLimiter<(SiteId, Requester)>)>,
+    limits: Vec<(SiteId, Limiter<C>)>,
 }
+
+type Limiter<C> = RateLimiter<(SiteId, Requester), DefaultKeyedStateStore<(SiteId, Requester)>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// A client that is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,10 +46,16 @@ pub enum Rate {
 impl RateLimits {
     /// Makes counters for these limits.
     pub fn new(limits: &[RateLimit]) -> Self {
+        Self::with_clock(limits, &DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> RateLimits<C> {
+    fn with_clock(limits: &[RateLimit], clock: &C) -> Self {
         let limiter = |limit: &RateLimit| {
             let interval = limit.period / limit.requests.get();
             let quota = Quota::with_period(interval)?.allow_burst(limit.burst);
-            Some((limit.site, RateLimiter::keyed(quota)))
+            Some((limit.site, RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone())))
         };
         Self { counted: limits.to_vec(), limits: limits.iter().filter_map(limiter).collect() }
     }
@@ -83,7 +94,7 @@ impl Requester {
     }
 }
 
-impl fmt::Debug for RateLimits {
+impl<C: Clock> fmt::Debug for RateLimits<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.limits.iter().map(|(site, _)| site)).finish()
     }
@@ -92,6 +103,7 @@ impl fmt::Debug for RateLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use governor::clock::FakeRelativeClock;
     use std::num::NonZeroU32;
     use std::time::Duration;
 
@@ -102,10 +114,13 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_then_the_rate() {
-        let rates = RateLimits::new(&[limit(0, 2, 100, 3)]);
+        let clock = FakeRelativeClock::default();
+        let rates = RateLimits::with_clock(&[limit(0, 2, 100, 3)], &clock);
         let beyond = |count: u32| (0..count).filter(|_| rates.count(SiteId(0), b"192.0.2.1") == Rate::Beyond).count();
         assert_eq!(beyond(5), 2);
-        std::thread::sleep(Duration::from_millis(60));
+        clock.advance(Duration::from_millis(49));
+        assert_eq!(beyond(1), 1);
+        clock.advance(Duration::from_millis(1));
         assert_eq!(beyond(2), 1);
         assert_eq!(rates.count(SiteId(0), b"192.0.2.2"), Rate::Within);
         assert_eq!(rates.count(SiteId(7), b"192.0.2.1"), Rate::Within);
@@ -113,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one() {
-        let rates = RateLimits::new(&[limit(3, 1, 10_000, 1)]);
+        let rates = RateLimits::with_clock(&[limit(3, 1, 10_000, 1)], &FakeRelativeClock::default());
         assert_eq!(rates.count(SiteId(3), b"2001:db8::1"), Rate::Within);
         assert_eq!(rates.count(SiteId(3), b"2001:db8::2"), Rate::Beyond);
         assert_eq!(rates.count(SiteId(3), b"2001:db8:0:1::2"), Rate::Within);
@@ -122,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_address_has_one_count_however_it_is_written_and_names_have_their_own() {
-        let rates = RateLimits::new(&[limit(0, 1, 10_000, 1)]);
+        let rates = RateLimits::with_clock(&[limit(0, 1, 10_000, 1)], &FakeRelativeClock::default());
         let count = |requester: &[u8]| rates.count(SiteId(0), requester);
         assert_eq!(
             (count(b"192.0.2.1"), count(b"::ffff:192.0.2.1"), count(b"::ffff:192.0.2.2")),
