@@ -38,6 +38,8 @@ pub enum Needs {
     File(&'static str, &'static [&'static str]),
     /// A file that this process may write to.
     Writable(&'static str),
+    /// A release of Rust, such as `1.95`.
+    Rust(&'static str),
     /// The library that `make capi` builds.
     CLibrary,
     /// The command of the release build.
@@ -100,6 +102,10 @@ impl Needs {
             }
             Self::File(name, folders) => folders.iter().any(|folder| Path::new(folder).join(name).exists()),
             Self::Writable(path) => std::fs::OpenOptions::new().write(true).open(path).is_ok(),
+            Self::Rust(release) => {
+                let version = Command::new("rustc").arg("--version").output();
+                version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with(&format!("rustc {release}.")))
+            }
             Self::CLibrary => c_library().exists(),
             Self::ReleaseCommand => release_command().exists(),
         }
@@ -107,7 +113,12 @@ impl Needs {
 
     /// Returns `true` if its absence is a failure.
     fn is_required(self) -> bool {
-        let variable = if matches!(self, Self::Shared(_)) { "SECRULE_REQUIRE_SHARED" } else { "SECRULE_REQUIRE_PEERS" };
+        let variable = match self {
+            Self::Shared(_) => "SECRULE_REQUIRE_SHARED",
+            // Another release is no fault of the machine.
+            Self::Rust(_) => return false,
+            _ => "SECRULE_REQUIRE_PEERS",
+        };
         std::env::var_os(variable).is_some()
     }
 }
@@ -122,6 +133,7 @@ impl fmt::Display for Needs {
             Self::Library(name) => write!(f, "a C compiler and the library {name}"),
             Self::File(name, folders) => write!(f, "{name} in {}", folders.join(" or ")),
             Self::Writable(path) => write!(f, "{path} to be writable"),
+            Self::Rust(release) => write!(f, "Rust {release}"),
             Self::CLibrary => f.write_str("the C library; `make capi` builds it"),
             Self::ReleaseCommand => f.write_str("the command; `cargo build --release` builds it"),
         }
