@@ -5,6 +5,7 @@ use secrule::{
     Action, AuditFormat, AuditLog, Connection, Intervention, Limit, LoadError, LoadReport, Match, Observer, ScriptFailure, Stop,
     Transaction, Waf, audit_record,
 };
+use secrule_testkit::logged::Folder;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -232,6 +233,28 @@ fn a_level_that_is_none_and_a_folder_without_rules_are_errors_of_the_load() {
     );
     let error = Waf::builder().crs("/nowhere").build().unwrap_err().to_string();
     assert!(error.contains("error[E001]") && error.contains("crs-setup.conf"), "{error}");
+}
+
+#[test]
+fn the_core_rule_set_is_found_in_its_folder_with_plugins_and_a_level() {
+    let folder = Folder::new();
+    let place = |name: &str, text: &str| {
+        let path = folder.path(name);
+        std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let told = |id: u32| format!("SecAction \"id:{id},phase:1,pass,log,msg:'level %{{tx.blocking_paranoia_level}}'\"\n");
+    place("crs-setup.conf.example", "SecAction \"id:900000,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=1\"\n");
+    place("rules/REQUEST-901.conf", &told(2));
+    place("rules/about.data", "");
+    place("plugins/a-config.conf", &told(1));
+    place("plugins/a-after.conf", &told(3));
+    place("main.conf", "SecRuleEngine DetectionOnly\nSecAction \"id:4,phase:1,deny,log,msg:'main'\"");
+    let waf = Waf::builder().crs(folder.path("")).paranoia(3).file(folder.path("main.conf")).build().unwrap();
+    let mut tx = waf.begin(connection());
+    tx.request_head(&get("/")).unwrap();
+    let found: Vec<String> = tx.matches().map(|found| format!("{} {}", found.id(), found.message())).collect();
+    assert_eq!(found, ["1 level 3", "2 level 3", "3 level 3", "4 main"]);
 }
 
 #[test]

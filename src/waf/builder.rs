@@ -210,20 +210,10 @@ impl WafBuilder {
         Ok(Shared { graph: Arc::new(graph), report: Arc::new(report), services, audit_log, observer: self.observer, given })
     }
 
-    /// All parts in their order, as one load unless each is to be its own.
+    /// Returns all parts in their order, as one load unless each is to be its own.
     fn inputs(&mut self) -> Result<Vec<Input>, LoadError> {
         let mut inputs = Vec::new();
-        if let Some(level) = self.paranoia.take() {
-            if !(1..=4).contains(&level) {
-                return Err(LoadError::of_call(
-                    "WafBuilder::paranoia",
-                    &level.to_string(),
-                    Code::BadDirectiveValue,
-                    "a paranoia level is 1, 2, 3 or 4".to_owned(),
-                ));
-            }
-            inputs.push(Input::Text { name: "WafBuilder::paranoia".to_owned(), text: core_rule_set::paranoia(level) });
-        }
+        let mut paranoia = self.paranoia.take().map(paranoia).transpose()?;
         for part in self.parts.drain(..) {
             match part {
                 Part::Input(input) => inputs.push(input),
@@ -232,11 +222,15 @@ impl WafBuilder {
                         let shown = folder.to_string_lossy();
                         LoadError::of_call("WafBuilder::crs", &shown, Code::Unreadable, error.to_string())
                     })?;
-                    inputs.push(core_rule_set::engine_settings());
-                    let paths = std::iter::once(files.setup).chain(files.before).chain(files.rules).chain(files.after);
-                    inputs.extend(paths.map(Input::File));
+                    inputs.extend([core_rule_set::engine_settings(), Input::File(files.setup)]);
+                    // After the setup file, which may set a level of its own, and before the rules that read it.
+                    inputs.extend(paranoia.take());
+                    inputs.extend(files.before.into_iter().chain(files.rules).chain(files.after).map(Input::File));
                 }
             }
+        }
+        if let Some(level) = paranoia {
+            inputs.insert(0, level);
         }
         if !self.exclusions.is_empty() {
             inputs.push(Input::Text {
@@ -246,4 +240,13 @@ impl WafBuilder {
         }
         Ok(if self.are_loads { inputs } else { vec![Input::Group(inputs)] })
     }
+}
+
+/// Returns a rule that sets the paranoia level.
+fn paranoia(level: u8) -> Result<Input, LoadError> {
+    let name = "WafBuilder::paranoia";
+    if (1..=4).contains(&level) {
+        return Ok(Input::Text { name: name.to_owned(), text: core_rule_set::paranoia(level) });
+    }
+    Err(LoadError::of_call(name, &level.to_string(), Code::BadDirectiveValue, "a paranoia level is 1, 2, 3 or 4".to_owned()))
 }
