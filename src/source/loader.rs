@@ -1,16 +1,9 @@
 //! Loading of rule files and data files.
 
+use super::LARGEST_FILE;
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-
-/// Maximum size of a file that a rule set may name, in bytes: rule files and data files, local and remote. GeoIP databases have more than 100 MB.
-pub const LARGEST_FILE: u64 = 512 << 20;
-
-/// Returns `true` if a name is an https address.
-pub fn is_remote(name: &str) -> bool {
-    name.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
-}
 
 /// Reads files and expands wildcards on behalf of the compiler.
 pub trait Loader {
@@ -156,12 +149,6 @@ mod tests {
     fn files_in_memory_are_expanded_in_order() {
         let files = Memory::new().with("b.conf", "").with("a.conf", "").with("c.data", "").with("deeper/d.conf", "");
         assert_eq!(files.expand("*.conf").unwrap(), [PathBuf::from("a.conf"), PathBuf::from("b.conf")]);
-    }
-
-    #[test]
-    fn only_https_addresses_are_remote() {
-        assert!(is_remote("https://rules.example/") && is_remote("HTTPS://rules.example/"));
-        assert!(["http://rules.example/", "https:/a", "rules/https://a", "ßßßßßßß", ""].iter().all(|name| !is_remote(name)));
     }
 
     #[cfg(not(feature = "remote"))]

@@ -6,13 +6,16 @@ mod loader;
 #[cfg(feature = "remote")]
 mod remote;
 
-pub use loader::{FileSystem, Loader, Memory, is_remote};
+pub use loader::{FileSystem, Loader, Memory};
 #[cfg(feature = "remote")]
 pub use remote::Recipient;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Maximum size of a file that a rule set may name, in bytes: rule files and data files, local and remote. GeoIP databases have more than 100 MB.
+const LARGEST_FILE: u64 = 512 << 20;
 
 /// The number of a text in its [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -218,6 +221,11 @@ impl<T> Spanned<T> {
     }
 }
 
+/// Returns `true` if a name is an https address.
+pub fn is_remote(name: &str) -> bool {
+    name.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
@@ -261,6 +269,12 @@ mod tests {
         sources.note_include(outer, at(inner, 0));
         assert_eq!(sources.way_to(at(inner, 0)), [at(outer, 8), at(inner, 0)]);
         assert!(sources.way_to(at(inner, 0)) < sources.way_to(at(outer, 10)));
+    }
+
+    #[test]
+    fn only_https_addresses_are_remote() {
+        assert!(is_remote("https://rules.example/") && is_remote("HTTPS://rules.example/"));
+        assert!(["http://rules.example/", "https:/a", "rules/https://a", "ßßßßßßß", ""].iter().all(|name| !is_remote(name)));
     }
 
     #[test]

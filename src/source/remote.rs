@@ -1,6 +1,6 @@
 //! Fetches rules and data over https, and posts records.
 
-use super::loader::LARGEST_FILE;
+use super::{LARGEST_FILE, is_remote};
 use std::io;
 use std::time::Duration;
 use ureq::http::Response;
@@ -29,7 +29,7 @@ const USER_AGENT: &str = concat!("ModSecurity3 (secrule ", env!("CARGO_PKG_VERSI
 ///
 /// Certificates are verified with the roots of the machine, or those of `SSL_CERT_FILE`.
 pub fn fetch(address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
-    if !super::is_remote(address) {
+    if !is_remote(address) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "only https addresses are fetched"));
     }
     let agent = agent(WHOLE, if key.is_some() { 0 } else { REDIRECTS });
@@ -52,7 +52,7 @@ impl Recipient {
     /// # Errors
     /// If the address is not an https address.
     pub fn at(address: &str) -> io::Result<Self> {
-        if !super::is_remote(address) {
+        if !is_remote(address) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "records are posted to https addresses only"));
         }
         Ok(Self { agent: agent(RECORD, 0), address: address.to_owned() })

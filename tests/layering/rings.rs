@@ -15,7 +15,6 @@ const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("graph", "rules, actions and their plan name each other's numbers"),
     ("lua", "states, questions and modules share the types of the room's door"),
     ("pattern", "`class` and `escape` are one parser of escapes, cut in two; so are `parser` and `groups`"),
-    ("source", "`remote` takes a limit from `loader`"),
     ("transaction", "`audit` hands the handle to the log, and the handle asks `audit`"),
 ];
 
