@@ -11,7 +11,7 @@ const MAX_FILES_OF_A_TYPE: usize = 3;
 
 /// Rooms whose files import each other in a cycle, with the reason.
 const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
-    ("body", "`body/xml` is one reader cut into files; `multipart/note.rs` holds how others show a text"),
+    ("body", "`body/xml` is one reader cut into files"),
     ("graph", "rules, actions and their plan name each other's numbers"),
     ("lua", "states, questions and modules share the types of the room's door"),
     ("pattern", "`class` and `escape` are one parser of escapes, cut in two; so are `parser` and `groups`"),

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::malformed::Malformed;
-use super::note::Text;
+use super::text::Text;
 
 /// Error of a multipart body, or of one of its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

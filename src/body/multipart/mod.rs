@@ -11,6 +11,7 @@ mod malformed;
 mod note;
 mod parameter;
 mod parser;
+mod text;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -115,15 +116,7 @@ pub struct Multipart<'a> {
     pub bytes_without_files: usize,
 }
 
-impl<'a> Multipart<'a> {
-    /// Parses a body. `content_type` is the value of the request's header.
-    ///
-    /// Errors inside a part's headers do not stop the parser: it ignores the line, or the part if its `Content-Disposition` is malformed. An empty
-    /// body is not an error.
-    pub fn parse(content_type: Option<&'a [u8]>, body: &'a [u8], limits: &MultipartLimits) -> Self {
-        parser::parse(content_type, body, limits)
-    }
-
+impl Multipart<'_> {
     /// `MULTIPART_STRICT_ERROR`: an error, or any flag but `MULTIPART_UNMATCHED_BOUNDARY`.
     ///
     /// v3.0.9 omits some of the errors here; they are in `REQBODY_ERROR` nevertheless.

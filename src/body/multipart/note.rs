@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use super::error::MultipartError;
+use super::text::Text;
 
 /// A note of the parser. `Display` gives v3's debug log line.
 ///
@@ -224,21 +225,6 @@ impl Display for Note<'_> {
             Note::Warning(warning) => write!(formatter, "Warning: {warning}"),
             Note::Error(_) => Ok(()),
         }
-    }
-}
-
-/// Bytes shown as text; invalid UTF-8 becomes the replacement character.
-pub(super) struct Text<'a>(pub(super) &'a [u8]);
-
-impl Display for Text<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            formatter.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                formatter.write_str("\u{fffd}")?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -18,23 +18,28 @@ use super::{Multipart, MultipartLimits, Part, PartHeader};
 /// A line that looks like a boundary is longer than this, in bytes with its line break.
 const MIN_BOUNDARY_LINE: usize = 3;
 
-/// Parses a whole body.
-pub(super) fn parse<'a>(content_type: Option<&'a [u8]>, body: &'a [u8], limits: &MultipartLimits) -> Multipart<'a> {
-    let mut result = Multipart::default();
-    match boundary::parse(content_type, &mut result.flags, &mut result.notes) {
-        Ok(boundary) => {
-            let end = Parser::new(boundary, limits, &mut result).run(body);
-            warn(&mut result);
-            if let Err(error) = end {
+impl<'a> Multipart<'a> {
+    /// Parses a body. `content_type` is the value of the request's header.
+    ///
+    /// Errors inside a part's headers do not stop the parser: it ignores the line, or the part if its `Content-Disposition` is malformed. An empty
+    /// body is not an error.
+    pub fn parse(content_type: Option<&'a [u8]>, body: &'a [u8], limits: &MultipartLimits) -> Self {
+        let mut result = Self::default();
+        match boundary::parse(content_type, &mut result.flags, &mut result.notes) {
+            Ok(boundary) => {
+                let end = Parser::new(boundary, limits, &mut result).run(body);
+                warn(&mut result);
+                if let Err(error) = end {
+                    report(&mut result, error);
+                }
+            }
+            Err(error) => {
                 report(&mut result, error);
+                warn(&mut result);
             }
         }
-        Err(error) => {
-            report(&mut result, error);
-            warn(&mut result);
-        }
+        result
     }
-    result
 }
 
 fn report<'a>(result: &mut Multipart<'a>, error: MultipartError) {
