@@ -1,10 +1,10 @@
 //! Walks the bytes of a PCRE pattern and reads escapes.
 
 use super::byte_set::ByteSet;
-use super::class::shorthand;
 use super::code_set::{CodeSet, Mode};
 use super::error::PatternError;
 use super::property::property;
+use super::shorthand::shorthand;
 
 /// A position in a pattern's source.
 pub(super) struct Scanner<'p> {

@@ -21,8 +21,8 @@
 //!
 //! At load, each step once for a pattern, whatever the number of its rules ([`Pattern::shared`], `cache.rs`):
 //!
-//! 1. `parser::parse` reads the dialect: `groups` what begins with `(`, `class` what is in brackets, `escape` what follows a backslash, `property` and
-//!    `newline` what these name. It gives a `tree::Syntax`, in which flags, quoting and comments are resolved.
+//! 1. `parser::parse` reads the dialect: `groups` what begins with `(`, `class` what is in brackets, `escape` what follows a backslash, `shorthand`,
+//!    `property` and `newline` what these name. It gives a `tree::Syntax`, in which flags, quoting and comments are resolved.
 //! 2. `lower::exact` makes a [`Hir`](regex_syntax::hir::Hir) of it, for automata. If it cannot, `program::compile` makes a program for the backtracking
 //!    engine, and `lower::relaxed` the `Hir` of a relaxed form.
 //! 3. `Automata::new` reads off the `Hir` what a search needs to know before it begins: its size, the literal after `^` (`prefix`), whether a match may
@@ -54,6 +54,7 @@ mod prefix;
 mod program;
 mod property;
 mod repetition_watch;
+mod shorthand;
 mod tree;
 mod words;
 

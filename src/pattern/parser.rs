@@ -11,6 +11,7 @@ use super::escape::{Escape, Reference, Scanner};
 use super::groups::{Frame, Kind};
 use super::newline::Newline;
 use super::property::known;
+use super::shorthand::shorthand;
 use super::tree::{Assertion, EmptyMatches, Node, Repeat, RepeatKind, Syntax, Target};
 
 /// Maximum of a quantifier, as in PCRE.
@@ -261,7 +262,7 @@ impl<'p> Parser<'p> {
 
     /// Adds `[[:<:]]` or `[[:>:]]`: the start or end of a word.
     fn word_edge(&mut self, ends: bool) {
-        let word = class::shorthand(self.mode(), b'w').map_or(Node::Empty, Node::Set);
+        let word = shorthand(self.mode(), b'w').map_or(Node::Empty, Node::Set);
         self.assertion(Node::Concat(vec![self.word_boundary(false), Node::look(ends, false, word)]));
     }
 
