@@ -1,8 +1,11 @@
 //! A process-wide cache of compiled patterns: equal patterns of all rules and rule sets are compiled once.
 
 use super::compiled::{Engine, Pattern, PatternOptions};
+use super::error::PatternError;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::default);
 
 /// Compiled patterns by source and options, as long as a caller holds them.
 ///
@@ -51,5 +54,15 @@ impl<T: AsRef<Pattern>> PatternCache<T> {
 
     fn find(&self, key: &Key) -> Option<Arc<T>> {
         self.patterns.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
+    }
+}
+
+impl Pattern {
+    /// Returns the pattern from a process-wide cache, or compiles it. The cache keeps a pattern as long as a caller holds it.
+    ///
+    /// # Errors
+    /// If the pattern cannot be compiled, with the place in its source.
+    pub fn shared(source: &[u8], options: PatternOptions) -> Result<Arc<Self>, PatternError> {
+        SHARED.get(source, options, Self::compile)
     }
 }

@@ -3,7 +3,6 @@
 use super::automata::{Automata, Origin};
 use super::backtrack;
 use super::byte_set::ByteSet;
-use super::cache::PatternCache;
 use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
 use super::lower;
@@ -12,7 +11,7 @@ use super::prefix::first_bytes;
 use super::program::{Program, compile};
 use regex_syntax::hir::Hir;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// Options for compiling a pattern; the default is that of `@rx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,17 +70,7 @@ struct Backtracking {
 /// A pattern is too large if its source has more than this many bytes for each allowed state.
 const SOURCE_OF_STATE: usize = 2;
 
-static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::default);
-
 impl Pattern {
-    /// Returns the pattern from a process-wide cache, or compiles it. The cache keeps a pattern as long as a caller holds it.
-    ///
-    /// # Errors
-    /// If the pattern cannot be compiled, with the place in its source.
-    pub fn shared(source: &[u8], options: PatternOptions) -> Result<Arc<Self>, PatternError> {
-        SHARED.get(source, options, Self::compile)
-    }
-
     /// Compiles a pattern for one use, such as one with macros expanded for a transaction.
     ///
     /// # Errors
