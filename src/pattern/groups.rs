@@ -3,32 +3,10 @@
 use super::code_set::Mode;
 use super::error::PatternError;
 use super::escape::{Reference, Scanner, is_name};
+use super::frame::{Flags, Frame, Kind};
 use super::newline::Newline;
-use super::parser::{Flags, Parser};
-use super::tree::{Condition, Conditional, EmptyMatches, Look, Node, Verb};
-
-/// An open group, or the whole pattern.
-pub(super) struct Frame {
-    /// Its position in the source.
-    pub position: usize,
-    pub kind: Kind,
-    /// The flags to restore at its end.
-    pub flags: Flags,
-    alternatives: Vec<Node>,
-    pub parts: Vec<Node>,
-    /// `(?|`: the number of groups before it, and the maximum after its alternatives.
-    reset: Option<(usize, usize)>,
-}
-
-pub(super) enum Kind {
-    Whole,
-    Plain,
-    Capture(usize),
-    Atomic,
-    Look(Look),
-    /// A condition, after it was read.
-    Conditional(Option<Condition>),
-}
+use super::parser::Parser;
+use super::tree::{Condition, EmptyMatches, Look, Node, Verb};
 
 /// Look-around by alphabetic names.
 const NAMED_LOOKS: [(&[u8], Look); 12] = {
@@ -56,34 +34,6 @@ const NAMED_LOOKS: [(&[u8], Look); 12] = {
 
 /// The version for `(?(VERSION>=…)`.
 const VERSION: (usize, usize) = (10, 42);
-
-impl Frame {
-    pub(super) const fn new(kind: Kind, position: usize, flags: Flags) -> Self {
-        Self { position, kind, flags, alternatives: Vec::new(), parts: Vec::new(), reset: None }
-    }
-
-    fn end_alternative(&mut self) {
-        let parts = std::mem::take(&mut self.parts);
-        self.alternatives.push(Node::concat(parts));
-    }
-
-    pub(super) fn into_node(mut self) -> Node {
-        self.end_alternative();
-        let alternatives = self.alternatives;
-        match self.kind {
-            Kind::Whole | Kind::Plain => Node::alternation(alternatives),
-            Kind::Capture(number) => Node::Capture(number, Box::new(Node::alternation(alternatives))),
-            Kind::Atomic => Node::Atomic(Box::new(Node::alternation(alternatives))),
-            Kind::Look(look) => Node::Look(look, Box::new(Node::alternation(alternatives))),
-            Kind::Conditional(condition) => {
-                let mut alternatives = alternatives.into_iter();
-                let (yes, no) = (alternatives.next().unwrap_or(Node::Empty), alternatives.next().unwrap_or(Node::Empty));
-                let condition = condition.unwrap_or(Condition::Known(true));
-                Node::Conditional(Box::new(Conditional { condition, yes, no }))
-            }
-        }
-    }
-}
 
 impl<'p> Parser<'p> {
     /// Reads the options before a pattern, such as `(*UTF)`.

@@ -45,6 +45,7 @@ mod compiled;
 mod effort;
 mod error;
 mod escape;
+mod frame;
 mod groups;
 mod line_start;
 mod lower;

@@ -8,7 +8,7 @@ use super::class::{self, ClassFlags};
 use super::code_set::{CodeSet, Mode};
 use super::error::PatternError;
 use super::escape::{Escape, Reference, Scanner};
-use super::groups::{Frame, Kind};
+use super::frame::{Flags, Frame, Kind};
 use super::newline::Newline;
 use super::property::known;
 use super::shorthand::shorthand;
@@ -35,20 +35,6 @@ const CLUSTER: &[u8] = concat!(
 /// If PCRE2 would refuse the pattern, with the place of the error.
 pub(super) fn parse(source: &[u8], case_insensitive: bool) -> Result<Syntax, PatternError> {
     Parser::new(source, case_insensitive).run()
-}
-
-/// The inline options, `(?imsxxnUJ)`.
-#[derive(Clone, Copy)]
-pub(super) struct Flags {
-    pub case_insensitive: bool,
-    pub multi_line: bool,
-    pub dot_all: bool,
-    pub extended: bool,
-    /// Blanks in classes are ignored, too.
-    pub extended_more: bool,
-    pub no_auto_capture: bool,
-    pub ungreedy: bool,
-    pub duplicate_names: bool,
 }
 
 pub(super) struct Parser<'p> {

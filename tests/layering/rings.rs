@@ -14,7 +14,6 @@ const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("body", "`body/xml` is one reader cut into files"),
     ("graph", "rules, actions and their plan name each other's numbers"),
     ("lua", "states, questions and modules share the types of the room's door"),
-    ("pattern", "`parser` and `groups` are one parser, cut in two"),
     ("transaction", "`audit` hands the handle to the log, and the handle asks `audit`"),
 ];
 
