@@ -2,6 +2,7 @@
 //!
 //! A connection blocks while it waits, but never longer than the call may take. It does not look up names: addresses are given as text.
 
+use super::fault::{Fault, Outcome, is_late};
 use super::handles::Handles;
 use super::wait::Waits;
 use crate::lua::budget::{Budget, Excess};
@@ -37,16 +38,6 @@ enum End {
     Unix(std::os::unix::net::UnixStream),
     Datagram(UdpSocket),
 }
-
-/// Reason why an operation stopped, in LuaSocket's words.
-pub enum Fault {
-    Timeout,
-    Closed,
-    Other(String),
-}
-
-/// Result of an operation; a Lua error ends the call.
-pub type Outcome<T> = Result<std::result::Result<T, Fault>>;
 
 /// A value, or `nil` and a reason.
 type Answer<T> = (Option<T>, Option<String>);
@@ -369,38 +360,6 @@ impl End {
             Self::Datagram(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
-}
-
-impl Fault {
-    /// Converts a system error for scripts.
-    pub fn of(error: &io::Error) -> Self {
-        match error.kind() {
-            _ if is_late(error) => Self::Timeout,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::NotConnected
-            | io::ErrorKind::UnexpectedEof => Self::Closed,
-            io::ErrorKind::ConnectionRefused => Self::Other("connection refused".to_owned()),
-            _ => {
-                let text = error.to_string();
-                let words = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
-                Self::Other(words.to_owned())
-            }
-        }
-    }
-
-    fn text(self) -> String {
-        match self {
-            Self::Timeout => "timeout".to_owned(),
-            Self::Closed => "closed".to_owned(),
-            Self::Other(text) => text,
-        }
-    }
-}
-
-fn is_late(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
 /// Returns `true` if an operation must be repeated: a signal arrived, or the wait ended with the call's time, which the next wait detects.

@@ -5,6 +5,7 @@
 //! in Rust under a number, and are closed with the call. Nothing waits longer than the call may take.
 
 mod connections;
+mod fault;
 mod handles;
 mod json;
 mod names;

@@ -1,6 +1,6 @@
 //! Connecting to a Unix socket. The standard library has no time limit for it: it waits while the peer's backlog is full.
 
-use super::connections::{Fault, Outcome};
+use super::fault::{Fault, Outcome};
 use super::wait::Waits;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::OsStr;
