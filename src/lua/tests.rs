@@ -1,4 +1,5 @@
 use super::*;
+use crate::script::Script;
 use std::time::{Duration, Instant};
 
 pub const LIMITS: Limits = Limits { instructions: 10_000_000, time: Duration::from_millis(500), memory: 16 << 20 };

@@ -13,7 +13,6 @@ const MAX_FILES_OF_A_TYPE: usize = 3;
 const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("body", "`body/xml` is one reader cut into files"),
     ("graph", "rules, actions and their plan name each other's numbers"),
-    ("lua", "states, questions and modules share the types of the room's door"),
     ("transaction", "`audit` hands the handle to the log, and the handle asks `audit`"),
 ];
 
