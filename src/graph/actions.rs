@@ -1,6 +1,6 @@
 //! Actions of rules.
 
-use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Rule, Selector, Template};
+use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Selector, Template};
 use crate::script::Script;
 use crate::vocabulary::Variable;
 use std::ops::RangeInclusive;
@@ -240,17 +240,6 @@ impl Pace {
         let (amount, seconds) = std::str::from_utf8(text).ok()?.split_once('/')?;
         let (amount, seconds): (u32, u32) = (amount.trim().parse().ok()?, seconds.trim().parse().ok()?);
         (seconds > 0).then(|| Self { amount: i64::from(amount), period: Duration::from_secs(seconds.into()) })
-    }
-}
-
-impl RuleFilter {
-    /// Returns `true` for a rule of the set: its id is in the range, or it has exactly this tag or message as written.
-    pub fn names(&self, rule: &Rule) -> bool {
-        match self {
-            Self::Ids(ids) => rule.id != 0 && ids.contains(&rule.id),
-            Self::Tag(tag) => rule.has_tag(tag),
-            Self::Message(message) => rule.has_message(message),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Compiled rules: defaults, chains, updates and removals are resolved.
 
-use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Opening, Phase, RulePlan, Target, Template, TransformationTree};
+use super::{Assignment, ChainId, Disruptive, Effect, Lookup, Opening, Phase, RuleFilter, RulePlan, Target, Template, TransformationTree};
 use crate::operator::{Operator, OperatorKind};
 use crate::script::Script;
 use std::sync::Arc;
@@ -188,5 +188,16 @@ impl Rule {
     /// Returns `true` if it has exactly this message, as written.
     pub fn has_message(&self, message: &str) -> bool {
         self.metadata.message.as_ref().is_some_and(|template| template.source() == message)
+    }
+}
+
+impl RuleFilter {
+    /// Returns `true` for a rule of the set: its id is in the range, or it has exactly this tag or message as written.
+    pub fn names(&self, rule: &Rule) -> bool {
+        match self {
+            Self::Ids(ids) => rule.id != 0 && ids.contains(&rule.id),
+            Self::Tag(tag) => rule.has_tag(tag),
+            Self::Message(message) => rule.has_message(message),
+        }
     }
 }

@@ -12,7 +12,6 @@ const MAX_FILES_OF_A_TYPE: usize = 3;
 /// Rooms whose files import each other in a cycle, with the reason.
 const ROOMS_WITH_CIRCLES: &[(&str, &str)] = &[
     ("body", "`body/xml` is one reader cut into files"),
-    ("graph", "rules, actions and their plan name each other's numbers"),
     ("transaction", "`audit` hands the handle to the log, and the handle asks `audit`"),
 ];
 
