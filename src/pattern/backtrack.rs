@@ -16,6 +16,7 @@ use super::error::LimitExceeded;
 use super::escape::first_char;
 use super::program::{Op, Program};
 use super::tree::{Assertion, EmptyMatches};
+use choice::Choice;
 use regex_syntax::hir::ClassUnicode;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
@@ -62,63 +63,6 @@ pub(super) fn search(
         return Ok(true);
     }
     Ok(false)
-}
-
-/// Action on backtracking.
-enum Choice {
-    /// Continue there.
-    Branch {
-        to: usize,
-        place: usize,
-    },
-    /// Continue there; `(*THEN)` within the scope backtracks to here.
-    Alternative {
-        to: Option<usize>,
-        place: usize,
-        scope: usize,
-    },
-    /// A span that may give up a byte, down to a position.
-    Shrink {
-        span: usize,
-        low: usize,
-        at: usize,
-    },
-    /// A span that may take one more byte; it began at a position.
-    Grow {
-        span: usize,
-        low: usize,
-        at: usize,
-    },
-    /// The old value of a slot or a register.
-    Restore {
-        index: usize,
-        value: usize,
-    },
-    /// A call began within another; the number of calls before it.
-    Called {
-        around: usize,
-        frames: usize,
-    },
-    /// A call ended.
-    CameBack {
-        frame: usize,
-    },
-    Atomic {
-        around: usize,
-    },
-    Look {
-        op: usize,
-        place: usize,
-        around: usize,
-    },
-    Failed {
-        op: usize,
-        place: usize,
-    },
-    Verb {
-        op: usize,
-        place: usize,
-    },
 }
 
 /// A subroutine call of a group.
@@ -190,6 +134,7 @@ struct Machine<'p> {
 }
 
 mod calls;
+mod choice;
 mod spans;
 
 impl<'p> Machine<'p> {

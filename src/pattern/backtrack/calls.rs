@@ -2,7 +2,8 @@
 
 use super::super::error::LimitExceeded;
 use super::super::program::{BacktrackingVerb, Op};
-use super::{Choice, Frame, Machine, NONE, Next, Outcome};
+use super::choice::Choice;
+use super::{Frame, Machine, NONE, Next, Outcome};
 
 impl Machine<'_> {
     pub(super) fn call(&mut self, group: usize, to: usize, pc: usize) -> Result<Next, LimitExceeded> {

@@ -4,7 +4,8 @@ use super::super::byte_set::ByteSet;
 use super::super::error::LimitExceeded;
 use super::super::program::{Op, Span};
 use super::super::tree::RepeatKind;
-use super::{BYTES_OF_STEP, Choice, Machine, Next, Run, UNSET};
+use super::choice::Choice;
+use super::{BYTES_OF_STEP, Machine, Next, Run, UNSET};
 
 impl<'p> Machine<'p> {
     pub(super) fn span_at(&self, pc: usize) -> Option<&'p Span> {
