@@ -1,7 +1,7 @@
 //! What matched, as a host reads it: a rule with its place and text, and every value with its name.
 
-use super::Shared;
-use crate::graph::{self, Phase};
+use crate::compile::LoadReport;
+use crate::graph::{self, Phase, RuleGraph};
 use crate::state::{RecordedValue, RuleMatch};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::borrow::Cow;
@@ -13,27 +13,28 @@ use std::fmt;
 /// host that writes them to a line of a log escapes control characters.
 #[derive(Clone, Copy)]
 pub struct Match<'a> {
-    shared: &'a Shared,
+    graph: &'a RuleGraph,
+    report: &'a LoadReport,
     found: &'a RuleMatch,
 }
 
 /// A rule of the rule set, as far as a host needs it to name one.
 #[derive(Clone, Copy)]
 pub struct Rule<'a> {
-    shared: &'a Shared,
+    report: &'a LoadReport,
     rule: &'a graph::Rule,
 }
 
 /// A value that a rule matched.
 #[derive(Clone, Copy)]
 pub struct MatchedValue<'a> {
-    shared: &'a Shared,
+    graph: &'a RuleGraph,
     value: &'a RecordedValue,
 }
 
 impl<'a> Match<'a> {
-    pub(super) fn new(shared: &'a Shared, found: &'a RuleMatch) -> Self {
-        Self { shared, found }
+    pub(super) fn new(graph: &'a RuleGraph, report: &'a LoadReport, found: &'a RuleMatch) -> Self {
+        Self { graph, report, found }
     }
 
     /// The id of the rule; 0 for a rule without one.
@@ -43,7 +44,7 @@ impl<'a> Match<'a> {
 
     /// The rule.
     pub fn rule(&self) -> Option<Rule<'a>> {
-        self.shared.graph.rule(self.found.rule).map(|rule| Rule::new(self.shared, rule))
+        self.graph.rule(self.found.rule).map(|rule| Rule::new(self.report, rule))
     }
 
     /// The phase that the rule ran in.
@@ -78,8 +79,8 @@ impl<'a> Match<'a> {
 
     /// The values that matched, of all rules of a chain, in the order in which the rules saw them: at most 1,000, with at most 16 KiB of text.
     pub fn values(&self) -> impl Iterator<Item = MatchedValue<'a>> + use<'a> {
-        let shared = self.shared;
-        self.found.values.iter().map(move |value| MatchedValue { shared, value })
+        let graph = self.graph;
+        self.found.values.iter().map(move |value| MatchedValue { graph, value })
     }
 
     /// The number of values that matched, those included that [`values`](Self::values) leaves out.
@@ -99,8 +100,8 @@ impl<'a> Match<'a> {
 }
 
 impl<'a> Rule<'a> {
-    pub(super) fn new(shared: &'a Shared, rule: &'a graph::Rule) -> Self {
-        Self { shared, rule }
+    pub(super) fn new(report: &'a LoadReport, rule: &'a graph::Rule) -> Self {
+        Self { report, rule }
     }
 
     /// The id; 0 for a rule without one.
@@ -121,7 +122,7 @@ impl<'a> Rule<'a> {
     /// The lines of the rule as written.
     pub fn text(&self) -> &'a str {
         let location = &self.rule.location;
-        let source = self.shared.report.texts().iter().find(|source| *source.name() == location.file);
+        let source = self.report.texts().iter().find(|source| *source.name() == location.file);
         source.map_or("", |source| lines(source.text(), location.line, location.last_line))
     }
 }
@@ -144,7 +145,7 @@ impl<'a> MatchedValue<'a> {
 
     /// The names of the transformations after which it matched, in order.
     pub fn transformations(&self) -> Vec<&'static str> {
-        let tree = &self.shared.graph.transformations;
+        let tree = &self.graph.transformations;
         let name = |chain| tree.last_step(chain).map(|step| step.transformation.name());
         tree.prefixes(self.value.chain).into_iter().filter_map(name).collect()
     }

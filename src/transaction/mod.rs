@@ -351,7 +351,7 @@ impl Transaction {
 
     /// The rules that matched so far and are logged, in the order of their matches.
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
-        self.state.matches.iter().map(|found| Match::new(&self.shared, found))
+        self.state.matches.iter().map(|found| Match::new(&self.shared.graph, &self.shared.report, found))
     }
 
     /// The limits that were exceeded so far.

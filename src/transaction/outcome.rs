@@ -49,12 +49,12 @@ impl Outcome {
     /// The first rule that would have stopped the exchange, had `SecRuleEngine` been `On`; none where one did.
     pub fn detected(&self) -> Option<Rule<'_>> {
         let rule = self.detected.and_then(|index| self.shared.graph.rule(index));
-        rule.map(|rule| Rule::new(&self.shared, rule))
+        rule.map(|rule| Rule::new(&self.shared.report, rule))
     }
 
     /// The rules that matched and are logged, in the order of their matches.
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
-        self.matches.iter().map(|found| Match::new(&self.shared, found))
+        self.matches.iter().map(|found| Match::new(&self.shared.graph, &self.shared.report, found))
     }
 
     /// The sum of the [scores](Match::score) of all matches.
