@@ -4,10 +4,10 @@
 //! attributes of the internal subset are taken in, the first declaration counts, and all of it must be well-formed. Parsers disagree on what a
 //! reference to a parameter entity does to the declarations behind it (expat skips both, libxml2 reads both), so that it is an error here.
 
-use super::XmlError;
 use super::cursor::Cursor;
 use super::declaration::{self, AttributeDefault, AttributeKind};
 use super::entities::{Entities, Entity, Uses};
+use super::error::{XmlError, malformed};
 use std::collections::HashMap;
 
 /// What a DOCTYPE says of the document.
@@ -171,11 +171,6 @@ impl AttributeList {
     pub(super) fn defaults(&self) -> &[(String, String)] {
         &self.defaults
     }
-}
-
-/// An error of form.
-pub(super) fn malformed(reason: impl Into<String>) -> XmlError {
-    XmlError::Malformed { reason: reason.into() }
 }
 
 /// A value of words: one blank between two (XML 1.0, 3.3.3).

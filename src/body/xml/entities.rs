@@ -1,8 +1,7 @@
 //! The entities of a document, and the values of attributes that use them.
 
-use super::XmlError;
 use super::cursor::Cursor;
-use super::doctype::malformed;
+use super::error::{XmlError, malformed};
 use std::collections::{HashMap, HashSet};
 
 /// What an entity stands for.

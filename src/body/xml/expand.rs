@@ -15,9 +15,10 @@
 //! entities and defaults add is limited in bytes, so that the time is linear in the document and that limit.
 
 use super::cursor::Cursor;
-use super::doctype::{Doctype, malformed};
+use super::doctype::{self, Doctype};
 use super::entities::{Uses, predefined};
-use super::{XmlError, XmlLimits, doctype};
+use super::error::{XmlError, malformed};
+use super::limits::XmlLimits;
 use std::collections::HashSet;
 
 /// A document without its DOCTYPE and its entities.

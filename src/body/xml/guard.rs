@@ -3,7 +3,8 @@
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
 
-use super::{XmlError, XmlLimits};
+use super::error::XmlError;
+use super::limits::XmlLimits;
 
 /// Refuses control characters, and text that the tree's parser would spend too much time or memory on.
 pub(super) fn check(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {

@@ -9,90 +9,26 @@ mod doctype;
 mod dtd;
 mod encoding;
 mod entities;
+mod error;
 mod expand;
 mod guard;
+mod limits;
 mod particle;
 #[cfg(feature = "xml-validation")]
 mod schema;
 
 #[cfg(feature = "xml-validation")]
 pub use dtd::{Dtd, DtdError};
+pub use error::{XPathError, XmlError};
+pub use limits::XmlLimits;
 #[cfg(feature = "xml-validation")]
 pub use schema::{Schema, SchemaError};
 
 use std::borrow::Cow;
 
-use thiserror::Error;
 use uppsala::dom::{Document, NodeId, NodeKind};
 use uppsala::parser::Parser;
 use uppsala::xpath::{XPathEvaluator, XPathValue};
-
-/// What an XML body, and a search in it, may not exceed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct XmlLimits {
-    /// Nesting of elements; libxml2 stops at about the same.
-    pub depth: u32,
-    /// Attributes of one element (the tree's parser takes time quadratic in them).
-    pub attributes_per_element: usize,
-    /// Tags, comments and the like in the whole body.
-    pub nodes: usize,
-    /// Bytes that entities may expand to, and that attributes may have which only the DOCTYPE gives, together.
-    pub entity_bytes: usize,
-    /// Nodes that one XPath expression may visit.
-    pub xpath_visits: usize,
-    /// Bytes of all values that one XPath expression may select.
-    pub xpath_bytes: usize,
-}
-
-impl Default for XmlLimits {
-    fn default() -> Self {
-        XmlLimits {
-            depth: 256,
-            attributes_per_element: 512,
-            nodes: 250_000,
-            entity_bytes: 64 << 10,
-            xpath_visits: 2_000_000,
-            xpath_bytes: 64 << 20,
-        }
-    }
-}
-
-/// Why a body is no usable XML document. The text is v3's, whatever the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("XML: Failed parsing document.")]
-#[non_exhaustive]
-pub enum XmlError {
-    /// Not well-formed.
-    Malformed {
-        /// Where and why, in the parser's words.
-        reason: String,
-    },
-    /// An encoding that is unknown, or bytes that do not fit it.
-    Encoding,
-    /// An element with more attributes than allowed.
-    TooManyAttributes,
-    /// More tags than allowed.
-    TooManyNodes,
-    /// Elements are nested more deeply than allowed.
-    TooDeep,
-    /// Entities and attributes that the DOCTYPE gives are more than allowed.
-    EntitiesTooLarge,
-}
-
-/// Why an XPath expression selected nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum XPathError {
-    /// The expression is wrong.
-    #[error("XML: XPath expression failed: {0}")]
-    Failed(String),
-    /// The search would visit too many nodes.
-    #[error("XML: XPath expression visits more than {0} nodes.")]
-    TooManyVisits(usize),
-    /// The selected values are too large together.
-    #[error("XML: XPath expression selects more than {0} bytes.")]
-    TooLarge(usize),
-}
 
 /// A parsed XML body.
 ///

@@ -1,0 +1,45 @@
+//! Errors of XML bodies and of searches in them.
+
+use thiserror::Error;
+
+/// Why a body is no usable XML document. The text is v3's, whatever the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("XML: Failed parsing document.")]
+#[non_exhaustive]
+pub enum XmlError {
+    /// Not well-formed.
+    Malformed {
+        /// Where and why, in the parser's words.
+        reason: String,
+    },
+    /// An encoding that is unknown, or bytes that do not fit it.
+    Encoding,
+    /// An element with more attributes than allowed.
+    TooManyAttributes,
+    /// More tags than allowed.
+    TooManyNodes,
+    /// Elements are nested more deeply than allowed.
+    TooDeep,
+    /// Entities and attributes that the DOCTYPE gives are more than allowed.
+    EntitiesTooLarge,
+}
+
+/// Why an XPath expression selected nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum XPathError {
+    /// The expression is wrong.
+    #[error("XML: XPath expression failed: {0}")]
+    Failed(String),
+    /// The search would visit too many nodes.
+    #[error("XML: XPath expression visits more than {0} nodes.")]
+    TooManyVisits(usize),
+    /// The selected values are too large together.
+    #[error("XML: XPath expression selects more than {0} bytes.")]
+    TooLarge(usize),
+}
+
+/// An error of form.
+pub(super) fn malformed(reason: impl Into<String>) -> XmlError {
+    XmlError::Malformed { reason: reason.into() }
+}
