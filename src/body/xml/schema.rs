@@ -1,5 +1,7 @@
 //! XML Schema: read once, then many documents are checked against it.
 
+pub use error::SchemaError;
+
 use super::{XmlDocument, doctype, parse_tree};
 use explain::Explainer;
 use models::Models;
@@ -11,25 +13,11 @@ use uppsala::error::ValidationError;
 use uppsala::xsd::XsdValidator;
 
 mod documents;
+mod error;
 mod explain;
 mod models;
 mod order;
 mod relaxed;
-
-/// Why a schema cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SchemaError {
-    /// It is no well-formed XML. The text is libxml2's beginning of a sentence that goes on with the name of the file.
-    #[error("Failed to parse the XML resource")]
-    Malformed,
-    /// It is XML, but no schema.
-    #[error("it is no schema document")]
-    NoSchema,
-    /// It is a schema with a mistake.
-    #[error("{0}")]
-    Wrong(String),
-}
 
 /// An XML schema.
 pub struct Schema {

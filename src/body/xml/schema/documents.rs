@@ -1,6 +1,6 @@
 //! The documents of a schema: what is included becomes part of the document that includes it, what is imported stands beside it.
 
-use super::SchemaError;
+use super::error::SchemaError;
 use crate::body::xml::{XmlLimits, encoding, expand, guard, parse_tree};
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! What a schema says of the order and number of children: a content model for each complex type.
 
-use super::SchemaError;
 use super::documents::{Part, UNNAMED, is_xs};
+use super::error::SchemaError;
 use crate::body::xml::XmlLimits;
 use crate::body::xml::content::{ContentModel, Label};
 use crate::body::xml::particle::{Occurrence, Particle};

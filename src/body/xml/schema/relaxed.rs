@@ -1,8 +1,8 @@
 //! The same schema for the library that judges types and attributes, without the order and number of children: its own content models
 //! refuse some valid documents.
 
-use super::SchemaError;
 use super::documents::{Part, UNNAMED, is_xs};
+use super::error::SchemaError;
 use super::models::{ComplexType, Models};
 use std::collections::HashSet;
 use std::path::PathBuf;
