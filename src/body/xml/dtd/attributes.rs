@@ -1,6 +1,6 @@
 //! Whether the values of attributes fit what is declared of them.
 
-use super::Dtd;
+use super::definition::Dtd;
 use crate::body::xml::cursor::{is_name_character, is_name_start};
 use crate::body::xml::declaration::{AttributeDeclaration, AttributeDefault, AttributeKind};
 use std::collections::HashSet;

@@ -1,6 +1,7 @@
 //! Reads the declarations of a DTD: elements, attributes, entities, notations; conditional sections and parameter entities are resolved.
 
-use super::{Content, Dtd, DtdError};
+use super::definition::{Content, Dtd};
+use super::error::DtdError;
 use crate::body::xml::content::ContentModel;
 use crate::body::xml::cursor::Cursor;
 use crate::body::xml::declaration::{attribute, external_path, group, mixed};

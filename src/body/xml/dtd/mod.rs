@@ -5,59 +5,20 @@
 
 mod attributes;
 mod declarations;
+mod definition;
+mod error;
 
-use super::content::{self, ContentModel, Matcher};
-use super::declaration::AttributeDeclaration;
+pub use definition::Dtd;
+pub use error::DtdError;
+
+use super::content::{self, Matcher};
 use super::{XmlDocument, encoding};
 use attributes::Identifiers;
+use definition::Content;
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use uppsala::dom::{Document, Element, NodeId, NodeKind, QName};
-
-/// Why a DTD cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DtdError {
-    /// It is in an encoding that is unknown, or has bytes that do not fit it.
-    #[error("its encoding is unknown, or its bytes do not fit it")]
-    Encoding,
-    /// A declaration is wrong.
-    #[error("line {line}: {reason}")]
-    Syntax {
-        /// The line, from 1; for what stands in a parameter entity the line of the file that names it.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// A document type definition.
-#[derive(Debug, Default)]
-pub struct Dtd {
-    elements: HashMap<String, Content>,
-    /// By element.
-    attributes: HashMap<String, Vec<AttributeDeclaration>>,
-    /// Names of entities that are not XML.
-    unparsed_entities: HashSet<String>,
-    parsed_entities: HashSet<String>,
-    notations: HashSet<String>,
-}
-
-/// What an element may contain.
-#[derive(Debug)]
-enum Content {
-    /// `EMPTY`
-    Empty,
-    /// `ANY`
-    Any,
-    /// `(#PCDATA)`
-    Text,
-    /// `(#PCDATA|a|b)*`
-    Mixed(HashSet<String>),
-    /// `(a,b?)`
-    Children(ContentModel<String>),
-}
 
 /// How long the list of children in a message may be, in bytes.
 const LONGEST_LIST: usize = 500;
