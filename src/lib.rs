@@ -19,7 +19,7 @@
 //!     }
 //!     tx.request_end()
 //! };
-//! let verdict = judge(); // Err(Stop) says what to answer instead: `stop.status()`
+//! let verdict = judge(); // Err(Stop) has the answer for the client: `stop.status()`
 //! # assert_eq!(verdict.unwrap_err().status(), 403);
 //! let outcome = tx.finish();
 //! for found in outcome.matches() {
@@ -38,14 +38,14 @@
 //! | judge one request and its response | [`Connection`], [`Transaction`], [`BodyNeed`] |
 //! | stop an exchange | [`Stop`], [`Intervention`], [`Action`] |
 //! | read what matched | [`Outcome`], [`Match`], [`MatchedValue`], [`Rule`] |
-//! | hear of what happens | [`Observer`], the feature `tracing` |
-//! | keep logs elsewhere than in files | [`AuditLog`], [`audit_record()`], [`DebugLog`] |
+//! | receive events | [`Observer`], the feature `tracing` |
+//! | write logs to other places than files | [`AuditLog`], [`audit_record()`], [`DebugLog`] |
 //! | share state between processes | [`Store`] |
 //!
 //! # Streaming
 //!
-//! A host need not gather a body that no rule looks at. After the head, [`Transaction::request_body_need`] says how much of the body the engine
-//! wants, and whether chunks may be sent on at once; [`Transaction::response_body_need`] says the same of the response.
+//! A host need not collect a body that no rule inspects. After the head, [`Transaction::request_body_need`] returns the part of the body that the
+//! engine needs, and if chunks may be forwarded at once; [`Transaction::response_body_need`] does the same for the response.
 //!
 //! # Features
 //!
@@ -55,12 +55,12 @@
 //! | `remote` | no | rules, data and audit records over https |
 //! | `tracing` | no | a span for each exchange, and an event for each match |
 //!
-//! Without a feature, what it adds is an error when rules are loaded.
+//! Rules that need a missing feature are an error at load.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// No input may make the engine panic: what can is denied outside of tests.
+// No input may make the engine panic: code that can panic is denied outside of tests.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
 mod body;
@@ -71,7 +71,7 @@ mod engine;
 mod escape;
 mod graph;
 mod http;
-// What scripts may ask stands idle in a build that runs none.
+// A build without scripts does not use their host functions.
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod lua;
 mod metrics;

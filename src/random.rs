@@ -1,9 +1,9 @@
-//! Numbers that nobody outside can guess: ids of transactions, names of files, boundaries, questions to name servers, seeds of scripts.
+//! Numbers that cannot be guessed: ids of transactions, names of files, boundaries, ids of DNS queries, seeds of scripts.
 //!
 //! The first number draws a secret from the system (the crate `getrandom`); each number is the SipHash of a counter under that secret. Asking the
-//! system for every number would take 550 ns, this takes 29 ns (`RandomState::new`, which was here before, took 35 ns). Hosts that fork workers
-//! after they loaded rules share no secret among them, since a load needs no number. A process that judged requests before it forks does: what
-//! must differ then holds the time or the id of the process as well, as ids of transactions and seeds do.
+//! system for every number would take 550 ns, this takes 29 ns (the standard library's `RandomState::new` takes 35 ns). Hosts that fork workers after
+//! they loaded rules share no secret among them, because a load needs no number. Workers of a process that judged requests before it forked do share
+//! it: therefore values that must differ contain the time or the process id as well, such as ids of transactions and seeds.
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 use std::sync::LazyLock;
@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 static KEYED: LazyLock<DefaultHasher> = LazyLock::new(|| {
     let mut secret = [0; 32];
     if getrandom::fill(&mut secret).is_err() {
-        // A system without random numbers must not end requests: the standard library's own keys, which it takes from elsewhere then, are next best.
+        // A system without random numbers must not stop requests: the keys of the standard library, which then come from another source, are the next
+        // best.
         for part in secret.chunks_exact_mut(8) {
             part.copy_from_slice(&RandomState::new().hash_one(part.len()).to_ne_bytes());
         }
@@ -23,7 +24,7 @@ static KEYED: LazyLock<DefaultHasher> = LazyLock::new(|| {
     hasher
 });
 
-/// Returns a number that no other call in this process gets, and that cannot be guessed, not even from all those before it.
+/// Returns a number that no other call in this process returns, and that cannot be guessed, even from all earlier ones.
 pub fn unique_number() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut hasher = KEYED.clone();

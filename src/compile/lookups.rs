@@ -1,4 +1,4 @@
-//! Operators that transactions run, and their data.
+//! Operators that need a transaction, and their data.
 
 use super::context::Context;
 use super::files::read_file;
@@ -13,7 +13,7 @@ use crate::seclang::OperatorExpression;
 #[cfg(feature = "xml-validation")]
 use std::path::{Component, Path, PathBuf};
 
-/// Returns the look-up of an operator that is one; reports a file that cannot be read, and the rule cannot be built then.
+/// Returns the look-up of an operator, if it is one. A file that cannot be read is reported, and the rule is not built.
 pub fn read_lookup(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Option<Result<Lookup, ()>> {
     let text = written.argument.node.as_str();
     let span = written.name.as_ref().map_or(written.span, |name| name.span);
@@ -42,7 +42,7 @@ pub fn read_lookup(context: &mut Context<'_>, kind: OperatorKind, written: &Oper
     }))
 }
 
-/// A DTD or a schema with the files that it names; one that cannot be used is reported, and no body follows it.
+/// Reads a DTD or a schema, and the files that it names. If it cannot be used, that is reported, and no body conforms to it.
 #[cfg(feature = "xml-validation")]
 fn xml_grammar(context: &mut Context<'_>, kind: OperatorKind, written: &OperatorExpression) -> Result<Lookup, ()> {
     let span = written.argument.span;

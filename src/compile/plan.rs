@@ -1,4 +1,4 @@
-//! Plans the evaluation of a finished graph: prefilters, lists of targets, triggers, batches, comparisons, jumps.
+//! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, comparisons, jumps.
 
 use crate::graph::{
     ChainId, Disruptive, Effect, MarkerId, Metadata, OnMatch, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
@@ -13,7 +13,7 @@ use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
-/// Gives a graph its plan.
+/// Makes the plan of a graph, and stores it there.
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
@@ -35,7 +35,7 @@ pub fn plan(graph: &mut RuleGraph) {
     });
 }
 
-/// The keys that the patterns of rules select from TX.
+/// Returns the keys of TX that the patterns of rules select.
 fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
     let targets = graph.rules.iter().flat_map(|rule| match &rule.test {
         Test::Operator { targets, .. } => targets.as_slice(),
@@ -66,7 +66,7 @@ fn plan_rule(graph: &RuleGraph, rule: &Rule, prefilters: &mut PrefilterSetBuilde
     })
 }
 
-/// Where the prefilter of a rule looks at values: the same values as the rule does, but for the case of letters.
+/// Returns the scan point of a rule's prefilter: the values of the rule, except for the case of letters.
 fn scan_point(rule: &Rule, tree: &TransformationTree) -> ScanPoint {
     let mut chain = rule.transformations;
     while let Some(step) = tree.last_step(chain)
@@ -77,7 +77,7 @@ fn scan_point(rule: &Rule, tree: &TransformationTree) -> ScanPoint {
     ScanPoint { chain, every_stage: rule.multi_match && chain != ChainId::EMPTY }
 }
 
-/// The kinds of the values that a rule may look at: those of its targets, as they come and after each of its transformations.
+/// Returns the kinds of the values of a rule: those of its targets, as received and after each of its transformations.
 fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<ValueKind> {
     let chains = tree.prefixes(rule.transformations);
     let steps = chains.iter().filter_map(|chain| tree.last_step(*chain)).map(|step| step.transformation);
@@ -88,7 +88,7 @@ fn kinds(rule: &Rule, targets: &[Target], tree: &TransformationTree) -> Vec<Valu
     kinds
 }
 
-/// Large values are kinds of their own: few rules look at them, so that little is to be searched for.
+/// Returns the kind of a target's values. Large values have separate kinds: few rules inspect them, so few literals are searched for.
 fn kind(target: &Target) -> ValueKind {
     ValueKind::of(match target.variable {
         Variable::RequestBody => 1,
@@ -99,14 +99,14 @@ fn kind(target: &Target) -> ValueKind {
     })
 }
 
-/// The comparison of a rule that `engine/comparison.rs` may answer, if it is one:
+/// Returns the comparison of a rule, if `engine/comparison.rs` may answer it:
 ///
 /// * its operator compares numbers, and its argument is known at load;
 /// * its only target is a TX variable by its key, or the count of one;
-/// * it transforms nothing.
+/// * it has no transformations.
 ///
-/// [`on_match`] and [`lone_jump`] tell what of a match is answered there, too. What is left then, such as effects of the rule, is done the general
-/// way.
+/// [`on_match`] and [`lone_jump`] decide which part of a match is handled there, too. The rest, such as effects of the rule, is handled in the
+/// general way.
 fn comparison(graph: &RuleGraph, rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
     let (relation, number) = operator.comparison()?;
     let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
@@ -115,8 +115,8 @@ fn comparison(graph: &RuleGraph, rule: &Rule, targets: &[Target], operator: &Ope
     Some(TxComparison { name, count: *count, relation, number, negated, on_match: on_match(graph, rule) })
 }
 
-/// Tells what a match of a comparison needs. No log may tell what matched: neither that of the rule that the chain begins with, whose text it is,
-/// nor one with `multiMatch`, which writes an entry for each match.
+/// Returns the steps after a match of a comparison. A log that describes the match requires the general way: that of the head of the chain, whose
+/// text it has, or that of a rule with `multiMatch`, which has an entry for each match.
 fn on_match(graph: &RuleGraph, rule: &Rule) -> OnMatch {
     let first = rule.chain_head.and_then(|head| graph.rule(head)).unwrap_or(rule);
     match lone_jump(rule, &graph.defaults.at(rule.phase).effects) {
@@ -126,27 +126,26 @@ fn on_match(graph: &RuleGraph, rule: &Rule) -> OnMatch {
     }
 }
 
-/// The jump of a rule that does nothing else when it matches. Each field of a rule stands here, so that whoever adds one says whether such a rule
-/// may have it.
+/// Returns the jump of a rule that has no other effect when it matches. Every field of a rule is listed, so that a new field must be added here too.
 fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
     let Rule {
-        // What `comparison` looked at, and what acts only if something else does.
+        // Handled by `comparison`, or without effect of its own.
         test: _,
         transformations: _,
         spellings: _,
         namespaces: _,
         capture: _,
-        // How the rule is called, and where it runs.
+        // Name and position.
         id: _,
         location: _,
         phase: _,
         plan: _,
-        // A log that nobody writes needs no texts; a severity is read by other rules.
+        // A rule without a log needs no texts; other rules read a severity.
         logs: false,
         audits: false,
         stops: false,
         metadata: Metadata { severity: None, .. },
-        // It stands alone, and as it was written.
+        // It is not part of a chain, and not updated.
         multi_match: false,
         chained: false,
         next: None,
@@ -154,7 +153,7 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
         chain_head: None,
         removed: None,
         updated: None,
-        // What it does.
+        // Effects.
         assignments,
         openings,
         effects,
@@ -172,7 +171,7 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
     }
 }
 
-/// What is known of each chain, by the chain's number.
+/// Returns the properties of each chain, by the chain's number.
 fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
     let mut chains: Vec<PlannedChain> = Vec::with_capacity(tree.len());
     for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
@@ -194,7 +193,7 @@ fn triggers(transformation: Transformation) -> ByteSet {
     acting.fold(ByteSet::EMPTY, ByteSet::with)
 }
 
-/// What is looked at first of each step, and the rules of each phase by what they look at.
+/// Returns the steps of each phase, and the rules of each phase by their batches.
 fn steps(graph: &RuleGraph) -> (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBatch>>) {
     let (mut steps, mut batches): (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBatch>>) = Default::default();
     for phase in Phase::ALL {
@@ -220,7 +219,7 @@ fn steps(graph: &RuleGraph) -> (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBat
     (steps, batches)
 }
 
-/// The steps of each phase that are rules.
+/// Returns the steps of each phase that are rules, a bit for each.
 fn open_steps(graph: &RuleGraph) -> PhaseMap<Vec<u64>> {
     let mut open: PhaseMap<Vec<u64>> = PhaseMap::default();
     for phase in Phase::ALL {
@@ -247,7 +246,7 @@ fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {
     markers
 }
 
-/// Targets and lists of them, numbered; those that select the same have the same number.
+/// Numbers of targets and target lists; those that select the same values have the same number.
 #[derive(Default)]
 struct TargetLists {
     targets: Vec<PlannedTarget>,
@@ -267,7 +266,7 @@ impl TargetLists {
     }
 
     fn target(&mut self, target: &Target) -> TargetId {
-        // A count is called as its rule spells it.
+        // The name of a count is the spelling in its rule.
         let is_same = |known: &Target| known.is_same(target) && (!target.count || known.to_string() == target.to_string());
         let known = self.targets.iter().position(|known| is_same(&known.target));
         if known.is_none() {

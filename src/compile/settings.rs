@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Carries out a directive whose arguments were checked: all directives that set a value are here.
+/// Applies a directive whose arguments were checked: all directives that set a value are here.
 pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &DirectiveEntry, arguments: &[Argument]) {
     let Some((argument, rest)) = arguments.split_first() else {
         if directive == Directive::SecResponseBodyMimeTypesClear {

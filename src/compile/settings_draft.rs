@@ -1,5 +1,4 @@
-//! Settings while the files are read: of several loads the first that sets a value wins, for the audit log the last; within a load always the
-//! last.
+//! Settings while files are read: of several loads the first that sets a value wins, for the audit log the last; within a load always the last.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{
@@ -22,29 +21,29 @@ use std::time::Duration;
 /// The settings of all loads so far.
 #[derive(Default)]
 pub struct SettingsBuilder {
-    /// Those of the current load.
+    /// The settings of the current load.
     pub load: SettingsDraft,
-    /// The code page of `t:urlDecodeUni`: the last one named, whichever load names it.
+    /// The code page of `t:urlDecodeUni`: the last one, in any load.
     pub unicode_map: Option<UnicodeMap>,
-    /// The directive that uploaded files are written for.
+    /// The directive that causes uploaded files to be written.
     pub upload_place: Option<Span>,
-    /// Limits of bodies, and where they are set.
+    /// Limits of bodies, with their places.
     pub body_limits: Vec<(Directive, Span)>,
     /// The settings of the loads before the current one, merged.
     merged: SettingsDraft,
-    /// Where settings of the current load are, and what is written there.
+    /// Places and values of settings of the current load.
     written: HashMap<Directive, Written>,
-    /// The same for the loads before it, which count.
+    /// Places and values of settings that apply, of the loads before it.
     written_before: HashMap<Directive, Written>,
 }
 
-/// A setting as it is written.
+/// A setting as written.
 struct Written {
     span: Span,
     values: Vec<String>,
 }
 
-/// Limits as far as directives set them.
+/// The limits that directives set.
 pub struct LimitsDraft([Option<usize>; Limit::ALL.len()]);
 
 macro_rules! define_draft {
@@ -68,7 +67,7 @@ macro_rules! define_draft {
         }
 
         impl SettingsDraft {
-            /// The directives of a later load that have no effect, since this draft holds another value.
+            /// Returns the directives of a later load that have no effect, because this draft has another value.
             fn overruled(&self, later: &SettingsDraft) -> Vec<Directive> {
                 let mut overruled = self.limits.overruled(&later.limits);
                 $(if self.$first.is_some() && later.$first.is_some() {
@@ -80,7 +79,7 @@ macro_rules! define_draft {
                 overruled
             }
 
-            /// Takes over what a later load sets.
+            /// Adds the settings of a later load.
             fn merge(&mut self, later: SettingsDraft) {
                 $(self.$first = self.$first.take().or(later.$first);)+
                 $(self.$first_none = self.$first_none.take().or(later.$first_none);)+
@@ -96,7 +95,7 @@ macro_rules! define_draft {
                 self.limits.merge(&later.limits);
             }
 
-            /// The settings that these directives make; the others have their defaults.
+            /// Returns the settings; those without a directive have their defaults.
             fn finish(self) -> Settings {
                 let defaults = Settings::default();
                 Settings {
@@ -117,27 +116,27 @@ macro_rules! define_draft {
 setting_rows!(define_draft);
 
 impl SettingsBuilder {
-    /// A limit as far as directives set it until here.
+    /// Returns a limit as set so far.
     pub fn limit(&self, limit: Limit) -> usize {
         let set = [&self.merged, &self.load].into_iter().find_map(|draft| draft.limits.get(limit));
         set.or(limit.default()).unwrap_or(usize::MAX)
     }
 
-    /// Notes where a directive is and what it says, to name it if an earlier load has set the same.
+    /// Records place and value of a directive, for a warning if an earlier load has set the same.
     pub fn note(&mut self, directive: Directive, span: Span, arguments: &[Argument]) {
         let values = arguments.iter().map(|argument| argument.text.to_string()).collect();
         self.written.insert(directive, Written { span, values });
     }
 
-    /// Notes a directive about uploaded files; a warning shows the one that names the folder.
+    /// Records a directive about uploaded files; a warning shows the one that names the folder.
     pub fn note_upload(&mut self, span: Span, names_folder: bool) {
         if names_folder || self.upload_place.is_none() {
             self.upload_place = Some(span);
         }
     }
 
-    /// Ends a load. Returns `true` if it sets the engine's mode, and warnings about settings that have no effect because an earlier load set
-    /// another value.
+    /// Ends a load. Returns `true` if it sets the engine's mode, and warnings about settings that have no effect because an earlier load set another
+    /// value.
     pub fn end_load(&mut self) -> (bool, Vec<Diagnostic>) {
         let load = take(&mut self.load);
         let sets_engine = load.engine.is_some();
@@ -146,7 +145,7 @@ impl SettingsBuilder {
         (sets_engine, warnings)
     }
 
-    /// The settings of all loads. A second call gives the defaults.
+    /// Returns the settings of all loads. A second call returns the defaults.
     pub fn finish(&mut self) -> Settings {
         take(&mut self.merged).finish()
     }
@@ -183,27 +182,27 @@ impl LimitsDraft {
         }
     }
 
-    /// What a directive set a limit to, if one did.
+    /// Returns the value that a directive set, if there is one.
     fn get(&self, limit: Limit) -> Option<usize> {
         self.0.get(limit as usize).copied().flatten()
     }
 
-    /// The directives of limits that a later load sets anew.
+    /// Returns the directives of limits that a later load sets again.
     fn overruled(&self, later: &Self) -> Vec<Directive> {
         let set_twice = |limit: &Limit| self.get(*limit).is_some() && later.get(*limit).is_some();
         Limit::ALL.iter().copied().filter(set_twice).map(Limit::directive).collect()
     }
 
-    /// Takes over the limits of a later load that are not set.
+    /// Adds the limits of a later load that are not set.
     fn merge(&mut self, later: &Self) {
         self.0.iter_mut().zip(later.0).for_each(|(max, later)| *max = max.or(later));
     }
 
-    /// These limits on top of others.
+    /// Applies these limits to others.
     fn finish(&self, mut limits: Limits) -> Limits {
         for (limit, max) in Limit::ALL.iter().zip(self.0) {
             match (limit, max) {
-                // As in ModSecurity v3, 0 is no limit of bodies.
+                // As in ModSecurity v3, 0 means no limit for bodies.
                 (Limit::RequestBody | Limit::ResponseBody, Some(0)) => limits.set(*limit, usize::MAX),
                 (_, Some(max)) => limits.set(*limit, max),
                 (_, None) => {}

@@ -1,28 +1,28 @@
-//! Follows the plan of the graph: finds out without asking that a rule cannot match. It may only ever say "no" or "maybe".
+//! Follows the plan of the graph: rules out, without evaluation, rules and values that cannot match. It answers "no" or "maybe".
 //!
-//! One question, whether a prefilter admits what values hold, is put to fewer and fewer values; each time most of what is left is ruled out. Of the rules
-//! of the OWASP CRS, and 3635 requests:
+//! The same prefilters are tested with the signatures of fewer and fewer values; each test rules out most of the rest. For the rules of the OWASP
+//! CRS, and 3635 requests:
 //!
-//! | asked by | about | rules out |
+//! | test | signature of | rules out |
 //! | --- | --- | --- |
-//! | [`next_open`] | all values of a list of targets together, for all rules that look at them | 811,000 of 976,000 rules |
-//! | [`open_values`] | the values of one target together, for a rule with several targets, or one that is chained | 197,000 of 245,000 targets |
+//! | [`next_open`] | all values of a target list, for all rules of a batch | 811,000 of 976,000 rules |
+//! | [`open_values`] | all values of one target, for a rule with several targets, or a chained one | 197,000 of 245,000 targets |
 //! | [`may_find`] | one value, for a rule without `multiMatch` | 321,000 of 387,000 values |
 //!
-//! A negated rule, which matches what its operator does not find, asks the last one only: 7,000 of 14,000 values need no search, and these are the large
-//! ones, such as a response without any word of `!@pmFromFile`.
+//! For a negated rule, which matches when its operator does not, only the last test applies: 7,000 of 14,000 values need no search. These are the
+//! large ones, such as a response without any word of `!@pmFromFile`.
 
 use super::Evaluation;
 use super::comparison::{Answer, answer};
 use crate::graph::{Phase, Plan, PlannedStep, RuleBatchId, Step, TargetId, ValueScan};
 use crate::state::{Selection, State, TargetValue, ValueId, View};
 
-/// The plan, if it is followed. While a debug log shows every question, every question is asked.
+/// Returns the plan, if it is followed. With a debug log that shows every evaluation, every rule is evaluated.
 pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
     eval.rules.plan.as_ref().filter(|_| !eval.debugs(4))
 }
 
-/// The next step from `place` on that must be asked. The rules that are passed over count as asked.
+/// Returns the next step from `place` on that must be evaluated. A profile counts the skipped rules as ruled out.
 pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[Step], mut place: usize) -> usize {
     loop {
         let next = eval.state.filter.next_open(place);
@@ -51,14 +51,14 @@ pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[
     }
 }
 
-/// The values of a target, if one of them may match, lent out; [`PhaseFilter::give_back`](crate::state::PhaseFilter::give_back) takes them in again.
+/// Lends the values of a target, if one of them may match; [`PhaseFilter::give_back`](crate::state::PhaseFilter::give_back) takes them back.
 pub fn open_values(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
     learn(eval, plan, target);
     let State { filter, transforms, collections, .. } = &mut *eval.state;
     filter.lend_open(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, target, scan)
 }
 
-/// Returns `true` if the operator of a rule may find something in a value after all transformations. Where it may not, a negated rule matches.
+/// Returns `true` if the operator of a rule may match a value after all transformations. If not, a negated rule matches.
 pub fn may_find(eval: &mut Evaluation<'_>, plan: &Plan, value: ValueId, scan: &ValueScan) -> bool {
     let Some(prefilter) = scan.prefilter else { return true };
     let State { transforms, collections, .. } = &mut *eval.state;
@@ -66,7 +66,7 @@ pub fn may_find(eval: &mut Evaluation<'_>, plan: &Plan, value: ValueId, scan: &V
     plan.prefilters.may_match(prefilter, transforms.signature(&plan.prefilters, &mut collections.arena, reached.id))
 }
 
-/// Looks at the values of a batch, and notes what it cost if a profile is taken.
+/// Scans the values of a batch, and measures the time if a profile is taken.
 fn measure_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, batch: RuleBatchId) {
     let start = eval.state.profile.as_ref().map(|_| std::time::Instant::now());
     look_at_batch(eval, plan, phase, batch);
@@ -75,7 +75,7 @@ fn measure_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, batch: Ru
     }
 }
 
-/// Looks at the values of a batch, so that those of its rules that cannot match are passed over.
+/// Scans the values of a batch, and closes its rules that cannot match.
 fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
     let Some(batch) = plan.batches.at(phase).get(id.0 as usize) else { return };
     if !eval.state.filter.knows_list(batch.target_list) {
@@ -85,7 +85,7 @@ fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleB
     filter.look_at(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, id, batch);
 }
 
-/// Selects the values of a target, unless this phase did before.
+/// Selects the values of a target, unless it was done before in this phase.
 #[inline]
 fn learn(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     if !eval.state.filter.knows(target) {
@@ -104,7 +104,7 @@ fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     eval.state.scratch.selected = selected;
 }
 
-/// Counts rules as asked without a match.
+/// Counts rules as ruled out.
 #[inline]
 fn pass_over(eval: &mut Evaluation<'_>, steps: Option<&[Step]>) {
     if let Some(profile) = &mut eval.state.profile {

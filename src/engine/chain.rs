@@ -21,13 +21,12 @@ use crate::vocabulary::Limit;
 use std::cell::Cell;
 use std::time::Instant;
 
-/// The most characters of a value in the debug log.
+/// Maximum number of characters of a value in the debug log.
 const LONGEST_SHOWN: usize = 80;
 
 /// Evaluates a rule and, while they match, the rules chained to it. When all match, their effects run from the last to the first.
 ///
-/// MATCHED_VAR and its relatives tell what this chain matched, and nothing of rules before: as in ModSecurity v3 since its
-/// pull request 3422.
+/// MATCHED_VAR and related variables have only the matches of this chain, as in ModSecurity v3 since its pull request 3422.
 pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r Rule) {
     eval.state.collections.matched.clear();
     eval.state.scratch.score = 0;
@@ -47,13 +46,13 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r
     log_match(eval, first, draft);
 }
 
-/// The last rule of a chain, if all of it match.
+/// Tests the rules of a chain. Returns the last one if all of them match.
 fn ask_chain<'r>(eval: &mut Evaluation<'r>, first: &'r Rule, draft: &mut PendingMatch) -> Option<&'r Rule> {
     let mut matched: Option<&Rule> = None;
     let mut at = Some(first);
     while let Some(rule) = at {
         let is_match = match &rule.test {
-            // ModSecurity v3 treats a removed rule of a chain as one that matched, and a removed head as done.
+            // As in ModSecurity v3, a removed rule within a chain counts as a match, and a removed head ends the chain.
             _ if is_removed_by_id(eval, rule) => matched.is_some(),
             Test::Unconditional => unconditional(eval, rule),
             Test::Operator { targets, kind, argument, negated } => {
@@ -93,7 +92,7 @@ fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     removed
 }
 
-/// Asks the operator about every value of every target.
+/// Tests every value of every target with the operator.
 fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draft: &mut PendingMatch) -> bool {
     let plan = followed_plan(eval);
     if let (Some(_), RulePlan::Comparison(comparison), [target, ..]) = (plan, &rule.plan, question.targets) {
@@ -104,7 +103,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
                 assign_all(eval, rule);
                 return true;
             }
-            // No rule that only jumps is come to, unless it must be asked.
+            // `next_open` follows jumps; here the rule must be evaluated.
             Answer::Jump(_) | Answer::Ask => {}
         }
     }
@@ -142,7 +141,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
         Some((plan, scan)) => ask_open_targets(eval, plan, scan, &rule_test, draft),
         None => ask_target_by_target(eval, &rule_test, draft),
     };
-    // A rule that ends the budget does nothing more: its decision would take back that of the limit.
+    // A rule that exhausts the budget has no effect: its decision would replace that of the limit.
     let any = found && !eval.state.collections.arena.budget.is_over();
     if any && may_log_detail(eval, rule) {
         detail(eval, question, draft);
@@ -160,7 +159,7 @@ fn may_log_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
     next.is_none_or(|next| matches!(next.test, Test::Unconditional)) || !eval.state.overrides.removed_rules.is_empty()
 }
 
-/// Words what matched what, of the last value that matched.
+/// Describes the match of the last value that matched.
 fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
     if let Some(selected) = draft.last.take() {
         let mut name = Vec::new();
@@ -170,7 +169,7 @@ fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMat
     }
 }
 
-/// Asks about values that no rule can change while the phase runs, of those targets that may match.
+/// Tests values that no rule can change during the phase, of those targets that may match.
 fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, rule_test: &RuleTest<'_>, draft: &mut PendingMatch) -> bool {
     let mut any = false;
     for target in plan.target_list(scan.target_list) {
@@ -184,7 +183,7 @@ fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, ru
     any
 }
 
-/// Selects the values of each target after the target before it was asked about: rules change variables while they run.
+/// Selects the values of each target after the previous target was tested: rules change variables while they run.
 fn ask_target_by_target(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, draft: &mut PendingMatch) -> bool {
     let mut any = false;
     for target in rule_test.question.targets {
@@ -208,7 +207,7 @@ fn ask_unless_removed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, value
         && ask_about(eval, rule_test, value, draft)
 }
 
-/// Returns `true` if a `ctl:ruleRemoveTarget…` takes this value out of this rule. One that names the first rule of a chain is for the whole chain.
+/// Returns `true` if a `ctl:ruleRemoveTarget…` removes this value from this rule. One that names the head of a chain applies to the whole chain.
 fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bool {
     let names = |filter: &RuleFilter| {
         let head = || rule.chain_head.and_then(|head| eval.rules.rule(head));
@@ -226,7 +225,7 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
     })
 }
 
-/// Asks the operator about one value: after all transformations, or with `multiMatch` after each that changes it.
+/// Tests one value: after all transformations, or with `multiMatch` after each that changes it.
 fn ask_about(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
     let RuleTest { rule, question, scan, .. } = rule_test;
     let TargetValue { selected, id, .. } = value;
@@ -275,7 +274,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
         OperatorCall::Value(operator) => {
             eval.charge(operator.work(step.value.len()));
             if eval.state.collections.arena.budget.is_over() {
-                // What it costs is more than is left: the answer would be of no use.
+                // The call would exceed the budget, so its result would not be used.
                 eval.state.scratch.findings = findings;
                 return false;
             }
@@ -325,8 +324,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
     is_match
 }
 
-/// The operator anew, where what the rule found in the values before has changed its argument, as in ModSecurity v3: what it stored, or what
-/// MATCHED_VAR is now.
+/// Compiles the operator again if matches of earlier values have changed its argument, as in ModSecurity v3: by captures, or by MATCHED_VAR.
 fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Operator> {
     let RuleTest { rule, question, .. } = rule_test;
     let OperatorArgument::Template(template) = question.argument else { return None };
@@ -343,8 +341,8 @@ fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Operat
     Some(operator)
 }
 
-/// Where a match stands in the request, in ModSecurity's notation: what was found `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
-/// transformations; with `multiMatch` the last.
+/// Appends the place of a match in the request, in ModSecurity's notation: the match `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
+/// transformations; with `multiMatch` the last one.
 fn refer(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId, findings: &Findings, reference: &mut Vec<u8>) {
     let rules = eval.rules;
     for (offset, length) in &findings.offsets {
@@ -359,7 +357,7 @@ fn refer(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId
     }
 }
 
-/// Stores what the operator captured in TX. As in ModSecurity v3 the captures of earlier matches stay where this one has none.
+/// Stores the operator's captures in TX. As in ModSecurity v3, captures of earlier matches stay if this one has none with their number.
 fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings: &Findings) {
     let rules = eval.rules;
     for capture in &findings.captures {
@@ -405,7 +403,7 @@ fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, original: Value
     }
 }
 
-/// The value after a transformation; `changes` counts those that the rule looks at besides the original.
+/// Writes the value after a transformation to the debug log; `changes` is the number of values that the rule tests besides the original.
 fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, reached: Transformed, changes: usize) {
     eval.debug(9, || {
         let name = rule.transformation_name(&eval.rules.transformations, chain);
@@ -413,23 +411,23 @@ fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, reac
     });
 }
 
-/// A rule that asks.
+/// The test of a rule on its values.
 struct RuleTest<'a> {
     rule: &'a Rule,
     question: &'a Question<'a>,
     call: OperatorCall<'a>,
-    /// What tells that values cannot match, if a plan is followed that knows.
+    /// The plan, and the scan that rules out values, if the plan is followed.
     scan: Option<(&'a Plan, &'a ValueScan)>,
-    /// Whether it found something in a value: what it stored then may change its own argument.
+    /// `true` after it found something in a value: captures may change its own argument.
     found: Cell<bool>,
 }
 
-/// A value that is tested, and the transformations it went through.
+/// A value to test, and its transformations.
 #[derive(Clone, Copy)]
 struct Step {
     value: Text,
     chain: ChainId,
-    /// Whether the plan knows that the operator finds nothing.
+    /// `true` if the prefilter says that the operator finds nothing.
     ruled_out: bool,
 }
 

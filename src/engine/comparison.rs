@@ -1,24 +1,24 @@
-//! Answers rules that compare one TX variable with a number, without asking them: most rules of the OWASP CRS that are come to in order only ask for
-//! the paranoia level. Which rules qualify is decided at load, by `compile/plan.rs`; all others are asked the general way, by `chain.rs`.
+//! Answers rules that compare one TX variable with a number without evaluating them in the general way: most rules of the OWASP CRS that are reached
+//! in order only check the paranoia level. `compile/plan.rs` decides at load which rules qualify; `chain.rs` evaluates all others.
 
 use super::Evaluation;
 use crate::graph::{EngineMode, MarkerId, OnMatch, Selector, Target, TxComparison};
 use crate::state::{Label, Matched, Text};
 use crate::vocabulary::Variable;
 
-/// How a rule answers that compares a TX variable.
+/// The answer of a rule that compares a TX variable.
 pub enum Answer {
     /// It does not match.
     No,
-    /// It matches: [`note_match`] notes what, and the rule goes on as every rule that matched.
+    /// It matches: [`note_match`] records the match, and the rule continues in the general way.
     Yes,
-    /// It matches, and has done all that it does: the phase goes on at the marker.
+    /// It matches, and has no other effect: the phase continues at the marker.
     Jump(MarkerId),
-    /// It matches, but must be asked as every other rule.
+    /// It matches, but must be evaluated in the general way.
     Ask,
 }
 
-/// Answers a comparison as far as that needs no question to its rule.
+/// Answers a comparison, if its rule need not be evaluated.
 pub fn answer(eval: &mut Evaluation<'_>, comparison: &TxComparison) -> Answer {
     let value = value(eval, comparison);
     if !comparison.holds(value.map(|value| eval.state.collections.arena.read(value))) {
@@ -36,7 +36,7 @@ pub fn answer(eval: &mut Evaluation<'_>, comparison: &TxComparison) -> Answer {
     }
 }
 
-/// Notes what matched, for MATCHED_VAR and its relatives. The target is that of the rule.
+/// Records the match for MATCHED_VAR and related variables. The target is that of the rule.
 pub fn note_match(eval: &mut Evaluation<'_>, comparison: &TxComparison, target: &Target) {
     let Selector::Key(key) = &target.selector else { return };
     let value = value(eval, comparison);
@@ -54,7 +54,7 @@ fn value(eval: &Evaluation<'_>, comparison: &TxComparison) -> Option<Text> {
     tx.read(tx.known(comparison.name))
 }
 
-/// Returns `true` if nobody measures rules, and no `ctl` may have taken the rule or its target out.
+/// Returns `true` if no profile is taken, and no `ctl` may have removed the rule or its target.
 fn goes_unobserved(eval: &Evaluation<'_>) -> bool {
     let overrides = &eval.state.overrides;
     eval.state.profile.is_none()

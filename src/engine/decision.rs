@@ -11,10 +11,10 @@ use crate::store::Rate;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// The longest ban, in minutes: ten years.
+/// Maximum length of a ban in minutes: ten years.
 const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
 
-/// Asks a decision script, unless one before it let the request pass. Whether it blocks.
+/// Runs a decision script, unless an earlier one let the request pass. Returns `true` if it blocks.
 pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut PendingMatch) -> bool {
     if eval.state.flow.let_pass {
         eval.debug(4, || format!("Decision script {}: one before it let the request pass.", script.name()));
@@ -70,20 +70,20 @@ fn block_by_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, d
     note_script(script, found, draft);
 }
 
-/// The site that the request is for: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
+/// Returns the site of the request: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
 fn site_of(eval: &Evaluation<'_>) -> SiteId {
     let settings = &eval.rules.settings;
     let of_host = || settings.decisions.site_of(eval.state.collections.arena.read(eval.state.collections.scalars.server_name));
     eval.state.site.or(settings.site).or_else(of_host).unwrap_or_default()
 }
 
-/// Returns `true` if an address is turned away from a site: by a list for the site or for all, or by a ban.
+/// Returns `true` if an address is blocked on a site: by a list for the site or for all sites, or by a ban.
 pub fn is_blacklisted(rules: &RuleGraph, services: &Services, address: IpAddr, site: SiteId) -> bool {
     let address = address.to_canonical();
     is_listed(rules, address, site, false) || [SiteId(0), site].into_iter().any(|site| services.store.is_banned(site, address))
 }
 
-/// Returns `true` if an address is allowed on a site: by a list for the site or for all.
+/// Returns `true` if an allow list for the site or for all sites contains the address.
 pub fn is_whitelisted(rules: &RuleGraph, address: IpAddr, site: SiteId) -> bool {
     is_listed(rules, address, site, true)
 }
@@ -94,11 +94,11 @@ fn is_listed(rules: &RuleGraph, address: IpAddr, site: SiteId, is_allow_list: bo
     meant.any(|list| list.addresses.contains_address(address))
 }
 
-/// Answers what a decision script asks.
+/// Host functions of a decision script.
 struct OfDecision<'a, 'r> {
     eval: &'a mut Evaluation<'r>,
     script: &'a Script,
-    /// What it logged last: the data of its match.
+    /// The last text that it logged: the data of its match.
     last_words: Vec<u8>,
 }
 
@@ -147,7 +147,7 @@ impl OfDecision<'_, '_> {
         }
     }
 
-    /// Headers in the order of their arrival, each name once, with its values joined.
+    /// Returns the headers in the order of their arrival, each name once, with its values joined.
     fn headers(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut headers: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut places = std::collections::HashMap::new();
@@ -208,8 +208,8 @@ impl OfDecision<'_, '_> {
         }
     }
 
-    /// Returns `true` if it is known that a client only says that it is a crawler. Where it is not known yet, the look-up goes on behind, and the
-    /// client is banned when that turns out to be so.
+    /// Returns `true` if it is known that the client is not the crawler that it claims to be. While this is unknown, the look-up continues in the
+    /// background, and bans the client if the claim turns out to be false.
     fn is_false_crawler(&mut self, address: IpAddr, agent: &[u8], exempts: &[Vec<u8>], minutes: f64) -> bool {
         let Some(crawler) = self.eval.rules.settings.decisions.crawler(agent) else { return false };
         let services = self.eval.services;

@@ -1,18 +1,18 @@
-//! What happens when a limit is exceeded: it is told once, rules and hosts can read it, and beyond the budget no rule is evaluated.
+//! Exceeded limits: each is reported once, rules and hosts can read it, and after the budget is exhausted no rule is evaluated.
 
 use super::Evaluation;
 use crate::graph::{EngineMode, MarkerId, OverBudget, Phase, Settings};
 use crate::state::Intervention;
 use crate::vocabulary::{Limit, LimitSet};
 
-/// The marker that is in no phase.
+/// A marker that is in no phase.
 const NOWHERE: MarkerId = MarkerId(u32::MAX);
 
-/// The part of the budget that the rules of the logging phase have for themselves, so that they can write down what happened.
+/// Divisor for the share of the budget that is reserved for the rules of the logging phase, so that they can log what happened.
 const FOR_LOGGING: usize = 16;
 
 impl Evaluation<'_> {
-    /// Notes that a limit was exceeded, and tells it if it is the first time. Rules find it in LIMITS_EXCEEDED at once.
+    /// Marks a limit as exceeded, and reports it the first time. Rules find it in LIMITS_EXCEEDED at once.
     pub fn exceed(&mut self, limit: Limit) {
         self.state.collections.arena.budget.exceed(limit);
         self.report_new();
@@ -24,13 +24,13 @@ impl Evaluation<'_> {
         new
     }
 
-    /// Notes work that is done or about to be done.
+    /// Charges work that is done or about to be done.
     #[inline]
     pub fn charge(&mut self, units: usize) {
         self.state.collections.arena.budget.charge(units);
     }
 
-    /// What is allowed for the rules of a phase.
+    /// Allows the logging phase its share of the budget, if the budget is exhausted.
     pub fn allow_work(&mut self, phase: Phase) {
         if phase == Phase::Logging && self.state.collections.arena.budget.is_over() {
             let budget = self.rules.settings.limit(Limit::Budget);
@@ -38,8 +38,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Returns `true` if the rules of a phase may go on: asked before a phase, and before each value that a rule is asked about. Limits that were
-    /// exceeded since the last time are told; beyond the budget the settings decide, and the rest of the rules is skipped.
+    /// Returns `true` if the rules of a phase may continue. Called before a phase, and before each value that a rule tests. Reports the limits that
+    /// were exceeded since the last call. If the budget is exhausted, the settings decide, and the rest of the rules is skipped.
     #[inline]
     pub fn may_go_on(&mut self, phase: Phase) -> bool {
         !self.state.collections.arena.budget.needs_attention() || self.check(phase)
@@ -62,7 +62,7 @@ impl Evaluation<'_> {
         !is_over
     }
 
-    /// Stops the exchange because of a limit, where the engine is on.
+    /// Stops the exchange because of a limit, if the engine is on.
     pub fn reject(&mut self, reason: &str) {
         self.debug(5, || reason.to_owned());
         if self.is_decided() {
@@ -75,7 +75,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Stops a transaction that made too much work, or needs too much memory, unless the settings let it pass.
+    /// Stops a transaction that exceeds its budget or its memory limit, unless the settings let it pass.
     fn end_over(&mut self, limit: Limit, phase: Phase) {
         let settings = &self.rules.settings;
         if phase != Phase::Logging && settings.over_budget != OverBudget::Pass {
@@ -84,8 +84,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Writes down that a limit was exceeded. A limit that ModSecurity v3 does not have sets TX:MSC_LIMITS_EXCEEDED, which its recommended rules
-    /// look at as at every variable of this kind.
+    /// Reports an exceeded limit. A limit that ModSecurity v3 does not have sets TX:MSC_LIMITS_EXCEEDED, which v3's recommended rules check like all
+    /// variables of this kind.
     fn report(&mut self, limit: Limit) {
         self.debug(2, || limit_text(&self.rules.settings, limit));
         if !limit.is_inherited() {
@@ -101,7 +101,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// A limit that was exceeded, in words: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
+/// Describes an exceeded limit: `Limit exceeded: cookies (SecCookiesLimit 10000): cookies are left out.`
 pub fn limit_text(settings: &Settings, limit: Limit) -> String {
     let max = settings.limit(limit);
     format!("Limit exceeded: {} ({} {max}): {}.", limit.name(), limit.directive().name(), limit.beyond())

@@ -1,4 +1,4 @@
-//! Operators that look at more than a value: in a database, in the DNS, in the whole XML body.
+//! Operators that need more than a value: a database, the DNS, the whole XML body.
 
 use super::script::run_script;
 #[cfg(feature = "xml-validation")]
@@ -12,21 +12,21 @@ use crate::state::Text;
 use std::net::IpAddr;
 use std::path::Path;
 
-/// What looking up a place costs, asking a name server, and running a program, in units of work.
+/// Cost of looking up a place, of asking a name server, and of running a program, in units of work.
 const PLACE: usize = 1_000;
 const QUESTION: usize = 10_000_000;
 const PROGRAM: usize = 100_000_000;
 
-/// Who answers a rule's question.
+/// The operator of a rule, ready to be called.
 #[derive(Clone, Copy)]
 pub enum OperatorCall<'a> {
-    /// An operator that looks at the value alone.
+    /// An operator on the value alone.
     Value(&'a Operator),
-    /// One that looks further, and its argument as written.
+    /// A look-up, and its argument as written.
     Lookup(&'a Lookup, &'a str),
 }
 
-/// Returns `true` if a look-up matches. `text` is the operator's argument, for messages. A look-up that fails is no match, but for documents: one
+/// Returns `true` if a look-up matches. `text` is the operator's argument, for messages. A failed look-up does not match, except for documents: one
 /// that cannot be checked does not conform.
 #[cfg_attr(not(feature = "xml-validation"), allow(unused_variables))]
 pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &str, value: Text, findings: &mut Findings) -> bool {
@@ -34,7 +34,7 @@ pub fn look_up(eval: &mut Evaluation<'_>, rule: &Rule, lookup: &Lookup, text: &s
         Lookup::Place => PLACE,
         Lookup::BlockList(_) => QUESTION,
         Lookup::Program(_) => PROGRAM,
-        // Told by the instructions.
+        // Its instructions are charged.
         Lookup::Script(_) => 0,
         #[cfg(feature = "xml-validation")]
         Lookup::Dtd(_) | Lookup::Schema(_) => eval.state.collections.arena.request_body().len(),
@@ -104,7 +104,7 @@ fn look_up_block_list(eval: &mut Evaluation<'_>, list: &BlockList, value: Text, 
     }
 }
 
-/// As in ModSecurity v3 the program finds fault by printing more than one character, the first of which is no `1`.
+/// Runs a program. As in ModSecurity v3, it matches by printing more than one character, of which the first is not `1`.
 fn ask_program(eval: &Evaluation<'_>, program: &Path, value: Text) -> bool {
     match program::ask(program, eval.state.collections.arena.read(value)) {
         Ok(output) => output.len() > 1 && output.first() != Some(&b'1'),

@@ -5,12 +5,16 @@
 //!
 //! ```text
 //! phase::run                     the steps of a phase in their order: markers, skips, allow, removals
-//!  ├─ candidates::next_open      the next rule that may match, by what its values hold
-//!  │   └─ comparison::answer     a rule that compares a TX variable with a number, answered on the spot
+//!  ├─ candidates::next_open      the next rule that may match, by the joint signature of its target list
+//!  │   └─ comparison::answer     a rule that compares a TX variable with a number, without evaluating it
 //!  └─ chain::evaluate_chain      a rule and those chained to it
-//!      ├─ ask                    its operator about each value of each target, after its transformations
-//!      │   ├─ lookup, script, decision    operators that need more than a value
+//!      ├─ ask                    its operator on each value of each target, after its transformations
+//!      │   ├─ comparison::answer          the same comparison, for a chained rule or one with effects
+//!      │   ├─ candidates::open_values     a target whose joint signature may match
+//!      │   ├─ candidates::may_find        a value whose signature may match
+//!      │   ├─ lookup                      operators that need more than a value
 //!      │   └─ assignment::assign_all      `setvar`, once for each value that matches
+//!      ├─ script, decision       rules whose test is a script
 //!      └─ actions::after_match   the other actions of all its rules, the last first, and the decision
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Scripts in rules: `SecRuleScript`, `exec`, `@inspectFile FILE.lua`, and what `m` gives them.
+//! Scripts in rules: `SecRuleScript`, `exec`, `@inspectFile FILE.lua`, and the functions of `m`.
 
 use super::Evaluation;
 use super::assignment::{assign_all, keep};
@@ -18,20 +18,21 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// How many failures of scripts one transaction remembers.
+/// Maximum number of script failures that a transaction records.
 const MAX_FAILURES: usize = 16;
 
-/// The most bytes of what a script returned in an entry of the error log.
+/// Maximum length of a script's result in an entry of the error log, in bytes.
 const LONGEST_VALUE: usize = 100;
 
-/// What a call of a script costs, and an instruction of it, in units of work.
+/// Cost of a call of a script, and of one of its instructions, in units of work.
 const CALL: usize = 10_000;
 const INSTRUCTION: usize = 4;
 
-/// What a variable that a script makes takes besides its bytes.
+/// Size of a variable that a script makes, in addition to its bytes.
 const VARIABLE_SIZE: usize = 128;
 
-/// Asks a script whether a rule matches. What it returns is the message of a rule that has none, which ModSecurity v3 tells nobody.
+/// Runs the script of a rule. Returns `true` if the rule matches. The script's result is the message of a rule without `msg`; ModSecurity v3 discards
+/// it.
 pub fn ask_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, draft: &mut PendingMatch) -> bool {
     let found = run_script(eval, rule, script, None);
     eval.debug(4, || format!("Rule returned {}.", u8::from(found.is_some())));
@@ -41,7 +42,7 @@ pub fn ask_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, draft
     true
 }
 
-/// What a log says of a script's match.
+/// Describes a script's match in the log entry.
 pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
     if draft.logs {
         let value = shown(&found, LONGEST_VALUE);
@@ -54,7 +55,7 @@ pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
     }
 }
 
-/// Runs a script for a rule. What it returns is why it matches, or nothing.
+/// Runs a script for a rule. Returns its result if it matches.
 pub fn run_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, argument: Option<&[u8]>) -> Option<Vec<u8>> {
     let rules = eval.rules;
     eval.debug(4, || format!(" Executing script: {}.", script.name()));
@@ -73,12 +74,12 @@ pub fn run_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, argum
     }
 }
 
-/// Notes what a call of a script cost.
+/// Charges the cost of a script's call.
 pub fn spend_on_script(eval: &mut Evaluation<'_>, instructions: u64) {
     eval.charge(CALL.saturating_add(usize::try_from(instructions).unwrap_or(usize::MAX).saturating_mul(INSTRUCTION)));
 }
 
-/// Notes that a script failed. Rules find TX:MSC_SCRIPT_FAILED, and for one that was stopped TX:MSC_LUA_LIMITS_EXCEEDED too.
+/// Records that a script failed. Rules find TX:MSC_SCRIPT_FAILED, and if the script was stopped, TX:MSC_LUA_LIMITS_EXCEEDED too.
 pub fn script_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure) {
     let stopped = matches!(failure, Failure::Over(_));
     if let Failure::Over(excess) = failure {
@@ -97,7 +98,7 @@ pub fn script_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failu
     }
 }
 
-/// What one call of a script may use up.
+/// Returns the limits of one call of a script.
 pub fn limits(settings: &Settings) -> Limits {
     Limits {
         instructions: settings.limit(Limit::LuaInstructions) as u64,
@@ -106,7 +107,7 @@ pub fn limits(settings: &Settings) -> Limits {
     }
 }
 
-/// Answers what a rule's script asks.
+/// Host functions of a rule's script.
 struct OfRule<'a, 'r> {
     eval: &'a mut Evaluation<'r>,
     rule: &'a Rule,
@@ -163,8 +164,8 @@ impl Host for OfRule<'_, '_> {
 }
 
 impl OfRule<'_, '_> {
-    /// What `socket.dns` is told: texts, or why there are none, in the words of the system's resolver. It takes no longer than the call may, and no
-    /// longer than SecResolverTimeLimit.
+    /// Returns the result of a `socket.dns` function: texts, or the error in the words of the system's resolver. It takes no longer than the call
+    /// may, and no longer than `SecResolverTimeLimit`.
     fn looked_up(&self, budget: &Budget, ask: impl FnOnce(Names<'_>, Instant) -> io::Result<Vec<String>>) -> Reply<'static> {
         let settings = &self.eval.rules.settings;
         let limit = settings.resolver_time_limit;
@@ -182,15 +183,15 @@ impl OfRule<'_, '_> {
         }
     }
 
-    /// Takes what the transaction stored for the script from its memory; the next thing it does ends it where that was too much.
+    /// Charges the bytes that the transaction stored for the script to the script's memory. If they are too many, its next operation stops it.
     fn charge(&self, before: usize, budget: &Budget) {
         let grown = self.eval.state.collections.arena.stored().saturating_sub(before);
-        // The budget remembers that it is used up.
+        // The budget stays exhausted.
         let _ = budget.fill_memory(grown);
     }
 
-    /// The value of a variable: of a key that is there several times the last, of a whole collection the first. As in ModSecurity v3 one
-    /// without text is none.
+    /// Returns the value of a variable: of a key with several values the last, of a whole collection the first. As in ModSecurity v3, an empty value
+    /// counts as missing.
     fn value_of(&mut self, name: &VariableName) -> Option<Text> {
         let target = self.target(name)?;
         let texts = rule_texts(self.eval, self.rule, target);
@@ -220,7 +221,7 @@ impl OfRule<'_, '_> {
         values
     }
 
-    /// What a script names; nothing where there is no such variable.
+    /// Returns the target that a script names; `None` if the variable does not exist.
     fn target<'name>(&self, name: &'name VariableName) -> Option<&'name Target> {
         let target = name.target();
         if target.is_none() {
@@ -229,7 +230,7 @@ impl OfRule<'_, '_> {
         target
     }
 
-    /// A value after transformations. What is unknown is passed over, as in ModSecurity v3; when the budget is used up, all that is left.
+    /// Returns a value after transformations. As in ModSecurity v3, unknown ones are skipped; once the budget is exhausted, so are the rest.
     fn transformed(&self, value: Text, chain: &Chain, budget: &Budget) -> Cow<'_, [u8]> {
         let mut value = Cow::Borrowed(self.eval.state.collections.arena.read(value));
         let mut output = Vec::new();
@@ -251,7 +252,7 @@ impl OfRule<'_, '_> {
         value
     }
 
-    /// Sets a variable of TX or of a persistent collection to a text, as it is. Gives what it takes besides the bytes of its value.
+    /// Sets a variable of TX or of a persistent collection to a text, without expanding it. Returns its size in addition to the bytes of the value.
     fn set(&mut self, name: &VariableName, value: &[u8]) -> usize {
         let Some(key) = name.key() else {
             self.eval.debug(8, || format!("Lua: m.setvar needs a collection and a key, such as tx.{}.", text(name.text())));

@@ -1,13 +1,13 @@
-//! `@validateDTD` and `@validateSchema`: whether the XML body follows a grammar.
+//! `@validateDTD` and `@validateSchema`: check the XML body against a grammar.
 
 use super::Evaluation;
 use crate::body::xml::{Dtd, DtdError, Schema, SchemaError};
 use crate::graph::{BodyProcessor, RuleGraph};
 
-/// How many errors of a document are written to the debug log.
+/// Maximum number of errors of a document in the debug log.
 const MAX_ERRORS: usize = 20;
 
-/// Returns `true` if the body does not follow a DTD. `file` is its name, for messages.
+/// Returns `true` if the body does not conform to a DTD. `file` is its name, for messages.
 pub fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, file: &str) -> bool {
     let Some(dtd) = dtd.as_ref().ok().filter(|_| reads_files(eval.rules)) else {
         eval.debug(4, || format!("XML: Failed to load DTD: {file}"));
@@ -20,7 +20,7 @@ pub fn breaks_dtd(eval: &mut Evaluation<'_>, dtd: &Result<Box<Dtd>, DtdError>, f
     judge_document(eval, "DTD", file, errors.is_empty(), errors)
 }
 
-/// Returns `true` if the body does not follow a schema. `file` is its name, for messages.
+/// Returns `true` if the body does not conform to a schema. `file` is its name, for messages.
 pub fn breaks_schema(eval: &mut Evaluation<'_>, schema: &Result<Box<Schema>, SchemaError>, file: &str) -> bool {
     let schema = match schema {
         Ok(schema) if reads_files(eval.rules) => schema,
@@ -46,7 +46,7 @@ fn has_no_schema(eval: &Evaluation<'_>, file: &str, reason: String) -> bool {
     true
 }
 
-/// A body that is no XML document conforms to nothing.
+/// Reports that there is no XML document. Returns `true`: it does not conform.
 fn has_no_document(eval: &Evaluation<'_>, kind: &str) -> bool {
     let is_broken = eval.state.body_processor == Some(BodyProcessor::Xml) && !eval.state.collections.arena.request_body().is_empty();
     eval.debug(4, || match (is_broken, kind) {
@@ -69,7 +69,7 @@ fn judge_document(eval: &Evaluation<'_>, kind: &str, file: &str, conforms: bool,
     true
 }
 
-/// As in ModSecurity v3 no file is read for XML, that of the grammar itself included, unless `SecXmlExternalEntity` is on.
+/// Returns `true` if XML files may be read. As in ModSecurity v3, no file is read for XML, not even the grammar, unless `SecXmlExternalEntity` is on.
 fn reads_files(graph: &RuleGraph) -> bool {
     graph.settings.xml_external_entities
 }

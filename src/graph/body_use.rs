@@ -1,4 +1,4 @@
-//! What the rules of a phase may do with bodies: by it a host knows which bodies it must hand over, and which it may send on at once.
+//! Access of the rules of a phase to bodies, which decides which bodies a host must pass, and which it may forward at once.
 
 use super::{
     Assignment, AssignmentChange, AuditEngine, Control, Disruptive, Effect, EngineMode, OperatorArgument, Part, Phase, PhaseMap, Rule,
@@ -6,14 +6,14 @@ use super::{
 };
 use crate::vocabulary::Variable;
 
-/// What one rule, or any of several rules, may do.
+/// Possible effects of one rule, or of several rules together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyUse {
-    /// Runs at all.
+    /// Runs.
     pub runs: bool,
-    /// Reads something of the request body, or has it written to the audit log.
+    /// Reads a part of the request body, or has it written to the audit log.
     pub reads_request: bool,
-    /// Reads something of the response body, or has it written to the audit log.
+    /// Reads a part of the response body, or has it written to the audit log.
     pub reads_response: bool,
     /// Stops the exchange while the engine is on.
     pub stops: bool,
@@ -24,7 +24,7 @@ pub struct BodyUse {
 }
 
 impl BodyUse {
-    /// What the rules of each phase may do.
+    /// Returns the possible effects of the rules of each phase.
     pub fn of_phases(graph: &RuleGraph) -> PhaseMap<Self> {
         let mut uses = PhaseMap::default();
         for phase in Phase::ALL {
@@ -33,7 +33,7 @@ impl BodyUse {
         uses
     }
 
-    /// What those rules of a phase may do that a test lets through. It is asked about the first rule of each chain.
+    /// Returns the possible effects of those rules of a phase that pass a test. The test gets the first rule of each chain.
     pub fn of_phase(graph: &RuleGraph, phase: Phase, runs: impl Fn(&Rule) -> bool) -> Self {
         let first = |step: &Step| match step {
             Step::Rule(index) => graph.rule(*index),
@@ -133,12 +133,12 @@ impl BodyUse {
         Self { reads_request: !of_query && is_of(&of_request), reads_response: is_of(&of_response), ..Self::default() }
     }
 
-    /// A script reads what it likes, and decides nothing.
+    /// Returns the effects of a script: it may read everything, and does not decide.
     fn of_script() -> Self {
         Self { reads_request: true, reads_response: true, ..Self::default() }
     }
 
-    /// What one or the other may do.
+    /// Returns the effects of one or the other.
     pub fn or(self, other: Self) -> Self {
         Self {
             runs: self.runs | other.runs,

@@ -1,4 +1,4 @@
-//! How the rules are asked with as little work as possible. Without a plan the same rules give the same answers, slower.
+//! The plan for evaluating rules with as little work as possible. Without it the same rules give the same results, but more slowly.
 
 use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
 use crate::operator::Relation;
@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetId(pub u32);
 
-/// The number of a list of targets that several rules share.
+/// The number of a target list that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetListId(pub u32);
 
@@ -19,13 +19,13 @@ pub struct TargetListId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleBatchId(pub u32);
 
-/// The stage of its transformations at which a prefilter looks at a value. Prefilters ignore the case of letters, so that no scan point ends with a
-/// transformation that changes only that: `compile/plan.rs` leaves it out.
+/// The stage of its transformations at which prefilters scan a value. Prefilters ignore the case of letters, so no scan point ends with a
+/// transformation that changes only the case: `compile/plan.rs` leaves it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScanPoint {
     /// The transformations that the value goes through.
     pub chain: ChainId,
-    /// Whether it is looked at before them and after each of them, as a rule with `multiMatch` does, instead of after all.
+    /// `true` to scan the value before them and after each of them, for a rule with `multiMatch`, instead of only after all of them.
     pub every_stage: bool,
 }
 
@@ -34,37 +34,37 @@ pub struct ScanPoint {
 pub struct Plan {
     /// The prefilters of all rules.
     pub prefilters: PrefilterSet,
-    /// Targets whose values no rule can change while a phase runs: they are selected once per phase.
+    /// Targets whose values no rule can change during a phase: their values are selected once per phase.
     pub targets: Vec<PlannedTarget>,
     /// Lists of such targets.
     pub target_lists: Vec<Box<[TargetId]>>,
-    /// What is known of each chain of transformations, by its number.
+    /// Properties of each chain of transformations, by its number.
     pub chains: Vec<PlannedChain>,
-    /// The rules of each phase that look at the same values.
+    /// The batches of each phase.
     pub batches: PhaseMap<Vec<RuleBatch>>,
-    /// What is looked at first of each step of each phase: all that most steps need, close together in memory.
+    /// The steps of each phase, with the data that most steps need close together in memory.
     pub steps: PhaseMap<Vec<PlannedStep>>,
-    /// The keys of TX that rules name and a pattern selects, by the source of the pattern.
+    /// The keys of TX in rules that a pattern selects, by the source of the pattern.
     pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
-    /// The steps of each phase that may do anything when they are come to in order, a bit for each: no marker does.
+    /// The steps of each phase that may have an effect when they are reached in order, a bit for each: markers have none.
     pub open: PhaseMap<Vec<u64>>,
-    /// The places where each marker stands in each phase, by its number: a file may set one again and again.
+    /// The positions of each marker in each phase, by its number: a file may set a marker several times.
     pub markers: PhaseMap<Vec<Vec<usize>>>,
 }
 
 /// A step of a phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum PlannedStep {
-    /// A marker, or a rule that must be asked.
+    /// A marker, or a rule that must be evaluated.
     #[default]
     Ask,
-    /// A rule that may be ruled out with those that look at the same.
+    /// A rule that may be ruled out together with its batch.
     Batched(RuleBatchId),
     /// A rule that compares one TX variable with a number.
     Comparison(TxComparison),
 }
 
-/// A target, and what its values are searched for.
+/// A target, and the kind of its values.
 #[derive(Debug)]
 pub struct PlannedTarget {
     /// The target.
@@ -73,12 +73,12 @@ pub struct PlannedTarget {
     pub kind: ValueKind,
 }
 
-/// What is known of a chain of transformations.
+/// Properties of a chain of transformations.
 #[derive(Clone, Debug)]
 pub struct PlannedChain {
-    /// The bytes that the chain acts on: a value without them stays as it is.
+    /// The bytes that the chain acts on: it does not change a value without them.
     pub triggers: ByteSet,
-    /// Whether one of its steps acts on every value.
+    /// `true` if one of its steps acts on every value.
     pub always: bool,
     /// Its steps.
     pub steps: Box<[PlannedTransformation]>,
@@ -87,47 +87,47 @@ pub struct PlannedChain {
 /// A step of a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedTransformation {
-    /// What is done.
+    /// The transformation.
     pub transformation: Transformation,
     /// The bytes that it acts on.
     pub triggers: ByteSet,
-    /// Whether it acts on every byte, and on no byte too: an empty value has a length and a hash.
+    /// `true` if it acts on all bytes, and on the empty value too: that has a length and a hash.
     pub always: bool,
 }
 
-/// Rules that look at the same values after the same transformations: one look at the values tells which of them cannot match.
+/// Rules with the same values after the same transformations: one scan of the values rules out those that cannot match.
 #[derive(Debug)]
 pub struct RuleBatch {
-    /// What they look at.
+    /// Their targets.
     pub target_list: TargetListId,
-    /// Where they look at the values.
+    /// The stage at which their values are scanned.
     pub scan_point: ScanPoint,
-    /// Their places in the phase, each with its prefilter. A rule without one cannot match if there is no value.
+    /// Their positions in the phase, each with its prefilter. A rule without one cannot match if there is no value.
     pub rules: Vec<(usize, Option<PrefilterId>)>,
 }
 
-/// How the plan finds out that one rule cannot match.
+/// The method to find out that one rule cannot match.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum RulePlan {
-    /// Not at all: the rule must be asked.
+    /// None: the rule must be evaluated.
     #[default]
     Ask,
-    /// By a comparison of one TX variable with a number.
+    /// A comparison of one TX variable with a number.
     Comparison(TxComparison),
-    /// By what its values hold.
+    /// The signatures of its values.
     Scan(ValueScan),
 }
 
-/// What tells that values cannot match, of a rule whose targets no rule can change while a phase runs.
+/// The scan that rules out values of a rule, if no rule can change its targets during a phase.
 #[derive(Clone, Copy, Debug)]
 pub struct ValueScan {
-    /// What it looks at.
+    /// Its targets.
     pub target_list: TargetListId,
-    /// Where its prefilter looks at the values.
+    /// The stage at which its prefilter scans the values.
     pub scan_point: ScanPoint,
-    /// The prefilter of its operator: what must be in a value, so that it finds something.
+    /// The prefilter of its operator: the literals and bytes that a value must contain.
     pub prefilter: Option<PrefilterId>,
-    /// Whether the rule matches where its operator finds nothing.
+    /// `true` if the rule matches when its operator does not.
     pub negated: bool,
 }
 
@@ -136,41 +136,41 @@ pub struct ValueScan {
 pub struct TxComparison {
     /// The variable.
     pub name: TxName,
-    /// Whether it is asked if there is one (1) or none (0), instead of its value.
+    /// `true` to compare the number of such variables, 1 or 0, instead of the value.
     pub count: bool,
-    /// How it is compared.
+    /// The relation.
     pub relation: Relation,
-    /// With what.
+    /// The number to compare with.
     pub number: i64,
-    /// Whether the answer is turned around.
+    /// `true` if the result is negated.
     pub negated: bool,
-    /// What a match needs.
+    /// The steps after a match.
     pub on_match: OnMatch,
 }
 
-/// What a match of a rule that compares a TX variable needs.
+/// The steps after a match of a rule that compares a TX variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnMatch {
-    /// The rule must be asked as every other, since a log tells what matched.
+    /// The rule must be evaluated in the general way, because a log describes its match.
     Ask,
-    /// What matched is noted, and the rule goes on as every rule that matched.
+    /// The match is recorded, and the rule continues in the general way.
     Note,
-    /// The rule does nothing but jump.
+    /// The rule only jumps.
     Jump {
-        /// To this marker.
+        /// The target of the jump.
         marker: MarkerId,
-        /// Whether it also takes an earlier status back, as `pass` does.
+        /// `true` if it also revokes an earlier decision, as `pass` does.
         passes: bool,
     },
 }
 
 impl ScanPoint {
-    /// Values as they come.
+    /// Values without transformations.
     pub const PLAIN: Self = Self { chain: ChainId::EMPTY, every_stage: false };
 }
 
 impl ValueScan {
-    /// The prefilter that tells that values cannot match. A rule without one cannot match if there is no value.
+    /// Returns the prefilter that rules out values, unless the rule is negated. A rule without one cannot match if there is no value.
     pub fn excluding(&self) -> Option<PrefilterId> {
         self.prefilter.filter(|_| !self.negated)
     }
@@ -186,7 +186,7 @@ impl TxComparison {
 }
 
 impl PlannedChain {
-    /// Returns `true` if a value of these bytes, or one of several that have them together, may come out changed.
+    /// Returns `true` if the chain may change a value of these bytes, or one of several values that contain them together.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
@@ -200,17 +200,17 @@ impl PlannedTransformation {
 }
 
 impl Plan {
-    /// The targets of a list of targets.
+    /// Returns the targets of a target list.
     pub fn target_list(&self, target_list: TargetListId) -> &[TargetId] {
         self.target_lists.get(target_list.0 as usize).map_or(&[], |targets| targets)
     }
 
-    /// What is known of a chain; none for the chain without steps.
+    /// Returns the properties of a chain; `None` for the chain without steps.
     pub fn chain(&self, chain: ChainId) -> Option<&PlannedChain> {
         self.chains.get((chain.0 as usize).checked_sub(1)?)
     }
 
-    /// Where a marker stands next in a phase, from a place on.
+    /// Returns the next position of a marker in a phase.
     pub fn next_marker(&self, phase: Phase, marker: MarkerId, place: usize) -> Option<usize> {
         let places = self.markers.at(phase).get(marker.0 as usize)?;
         places.get(places.partition_point(|known| *known < place)).copied()

@@ -1,4 +1,4 @@
-//! Settings of the engine, and the one table of their defaults.
+//! Settings of the engine, and their single table of defaults.
 
 use super::{Decisions, SiteId};
 use crate::operator::GeoDatabase;
@@ -24,11 +24,11 @@ pub enum EngineMode {
 /// `SecAuditEngine`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditEngine {
-    /// Every transaction is written.
+    /// Every transaction is logged.
     On,
-    /// None is.
+    /// No transaction is logged.
     Off,
-    /// Those that matter are.
+    /// Relevant transactions are logged.
     RelevantOnly,
 }
 
@@ -54,49 +54,49 @@ pub enum AuditFormat {
     Json,
 }
 
-/// What happens to a body that is longer than its limit.
+/// Action for a body that exceeds its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitAction {
     /// The request is stopped.
     Reject,
-    /// The first part is looked at.
+    /// The part up to the limit is inspected.
     ProcessPartial,
-    /// The chunk that goes beyond the limit is left out and the request goes on, since no directive says what happens.
+    /// The chunk that exceeds the limit is dropped and the request continues, because no directive sets an action.
     Ignore,
 }
 
-/// What happens to a transaction that makes more work than `SecTransactionBudget` allows.
+/// Action for a transaction that exceeds `SecTransactionBudget`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverBudget {
     /// It is stopped.
     Deny,
-    /// It goes on, and no further rule is evaluated.
+    /// It continues, and no further rule is evaluated.
     Pass,
 }
 
-/// What a check that failed means for the request.
+/// Action after a failed check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// It goes on.
+    /// The request continues.
     Open,
-    /// It is stopped.
+    /// The request is stopped.
     Closed,
 }
 
 /// `SecUploadKeepFiles`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepFiles {
-    /// Files stay.
+    /// Files are kept.
     On,
-    /// Files go.
+    /// Files are deleted.
     Off,
-    /// Files of relevant transactions stay.
+    /// Files of relevant transactions are kept.
     RelevantOnly,
-    /// Files go; the debug log tells this from [`Off`](Self::Off).
+    /// Files are deleted; the debug log distinguishes this from [`Off`](Self::Off).
     Unset,
 }
 
-/// What reads a request body.
+/// Processor of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyProcessor {
@@ -110,7 +110,7 @@ pub enum BodyProcessor {
     Xml,
 }
 
-/// How much there may be of everything that has a limit.
+/// The limits, by [`Limit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits([usize; Limit::ALL.len()]);
 
@@ -118,23 +118,22 @@ pub struct Limits([usize; Limit::ALL.len()]);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogLetters(u32);
 
-/// The table of settings with one value: its name, its type, its default, and the directive that sets it. Those under "or none" may have no
-/// value, and have none by default.
+/// The table of settings with one value: name, type, default, and directive. Those under "or none" may have no value, and have none by default.
 ///
-/// `setting_rows!(make)` hands the table to the macro `make`. [`Settings`] is made of it here, the draft of a load in `compile`.
+/// `setting_rows!(make)` passes the table to the macro `make`. [`Settings`] is made of it here, the draft of a load in `compile`.
 macro_rules! setting_rows {
     ($make:ident) => {
         $make! {
             first wins:
             /// `SecRuleEngine`: by default, rules run and do not block.
             engine: EngineMode = EngineMode::DetectionOnly, SecRuleEngine;
-            /// `SecRequestBodyAccess`: whether phase 2 runs.
+            /// `SecRequestBodyAccess`: runs phase 2.
             request_body_access: bool = true, SecRequestBodyAccess;
             /// `SecRequestBodyLimitAction`
             request_body_limit_action: LimitAction = LimitAction::Ignore, SecRequestBodyLimitAction;
             /// `SecArgumentSeparator`: the character between arguments.
             argument_separator: u8 = b'&', SecArgumentSeparator;
-            /// `SecResponseBodyAccess`: whether phase 4 runs.
+            /// `SecResponseBodyAccess`: runs phase 4.
             response_body_access: bool = false, SecResponseBodyAccess;
             /// `SecResponseBodyLimitAction`
             response_body_limit_action: LimitAction = LimitAction::Ignore, SecResponseBodyLimitAction;
@@ -142,7 +141,7 @@ macro_rules! setting_rows {
             web_app_id: Box<str> = Box::default(), SecWebAppId;
             /// `SecXmlExternalEntity`
             xml_external_entities: bool = false, SecXmlExternalEntity;
-            /// `SecUploadDir`: the folder that uploaded files are written to.
+            /// `SecUploadDir`: the folder for uploaded files.
             upload_folder: PathBuf = std::env::temp_dir(), SecUploadDir;
             /// `SecUploadFileMode`
             upload_file_mode: u32 = 0o600, SecUploadFileMode;
@@ -150,15 +149,15 @@ macro_rules! setting_rows {
             upload_keep_files: KeepFiles = KeepFiles::Unset, SecUploadKeepFiles;
             /// `SecTmpSaveUploadedFiles`
             save_uploaded_files: bool = false, SecTmpSaveUploadedFiles;
-            /// `SecLuaSandbox`: whether scripts of rules run without files, programs and bytecode.
+            /// `SecLuaSandbox`: runs scripts of rules without files, programs and bytecode.
             lua_sandbox: bool = false, SecLuaSandbox;
-            /// `SecDecisionFailure`: by default, a script that fails leaves the request to the next.
+            /// `SecDecisionFailure`: by default, a script that fails leaves the decision to the next.
             decision_failure: OnFailure = OnFailure::Open, SecDecisionFailure;
             /// `SecDecisionStatus`: the status of a request that a decision script blocks.
             decision_status: u16 = 403, SecDecisionStatus;
-            /// `SecDecisionBodyLimit`: how much of a body decision scripts see, in bytes.
+            /// `SecDecisionBodyLimit`: maximum part of a body that decision scripts see, in bytes.
             decision_body_limit: usize = 128 << 10, SecDecisionBodyLimit;
-            /// `SecResolverTimeLimit`: how long decision scripts wait for the name server.
+            /// `SecResolverTimeLimit`: maximum time that decision scripts wait for the name server.
             resolver_time_limit: Duration = Duration::from_millis(500), SecResolverTimeLimit;
             /// `SecDebugLogLevel`
             debug_log_level: u8 = 0, SecDebugLogLevel;
@@ -170,7 +169,7 @@ macro_rules! setting_rows {
             geo_database: Arc<GeoDatabase>, SecGeoLookupDb;
             /// `SecHttpBlKey`
             http_blocklist_key: Box<str>, SecHttpBlKey;
-            /// `SecSiteId`: without it, the `Host` header tells the site.
+            /// `SecSiteId`: without it, the `Host` header selects the site.
             site: SiteId, SecSiteId;
             /// `SecResolver`: without it, the system's resolver is asked.
             resolver: SocketAddr, SecResolver;
@@ -184,13 +183,13 @@ macro_rules! setting_rows {
             audit_type: AuditType = AuditType::Serial, SecAuditLogType;
             /// `SecAuditLogFormat`
             audit_format: AuditFormat = AuditFormat::Native, SecAuditLogFormat;
-            /// `SecAuditLogParts`: the parts of a record where no `ctl` changed them.
+            /// `SecAuditLogParts`: the parts of a record, unless `ctl` changes them.
             audit_parts: LogLetters = LogLetters::parse("ABCFHZ").unwrap_or_default(), SecAuditLogParts;
             /// `SecAuditLogDirMode`
             audit_folder_mode: u32 = 0o750, SecAuditLogDirMode;
             /// `SecAuditLogFileMode`, for the files of transactions: `SecAuditLogType Concurrent`.
             audit_file_mode: u32 = 0o640, SecAuditLogFileMode;
-            /// `SecAuditLogFileMode`, for the file of all records, or their index. As in ModSecurity v3 it has a default of its own.
+            /// `SecAuditLogFileMode`, for the file of all records, or their index. As in ModSecurity v3, its default differs.
             audit_log_mode: u32 = 0o644, SecAuditLogFileMode;
 
             last wins, or none:
@@ -211,7 +210,7 @@ macro_rules! define_settings {
         $($wins:ident wins: $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $directive:ident;)+
         $none_wins:ident wins, or none: $($(#[doc = $none_doc:literal])+ $none_name:ident: $none_type:ty, $none_directive:ident;)+)+
     ) => {
-        /// The settings of the engine. What no directive sets has its default, which stands here and nowhere else.
+        /// The settings of the engine. A setting without a directive has its default, which is defined only here.
         #[derive(Clone, Debug)]
         pub struct Settings {
             $($($(#[doc = $doc])+ pub $name: $type,)+
@@ -220,14 +219,14 @@ macro_rules! define_settings {
             pub response_body_types: Vec<Box<str>>,
             /// `SecComponentSignature`
             pub components: Vec<Box<str>>,
-            /// What decision scripts ask about.
+            /// Settings of decision scripts.
             pub decisions: Decisions,
-            /// How much there may be of what has a limit; the defaults stand in the table of [`Limit`].
+            /// The limits; their defaults are in the table of [`Limit`].
             pub limits: Limits,
         }
 
         impl Default for Settings {
-            /// The settings of a rule set without directives.
+            /// Returns the settings of a rule set without directives.
             fn default() -> Self {
                 Self {
                     $($($name: $default,)+
@@ -246,7 +245,7 @@ setting_rows!(define_settings);
 pub(crate) use setting_rows;
 
 impl Settings {
-    /// How much there may be of something; the largest number for no limit.
+    /// Returns a limit; the largest number for no limit.
     #[inline]
     pub fn limit(&self, limit: Limit) -> usize {
         self.limits.get(limit)
@@ -257,14 +256,14 @@ impl Settings {
         self.save_uploaded_files || matches!(self.upload_keep_files, KeepFiles::On | KeepFiles::RelevantOnly)
     }
 
-    /// Returns `true` if responses with this media type are looked at in phase 4.
+    /// Returns `true` if responses with this media type are inspected in phase 4.
     pub fn inspects_response_type(&self, media_type: &[u8]) -> bool {
         self.response_body_types.is_empty() || self.response_body_types.iter().any(|listed| listed.as_bytes() == media_type)
     }
 }
 
 impl BodyProcessor {
-    /// The name that REQBODY_PROCESSOR shows.
+    /// Returns the name in REQBODY_PROCESSOR.
     pub fn name(self) -> &'static str {
         match self {
             Self::Urlencoded => "URLENCODED",
@@ -274,7 +273,7 @@ impl BodyProcessor {
         }
     }
 
-    /// The processor with this name, in any case.
+    /// Returns the processor with this name, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Urlencoded, Self::Multipart, Self::Json, Self::Xml].into_iter().find(|processor| processor.name().eq_ignore_ascii_case(name))
     }
@@ -298,7 +297,7 @@ impl Limits {
         }
     }
 
-    /// A limit; the largest number for none.
+    /// Returns a limit; the largest number for no limit.
     #[inline]
     pub fn get(&self, limit: Limit) -> usize {
         self.0.get(limit as usize).copied().unwrap_or(usize::MAX)
@@ -306,7 +305,7 @@ impl Limits {
 }
 
 impl LogLetters {
-    /// The letters of a text; `None` where it holds anything but A to K and Z.
+    /// Parses the letters of a text; `None` if it contains any other than A to K and Z.
     pub fn parse(text: &str) -> Option<Self> {
         let letter = |byte: u8| match byte {
             b'A'..=b'K' | b'Z' => Some(1 << (byte - b'A')),
@@ -315,17 +314,17 @@ impl LogLetters {
         text.bytes().try_fold(0, |set, byte| Some(set | letter(byte)?)).map(Self)
     }
 
-    /// These letters and others.
+    /// Returns these letters and others.
     pub fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    /// These letters without others.
+    /// Returns these letters without others.
     pub fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// Returns `true` if a letter is among them.
+    /// Returns `true` if it contains a letter.
     pub fn contains(self, letter: char) -> bool {
         letter.is_ascii_uppercase() && self.0 & (1 << (letter as u32 - 'A' as u32)) != 0
     }

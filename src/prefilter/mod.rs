@@ -3,7 +3,7 @@
 //! # Why
 //!
 //! Most rules do not match clean traffic. A rule's pattern can only match a value that contains certain literals, and hardly any value contains them. So
-//! one scan looks for the literals of all patterns at once, and only patterns whose literals were found are searched for.
+//! one scan finds the literals of all patterns at once, and only patterns whose literals were found are searched for.
 //!
 //! # The invariant
 //!
@@ -58,7 +58,8 @@
 //!
 //! By function: [`FilteredPattern::compile`] → `extract` → [`RequiredLiterals`] → [`PrefilterSetBuilder::add`], for each pattern; then once
 //! [`PrefilterSetBuilder::build`] → `with_trigrams` → `LiteralScanner::new` → `TrigramBitmap`. For each value of a request [`PrefilterSet::scan`] →
-//! `LiteralScanner::scan` → `verify`, and for each pattern [`PrefilterSet::may_match`] of the [`Signature`].
+//! `LiteralScanner::scan` → `verify`, and for each pattern [`PrefilterSet::may_match`] of the [`Signature`]. `engine/candidates.rs` tests each
+//! prefilter up to three times: with the united signatures of a target list, with those of one target, and with that of a single value.
 //!
 //! The formula of a pattern with several parts is a conjunction: `java\b.+(?:runtime|processbuilder)` requires one of two words, and `java` too, which is
 //! left out as the words are rare already. Operators other than `@rx` have formulas too: `@pm` one of its words, `@contains` its text,
@@ -82,10 +83,11 @@
 //!
 //! # When it does not help
 //!
-//! A pattern without rare literals always "may match": `^.*$`, `[^a-z]`, `\d+`, or alternatives of which one has none (`foo|.+`). A negated rule has no
-//! prefilter, because it matches what its pattern does not, and neither has a rule on values that rules change while they run, such as TX. Literals that
-//! are frequent in some site's own traffic pass the prefilter there: `secrule profile` shows it as searches in vain. Frequencies are guesses
-//! (`frequency.rs`), which decide what is worth looking for and never what matches.
+//! A pattern without rare literals always "may match": `^.*$`, `[^a-z]`, `\d+`, or alternatives of which one has none (`foo|.+`). A negated rule
+//! matches when its pattern does not, so its prefilter cannot rule out the rule: it is used for single values only, and spares their search. A rule on
+//! values that rules change while they run, such as TX, has no prefilter. Literals that are frequent in some site's own traffic pass the prefilter there:
+//! `secrule profile` shows it as searches in vain. Frequencies are guesses (`frequency.rs`): they decide which literals are searched for, and never what
+//! matches.
 
 mod extract;
 mod filtered;

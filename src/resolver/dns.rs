@@ -1,7 +1,7 @@
-//! Questions to a name server and what it answers, as bytes.
+//! Questions to name servers and their answers, as bytes.
 //!
-//! An answer counts if it is to the question that was asked: its id, its only question, and the owner of each record are compared. From
-//! `CNAME` records the name is followed within the answer.
+//! An answer must match the question: its id, its only question, and the owner of each record are compared. `CNAME` records are followed within the
+//! answer.
 
 use crate::random::unique_number;
 use simple_dns::rdata::RData;
@@ -9,13 +9,13 @@ use simple_dns::{CLASS, Label, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// How many bytes a name has at most as it is sent (RFC 1035, 2.3.4).
+/// Maximum length of an encoded name, in bytes (RFC 1035, 2.3.4).
 const MAX_NAME: usize = 255;
 
-/// How many entries an answer has at most, of all four sections.
+/// Maximum number of entries of an answer, in all four sections.
 const MAX_ENTRIES: u16 = 512;
 
-/// What is asked about a name.
+/// Type of a question about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Its IPv4 addresses.
@@ -43,25 +43,25 @@ pub struct Question<'a> {
     kind: Kind,
 }
 
-/// What a message from a name server is to a question.
+/// Result of reading a message from a name server.
 #[derive(Debug)]
 pub enum Answer {
-    /// Its records; none where there is no such name, or none of the kind.
+    /// Its records; empty if the name does not exist, or has none of this type.
     Records(Vec<Record>),
-    /// Too long for one datagram: it is to be asked for over TCP.
+    /// Too long for one datagram: the question must be repeated over TCP.
     Truncated,
-    /// The server cannot tell.
+    /// The server failed.
     Failed(io::Error),
-    /// Another question's answer, or none at all: somebody may be guessing.
+    /// Not an answer to this question: possibly a forged one.
     Foreign,
 }
 
 impl<'a> Question<'a> {
-    /// Asks about a name, which may end with a dot.
+    /// Makes a question about a name, which may end with a dot.
     ///
     /// # Errors
     ///
-    /// A name that cannot stand in a question: one with an empty part, or a part or a whole that is too long.
+    /// If the name cannot be encoded: it has an empty part, or a part or the whole is too long.
     pub fn new(name: &'a str, kind: Kind) -> io::Result<Self> {
         let labels: Result<Vec<Label>, io::Error> = name.strip_suffix('.').unwrap_or(name).split('.').map(label).collect();
         let labels = labels?;
@@ -71,11 +71,11 @@ impl<'a> Question<'a> {
         Ok(Self { id: (unique_number() & 0xffff) as u16, name: Name::new_with_labels(&labels), kind })
     }
 
-    /// The question as it is sent: to be answered with the help of other servers.
+    /// Returns the encoded question, with recursion desired.
     ///
     /// # Errors
     ///
-    /// None for a name that [`new`](Self::new) takes.
+    /// None for a name that [`new`](Self::new) accepts.
     pub fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut packet = Packet::new_query(self.id);
         packet.set_flags(PacketFlag::RECURSION_DESIRED);
@@ -83,9 +83,9 @@ impl<'a> Question<'a> {
         packet.build_bytes_vec().map_err(io::Error::other)
     }
 
-    /// Reads a message that a server sent.
+    /// Reads a message of a server.
     pub fn read(&self, message: &[u8]) -> Answer {
-        // What is announced is made room for at once.
+        // Memory is reserved for the announced number at once.
         if entries(message).is_none_or(|entries| entries > MAX_ENTRIES) {
             return Answer::Foreign;
         }
@@ -102,7 +102,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Returns `true` if the answer repeats this question and no other. A server that fails may leave it out.
+    /// Returns `true` if the answer repeats only this question. A server that fails may leave it out.
     fn is_asked_by(&self, packet: &Packet<'_>) -> bool {
         match &packet.questions[..] {
             [] => !matches!(packet.rcode(), RCODE::NoError | RCODE::NameError),
@@ -116,7 +116,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The records of the name, or of the name that it is another name for. Each step takes a record, so that a circle ends.
+    /// Returns the records of the name, or of the name that it is an alias of. Each step uses up a record, so a cycle ends.
     fn records(&self, packet: &Packet<'_>) -> Vec<Record> {
         let mut owner = &self.name;
         for _ in 0..=packet.answers.len() {
@@ -155,7 +155,7 @@ impl Kind {
     }
 }
 
-/// The name under which the names of an address stand.
+/// Returns the DNS name for the reverse look-up of an address.
 pub fn reverse_name(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => {
@@ -170,7 +170,7 @@ pub fn reverse_name(address: IpAddr) -> String {
     }
 }
 
-/// A part of a name, taken as it is.
+/// Makes a part of a name, without interpreting it.
 fn label(part: &str) -> io::Result<Label<'_>> {
     match part.len() {
         1..=63 => Ok(Label::new_unchecked(part.as_bytes())),
@@ -178,7 +178,7 @@ fn label(part: &str) -> io::Result<Label<'_>> {
     }
 }
 
-/// A name in lower case. What cannot stand in one makes it a name that is nobody's.
+/// Returns a name in lower case. A part with an invalid character makes it a name that does not exist.
 fn text(name: &Name<'_>) -> String {
     let labels: Vec<String> = name.as_bytes().map(|label| label.iter().map(|byte| letter(*byte)).collect()).collect();
     labels.join(".")
@@ -191,7 +191,7 @@ fn letter(byte: u8) -> char {
     }
 }
 
-/// How many entries the sections of a message are said to have.
+/// Returns the number of entries that the header announces.
 fn entries(message: &[u8]) -> Option<u16> {
     let counts = message.get(4..12)?.chunks_exact(2);
     Some(counts.map(|count| count.iter().fold(0, |number: u16, byte| number << 8 | u16::from(*byte))).fold(0, u16::saturating_add))

@@ -1,7 +1,7 @@
-//! Asks name servers over UDP, and over TCP where an answer does not fit.
+//! Asks name servers over UDP, and over TCP if an answer does not fit.
 //!
-//! Each question goes out from a port of its own with an id of its own. A server that does not answer within its share of the time is not
-//! given up: the next one is asked, and whoever answers first is heard. One that says that it failed makes way for the next at once.
+//! Each question uses a separate port and a separate id. If a server does not answer within its share of the time, the next one is asked as well, and
+//! the first answer counts. After a server's failure the next one is asked at once.
 
 use super::dns::{Answer, Kind, Question, Record};
 use super::servers::Servers;
@@ -10,16 +10,16 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// The largest datagram that is read, in bytes; what is longer is asked for over TCP.
+/// Maximum length of a datagram that is read, in bytes; longer answers are requested over TCP.
 const MAX_DATAGRAM: usize = 4096;
 
-/// How long the newest question is listened to before those before it are looked after.
+/// Time to wait for the newest question before earlier ones are checked.
 const TURN: Duration = Duration::from_millis(5);
 
-/// The shortest wait that a socket takes.
+/// Shortest timeout that a socket accepts.
 const SHORTEST: Duration = Duration::from_micros(1);
 
-/// Asks for the records of a name; none where there are none. It takes no longer than until the deadline.
+/// Asks for the records of a name; empty if there are none. Returns at the deadline at the latest.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn ask(servers: &Servers, name: &str, kind: Kind, deadline: Instant) -> io::
     }
 }
 
-/// The first answer that is there, or a failure of a server, which is asked no more; nothing if none came until the moment.
+/// Returns the first available answer, or the failure of a server, which is then not asked again; `None` if none came until the moment.
 fn listen(open: &mut Vec<Try<'_>>, until: Instant, deadline: Instant) -> Option<io::Result<Vec<Record>>> {
     let wait = until.saturating_duration_since(Instant::now());
     let wait = if open.len() > 1 { wait.min(TURN) } else { wait };
@@ -76,7 +76,7 @@ fn listen(open: &mut Vec<Try<'_>>, until: Instant, deadline: Instant) -> Option<
     Some(answer)
 }
 
-/// A question on its way.
+/// A question without an answer so far.
 struct Try<'a> {
     server: SocketAddr,
     question: Question<'a>,
@@ -89,13 +89,13 @@ impl<'a> Try<'a> {
             if server.is_ipv4() { SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)) } else { SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)) };
         let question = Question::new(name, kind)?;
         let socket = UdpSocket::bind(here)?;
-        // The socket then takes datagrams of this server only, and hears that nobody listens there.
+        // A connected socket receives datagrams of this server only, and learns if the port is closed.
         socket.connect(server)?;
         socket.send(&question.bytes()?)?;
         Ok(Self { server, question, socket })
     }
 
-    /// Waits for a datagram, or looks whether there is one. Nothing if none came, or one that does not answer the question.
+    /// Waits for a datagram, or checks if there is one. Returns `None` if none came, or one that does not answer the question.
     fn receive(&self, wait: Option<Duration>, deadline: Instant) -> Option<io::Result<Vec<Record>>> {
         let mut buffer = [0; MAX_DATAGRAM];
         let ready = self.socket.set_nonblocking(wait.is_none()).and_then(|()| self.socket.set_read_timeout(wait));
@@ -111,7 +111,7 @@ impl<'a> Try<'a> {
         }
     }
 
-    /// Asks over TCP, where each message has its length in front (RFC 1035, 4.2.2).
+    /// Asks over TCP, where each message has its length before it (RFC 1035, 4.2.2).
     fn ask_again(&self, deadline: Instant) -> io::Result<Vec<Record>> {
         let mut stream = TcpStream::connect_timeout(&self.server, left(deadline)?)?;
         let question = self.question.bytes()?;
@@ -130,7 +130,7 @@ impl<'a> Try<'a> {
     }
 }
 
-/// Reads as much as there is room for, however it is cut, until the deadline.
+/// Fills the buffer, however the stream is split, until the deadline.
 fn fill(stream: &mut TcpStream, mut room: &mut [u8], deadline: Instant) -> io::Result<()> {
     while !room.is_empty() {
         stream.set_read_timeout(Some(left(deadline)?))?;
@@ -143,7 +143,7 @@ fn fill(stream: &mut TcpStream, mut room: &mut [u8], deadline: Instant) -> io::R
     Ok(())
 }
 
-/// The time until the deadline; an error where there is none left.
+/// Returns the time until the deadline; an error if it has passed.
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
@@ -156,7 +156,7 @@ mod tests {
 
     const LISTED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-    /// What a server makes of a question, for each of its datagrams.
+    /// Makes the datagrams with which a server answers a question.
     type Make = fn(&[u8]) -> Vec<Vec<u8>>;
 
     /// A server that answers each question so.
@@ -172,7 +172,7 @@ mod tests {
         address
     }
 
-    /// The question as an answer with so many records behind it and some code.
+    /// Makes an answer from the question, with this number of records after it and a code.
     fn answer(question: &[u8], flags: [u8; 2], records: &[u8]) -> Vec<u8> {
         let mut answer = [question, records].concat();
         answer[2..4].copy_from_slice(&flags);
@@ -263,7 +263,7 @@ mod tests {
             for byte in framed.iter().take(if whole { framed.len() } else { 9 }) {
                 let _ = stream.write_all(&[*byte]);
             }
-            // Held open: whoever waits for the rest waits until the deadline.
+            // Held open: the client waits for the rest until the deadline.
             let _ = stream.read(&mut length);
         });
         address

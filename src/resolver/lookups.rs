@@ -1,8 +1,8 @@
-//! Look-ups that a few threads make for all transactions.
+//! Look-ups by a few threads, for all transactions.
 //!
-//! A question is asked once at a time, whoever wants to know, and not again while its answer is remembered. When one caller has waited in vain
-//! the next do not wait for the same answer. Threads start when there is something to do, in the process that has it, and end when there was
-//! nothing for a while: a server that forks its workers after it loaded the rules leaves none behind.
+//! The same question is asked only once at a time, and not again while its answer is cached. After one caller has timed out, the next ones do not
+//! wait for the same answer. Threads start on demand, in the process that needs them, and end when they are idle for a while: a server that forks its
+//! workers after it loaded the rules has none.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -10,39 +10,39 @@ use std::hash::Hash;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a thread stays when there is nothing to do.
+/// Time after which an idle thread ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How many callers hear of an answer for which they did not wait.
+/// Maximum number of callers per question that are informed of a late answer.
 const MAX_LISTENERS: usize = 8;
 
-/// What look-ups may cost.
+/// Limits of look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LookupLimits {
-    /// How many are made at the same time; each takes a thread.
+    /// Maximum number of look-ups at the same time; each uses a thread.
     pub threads: usize,
-    /// How many questions may stand in line; those beyond get no answer.
+    /// Maximum number of waiting questions; further ones get no answer.
     pub line: usize,
-    /// How many answers are remembered.
+    /// Maximum number of cached answers.
     pub answers: usize,
 }
 
-/// Questions, their answers, and the threads that find them out. Clones share everything.
+/// Questions, their answers, and the threads of their look-ups. Clones share everything.
 pub(super) struct Lookups<Q, A> {
     shared: Arc<Shared<Q, A>>,
 }
 
-/// Finds out an answer, however long that takes, and says how long it is remembered.
+/// Looks up an answer, without a time limit, and returns the time for which it is cached.
 type Lookup<Q, A> = dyn Fn(&Q) -> (A, Duration) + Send + Sync;
 
-/// What is done with an answer that came too late for its caller.
+/// Receives an answer that came too late for its caller.
 pub(super) type Listener<A> = Box<dyn FnOnce(&A) + Send>;
 
 struct Shared<Q, A> {
     limits: LookupLimits,
     lookup: Box<Lookup<Q, A>>,
     state: Mutex<State<Q, A>>,
-    /// Something stands in line.
+    /// A question waits.
     work: Condvar,
     /// An answer came.
     answered: Condvar,
@@ -56,7 +56,7 @@ struct State<Q, A> {
 }
 
 enum Progress<A> {
-    /// Asked for; `late` when a caller waited in vain.
+    /// Not answered yet; `late` after a caller timed out.
     Open {
         late: bool,
         listeners: Vec<Listener<A>>,
@@ -74,7 +74,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Lookups<Q
         Self { shared: Arc::new(shared) }
     }
 
-    /// Returns the answer if it is remembered, or comes before `wait` is over. Otherwise the look-up goes on, and `listener` hears of it.
+    /// Returns the answer if it is cached, or comes within `wait`. Otherwise the look-up continues, and `listener` receives the answer.
     pub(super) fn ask(&self, question: &Q, wait: Duration, listener: Option<Listener<A>>) -> Option<A> {
         let shared = &self.shared;
         let deadline = Instant::now() + wait;
@@ -115,7 +115,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Shared<Q,
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a thread unless one is free or there are enough; returns `true` if there is any.
+    /// Starts a thread unless one is idle or the maximum is reached; returns `true` if there is any thread.
     fn ensure_thread(shared: &Arc<Self>, state: &mut State<Q, A>) -> bool {
         if state.idle > state.line.len() || state.threads >= shared.limits.threads.max(1) {
             return true;
@@ -127,7 +127,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Shared<Q,
         state.threads > 0
     }
 
-    /// What a thread does: questions in line, until there were none for a while.
+    /// Runs a thread: answers waiting questions, until there were none for a while.
     fn work(&self) {
         let mut state = self.lock();
         loop {
@@ -149,7 +149,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Shared<Q,
             let before = state.questions.insert(question, known);
             self.answered.notify_all();
             if let Some(Progress::Open { listeners, .. }) = before.filter(|before| before.has_listeners()) {
-                // Listeners write to a store: the line goes on meanwhile.
+                // Listeners write to a store: other questions continue meanwhile.
                 drop(state);
                 listeners.into_iter().for_each(|listener| listener(&answer));
                 state = self.lock();
@@ -165,7 +165,7 @@ impl<A> Progress<A> {
 }
 
 impl<Q: Eq + Hash, A> State<Q, A> {
-    /// Forgets answers when there are too many: first the old ones, then all.
+    /// Removes answers if there are too many: first the expired ones, then all.
     fn make_room(&mut self, limit: usize) {
         if self.questions.len() < limit {
             return;

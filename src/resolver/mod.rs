@@ -1,8 +1,7 @@
 //! Takes host names, gives their addresses within a time limit; imports `random`.
 //!
-//! `@rbl` asks it, and decision scripts that want to know whether a crawler is what it says. Looking a name up is a matter of the network, so
-//! that it can take as long as it likes and fail: whoever asks waits no longer than a limit, and an answer is remembered for a while, whether
-//! it was good or bad.
+//! `@rbl` uses it, and decision scripts that check if a crawler is genuine. Looking up a name needs the network, so it can take any time and can
+//! fail: callers wait no longer than a limit, and answers and failures are cached for a while.
 
 mod dns;
 mod exchange;
@@ -19,15 +18,15 @@ pub use system::{ResolverLimits, SystemResolver};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// What came of looking up a name.
+/// Result of looking up a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
     /// Its first IPv4 address.
     Address(Ipv4Addr),
-    /// It has none, or that could not be found out.
+    /// It has none, or the look-up failed.
     Nothing,
-    /// No answer in time. The look-up goes on, and whoever asks later may get its answer at once.
+    /// No answer in time. The look-up continues, and a later caller may get its answer at once.
     Late,
 }
 

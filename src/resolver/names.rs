@@ -1,4 +1,4 @@
-//! Names of hosts and their addresses, within a limit of time: the file of hosts first, then a name server.
+//! Names of hosts and their addresses, within a time limit: the hosts file first, then a name server.
 
 use super::dns::{Kind, Record, reverse_name};
 use super::exchange::ask;
@@ -10,22 +10,22 @@ use std::time::Instant;
 /// Addresses and names that need no name server.
 const HOSTS: &str = "/etc/hosts";
 
-/// Looks up names for whoever can wait until a deadline; nothing is remembered.
+/// Looks up names for callers that can wait until a deadline; nothing is cached.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
     servers: &'a NameServers,
 }
 
 impl<'a> Names<'a> {
-    /// Asks these servers.
+    /// Makes it with these servers.
     pub fn new(servers: &'a NameServers) -> Self {
         Self { servers }
     }
 
-    /// The addresses of a name, IPv4 first; none where it has none.
+    /// Returns the addresses of a name, IPv4 first; empty if it has none.
     ///
     /// # Errors
-    /// `TimedOut` at the deadline; others where there is no name server, or it answers with an error.
+    /// `TimedOut` at the deadline; others if there is no name server, or it answers with an error.
     pub fn addresses(&self, name: &str, deadline: Instant) -> io::Result<Vec<IpAddr>> {
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
@@ -37,7 +37,7 @@ impl<'a> Names<'a> {
         let mut found = self.records(name, Kind::A, deadline)?;
         match self.records(name, Kind::Aaaa, deadline) {
             Ok(more) => found.extend(more),
-            // Where there are addresses already, those are an answer.
+            // If there are addresses already, those are an answer.
             Err(error) if found.is_empty() => return Err(error),
             Err(_) => {}
         }
@@ -48,7 +48,7 @@ impl<'a> Names<'a> {
         Ok(addresses.collect())
     }
 
-    /// The names of an address, in lower case; none where it has none.
+    /// Returns the names of an address, in lower case; empty if it has none.
     ///
     /// # Errors
     /// As with `addresses`.

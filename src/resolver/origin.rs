@@ -1,4 +1,4 @@
-//! Whether an address belongs to a domain: its name says so, and the name leads back to it.
+//! Checks if an address belongs to a domain: its name is in the domain, and the name resolves to the address.
 
 use super::dns::{Kind, Record, reverse_name};
 use super::exchange::ask;
@@ -10,21 +10,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long an answer is remembered, and how long that there was none.
+/// Times for which an answer, and the absence of one, are cached.
 const KNOWN: Duration = Duration::from_secs(3600);
 const UNKNOWN: Duration = Duration::from_secs(60);
 
 const LIMITS: LookupLimits = LookupLimits { threads: 4, line: 1024, answers: 16_384 };
 
-/// How many names of one address are followed.
+/// Maximum number of names of one address that are checked.
 const MAX_NAMES: usize = 4;
 
-/// How long all callers together may wait for answers within a period. Hosts such as nginx serve all of a worker's requests by one thread,
-/// which a silent name server must not hold.
+/// Maximum time for which all callers together may wait for answers within a period. Hosts such as nginx serve all of a worker's requests by one
+/// thread, which a silent name server must not block.
 const WAIT: Duration = Duration::from_millis(40);
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Tells which domains addresses belong to. It asks a name server itself, since the system's resolver knows no time limit.
+/// Checks to which domains addresses belong. It asks a name server itself, because the system's resolver has no time limit.
 #[derive(Debug)]
 pub struct Origins {
     servers: Arc<NameServers>,
@@ -32,14 +32,14 @@ pub struct Origins {
     waits: Mutex<Waits>,
 }
 
-/// An address, and the domains that it may belong to.
+/// An address, and the domains to check.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     address: IpAddr,
     domains: Box<[Box<str>]>,
 }
 
-/// How long callers have waited in the period that began at a moment.
+/// Time for which callers have waited in the current period, and the start of the period.
 #[derive(Debug)]
 struct Waits {
     since: Instant,
@@ -47,7 +47,7 @@ struct Waits {
 }
 
 impl Origins {
-    /// Nothing known yet. Without a server those of `/etc/resolv.conf` are asked; a look-up takes no longer than the limit.
+    /// Makes it without cached answers. Without a server those of `/etc/resolv.conf` are asked; a look-up takes no longer than the limit.
     pub fn new(server: Option<SocketAddr>, limit: Duration) -> Self {
         let servers = Arc::new(NameServers::new(server));
         let asked = Arc::clone(&servers);
@@ -58,10 +58,11 @@ impl Origins {
         Self { servers, answers, waits: Mutex::new(Waits { since: Instant::now(), left: WAIT }) }
     }
 
-    /// Returns whether an address belongs to one of the domains; `None` where that is not known yet, or could not be found out.
+    /// Returns `true` if an address belongs to one of the domains, `false` if it does not, and `None` if this is not known yet, or the look-up
+    /// failed.
     ///
-    /// Callers wait 40 ms a second for answers, all together. An answer that comes later is remembered, and `if_false` is called where it is
-    /// that the address does not belong to them.
+    /// All callers together wait at most 40 ms a second for answers. A later answer is cached, and `if_false` is called if the address does not
+    /// belong to the domains.
     pub fn belongs(&self, address: IpAddr, domains: &[Box<str>], if_false: impl FnOnce() + Send + 'static) -> Option<bool> {
         let question = Question { address, domains: domains.into() };
         let start = Instant::now();
@@ -75,12 +76,12 @@ impl Origins {
         answer.flatten()
     }
 
-    /// Looks up names with the same servers.
+    /// Returns a resolver of names with the same servers.
     pub fn names(&self) -> Names<'_> {
         Names::new(&self.servers)
     }
 
-    /// How long a caller may wait now.
+    /// Returns the time that a caller may wait now.
     fn wait(&self, now: Instant) -> Duration {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(waits.since) >= PERIOD {

@@ -1,36 +1,36 @@
-//! The name servers that are asked: one that the rules name, or those of the system.
+//! The name servers: one that the rules name, or those of the system.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Where Unix systems name their servers.
+/// The file in which Unix systems name their servers.
 const SYSTEM: &str = "/etc/resolv.conf";
 
-/// The port of name servers.
+/// Port of name servers.
 const PORT: u16 = 53;
 
-/// How many servers of the system are asked; glibc asks three.
+/// Maximum number of the system's servers that are asked, as in glibc.
 const MAX_SERVERS: usize = 8;
 
-/// What `options timeout:` and `attempts:` are without a number, and at most, as in glibc.
+/// Default and maximum of `options timeout:` and `attempts:`, as in glibc.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_TIMEOUT: u64 = 30;
 const ATTEMPTS: usize = 2;
 const MAX_ATTEMPTS: usize = 5;
 
-/// Name servers, and how to ask them.
+/// Name servers, and the options for asking them.
 #[derive(Debug)]
 pub struct NameServers {
     /// `None` for those of the system.
     given: Option<SocketAddr>,
-    /// The system's servers when they were read last: who gave away the rights to read the file goes on with them.
+    /// The system's servers when the file was last read: a process that has dropped the right to read it continues with them.
     known: Servers,
     /// Counts questions, so that `options rotate` begins with another server each time.
     asked: AtomicUsize,
 }
 
-/// Servers in their order, how long each has for an answer, and how often all are asked.
+/// Servers in their order, the time for an answer of each, and the number of attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Servers {
     pub addresses: Vec<SocketAddr>,
@@ -40,12 +40,12 @@ pub struct Servers {
 }
 
 impl NameServers {
-    /// One server, or those of the system.
+    /// Makes it with one server, or with those of the system.
     pub fn new(given: Option<SocketAddr>) -> Self {
         Self { given, known: of_system().unwrap_or_else(|| Servers::parse("")), asked: AtomicUsize::new(0) }
     }
 
-    /// The servers for one question. The system's are read anew each time, as they change with the network.
+    /// Returns the servers for one question. The system's are read again each time, because they change with the network.
     pub fn now(&self) -> Servers {
         match self.given {
             Some(server) => Servers { addresses: vec![server], ..Servers::parse("") },
@@ -63,8 +63,8 @@ impl NameServers {
 }
 
 impl Servers {
-    /// Reads the text of `resolv.conf`: its `nameserver` lines and of its `options` those that tell how servers are asked. Names are asked as
-    /// they are, so that `search` and `ndots` mean nothing. Without a server there is one on this machine, as resolv.conf(5) says.
+    /// Parses the text of `resolv.conf`: its `nameserver` lines, and the `options` about asking servers. Names are complete, so `search` and `ndots`
+    /// are ignored. Without a server, the one on this machine is used, as in resolv.conf(5).
     pub fn parse(text: &str) -> Self {
         let mut servers = Self { addresses: Vec::new(), timeout: TIMEOUT, attempts: ATTEMPTS, rotates: false };
         for line in text.lines() {
@@ -99,7 +99,7 @@ fn of_system() -> Option<Servers> {
     std::fs::read_to_string(SYSTEM).ok().map(|text| Servers::parse(&text))
 }
 
-/// The server at an address, which may name its network interface: `fe80::1%eth0`.
+/// Parses the address of a server, which may name its network interface: `fe80::1%eth0`.
 fn server(address: &str) -> Option<SocketAddr> {
     match address.split_once('%') {
         None => address.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, PORT)),
@@ -110,7 +110,7 @@ fn server(address: &str) -> Option<SocketAddr> {
     }
 }
 
-/// The number of a network interface, which Linux tells in a file.
+/// Returns the number of a network interface, which Linux has in a file.
 fn number_of(interface: &str) -> Option<u32> {
     let is_name = !interface.starts_with('.') && !interface.contains('/');
     let number = is_name.then(|| std::fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).ok())??;

@@ -1,4 +1,4 @@
-//! The machine's own resolver, asked by a few threads.
+//! The machine's resolver, called by a few threads.
 
 use super::dns::{Kind, Record};
 use super::exchange::ask;
@@ -9,20 +9,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What looking up names may cost.
+/// Limits of looking up names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResolverLimits {
-    /// How long whoever asks waits.
+    /// Maximum time that a caller waits.
     pub wait: Duration,
-    /// How many names are looked up at the same time; each takes a thread while there is something to do.
+    /// Maximum number of names that are looked up at the same time; each uses a thread.
     pub threads: usize,
-    /// How many names may stand in line; those beyond get no answer.
+    /// Maximum number of waiting names; further ones get no answer.
     pub line: usize,
-    /// How many answers are remembered.
+    /// Maximum number of cached answers.
     pub answers: usize,
-    /// How long an address is remembered. The system's resolver does not say how long it is valid.
+    /// Time for which an address is cached. The system's resolver does not report its validity.
     pub address_lives: Duration,
-    /// How long it is remembered that there is none.
+    /// Time for which the absence of an address is cached.
     pub nothing_lives: Duration,
 }
 
@@ -39,10 +39,10 @@ impl Default for ResolverLimits {
     }
 }
 
-/// Looks up names with the system's resolver, which follows `/etc/hosts` and `/etc/resolv.conf`.
+/// Looks up names with the system's resolver, which reads `/etc/hosts` and `/etc/resolv.conf`.
 ///
-/// A name is looked up once at a time, whoever asks, and not again while its answer is remembered. When one caller has waited in vain the
-/// next do not wait for the same name.
+/// The same name is looked up only once at a time, and not again while its answer is cached. After one caller has timed out, the next ones do not
+/// wait for the same name.
 #[derive(Debug)]
 pub struct SystemResolver {
     wait: Duration,
@@ -50,20 +50,20 @@ pub struct SystemResolver {
 }
 
 impl SystemResolver {
-    /// A resolver with threads and a memory of its own.
+    /// Makes a resolver with separate threads and a separate cache.
     #[must_use]
     pub fn new(limits: ResolverLimits) -> Self {
         Self::with_lookup(limits, system_lookup)
     }
 
-    /// The resolver of this process: rule sets that follow each other share its memory.
+    /// Returns the resolver of this process: rule sets that follow each other share its cache.
     #[must_use]
     pub fn shared() -> Arc<dyn Resolver> {
         static OF_PROCESS: OnceLock<Arc<SystemResolver>> = OnceLock::new();
         OF_PROCESS.get_or_init(|| Arc::new(Self::new(ResolverLimits::default()))).clone()
     }
 
-    /// A resolver of its own that asks one name server instead of the system's resolver.
+    /// Makes a separate resolver that asks one name server instead of the system's resolver.
     #[must_use]
     pub fn asking(server: SocketAddr) -> Self {
         let limits = ResolverLimits::default();
@@ -77,7 +77,7 @@ impl SystemResolver {
         })
     }
 
-    /// Gives the first address of a name, however long that takes, by `lookup`.
+    /// Makes a resolver with a look-up function, which returns the first address of a name and need not return in time.
     fn with_lookup(limits: ResolverLimits, lookup: impl Fn(&str) -> Option<Ipv4Addr> + Send + Sync + 'static) -> Self {
         let ResolverLimits { wait, threads, line, answers, address_lives, nothing_lives } = limits;
         let names = Lookups::new(LookupLimits { threads, line, answers }, move |name: &String| {
@@ -113,7 +113,7 @@ mod tests {
 
     const LISTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-    /// A resolver that counts what it looks up; names that begin with `slow` take a while.
+    /// Makes a resolver that counts what it looks up; names that begin with `slow` take a while.
     fn resolver(limits: ResolverLimits) -> (Arc<SystemResolver>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&count);

@@ -43,7 +43,7 @@ fn action_expected(at: &str) -> Parsed<'_, &str> {
     Err(Failure::fatal_with_hint(at, Code::Syntax, "expected an action", hint))
 }
 
-/// Reads a value: in single quotes, which the end of the list may close, or up to a comma; single quotes behind `=` hold commas, as in
+/// Reads a value: in single quotes, which the end of the list may close, or up to a comma. Single quotes after `=` protect commas, as in
 /// `setvar:tx.a='b,c'`.
 fn value<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionValue> {
     let (behind, (text, quote, unclosed)) = alt((
@@ -52,7 +52,7 @@ fn value<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionValue> {
         unquoted(&[','], &['=']).map(|text: &str| (text.trim_end(), Quote::None, false)),
     ))
     .parse(input)?;
-    // The whole list may stand in double quotes, whose escapes reach into each value.
+    // The whole list may be in double quotes, whose escapes apply within each value.
     let plain = unescape(&unescape(text, quote), Quote::Double).into_owned();
     Ok((behind, ActionValue { text: plain, quoted: quote != Quote::None, unclosed, span: line.span(text) }))
 }

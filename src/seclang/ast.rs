@@ -25,9 +25,9 @@ pub enum Item {
 /// A directive and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directive {
-    /// Its name as written.
+    /// The name as written.
     pub name: Spanned<String>,
-    /// What follows the name.
+    /// The arguments after the name.
     pub body: Body,
     /// From the name to the end of the last argument.
     pub span: Span,
@@ -39,11 +39,11 @@ pub struct Directive {
 pub enum Body {
     /// `SecRule TARGETS OPERATOR [ACTIONS]`
     Rule {
-        /// What is looked at.
+        /// Targets to inspect.
         targets: Targets,
-        /// What is asked.
+        /// The operator.
         operator: OperatorExpression,
-        /// What happens.
+        /// Actions on a match.
         actions: Option<Actions>,
     },
     /// `SecAction ACTIONS` and `SecDefaultAction ACTIONS`
@@ -52,19 +52,19 @@ pub enum Body {
     Script {
         /// The script's path.
         file: Argument,
-        /// What happens.
+        /// Actions on a match.
         actions: Option<Actions>,
     },
-    /// `SecRuleUpdateTargetById ID TARGETS` and its kin by tag and message.
+    /// `SecRuleUpdateTargetById ID TARGETS`, and the directives for tags and messages.
     UpdateTargets {
-        /// Which rules.
+        /// The rules to update.
         rules: Argument,
-        /// Targets to add and, with `!`, to take away.
+        /// Targets to add or, with `!`, to remove.
         targets: Targets,
     },
     /// `SecRuleUpdateActionById ID ACTIONS`
     UpdateActions {
-        /// Which rule.
+        /// The rule to update.
         rule: Argument,
         /// Actions to add.
         actions: Actions,
@@ -73,14 +73,14 @@ pub enum Body {
     Arguments(Vec<Argument>),
 }
 
-/// An argument, quotes taken off.
+/// An argument without its quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
     /// Its text; `\"` inside double quotes has become `"`.
     pub text: String,
-    /// Whether it stood in double quotes.
+    /// `true` if it was in double quotes.
     pub quoted: bool,
-    /// The place, inside the quotes.
+    /// Its place, inside the quotes.
     pub span: Span,
 }
 
@@ -89,7 +89,7 @@ pub struct Argument {
 pub struct Targets {
     /// In the order of the list.
     pub list: Vec<TargetExpression>,
-    /// The list as it stood in the line, with its quotes: whatever the form, this is read as these targets.
+    /// The list as written, with its quotes: in this form it is always parsed as these targets.
     pub written: String,
     /// The whole list.
     pub span: Span,
@@ -98,28 +98,28 @@ pub struct Targets {
 /// One target: `ARGS`, `&ARGS:x`, `!ARGS:/^x/`, `XML:/*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetExpression {
-    /// What is done with it.
+    /// Mode of selection.
     pub mode: TargetMode,
     /// The variable's name as written.
     pub variable: Spanned<String>,
-    /// What is selected from it.
+    /// Selector within the collection.
     pub selector: Option<Spanned<SelectorExpression>>,
     /// The whole target.
     pub span: Span,
 }
 
-/// What a target's prefix says.
+/// Prefix of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TargetMode {
     /// No prefix: the values.
     Values,
     /// `&`: their number.
     Count,
-    /// `!`: not these.
+    /// `!`: exclude these.
     Exclude,
 }
 
-/// What is selected from a collection.
+/// Selector within a collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SelectorExpression {
     /// `:key`
@@ -128,10 +128,10 @@ pub enum SelectorExpression {
     Pattern {
         /// The regular expression between the slashes.
         source: String,
-        /// Whether the selector stood in single quotes.
+        /// `true` if the selector was in single quotes.
         quoted: bool,
     },
-    /// `:/pattern` without its closing slash, from the slash on.
+    /// `:/pattern` without its closing slash, including the opening slash.
     OpenPattern(String),
     /// `XML:/path`
     XPath(String),
@@ -140,11 +140,11 @@ pub enum SelectorExpression {
 /// An operator with its argument: `!@rx ^a`, `@detectSQLi`, `^a` (which means `@rx ^a`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorExpression {
-    /// Whether `!` stood before it.
+    /// `true` if `!` precedes it.
     pub negated: bool,
-    /// The name behind `@`; none where the text is a bare regular expression.
+    /// The name after `@`; `None` if the text is a bare regular expression.
     pub name: Option<Spanned<String>>,
-    /// What follows the name, up to the end.
+    /// The argument: the rest after the name.
     pub argument: Spanned<String>,
     /// The whole operator, inside the quotes.
     pub span: Span,
@@ -164,27 +164,27 @@ pub struct Actions {
 pub struct ActionExpression {
     /// Its name as written.
     pub name: Spanned<String>,
-    /// What follows the colon.
+    /// The value after the colon.
     pub value: Option<ActionValue>,
     /// The whole action.
     pub span: Span,
 }
 
-/// The value of an action, quotes taken off.
+/// The value of an action without its quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionValue {
     /// Its text; `\'` inside single quotes has become `'`.
     pub text: String,
-    /// Whether it stood in single quotes.
+    /// `true` if it was in single quotes.
     pub quoted: bool,
-    /// Whether its opening quote lacks a closing one, so that it reaches to the end of the list.
+    /// `true` if its opening quote is not closed, so that it extends to the end of the list.
     pub unclosed: bool,
-    /// The place, inside the quotes.
+    /// Its place, inside the quotes.
     pub span: Span,
 }
 
 impl Ast {
-    /// The directives, without comments and blank lines.
+    /// Returns the directives, without comments and blank lines.
     pub fn directives(&self) -> impl Iterator<Item = &Directive> {
         self.items.iter().filter_map(|item| match item {
             Item::Directive(directive) => Some(directive.as_ref()),
@@ -194,7 +194,7 @@ impl Ast {
 }
 
 impl Actions {
-    /// The first action with this name, in any case.
+    /// Returns the first action with this name, in any case.
     pub fn find(&self, name: &str) -> Option<&ActionExpression> {
         self.list.iter().find(|action| action.is(name))
     }
@@ -206,12 +206,12 @@ impl ActionExpression {
         self.name.node.eq_ignore_ascii_case(name)
     }
 
-    /// The text of its value; empty where there is none.
+    /// Returns the text of its value; empty if there is none.
     pub fn text(&self) -> &str {
         self.value.as_ref().map_or("", |value| value.text.as_str())
     }
 
-    /// The place of its value, or of the action where there is none.
+    /// Returns the place of its value, or of the action if there is none.
     pub fn value_span(&self) -> Span {
         self.value.as_ref().map_or(self.span, |value| value.span)
     }

@@ -1,4 +1,4 @@
-//! The pieces that all parsers of this room are made of: blanks, names, texts in quotes and without, and what is reported where one is missing.
+//! The tokens of all parsers of this room: blanks, names, quoted and unquoted texts, and the errors for missing ones.
 
 use crate::diagnostic::Code;
 use nom::branch::alt;
@@ -10,7 +10,7 @@ use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 use std::borrow::Cow;
 
-/// What a parser of this room could not read, and where.
+/// A syntax error and its position.
 #[derive(Debug)]
 pub struct Failure<'a> {
     pub at: &'a str,
@@ -22,7 +22,7 @@ pub struct Failure<'a> {
 /// The result of a parser of this room: an `Error` lets another parser try, a `Failure` ends the directive.
 pub type Parsed<'a, T> = IResult<&'a str, T, Failure<'a>>;
 
-/// How an argument was quoted.
+/// Quotes of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quote {
     None,
@@ -30,7 +30,7 @@ pub enum Quote {
     Double,
 }
 
-/// An argument as it stands in the line: the text inside its quotes, escapes still in it.
+/// An argument as written: the text inside its quotes, with its escapes.
 pub type RawArgument<'a> = (&'a str, Quote);
 
 impl<'a> nom::error::ParseError<&'a str> for Failure<'a> {
@@ -44,12 +44,12 @@ impl<'a> nom::error::ParseError<&'a str> for Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// A failure that ends the parse of the line.
+    /// Makes a failure that ends the parse of the line.
     pub fn fatal(at: &'a str, code: Code, message: impl Into<Cow<'static, str>>) -> nom::Err<Self> {
         nom::Err::Failure(Self { at, code, message: message.into(), hint: None })
     }
 
-    /// The same with a hint.
+    /// Makes such a failure with a hint.
     pub fn fatal_with_hint(
         at: &'a str,
         code: Code,
@@ -61,7 +61,7 @@ impl<'a> Failure<'a> {
 }
 
 impl Quote {
-    /// The text as it stands in these quotes.
+    /// Returns the text in these quotes.
     pub fn around(self, text: &str) -> String {
         match self {
             Self::None => text.to_owned(),
@@ -71,15 +71,15 @@ impl Quote {
     }
 }
 
-/// A name of a variable, an operator or an action.
+/// Parses the name of a variable, an operator or an action.
 pub fn name(input: &str) -> Parsed<'_, &str> {
     let begin = take_while1(|c: char| c.is_ascii_alphabetic() || c == '_');
     recognize((begin, take_while(|c: char| c.is_ascii_alphanumeric() || c == '_'))).parse(input)
 }
 
-/// A directive's argument.
+/// Parses an argument of a directive.
 pub fn raw_argument(input: &str) -> Parsed<'_, RawArgument<'_>> {
-    // As Apache allows, single quotes may stand around a whole argument; one that closes inside a word is part of the word.
+    // As in Apache, single quotes may surround a whole argument; one that closes inside a word is part of the word.
     let ends = peek(alt((eof, space1)));
     let bare = (opt(held), unquoted(&[' ', '\t'], &[':', '.']));
     alt((
@@ -90,7 +90,7 @@ pub fn raw_argument(input: &str) -> Parsed<'_, RawArgument<'_>> {
     .parse(input)
 }
 
-/// An argument that a text holds, and nothing besides but what stands behind it.
+/// Parses a text that consists of one argument followed by `behind`.
 pub fn whole_argument<'a>(text: &'a str, behind: &str) -> Option<RawArgument<'a>> {
     if text.is_empty() || text.starts_with([' ', '\t', '#']) {
         return None;
@@ -98,7 +98,7 @@ pub fn whole_argument<'a>(text: &'a str, behind: &str) -> Option<RawArgument<'a>
     raw_argument(text).ok().filter(|(rest, _)| *rest == behind).map(|(_, argument)| argument)
 }
 
-/// `"…"` or `'…'`, which must be closed.
+/// Parses `"…"` or `'…'`, which must be closed.
 pub fn quoted(quote: Quote, input: &str) -> Parsed<'_, RawArgument<'_>> {
     let (mark, hint) = match quote {
         Quote::Single => ('\'', "write ' after the text, before the next comma or \""),
@@ -109,32 +109,32 @@ pub fn quoted(quote: Quote, input: &str) -> Parsed<'_, RawArgument<'_>> {
     terminated(escaped_text(mark), char(mark)).map(|text| (text, quote)).parse(inside).map_err(unclosed)
 }
 
-/// The text inside of a pair of marks. `\` escapes a mark within; `\\` is a pair, so that a pattern may end with an escaped backslash.
+/// Parses the text inside a pair of marks. `\` escapes a mark; `\\` is a pair, so that a pattern may end with an escaped backslash.
 pub fn within<'a>(mark: char) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
     delimited(char(mark), escaped_text(mark), char(mark))
 }
 
-/// A text up to a mark that no `\` escapes.
+/// Parses a text up to a mark that no `\` escapes.
 fn escaped_text<'a>(mark: char) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
     let plain = take_while1(move |c| c != '\\' && c != mark);
     recognize(many0_count(alt((plain, recognize((char('\\'), anychar))))))
 }
 
-/// A text without quotes up to one of `ends`; single quotes right behind one of `openers` hold these within it, as in `ARGS:'/a b/'`.
+/// Parses an unquoted text up to one of `ends`. Single quotes directly after one of `openers` protect these, as in `ARGS:'/a b/'`.
 pub fn unquoted<'a>(ends: &'static [char], openers: &'static [char]) -> impl Parser<&'a str, Output = &'a str, Error = Failure<'a>> {
     let plain = take_while1(move |c| !ends.contains(&c) && !openers.contains(&c));
     let opened = (take_while1(move |c| openers.contains(&c)), opt(held));
     recognize(many0_count(alt((plain, recognize(opened)))))
 }
 
-/// `'…'` within a text without quotes, up to a quote that has no `\` before it, or to the end.
+/// Parses `'…'` within an unquoted text, up to a quote without a `\` before it, or to the end.
 fn held(input: &str) -> Parsed<'_, &str> {
     let escaped = (take_while1(|c| c == '\\'), opt(char('\'')));
     let inside = many0_count(alt((is_not("\\'"), recognize(escaped))));
     recognize((char('\''), inside, opt(char('\'')))).parse(input)
 }
 
-/// The text without the backslashes that stand before its own quotation marks.
+/// Returns the text without the backslashes before its own quotation marks.
 pub fn unescape(text: &str, quote: Quote) -> Cow<'_, str> {
     let mark = match quote {
         Quote::None => return Cow::Borrowed(text),

@@ -1,11 +1,11 @@
-//! Logical lines: physical lines joined by continuation, with the way back to the places they came from.
+//! Logical lines: physical lines joined by continuation, with a mapping to places in the source.
 
 use super::lexer::Failure;
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
 
-/// A line of a directive, continuation taken out.
+/// A logical line, without the marks of continuation.
 pub struct LogicalLine {
     source: SourceId,
     text: String,
@@ -13,7 +13,7 @@ pub struct LogicalLine {
     pieces: Vec<Piece>,
 }
 
-/// Where a physical line begins.
+/// Start of a physical line.
 struct Piece {
     /// Offset in the logical line.
     logical: usize,
@@ -31,7 +31,7 @@ pub struct PhysicalLine<'a> {
     pub text: &'a str,
 }
 
-/// The lines of a text, without their line ends.
+/// Returns the lines of a text, without their line ends.
 pub fn physical_lines(text: &str) -> impl Iterator<Item = PhysicalLine<'_>> {
     let mut start = 0;
     text.split_inclusive('\n').zip(1..).map(move |(line, number)| {
@@ -42,7 +42,7 @@ pub fn physical_lines(text: &str) -> impl Iterator<Item = PhysicalLine<'_>> {
     })
 }
 
-/// The line without the `\` that joins it to the next, if it has one.
+/// Returns the line without the `\` that joins it to the next, if it has one.
 pub fn continued(line: &str) -> Option<&str> {
     line.trim_end_matches([' ', '\t']).strip_suffix('\\')
 }
@@ -58,19 +58,19 @@ impl LogicalLine {
         joined
     }
 
-    /// The joined text.
+    /// Returns the joined text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The place of a part of this line's text. What is no part of it, such as an empty text of another origin, stands at its end.
+    /// Returns the place of a part of this line's text. Any other text, such as an empty literal, is placed at the end of the line.
     pub fn span(&self, part: &str) -> Span {
         let start = self.offset(part);
         let end = (start + part.len()).min(self.text.len());
         Span { source: self.source, start: self.place(start), end: if end > start { self.place(end - 1) + 1 } else { self.place(start) } }
     }
 
-    /// Number of the physical line that a part of this line's text begins in, from 1.
+    /// Returns the number of the physical line in which a part of this line's text begins, from 1.
     pub fn number(&self, part: &str) -> usize {
         self.piece(self.offset(part)).map_or(1, |piece| piece.number)
     }
@@ -95,7 +95,7 @@ impl LogicalLine {
         self.piece(offset).map_or(offset, |piece| piece.physical + (offset - piece.logical))
     }
 
-    /// A failure as a diagnostic; the failure stands on the word that it starts with, or on the mark.
+    /// Returns a failure as a diagnostic, placed on the word that it starts with, or on the mark.
     pub fn diagnose(&self, failure: &Failure<'_>) -> Diagnostic {
         let ends = |(at, c): &(usize, char)| *at > 0 && matches!(c, ' ' | '\t' | ',' | '|');
         let end = failure.at.char_indices().find(ends).map_or(failure.at.len(), |(at, _)| at);

@@ -11,27 +11,27 @@ use nom::{IResult, Parser};
 const OPENING: &str = "%{";
 const CLOSING: &str = "}";
 
-/// What stands between a variable and its key.
+/// Separators of a variable and its key.
 const SEPARATORS: [char; 2] = ['.', ':'];
 
-/// The result of a parser of macros: it fails without a word, for what is no macro stands for itself.
+/// Result of a parser of macros: it fails without a message, because a text that is not a macro is literal.
 type Read<'a, T> = IResult<&'a str, T, ()>;
 
 /// A part of a text with macros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MacroPart<'a> {
-    /// Text that stands for itself.
+    /// Literal text.
     Text(&'a str),
     /// `%{variable}` or `%{variable.key}`.
     Variable {
-        /// The name in front of the dot or colon.
+        /// The name before the dot or colon.
         name: &'a str,
-        /// What stands behind it.
+        /// The key after it.
         key: Option<&'a str>,
     },
 }
 
-/// Splits a text at its macros. A `%{` that is never closed stands for itself; [`unclosed_macro`] finds it.
+/// Splits a text at its macros. A `%{` that is never closed is literal text; [`unclosed_macro`] finds it.
 pub fn macro_parts(text: &str) -> impl Iterator<Item = MacroPart<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -41,13 +41,13 @@ pub fn macro_parts(text: &str) -> impl Iterator<Item = MacroPart<'_>> {
     })
 }
 
-/// The first macro that is never closed, up to the end of the text.
+/// Returns the first macro that is never closed, up to the end of the text.
 pub fn unclosed_macro(text: &str) -> Option<&str> {
     let closed = many0_count((take_until(OPENING), macro_));
     preceded((closed, take_until(OPENING)), rest).parse(text).ok().map(|(_, unclosed)| unclosed)
 }
 
-/// A macro, or the text before the next one.
+/// Parses a macro, or the text before the next one.
 fn part(input: &str) -> Read<'_, MacroPart<'_>> {
     let text = alt((terminated(take_until1(OPENING), peek(macro_)), verify(rest, |text: &str| !text.is_empty())));
     alt((macro_, text.map(MacroPart::Text))).parse(input)

@@ -16,7 +16,7 @@ pub fn operator<'a>(line: &'a LogicalLine, (text, quote): RawArgument<'a>) -> Re
         let hint = "write one ! or none: a second ! does not cancel the first; a pattern that begins with ! is written \"!@rx !…\"";
         return Err(Failure::fatal_with_hint(behind, Code::Syntax, "there is a second ! before the operator", hint));
     }
-    // One blank ends the name; more of them are the argument's, as in ModSecurity v3.
+    // One blank ends the name; further blanks belong to the argument, as in ModSecurity v3.
     let (argument, name) = opt(terminated(preceded(char('@'), name), opt(one_of(" \t")))).parse(behind)?;
     Ok(OperatorExpression {
         negated: negation.is_some(),

@@ -1,4 +1,4 @@
-//! Texts into trees: lines, comments, directives and their arguments.
+//! Parses texts: lines, comments, directives and their arguments.
 
 use super::actions::actions;
 use super::ast::{Actions, Argument, Ast, Body, Directive, Item};
@@ -15,7 +15,7 @@ use nom::bytes::complete::{tag_no_case, take_while, take_while1};
 use nom::character::complete::space0;
 use nom::sequence::preceded;
 
-/// Parses one text. The tree holds every directive that could be read; each one that could not is a diagnostic, up to [`MAX_ERRORS`].
+/// Parses one text. The tree has every valid directive; each invalid one gives a diagnostic, up to [`MAX_ERRORS`].
 pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
     let mut ast = Ast { source, items: Vec::new() };
     let mut diagnostics = Vec::new();
@@ -51,9 +51,9 @@ pub fn parse(source: SourceId, text: &Source) -> (Ast, Vec<Diagnostic>) {
     (ast, diagnostics)
 }
 
-/// Returns `true` if a comment holds a directive, so that it goes on behind a `\` as the directive would.
+/// Returns `true` if a comment contains a directive, so that a `\` continues it as it would the directive.
 ///
-/// ModSecurity v3 does the same: otherwise the tail of a rule that somebody commented out would be read as rules.
+/// ModSecurity v3 does the same: otherwise the rest of a rule that is commented out would be parsed as rules.
 fn comments_out_a_directive(comment: &str) -> bool {
     let begin: Parsed<'_, &str> = preceded(take_while(|c| matches!(c, '#' | ' ' | '\t')), tag_no_case("sec")).parse(comment);
     begin.is_ok()
@@ -66,7 +66,7 @@ fn comment(source: SourceId, lines: &[PhysicalLine<'_>]) -> Spanned<String> {
     Spanned::new(text.join("\n"), Span { source, start, end })
 }
 
-/// Reads one directive; `ends_text` says that no line follows it.
+/// Parses one directive; `ends_text` is `true` if no line follows it.
 fn directive(line: &LogicalLine, ends_text: bool) -> Result<(Directive, Option<Diagnostic>), nom::Err<Failure<'_>>> {
     let (rest, name) = word(line.text())?;
     let spanned = Spanned::new(name.to_owned(), line.span(name));
@@ -118,15 +118,15 @@ fn word(text: &str) -> Parsed<'_, &str> {
     alt((take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_'), remedies::directive_expected)).parse(text)
 }
 
-/// The arguments of one directive, taken one after the other.
+/// The arguments of one directive, parsed one by one.
 struct Arguments<'a> {
     line: &'a LogicalLine,
     ends_text: bool,
     rest: &'a str,
     end: Span,
-    /// How the argument that was read last was quoted.
+    /// Quotes of the last argument.
     last_quote: Option<Quote>,
-    /// The argument that was read last, if it begins right behind the closing quote of another.
+    /// The last argument, if it begins directly after the closing quote of another.
     behind_quote: Option<&'a str>,
     warning: Option<Diagnostic>,
 }
@@ -143,7 +143,7 @@ impl<'a> Arguments<'a> {
         Ok(Some(self.take(parsed)))
     }
 
-    /// The text that the next argument begins; none at the end of the line and at a comment.
+    /// Returns the text from the next argument on; `None` at the end of the line and at a comment.
     fn begin(&mut self) -> Result<Option<&'a str>, nom::Err<Failure<'a>>> {
         let (text, _) = space0::<_, Failure<'_>>(self.rest)?;
         if text.starts_with('#') && self.line.is_continued_in(text) {
@@ -164,13 +164,13 @@ impl<'a> Arguments<'a> {
         (content, quote)
     }
 
-    /// Reads a list of actions. As in ModSecurity v3 it may lack its closing quote; the end of its line closes it, with a warning.
+    /// Parses a list of actions. As in ModSecurity v3, its closing quote may be missing; the end of its line closes it, with a warning.
     fn actions(&mut self) -> Result<Option<Actions>, nom::Err<Failure<'a>>> {
         let Some(text) = self.begin()? else { return Ok(None) };
         let mut cut_off = false;
         let parsed = match raw_argument(text) {
             Err(nom::Err::Failure(failure)) if failure.code == Code::UnclosedQuote && (self.ends_text || text.starts_with('"')) => {
-                // Behind a comma the list was meant to go on: the next line is a part of it.
+                // After a comma the list was to continue: the next line is a part of it.
                 if text.trim_end().ends_with(',') {
                     return Err(nom::Err::Failure(failure));
                 }
@@ -182,7 +182,7 @@ impl<'a> Arguments<'a> {
         let (content, _) = self.take(parsed);
         let list = actions(self.line, content)?;
         match list.list.last().and_then(|last| last.value.as_ref()).filter(|value| cut_off && value.unclosed) {
-            // Who knows where the text was meant to end, and what belongs to it?
+            // It is unknown where the text was to end, and what belongs to it.
             Some(_) => Err(remedies::unclosed_text(content)),
             None => Ok(Some(list)),
         }
@@ -193,7 +193,7 @@ impl<'a> Arguments<'a> {
         self.actions()?.ok_or_else(|| Failure::fatal(at, Code::MissingArgument, format!("`{directive}` needs a list of actions")))
     }
 
-    /// Ends a quote where its line or text ends; that is worth a warning.
+    /// Closes a quote at the end of its line or text, with a warning.
     fn closed_by_the_end(&mut self, text: &'a str, failure: Failure<'a>, what: &str) -> (&'a str, RawArgument<'a>) {
         let code = Code::QuoteClosedByEnd;
         let message = format!("{}; the end of the {what} closes it", failure.message).into();

@@ -1,7 +1,6 @@
-//! Trees back into text, in one canonical layout: what `parse` reads from it is the same tree.
+//! Prints trees in one canonical layout: `parse` reads the same tree from it.
 //!
-//! What an author wrote without quotes cannot always stand in quotes, nor the other way round: each part is printed in the first spelling that
-//! is read as it is meant.
+//! An unquoted text cannot always be quoted, nor a quoted one unquoted: each part is printed in the first spelling that parses to the same value.
 
 use super::ast::{
     ActionExpression, Actions, Argument, Ast, Body, Directive, Item, OperatorExpression, SelectorExpression, TargetExpression, TargetMode,
@@ -13,7 +12,7 @@ use super::operator::operator;
 use super::targets::{selector_expression, targets as read_targets};
 use std::fmt::Write as _;
 
-/// Lists of more than this many actions are set one per line.
+/// Lists of more actions than this are printed one per line.
 const ACTIONS_ON_ONE_LINE: usize = 3;
 
 /// Prints a tree.
@@ -57,14 +56,14 @@ fn print_directive(directive: &Directive) -> String {
         Body::Arguments(arguments) => arguments.iter().for_each(|argument| print_argument(&mut text, argument)),
     }
     if continued(&text).is_some() || text.ends_with('\r') {
-        // The one would join the next line, the other would be part of the line's end: an empty line is joined.
+        // The first would join the next line, the second would be part of the line's end: an empty line is joined.
         text.push_str("\\\n");
     }
     text
 }
 
-/// The first of some spellings of an argument that is read as it is meant, whatever follows it; if there is none, at the end of its line: a
-/// quote that nothing closes holds together all that is behind it.
+/// Returns the first of some spellings of an argument that parses to the same value, whatever follows it; if there is none, the first that does at
+/// the end of its line, because an unclosed quote contains everything after it.
 fn spelled(spellings: Vec<String>, is_meant: impl Fn(RawArgument<'_>) -> bool) -> String {
     let fits = |spelling: &String, behind| whole_argument(&format!("{spelling}{behind}"), behind).is_some_and(&is_meant);
     let found = [" ", ""].iter().find_map(|behind| spellings.iter().position(|spelling| fits(spelling, behind)));
@@ -82,8 +81,8 @@ fn print_argument(text: &mut String, argument: &Argument) {
     let _ = write!(text, " {}", spelled(spellings, |(read, quote)| unescape(read, quote) == argument.text));
 }
 
-/// A list of targets in quotes or none, in the order in which they are tried; keys that hold blanks have quotes of their own, or none, or all
-/// have. Where none of these ways says the same, the list stays as it was written.
+/// Prints a target list with or without quotes, in this order of preference; quotes around keys are those with blanks, none, or all. If no spelling
+/// parses to the same list, prints it as written.
 fn print_targets(targets: &Targets, marks: [Quote; 3]) -> String {
     let ways: [fn(&str) -> bool; 3] = [|key| key.contains([' ', '\t']), |_| false, |_| true];
     let lists = ways.map(|quotes| targets.list.iter().map(|target| print_target(target, quotes)).collect::<Vec<_>>().join("|"));
@@ -121,7 +120,7 @@ fn print_target(target: &TargetExpression, quotes: fn(&str) -> bool) -> String {
     format!("{mark}{variable}{selector}")
 }
 
-/// A key in single quotes or as a word: as it is wished, unless it would be read as something else.
+/// Prints a key in single quotes or as a word: as requested, unless it would be parsed as something else.
 fn print_key(target: &TargetExpression, key: &str, quotes: fn(&str) -> bool) -> String {
     let (word, quoted) = (key.to_owned(), in_quotes(&escape(key, '\''), '\''));
     let line = LogicalLine::join(target.span.source, &[]);
@@ -156,7 +155,7 @@ fn print_actions(text: &mut String, actions: &Actions) {
     let long = list.len() > ACTIONS_ON_ONE_LINE;
     let (open, between) = if long { (" \\\n    \"", ",\\\n    ") } else { (" \"", ",") };
     let list = list.join(between);
-    // A backslash at the end of a word would escape the quote; blanks behind the word do not count.
+    // A backslash at the end of a word would escape the quote; blanks after the word do not count.
     let end = if list.ends_with('\\') { " \"" } else { "\"" };
     let _ = write!(text, "{open}{list}{end}");
 }

@@ -1,36 +1,36 @@
-//! Mistakes that many people make, told as what they are: the general message of the parser would point at what follows them.
+//! Specific messages for common mistakes: the general message of the parser would point at the text after them.
 
 use super::lexer::{Failure, Parsed, Quote, RawArgument};
 use super::line::LogicalLine;
 use crate::diagnostic::Code;
 
-/// Typographic quotation marks, which word processors and web pages make of straight ones.
+/// Typographic quotation marks, which word processors and web pages substitute for straight ones.
 const TYPOGRAPHIC: [char; 8] = ['“', '”', '„', '‟', '‘', '’', '‚', '«'];
 
-/// Sections of web servers whose lines hold for a part of a site.
+/// Sections of web servers whose lines apply to a part of a site.
 const PARTS_OF_A_SITE: [&str; 8] =
     ["location", "locationmatch", "directory", "directorymatch", "files", "filesmatch", "virtualhost", "proxy"];
 
-/// Sections whose lines hold if something is the case, for the whole site.
+/// Sections whose lines apply under a condition, for the whole site.
 const CONDITIONS: [&str; 6] = ["ifmodule", "ifdefine", "ifversion", "ifdirective", "iffile", "ifsection"];
 
-/// Returns `true` for a quotation mark that the language does not know.
+/// Returns `true` for a quotation mark that is not part of the language.
 pub fn is_typographic(mark: char) -> bool {
     TYPOGRAPHIC.contains(&mark)
 }
 
-/// An argument that begins with a typographic quotation mark.
+/// Reports an argument that begins with a typographic quotation mark.
 pub fn typographic_quote(at: &str, mark: char) -> nom::Err<Failure<'_>> {
     let message = format!("`{mark}` is a typographic quotation mark, which does not quote anything");
     Failure::fatal_with_hint(at, Code::Syntax, message, "write a straight \" instead")
 }
 
-/// Refuses a line that begins with no directive.
+/// Refuses a line that does not begin with a directive.
 pub fn directive_expected(at: &str) -> Parsed<'_, &str> {
     Err(Failure::fatal_with_hint(at, Code::Syntax, "expected a directive", directive_hint(at)))
 }
 
-/// What to write where a line begins with no directive.
+/// Returns the remedy for a line that does not begin with a directive.
 fn directive_hint(text: &str) -> String {
     let Some(section) = text.strip_prefix('<') else {
         return String::from("a line begins with a directive such as SecRule, or with # for a comment; a line that goes on ends with \\");
@@ -49,13 +49,13 @@ fn directive_hint(text: &str) -> String {
     String::from("sections belong to the web server: move their contents to its configuration")
 }
 
-/// A comment that would swallow the rest of a directive that goes on behind it.
+/// Reports a comment that would swallow the rest of a continued directive.
 pub fn comment_within_directive(at: &str) -> nom::Err<Failure<'_>> {
     let hint = "move the comment before the directive";
     Failure::fatal_with_hint(at, Code::Syntax, "a directive cannot contain a comment: the lines after it would be part of it", hint)
 }
 
-/// Refuses a `|` without quotes where an operator is expected: the blank before it ended the list of targets.
+/// Refuses a `|` without quotes where an operator is expected: the blank before it ended the target list.
 pub fn blank_before_bar((operator, quote): RawArgument<'_>) -> Result<(), nom::Err<Failure<'_>>> {
     if quote != Quote::None || !operator.starts_with('|') {
         return Ok(());
@@ -73,7 +73,7 @@ pub fn several_ids((targets, _): RawArgument<'_>) -> Result<(), nom::Err<Failure
     Err(Failure::fatal_with_hint(targets, Code::Syntax, "expected targets after the id", hint))
 }
 
-/// Two actions without a comma between them; `action` is the first, `after` what follows it.
+/// Reports two actions without a comma between them; `action` is the first, `after` the text after it.
 pub fn comma_expected<'a>(line: &LogicalLine, action: &'a str, after: &'a str) -> nom::Err<Failure<'a>> {
     let action = action.trim();
     let shown = action.split([':', ' ']).next().unwrap_or(action);
@@ -91,13 +91,13 @@ pub fn comma_expected<'a>(line: &LogicalLine, action: &'a str, after: &'a str) -
     Failure::fatal_with_hint(after, Code::Syntax, message, hint)
 }
 
-/// A text that neither a quote nor the list's own quote ends.
+/// Reports a text that neither a quote nor the list's own quote ends.
 pub fn unclosed_text(list: &str) -> nom::Err<Failure<'_>> {
     let at = list.rfind(":'").and_then(|colon| list.get(colon + 1..)).unwrap_or(list);
     Failure::fatal_with_hint(at, Code::UnclosedQuote, "this ' is never closed, nor is the list of actions", "write '\" at their ends")
 }
 
-/// Tells of a quote that may be missing where an argument that cannot be read touches the one before it, as in `"@rx a "id:1"`.
+/// Reports a quote that may be missing, if an invalid argument touches the one before it, as in `"@rx a "id:1"`.
 pub fn missing_quote<'a>(error: nom::Err<Failure<'a>>, behind_quote: Option<&'a str>) -> nom::Err<Failure<'a>> {
     match (error, behind_quote) {
         (nom::Err::Failure(failure), Some(argument)) if failure.code != Code::MissingArgument => {

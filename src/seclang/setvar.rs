@@ -8,31 +8,31 @@ use nom::multi::many0_count;
 use nom::sequence::{preceded, separated_pair};
 use nom::{IResult, Parser};
 
-/// What a `setvar` says, as written.
+/// The value of a `setvar`, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assignment<'a> {
     /// The collection's name.
     pub collection: &'a str,
-    /// The key, which may hold macros.
+    /// The key, which may contain macros.
     pub key: &'a str,
-    /// What happens to it.
+    /// The change.
     pub kind: AssignmentKind<'a>,
 }
 
-/// What happens to the variable.
+/// The change of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AssignmentKind<'a> {
-    /// It gets this text; without a value the text is `1`.
+    /// Sets this text; without a value the text is `1`.
     Set(&'a str),
-    /// This number is added.
+    /// Adds this number.
     Add(&'a str),
-    /// This number is taken away.
+    /// Subtracts this number.
     Subtract(&'a str),
-    /// It is removed.
+    /// Removes the variable.
     Remove,
 }
 
-/// Takes the value of a `setvar` apart; `None` where it has no collection or no key.
+/// Parses the value of a `setvar`; `None` if it has no collection or no key.
 pub fn assignment(text: &str) -> Option<Assignment<'_>> {
     let removed = preceded(char('!'), rest).map(|name| (name, AssignmentKind::Remove));
     let set = separated_pair(name, char('='), value);
@@ -43,7 +43,7 @@ pub fn assignment(text: &str) -> Option<Assignment<'_>> {
     (!collection.is_empty() && !key.is_empty()).then_some(Assignment { collection, key, kind })
 }
 
-/// What stands before the first `=` that is not part of a macro's name.
+/// Parses the text before the first `=` that is not part of a macro's name.
 fn name(input: &str) -> IResult<&str, &str, ()> {
     let percent = recognize((char('%'), opt((char('{'), take_till(|c| c == '}')))));
     recognize(many0_count(alt((is_not("=%"), percent)))).parse(input)

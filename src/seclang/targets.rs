@@ -13,10 +13,10 @@ use nom::combinator::{eof, not, opt, peek, recognize};
 use nom::multi::{many0_count, separated_list1};
 use nom::sequence::{delimited, preceded, terminated};
 
-/// What stands between two targets.
+/// Separators of targets.
 const SEPARATORS: &str = "|,";
 
-/// Reads a target that stands alone in a value, as in `ctl:ruleRemoveTargetById=1;ARGS:x`; `start` is where the text begins.
+/// Parses a single target in a value, as in `ctl:ruleRemoveTargetById=1;ARGS:x`; `start` is the offset of the text.
 pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<TargetExpression, Diagnostic> {
     let line = LogicalLine::join(source, &[PhysicalLine { number: 1, start, text }]);
     let list = match targets(&line, (line.text(), Quote::None)) {
@@ -62,7 +62,7 @@ fn target<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, TargetExpress
     Ok((behind, TargetExpression { mode, variable, selector, span: line.span(whole) }))
 }
 
-/// Reads what stands behind the colon of a target.
+/// Parses the selector after the colon of a target.
 pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a str) -> Parsed<'a, Spanned<SelectorExpression>> {
     let (behind, (text, selector)) = if variable.eq_ignore_ascii_case("XML") {
         let (path, behind) = input.split_at(xpath_end(input));
@@ -77,10 +77,10 @@ pub fn selector_expression<'a>(line: &'a LogicalLine, variable: &str, input: &'a
     Ok((behind, Spanned::new(selector, line.span(text))))
 }
 
-/// The text of a selector, without its marks, and what it means.
+/// The text of a selector without its marks, and the selector.
 type Selected<'a> = (&'a str, SelectorExpression);
 
-/// `'key'` or `'/pattern/'`
+/// Parses `'key'` or `'/pattern/'`.
 fn quoted(input: &str) -> Parsed<'_, Selected<'_>> {
     let hint = "close it after the selector, as in ARGS:'a b'";
     let unclosed = |_| -> Parsed<'_, &str> { Err(Failure::fatal_with_hint(input, Code::UnclosedQuote, "this ' is never closed", hint)) };
@@ -93,7 +93,7 @@ fn quoted(input: &str) -> Parsed<'_, Selected<'_>> {
     Ok((behind, (text, selector)))
 }
 
-/// `/pattern/` up to a slash that ends the target.
+/// Parses `/pattern/` up to a slash that ends the target.
 fn slashed(input: &str) -> Parsed<'_, Selected<'_>> {
     let ends = || peek(alt((eof, recognize(one_of(SEPARATORS)))));
     let slash = terminated(char('/'), not(ends()));
@@ -102,7 +102,7 @@ fn slashed(input: &str) -> Parsed<'_, Selected<'_>> {
     pattern.map(|text: &str| (text, SelectorExpression::Pattern { source: text.to_owned(), quoted: false })).parse(input)
 }
 
-/// `/pattern` that no slash ends.
+/// Parses `/pattern` that no slash ends.
 fn open(input: &str) -> Parsed<'_, Selected<'_>> {
     preceded(peek(char('/')), unquoted_key).map(|text| (text, SelectorExpression::OpenPattern(text.to_owned()))).parse(input)
 }
@@ -115,8 +115,8 @@ fn unquoted_key(input: &str) -> Parsed<'_, &str> {
     take_till(|c| SEPARATORS.contains(c)).parse(input)
 }
 
-/// Where an XPath ends: at a separator outside of brackets and quotes. Brackets are counted, since a parser that follows them would recurse as
-/// deeply as a text says.
+/// Returns the end of an XPath: a separator outside of brackets and quotes. Brackets are counted, because a recursive parser would recurse as deeply
+/// as the text nests.
 fn xpath_end(path: &str) -> usize {
     let mut depth = 0usize;
     let mut quote = None;

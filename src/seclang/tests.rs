@@ -144,7 +144,7 @@ fn what_stands_in_no_quotes_is_printed_without() {
     }
 }
 
-/// The directives without their places and the lists of targets as they were written.
+/// Returns the directives without their places, and without the target lists as written.
 fn meaning(ast: &Ast) -> Vec<String> {
     let shown: Vec<String> = ast.directives().map(|directive| format!("{directive:#?}")).collect();
     let places = ["source: SourceId(", "0,", "start: ", "end: ", "written: "];

@@ -58,9 +58,9 @@ pub struct RuleMatch {
     pub(crate) detail_own: usize,
     /// Offsets of the values that matched in the request, in ModSecurity's notation, such as `o0,4v10,5t:lowercase`.
     pub reference: Vec<u8>,
-    /// What it added to the anomaly scores.
+    /// Points that it added to the anomaly scores.
     pub score: i64,
-    /// Whether it stopped the request.
+    /// `true` if it stopped the request.
     pub disruptive: bool,
     /// `true` if it is written to the audit log.
     pub audits: bool,
@@ -153,7 +153,7 @@ impl RuleMatch {
 }
 
 impl RecordedValue {
-    /// The name of the value as rules write it, such as `ARGS:a`.
+    /// Returns the name of the value as rules write it, such as `ARGS:a`.
     pub fn label(&self) -> String {
         match &self.key {
             None => self.variable.to_owned(),

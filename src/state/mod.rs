@@ -1,8 +1,8 @@
-//! The state of one exchange: takes what was received and what rules do, gives the values that a target selects; imports `graph`, `store`,
-//! `metrics` and the pure rooms.
+//! The state of one exchange: takes what was received and what rules do, gives the values that a target selects; imports `graph`, `store`, `metrics`
+//! and the pure rooms.
 //!
-//! Values are ranges of the exchange's [`Arena`]; what a value is called is put together only when somebody asks. All of it is in one [`State`],
-//! which an evaluation borrows, and whose memory the exchanges after it use again.
+//! Values are ranges of the exchange's [`Arena`]; the name of a value is built on demand. All of it is in one [`State`], which an evaluation borrows,
+//! and whose memory later exchanges reuse.
 
 mod arena;
 mod body_type;
@@ -48,114 +48,114 @@ use crate::metrics::Profile;
 use crate::operator::Findings;
 use serde::Serialize;
 
-/// What is known of one request and its response, and where the rules stand with them.
+/// The state of one request and its response, and the progress of their evaluation.
 #[derive(Debug, Default)]
 pub struct State {
     /// Variables.
     pub collections: Collections,
     /// Values before and after transformations.
     pub transforms: TransformCache,
-    /// What rules of the phase cannot match.
+    /// Rules of the phase that cannot match.
     pub filter: PhaseFilter,
     /// Rules that matched and are logged.
     pub matches: Vec<RuleMatch>,
-    /// Where evaluation stands.
+    /// Progress of the evaluation.
     pub flow: Flow,
-    /// What `ctl` changed.
+    /// Changes by `ctl`.
     pub overrides: Overrides,
-    /// What was decided.
+    /// The decision.
     pub pending: Pending,
-    /// What reads the request body.
+    /// Processor of the request body.
     pub body_processor: Option<BodyProcessor>,
-    /// What the `Content-Type` headers say together.
+    /// The `Content-Type` headers of the request.
     pub body_type: BodyType,
-    /// How much of the bodies was taken in.
+    /// Number of bytes received of the bodies.
     pub body_lengths: BodyLengths,
-    /// The name that logs give to the server, where the host named it.
+    /// Name of the server in logs, if the host set one.
     pub hostname: Option<Text>,
-    /// What the host calls the software that connects it.
+    /// Name of the software that connects the host.
     pub connector: Text,
-    /// Uploaded files on the disk.
+    /// Uploaded files on disk.
     pub uploads: Uploads,
     /// The site that the host named.
     pub site: Option<SiteId>,
-    /// Scripts that could not be run to their end, the first of them.
+    /// The first scripts that failed.
     pub script_failures: Vec<ScriptFailure>,
-    /// What went wrong in the engine itself, for the host's error log.
+    /// Errors of the engine itself, for the host's error log.
     pub notices: Vec<String>,
-    /// Memory that is used again and again.
+    /// Buffers that are reused.
     pub scratch: Scratch,
-    /// What rules cost, while that is measured.
+    /// Cost of rules, if it is measured.
     pub profile: Option<Box<Profile>>,
 }
 
-/// Where evaluation stands.
+/// Progress of the evaluation.
 #[derive(Debug, Default)]
 pub struct Flow {
-    /// How many rules are passed over.
+    /// Number of rules to skip.
     pub skip: u32,
-    /// The marker up to which rules are passed over.
+    /// The marker up to which rules are skipped.
     pub skip_after: Option<MarkerId>,
-    /// How far an `allow` reaches.
+    /// Scope of an `allow`.
     pub allow: Option<AllowScope>,
-    /// Whether a decision script let the request pass, so that those behind it are not asked.
+    /// `true` if a decision script let the request pass, so that later ones do not run.
     pub let_pass: bool,
-    /// Whether phase 1 is over.
+    /// `true` after phase 1.
     pub headers_judged: bool,
-    /// Whether phase 5 is still to come.
+    /// State of phase 5.
     pub logging: Logging,
 }
 
-/// Whether phase 5 is still to come.
+/// State of phase 5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Logging {
-    /// Nothing was received that could be logged.
+    /// Nothing was received, so there is nothing to log.
     #[default]
     Unneeded,
     /// Something was received.
     Due,
-    /// It is over, or the host does without.
+    /// It has run, or the host skipped it.
     Over,
 }
 
-/// How much of the bodies was taken in, in bytes, kept or not.
+/// Number of bytes received of the bodies, kept or not.
 #[derive(Debug, Default)]
 pub struct BodyLengths {
     /// Of the request.
     pub request: usize,
     /// Of the response.
     pub response: usize,
-    /// Whether the end of the request body is missing, since the settings say so.
+    /// `true` if the request body was cut at its limit.
     pub request_is_cut: bool,
 }
 
-/// A script that could not be run to its end.
+/// A script that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScriptFailure {
     /// The script's file.
     pub script: String,
-    /// Why, in words; for an error of the script with its line.
+    /// The error; an error in the script has its line.
     pub reason: String,
-    /// Whether it was stopped because it used up its instructions, time or memory.
+    /// `true` if it was stopped because it exceeded its instructions, time or memory.
     pub stopped: bool,
 }
 
-/// Memory that is used again and again.
+/// Buffers that are reused.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Values of a target.
     pub selected: Vec<Selected>,
-    /// What an operator found.
+    /// Findings of an operator.
     pub findings: Findings,
-    /// The text of a template.
+    /// Text of a template.
     pub text: Vec<u8>,
-    /// What the rule that is asked added to anomaly scores.
+    /// Points that the evaluated rule added to anomaly scores.
     pub score: i64,
 }
 
 impl State {
-    /// A state that knows nothing, in the memory of this one as far as most exchanges need it.
+    /// Returns an empty state that reuses the memory of this one, unless that is more than most exchanges need.
     fn cleared(self) -> Self {
         let Self { mut collections, mut transforms, mut filter, mut matches, mut scratch, .. } = self;
         collections.clear();
@@ -170,22 +170,22 @@ impl State {
         Self { collections, transforms, filter, matches, scratch, ..Self::default() }
     }
 
-    /// The id of the transaction: UNIQUE_ID.
+    /// Returns the id of the transaction: UNIQUE_ID.
     pub fn id(&self) -> String {
         String::from_utf8_lossy(self.collections.arena.read(self.collections.scalars.unique_id)).into_owned()
     }
 
-    /// The mode of the engine, as the settings say and `ctl:ruleEngine` changed it.
+    /// Returns the mode of the engine, from the settings or `ctl:ruleEngine`.
     pub fn engine_mode(&self, settings: &Settings) -> EngineMode {
         self.overrides.engine.unwrap_or(settings.engine)
     }
 
-    /// The setting of the audit log, as the settings say and `ctl:auditEngine` changed it.
+    /// Returns the setting of the audit log, from the settings or `ctl:auditEngine`.
     pub fn audit_engine(&self, settings: &Settings) -> AuditEngine {
         self.overrides.audit_engine.unwrap_or(settings.audit_engine)
     }
 
-    /// The parts of an audit record, as the settings say and `ctl:auditLogParts` changed them.
+    /// Returns the parts of an audit record, from the settings or `ctl:auditLogParts`.
     pub fn audit_parts(&self, settings: &Settings) -> LogLetters {
         self.overrides.audit_parts.unwrap_or(settings.audit_parts)
     }

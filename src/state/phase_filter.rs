@@ -1,4 +1,4 @@
-//! What is known within one phase: the values of targets, what they hold together, and which rules cannot match.
+//! Values and signatures of targets during one phase, and the rules that cannot match.
 
 use super::transform_cache::{TransformCache, ValueId};
 use super::{Arena, Selected};
@@ -6,34 +6,34 @@ use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPoint, Ta
 use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, Signature, ValueKind};
 
-/// A transaction whose targets have more values than these keeps no memory for the next.
+/// A transaction whose targets have more values than these frees its memory.
 const MAX_KEPT: usize = 1 << 12;
 
-/// What is known of targets and rules in the phase that runs.
+/// Values and signatures of targets, and the rules of the running phase that may still match.
 #[derive(Debug, Default)]
 pub struct PhaseFilter {
-    /// Counts the phases: what a target knows is true within one.
+    /// Number of the phase: cached data of an earlier phase is invalid.
     phase: u32,
     targets: Vec<KnownTarget>,
     target_lists: Vec<KnownTargetList>,
-    /// The literals that targets hold.
+    /// The literals in values, as bits of the plan's set.
     literals: Vec<u64>,
     /// The steps of the phase that may still match, one bit each.
     open: Vec<u64>,
-    /// The batches of the phase that were looked at.
+    /// The batches of the phase that were scanned.
     seen: Vec<bool>,
-    /// The values of a chain's stages, while they are looked at.
+    /// Buffer for the values of a chain's stages.
     stages: Vec<ValueId>,
 }
 
 /// A value of a target.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetValue {
-    /// The value with its label.
+    /// The value and its label.
     pub selected: Selected,
     /// Its number.
     pub id: ValueId,
-    /// The bytes that it holds.
+    /// The bytes that occur in it.
     pub bytes: ByteSet,
 }
 
@@ -42,33 +42,33 @@ pub struct TargetValue {
 struct KnownTarget {
     phase: u32,
     values: Vec<TargetValue>,
-    /// How many values it had at most in this transaction: so many count.
+    /// Maximum number of its values so far in this transaction: that many were charged.
     max_values: usize,
-    /// The bytes that the values hold.
+    /// The bytes that occur in its values.
     bytes: ByteSet,
     scanned: Vec<ScannedPoint>,
 }
 
-/// A list of targets in this transaction.
+/// A target list in this transaction.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownTargetList {
     phase: u32,
-    /// What its values hold before any transformation; nothing where there is no value.
+    /// Joint signature of its values before any transformation; `None` if there is no value.
     held: Option<JointSignature>,
 }
 
-/// What the values of a target hold together before a chain, after it, or at all its stages.
+/// Joint signature of a target's values before a chain, after it, or at all its stages.
 #[derive(Clone, Copy, Debug)]
 struct ScannedPoint {
     scan_point: ScanPoint,
     held: JointSignature,
 }
 
-/// What values hold together.
+/// Union of the signatures of several values.
 #[derive(Clone, Copy, Debug)]
 struct JointSignature {
     bytes: ByteSet,
-    /// Where their words begin in [`PhaseFilter::literals`]; none where they hold no literal.
+    /// Index of their words in [`PhaseFilter::literals`]; `None` if they contain no literal.
     literals: Option<usize>,
 }
 
@@ -80,7 +80,7 @@ impl JointSignature {
 }
 
 impl PhaseFilter {
-    /// Forgets everything, and keeps the memory, unless it is more than most transactions need.
+    /// Removes everything, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
         if self.targets.iter().map(|target| target.values.capacity()).sum::<usize>() > MAX_KEPT {
             *self = Self::default();
@@ -90,7 +90,7 @@ impl PhaseFilter {
         self.target_lists.iter_mut().for_each(|target_list| target_list.phase = 0);
     }
 
-    /// Begins a phase, all rules of which may match.
+    /// Begins a phase. All its rules may match.
     pub fn begin_phase(&mut self, plan: &Plan, phase: Phase) {
         self.phase += 1;
         self.literals.clear();
@@ -105,7 +105,7 @@ impl PhaseFilter {
         }
     }
 
-    /// The first step from `place` on that may match; the number of steps, or more, where there is none.
+    /// Returns the first step from `place` on that may match; if there is none, a number beyond the last step.
     pub fn next_open(&self, place: usize) -> usize {
         let first = place / u64::BITS as usize;
         let words = self.open.get(first..).unwrap_or_default().iter().enumerate();
@@ -118,12 +118,12 @@ impl PhaseFilter {
         usize::MAX
     }
 
-    /// Returns `true` if a batch was looked at in this phase.
+    /// Returns `true` if a batch was scanned in this phase.
     pub fn is_seen(&self, batch: RuleBatchId) -> bool {
         self.seen.get(batch.0 as usize).copied().unwrap_or(true)
     }
 
-    /// Returns `true` if the values of a list of targets are known.
+    /// Returns `true` if the values of a target list are known.
     pub fn knows_list(&self, target_list: TargetListId) -> bool {
         self.target_lists.get(target_list.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
@@ -133,7 +133,7 @@ impl PhaseFilter {
         self.targets.get(target.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
 
-    /// Takes the values of a target in.
+    /// Stores the values of a target.
     pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], transforms: &mut TransformCache, arena: &mut Arena) {
         let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
         known.phase = self.phase;
@@ -148,8 +148,8 @@ impl PhaseFilter {
         known.bytes = known.values.iter().fold(ByteSet::EMPTY, |bytes, value| bytes.union(value.bytes));
     }
 
-    /// Lends the values of a target out, if there are any and they may match by what they hold together; [`give_back`](Self::give_back) takes them
-    /// in again. They must be known.
+    /// Lends the values of a target, if there are any and their joint signature may match. They must be known; [`give_back`](Self::give_back) takes
+    /// them back.
     pub fn lend_open(&mut self, view: &mut View<'_>, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
         if let Some(prefilter) = scan.excluding() {
             let held = self.holding(view, target, scan.scan_point)?;
@@ -159,14 +159,14 @@ impl PhaseFilter {
         Some(std::mem::take(&mut known.values))
     }
 
-    /// Takes the values of a target in again.
+    /// Takes lent values of a target back.
     pub fn give_back(&mut self, target: TargetId, values: Vec<TargetValue>) {
         if let Some(known) = self.targets.get_mut(target.0 as usize) {
             known.values = values;
         }
     }
 
-    /// Closes the steps of a batch that cannot match. The values of its list of targets must be known.
+    /// Closes the steps of a batch that cannot match. The values of its target list must be known.
     pub fn look_at(&mut self, view: &mut View<'_>, id: RuleBatchId, batch: &RuleBatch) {
         if let Some(seen) = self.seen.get_mut(id.0 as usize) {
             *seen = true;
@@ -183,7 +183,7 @@ impl PhaseFilter {
         }
     }
 
-    /// What the values of a list of targets hold before any transformation, found out now if it was not before in this phase.
+    /// Returns the joint signature of a target list before any transformation, and computes it if this phase did not yet.
     fn target_list(&mut self, view: &mut View<'_>, id: TargetListId) -> Option<JointSignature> {
         if let Some(known) = self.target_lists.get(id.0 as usize).filter(|known| known.phase == self.phase) {
             return known.held;
@@ -209,7 +209,7 @@ impl PhaseFilter {
         })
     }
 
-    /// What two values hold together.
+    /// Returns the union of two signatures.
     fn union(&mut self, view: &View<'_>, before: JointSignature, more: JointSignature) -> JointSignature {
         let words = view.plan.prefilters.words();
         let literals = match (before.literals, more.literals) {
@@ -226,7 +226,7 @@ impl PhaseFilter {
         JointSignature { bytes: before.bytes.union(more.bytes), literals }
     }
 
-    /// What the values of a target hold together; nothing where there is no value.
+    /// Returns the joint signature of a target's values; `None` if there is no value.
     #[inline]
     fn holding(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
         let known = self.targets.get(target.0 as usize).filter(|known| !known.values.is_empty())?;
@@ -236,7 +236,7 @@ impl PhaseFilter {
         }
     }
 
-    /// What the values of a target hold together at a scan point of which it is not known.
+    /// Computes the joint signature of a target's values at a scan point.
     fn find_out(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
         let known = self.targets.get_mut(target.0 as usize)?;
         let planned = view.plan.chain(scan_point.chain).filter(|planned| planned.may_change(known.bytes));
@@ -251,10 +251,10 @@ impl PhaseFilter {
         }
         let known = self.targets.get_mut(target.0 as usize)?;
         let mut bytes = known.bytes;
-        // Values that the chain leaves alone are what they were before.
+        // Values that the chain cannot change keep their signature.
         let changing = known.values.iter().filter(|value| planned.is_none_or(|planned| planned.may_change(value.bytes)));
         for value in changing {
-            // Then no rule is asked any more, whatever is found.
+            // Once the budget is exhausted no rule runs, so the result is not used.
             if view.arena.budget.is_over() {
                 break;
             }
@@ -275,7 +275,7 @@ impl PhaseFilter {
     }
 }
 
-/// What finding out needs besides the filter.
+/// Rules and values for the computation of signatures.
 pub struct View<'v> {
     /// The rules.
     pub graph: &'v RuleGraph,

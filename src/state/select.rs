@@ -1,4 +1,4 @@
-//! What a target selects.
+//! Selects the values of a target.
 
 use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text, XPathAnswer};
 use crate::body::xml::XPathError;
@@ -7,33 +7,33 @@ use crate::store::{RecordKey, Store};
 use crate::vocabulary::{Limit, Variable};
 use std::io::Write as _;
 
-/// What it costs to compare the key of a member, for macros that are expanded for one value after the other.
+/// Cost of comparing the key of a member, for macros that are expanded for one value after the other.
 const WORK_OF_MEMBER: usize = 8;
 
-/// What selecting needs besides the collections themselves.
+/// Context of a selection, in addition to the collections.
 #[derive(Clone, Copy)]
 pub struct Selection<'a> {
     /// The rules, for the names of TX.
     pub graph: &'a RuleGraph,
-    /// Where persistent collections are kept.
+    /// Store of persistent collections.
     pub store: &'a dyn Store,
-    /// Namespaces of the rule that asks, for XPath.
+    /// Namespaces of the rule, for XPath.
     pub namespaces: &'a [(Box<str>, Box<str>)],
-    /// Texts of the rule that asks, for RULE.
+    /// Texts of the rule, for RULE.
     pub rule: Option<&'a RuleTexts>,
-    /// How many values are wanted at most, where more are there.
+    /// Maximum number of values.
     pub max: usize,
 }
 
-/// What RULE shows.
+/// Members of RULE.
 #[derive(Clone, Debug, Default)]
 pub struct RuleTexts {
-    /// `id`, `rev`, `severity`, `logdata`, `msg`, those that the rule has.
+    /// `id`, `rev`, `severity`, `logdata`, `msg`, as far as the rule has them.
     pub texts: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Collections {
-    /// Appends the values that a target selects, in the order of their arrival. Exclusions of the target are left out already.
+    /// Appends the values that a target selects, in the order of their arrival, without those that the target excludes.
     pub fn select(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
         if let Some(number) = self.count_all(target) {
             let value = self.arena.store_number(number);
@@ -50,7 +50,7 @@ impl Collections {
         }
     }
 
-    /// How many members the largest collections have, where a target counts them all.
+    /// Returns the number of members of the largest collections, if the target counts all of them.
     fn count_all(&self, target: &Target) -> Option<usize> {
         let all = target.count && matches!(target.selector, Selector::All) && target.exclusions.is_empty();
         match target.variable {
@@ -60,7 +60,7 @@ impl Collections {
         }
     }
 
-    /// The first value that a target selects, for macros.
+    /// Returns the first value that a target selects, for macros.
     pub fn first(&mut self, target: &Target, selection: &Selection<'_>) -> Option<Text> {
         if let (Variable::Tx, Selector::Key(key)) = (target.variable, &target.selector) {
             return self.tx_value(key, selection);
@@ -73,7 +73,7 @@ impl Collections {
         found.first().map(|selected| selected.value)
     }
 
-    /// How many members are looked through for a key of a collection that requests fill.
+    /// Returns the number of members that are searched for a key, for collections that requests fill.
     fn members(&self, variable: Variable) -> usize {
         match variable {
             Variable::Args
@@ -226,7 +226,7 @@ impl Collections {
             }
         };
         let selects = |(key, _): &(&[u8], Text)| target.selector.selects(key);
-        // Which of the keys that rules name a pattern selects was found out at load.
+        // The keys in rules that a pattern selects were computed at load.
         let selected = match (&target.selector, &selection.graph.plan) {
             (Selector::Pattern(pattern), Some(plan)) => plan.selected_names.get(pattern.source()),
             _ => None,
@@ -263,7 +263,7 @@ impl Collections {
         let of_process = std::env::vars_os().map(|(name, value)| (name.into_encoded_bytes(), value.into_encoded_bytes()));
         let hidden = |name: &[u8]| set.iter().any(|(known, _)| known == name);
         for (name, value) in set.iter().cloned().chain(of_process.filter(|(name, _)| !hidden(name))) {
-            // Names of the environment are compared with regard to case, unlike all other keys.
+            // Names of the environment are case-sensitive, unlike all other keys.
             let is_selected = match &target.selector {
                 Selector::Key(key) => *key.text == *name,
                 selector => selector.selects(&name),
@@ -275,7 +275,7 @@ impl Collections {
     }
 
     fn rule_texts(&mut self, target: &Target, rule: Option<&RuleTexts>, found: &mut Vec<Selected>) {
-        // As in ModSecurity v3, RULE without a selector is nothing.
+        // As in ModSecurity v3, RULE without a selector is empty.
         if matches!(target.selector, Selector::All) {
             return;
         }
@@ -287,7 +287,7 @@ impl Collections {
     }
 
     fn xml(&mut self, target: &Target, namespaces: &[(Box<str>, Box<str>)], found: &mut Vec<Selected>) {
-        // As in ModSecurity v3 this value is there without a document too: @validateDTD and @validateSchema match then.
+        // As in ModSecurity v3, this value exists without a document too: `@validateDTD` and `@validateSchema` match then.
         let Selector::XPath(path) = &target.selector else {
             let value = self.arena.store(b"[XML document tree]");
             return found.push(Selected { label: Label::Unnamed, value, offsets: None });
@@ -301,7 +301,7 @@ impl Collections {
         found.extend(self.xml_answers.get(place).into_iter().flat_map(|answer| &answer.selected));
     }
 
-    /// What an XPath selects from the body; nothing where there is no document, or the path fails.
+    /// Returns the values that an XPath selects from the body; nothing without a document, or if the path fails.
     fn ask_document(&mut self, path: &str, namespaces: &[(Box<str>, Box<str>)]) -> XPathAnswer {
         let pairs: Vec<(&str, &str)> = namespaces.iter().map(|(prefix, uri)| (prefix.as_ref(), uri.as_ref())).collect();
         self.arena.budget.charge(self.arena.request_body().len());
@@ -340,7 +340,7 @@ impl Collections {
         }
     }
 
-    /// What names the record of a persistent collection in this transaction.
+    /// Returns the key of a persistent collection's record in this transaction.
     pub fn record_key(&self, collection: PersistentCollection, graph: &RuleGraph) -> RecordKey {
         let key = self.open_records.key(collection).map_or(&b""[..], |key| self.arena.read(key)).into();
         RecordKey { collection, key, web_app: graph.settings.web_app_id.clone() }
@@ -353,7 +353,7 @@ impl Collections {
     }
 }
 
-/// Which side of an entry is the value.
+/// The part of an entry that is the value.
 #[derive(Clone, Copy)]
 enum Column {
     Name,

@@ -1,4 +1,4 @@
-//! Uploaded files on disk, where the settings ask for them.
+//! Uploaded files on disk, if the settings ask for them.
 
 use super::Clock;
 use crate::graph::{KeepFiles, Settings};
@@ -7,13 +7,13 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The most bytes of a transaction's id in a name: names of files have 255 at most.
+/// Maximum length of a transaction's id in a file name, in bytes: file systems allow 255 bytes for a name.
 const MAX_ID_LENGTH: usize = 128;
 
-/// How many names are tried for one file.
+/// Maximum number of names that are tried for one file.
 const NAMES_TRIED: u32 = 16;
 
-/// The files that a transaction wrote. Those that are not to be kept go when it ends.
+/// Files of a transaction. Those that are not kept are deleted at its end.
 #[derive(Debug, Default)]
 pub struct Uploads {
     written: Vec<PathBuf>,
@@ -21,11 +21,11 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// Writes a file, named as ModSecurity v3 names it: time, transaction, and letters that cannot be guessed. Gives its path.
+    /// Writes a file, and returns its path. As in ModSecurity v3, its name consists of time, transaction and random letters.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be made or not be written to its end. Nothing of it is left then.
+    /// If the file cannot be made, or not be written completely. It is deleted then.
     pub fn write(&mut self, settings: &Settings, clock: &Clock, transaction: &str, content: &[u8]) -> io::Result<PathBuf> {
         self.keep = settings.upload_keep_files == KeepFiles::On;
         let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
@@ -37,7 +37,7 @@ impl Uploads {
         Ok(path)
     }
 
-    /// Keeps the files of a transaction that turned out to be relevant.
+    /// Keeps the files of a relevant transaction.
     pub fn keep(&mut self) {
         self.keep = true;
     }
@@ -47,7 +47,7 @@ impl Drop for Uploads {
     fn drop(&mut self) {
         if !self.keep {
             for path in &self.written {
-                // A file that somebody else took away is gone, which is what was wanted.
+                // If another process has deleted it, there is nothing left to do.
                 let _ = fs::remove_file(path);
             }
         }
@@ -63,7 +63,7 @@ fn write_new(folder: &Path, stem: &str, mode: u32, content: &[u8]) -> io::Result
                 let written = file.write_all(content);
                 drop(file);
                 if written.is_err() {
-                    // Where it cannot be taken away either, the error is reported all the same.
+                    // If it cannot be deleted either, the first error is returned all the same.
                     let _ = fs::remove_file(&path);
                 }
                 return written.map(|()| path);

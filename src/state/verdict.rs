@@ -18,7 +18,7 @@ pub struct Intervention {
     pub(crate) found: Option<Box<RuleMatch>>,
 }
 
-/// How a host stops an exchange.
+/// Ways for a host to stop an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -29,20 +29,20 @@ pub enum Action {
     },
     /// Close the connection without an answer.
     Drop {
-        /// The status for logs, and for hosts that cannot close the connection.
+        /// The status in logs, and the answer of hosts that cannot close the connection.
         status: u16,
     },
-    /// Send the client elsewhere.
+    /// Redirect the client.
     Redirect {
         /// The HTTP status, 301 to 307.
         status: u16,
-        /// The value of the `Location` header: the address as it stands in the rule, its macros expanded. Control characters and bytes that
-        /// are not UTF-8 are percent-encoded, since macros may stand for parts of the request.
+        /// The value of the `Location` header: the address from the rule with its macros expanded. Control characters, and bytes that are not UTF-8,
+        /// are percent-encoded, because macros may contain parts of the request.
         location: String,
     },
 }
 
-/// What a call of the C interface gives: whether the exchange goes on.
+/// Result of a call of the C interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
@@ -52,7 +52,7 @@ pub enum Verdict {
     Intervene(Intervention),
 }
 
-/// The decision that stands, and a status that waits for one.
+/// The current decision, and a status for a later one.
 #[derive(Debug, Default)]
 pub struct Pending {
     /// Set by `status`, which may be in an earlier rule than the decision.
@@ -77,7 +77,7 @@ impl Pending {
         }
     }
 
-    /// `status`: as in ModSecurity v3, it also changes an earlier decision, by a `block` before it.
+    /// Applies `status`: as in ModSecurity v3, it also changes an earlier decision, by a `block` before it.
     pub fn name_status(&mut self, status: u16) {
         self.status = Some(status);
         if let Some(intervention) = &mut self.intervention {
@@ -87,7 +87,7 @@ impl Pending {
 }
 
 impl Action {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         match self {
             Action::Deny { status } | Action::Drop { status } | Action::Redirect { status, .. } => *status,
@@ -100,7 +100,7 @@ impl Action {
         }
     }
 
-    /// What rules call it: `deny`, `drop` or `redirect`.
+    /// Returns the action as rules write it: `deny`, `drop` or `redirect`.
     pub fn name(&self) -> &'static str {
         match self {
             Action::Deny { .. } => "deny",
@@ -119,17 +119,17 @@ impl Intervention {
         Self { action: Action::Deny { status }, rule: None, rule_id: 0, reason, found: None }
     }
 
-    /// How to stop.
+    /// Returns the way to stop.
     pub fn action(&self) -> &Action {
         &self.action
     }
 
-    /// The HTTP status to answer with.
+    /// Returns the HTTP status of the answer.
     pub fn status(&self) -> u16 {
         self.action.status()
     }
 
-    /// The value of the `Location` header, for a redirect.
+    /// Returns the value of the `Location` header, for a redirect.
     pub fn location(&self) -> Option<&str> {
         match &self.action {
             Action::Redirect { location, .. } => Some(location),
@@ -137,23 +137,23 @@ impl Intervention {
         }
     }
 
-    /// The id of the rule that decided; none where a limit did, or a rule without an id.
+    /// Returns the id of the rule that decided; `None` if a limit did, or a rule without an id.
     pub fn rule_id(&self) -> Option<u64> {
         Some(self.rule_id).filter(|id| *id > 0)
     }
 
-    /// Why, in one line for a log. It may quote parts of the request, without line breaks and control characters.
+    /// Returns the reason, in one line for a log. It may quote parts of the request, without line breaks and control characters.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The rule that decided; none where a limit did.
+    /// Returns the rule that decided; `None` if a limit did.
     #[doc(hidden)]
     pub fn rule(&self) -> Option<RuleIndex> {
         self.rule
     }
 
-    /// The match of that rule.
+    /// Returns the match of that rule.
     #[doc(hidden)]
     pub fn found(&self) -> Option<&RuleMatch> {
         self.found.as_deref()

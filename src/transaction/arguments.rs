@@ -1,4 +1,4 @@
-//! Arguments, wherever they come from.
+//! Arguments of the query, the body and cookies.
 
 use super::body_limit::shown_limit;
 use crate::engine::Evaluation;
@@ -7,7 +7,7 @@ use crate::graph::BodyProcessor;
 use crate::state::{Argument, ArgumentOrigin, Entry};
 use crate::vocabulary::Limit;
 
-/// Adds an argument, unless there are too many. Gives whether it was added.
+/// Adds an argument, unless there are too many. Returns `true` if it was added.
 pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: Entry) -> bool {
     let settings = &eval.rules.settings;
     let max = settings.limit(Limit::Arguments);
@@ -30,7 +30,7 @@ pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: En
     true
 }
 
-/// Shows an argument in the debug log, without its line breaks: ModSecurity v3 drops them from fields of multipart forms.
+/// Writes an argument to the debug log, without its line breaks: ModSecurity v3 drops them from fields of multipart forms.
 pub fn debug_argument(eval: &Evaluation<'_>, origin: &str, entry: Entry) {
     eval.debug(4, || {
         let shown = |part| text(eval.state.collections.arena.read(part)).replace(['\r', '\n'], "");
@@ -45,7 +45,7 @@ pub fn flag_encoding(eval: &mut Evaluation<'_>, invalid: bool) {
     }
 }
 
-/// ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form; empty where nothing counts.
+/// Sets ARGS_COMBINED_SIZE: as in ModSecurity v3 a number with six decimals, without the fields of a multipart form; empty without arguments.
 pub fn sum_arguments(eval: &mut Evaluation<'_>) {
     let multipart = eval.state.body_processor == Some(BodyProcessor::Multipart);
     let counted = eval.state.collections.arguments.iter().filter(|argument| !(multipart && argument.origin == ArgumentOrigin::Form));

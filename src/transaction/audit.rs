@@ -1,28 +1,28 @@
-//! The audit log: decides at the end of a transaction whether it is written down, and hands it over.
+//! The audit log: decides at the end of a transaction if it is logged, and writes its record.
 
 use super::Transaction;
 use crate::engine::{Evaluation, notice_audit_log};
 use crate::graph::{AuditEngine, LogLetters};
 use std::{fmt, io};
 
-/// Receives the exchanges that `SecAuditEngine` and its relatives have written down.
+/// Receives the exchanges that `SecAuditEngine` and related directives select for the audit log.
 ///
-/// It is called once for each, when phase 5 is over, on the thread of the request.
+/// It is called once for each, after phase 5, on the thread of the request.
 pub trait AuditLog: Send + Sync + fmt::Debug {
-    /// Writes an exchange down. [`audit_record`](crate::audit_record) words it in one of ModSecurity v3's formats.
+    /// Writes the record of an exchange. [`audit_record`](crate::audit_record) formats it in one of ModSecurity v3's formats.
     ///
     /// # Errors
-    /// What kept the record from being written. It is reported to the debug log and by [`Outcome::notices`](super::Outcome::notices), and the
-    /// exchange goes on.
+    /// The reason why the record was not written. It is reported to the debug log and by [`Outcome::notices`](super::Outcome::notices), and the
+    /// exchange continues.
     fn write(&self, transaction: &Transaction) -> io::Result<()>;
 
-    /// The number of records that this process lost so far.
+    /// Returns the number of records that this process lost so far.
     fn lost(&self) -> u64 {
         0
     }
 }
 
-/// Writes a transaction down, if that is what is wanted.
+/// Writes the record of a transaction, if the settings ask for it.
 pub fn write(transaction: &mut Transaction) {
     debug(transaction, 8, |_| "Checking if this request is suitable to be saved as an audit log.".to_owned());
     if transaction.state.overrides.audit_parts.is_some() {
@@ -57,7 +57,7 @@ fn debug(transaction: &mut Transaction, level: u8, message: impl FnOnce(&Evaluat
     evaluation.debug(level, || message(&evaluation));
 }
 
-/// Returns `true` if the settings name the status of the response as one whose transactions are written down.
+/// Returns `true` if the settings name the status of the response as relevant.
 pub fn has_relevant_status(transaction: &Transaction) -> bool {
     let relevant = transaction.shared.graph.settings.audit_relevant_status.as_ref();
     relevant.is_some_and(|pattern| {
@@ -65,7 +65,7 @@ pub fn has_relevant_status(transaction: &Transaction) -> bool {
     })
 }
 
-/// The parts as ModSecurity v3 counts them in its debug log: a bit for each letter, A being the second and Z the thirteenth.
+/// Returns the parts as ModSecurity v3 counts them in its debug log: a bit for each letter, A the second and Z the thirteenth.
 fn number(parts: LogLetters) -> u32 {
     ('A'..='K').chain(['Z']).zip(1..).filter(|(letter, _)| parts.contains(*letter)).map(|(_, bit)| 1 << bit).sum()
 }

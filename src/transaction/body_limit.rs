@@ -1,33 +1,33 @@
-//! The limits of bodies: how much of a chunk is taken in, and what happens to the rest.
+//! The limits of bodies: the bytes of a chunk that are accepted, and the action for the rest.
 
 use crate::engine::Evaluation;
 use crate::graph::LimitAction;
 use crate::vocabulary::Limit;
 
-/// The longest body that is taken in where there is no limit, in bytes.
+/// Maximum length of a body if there is no limit, in bytes.
 const LARGEST_BODY: usize = u32::MAX as usize;
 
-/// A body's limit and how much of it is used.
+/// The limit of a body, and the bytes accepted so far.
 pub struct BodyLimit {
     /// `Request` or `Response`, for messages.
     pub name: &'static str,
     pub kind: Limit,
-    /// In bytes; the largest number for no limit.
+    /// Limit in bytes; the largest number for no limit.
     pub limit: usize,
     pub action: LimitAction,
-    /// How much was taken in before, in bytes.
+    /// Number of bytes accepted so far.
     pub gathered: usize,
 }
 
-/// What becomes of a chunk.
+/// Result for a chunk.
 pub struct Admission {
-    /// How many of its bytes are taken in.
+    /// Number of its bytes that are accepted.
     pub taken: usize,
-    /// Whether it is longer than the limit allows.
+    /// `true` if it exceeds the limit.
     pub exceeds: bool,
 }
 
-/// Decides about a chunk of so many bytes; where the settings say so, the exchange is stopped.
+/// Checks a chunk of this length against the limit, and stops the exchange if the settings say so.
 pub fn admit(eval: &mut Evaluation<'_>, length: usize, body: &BodyLimit) -> Admission {
     let name = body.name;
     let space = body.limit.min(LARGEST_BODY).saturating_sub(body.gathered);
@@ -51,7 +51,7 @@ pub fn admit(eval: &mut Evaluation<'_>, length: usize, body: &BodyLimit) -> Admi
     Admission { taken, exceeds: true }
 }
 
-/// A limit as ModSecurity v3 prints it: a number with six decimals, 0 for none.
+/// Returns a limit as ModSecurity v3 prints it: a number with six decimals, 0 for none.
 pub fn shown_limit(limit: usize) -> String {
     format!("{}.000000", if limit == usize::MAX { 0 } else { limit })
 }

@@ -1,10 +1,10 @@
-//! How much of a body the rules that may still run want to see, so that a host can stream the rest.
+//! The part of a body that the remaining rules need, so that a host can stream the rest.
 
 use crate::graph::{AllowScope, AuditEngine, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
 use crate::state::State;
 use crate::vocabulary::Limit;
 
-/// How much of a body the engine wants to see, and whether the host may send the body on before it was judged.
+/// The part of a body that the engine needs, and permission to forward the body before it was judged.
 ///
 /// ```
 /// # use secrule::{Connection, Waf};
@@ -23,20 +23,20 @@ pub struct BodyNeed {
 }
 
 impl BodyNeed {
-    /// How many bytes from the start of the body the engine wants to see; `None` for all. What comes after them changes nothing, and need not
-    /// be handed over.
+    /// Returns the number of bytes from the start of the body that the engine needs; `None` for all. Later bytes change nothing, and the host need
+    /// not pass them.
     pub fn limit(self) -> Option<usize> {
         self.limit
     }
 
-    /// Returns `true` if the engine does not look at the body. The host calls `request_end` or `response_end` at once, and sends the body on
-    /// if that lets it.
+    /// Returns `true` if the engine does not inspect the body. The host calls `request_end` or `response_end` at once, and forwards the body if that
+    /// succeeds.
     pub fn is_nothing(self) -> bool {
         self.limit == Some(0)
     }
 
-    /// Returns `true` if nothing can stop the exchange when the body ends, so that the host may send each chunk on when it has handed it over.
-    /// Otherwise the host holds the body back until `request_end` or `response_end` has let it pass.
+    /// Returns `true` if nothing can stop the exchange at the end of the body, so that the host may forward each chunk after it has passed it.
+    /// Otherwise the host holds the body until `request_end` or `response_end` has succeeded.
     pub fn may_forward(self) -> bool {
         self.may_forward
     }
@@ -45,13 +45,13 @@ impl BodyNeed {
         Self { limit: Some(0), may_forward }
     }
 
-    /// What is wanted up to a limit. One byte more shows that the limit was exceeded.
+    /// Makes the need for a body up to a limit. One more byte shows that the limit was exceeded.
     fn up_to(limit: usize, may_forward: bool) -> Self {
         Self { limit: limit.checked_add(1), may_forward }
     }
 }
 
-/// The need for the request body. It is known when phase 1 is over; before that, all of the body is wanted.
+/// Returns the need for the request body. It is known after phase 1; before that, all of the body is needed.
 pub fn of_request(rules: &RuleGraph, state: &State) -> BodyNeed {
     let settings = &rules.settings;
     if state.pending.intervention.is_some() || state.engine_mode(settings) == EngineMode::Off {
@@ -72,7 +72,7 @@ pub fn of_request(rules: &RuleGraph, state: &State) -> BodyNeed {
     }
 }
 
-/// The need for the response body. It is known when phase 3 is over.
+/// Returns the need for the response body. It is known after phase 3.
 pub fn of_response(rules: &RuleGraph, state: &State) -> BodyNeed {
     let settings = &rules.settings;
     if state.pending.intervention.is_some() || !super::response::is_body_wanted(rules, state) {
@@ -87,7 +87,7 @@ pub fn of_response(rules: &RuleGraph, state: &State) -> BodyNeed {
     }
 }
 
-/// What the rules of a phase may do that neither `allow` nor `ctl:ruleRemove…` has taken out.
+/// Returns the possible effects of those rules of a phase that neither `allow` nor `ctl:ruleRemove…` has removed.
 fn uses(rules: &RuleGraph, state: &State, phase: Phase) -> BodyUse {
     let is_allowed = match state.flow.allow {
         Some(AllowScope::Everything) => phase != Phase::Logging,
@@ -102,14 +102,14 @@ fn uses(rules: &RuleGraph, state: &State, phase: Phase) -> BodyUse {
     }
 }
 
-/// Returns `true` if the exchange may be stopped when the body ends or becomes too long.
+/// Returns `true` if the exchange may be stopped at the end of the body, or at its limit.
 fn may_stop(rules: &RuleGraph, state: &State, judged: BodyUse, beyond: LimitAction) -> bool {
     let is_on = state.engine_mode(&rules.settings) == EngineMode::On;
     let may_run_over = judged.runs && rules.settings.over_budget != OverBudget::Pass;
     (is_on || judged.switches_on) && (judged.stops || may_run_over || beyond == LimitAction::Reject)
 }
 
-/// Returns `true` if the audit log may write a body down, as one of its parts.
+/// Returns `true` if the audit log may contain a body, as one of its parts.
 fn is_written_down(rules: &RuleGraph, state: &State, part: char) -> bool {
     state.audit_engine(&rules.settings) != AuditEngine::Off && state.audit_parts(&rules.settings).contains(part)
 }

@@ -1,4 +1,4 @@
-//! What matched, as a host reads it: a rule with its place and text, and every value with its name.
+//! Matches for the host: a rule with its file, line and text, and every value with its name.
 
 use crate::compile::LoadReport;
 use crate::graph::{self, Phase, RuleGraph};
@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// A rule that matched and is logged. Of a chain it is the first rule.
+/// A rule that matched and is logged; for a chain, its first rule.
 ///
 /// Texts come from the request and from the rule with its macros expanded; bytes that are not UTF-8 show as U+FFFD. They are not escaped: a
 /// host that writes them to a line of a log escapes control characters.
@@ -18,7 +18,7 @@ pub struct Match<'a> {
     found: &'a RuleMatch,
 }
 
-/// A rule of the rule set, as far as a host needs it to name one.
+/// A rule of the rule set.
 #[derive(Clone, Copy)]
 pub struct Rule<'a> {
     report: &'a LoadReport,
@@ -37,58 +37,59 @@ impl<'a> Match<'a> {
         Self { graph, report, found }
     }
 
-    /// The id of the rule; 0 for a rule without one.
+    /// Returns the id of the rule; 0 for a rule without one.
     pub fn id(&self) -> u64 {
         self.found.id
     }
 
-    /// The rule.
+    /// Returns the rule.
     pub fn rule(&self) -> Option<Rule<'a>> {
         self.graph.rule(self.found.rule).map(|rule| Rule::new(self.report, rule))
     }
 
-    /// The phase that the rule ran in.
+    /// Returns the phase of the rule.
     pub fn phase(&self) -> Phase {
         self.found.phase
     }
 
-    /// `msg`, its macros expanded; empty for a rule without one.
+    /// Returns `msg` with expanded macros; empty for a rule without one.
     pub fn message(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(&self.found.message)
     }
 
-    /// `logdata`, its macros expanded; empty for a rule without one.
+    /// Returns `logdata` with expanded macros; empty for a rule without one.
     pub fn data(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(&self.found.data)
     }
 
-    /// `severity`: 0 (emergency) to 7 (debug).
+    /// Returns `severity`: 0 (emergency) to 7 (debug).
     pub fn severity(&self) -> Option<u8> {
         self.found.severity.and_then(|severity| u8::try_from(severity).ok())
     }
 
-    /// `tag`, its macros expanded, in order.
+    /// Returns each `tag` with expanded macros, in order.
     pub fn tags(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
         self.found.tags.iter().map(|tag| String::from_utf8_lossy(tag))
     }
 
-    /// One sentence that says which operator matched which value, as ModSecurity v3 words it; of the last value that matched.
+    /// Describes the match in one sentence, as ModSecurity v3 does: the operator, and the last value that matched.
     pub fn detail(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(&self.found.detail)
     }
 
-    /// The values that matched, of all rules of a chain, in the order in which the rules saw them: at most 1,000, with at most 16 KiB of text.
+    /// Returns the values that matched, of all rules of a chain, in order of evaluation: at most 1,000, with at most 16 KiB of text.
     pub fn values(&self) -> impl Iterator<Item = MatchedValue<'a>> + use<'a> {
         let graph = self.graph;
         self.found.values.iter().map(move |value| MatchedValue { graph, value })
     }
 
-    /// The number of values that matched, those included that [`values`](Self::values) leaves out.
+    /// Returns the number of values that matched, including those that [`values`](Self::values) leaves out.
     pub fn value_count(&self) -> usize {
         self.found.value_count
     }
 
-    /// What the rule and those chained to it added to anomaly scores: the sum of `setvar:tx.…anomaly_score…=+N`, as in the OWASP CRS.
+    /// Returns the points that the rule and those chained to it added to anomaly scores: the sum of `setvar:tx.…anomaly_score…=+N`, as in the OWASP
+    /// CRS.
     pub fn score(&self) -> i64 {
         self.found.score
     }
@@ -104,22 +105,22 @@ impl<'a> Rule<'a> {
         Self { report, rule }
     }
 
-    /// The id; 0 for a rule without one.
+    /// Returns the id; 0 for a rule without one.
     pub fn id(&self) -> u64 {
         self.rule.id
     }
 
-    /// The path of the file that holds the rule, or the name of the text.
+    /// Returns the path of the rule's file, or the name of the text.
     pub fn file(&self) -> &'a str {
         &self.rule.location.file
     }
 
-    /// The line of its first word, from 1.
+    /// Returns the number of the rule's first line, from 1.
     pub fn line(&self) -> usize {
         self.rule.location.line
     }
 
-    /// The lines of the rule as written.
+    /// Returns the lines of the rule as written.
     pub fn text(&self) -> &'a str {
         let location = &self.rule.location;
         let source = self.report.texts().iter().find(|source| *source.name() == location.file);
@@ -128,22 +129,22 @@ impl<'a> Rule<'a> {
 }
 
 impl<'a> MatchedValue<'a> {
-    /// The variable, such as `ARGS`.
+    /// Returns the variable, such as `ARGS`.
     pub fn variable(&self) -> &'a str {
         self.value.variable
     }
 
-    /// The key of a member of a collection, as sent; its first 200 bytes.
+    /// Returns the key of a member of a collection, as sent; its first 200 bytes.
     pub fn key(&self) -> Option<Cow<'a, str>> {
         self.value.key.as_deref().map(String::from_utf8_lossy)
     }
 
-    /// The value as sent, before transformations; its first 200 bytes.
+    /// Returns the value as sent, before transformations; its first 200 bytes.
     pub fn value(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(&self.value.value)
     }
 
-    /// The names of the transformations after which it matched, in order.
+    /// Returns the names of the transformations after which it matched, in order.
     pub fn transformations(&self) -> Vec<&'static str> {
         let tree = &self.graph.transformations;
         let name = |chain| tree.last_step(chain).map(|step| step.transformation.name());
@@ -151,7 +152,7 @@ impl<'a> MatchedValue<'a> {
     }
 }
 
-/// The lines from `first` to `last` of a text, counted from 1, without the last line break.
+/// Returns the lines from `first` to `last` of a text, counted from 1, without the last line break.
 fn lines(text: &str, first: usize, last: usize) -> &str {
     let starts = || std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
     let start = starts().nth(first.saturating_sub(1)).unwrap_or(text.len());

@@ -1,11 +1,11 @@
-//! The host's handle: takes one request and its response piece by piece, lets the engine evaluate the rules of each phase, gives interventions
-//! and what matched; imports `engine`, `state`, `compile`, `graph` and the pure rooms.
+//! The host's handle: takes one request and its response piece by piece, lets the engine evaluate the rules of each phase, gives interventions and
+//! matches; imports `engine`, `state`, `compile`, `graph` and the pure rooms.
 //!
-//! [`Transaction`] holds what lasts (rules, services, state) and decides nothing: its calls lend the state to functions of `request`,
-//! `request_body` and `response`, which take in what arrived and let [`engine::run`] run the rules of a phase.
+//! [`Transaction`] owns rules, services and state, and decides nothing: its calls lend the state to functions of `request`, `request_body` and
+//! `response`, which store what arrived and let [`engine::run`] run the rules of a phase.
 //!
-//! A host calls in one order, which [`Stage`] knows, and gets an error for a call out of order. `v3` holds the same calls without an order, as
-//! the C interface of ModSecurity v3 has them.
+//! A host calls in a fixed order, which [`Stage`] checks; a call out of order is an error. `v3` has the same calls without an order, as the C
+//! interface of ModSecurity v3 does.
 
 mod arguments;
 mod audit;
@@ -43,18 +43,18 @@ use stage::{Call, Stage, result};
 use std::mem::take;
 use std::sync::Arc;
 
-/// What the transactions of a rule set share.
+/// Data that the transactions of a rule set share.
 #[derive(Debug)]
 pub struct Shared {
     /// The rules.
     pub graph: Arc<RuleGraph>,
-    /// What was loaded.
+    /// Report of the load.
     pub report: Arc<LoadReport>,
-    /// What rules use.
+    /// Services that rules use.
     pub services: Services,
-    /// Where transactions are written down, if anywhere.
+    /// Receiver of audit records, if any.
     pub audit_log: Option<Arc<dyn AuditLog>>,
-    /// Who hears of what happens.
+    /// Observer of events, if any.
     pub observer: Option<Arc<dyn Observer>>,
     /// The parts that come from the host.
     pub given: Given,
@@ -83,14 +83,14 @@ pub struct Given {
 ///
 /// # Errors
 ///
-/// Each call gives [`Stop::Intervention`] where a rule or a limit stopped the exchange. It stays: whatever the host calls next gives it again, and
-/// no further rule runs but those of phase 5. A call out of order gives [`Stop::Misuse`] and does nothing.
+/// Each call returns [`Stop::Intervention`] if a rule or a limit stopped the exchange. The decision is final: each later call returns it again, and
+/// only the rules of phase 5 still run. A call out of order returns [`Stop::Misuse`] and does nothing.
 ///
 /// # Threads
 ///
-/// A transaction is `Send` and `Sync`, and its calls do not wait for the network, unless rules ask for it (`@rbl`, remote stores, scripts). A
-/// call takes microseconds for most requests, and milliseconds for a body of a megabyte; async hosts that expect such bodies call
-/// `request_end` and `response_end` where blocking is allowed, such as in `tokio::task::block_in_place`.
+/// A transaction is `Send` and `Sync`, and its calls do not wait for the network, unless rules ask for it (`@rbl`, remote stores, scripts). A call
+/// takes microseconds for most requests, and milliseconds for a body of a megabyte; async hosts that expect such bodies call `request_end` and
+/// `response_end` where blocking is allowed, such as in `tokio::task::block_in_place`.
 #[derive(Debug)]
 pub struct Transaction {
     shared: Arc<Shared>,
@@ -102,7 +102,7 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Begins the exchange on a connection. Rules of phase 0 run; the first call after it gives what they decided.
+    /// Begins the exchange on a connection. Rules of phase 0 run; the next call returns their decision.
     pub(crate) fn begin(shared: Arc<Shared>, connection: &Connection) -> Self {
         let mut transaction = match &connection.id {
             Some(id) => Self::with_id(shared, id),
@@ -118,7 +118,7 @@ impl Transaction {
         transaction
     }
 
-    /// A transaction with an id of its own.
+    /// Makes a transaction with a new id.
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let clock = Clock::default();
         let (seconds, micros) = clock.epoch();
@@ -126,7 +126,7 @@ impl Transaction {
         Self::at(shared, clock, &id)
     }
 
-    /// A transaction with an id that the host gives.
+    /// Makes a transaction with an id of the host.
     pub(crate) fn with_id(shared: Arc<Shared>, id: &str) -> Self {
         Self::at(shared, Clock::default(), id)
     }
@@ -153,15 +153,15 @@ impl Transaction {
         transaction
     }
 
-    /// Lends the state out, with the rules that judge it.
+    /// Borrows the state, together with the rules that judge it.
     fn evaluation(&mut self) -> Evaluation<'_> {
         Evaluation { rules: &self.shared.graph, services: &self.shared.services, state: &mut self.state }
     }
 
     /// Takes the head of the request, and runs phase 1.
     ///
-    /// The target is the one that the client sent: the path with its query, or for HTTP/1.1 the absolute form. Over HTTP/2 and HTTP/3 a request
-    /// without a `Host` header gets one from its authority.
+    /// The target is the one that the client sent: the path with its query, or for HTTP/1.1 the absolute form. A request of HTTP/2 or HTTP/3 without
+    /// a `Host` header gets one from its authority.
     ///
     /// # Errors
     /// The intervention of a rule of phase 0 or 1, or a call that is not the first.
@@ -191,10 +191,11 @@ impl Transaction {
         result(self.process_uri(target, method, version))
     }
 
-    /// Takes one request header, as sent. Headers beyond `SecHeadersLimit` and `SecHeaderBytesLimit` are left out, and rules see that they were.
+    /// Takes one request header, as sent. Headers beyond `SecHeadersLimit` and `SecHeaderBytesLimit` are left out; rules find the limit in
+    /// LIMITS_EXCEEDED.
     ///
     /// # Errors
-    /// A standing intervention, or a call before [`request_line`](Self::request_line) or after the last header.
+    /// An earlier intervention, or a call before [`request_line`](Self::request_line) or after the last header.
     pub fn request_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Stop> {
         self.enter(Call::RequestHeader)?;
         self.add_request_header(name, value);
@@ -210,15 +211,15 @@ impl Transaction {
         result(self.process_request_headers())
     }
 
-    /// Returns how much of the request body the rules that may still run want to see: asked between the head and the body.
+    /// Returns the part of the request body that the remaining rules need. Call it between the head and the body.
     ///
-    /// The answer is exact for the engine's mode, `SecRequestBodyAccess`, its limit, `allow`, and the rules that `ctl` removed.
+    /// The answer takes into account the engine's mode, `SecRequestBodyAccess`, its limit, `allow`, and the rules that `ctl` removed.
     pub fn request_body_need(&self) -> BodyNeed {
         body_need::of_request(&self.shared.graph, &self.state)
     }
 
-    /// Takes a chunk of the request body, without transfer and content encodings that the host undoes. What is beyond `SecRequestBodyLimit` is
-    /// dropped, and `SecRequestBodyLimitAction` says what happens then.
+    /// Takes a chunk of the request body, without transfer encodings and content encodings that the host decodes. Bytes beyond `SecRequestBodyLimit`
+    /// are dropped; `SecRequestBodyLimitAction` decides what follows.
     ///
     /// # Errors
     /// The intervention of the limit, or a call before the head or after the end of the request.
@@ -236,10 +237,10 @@ impl Transaction {
         result(self.process_request_body())
     }
 
-    /// Takes the head of the final response, and runs phase 3. Interim responses (1xx) are not handed over.
+    /// Takes the head of the final response, and runs phase 3. Do not pass interim responses (1xx).
     ///
-    /// A server may answer before the request has ended. The host then calls [`request_end`](Self::request_end) first, and sends no more of
-    /// the request body on: nobody would have looked at it.
+    /// A server may answer before the request has ended. The host then calls [`request_end`](Self::request_end) first, and forwards no more of the
+    /// request body, because it was not inspected.
     ///
     /// # Errors
     /// The intervention of a rule of phase 3, or a call before the end of the request.
@@ -253,7 +254,7 @@ impl Transaction {
     /// Takes one response header, for hosts without [`http`](::http) types.
     ///
     /// # Errors
-    /// A standing intervention, or a call before the end of the request.
+    /// An earlier intervention, or a call before the end of the request.
     pub fn response_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Stop> {
         self.enter(Call::ResponseHeader)?;
         self.add_response_header(name, value);
@@ -269,15 +270,15 @@ impl Transaction {
         result(self.process_response_headers(status, version))
     }
 
-    /// Returns how much of the response body the rules that may still run want to see: asked between the head and the body.
+    /// Returns the part of the response body that the remaining rules need. Call it between the head and the body.
     ///
-    /// The answer is exact for the engine's mode, `SecResponseBodyAccess`, its limit and MIME types, `allow`, and the rules that `ctl` removed.
+    /// The answer takes into account the engine's mode, `SecResponseBodyAccess`, its limit and MIME types, `allow`, and the rules that `ctl` removed.
     pub fn response_body_need(&self) -> BodyNeed {
         body_need::of_response(&self.shared.graph, &self.state)
     }
 
-    /// Takes a chunk of the response body, without its content encoding. What is beyond `SecResponseBodyLimit` is dropped, and
-    /// `SecResponseBodyLimitAction` says what happens then.
+    /// Takes a chunk of the response body, without its content encoding. Bytes beyond `SecResponseBodyLimit` are dropped;
+    /// `SecResponseBodyLimitAction` decides what follows.
     ///
     /// # Errors
     /// The intervention of the limit, or a call before the head or after the end of the response.
@@ -295,9 +296,9 @@ impl Transaction {
         result(self.process_response_body())
     }
 
-    /// Ends the exchange: phase 5 runs, and the audit record is written. It may be called at any time, after an intervention too.
+    /// Ends the exchange: phase 5 runs, and the audit record is written. It may be called at any time, also after an intervention.
     ///
-    /// The record holds the status that the client was given: that of the response, or of the intervention, unless the host said otherwise by
+    /// The record has the status that the client received: that of the response or of the intervention, unless the host set another by
     /// [`set_status`](Self::set_status). A transaction that is dropped, such as that of a cancelled request, ends in the same way.
     pub fn finish(mut self) -> Outcome {
         self.end();
@@ -323,7 +324,7 @@ impl Transaction {
         self.process_logging();
     }
 
-    /// Checks the order of calls. An intervention comes first: a host that went on after one hears of it, and not of its order.
+    /// Checks the order of calls. After an intervention, every call returns it, also one out of order.
     fn enter(&mut self, call: Call) -> Result<(), Stop> {
         if let Some(intervention) = self.intervention() {
             return Err(Stop::Intervention(intervention.clone()));
@@ -332,34 +333,33 @@ impl Transaction {
         Ok(())
     }
 
-    /// The intervention that stopped the exchange so far.
+    /// Returns the intervention that stopped the exchange, if any.
     pub fn intervention(&self) -> Option<&Intervention> {
         self.state.pending.intervention.as_ref()
     }
 
-    /// Switches rules off for this exchange: those with an id from `first` to `last`, as `ctl:ruleRemoveById` does. Rules that have run stay as
-    /// they were.
+    /// Removes the rules with an id from `first` to `last` for this exchange, as `ctl:ruleRemoveById` does. Results of rules that have run stay.
     pub fn remove_rules(&mut self, first: u64, last: u64) {
         self.state.overrides.removed_rules.push(RuleFilter::Ids(first..=last));
     }
 
-    /// Sets the status that the client was given, for phase 5 and the logs: where the host answers otherwise than the response or the
-    /// intervention says.
+    /// Sets the status that the client received, for phase 5 and the logs, if the host answers with another than that of the response or the
+    /// intervention.
     pub fn set_status(&mut self, status: u16) {
         response::update_status(&mut self.evaluation(), status);
     }
 
-    /// The rules that matched so far and are logged, in the order of their matches.
+    /// Returns the rules that matched so far and are logged, in the order of their matches.
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
         self.state.matches.iter().map(|found| Match::new(&self.shared.graph, &self.shared.report, found))
     }
 
-    /// The limits that were exceeded so far.
+    /// Returns the limits that were exceeded so far.
     pub fn exceeded_limits(&self) -> impl Iterator<Item = Limit> + use<> {
         self.limits().iter()
     }
 
-    /// Tells observers what happened since the last time.
+    /// Reports to observers what happened since the last call.
     fn observe(&mut self) {
         if self.observers().next().is_some() {
             self.observers().for_each(|observer| self.observed.report(observer, self));
@@ -376,7 +376,7 @@ impl Transaction {
     }
 }
 
-/// A version as ModSecurity's connectors write it, behind `HTTP/`.
+/// Returns a version as ModSecurity's connectors write it, without `HTTP/`.
 fn version_number(version: http::Version) -> &'static str {
     match version {
         http::Version::HTTP_09 => "0.9",

@@ -1,4 +1,4 @@
-//! Observers: what a host wants to hear of at the moment when it happens.
+//! Observers: report events to the host when they happen.
 
 use super::{Match, Transaction};
 use crate::compile::{LoadError, LoadReport};
@@ -6,10 +6,9 @@ use crate::state::{Intervention, ScriptFailure};
 use crate::vocabulary::{Limit, LimitSet};
 use std::fmt;
 
-/// Hears of what happens in every exchange of a rule set: for metrics, alerts and traces. Each method does nothing unless it is written.
+/// Receives the events of every exchange of a rule set: for metrics, alerts and traces. By default each method does nothing.
 ///
-/// The engine calls it on the thread of the request, after the rules of a phase have run, so a method must be quick. What a method is given it
-/// can only read.
+/// The engine calls it on the thread of the request, after the rules of a phase have run, so a method must be quick. Its arguments are read-only.
 ///
 /// ```
 /// use secrule::{Intervention, Observer, Transaction, Waf};
@@ -44,7 +43,7 @@ pub trait Observer: Send + Sync + fmt::Debug {
         let _ = (transaction, limit);
     }
 
-    /// A script did not run to its end.
+    /// A script failed.
     fn script_failed(&self, transaction: &Transaction, failure: &ScriptFailure) {
         let _ = (transaction, failure);
     }
@@ -59,13 +58,13 @@ pub trait Observer: Send + Sync + fmt::Debug {
         let _ = report;
     }
 
-    /// A [reload](crate::Waf::reload) failed, and the rules before it stay.
+    /// A [reload](crate::Waf::reload) failed, and the earlier rules stay.
     fn reload_failed(&self, error: &LoadError) {
         let _ = error;
     }
 }
 
-/// How much of a transaction observers have heard of.
+/// The events of a transaction that observers have received.
 #[derive(Debug, Default)]
 pub struct Observed {
     matches: usize,
@@ -75,7 +74,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// All that happened so far.
+    /// Returns all events so far.
     pub fn now(transaction: &Transaction) -> Self {
         let state = &transaction.state;
         Self {
@@ -86,7 +85,7 @@ impl Observed {
         }
     }
 
-    /// Tells an observer what happened since.
+    /// Reports the later events to an observer.
     pub fn report(&self, observer: &dyn Observer, transaction: &Transaction) {
         for found in transaction.matches().skip(self.matches) {
             observer.matched(transaction, &found);

@@ -1,4 +1,4 @@
-//! What is known when an exchange is over.
+//! The outcome of an exchange.
 
 use super::{Match, Rule, Shared};
 use crate::graph::RuleIndex;
@@ -7,7 +7,7 @@ use crate::vocabulary::{Limit, LimitSet};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::sync::Arc;
 
-/// What a finished exchange leaves: the intervention, what matched, and what went wrong. It serialises as one record for a log.
+/// The outcome of an exchange: the intervention, matches, and failures. It serialises as one record for a log.
 ///
 /// ```
 /// # use secrule::{Connection, Waf};
@@ -36,44 +36,44 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The id of the exchange: UNIQUE_ID.
+    /// Returns the id of the exchange: UNIQUE_ID.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The intervention that stopped the exchange.
+    /// Returns the intervention that stopped the exchange.
     pub fn intervention(&self) -> Option<&Intervention> {
         self.intervention.as_ref()
     }
 
-    /// The first rule that would have stopped the exchange, had `SecRuleEngine` been `On`; none where one did.
+    /// Returns the first rule that would have stopped the exchange if `SecRuleEngine` were `On`; `None` if one did.
     pub fn detected(&self) -> Option<Rule<'_>> {
         let rule = self.detected.and_then(|index| self.shared.graph.rule(index));
         rule.map(|rule| Rule::new(&self.shared.report, rule))
     }
 
-    /// The rules that matched and are logged, in the order of their matches.
+    /// Returns the rules that matched and are logged, in the order of their matches.
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
         self.matches.iter().map(|found| Match::new(&self.shared.graph, &self.shared.report, found))
     }
 
-    /// The sum of the [scores](Match::score) of all matches.
+    /// Returns the sum of the [scores](Match::score) of all matches.
     pub fn score(&self) -> i64 {
         self.matches.iter().fold(0, |sum, found| sum.saturating_add(found.score))
     }
 
-    /// The limits that the exchange exceeded.
+    /// Returns the limits that the exchange exceeded.
     pub fn exceeded_limits(&self) -> impl Iterator<Item = Limit> {
         self.limits.iter()
     }
 
-    /// Scripts that did not run to their end, the first of them.
+    /// Returns the first scripts that failed.
     pub fn script_failures(&self) -> &[ScriptFailure] {
         &self.script_failures
     }
 
-    /// What went wrong in the engine, such as a record that was not written: a text each, for the error log. The same cause is reported once a
-    /// minute, whichever exchange met it.
+    /// Returns the errors of the engine, such as a record that was not written, for the error log. The same cause is reported once a minute, by
+    /// whichever exchange meets it first.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }

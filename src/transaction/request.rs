@@ -8,7 +8,7 @@ use crate::http::{arguments, authorization, cookies, host};
 use crate::state::{ArgumentOrigin, Entry, Offsets, Places};
 use crate::vocabulary::Limit;
 
-/// A connection was made. Rules of phase 0 run, even where the engine is off, as in ModSecurity v3.
+/// Takes the connection, and runs phase 0, even if the engine is off, as in ModSecurity v3.
 pub fn take_connection(eval: &mut Evaluation<'_>, client: &str, client_port: u16, server: &str, server_port: u16) {
     eval.debug(4, || "Transaction context created.".to_owned());
     eval.debug(4, || "Starting phase CONNECTION. (SecRules 0)".to_owned());
@@ -20,7 +20,7 @@ pub fn take_connection(eval: &mut Evaluation<'_>, client: &str, client_port: u16
     engine::run(eval, Phase::Connection);
 }
 
-/// The request line: the target as received, the method, and the version, which may be written `1.1` or `HTTP/1.1`.
+/// Takes the request line: the target as received, the method, and the version, `1.1` or `HTTP/1.1`.
 pub fn take_request_line(eval: &mut Evaluation<'_>, target: &[u8], method: &[u8], version: &[u8]) {
     eval.debug(4, || "Starting phase URI. (SecRules 0 + 1/2)".to_owned());
     let split = RequestTarget::new(target);
@@ -46,7 +46,7 @@ pub fn take_request_line(eval: &mut Evaluation<'_>, target: &[u8], method: &[u8]
     sum_arguments(eval);
 }
 
-/// Adds the arguments of a query, or of a part of one, that begins at this place of the request.
+/// Adds the arguments of a query, or of a part of one, that begins at this offset in the request.
 fn add_query(eval: &mut Evaluation<'_>, place: usize, text: &[u8], separator: u8) {
     for argument in arguments::split(text, separator).map(|raw| raw.decode()) {
         let offsets = Offsets { name: place + argument.offset, value: place + argument.value_offset() };
@@ -56,7 +56,7 @@ fn add_query(eval: &mut Evaluation<'_>, place: usize, text: &[u8], separator: u8
     }
 }
 
-/// A request header.
+/// Takes a request header.
 pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     let name_offset = eval.state.collections.places.end;
     let value_offset = name_offset + name.len() + ": ".len();
@@ -100,7 +100,7 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     }
 }
 
-/// All request headers are there: rules of phase 1 run.
+/// Ends the request headers, and runs phase 1.
 pub fn judge_headers(eval: &mut Evaluation<'_>) {
     eval.debug(4, || "Starting phase REQUEST_HEADERS.  (SecRules 1)".to_owned());
     if !eval.is_disabled() {
@@ -109,7 +109,7 @@ pub fn judge_headers(eval: &mut Evaluation<'_>) {
     eval.state.flow.headers_judged = true;
 }
 
-/// Returns `true` if a message with so many headers of so many bytes may have another header.
+/// Returns `true` if a message with this number of headers and bytes of headers may have another header.
 #[inline]
 pub fn takes_header(eval: &mut Evaluation<'_>, headers: usize, bytes: usize, more: usize) -> bool {
     let settings = &eval.rules.settings;

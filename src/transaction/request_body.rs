@@ -1,4 +1,4 @@
-//! The request body: gathered up to its limit, read by its processor, then judged.
+//! The request body: collected up to its limit, parsed by its processor, then judged.
 
 use super::arguments::{add_argument, debug_argument, flag_encoding, sum_arguments};
 use super::body_limit::BodyLimit;
@@ -16,15 +16,15 @@ use crate::state::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, St
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
-/// How many characters of the reason why a body is not XML are written to the debug log.
+/// Maximum number of characters in the debug log of the reason why a body is not XML.
 const MAX_REASON: usize = 200;
 
 /// The message of a body that is too long without its files.
 const TOO_LONG: &str = "Request body excluding files is bigger than the maximum expected.";
 
-/// A chunk of the request body. What is beyond the limit is dropped, and the settings say what happens then.
+/// Takes a chunk of the request body. Bytes beyond the limit are dropped, and the settings decide what follows.
 ///
-/// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
+/// ModSecurity v3 accepts every chunk after the one that reached a ProcessPartial limit; here the limit applies to all.
 pub fn append(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     let taken = admit_bytes(eval, chunk.len());
     if is_wanted(eval.rules, eval.state) {
@@ -32,7 +32,7 @@ pub fn append(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     }
 }
 
-/// Gives how many bytes of a chunk the limit lets in.
+/// Returns the number of bytes of a chunk that the limit admits.
 pub fn admit_bytes(eval: &mut Evaluation<'_>, length: usize) -> usize {
     let settings = &eval.rules.settings;
     let limit = BodyLimit {
@@ -52,7 +52,7 @@ pub fn admit_bytes(eval: &mut Evaluation<'_>, length: usize) -> usize {
     admission.taken
 }
 
-/// Returns `true` if somebody looks at the request body: rules, or the audit log.
+/// Returns `true` if rules or the audit log need the request body.
 pub fn is_wanted(rules: &RuleGraph, state: &State) -> bool {
     let settings = &rules.settings;
     if state.engine_mode(settings) == EngineMode::Off {
@@ -64,7 +64,7 @@ pub fn is_wanted(rules: &RuleGraph, state: &State) -> bool {
         || (state.audit_engine(settings) != AuditEngine::Off && state.audit_parts(settings).contains('C'))
 }
 
-/// The whole request body is there: it is read, and rules of phase 2 run.
+/// Ends the request body: it is parsed, and phase 2 runs.
 pub fn judge(eval: &mut Evaluation<'_>) {
     eval.debug(4, || "Starting phase REQUEST_BODY. (SecRules 2)".to_owned());
     if eval.is_disabled() || eval.is_decided() {
@@ -73,7 +73,7 @@ pub fn judge(eval: &mut Evaluation<'_>) {
     if eval.state.collections.scalars.inbound_data_error.is_empty() {
         eval.state.collections.scalars.inbound_data_error = eval.state.collections.arena.store(b"0");
     }
-    // A body that was not kept is not read either: it would pass for an empty one.
+    // A body that was not kept is not parsed either: it would count as an empty one.
     if eval.state.collections.arena.request_body().len() == eval.state.body_lengths.request {
         read_body(eval);
     }
@@ -117,14 +117,14 @@ fn read_body(eval: &mut Evaluation<'_>) {
         return too_long(eval, limit);
     }
     let result = match processor {
-        // As in ModSecurity v3 a form leaves the flags empty: nothing of it can fail.
+        // As in ModSecurity v3, a form leaves the flags empty: parsing a form cannot fail.
         Some(BodyProcessor::Urlencoded) => return read_form(eval),
         Some(BodyProcessor::Json) => read_json(eval),
         Some(BodyProcessor::Xml) => read_xml(eval),
         Some(BodyProcessor::Multipart) => return read_multipart(eval, limit),
         None => Ok(()),
     };
-    // What is missing is what the engine was told to leave out.
+    // The end is missing because the limit cut it.
     let is_cut = eval.state.body_lengths.request_is_cut && matches!(result, Err(BodyError::Json(JsonError::PrematureEnd)));
     note_body_result(eval, if is_cut { Ok(()) } else { result });
 }
@@ -142,8 +142,8 @@ fn note_body_result(eval: &mut Evaluation<'_>, result: Result<(), BodyError>) {
     }
 }
 
-/// Why a body is refused, however it was read: an application may take its type or its boundary from the other header, or read other
-/// letters in it than rules.
+/// Returns the error of a body's type, whatever its content: an application may take the type or the boundary from the other header, or decode other
+/// letters than rules do.
 fn body_type_error(eval: &Evaluation<'_>) -> Option<BodyError> {
     let arena = &eval.state.collections.arena;
     if arena.request_body().is_empty() {
@@ -181,7 +181,7 @@ fn read_form(eval: &mut Evaluation<'_>) {
     let separator = eval.rules.settings.argument_separator;
     eval.state.collections.places.end += 1;
     let begin = eval.state.collections.places.end;
-    // One more than there is room for shows that there are too many.
+    // One more than the limit shows that there are too many.
     let max = eval.rules.settings.limit(Limit::Arguments).saturating_sub(eval.state.collections.arguments.len()).saturating_add(1);
     let mut entries = Vec::new();
     let mut invalid = false;
@@ -273,7 +273,7 @@ fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     let document = parsed?;
     let unread = document.unread_entity().map(|name| format!("entity {name} lies outside of the document"));
     eval.state.collections.xml = Some(document);
-    // What was not read was not judged; the rest is.
+    // What was not parsed was not judged; the rest is.
     let Some(reason) = unread else { return Ok(()) };
     eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MAX_REASON)));
     Err(BodyError::from(XmlError::Malformed { reason }))
@@ -316,13 +316,13 @@ fn read_multipart(eval: &mut Evaluation<'_>, no_files_limit: usize) {
     }
     eval.state.collections.part_headers = std::mem::take(&mut found.headers);
     eval.state.collections.part_names = std::mem::take(&mut found.names);
-    // As in ModSecurity v3 no files have no size.
+    // As in ModSecurity v3, the size is empty if there are no files.
     if !eval.state.collections.files.is_empty() {
         let sizes: u64 = eval.state.collections.files.iter().map(|file| file.size).sum();
         eval.state.collections.scalars.file_sizes = eval.state.collections.arena.store_number(sizes);
     }
     show_multipart_flags(eval, &found);
-    // As in ModSecurity v3 the limit is no error of the processor.
+    // As in ModSecurity v3, an exceeded limit is not an error of the processor.
     match found.error {
         None if found.bytes_without_files > no_files_limit => too_long(eval, no_files_limit),
         error => note_body_result(eval, error.map_or(Ok(()), Err)),
@@ -330,7 +330,7 @@ fn read_multipart(eval: &mut Evaluation<'_>, no_files_limit: usize) {
     debug_cleanup(eval);
 }
 
-/// Tells the debug log what becomes of the files on disk.
+/// Writes to the debug log which files on disk will be deleted.
 fn debug_cleanup(eval: &Evaluation<'_>) {
     let keeps = eval.rules.settings.upload_keep_files;
     eval.debug(4, || {
@@ -348,8 +348,8 @@ fn debug_cleanup(eval: &Evaluation<'_>) {
     }
 }
 
-/// Writes uploaded files to disk where the settings ask for it. The first that cannot be written is the last that is tried: rules that
-/// look at files by their names on disk would not see it.
+/// Writes uploaded files to disk, if the settings ask for it. Stops at the first failure, because rules that inspect files by their names on disk
+/// would miss the file.
 fn write_uploads(eval: &mut Evaluation<'_>) -> std::io::Result<()> {
     let rules = eval.rules;
     if !rules.settings.writes_uploads() {
@@ -384,7 +384,7 @@ fn show_multipart_flags(eval: &mut Evaluation<'_>, found: &FoundParts) {
     shown.crlf_lf_lines = flag(flags.crlf_lf_lines());
     shown.data_after = flag(flags.data_after);
     shown.data_before = flag(flags.data_before);
-    // As in ModSecurity v3 this flag alone is empty rather than `0`.
+    // As in ModSecurity v3, only this flag is empty instead of `0`.
     if flags.file_limit_exceeded {
         shown.file_limit_exceeded = flag(true);
     }
@@ -398,10 +398,10 @@ fn show_multipart_flags(eval: &mut Evaluation<'_>, found: &FoundParts) {
     shown.unmatched_boundary = arena.store_number(flags.unmatched_boundary.value());
 }
 
-/// REQUEST_BODY and its length.
+/// Sets REQUEST_BODY and its length.
 ///
-/// A body that was read as XML is in XML only, unless `ctl:forceRequestBodyVariable` asks for it, as in ModSecurity v2: rules that look at
-/// the raw body too would take names of elements for content, which the CRS's own tests forbid. v3 always fills the variable.
+/// As in ModSecurity v2, a body that was parsed as XML is in XML only, unless `ctl:forceRequestBodyVariable` asks for it: rules that inspect the raw
+/// body too would take names of elements for content, which the CRS's own tests forbid. v3 always sets the variable.
 fn fill_body_variables(eval: &mut Evaluation<'_>) {
     let body = eval.state.collections.arena.request_body();
     let arena = &mut eval.state.collections.arena;
@@ -409,7 +409,7 @@ fn fill_body_variables(eval: &mut Evaluation<'_>) {
     if eval.state.collections.xml.is_none() || eval.state.overrides.force_request_body {
         scalars.request_body = body;
     }
-    // As in ModSecurity v3 a request without a body has no length of one.
+    // As in ModSecurity v3, the length is empty without a body.
     if !body.is_empty() {
         scalars.request_body_length = arena.store_number(body.len());
     }
@@ -417,10 +417,10 @@ fn fill_body_variables(eval: &mut Evaluation<'_>) {
     eval.state.collections.full_request = None;
 }
 
-/// What a multipart body held, as values.
+/// The parts of a multipart body, as values.
 #[derive(Default)]
 struct FoundParts {
-    /// Where the body begins, for log references.
+    /// Offset of the body, for log references.
     begin: usize,
     fields: Vec<Entry>,
     files: Vec<UploadedFile>,
@@ -436,7 +436,7 @@ struct FoundParts {
 }
 
 impl FoundParts {
-    /// Notes an error that came after the body was parsed; the first of all counts.
+    /// Sets an error that was found after the body was parsed. The first error counts.
     fn refuse(&mut self, error: MultipartError) {
         self.strict_error = true;
         self.error.get_or_insert_with(|| BodyError::from(error));
@@ -479,7 +479,7 @@ impl FoundParts {
                 }
                 None => {
                     let value = body.text(content, arena);
-                    // As in ModSecurity v3 the name is taken to stand right before its value.
+                    // As in ModSecurity v3, the name is assumed to be directly before its value.
                     let value_offset = self.begin + part.content.start;
                     let offsets = Offsets { name: value_offset.saturating_sub(name.len() + 1), value: value_offset };
                     self.fields.push(Entry { name, value, offsets });
@@ -493,7 +493,7 @@ fn body_entry(arena: &mut Arena, body: BodyView<'_>, name: &[u8], value: &[u8], 
     Entry { name: body.text(name, arena), value: body.text(value, arena), offsets }
 }
 
-/// The limit that what happened in a multipart body goes beyond.
+/// Returns the limit that an error of a multipart body exceeds.
 fn exceeded_limit(note: &Note<'_>) -> Option<Limit> {
     let Note::Error(error) = note else { return None };
     match error {

@@ -9,7 +9,7 @@ use crate::http::content_type::media_type;
 use crate::state::{Offsets, State};
 use crate::vocabulary::Limit;
 
-/// A response header.
+/// Takes a response header.
 pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     let taken = &eval.state.collections;
     let (headers, bytes) = (taken.response_headers.len(), taken.response_header_bytes);
@@ -25,7 +25,7 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     }
 }
 
-/// All response headers are there: rules of phase 3 run. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
+/// Ends the response headers, and runs phase 3. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
 pub fn judge_headers(eval: &mut Evaluation<'_>, status: u16, protocol: &str) {
     eval.debug(4, || "Starting phase RESPONSE_HEADERS. (SecRules 3)".to_owned());
     update_status(eval, status);
@@ -37,7 +37,7 @@ pub fn judge_headers(eval: &mut Evaluation<'_>, status: u16, protocol: &str) {
     }
 }
 
-/// The status that the host answers with after all, for phase 5 and the logs.
+/// Sets the status that the host answers with, for phase 5 and the logs.
 pub fn update_status(eval: &mut Evaluation<'_>, status: u16) {
     eval.state.collections.scalars.response_status = eval.state.collections.arena.store_number(status);
 }
@@ -57,7 +57,7 @@ fn uninspected_type(eval: &Evaluation<'_>) -> String {
     format!("Response Content-Type is {media_type}. It is not marked to be inspected.")
 }
 
-/// A chunk of the response body. What is beyond the limit is dropped, and the settings say what happens then.
+/// Takes a chunk of the response body. Bytes beyond the limit are dropped, and the settings decide what follows.
 pub fn append_body(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     if !eval.rules.settings.inspects_response_type(media_type_of(eval.state)) {
         eval.debug(4, || format!("Not appending response body. {}", uninspected_type(eval)));
@@ -81,7 +81,7 @@ pub fn append_body(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     }
 }
 
-/// The whole response body is there: rules of phase 4 run, where the settings ask for it.
+/// Ends the response body, and runs phase 4 if the settings ask for it.
 pub fn judge_body(eval: &mut Evaluation<'_>) {
     eval.debug(4, || "Starting phase RESPONSE_BODY. (SecRules 4)".to_owned());
     if eval.is_disabled() {

@@ -1,9 +1,9 @@
-//! The order in which a host calls, and the reasons why a call does not go through.
+//! The order of a host's calls, and the errors of a call.
 
 use crate::state::{Intervention, Verdict};
 use std::fmt;
 
-/// Where the exchange stands. Each call belongs to one stage, and leads to the next.
+/// The stage of the exchange. Each call belongs to one stage, and leads to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// A connection was made.
@@ -20,7 +20,7 @@ pub enum Stage {
     Over,
 }
 
-/// A call that has a place in the order.
+/// A call with a position in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     RequestLine,
@@ -34,25 +34,25 @@ pub enum Call {
     ResponseEnd,
 }
 
-/// A call that came out of its order: a fault of the host. The call did nothing, and the transaction stands where it stood.
+/// A call out of order: an error of the host. The call did nothing, and the transaction is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
     call: Call,
     stage: Stage,
 }
 
-/// Why a host must not go on with an exchange.
+/// Reason why a host must not continue an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stop {
-    /// A rule or a limit stopped the exchange. Each further call gives the same intervention.
+    /// A rule or a limit stopped the exchange. Each later call returns the same intervention.
     Intervention(Intervention),
     /// The host called out of order.
     Misuse(Misuse),
 }
 
 impl Stage {
-    /// The stage after a call.
+    /// Returns the stage after a call.
     pub fn after(self, call: Call) -> Result<Self, Misuse> {
         match (self, call) {
             (Stage::Connected, Call::RequestLine) | (Stage::RequestHeaders, Call::RequestHeader) => Ok(Stage::RequestHeaders),
@@ -64,7 +64,7 @@ impl Stage {
         }
     }
 
-    /// The calls that may come now, for messages.
+    /// Returns the calls that are allowed now, for messages.
     fn expected(self) -> &'static str {
         match self {
             Stage::Connected => "`request_head`, or `request_line`",
@@ -94,7 +94,7 @@ impl Call {
 }
 
 impl Misuse {
-    /// The name of the method that was called.
+    /// Returns the name of the method that was called.
     pub fn call(&self) -> &'static str {
         self.call.name()
     }
@@ -109,7 +109,7 @@ impl fmt::Display for Misuse {
 impl std::error::Error for Misuse {}
 
 impl Stop {
-    /// The intervention, unless the host called out of order.
+    /// Returns the intervention, unless the host called out of order.
     pub fn intervention(&self) -> Option<&Intervention> {
         match self {
             Stop::Intervention(intervention) => Some(intervention),
@@ -117,7 +117,7 @@ impl Stop {
         }
     }
 
-    /// The status to answer with: that of the intervention, or 500 where the host called out of order.
+    /// Returns the status of the answer: that of the intervention, or 500 if the host called out of order.
     pub fn status(&self) -> u16 {
         self.intervention().map_or(500, Intervention::status)
     }
@@ -134,7 +134,7 @@ impl fmt::Display for Stop {
 
 impl std::error::Error for Stop {}
 
-/// What a call gives, as a result.
+/// Converts a verdict to the result of a call.
 pub fn result(verdict: Verdict) -> Result<(), Stop> {
     verdict.into_result().map_err(Stop::Intervention)
 }

@@ -1,5 +1,5 @@
-//! Spans and events for `tracing`, in a build with the feature `tracing`: a span for each exchange, one in it for each call that runs rules,
-//! and an event for each match, intervention, limit and failed script.
+//! Spans and events for `tracing`, with the feature `tracing`: a span for each exchange, in it a span for each call that runs rules, and an event for
+//! each match, intervention, limit and failed script.
 
 use super::{Match, Observer, Transaction};
 use crate::state::{Intervention, ScriptFailure};
@@ -23,7 +23,7 @@ impl Trace {
     }
 }
 
-/// Turns what happens into events.
+/// Converts observed events to `tracing` events.
 #[derive(Debug)]
 pub struct Events;
 

@@ -1,7 +1,7 @@
-//! The calls of ModSecurity v3's interface, in any order and any number, as its hosts may make them: for the C library, and for tests and tools
-//! that feed bytes which no parser of HTTP lets through.
+//! The calls of ModSecurity v3's interface, in any order and number, as its hosts may make them: for the C library, and for tests and tools that pass
+//! bytes which no HTTP parser accepts.
 //!
-//! They are no part of the public interface. [`Transaction`]'s ordered calls are made of them.
+//! They are not part of the public interface. [`Transaction`]'s ordered calls use them.
 
 use super::{Transaction, audit, request, request_body, response};
 use crate::engine::{self, Evaluation, notice_debug_log};
@@ -11,92 +11,92 @@ use crate::state::{Logging, Verdict};
 
 #[doc(hidden)]
 impl Transaction {
-    /// A connection was made. Rules of phase 0 run, even where the engine is off, as in ModSecurity v3.
+    /// Takes the connection, and runs phase 0, even if the engine is off, as in ModSecurity v3.
     pub fn process_connection(&mut self, client: &str, client_port: u16, server: &str, server_port: u16) -> Verdict {
         self.expect_logging();
         self.call("connection", |evaluation| request::take_connection(evaluation, client, client_port, server, server_port))
     }
 
-    /// The request line: the target as received, the method, and the version, which may be written `1.1` or `HTTP/1.1`.
+    /// Takes the request line: the target as received, the method, and the version, `1.1` or `HTTP/1.1`.
     pub fn process_uri(&mut self, target: &[u8], method: &[u8], version: &[u8]) -> Verdict {
         self.expect_logging();
         let version = version.strip_prefix(b"HTTP/").unwrap_or(version);
         self.call("request_line", |evaluation| request::take_request_line(evaluation, target, method, version))
     }
 
-    /// A request header.
+    /// Takes a request header.
     pub fn add_request_header(&mut self, name: &[u8], value: &[u8]) {
         request::take_header(&mut self.evaluation(), name, value);
     }
 
-    /// All request headers are there: rules of phase 1 run.
+    /// Ends the request headers, and runs phase 1.
     pub fn process_request_headers(&mut self) -> Verdict {
         self.call("request_headers", request::judge_headers)
     }
 
-    /// A chunk of the request body. What is beyond the limit is dropped, and the settings say what happens then.
+    /// Takes a chunk of the request body. Bytes beyond the limit are dropped, and the settings decide what follows.
     ///
-    /// ModSecurity v3 takes in every chunk after the one that reached a ProcessPartial limit; here the limit holds.
+    /// ModSecurity v3 accepts every chunk after the one that reached a ProcessPartial limit; here the limit applies to all.
     pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
         self.call("request_body_chunk", |evaluation| request_body::append(evaluation, chunk))
     }
 
-    /// So many bytes of a request body that [nobody looks at](Self::wants_request_body): they count for the limit.
+    /// Counts bytes of a request body that [is not needed](Self::wants_request_body) for its limit.
     pub fn skip_request_body(&mut self, length: usize) -> Verdict {
         self.call("request_body_chunk", |evaluation| {
             request_body::admit_bytes(evaluation, length);
         })
     }
 
-    /// Returns `true` if somebody looks at the request body: rules, or the audit log. Otherwise it is counted, and not kept, so that a host need
-    /// not gather it. The answer is known when phase 1 is over.
+    /// Returns `true` if rules or the audit log need the request body. Otherwise it is counted and not kept, so a host need not collect it. The
+    /// answer is known after phase 1.
     pub fn wants_request_body(&self) -> bool {
         request_body::is_wanted(&self.shared.graph, &self.state)
     }
 
-    /// How much of the request body was taken in, in bytes, kept or not.
+    /// Returns the number of bytes accepted of the request body, kept or not.
     pub fn request_body_length(&self) -> usize {
         self.state.body_lengths.request
     }
 
-    /// The whole request body is there: it is read, and rules of phase 2 run.
+    /// Ends the request body: it is parsed, and phase 2 runs.
     pub fn process_request_body(&mut self) -> Verdict {
         self.call("request_body", request_body::judge)
     }
 
-    /// A response header.
+    /// Takes a response header.
     pub fn add_response_header(&mut self, name: &[u8], value: &[u8]) {
         response::take_header(&mut self.evaluation(), name, value);
     }
 
-    /// All response headers are there: rules of phase 3 run. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
+    /// Ends the response headers, and runs phase 3. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
     pub fn process_response_headers(&mut self, status: u16, protocol: &str) -> Verdict {
         self.call("response_headers", |evaluation| response::judge_headers(evaluation, status, protocol))
     }
 
-    /// Returns `true` if the response body will be judged. Otherwise it is not kept, so that a host need not gather it.
+    /// Returns `true` if the response body will be judged. Otherwise it is not kept, so a host need not collect it.
     pub fn wants_response_body(&self) -> bool {
         response::is_body_wanted(&self.shared.graph, &self.state)
     }
 
-    /// A chunk of the response body. What is beyond the limit is dropped, and the settings say what happens then.
+    /// Takes a chunk of the response body. Bytes beyond the limit are dropped, and the settings decide what follows.
     pub fn append_response_body(&mut self, chunk: &[u8]) -> Verdict {
         self.call("response_body_chunk", |evaluation| response::append_body(evaluation, chunk))
     }
 
-    /// The whole response body is there: rules of phase 4 run, where the settings ask for it.
+    /// Ends the response body, and runs phase 4 if the settings ask for it.
     pub fn process_response_body(&mut self) -> Verdict {
         self.call("response_body", response::judge_body)
     }
 
-    /// The last phase: rules of phase 5 run, then the audit log is written. The host calls it at the end, whatever happened before; a second
-    /// call does nothing. A transaction that was fed and is dropped without it, such as that of a request which was cancelled, does it then.
+    /// Runs phase 5, and writes the audit log. The host calls it at the end, whatever happened before; a second call does nothing. A transaction that
+    /// has received data and is dropped without this call, such as that of a cancelled request, does it then.
     pub fn process_logging(&mut self) {
         if self.state.flow.logging == Logging::Over {
             return;
         }
         self.state.flow.logging = Logging::Over;
-        // What was decided earlier keeps no rule of this phase from running.
+        // Earlier decisions do not prevent rules of this phase.
         let decision = self.state.pending.intervention.take();
         #[cfg(feature = "tracing")]
         let _span = self.trace.enter("logging");
@@ -121,7 +121,7 @@ impl Transaction {
         notice_debug_log(&mut self.evaluation());
     }
 
-    /// Does without phase 5 and the audit log, also when the transaction is dropped.
+    /// Skips phase 5 and the audit log, also when the transaction is dropped.
     pub fn forgo_logging(&mut self) {
         self.state.flow.logging = Logging::Over;
     }
@@ -142,14 +142,13 @@ impl Transaction {
         }
     }
 
-    /// What the host is to do, as far as the transaction got. An intervention stays: whatever the host calls afterwards gives it again, and no
-    /// further rule runs but those of phase 5, so that a host which looks only once, at any time before it answers, looks at the whole.
+    /// Returns the intervention so far. The decision is final: each later call returns it again, and only the rules of phase 5 still run. So a host
+    /// may check once, at any time before it answers.
     pub fn verdict(&self) -> Verdict {
         self.state.pending.intervention.clone().map_or(Verdict::Pass, Verdict::Intervene)
     }
 
-    /// Takes the decision away, so that rules of later phases run and may decide anew, as they do for the error page that a host of ModSecurity
-    /// v3 answers with.
+    /// Removes the decision, so that rules of later phases run and may decide again, as they do for the error page of a host of ModSecurity v3.
     pub fn take_verdict(&mut self) -> Verdict {
         match self.state.pending.intervention.take() {
             Some(intervention) => {
@@ -165,33 +164,33 @@ impl Transaction {
         self.state.pending.decided
     }
 
-    /// The first rule that would have stopped the exchange, had `SecRuleEngine` been On.
+    /// Returns the first rule that would have stopped the exchange if `SecRuleEngine` were `On`.
     pub fn detected(&self) -> Option<RuleIndex> {
         self.state.pending.detected
     }
 
-    /// Names the site that the request is for, as [`Connection::site`](super::Connection::site) does.
+    /// Sets the site of the request, as [`Connection::site`](super::Connection::site) does.
     pub fn set_site(&mut self, site: u64) {
         self.state.site = Some(SiteId(site));
     }
 
-    /// Sets the name that logs give to the server.
+    /// Sets the name of the server in logs.
     pub fn set_hostname(&mut self, name: &[u8]) {
         self.state.hostname = Some(self.state.collections.arena.store(name));
     }
 
-    /// Sets what the audit log calls the software that connects the host.
+    /// Sets the name of the software that connects the host, for the audit log.
     pub fn set_connector(&mut self, name: &[u8]) {
         self.state.connector = self.state.collections.arena.store(name);
     }
 
-    /// Begins to measure what each rule costs, which takes time itself: for tools, not for traffic.
+    /// Starts to measure the cost of each rule. Measuring itself takes time: for tools, not for traffic.
     pub fn start_profile(&mut self) {
         self.state.profile = Some(Box::default());
         self.state.transforms.costs = Some(Box::default());
     }
 
-    /// Ends measuring, and gives what was measured; nothing if it was not begun.
+    /// Ends the measurement, and returns its result; `None` if it was not started.
     pub fn take_profile(&mut self) -> Option<Profile> {
         let mut profile = self.state.profile.take()?;
         if let Some(costs) = self.state.transforms.costs.take() {

@@ -1,4 +1,4 @@
-//! Gathers rules and what goes with them, and builds a rule set.
+//! Collects rules, settings and services, and builds a rule set.
 
 use super::{Waf, logs};
 use crate::compile::{CompileOptions, Compiled, Input, LoadError, compile};
@@ -15,9 +15,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Gathers what a [`Waf`] is made of.
+/// Collects the parts of a [`Waf`].
 ///
-/// All rules are one load, in the order in which they are named: a later setting replaces an earlier one.
+/// All rules are one load, in the order of the calls: a later setting replaces an earlier one.
 ///
 /// ```no_run
 /// let waf = secrule::Waf::builder().crs("/etc/crs").paranoia(2).file("/etc/waf/main.conf").remove_rule(942100).build()?;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 #[must_use]
 pub struct WafBuilder {
     parts: Vec<Part>,
-    /// Each part is a load of its own, as in ModSecurity v3's interface: the first that sets a value wins.
+    /// `true` if each part is a separate load, as in ModSecurity v3's interface: the first load that sets a value wins.
     are_loads: bool,
     paranoia: Option<u8>,
     exclusions: String,
@@ -45,35 +45,35 @@ pub struct WafBuilder {
 #[derive(Debug)]
 enum Part {
     Input(Input),
-    /// The folder of an OWASP CRS, which is read when the rules are.
+    /// The folder of an OWASP CRS, read by `build`.
     CoreRuleSet(PathBuf),
 }
 
 impl WafBuilder {
-    /// Adds a rule file, and all that it includes.
+    /// Adds a rule file, and all files that it includes.
     pub fn file(mut self, path: impl AsRef<Path>) -> Self {
         self.parts.push(Part::Input(Input::File(path.as_ref().to_owned())));
         self
     }
 
-    /// Adds rules as text. Messages call it `name`.
+    /// Adds rules as text. `name` is their name in messages.
     pub fn rules(mut self, name: &str, text: &str) -> Self {
         self.parts.push(Part::Input(Input::Text { name: name.to_owned(), text: text.to_owned() }));
         self
     }
 
-    /// Adds the OWASP CRS in a folder: `crs-setup.conf` (or `crs-setup.conf.example`), `plugins/` and `rules/`. Either folder of Debian's
-    /// package `modsecurity-crs` stands for both.
+    /// Adds the OWASP CRS in a folder: `crs-setup.conf` (or `crs-setup.conf.example`), `plugins/` and `rules/`. Of Debian's package
+    /// `modsecurity-crs`, either folder will do.
     ///
-    /// Engine settings that the CRS expects come first, such as `SecRuleEngine On` and `SecRequestBodyAccess On`; files added after it may
-    /// replace them.
+    /// Engine settings that the CRS requires come first, such as `SecRuleEngine On` and `SecRequestBodyAccess On`; files added later may replace
+    /// them.
     pub fn crs(mut self, folder: impl AsRef<Path>) -> Self {
         self.parts.push(Part::CoreRuleSet(folder.as_ref().to_owned()));
         self
     }
 
-    /// Sets the paranoia level of the OWASP CRS and of the starter rules, 1 to 4: a higher level finds more attacks, and takes more harmless
-    /// requests for one.
+    /// Sets the paranoia level of the OWASP CRS and of the starter rules, 1 to 4: a higher level finds more attacks, and blocks more harmless
+    /// requests.
     ///
     /// [`build`](Self::build) refuses another level.
     pub fn paranoia(mut self, level: u8) -> Self {
@@ -81,8 +81,8 @@ impl WafBuilder {
         self
     }
 
-    /// Adds the starter rules: a small rule set of this project's own, built into the library, which blocks the commonest attacks at once.
-    /// Whoever runs something that matters should install the OWASP CRS.
+    /// Adds the starter rules: a small rule set of this project, built into the library, which blocks the commonest attacks. Production sites should
+    /// install the OWASP CRS.
     ///
     /// ```
     /// # use secrule::{Connection, Waf};
@@ -104,21 +104,21 @@ impl WafBuilder {
         self
     }
 
-    /// Takes a target out of the rule with this id, such as `ARGS:password`, as `SecRuleUpdateTargetById` does after all other rules.
+    /// Removes a target from the rule with this id, such as `ARGS:password`, as `SecRuleUpdateTargetById` does after all other rules.
     ///
-    /// [`build`](Self::build) refuses what is not a target.
+    /// [`build`](Self::build) refuses a text that is not a target.
     pub fn remove_target(mut self, id: u64, target: &str) -> Self {
         let _ = writeln!(self.exclusions, "SecRuleUpdateTargetById {id} \"!{}\"", target.replace(['"', '\n', '\r'], " "));
         self
     }
 
-    /// Keeps persistent collections and bans in a store of the host, instead of in the memory of this rule set: for rule sets that share one.
+    /// Stores persistent collections and bans in a store of the host, instead of in the memory of this rule set. Several rule sets may share a store.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Looks names up for `@rbl` through the host, instead of asking the system's name servers for at most one second.
+    /// Resolves names for `@rbl` by the host's resolver, instead of asking the system's name servers for at most one second.
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(resolver);
         self
@@ -130,20 +130,20 @@ impl WafBuilder {
         self
     }
 
-    /// Sends audit records to the host, instead of to the place that `SecAuditLog` names. `SecAuditEngine` and its relatives still say which
-    /// exchanges have one.
+    /// Sends audit records to the host, instead of to the place that `SecAuditLog` names. `SecAuditEngine` and related directives still select the
+    /// exchanges.
     pub fn audit_log(mut self, log: Arc<dyn AuditLog>) -> Self {
         self.audit_log = Some(log);
         self
     }
 
-    /// Tells an observer what happens in every exchange.
+    /// Reports the events of every exchange to an observer.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Leaves the debug log and the audit log that the rules name alone: for tools that check rules or try requests.
+    /// Does not open the debug log and the audit log that the rules name: for tools that check rules or try requests.
     pub fn without_logs(mut self) -> Self {
         self.keeps_logs_closed = true;
         self
@@ -152,8 +152,8 @@ impl WafBuilder {
     /// Loads and compiles the rules, and opens the logs that they name.
     ///
     /// # Errors
-    /// Every fault of the rules, each with its place; a folder without an OWASP CRS; a debug log that cannot be opened. As in ModSecurity v3 an
-    /// audit log that cannot be opened is reported to standard error, and tried again for each record.
+    /// Every error in the rules, each with its place; a folder without an OWASP CRS; a debug log that cannot be opened. As in ModSecurity v3, an
+    /// audit log that cannot be opened is reported on standard error, and opened again for each record.
     pub fn build(self) -> Result<Waf, LoadError> {
         self.build_with(&FileSystem)
     }
@@ -171,14 +171,14 @@ impl WafBuilder {
         self
     }
 
-    /// Makes each part a load of its own, as in ModSecurity v3's interface, where the first load that sets a value wins.
+    /// Makes each part a separate load, as in ModSecurity v3's interface, where the first load that sets a value wins.
     #[doc(hidden)]
     pub fn separate_loads(mut self) -> Self {
         self.are_loads = true;
         self
     }
 
-    /// Says how to compile.
+    /// Sets options of the compiler.
     #[doc(hidden)]
     pub fn options(mut self, options: CompileOptions) -> Self {
         self.options = options;
@@ -210,7 +210,7 @@ impl WafBuilder {
         Ok(Shared { graph: Arc::new(graph), report: Arc::new(report), services, audit_log, observer: self.observer, given })
     }
 
-    /// Returns all parts in their order, as one load unless each is to be its own.
+    /// Returns all parts in their order, as one load or as separate loads.
     fn inputs(&mut self) -> Result<Vec<Input>, LoadError> {
         let mut inputs = Vec::new();
         let mut paranoia = self.paranoia.take().map(paranoia).transpose()?;

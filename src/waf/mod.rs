@@ -35,7 +35,7 @@ pub struct Waf {
 }
 
 impl Waf {
-    /// Starts to gather rules.
+    /// Starts to collect rules.
     pub fn builder() -> WafBuilder {
         WafBuilder::default()
     }
@@ -43,15 +43,15 @@ impl Waf {
     /// Builds a rule set from text.
     ///
     /// # Errors
-    /// Every fault of the rules.
+    /// Every error in the rules.
     pub fn from_rules(text: &str) -> Result<Self, LoadError> {
         Self::builder().rules("rules", text).build()
     }
 
-    /// Builds a rule set from a file, and all that it includes.
+    /// Builds a rule set from a file, and all files that it includes.
     ///
     /// # Errors
-    /// Every fault of the rules; a file that cannot be read.
+    /// Every error in the rules; a file that cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         Self::builder().file(path).build()
     }
@@ -60,20 +60,20 @@ impl Waf {
         Self { current: Arc::new(ArcSwap::from_pointee(shared)) }
     }
 
-    /// Begins an exchange, with the rules that are loaded now. A reload does not change the rules of an exchange that has begun.
+    /// Begins an exchange with the current rules. A reload does not change the rules of an exchange that has begun.
     ///
-    /// Rules of phase 0 run; what they decide, the first call of the transaction gives.
+    /// Rules of phase 0 run; the first call of the transaction returns their decision.
     pub fn begin(&self, connection: Connection) -> Transaction {
         Transaction::begin(self.current.load_full(), &connection)
     }
 
     /// Replaces the rules, for this handle and all its clones at once; exchanges that have begun keep theirs.
     ///
-    /// Stores, bans and rates stay, and so do the resolver, the logs and the observer that the host gave, unless the builder names others. Logs
-    /// that the rules name are opened anew where their names changed.
+    /// Stores, bans and rates stay, and so do the resolver, the logs and the observer of the host, unless the builder sets others. Logs that the
+    /// rules name are opened again if their names changed.
     ///
     /// # Errors
-    /// As [`WafBuilder::build`]. The rules before it stay.
+    /// As [`WafBuilder::build`]. The earlier rules stay.
     ///
     /// ```
     /// # use secrule::Waf;
@@ -106,8 +106,8 @@ impl Waf {
         }
     }
 
-    /// Turns an address away from a site for some time, or from all sites with site 0. Decision scripts find it on the blacklist. The ban is kept
-    /// in the store, so that rule sets that share one share it.
+    /// Bans an address from a site for some time, or from all sites with site 0. Decision scripts find it on the blacklist. The ban is in the store,
+    /// so rule sets with the same store share it.
     pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
         let now = SystemTime::now();
         self.current.load().services.store.ban(SiteId(site), address.to_canonical(), now.checked_add(time).unwrap_or(now));
@@ -129,35 +129,35 @@ impl Waf {
         is_whitelisted(&self.current.load().graph, address, SiteId(site))
     }
 
-    /// What the last load that succeeded found.
+    /// Returns the report of the last successful load.
     pub fn report(&self) -> Arc<LoadReport> {
         Arc::clone(&self.current.load().report)
     }
 
-    /// The number of audit records that were lost so far: they could not be written, or the server of `SecAuditLogType HTTPS` did not take them.
-    /// Rule sets that name the same log are counted together.
+    /// Returns the number of audit records that were lost so far: they could not be written, or the server of `SecAuditLogType HTTPS` did not accept
+    /// them. Rule sets with the same log are counted together.
     pub fn lost_audit_records(&self) -> u64 {
         self.current.load().audit_log.as_ref().map_or(0, |log| log.lost())
     }
 
-    /// A transaction for the calls of ModSecurity v3's interface, with an id of its own.
+    /// Makes a transaction for the calls of ModSecurity v3's interface, with a new id.
     #[doc(hidden)]
     pub fn transaction(&self) -> Transaction {
         Transaction::new(self.current.load_full())
     }
 
-    /// A transaction for the calls of ModSecurity v3's interface, with an id that the host gives.
+    /// Makes a transaction for the calls of ModSecurity v3's interface, with an id of the host.
     #[doc(hidden)]
     pub fn transaction_with_id(&self, id: &str) -> Transaction {
         Transaction::with_id(self.current.load_full(), id)
     }
 
-    /// The same rules with memory of their own, and with the logs that they name opened anew.
+    /// Returns the same rules with separate memory, and with the logs that they name opened again.
     ///
     /// The C interface calls it when a host reads its configuration again.
     ///
     /// # Errors
-    /// When the debug log cannot be opened.
+    /// If the debug log cannot be opened.
     #[doc(hidden)]
     pub fn reopened(&self) -> Result<Self, LoadError> {
         let shared = self.current.load();
@@ -172,7 +172,7 @@ impl Waf {
         Ok(Self::of(Shared { graph, report, services, audit_log: logs::audit_log(settings), observer, given: shared.given }))
     }
 
-    /// The rules as meant.
+    /// Returns the compiled rules.
     #[doc(hidden)]
     pub fn graph(&self) -> Arc<RuleGraph> {
         Arc::clone(&self.current.load().graph)

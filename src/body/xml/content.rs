@@ -1,22 +1,22 @@
-//! Content models: which children an element may have, in which order.
+//! Content models: the children of an element and their order.
 
 use super::particle::{Occurrence, Particle};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
-/// What stands for text among the children; no element can have this name where names are compared.
+/// The name of text among the children; no element can have it if names are compared.
 pub const TEXT: &str = "CDATA";
 
-/// The most states that a content model may have.
+/// Maximum number of states of a content model.
 const MAX_STATES: usize = 1 << 16;
 
-/// The most states in all the sets that are remembered for one document.
+/// Maximum number of states in all the sets that are cached for one document.
 const MAX_REMEMBERED: usize = 1 << 18;
 
-/// What a content model takes as one child: a name, or whatever a language of grammars has.
+/// A child in a content model: a name, or the wildcard of a grammar's language.
 pub trait Label {
-    /// Returns `true` if a child of this name is one.
+    /// Returns `true` if it allows a child with this name.
     fn takes(&self, child: &str) -> bool;
 }
 
@@ -26,7 +26,7 @@ impl Label for String {
     }
 }
 
-/// A content model: a machine of states that is fed with the names of children.
+/// A content model: an automaton on the names of children.
 #[derive(Debug)]
 pub struct ContentModel<L> {
     written: Particle<L>,
@@ -36,30 +36,30 @@ pub struct ContentModel<L> {
 
 #[derive(Debug)]
 enum State<L> {
-    /// Takes a child to another state.
+    /// Consumes a child and enters another state.
     Take(L, usize),
-    /// Goes on in each of these states.
+    /// Continues in each of these states.
     Split(Vec<usize>),
     /// The children may end here.
     End,
 }
 
-/// A content model with what was worked out of it so far: sets of states, numbered, and the steps from set to set.
+/// A content model and its cache: sets of states, numbered, and the steps between them.
 pub struct Matcher<'m, L> {
     model: &'m ContentModel<L>,
     sets: Vec<Box<[usize]>>,
     numbers: HashMap<Box<[usize]>, usize>,
     known: HashMap<usize, HashMap<String, usize>>,
-    /// How many states are in all the sets.
+    /// Total number of states in all the sets.
     remembered: usize,
-    /// For each state the search that saw it last, and the number of the search.
+    /// For each state the last search that visited it, and the number of the search.
     seen: (Vec<usize>, usize),
-    /// How many states may still be looked at: an ambiguous model is in many at a time.
+    /// Number of states that may still be visited: an ambiguous model is in many at a time.
     steps: &'m Cell<usize>,
 }
 
 impl<L: Label + Clone> ContentModel<L> {
-    /// Compiles a content model; `None` for one that is too large.
+    /// Compiles a content model; `None` if it is too large.
     pub fn new(written: Particle<L>) -> Option<Self> {
         let mut states = vec![State::End];
         let start = compile(&written, 0, &mut states)?;
@@ -67,8 +67,7 @@ impl<L: Label + Clone> ContentModel<L> {
     }
 }
 
-/// Adds the states of a particle; `next` is where its end leads. Gives the state of its beginning. Particles are nested only as deeply as
-/// the parser lets them be.
+/// Adds the states of a particle, and returns its first state; `next` is the state after it. The parser limits the nesting of particles.
 fn compile<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State<L>>) -> Option<usize> {
     let (Particle::Name(_, occurrence) | Particle::Sequence(_, occurrence) | Particle::Choice(_, occurrence)) = *particle;
     let before = states.len();
@@ -93,7 +92,7 @@ fn compile<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State
     for place in (0..max).rev() {
         let begin = once(particle, start, states)?;
         if states.len() == before {
-            // It holds nothing, however often it occurs.
+            // It is empty, however often it occurs.
             return Some(next);
         }
         start = if place < occurrence.min { begin } else { push(State::Split(vec![begin, next]), states)? };
@@ -101,7 +100,7 @@ fn compile<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State
     Some(start)
 }
 
-/// A particle that occurs once.
+/// Compiles a particle that occurs once.
 fn once<L: Clone>(particle: &Particle<L>, next: usize, states: &mut Vec<State<L>>) -> Option<usize> {
     match particle {
         Particle::Name(label, _) => push(State::Take(label.clone(), next), states),
@@ -123,14 +122,14 @@ fn push<L>(state: State<L>, states: &mut Vec<State<L>>) -> Option<usize> {
 }
 
 impl<'m, L: Label> Matcher<'m, L> {
-    /// A matcher that takes what it looks at from `steps`, which many may share.
+    /// Makes a matcher that charges its work to `steps`, which several matchers may share.
     pub fn new(model: &'m ContentModel<L>, steps: &'m Cell<usize>) -> Self {
         let seen = (vec![0; model.states.len()], 0);
         Self { model, sets: Vec::new(), numbers: HashMap::new(), known: HashMap::new(), remembered: 0, seen, steps }
     }
 
-    /// Whether an element may have these children; otherwise the number of the first that may not stand where it stands, or how many there
-    /// are where some are missing behind the last. Where no steps are left, the next child may not stand where it stands.
+    /// Checks the children of an element. The error is the number of the first misplaced child, or the number of all children if some are missing at
+    /// the end. If no steps are left, the next child counts as misplaced.
     pub fn judge<T: AsRef<str>>(&mut self, children: &[T]) -> Result<(), usize> {
         let start = self.reach(vec![self.model.start]);
         let mut at = self.number(start);
@@ -163,7 +162,7 @@ impl<'m, L: Label> Matcher<'m, L> {
         self.reach(next.collect())
     }
 
-    /// The states that take a child, or the end, reached from some states without taking one; sorted.
+    /// Returns the states that consume a child or accept, reached from some states without consuming a child; sorted.
     fn reach(&mut self, mut open: Vec<usize>) -> Box<[usize]> {
         let (seen, search) = &mut self.seen;
         *search = search.saturating_add(1);
@@ -211,7 +210,7 @@ impl<'m, L: Label> Matcher<'m, L> {
     }
 }
 
-/// As libxml2 shows it: `(a* , (b | c)+ , d?)`.
+/// Writes it as libxml2 does: `(a* , (b | c)+ , d?)`.
 impl fmt::Display for ContentModel<String> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.written {
@@ -242,7 +241,7 @@ impl fmt::Display for Particle<String> {
 }
 
 impl Occurrence {
-    /// As a DTD has it.
+    /// Returns the sign for it in a DTD.
     fn mark(self) -> &'static str {
         match self {
             Self::OPTIONAL => "?",

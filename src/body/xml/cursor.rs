@@ -1,17 +1,17 @@
-//! Reads XML text word by word.
+//! Reads XML text token by token.
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Cursor<'t> {
     rest: &'t str,
 }
 
-/// Returns `true` if a character may stand in an XML document.
+/// Returns `true` if a character is allowed in an XML document.
 pub fn is_character(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Returns `true` if a character may stand in an XML name.
+/// Returns `true` if a character is allowed in an XML name.
 pub fn is_name_character(c: char) -> bool {
     is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
@@ -29,12 +29,12 @@ impl<'t> Cursor<'t> {
         Self { rest: text }
     }
 
-    /// What is left.
+    /// Returns the rest of the text.
     pub fn rest(self) -> &'t str {
         self.rest
     }
 
-    /// Goes past blanks; whether there were any.
+    /// Skips blanks; returns `true` if there were any.
     pub fn blanks(&mut self) -> bool {
         let behind = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
         let moved = behind.len() < self.rest.len();
@@ -42,7 +42,7 @@ impl<'t> Cursor<'t> {
         moved
     }
 
-    /// Takes this text, if it stands here.
+    /// Reads this text, if it is next. Returns `true` if it was.
     pub fn take(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {
             Some(behind) => {
@@ -53,7 +53,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Takes this word, if it stands here and ends with it.
+    /// Reads this word, if it is next and ends there. Returns `true` if it was.
     pub fn word(&mut self, word: &str) -> bool {
         let mut ahead = *self;
         let ends = ahead.take(word) && !ahead.rest.starts_with(is_name_character);
@@ -63,12 +63,12 @@ impl<'t> Cursor<'t> {
         ends
     }
 
-    /// Takes a name.
+    /// Reads a name.
     pub fn name(&mut self) -> Option<&'t str> {
         self.rest.starts_with(is_name_start).then(|| self.token()).flatten()
     }
 
-    /// Takes a row of the characters that names are made of.
+    /// Reads a sequence of name characters.
     pub fn token(&mut self) -> Option<&'t str> {
         let end = self.rest.find(|c| !is_name_character(c)).unwrap_or(self.rest.len());
         let (token, behind) = self.rest.split_at_checked(end).filter(|(token, _)| !token.is_empty())?;
@@ -76,7 +76,7 @@ impl<'t> Cursor<'t> {
         Some(token)
     }
 
-    /// Takes a text in quotes.
+    /// Reads a quoted text.
     pub fn literal(&mut self) -> Option<&'t str> {
         let quote = self.rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
         let (literal, behind) = self.rest.get(1..)?.split_once(quote)?;
@@ -84,14 +84,14 @@ impl<'t> Cursor<'t> {
         Some(literal)
     }
 
-    /// Takes everything before a text, and the text.
+    /// Reads everything before a text, and the text.
     pub fn until(&mut self, text: &str) -> Option<&'t str> {
         let (before, behind) = self.rest.split_once(text)?;
         self.rest = behind;
         Some(before)
     }
 
-    /// Takes everything before the first of some characters, or what is left.
+    /// Reads everything before the first of some characters, or the rest.
     pub fn before(&mut self, stops: &[char]) -> &'t str {
         let end = self.rest.find(stops).unwrap_or(self.rest.len());
         let (before, behind) = self.rest.split_at_checked(end).unwrap_or_default();
@@ -99,7 +99,7 @@ impl<'t> Cursor<'t> {
         before
     }
 
-    /// Takes `&#37;` or `&#x25;`, if a reference to a character that XML allows stands here.
+    /// Reads `&#37;` or `&#x25;`, if a reference to a character that XML allows is next.
     pub fn numbered_character(&mut self) -> Option<char> {
         let mut ahead = *self;
         let radix = if ahead.take("&#x") {
@@ -117,7 +117,7 @@ impl<'t> Cursor<'t> {
         Some(character)
     }
 
-    /// Takes `&name;`, if it stands here.
+    /// Reads `&name;`, if it is next.
     pub fn entity_reference(&mut self) -> Option<&'t str> {
         let mut ahead = *self;
         let name = ahead.take("&").then(|| ahead.name()).flatten().filter(|_| ahead.take(";"))?;

@@ -1,10 +1,10 @@
-//! The parts that declarations consist of, in DTD files and in a document's own DOCTYPE alike.
+//! Parts of declarations, for DTD files and for a document's own DOCTYPE.
 
 use super::cursor::{Cursor, is_name_start};
 use super::particle::{Occurrence, Particle};
 use std::collections::HashSet;
 
-/// How deeply groups of a content model may stand in each other.
+/// Maximum nesting of groups of a content model.
 const DEEPEST: usize = 64;
 
 /// An attribute of an element.
@@ -15,7 +15,7 @@ pub struct AttributeDeclaration {
     pub default: AttributeDefault,
 }
 
-/// What the value of an attribute is.
+/// Type of an attribute.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "xml-validation"), allow(dead_code))]
 pub enum AttributeKind {
@@ -28,18 +28,18 @@ pub enum AttributeKind {
     OneOf(Vec<String>),
 }
 
-/// Whether an attribute can be left out.
+/// Default of an attribute.
 #[derive(Debug)]
 pub enum AttributeDefault {
     Required,
     Optional,
-    /// It can, and then has this value.
+    /// Optional, with this default value.
     Value(String),
-    /// It can, and always has this value.
+    /// Optional, always with this value.
     Fixed(String),
 }
 
-/// `SYSTEM "path"` or `PUBLIC "name" "path"`: the path.
+/// Reads `SYSTEM "path"` or `PUBLIC "name" "path"`; returns the path.
 pub fn external_path<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
     if words.word("PUBLIC") {
         public_name(words)?;
@@ -49,14 +49,14 @@ pub fn external_path<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
     words.blanks().then(|| words.literal()).flatten()
 }
 
-/// The name behind `PUBLIC`, with the blanks before it.
+/// Reads the name after `PUBLIC`, and the blanks before it.
 pub fn public_name<'t>(words: &mut Cursor<'t>) -> Option<&'t str> {
     let name = words.blanks().then(|| words.literal()).flatten()?;
     let is_public = |byte: u8| byte.is_ascii_alphanumeric() || b" \r\n-'()+,./:=?;!*#@$_%".contains(&byte);
     name.bytes().all(is_public).then_some(name)
 }
 
-/// `(#PCDATA)` or `(#PCDATA|a|b)*`; nothing is taken of what is none.
+/// Reads `(#PCDATA)` or `(#PCDATA|a|b)*`; does not advance if neither is next.
 pub fn mixed(words: &mut Cursor<'_>) -> Option<HashSet<String>> {
     let mut ahead = *words;
     let mut names = HashSet::new();
@@ -83,7 +83,7 @@ pub fn mixed(words: &mut Cursor<'_>) -> Option<HashSet<String>> {
     closed.then_some(names)
 }
 
-/// A group in parentheses; `depth` says in how many others it stands.
+/// Reads a group in parentheses; `depth` is the number of groups around it.
 pub fn group(words: &mut Cursor<'_>, depth: usize) -> Option<Particle<String>> {
     if depth > DEEPEST || !words.take("(") {
         return None;
@@ -118,7 +118,7 @@ fn occurrence(words: &mut Cursor<'_>) -> Occurrence {
     marks.into_iter().find(|(mark, _)| words.take(mark)).map_or(Occurrence::ONCE, |(_, occurrence)| occurrence)
 }
 
-/// One attribute of a list: its name, its type, its default value as written.
+/// Reads one attribute of a list: its name, its type, its default value as written.
 pub fn attribute(words: &mut Cursor<'_>) -> Option<AttributeDeclaration> {
     let name = words.name()?.to_owned();
     let kind = words.blanks().then(|| attribute_kind(words)).flatten()?;
@@ -155,7 +155,7 @@ fn attribute_kind(words: &mut Cursor<'_>) -> Option<AttributeKind> {
     })
 }
 
-/// `(a|b|c)`
+/// Reads `(a|b|c)`.
 fn tokens(words: &mut Cursor<'_>) -> Option<Vec<String>> {
     if !words.take("(") {
         return None;

@@ -1,8 +1,8 @@
-//! A document's own DOCTYPE: the entities that it declares, and the attributes that it adds to elements.
+//! A document's own DOCTYPE: its entities, and the attributes that it adds to elements.
 //!
-//! Nothing outside of the document is read. Of the rest, what XML 1.0 asks of processors that do not validate is done: entities and lists of
-//! attributes of the internal subset are taken in, the first declaration counts, and all of it must be well-formed. Parsers disagree on what a
-//! reference to a parameter entity does to the declarations behind it (expat skips both, libxml2 reads both), so that it is an error here.
+//! Nothing outside of the document is read. The rest follows XML 1.0 for processors that do not validate: entities and attribute lists of the
+//! internal subset count, the first declaration wins, and all of it must be well-formed. Parsers disagree about the declarations after a reference to
+//! a parameter entity (expat skips them, libxml2 reads them), so such a reference is an error here.
 
 use super::cursor::Cursor;
 use super::declaration::{self, AttributeDefault, AttributeKind};
@@ -10,23 +10,23 @@ use super::entities::{Entities, Entity, Uses};
 use super::error::{XmlError, malformed};
 use std::collections::HashMap;
 
-/// What a DOCTYPE says of the document.
+/// Declarations of a DOCTYPE.
 #[derive(Debug, Default)]
 pub(super) struct Doctype {
     pub(super) entities: Entities,
     attributes: HashMap<String, AttributeList>,
 }
 
-/// The attributes that are declared for an element.
+/// Declared attributes of an element.
 #[derive(Debug, Default)]
 pub(super) struct AttributeList {
-    /// Whether the values of an attribute are words, between which blanks do not count.
+    /// `true` if the values of an attribute are tokens, so that blanks between them do not count.
     words: HashMap<String, bool>,
-    /// Names and values of attributes that need not be written, in the order of their declarations.
+    /// Names and values of attributes with a default, in the order of their declarations.
     defaults: Vec<(String, String)>,
 }
 
-/// The place of the DOCTYPE in a document, if it has one where one may stand.
+/// Returns the place of the DOCTYPE in a document, if it has one at an allowed position.
 pub(super) fn find(text: &str) -> Option<usize> {
     let mut cursor = Cursor::new(text);
     loop {
@@ -42,10 +42,9 @@ pub(super) fn find(text: &str) -> Option<usize> {
 }
 
 impl Doctype {
-    /// Reads the DOCTYPE that a text begins with; what stands behind it is left.
+    /// Parses the DOCTYPE at the start of a text; the text after it stays.
     ///
-    /// `attributes_limit` is how many attributes may be declared for one element. Values of entities within the values of attributes are taken
-    /// from `bytes_left`.
+    /// `attributes_limit` is the maximum number of declared attributes of one element. Entities within default values are charged to `bytes_left`.
     pub(super) fn read(cursor: &mut Cursor<'_>, attributes_limit: usize, bytes_left: &mut usize) -> Result<Self, XmlError> {
         let bad = || malformed("the DOCTYPE is not well-formed");
         if !cursor.take("<!DOCTYPE") || !cursor.blanks() || cursor.name().is_none() {
@@ -63,12 +62,12 @@ impl Doctype {
         if cursor.take(">") { Ok(doctype) } else { Err(bad()) }
     }
 
-    /// The attributes that are declared for an element, if there are any.
+    /// Returns the declared attributes of an element, if there are any.
     pub(super) fn attributes_of(&self, element: &str) -> Option<&AttributeList> {
         self.attributes.get(element)
     }
 
-    /// Reads declarations up to the `]` behind them.
+    /// Parses declarations up to the `]` after them.
     fn internal_subset(&mut self, cursor: &mut Cursor<'_>, attributes_limit: usize, bytes_left: &mut usize) -> Result<(), XmlError> {
         loop {
             cursor.blanks();
@@ -97,7 +96,7 @@ impl Doctype {
         }
     }
 
-    /// Takes in an entity; returns `false` if its declaration is not well-formed.
+    /// Adds an entity; returns `false` if its declaration is not well-formed.
     fn entity(&mut self, cursor: &mut Cursor<'_>) -> bool {
         let mut is_parameter = false;
         let mut read = || {
@@ -129,7 +128,7 @@ impl Doctype {
         cursor.take(">")
     }
 
-    /// Takes in a list of attributes; returns `false` if it is not well-formed.
+    /// Adds an attribute list; returns `false` if it is not well-formed.
     fn attribute_list(&mut self, cursor: &mut Cursor<'_>, limit: usize, bytes_left: &mut usize) -> Result<bool, XmlError> {
         let Some(element) = cursor.blanks().then(|| cursor.name()).flatten() else { return Ok(false) };
         let list = self.attributes.entry(element.to_owned()).or_default();
@@ -162,12 +161,12 @@ impl Doctype {
 }
 
 impl AttributeList {
-    /// A value as the attribute's type has it read.
+    /// Returns a value normalized for the attribute's type.
     pub(super) fn normalized(&self, attribute: &str, value: String) -> String {
         if self.words.get(attribute).copied().unwrap_or(false) { words(&value) } else { value }
     }
 
-    /// Names and values of the attributes that an element has where they are not written.
+    /// Returns names and values of an element's attributes with a default.
     pub(super) fn defaults(&self) -> &[(String, String)] {
         &self.defaults
     }
@@ -178,7 +177,7 @@ fn words(value: &str) -> String {
     value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The replacement text of an entity: numbered characters stand for themselves, all other references are kept (XML 1.0, 4.5).
+/// Returns the replacement text of an entity: character references are replaced, all other references stay (XML 1.0, 4.5).
 fn replacement_text(literal: &str) -> Option<String> {
     let mut text = String::with_capacity(literal.len());
     let mut cursor = Cursor::new(literal);
@@ -197,7 +196,7 @@ fn replacement_text(literal: &str) -> Option<String> {
     }
 }
 
-/// A processing instruction from behind its `<?`.
+/// Parses a processing instruction after its `<?`.
 fn instruction(cursor: &mut Cursor<'_>) -> bool {
     let is_named = cursor.name().is_some_and(|name| !name.eq_ignore_ascii_case("xml"));
     is_named && (cursor.take("?>") || cursor.blanks() && cursor.until("?>").is_some())

@@ -1,14 +1,14 @@
-//! Brings an XML body into UTF-8.
+//! Converts an XML body to UTF-8.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memmem;
 
-/// The body as text; `None` when its encoding is unknown or its bytes do not fit.
+/// Returns the body as text; `None` if its encoding is unknown or its bytes are invalid in it.
 ///
-/// So is a body that declares another encoding than its byte order mark or its shape has: libxml2 believes the declaration (`utf-7` behind a
-/// byte order mark of UTF-8), others the mark, and each reads another document.
+/// A body whose declared encoding contradicts its byte order mark or its first bytes counts as unknown: libxml2 believes the declaration (`utf-7`
+/// after a byte order mark of UTF-8), other parsers the mark, and each reads a different document.
 pub(super) fn decode(body: &[u8]) -> Option<Cow<'_, str>> {
     let (encoding, text) = match Encoding::for_bom(body) {
         Some((encoding, length)) => (encoding, body.get(length..)?),
@@ -22,7 +22,7 @@ pub(super) fn decode(body: &[u8]) -> Option<Cow<'_, str>> {
     declared_label(text.as_bytes()).is_none_or(agrees).then_some(text)
 }
 
-/// What a body without byte order mark says about itself.
+/// Returns the encoding that a body without byte order mark declares.
 fn declared_encoding(body: &[u8]) -> Option<&'static Encoding> {
     match body {
         [b'<', 0, ..] => return Some(UTF_16LE),
@@ -35,7 +35,7 @@ fn declared_encoding(body: &[u8]) -> Option<&'static Encoding> {
     (encoding.is_ascii_compatible()).then_some(encoding)
 }
 
-/// The value of `encoding` in the XML declaration.
+/// Returns the value of `encoding` in the XML declaration.
 fn declared_label(body: &[u8]) -> Option<&[u8]> {
     let declaration = body.strip_prefix(b"<?xml")?;
     let declaration = declaration.get(..memmem::find(declaration, b"?>")?)?;

@@ -4,10 +4,10 @@ use super::cursor::Cursor;
 use super::error::{XmlError, malformed};
 use std::collections::{HashMap, HashSet};
 
-/// What an entity stands for.
+/// The content of an entity.
 #[derive(Debug)]
 pub(super) enum Entity {
-    /// A text, which is read anew wherever the entity is used.
+    /// A text, which is parsed again at each use.
     Internal(String),
     /// XML outside of the document.
     External,
@@ -21,7 +21,7 @@ pub(super) struct Entities {
     declared: HashMap<String, Entity>,
 }
 
-/// The uses of entities: which are open, and how much they may still stand for.
+/// Uses of entities: the open ones, and the number of bytes that further ones may expand to.
 pub(super) struct Uses<'e> {
     entities: &'e Entities,
     open: HashSet<&'e str>,
@@ -29,7 +29,7 @@ pub(super) struct Uses<'e> {
 }
 
 impl Entities {
-    /// Takes in a declaration; the first of a name counts.
+    /// Adds a declaration; the first of a name counts.
     pub(super) fn declare(&mut self, name: &str, entity: Entity) {
         if !self.declared.contains_key(name) {
             self.declared.insert(name.to_owned(), entity);
@@ -37,7 +37,7 @@ impl Entities {
     }
 }
 
-/// The character that one of XML's own five entities stands for.
+/// Returns the character of one of XML's five predefined entities.
 pub(super) fn predefined(name: &str) -> Option<char> {
     Some(match name {
         "lt" => '<',
@@ -54,10 +54,10 @@ impl<'e> Uses<'e> {
         Uses { entities, open: HashSet::new(), bytes_left }
     }
 
-    /// Begins to use an entity; gives its name and its replacement text, which counts each time.
+    /// Begins to expand an entity; returns its name and its replacement text, whose length is charged at each use.
     ///
     /// # Errors
-    /// For entities that nobody declared, that lie outside of the document, that use themselves, or that stand for too much.
+    /// For entities that are not declared, are outside of the document, use themselves, or expand to too much.
     pub(super) fn open(&mut self, name: &str) -> Result<(&'e str, &'e str), XmlError> {
         let (name, text) = match self.entities.declared.get_key_value(name) {
             Some((name, Entity::Internal(text))) => (name.as_str(), text.as_str()),
@@ -77,13 +77,13 @@ impl<'e> Uses<'e> {
         matches!(self.entities.declared.get(name), Some(Entity::External))
     }
 
-    /// Ends the use of an entity.
+    /// Ends the expansion of an entity.
     pub(super) fn close(&mut self, name: &str) {
         self.open.remove(name);
     }
 
-    /// The value of an attribute that is written as `literal`, without the quotes: references are replaced, and blanks of all kinds are
-    /// blanks, but for numbered ones (XML 1.0, 3.3.3).
+    /// Returns the value of an attribute that is written as `literal`, without the quotes: references are replaced, and all kinds of blanks become
+    /// spaces, except for character references (XML 1.0, 3.3.3).
     pub(super) fn attribute_value(&mut self, literal: &str) -> Result<String, XmlError> {
         let mut value = String::with_capacity(literal.len());
         let mut texts: Vec<(Cursor<'_>, Option<&'e str>)> = vec![(Cursor::new(literal), None)];

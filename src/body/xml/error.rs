@@ -2,17 +2,17 @@
 
 use thiserror::Error;
 
-/// Why a body is no usable XML document. The text is v3's, whatever the reason.
+/// Reason why a body is not a usable XML document. The text is v3's, whatever the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("XML: Failed parsing document.")]
 #[non_exhaustive]
 pub enum XmlError {
     /// Not well-formed.
     Malformed {
-        /// Where and why, in the parser's words.
+        /// Place and reason, in the parser's words.
         reason: String,
     },
-    /// An encoding that is unknown, or bytes that do not fit it.
+    /// An unknown encoding, or bytes that are invalid in it.
     Encoding,
     /// An element with more attributes than allowed.
     TooManyAttributes,
@@ -20,15 +20,15 @@ pub enum XmlError {
     TooManyNodes,
     /// Elements are nested more deeply than allowed.
     TooDeep,
-    /// Entities and attributes that the DOCTYPE gives are more than allowed.
+    /// Entities and default attributes of the DOCTYPE exceed the limit.
     EntitiesTooLarge,
 }
 
-/// Why an XPath expression selected nothing.
+/// Reason why an XPath expression selected nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum XPathError {
-    /// The expression is wrong.
+    /// The expression is invalid.
     #[error("XML: XPath expression failed: {0}")]
     Failed(String),
     /// The search would visit too many nodes.
@@ -39,7 +39,7 @@ pub enum XPathError {
     TooLarge(usize),
 }
 
-/// An error of form.
+/// Makes an error of well-formedness.
 pub(super) fn malformed(reason: impl Into<String>) -> XmlError {
     XmlError::Malformed { reason: reason.into() }
 }

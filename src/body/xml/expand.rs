@@ -1,18 +1,18 @@
-//! Writes a document that has a DOCTYPE as one that has none.
+//! Rewrites a document with a DOCTYPE as one without.
 //!
-//! The parser that makes the tree (the crate `uppsala`) takes the replacement texts of entities for plain text, and knows no attributes that
-//! only a DOCTYPE gives. An application's parser reads both, so that rules must see them. Others were weighed: libxml2, as ModSecurity v3 has
-//! it, is `unsafe` code behind a C interface, and the tree, XPath, DTD and schema validation would have to change with it; `quick-xml` leaves
-//! entities to its caller as well, and checks less of the form. So this writes an equivalent document first:
+//! The parser that makes the tree (the crate `uppsala`) treats the replacement texts of entities as plain text, and does not know default attributes
+//! of a DOCTYPE. An application's parser handles both, so rules must see them. The alternatives are worse: libxml2, which ModSecurity v3 uses, is
+//! `unsafe` code with a C interface, and the tree, XPath, DTD and schema validation would have to change with it; `quick-xml` leaves entities to its
+//! caller as well, and checks less of well-formedness. So this writes an equivalent document first:
 //!
 //! ```xml
 //! <!DOCTYPE r [<!ENTITY e "<b>&#38;#97;</b>"> <!ATTLIST r a CDATA "1">]><r>&e;</r>
 //! <r a="1"><b>&#97;</b></r>
 //! ```
 //!
-//! The form of what is written is judged by the parser; here stand only the rules that would be lost on the way. A replacement text holds whole
-//! elements, comments and the like, entities do not use themselves. Nothing recurses, and what
-//! entities and defaults add is limited in bytes, so that the time is linear in the document and that limit.
+//! The parser checks the well-formedness of the result; here are only the rules that the rewrite would hide: a replacement text contains whole
+//! elements, comments and the like, and entities do not use themselves. Nothing recurses, and the bytes that entities and defaults add are limited,
+//! so the time is linear in the document and that limit.
 
 use super::cursor::Cursor;
 use super::doctype::{self, Doctype};
@@ -24,11 +24,11 @@ use std::collections::HashSet;
 /// A document without its DOCTYPE and its entities.
 pub(super) struct Expanded {
     pub(super) text: String,
-    /// The first entity outside of the document that the content uses: nothing stands in its place.
+    /// The first entity outside of the document that the content uses: it expands to nothing.
     pub(super) unread_entity: Option<String>,
 }
 
-/// Expands a document; `None` where it has no DOCTYPE. Line breaks are line feeds already.
+/// Rewrites a document; `None` if it has no DOCTYPE. Line breaks are line feeds already.
 pub(super) fn without_doctype(text: &str, limits: &XmlLimits) -> Result<Option<Expanded>, XmlError> {
     let Some((before, from)) = doctype::find(text).and_then(|at| text.split_at_checked(at)) else { return Ok(None) };
     let mut cursor = Cursor::new(from);
@@ -45,21 +45,21 @@ struct Writer<'d> {
     doctype: &'d Doctype,
     uses: Uses<'d>,
     written: String,
-    /// How many elements are open.
+    /// Number of open elements.
     depth: usize,
     unread_entity: Option<String>,
 }
 
-/// A text that is being read: the document, or the replacement text of an entity.
+/// A text that is being parsed: the document, or the replacement text of an entity.
 struct Reading<'d> {
     cursor: Cursor<'d>,
     entity: Option<&'d str>,
-    /// How many elements were open where it began.
+    /// Number of open elements at its start.
     depth: usize,
 }
 
 impl<'d> Writer<'d> {
-    /// Writes what stands behind the DOCTYPE.
+    /// Writes the text after the DOCTYPE.
     fn document(&mut self, cursor: Cursor<'d>) -> Result<(), XmlError> {
         let mut readings = vec![Reading { cursor, entity: None, depth: 0 }];
         while let Some(reading) = readings.last_mut() {
@@ -83,7 +83,7 @@ impl<'d> Writer<'d> {
         if text.contains("]]>") {
             return Err(malformed("`]]>` stands in a text"));
         }
-        // What stands before it may be of another entity, and end with `]]`; carriage returns that are left are meant.
+        // The text before it may be of another entity, and end with `]]`; remaining carriage returns are intended.
         for character in text.chars() {
             match character {
                 '>' => self.written.push_str("&gt;"),
@@ -94,7 +94,7 @@ impl<'d> Writer<'d> {
         Ok(())
     }
 
-    /// Writes a reference to a character as it is; gives the text of an entity.
+    /// Writes a character reference unchanged; returns the text of an entity.
     fn reference(&mut self, cursor: &mut Cursor<'d>) -> Result<Option<Reading<'d>>, XmlError> {
         let before = cursor.rest();
         let entity = match cursor.numbered_character() {
@@ -141,13 +141,13 @@ impl<'d> Writer<'d> {
         self.tag(cursor)
     }
 
-    /// Writes what was taken since `before`.
+    /// Writes the text that was read since `before`.
     fn copy(&mut self, before: &str, cursor: &Cursor<'_>) {
         let taken = before.len().saturating_sub(cursor.rest().len());
         self.written.push_str(before.get(..taken).unwrap_or_default());
     }
 
-    /// Writes the tag that opens an element, with the values of attributes as they are meant, and those that need not be written.
+    /// Writes the start tag of an element, with expanded values of attributes, and those with a default.
     fn tag(&mut self, cursor: &mut Cursor<'d>) -> Result<(), XmlError> {
         let bad = || malformed("a tag is not well-formed");
         let name = cursor.name().ok_or_else(bad)?;

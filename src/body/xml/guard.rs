@@ -1,4 +1,4 @@
-//! Looks over XML text before a tree is made of it, without judging its form.
+//! Checks XML text before a tree is made of it, except for well-formedness.
 
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use super::error::XmlError;
 use super::limits::XmlLimits;
 
-/// Refuses control characters, and text that the tree's parser would spend too much time or memory on.
+/// Refuses control characters, and text on which the tree's parser would spend too much time or memory.
 pub(super) fn check(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
-    // The parser lets some of these pass inside attributes; XML 1.0 and libxml2 do not.
+    // The parser accepts some of these inside attributes; XML 1.0 and libxml2 do not.
     if text.bytes().any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) {
         return Err(XmlError::Malformed { reason: "control character".to_owned() });
     }
@@ -34,7 +34,7 @@ pub(super) fn check(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
     Ok(())
 }
 
-/// The text with a line feed for each line break (XML 1.0, 2.11).
+/// Returns the text with a line feed for each line break (XML 1.0, 2.11).
 pub(super) fn with_line_feeds(text: Cow<'_, str>) -> Cow<'_, str> {
     match memchr(b'\r', text.as_bytes()) {
         Some(_) => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
@@ -42,7 +42,7 @@ pub(super) fn with_line_feeds(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// The text with a blank for each tab and line feed inside an attribute (XML 1.0, 3.3.3); `None` when there is none.
+/// Returns the text with a space for each tab and line feed inside an attribute (XML 1.0, 3.3.3); `None` if there is none.
 pub(super) fn with_blanks_in_attributes(text: &str) -> Option<String> {
     let mut blank = String::new();
     let mut copied = 0;
@@ -70,7 +70,7 @@ pub(super) fn with_blanks_in_attributes(text: &str) -> Option<String> {
     Some(blank)
 }
 
-/// A piece of markup, from its `<` to behind its `>` or to the next `<`.
+/// A piece of markup, from its `<` to its `>` inclusive, or to the next `<`.
 struct Markup {
     start: usize,
     end: usize,
@@ -78,7 +78,7 @@ struct Markup {
     attributes: usize,
 }
 
-/// What a piece of markup does to the nesting of elements.
+/// The effect of a piece of markup on the nesting of elements.
 enum Kind {
     Opens,
     Closes,

@@ -1,19 +1,19 @@
 //! Limits of XML bodies.
 
-/// What an XML body, and a search in it, may not exceed.
+/// Limits of an XML body, and of a search in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XmlLimits {
-    /// Nesting of elements; libxml2 stops at about the same.
+    /// Maximum nesting of elements; about that of libxml2.
     pub depth: u32,
-    /// Attributes of one element (the tree's parser takes time quadratic in them).
+    /// Maximum number of attributes of one element (the tree's parser takes time quadratic in them).
     pub attributes_per_element: usize,
-    /// Tags, comments and the like in the whole body.
+    /// Maximum number of tags, comments and the like in the whole body.
     pub nodes: usize,
-    /// Bytes that entities may expand to, and that attributes may have which only the DOCTYPE gives, together.
+    /// Maximum number of bytes of expanded entities and default attributes of the DOCTYPE, together.
     pub entity_bytes: usize,
-    /// Nodes that one XPath expression may visit.
+    /// Maximum number of nodes that one XPath expression may visit.
     pub xpath_visits: usize,
-    /// Bytes of all values that one XPath expression may select.
+    /// Maximum number of bytes of all values that one XPath expression may select.
     pub xpath_bytes: usize,
 }
 

@@ -1,4 +1,4 @@
-//! XML bodies: a tree, the values that XPath expressions select from it, and, with the feature `xml-validation`, the grammars that it may follow.
+//! XML bodies: a tree, the values that XPath expressions select from it, and, with the feature `xml-validation`, grammars to validate it.
 
 #[cfg(feature = "xml-validation")]
 mod content;
@@ -32,10 +32,10 @@ use uppsala::xpath::{XPathEvaluator, XPathValue};
 
 /// A parsed XML body.
 ///
-/// Entities stand for what their declarations in the document say, and attributes have the values that these give them. What lies outside of the
-/// document is not read: see [`XmlDocument::unread_entity`]. As in v3 comments and processing instructions are no text, CDATA is, and prefixes
-/// without a declaration are allowed. In a broken document, such as one with an entity that nobody declared, v3 sees the part before the error;
-/// here nothing can be selected from it.
+/// Entities expand as the document declares them, and attributes have the default values that it declares. Nothing outside of the document is read:
+/// see [`XmlDocument::unread_entity`]. As in v3, comments and processing instructions are not text, CDATA is, and prefixes without a declaration are
+/// allowed. Of a document that is not well-formed, such as one with an undeclared entity, v3 sees the part before the error; here nothing can be
+/// selected from it.
 #[derive(Debug)]
 pub struct XmlDocument<'a> {
     tree: Document<'a>,
@@ -44,7 +44,7 @@ pub struct XmlDocument<'a> {
 }
 
 impl<'a> XmlDocument<'a> {
-    /// Parses a body in the encoding that its byte order mark or its XML declaration names, or UTF-8.
+    /// Parses a body in the encoding of its byte order mark or its XML declaration, or UTF-8.
     pub fn parse(body: &'a [u8], limits: &XmlLimits) -> Result<Self, XmlError> {
         let text = encoding::decode(body).ok_or(XmlError::Encoding)?;
         let text = guard::with_line_feeds(text);
@@ -63,17 +63,17 @@ impl<'a> XmlDocument<'a> {
         Ok(XmlDocument { tree, limits: *limits, unread_entity })
     }
 
-    /// The name of an entity outside of the document that the content uses; nothing stands in its place.
+    /// Returns the name of an entity outside of the document that the content uses; it expands to nothing.
     pub fn unread_entity(&self) -> Option<&str> {
         self.unread_entity.as_deref()
     }
 
-    /// `XML:/*`: all text in the document.
+    /// Returns `XML:/*`: all text in the document.
     pub fn text(&self) -> String {
         self.tree.document_element().map(|element| self.tree.text_content_deep(element)).unwrap_or_default()
     }
 
-    /// `XML://@*`: the value of each attribute, in document order. Namespace declarations are no attributes.
+    /// Returns `XML://@*`: the value of each attribute, in document order. Namespace declarations are not attributes.
     pub fn attributes(&self) -> Vec<&str> {
         let elements = self.tree.descendants(self.tree.root()).into_iter().filter_map(|node| self.tree.element(node));
         elements
@@ -83,10 +83,10 @@ impl<'a> XmlDocument<'a> {
             .collect()
     }
 
-    /// The values that an XPath 1.0 expression selects, one for each node, in document order.
+    /// Returns the values that an XPath 1.0 expression selects, one for each node, in document order.
     ///
-    /// `namespaces` are pairs of prefix and URI (the `xmlns` action). Expressions that give a number, a
-    /// string or a truth value select nothing, as in v3.
+    /// `namespaces` are pairs of prefix and URI (the `xmlns` action). As in v3, expressions with a number, a string or a truth value as result select
+    /// nothing.
     pub fn select(&mut self, xpath: &str, namespaces: &[(&str, &str)]) -> Result<Vec<String>, XPathError> {
         match xpath {
             "/*" => return Ok(vec![self.text()]),
@@ -98,7 +98,7 @@ impl<'a> XmlDocument<'a> {
             evaluator.add_namespace(*prefix, *uri);
         }
         let selected = evaluator.evaluate(&self.tree, self.tree.root(), xpath).map_err(|error| match error {
-            // The evaluator has no kind of its own for this.
+            // The evaluator has no separate kind for this error.
             uppsala::error::XmlError::XPath(error) if error.message.contains("maximum node visit budget") => {
                 XPathError::TooManyVisits(self.limits.xpath_visits)
             }
@@ -126,20 +126,20 @@ impl<'a> XmlDocument<'a> {
 }
 
 impl XmlDocument<'_> {
-    /// The same document, independent of the body.
+    /// Returns the same document, independent of the body.
     pub fn into_static(self) -> XmlDocument<'static> {
         XmlDocument { tree: self.tree.into_static(), limits: self.limits, unread_entity: self.unread_entity }
     }
 }
 
-/// Whether an XPath expression can be understood at all, told at load: `namespaces` are those of the rule.
+/// Checks an XPath expression at load: `namespaces` are those of the rule.
 pub fn check_xpath(xpath: &str, namespaces: &[(&str, &str)]) -> Result<(), XPathError> {
     let limits = XmlLimits::default();
     let tree = parse_tree("<a/>", &limits).map_err(|error| XPathError::Failed(error.to_string()))?;
     XmlDocument { tree, limits, unread_entity: None }.select(xpath, namespaces).map(|_| ())
 }
 
-/// Parses text without a DOCTYPE, with namespaces, or without when a prefix was not declared.
+/// Parses text without a DOCTYPE, with namespaces, or without them if a prefix was not declared.
 fn parse_tree<'a>(text: &'a str, limits: &XmlLimits) -> Result<Document<'a>, XmlError> {
     let parse =
         |namespace_aware| Parser::with_namespace_aware(namespace_aware).with_max_depth(limits.depth).with_forbid_dtd(true).parse(text);

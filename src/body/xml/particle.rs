@@ -12,16 +12,16 @@ pub enum Particle<L> {
     Choice(Vec<Particle<L>>, Occurrence),
 }
 
-/// How often a part may occur.
+/// Number of times that a part may occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occurrence {
     pub min: usize,
-    /// Without end where it is `None`.
+    /// `None` for no limit.
     pub max: Option<usize>,
 }
 
 impl Particle<String> {
-    /// Alternatives, in libxml2's simplest form: `(a? | b*)+` is `(a | b)*`.
+    /// Returns alternatives in libxml2's simplest form: `(a? | b*)+` is `(a | b)*`.
     pub fn choice(mut parts: Vec<Self>, occurrence: Occurrence) -> Self {
         let mut can_be_empty = occurrence == Occurrence::ANY;
         if matches!(occurrence, Occurrence::ANY | Occurrence::MANY) {
@@ -36,7 +36,7 @@ impl Particle<String> {
         Self::Choice(parts, if can_be_empty { Occurrence::ANY } else { occurrence })
     }
 
-    /// The same part within parentheses that have an occurrence of their own.
+    /// Returns the same part within parentheses that have an occurrence of their own.
     pub fn repeated(mut self, outer: Occurrence) -> Self {
         let (Self::Name(_, occurrence) | Self::Sequence(_, occurrence) | Self::Choice(_, occurrence)) = &mut self;
         *occurrence = match (*occurrence, outer) {

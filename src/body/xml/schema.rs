@@ -1,4 +1,4 @@
-//! XML Schema: read once, then many documents are checked against it.
+//! XML Schema: parsed once, then used for many documents.
 
 pub use error::SchemaError;
 
@@ -23,22 +23,22 @@ mod relaxed;
 pub struct Schema {
     /// The order and number of children.
     models: Models,
-    /// All the rest.
+    /// All other rules.
     validator: XsdValidator,
     tree: Document<'static>,
 }
 
-/// The longest document whose errors are put into libxml2's words: finding their places takes as long as the document is, for each.
+/// Maximum length of a document whose errors are put into libxml2's words: finding the place of each takes time linear in the document.
 const LONGEST_EXPLAINED: usize = 64 << 10;
 
-/// How deeply the elements of a document may be nested: the validator takes a part of the stack for each level.
+/// Maximum nesting of elements in a document: the validator uses a part of the stack for each level.
 const DEEPEST: usize = 100;
 
 impl Schema {
-    /// Reads a schema. What it includes or imports is asked of `read`, by its path from the folder of the schema.
+    /// Parses a schema. `read` returns the documents that it includes or imports, by their paths from the folder of the schema.
     ///
     /// # Errors
-    /// When it is no schema, or one that cannot be checked against.
+    /// If it is not a schema, or one that cannot be used.
     pub fn parse(bytes: &[u8], read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Self, SchemaError> {
         let tree = documents::parse(bytes)?;
         let parts = documents::gather(&tree, read)?;
@@ -47,16 +47,16 @@ impl Schema {
         Ok(Self { models, validator, tree })
     }
 
-    /// Returns `true` if a document conforms. One with more than 100 levels of elements does not, since it cannot be checked, nor does one for which
-    /// `steps` do not suffice: ambiguous content models take from them.
+    /// Returns `true` if a document conforms. A document with more than 100 levels of elements does not, because it cannot be checked, nor does one
+    /// for which `steps` do not suffice: ambiguous content models charge their work to them.
     #[must_use]
     pub fn accepts(&self, document: &XmlDocument<'_>, steps: &Cell<usize>) -> bool {
         !is_too_deep(&document.tree) && self.errors(&document.tree, steps).is_empty()
     }
 
-    /// What is wrong with a document, at most `max` things, in libxml2's words where they are known; `body` is the document's text.
+    /// Returns the errors of a document, at most `max`, in libxml2's words as far as possible; `body` is the document's text.
     ///
-    /// Takes longer than [`Schema::accepts`]: for those who read logs.
+    /// It takes longer than [`Schema::accepts`]: for logs only.
     #[must_use]
     pub fn explain(&self, document: &XmlDocument<'_>, body: &[u8], max: usize, steps: &Cell<usize>) -> Vec<String> {
         if is_too_deep(&document.tree) {
@@ -75,7 +75,7 @@ impl Schema {
 }
 
 impl Schema {
-    /// In the order of their places.
+    /// Returns all errors of a document, in the order of their places.
     fn errors(&self, tree: &Document<'_>, steps: &Cell<usize>) -> Vec<ValidationError> {
         let mut errors = order::errors(&self.models, tree, steps);
         errors.extend(self.validator.validate(tree));

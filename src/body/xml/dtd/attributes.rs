@@ -1,11 +1,11 @@
-//! Whether the values of attributes fit what is declared of them.
+//! Checks the values of attributes against their declarations.
 
 use super::definition::Dtd;
 use crate::body::xml::cursor::{is_name_character, is_name_start};
 use crate::body::xml::declaration::{AttributeDeclaration, AttributeDefault, AttributeKind};
 use std::collections::HashSet;
 
-/// The identifiers of a document, and what refers to them.
+/// The identifiers of a document, and the references to them.
 #[derive(Debug, Default)]
 pub struct Identifiers<'d> {
     known: HashSet<&'d str>,
@@ -18,7 +18,7 @@ impl AttributeDeclaration {
         matches!(self.default, AttributeDefault::Required)
     }
 
-    /// What is wrong with a value, in libxml2's words. `element` is the element's name.
+    /// Returns the errors of a value, in libxml2's words. `element` is the element's name.
     pub fn errors<'d>(&'d self, value: &'d str, element: &str, dtd: &Dtd, identifiers: &mut Identifiers<'d>) -> Vec<String> {
         let name = &self.name;
         let mut errors = Vec::new();
@@ -88,7 +88,7 @@ impl AttributeKind {
 }
 
 impl Identifiers<'_> {
-    /// References to identifiers that no element has.
+    /// Returns the errors of references to identifiers that no element has.
     pub fn dangling(&self) -> Vec<String> {
         let dangling = self.references.iter().filter(|(value, ..)| !self.known.contains(value));
         dangling.map(|(value, name, kind)| format!("{kind} attribute {name} references an unknown ID \"{value}\"")).collect()

@@ -1,4 +1,4 @@
-//! Reads the declarations of a DTD: elements, attributes, entities, notations; conditional sections and parameter entities are resolved.
+//! Parses the declarations of a DTD: elements, attributes, entities, notations; conditional sections and parameter entities are resolved.
 
 use super::definition::{Content, Dtd};
 use super::error::DtdError;
@@ -7,13 +7,13 @@ use crate::body::xml::cursor::Cursor;
 use crate::body::xml::declaration::{attribute, external_path, group, mixed};
 use std::collections::HashMap;
 
-/// How deeply parameter entities and sections may stand in each other.
+/// Maximum nesting of parameter entities and sections.
 const DEEPEST: usize = 64;
 
-/// How many bytes parameter entities may become, all together.
+/// Maximum number of bytes that all parameter entities together expand to.
 const LARGEST_EXPANSION: usize = 4 << 20;
 
-/// Reads a DTD; `external` gives the text of files that parameter entities name.
+/// Parses a DTD; `external` returns the text of files that parameter entities name.
 pub fn parse(text: &str, external: &dyn Fn(&str) -> Option<String>) -> Result<Dtd, DtdError> {
     let mut parser = Parser { dtd: Dtd::default(), external, entities: HashMap::new(), room: LARGEST_EXPANSION };
     let mut cursor = Cursor::new(text);
@@ -25,7 +25,7 @@ pub fn parse(text: &str, external: &dyn Fn(&str) -> Option<String>) -> Result<Dt
     Ok(parser.dtd)
 }
 
-/// What is wrong with a declaration.
+/// The error in a declaration.
 struct Wrong(String);
 
 struct Parser<'p> {
@@ -42,7 +42,7 @@ enum ParameterEntity {
 }
 
 impl Parser<'_> {
-    /// Reads declarations up to the end of the text. The cursor stays in front of what is wrong.
+    /// Parses declarations up to the end of the text. On an error the cursor stays before it.
     fn declarations(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Wrong> {
         loop {
             cursor.blanks();
@@ -89,11 +89,11 @@ impl Parser<'_> {
                 self.dtd.notations.insert(name.to_owned());
                 Ok(())
             }
-            _ => Err(Wrong(format!("<!{keyword} is no declaration"))),
+            _ => Err(Wrong(format!("<!{keyword} is not a declaration"))),
         }
     }
 
-    /// `<![INCLUDE[…]]>` and `<![IGNORE[…]]>`
+    /// Parses `<![INCLUDE[…]]>` and `<![IGNORE[…]]>`.
     fn section(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Wrong> {
         let keyword = cursor.until("[").ok_or_else(|| wrong("a section is not complete"))?;
         let keyword = self.expand(keyword, depth)?;
@@ -102,7 +102,7 @@ impl Parser<'_> {
             "IGNORE" => Ok(()),
             "INCLUDE" if depth < DEEPEST => self.declarations(&mut Cursor::new(body), depth.saturating_add(1)),
             "INCLUDE" => Err(wrong("sections are nested too deeply")),
-            other => Err(Wrong(format!("`{other}` is no section"))),
+            other => Err(Wrong(format!("`{other}` is not a section"))),
         }
     }
 
@@ -124,7 +124,7 @@ impl Parser<'_> {
         if !words.rest().is_empty() {
             return Err(bad());
         }
-        // As in libxml2 the first declaration counts.
+        // As in libxml2, the first declaration counts.
         self.dtd.elements.entry(name.to_owned()).or_insert(content);
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// A text with its parameter entities in place, but not those in quotes.
+    /// Expands parameter entities in a text, except for those in quotes.
     fn expand(&mut self, text: &str, depth: usize) -> Result<String, Wrong> {
         let mut expanded = String::with_capacity(text.len());
         let mut quote = None;
@@ -204,7 +204,7 @@ impl Parser<'_> {
         Ok(expanded)
     }
 
-    /// The value of an entity: parameter entities and numbered characters are put in place.
+    /// Returns the value of an entity, with parameter entities expanded and character references replaced.
     fn entity_value(&mut self, text: &str, depth: usize) -> Result<String, Wrong> {
         let mut value = String::with_capacity(text.len());
         let mut cursor = Cursor::new(text);
@@ -223,7 +223,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    /// The text of a parameter entity.
+    /// Returns the text of a parameter entity.
     fn entity(&mut self, name: &str, depth: usize) -> Result<String, Wrong> {
         if depth >= DEEPEST {
             return Err(wrong("parameter entities are nested too deeply"));
@@ -243,7 +243,7 @@ fn wrong(reason: &str) -> Wrong {
     Wrong(reason.to_owned())
 }
 
-/// What stands before the `>` that closes a declaration.
+/// Reads the text before the `>` that closes a declaration.
 fn inside<'t>(cursor: &mut Cursor<'t>) -> Option<&'t str> {
     let text = cursor.rest();
     let mut quote = None;
@@ -263,7 +263,7 @@ fn inside<'t>(cursor: &mut Cursor<'t>) -> Option<&'t str> {
     None
 }
 
-/// What stands before the `]]>` that closes a section, with the sections in it.
+/// Reads the text before the `]]>` that closes a section, with the sections in it.
 fn section_body<'t>(cursor: &mut Cursor<'t>) -> Option<&'t str> {
     let text = cursor.rest();
     let mut open = 1_usize;
@@ -283,7 +283,7 @@ fn section_body<'t>(cursor: &mut Cursor<'t>) -> Option<&'t str> {
     Some(body)
 }
 
-/// `%name;`
+/// Reads `%name;`.
 fn reference(mut cursor: Cursor<'_>) -> Option<(&str, Cursor<'_>)> {
     let name = cursor.take("%").then(|| cursor.name()).flatten()?;
     cursor.take(";").then_some((name, cursor))

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug, Default)]
 pub struct Dtd {
     pub(super) elements: HashMap<String, Content>,
-    /// By element.
+    /// Declarations by element.
     pub(super) attributes: HashMap<String, Vec<AttributeDeclaration>>,
     /// Names of entities that are not XML.
     pub(super) unparsed_entities: HashSet<String>,
@@ -16,7 +16,7 @@ pub struct Dtd {
     pub(super) notations: HashSet<String>,
 }
 
-/// What an element may contain.
+/// Content of an element.
 #[derive(Debug)]
 pub(super) enum Content {
     /// `EMPTY`

@@ -1,7 +1,7 @@
-//! Document type definitions: read once, then many documents are checked against them.
+//! Document type definitions: parsed once, then used for many documents.
 //!
-//! As in ModSecurity v3 (libxml2's `xmlValidateDtd`) the document's own DOCTYPE plays no part: neither the name of the root nor what is
-//! declared in it. Messages are libxml2's.
+//! As in ModSecurity v3 (libxml2's `xmlValidateDtd`), the document's own DOCTYPE is ignored: the name of the root, and its declarations. Messages are
+//! libxml2's.
 
 mod attributes;
 mod declarations;
@@ -24,19 +24,19 @@ use uppsala::dom::{Document, Element, NodeId, NodeKind, QName};
 const LONGEST_LIST: usize = 500;
 
 impl Dtd {
-    /// Reads a DTD. `external` gives the text of a file that the DTD names in a parameter entity, by the path written there.
+    /// Parses a DTD. `external` returns the text of a file that the DTD names in a parameter entity, by the path written there.
     ///
     /// # Errors
-    /// When it is no DTD.
+    /// If it is not a DTD.
     pub fn parse(bytes: &[u8], external: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Self, DtdError> {
         let text = encoding::decode(bytes).ok_or(DtdError::Encoding)?;
         declarations::parse(&text, &|path| encoding::decode(&external(path)?).map(|text| text.into_owned()))
     }
 
-    /// What is wrong with a document, at most `max` things; nothing for one that conforms.
+    /// Returns the errors of a document, at most `max`; none if it conforms.
     ///
-    /// The time is linear in the document, for content models that are deterministic, as XML demands; others take as many times longer as
-    /// they have parts. What they look at is taken from `steps`; a document for which these do not suffice does not conform.
+    /// The time is linear in the document for deterministic content models, which XML requires; for others it is multiplied by the number of their
+    /// parts. This work is charged to `steps`; a document for which they do not suffice does not conform.
     #[must_use]
     pub fn errors(&self, document: &XmlDocument<'_>, max: usize, steps: &Cell<usize>) -> Vec<String> {
         let mut validation = Validation {
@@ -63,13 +63,13 @@ impl Dtd {
     }
 }
 
-/// One document on its way through a DTD.
+/// The validation of one document.
 struct Validation<'d> {
     dtd: &'d Dtd,
     tree: &'d Document<'d>,
     max: usize,
     errors: Vec<String>,
-    /// What was worked out of content models so far, by element.
+    /// Caches of content models, by element.
     matchers: HashMap<&'d str, Matcher<'d, String>>,
     identifiers: Identifiers<'d>,
     steps: &'d Cell<usize>,
@@ -155,13 +155,13 @@ impl<'d> Validation<'d> {
     }
 }
 
-/// What is declared for a qualified name; otherwise, as in libxml2, for the name without its prefix.
+/// Returns the declarations for a qualified name; if there are none, as in libxml2, those for the name without its prefix.
 fn by_name<'d, T>(declared: &'d HashMap<String, T>, name: &QName<'_>) -> Option<(&'d str, &'d T)> {
     let found = declared.get_key_value(name.prefixed_name().as_ref()).or_else(|| declared.get_key_value(name.local_name.as_ref()));
     found.map(|(name, value)| (name.as_str(), value))
 }
 
-/// Attributes and namespace declarations with their qualified names, as a DTD sees them.
+/// Returns attributes and namespace declarations with their qualified names, as a DTD has them.
 fn attributes_of<'e>(element: &'e Element<'_>) -> impl Iterator<Item = (String, &'e str)> {
     let written = element.attributes.iter().map(|attribute| (attribute.name.prefixed_name().into_owned(), attribute.value.as_ref()));
     let is_declaration = |name: &str| name == "xmlns" || name.starts_with("xmlns:");
@@ -172,7 +172,7 @@ fn attributes_of<'e>(element: &'e Element<'_>) -> impl Iterator<Item = (String, 
     written.filter(move |(name, _)| !is_declaration(name)).chain(namespaces)
 }
 
-/// What a content model sees of a child: its name, or text; nothing of blanks and comments.
+/// Returns a child as content models see it: its name, or text; `None` for blanks and comments.
 fn particle<'t>(tree: &'t Document<'_>, child: NodeId) -> Option<Cow<'t, str>> {
     match tree.node_kind(child)? {
         NodeKind::Element(element) => Some(element.name.prefixed_name()),
@@ -182,7 +182,7 @@ fn particle<'t>(tree: &'t Document<'_>, child: NodeId) -> Option<Cow<'t, str>> {
     }
 }
 
-/// The children that an element has, as libxml2 lists them; a long list is cut.
+/// Returns the list of an element's children, as libxml2 writes it; a long list is cut.
 fn list(children: &[Cow<'_, str>]) -> String {
     let mut text = String::from("(");
     for (place, child) in children.iter().enumerate() {

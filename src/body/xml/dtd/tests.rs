@@ -107,7 +107,7 @@ fn what_is_no_dtd_is_refused_with_its_line() {
         assert!(Dtd::parse(text.as_bytes(), &|_| None).is_err(), "{text}");
     }
     let error = Dtd::parse(b"<!ELEMENT a EMPTY>\n\n<!ELMENT b EMPTY>", &|_| None).unwrap_err();
-    assert_eq!(error.to_string(), "line 3: <!ELMENT is no declaration");
+    assert_eq!(error.to_string(), "line 3: <!ELMENT is not a declaration");
 }
 
 #[test]

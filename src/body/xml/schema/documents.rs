@@ -1,4 +1,4 @@
-//! The documents of a schema: what is included becomes part of the document that includes it, what is imported stands beside it.
+//! The documents of a schema: an included one becomes part of the document that includes it, an imported one stays separate.
 
 use super::error::SchemaError;
 use crate::body::xml::{XmlLimits, encoding, expand, guard, parse_tree};
@@ -7,19 +7,19 @@ use std::collections::HashSet;
 use uppsala::dom::{Document, NodeId, QName};
 use uppsala::xsd::XS_NAMESPACE;
 
-/// How many documents a schema may consist of.
+/// Maximum number of documents of a schema.
 const MAX_DOCUMENTS: usize = 200;
 
 /// Reads a file by its path from the folder of the schema.
 pub type Read<'r> = &'r dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// All declarations of one namespace. Each local declaration says its form, and each type has a name.
+/// All declarations of one namespace. Each local declaration states its form, and each type has a name.
 pub struct Part {
     pub namespace: Option<String>,
     pub tree: Document<'static>,
 }
 
-/// A file that was read: how to parse it is the same for all.
+/// Parses a document of a schema, as every XML body is parsed.
 pub fn parse(bytes: &[u8]) -> Result<Document<'static>, SchemaError> {
     let text = encoding::decode(bytes).ok_or(SchemaError::Malformed)?;
     let text = guard::with_line_feeds(text);
@@ -37,7 +37,7 @@ pub fn parse(bytes: &[u8]) -> Result<Document<'static>, SchemaError> {
     }
 }
 
-/// Gathers what a schema consists of. The first part has the schema's own namespace.
+/// Collects the documents of a schema. The first part has the schema's own namespace.
 pub fn gather(main: &Document<'static>, read: Read<'_>) -> Result<Vec<Part>, SchemaError> {
     let mut gathering = Gathering { read, parts: Vec::new(), done: HashSet::new(), open: Vec::new(), types: 0 };
     let namespace = target(main);
@@ -61,7 +61,7 @@ pub fn gather(main: &Document<'static>, read: Read<'_>) -> Result<Vec<Part>, Sch
     Ok(gathering.parts)
 }
 
-/// The namespace that a document declares things for.
+/// Returns the target namespace of a document.
 fn target(tree: &Document<'_>) -> Option<String> {
     tree.document_element().and_then(|root| tree.get_attribute(root, "targetNamespace")).map(str::to_owned)
 }
@@ -70,9 +70,9 @@ struct Gathering<'r> {
     read: Read<'r>,
     parts: Vec<Part>,
     done: HashSet<(String, Option<String>)>,
-    /// Documents to read: a path, the namespace that it is for, whether it is imported.
+    /// Documents to read: a path, its namespace, and `true` for an import.
     open: Vec<(String, Option<String>, bool)>,
-    /// How many types were given names.
+    /// Number of types that were given names.
     types: usize,
 }
 
@@ -99,7 +99,7 @@ impl Gathering<'_> {
                 ("include", Some(location)) => self.open.push((location, namespace.clone(), false)),
                 ("import", Some(location)) => {
                     let other = element.get_attribute("namespace").map(str::to_owned);
-                    // Everybody knows the attributes of XML itself.
+                    // The attributes of XML itself are built in.
                     if other.as_deref() != Some("http://www.w3.org/XML/1998/namespace") {
                         self.open.push((location, other, true));
                     }
@@ -118,7 +118,7 @@ impl Gathering<'_> {
     }
 }
 
-/// A document for a namespace, without declarations.
+/// Makes a document for a namespace, without declarations.
 fn empty(source: &Document<'static>, root: NodeId, namespace: Option<&str>) -> Document<'static> {
     let mut tree = Document::new();
     let Some(name) = source.element(root).map(|element| element.name.clone()) else { return tree };
@@ -132,7 +132,7 @@ fn empty(source: &Document<'static>, root: NodeId, namespace: Option<&str>) -> D
     tree
 }
 
-/// Gives a node the prefixes of another.
+/// Copies the prefixes of a node to another.
 fn declare(source: &Document<'static>, from: NodeId, tree: &mut Document<'static>, to: NodeId) {
     let Some(declarations) = source.element(from).map(|element| element.namespace_declarations.clone()) else { return };
     for (prefix, uri) in declarations {
@@ -143,7 +143,7 @@ fn declare(source: &Document<'static>, from: NodeId, tree: &mut Document<'static
     }
 }
 
-/// Writes into a declaration what the root of its document says for all: prefixes, forms, what is blocked.
+/// Copies the defaults in the root of a document to a declaration: prefixes, forms, blocked derivations.
 fn settle(source: &Document<'static>, root: NodeId, tree: &mut Document<'static>, declaration: NodeId) {
     declare(source, root, tree, declaration);
     let set = |name: &str, fallback: &str| source.get_attribute(root, name).unwrap_or(fallback).to_owned();
@@ -167,9 +167,9 @@ fn settle(source: &Document<'static>, root: NodeId, tree: &mut Document<'static>
     }
 }
 
-/// Gives names to the complex types within a declaration, and puts them beside it.
+/// Names the complex types within a declaration, and moves them to the top level.
 fn name_types(tree: &mut Document<'static>, root: NodeId, declaration: NodeId, count: &mut usize) {
-    // Those within come later, and are taken out of those around them.
+    // Inner types come later, and are moved out of the outer ones.
     for node in tree.descendants(declaration) {
         let is_type = tree.element(node).is_some_and(|element| element.name.matches(Some(XS_NAMESPACE), "complexType"));
         let Some(parent) = tree.parent(node).filter(|parent| is_type && *parent != root) else { continue };
@@ -196,15 +196,15 @@ fn name_types(tree: &mut Document<'static>, root: NodeId, declaration: NodeId, c
     }
 }
 
-/// How the names of types begin that have none in the schema.
+/// Prefix of the names of types that have none in the schema.
 pub const UNNAMED: &str = "secrule.unnamed.";
 
-/// Returns `true` if a name is one of the language of schemas.
+/// Returns `true` if a name is in the namespace of XML Schema.
 pub fn is_xs(name: &QName<'_>) -> bool {
     name.namespace_uri.as_deref() == Some(XS_NAMESPACE)
 }
 
-/// The path of a file that another names.
+/// Returns the path of a file that another names.
 fn beside(path: &str, location: &str) -> String {
     match path.rsplit_once('/') {
         Some((folder, _)) if !location.contains("://") => format!("{folder}/{location}"),

@@ -1,44 +1,44 @@
-//! Puts what a schema found wrong into libxml2's words, which rule writers know from ModSecurity v3's debug log.
+//! Rewrites the errors of a schema in libxml2's words, which rule writers know from ModSecurity v3's debug log.
 
 use std::collections::{HashMap, HashSet};
 use uppsala::dom::{Document, Element, NodeId, QName};
 use uppsala::error::ValidationError;
 use uppsala::xsd::XS_NAMESPACE;
 
-/// A document with errors, and the schema that it does not follow.
+/// A document with errors, and its schema.
 pub struct Explainer<'e> {
     pub schema: &'e Document<'static>,
     pub document: &'e Document<'e>,
-    /// The text that the document was read from: errors name places in it.
+    /// The text of the document: errors have offsets in it.
     pub text: &'e str,
 }
 
-/// What an error is about.
+/// Kind of an error.
 enum Trouble<'m> {
     /// The root is none of the schema's elements.
     UnknownRoot,
-    /// An element that may not stand here.
+    /// An element that is not allowed here.
     Unexpected,
-    /// Children that should be there are not.
+    /// Missing children.
     Missing,
     /// A value that does not fit its type.
     Value(&'m str),
     /// A value that does not fit its pattern.
     Pattern(&'m str, &'m str),
-    /// A value that is none of those listed, and the list.
+    /// A value that is not in the enumeration, and the enumeration.
     Enumeration(&'m str, &'m str),
     /// Text between elements.
     Text,
-    /// An attribute that should be there is not.
+    /// A missing attribute.
     RequiredAttribute(&'m str),
-    /// An attribute that may not be there.
+    /// An attribute that is not allowed.
     StrangeAttribute(&'m str),
     /// Something else.
     Other,
 }
 
 impl<'e> Explainer<'e> {
-    /// The messages for some errors; those that follow from another are left out.
+    /// Returns the messages for some errors, without those that follow from others.
     pub fn explain(&self, errors: &[ValidationError]) -> Vec<String> {
         let line_starts: Vec<usize> = std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at.saturating_add(1))).collect();
         let elements = self.document.descendants(self.document.root()).into_iter().filter(|node| self.document.element(*node).is_some());
@@ -52,7 +52,7 @@ impl<'e> Explainer<'e> {
         placed.iter().filter_map(|(node, message)| self.message((*node)?, message, &placed, &mut reported)).collect()
     }
 
-    /// `reported` holds the elements whose children were complained about, and values that were.
+    /// Returns the message of one error. `reported` has the elements whose children were reported, and reported values.
     fn message(
         &self,
         node: NodeId,
@@ -118,7 +118,7 @@ impl<'e> Explainer<'e> {
         })
     }
 
-    /// ` Expected is one of ( a, b ).`: what may stand where an element stands, or behind the last child.
+    /// Returns ` Expected is one of ( a, b ).`: the elements that are allowed instead of an element, or after the last child.
     fn expected(&self, parent: NodeId, before: Option<NodeId>) -> String {
         let Some(name) = self.document.element(parent).map(|parent| &parent.name.local_name) else { return String::new() };
         let Some(declared) = self.declaration("element", name).and_then(|declaration| self.content(declaration)) else {
@@ -133,7 +133,7 @@ impl<'e> Explainer<'e> {
             None => 0,
         };
         let mut expected: Vec<&str> = Vec::new();
-        // Alternatives lead to the same place behind them; where each of them must occur, nothing behind can come yet.
+        // All alternatives lead to the same part after them; if each of them is required, that part cannot be next.
         let mut alternatives: Option<(usize, bool)> = None;
         for part in parts.iter().skip(start) {
             let required = match alternatives {
@@ -151,10 +151,10 @@ impl<'e> Explainer<'e> {
         }
     }
 
-    /// The elements of a content model in their order.
+    /// Returns the elements of a content model in their order.
     fn parts(&self, content: NodeId) -> Vec<Part> {
         let mut parts = Vec::new();
-        // Groups that are open: where they stand, the part behind the alternatives of the innermost choice, whether they must occur.
+        // Open groups: the group, the part after the alternatives of the innermost choice, and `true` if they are required.
         let mut open = vec![(content, None, true)];
         while let Some((node, choice, required)) = open.pop() {
             let Some(element) = self.schema.element(node) else { continue };
@@ -173,7 +173,7 @@ impl<'e> Explainer<'e> {
                 _ => {}
             }
         }
-        // Behind one alternative of a choice come the parts behind all of them.
+        // After one alternative of a choice come the parts after all of them.
         let ends: HashMap<NodeId, usize> = parts.iter().filter_map(|part| Some((part.choice?, part.behind))).collect();
         for part in &mut parts {
             part.behind = part.choice.and_then(|choice| ends.get(&choice).copied()).unwrap_or(part.behind);
@@ -181,7 +181,7 @@ impl<'e> Explainer<'e> {
         parts
     }
 
-    /// An element's name as a reference or a declaration gives it: the local name, and as libxml2 shows it.
+    /// Returns an element's name from a reference or a declaration: the local name, and the name in libxml2's notation.
     fn element_name(&self, element: &Element<'_>) -> Option<(String, String)> {
         let root = self.schema.element(self.schema.document_element()?)?;
         let (name, is_global) = match element.get_attribute("ref") {
@@ -195,7 +195,7 @@ impl<'e> Explainer<'e> {
         Some((name.to_owned(), namespace.map_or_else(|| name.to_owned(), |namespace| format!("{{{namespace}}}{name}"))))
     }
 
-    /// The group that holds the children of an element.
+    /// Returns the group of an element's children.
     fn content(&self, declaration: NodeId) -> Option<NodeId> {
         let element = self.schema.element(declaration)?;
         let mut at = match element.get_attribute("type") {
@@ -215,7 +215,7 @@ impl<'e> Explainer<'e> {
         })
     }
 
-    /// The first declaration of a kind with this name.
+    /// Returns the first declaration of a kind with this name.
     fn declaration(&self, kind: &str, name: &str) -> Option<NodeId> {
         self.schema.descendants(self.schema.root()).into_iter().find(|node| {
             let element = self.schema.element(*node);
@@ -225,7 +225,7 @@ impl<'e> Explainer<'e> {
         })
     }
 
-    /// The type of an attribute or element, as libxml2 names it.
+    /// Returns the type of an attribute or element, in libxml2's notation.
     fn type_name(&self, kind: &str, name: &str) -> String {
         let declared = self.declaration(kind, name).and_then(|node| self.schema.element(node)?.get_attribute("type"));
         match declared {
@@ -237,7 +237,7 @@ impl<'e> Explainer<'e> {
         }
     }
 
-    /// The name of a type that the schema itself declares.
+    /// Returns the name of a type that the schema itself declares.
     fn user_type(&self, name: &str) -> Option<String> {
         let name = name.rsplit(':').next()?;
         self.declaration("simpleType", name).or_else(|| self.declaration("complexType", name))?;
@@ -252,13 +252,13 @@ struct Part {
     shown: String,
     required: bool,
     repeats: bool,
-    /// The number of the part that comes next when this one was there.
+    /// Number of the part that follows this one.
     behind: usize,
-    /// The outermost choice that it is an alternative of.
+    /// The outermost choice that has it as an alternative.
     choice: Option<NodeId>,
 }
 
-/// Reads an error of the validator.
+/// Parses an error of the validator.
 fn trouble(message: &str) -> Trouble<'_> {
     let between = |before: &str, after: &str| message.strip_prefix(before)?.split_once(after).map(|(inside, _)| inside);
     if message.starts_with("No element declaration found") {
@@ -293,7 +293,7 @@ fn trouble(message: &str) -> Trouble<'_> {
     }
 }
 
-/// The attribute that has a value, if one has.
+/// Returns the attribute with a value, if there is one.
 fn attribute_with<'a>(element: &'a Element<'_>, value: &str) -> Option<&'a QName<'a>> {
     element.attributes.iter().find(|attribute| attribute.value.trim() == value.trim()).map(|attribute| &attribute.name)
 }
@@ -305,7 +305,7 @@ fn subject(element: &str, attribute: Option<&QName<'_>>) -> String {
     }
 }
 
-/// `{namespace}name`
+/// Returns `{namespace}name`.
 fn shown(name: &QName<'_>) -> String {
     match &name.namespace_uri {
         Some(namespace) => format!("{{{namespace}}}{}", name.local_name),

@@ -1,4 +1,4 @@
-//! What a schema says of the order and number of children: a content model for each complex type.
+//! The content models of a schema: order and number of children, for each complex type.
 
 use super::documents::{Part, UNNAMED, is_xs};
 use super::error::SchemaError;
@@ -9,27 +9,27 @@ use std::collections::HashMap;
 use uppsala::dom::{Element, NodeId};
 use uppsala::xsd::XS_NAMESPACE;
 
-/// How deeply groups may be nested, and types derived from each other.
+/// Maximum nesting of groups, and length of a chain of derived types.
 const DEEPEST: usize = 100;
 
-/// How many particles a schema may have, those of a group counted wherever it is referred to.
+/// Maximum number of particles of a schema; those of a group count at each reference.
 const MAX_PARTICLES: usize = 1 << 18;
 
-/// What a schema declares, by expanded name.
+/// Declarations of a schema, by expanded name.
 pub struct Models {
     pub elements: HashMap<String, Kind>,
     pub types: HashMap<String, usize>,
     pub complex: Vec<ComplexType>,
 }
 
-/// What an element holds.
+/// Content of an element.
 #[derive(Clone, Copy)]
 pub enum Kind {
     /// Text.
     Simple,
-    /// Whatever there is.
+    /// Any content.
     Any,
-    /// What the complex type of this number says.
+    /// The complex type with this number.
     Complex(usize),
 }
 
@@ -38,29 +38,29 @@ pub struct ComplexType {
     pub content: Content,
     /// The elements that it names.
     pub children: HashMap<String, Kind>,
-    /// The wildcards below which nothing is looked at.
+    /// The wildcards whose content is not checked.
     pub skipped: Vec<Wildcard>,
-    /// The part that it stands in.
+    /// The part with its declaration.
     pub part: usize,
-    /// Elements and wildcards that stand in the type itself: the part, and where.
+    /// Elements and wildcards in the type itself: the part, and the node.
     pub own: Vec<(usize, NodeId)>,
 }
 
 pub enum Content {
-    /// Text, or whatever there is.
+    /// Text, or any content.
     Free,
     Ordered(ContentModel<Item>),
-    /// Each at most once, in any order; whether it must occur.
+    /// Each at most once, in any order; `true` if it is required.
     All {
         items: Vec<(Item, bool)>,
         optional: bool,
     },
 }
 
-/// What may be a child.
+/// A label of a content model.
 #[derive(Clone)]
 pub enum Item {
-    /// Elements by their expanded names: one, and those that may stand in for it.
+    /// An element by its expanded name, and the elements that may substitute it.
     Elements(Vec<String>),
     Wildcard(Wildcard),
 }
@@ -69,9 +69,9 @@ pub enum Item {
 #[derive(Clone)]
 pub enum Wildcard {
     Any,
-    /// All but none and this one.
+    /// All except for no namespace and this one.
     Other(String),
-    /// These; the empty text is none.
+    /// These; the empty text is no namespace.
     OneOf(Vec<String>),
 }
 
@@ -85,7 +85,7 @@ impl Label for Item {
 }
 
 impl Wildcard {
-    /// Returns `true` if it takes an element with this expanded name.
+    /// Returns `true` if it allows an element with this expanded name.
     pub fn takes(&self, child: &str) -> bool {
         let namespace = child.strip_prefix('{').and_then(|rest| rest.rsplit_once('}')).map_or("", |(namespace, _)| namespace);
         match self {
@@ -96,12 +96,12 @@ impl Wildcard {
     }
 }
 
-/// `{namespace}name`
+/// Returns `{namespace}name`.
 pub fn expanded(namespace: Option<&str>, name: &str) -> String {
     format!("{{{}}}{name}", namespace.unwrap_or_default())
 }
 
-/// Works out the content models of a schema.
+/// Builds the content models of a schema.
 pub fn build(parts: &[Part]) -> Result<Models, SchemaError> {
     let mut builder = Builder { parts, declared: HashMap::new(), numbers: HashMap::new(), members: HashMap::new(), particles: 0 };
     let places = builder.declare();
@@ -118,23 +118,23 @@ type Place = (usize, NodeId);
 
 struct Builder<'p> {
     parts: &'p [Part],
-    /// Declarations beside each other, by kind and expanded name.
+    /// Top-level declarations, by kind and expanded name.
     declared: HashMap<(&'static str, String), Place>,
-    /// The numbers of complex types.
+    /// Numbers of complex types.
     numbers: HashMap<String, usize>,
-    /// What may stand in for an element, directly.
+    /// Elements that may substitute an element directly.
     members: HashMap<String, Vec<String>>,
     particles: usize,
 }
 
-/// The content of a type as it is gathered.
+/// The content of a type while it is collected.
 #[derive(Default)]
 struct Draft {
     particle: Option<Particle<Item>>,
     all: Option<(Vec<(Item, bool)>, bool)>,
     is_free: bool,
     children: HashMap<String, Kind>,
-    /// The names of their types.
+    /// Names of their types.
     types: HashMap<String, String>,
     skipped: Vec<Wildcard>,
     own: Vec<Place>,
@@ -143,7 +143,7 @@ struct Draft {
 const KINDS: [&str; 4] = ["element", "complexType", "simpleType", "group"];
 
 impl<'p> Builder<'p> {
-    /// Notes every declaration; gives the complex types in the order of their numbers.
+    /// Collects every declaration; returns the complex types in the order of their numbers.
     fn declare(&mut self) -> Vec<Place> {
         let mut types = Vec::new();
         for (number, part) in self.parts.iter().enumerate() {
@@ -176,7 +176,7 @@ impl<'p> Builder<'p> {
 
     fn element(&self, (part, node): Place) -> Result<&'p Element<'static>, SchemaError> {
         let element = self.parts.get(part).and_then(|part| part.tree.element(node));
-        element.ok_or_else(|| SchemaError::Wrong(String::from("it holds what is no element")))
+        element.ok_or_else(|| SchemaError::Wrong(String::from("a part of it is not an element")))
     }
 
     fn namespace(&self, (part, _): Place) -> Option<&'p str> {
@@ -197,8 +197,8 @@ impl<'p> Builder<'p> {
         self.children(place).find(|(_, name)| names.contains(name))
     }
 
-    /// The expanded name that a name in the schema means. As the library has it, one without a prefix is of the schema's own namespace
-    /// where nothing else is said.
+    /// Returns the expanded name of a name in the schema. As in the library, a name without a prefix is in the schema's own namespace, unless a
+    /// default namespace is declared.
     fn resolve(&self, place: Place, name: &str) -> Result<String, SchemaError> {
         let (prefix, local) = name.split_once(':').unwrap_or(("", name));
         let own = || expanded(self.namespace(place), local);
@@ -223,7 +223,7 @@ impl<'p> Builder<'p> {
         }
     }
 
-    /// What an element holds by its declaration.
+    /// Returns the content of an element from its declaration.
     fn kind(&self, place: Place, depth: usize) -> Result<Kind, SchemaError> {
         let element = self.element(place)?;
         if let Some(name) = element.get_attribute("type") {
@@ -266,7 +266,7 @@ impl<'p> Builder<'p> {
         Ok(ComplexType { content, children, skipped, part, own })
     }
 
-    /// The content of a type, with what it takes over from another.
+    /// Returns the content of a type, including what it inherits from another.
     fn draft(&mut self, place: Place, depth: usize) -> Result<Draft, SchemaError> {
         if depth > DEEPEST {
             return Err(SchemaError::Wrong(String::from("types are derived from each other in a circle, or too deeply")));
@@ -294,7 +294,7 @@ impl<'p> Builder<'p> {
         Ok(draft)
     }
 
-    /// Adds the group in a type, or in a derivation, behind what is there.
+    /// Appends the group in a type or in a derivation.
     fn add_content(&mut self, holder: Place, draft: &mut Draft) -> Result<(), SchemaError> {
         let Some((mut group, mut kind)) = self.child(holder, &["sequence", "choice", "all", "group"]) else { return Ok(()) };
         let outer = occurrence(self.element(group)?)?;
@@ -334,7 +334,7 @@ impl<'p> Builder<'p> {
         Ok(())
     }
 
-    /// A particle; `None` for one that holds nothing.
+    /// Builds a particle; `None` for an empty one.
     fn particle(&mut self, place: Place, kind: &str, draft: &mut Draft, depth: usize) -> Result<Option<Particle<Item>>, SchemaError> {
         self.particles = self.particles.saturating_add(1);
         if self.particles > MAX_PARTICLES || depth > DEEPEST {
@@ -374,7 +374,7 @@ impl<'p> Builder<'p> {
         })
     }
 
-    /// What an element or a wildcard takes.
+    /// Returns the label of an element or a wildcard.
     fn item(&mut self, place: Place, draft: &mut Draft) -> Result<Item, SchemaError> {
         let element = self.element(place)?;
         draft.own.push(place);
@@ -406,7 +406,7 @@ impl<'p> Builder<'p> {
 }
 
 impl Builder<'_> {
-    /// Notes what an element in a type holds; as the recommendation has it, elements of one name are of one type there.
+    /// Records the content of an element in a type; as the recommendation requires, elements with the same name have the same type there.
     fn add_child(&self, draft: &mut Draft, name: &str, declaration: Place) -> Result<(), SchemaError> {
         let kind = self.kind(declaration, 0)?;
         let named = match self.element(declaration)?.get_attribute("type") {
@@ -437,13 +437,13 @@ fn wildcard(element: &Element<'_>, target: &str) -> Wildcard {
     }
 }
 
-/// `minOccurs` and `maxOccurs`. As many as a document has nodes are without end.
+/// Reads `minOccurs` and `maxOccurs`. A number as large as the document's nodes counts as unlimited.
 fn occurrence(element: &Element<'_>) -> Result<Occurrence, SchemaError> {
     let number = |name: &str| match element.get_attribute(name).map(str::trim) {
         None => Ok(Some(1)),
         Some("unbounded") => Ok(None),
         Some(number) if !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()) => Ok(number.parse::<usize>().ok()),
-        Some(other) => Err(SchemaError::Wrong(format!("`{other}` is no number for {name}"))),
+        Some(other) => Err(SchemaError::Wrong(format!("`{other}` is not a number for {name}"))),
     };
     let endless = XmlLimits::default().nodes;
     let occurrence = Occurrence { min: number("minOccurs")?.unwrap_or(usize::MAX), max: number("maxOccurs")?.filter(|max| *max < endless) };

@@ -8,8 +8,8 @@ use uppsala::dom::{Document, Element, NodeId};
 use uppsala::error::ValidationError;
 use uppsala::xsd::XSI_NAMESPACE;
 
-/// What is wrong with the order and number of children in a document, in the words of the library that judges the rest. Ambiguous content
-/// models take from `steps`.
+/// Returns the errors in order and number of children in a document, in the words of the library that checks the rest. Ambiguous content models
+/// charge their work to `steps`.
 pub fn errors(models: &Models, tree: &Document<'_>, steps: &Cell<usize>) -> Vec<ValidationError> {
     let mut errors = Vec::new();
     let mut matchers = HashMap::new();
@@ -17,7 +17,7 @@ pub fn errors(models: &Models, tree: &Document<'_>, steps: &Cell<usize>) -> Vec<
     let mut open: Vec<(NodeId, Kind)> = root.into_iter().collect();
     while let Some((node, declared)) = open.pop() {
         let Some(element) = tree.element(node) else { continue };
-        let kind = told_type(models, tree, node, element).unwrap_or(declared);
+        let kind = declared_type(models, tree, node, element).unwrap_or(declared);
         let is_nil = element.get_attribute_ns(XSI_NAMESPACE, "nil").is_some_and(|nil| matches!(nil.trim(), "true" | "1"));
         if is_nil || matches!(kind, Kind::Simple) {
             continue;
@@ -56,8 +56,8 @@ fn name(element: &Element<'_>) -> String {
     expanded(element.name.namespace_uri.as_deref(), &element.name.local_name)
 }
 
-/// The type that an element itself names.
-fn told_type(models: &Models, tree: &Document<'_>, node: NodeId, element: &Element<'_>) -> Option<Kind> {
+/// Returns the type that an element itself names.
+fn declared_type(models: &Models, tree: &Document<'_>, node: NodeId, element: &Element<'_>) -> Option<Kind> {
     let declared = element.get_attribute_ns(XSI_NAMESPACE, "type")?.trim();
     let (prefix, local) = declared.split_once(':').unwrap_or(("", declared));
     let around = std::iter::once(node).chain(tree.ancestors(node));
@@ -66,7 +66,7 @@ fn told_type(models: &Models, tree: &Document<'_>, node: NodeId, element: &Eleme
     models.types.get(&expanded(namespace, local)).map(|number| Kind::Complex(*number))
 }
 
-/// Like [`Matcher::judge`].
+/// Checks children like [`Matcher::judge`].
 fn judge_all(items: &[(Item, bool)], optional: bool, children: &[&str]) -> Result<(), usize> {
     if optional && children.is_empty() {
         return Ok(());
@@ -83,7 +83,7 @@ fn judge_all(items: &[(Item, bool)], optional: bool, children: &[&str]) -> Resul
     if items.iter().zip(&seen).any(is_missing) { Err(children.len()) } else { Ok(()) }
 }
 
-/// A child that may not stand where it stands, or one that is missing in its parent.
+/// Describes a misplaced child, or a child that its parent lacks.
 fn error(tree: &Document<'_>, parent: NodeId, child: Option<NodeId>) -> ValidationError {
     let (node, message) = match child {
         Some(child) => (child, format!("Unexpected element '{}'", tree.element(child).map_or("", |element| &element.name.local_name))),

@@ -1,5 +1,5 @@
-//! The same schema for the library that judges types and attributes, without the order and number of children: its own content models
-//! refuse some valid documents.
+//! A schema for the library that checks types and attributes, without order and number of children: the library's own content models refuse some
+//! valid documents.
 
 use super::documents::{Part, UNNAMED, is_xs};
 use super::error::SchemaError;
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use uppsala::dom::{Document, NodeId, QName};
 use uppsala::xsd::{XS_NAMESPACE, XsdValidator};
 
-/// How many declarations of elements all types may have together.
+/// Maximum number of element declarations in all types together.
 const MAX_COPIES: usize = 1 << 17;
 
-/// Makes a validator that lets every element of a type occur anywhere, as often as it likes.
+/// Makes a validator that allows every element of a type anywhere, any number of times.
 pub fn validator(parts: &[Part], models: &Models) -> Result<XsdValidator, SchemaError> {
     if models.complex.iter().map(|complex| complex.own.len()).sum::<usize>() > MAX_COPIES {
         return Err(SchemaError::Wrong(String::from("its types have too many elements")));
@@ -41,7 +41,7 @@ pub fn validator(parts: &[Part], models: &Models) -> Result<XsdValidator, Schema
     })
 }
 
-/// The complex types of a document in the order in which the models number them.
+/// Returns the complex types of a document in the order in which the models number them.
 fn complex_types(tree: &Document<'_>, root: NodeId) -> Vec<NodeId> {
     let is_type = |node: &NodeId| {
         tree.element(*node).is_some_and(|element| element.name.local_name == "complexType" && element.get_attribute("name").is_some())
@@ -74,7 +74,7 @@ fn relax(parts: &[Part], complex: &ComplexType, tree: &mut Document<'static>, no
     tree.append_child(sequence, choice);
     occurs(tree, choice, Some(("0", "unbounded")));
     let mut seen = HashSet::new();
-    // What takes anything comes last.
+    // Wildcards come last.
     let is_wildcard = |(part, node): &(usize, NodeId)| {
         parts.get(*part).and_then(|part| part.tree.element(*node)).is_some_and(|element| element.name.local_name == "any")
     };
@@ -98,13 +98,13 @@ fn relax(parts: &[Part], complex: &ComplexType, tree: &mut Document<'static>, no
     Ok(())
 }
 
-/// An element of the language of schemas, with the prefix of another.
+/// Makes an element of XML Schema, with the prefix of another.
 fn create(tree: &mut Document<'static>, like: NodeId, name: &'static str) -> NodeId {
     let like = tree.element(like).map_or_else(|| QName::with_namespace(XS_NAMESPACE, name), |element| element.name.clone());
     tree.create_element(QName { local_name: name.into(), ..like })
 }
 
-/// Says how often a particle occurs; without a word, once.
+/// Sets the occurrence of a particle; without attributes it is once.
 fn occurs(tree: &mut Document<'static>, node: NodeId, words: Option<(&'static str, &'static str)>) {
     let Some(element) = tree.element_mut(node) else { return };
     element.remove_attribute("minOccurs");
@@ -115,7 +115,7 @@ fn occurs(tree: &mut Document<'static>, node: NodeId, words: Option<(&'static st
     }
 }
 
-/// Gives a copy the prefixes that are declared around what it is a copy of.
+/// Copies the prefixes in scope of the original to its copy.
 fn prefixes(source: &Part, node: NodeId, tree: &mut Document<'static>, copy: NodeId) {
     for around in source.tree.ancestors(node) {
         let Some(element) = source.tree.element(around) else { continue };
@@ -128,7 +128,7 @@ fn prefixes(source: &Part, node: NodeId, tree: &mut Document<'static>, copy: Nod
     }
 }
 
-/// Hands the documents over. The library takes those of other namespaces from files only, so that they are files for a moment.
+/// Passes the documents to the library. It takes those of other namespaces from files only, so they are written to temporary files.
 fn build(parts: &[Part], trees: &mut [Document<'static>]) -> Result<XsdValidator, SchemaError> {
     let wrong = |error: uppsala::error::XmlError| SchemaError::Wrong(error.to_string());
     let [main, others @ ..] = trees else { return Err(SchemaError::NoSchema) };
@@ -157,7 +157,7 @@ fn build(parts: &[Part], trees: &mut [Document<'static>]) -> Result<XsdValidator
     XsdValidator::from_schema_with_base_path(main, Some(&folder.0)).map_err(wrong)
 }
 
-/// A folder of this process's own, gone with the value.
+/// A temporary folder of this process, deleted with the value.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -168,7 +168,7 @@ impl Folder {
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        // A folder that is there already belongs to somebody else.
+        // An existing folder belongs to another process.
         builder.create(&path)?;
         Ok(Self(path))
     }

@@ -96,7 +96,7 @@ fn deep_documents_are_survived() {
     assert_eq!(errors(&schema, &nested(250)), ["The document has more than 100 levels of elements."]);
 }
 
-/// A schema whose root has this content, with a group `pair` of `x` and `y`.
+/// Returns a schema whose root has this content, with a group `pair` of `x` and `y`.
 fn with_content(content: &str) -> Result<Schema, SchemaError> {
     let text = format!(
         r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
