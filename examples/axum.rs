@@ -1,4 +1,4 @@
-//! A shop behind the engine: `cargo run --example axum`, then `curl -i 'localhost:3000/?id=1%27+OR+1=1--'`. SIGHUP reloads the rules.
+//! Protects a shop: `cargo run --example axum`, then `curl -i 'localhost:3000/?id=1%27+OR+1=1--'`. SIGHUP reloads the rules.
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body, http::StatusCode, middleware::Next, middleware::from_fn_with_state, routing::any};
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(axum::serve(TcpListener::bind("127.0.0.1:3000").await?, shop.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }
 
-/// The rules to run; with the OWASP CRS, `Waf::builder().crs("/etc/crs")`.
+/// Returns the rules; with the OWASP CRS, `Waf::builder().crs("/etc/crs")`.
 fn rules() -> WafBuilder {
     Waf::builder().starter_rules()
 }
@@ -39,7 +39,7 @@ async fn exchange(tx: &mut Transaction, request: Request, next: Next) -> Result<
     Ok(Response::from_parts(head, body))
 }
 
-/// Holds as much of a body back as the rules want to see, and lets the rest stream.
+/// Holds the part of a body that the rules need, and streams the rest.
 async fn hold(body: Body, need: BodyNeed, mut judge: impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<Body, Stop> {
     let (mut chunks, mut held, mut seen) = (body.into_data_stream(), Vec::new(), 0);
     while need.limit().is_none_or(|limit| seen < limit) {

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Hands a request and its response over, as a proxy would, and leaves at the first call that stops the exchange.
+/// Passes a request and its response to the engine, as a proxy would. Returns at the first call that stops the exchange.
 fn judge(waf: &Waf, request: Request<&str>) -> (Result<(), Stop>, Outcome) {
     let mut tx = waf.begin(Connection::new(([192, 0, 2, 7], 40000).into(), ([198, 51, 100, 1], 443).into()));
     let (head, body) = request.into_parts();

@@ -1,4 +1,4 @@
--- Blocks those who say that they are a known crawler and are not, and bans them for an hour.
+-- Blocks clients that falsely claim to be a known crawler, and bans them for an hour.
 
 local exempts = { "ExampleBot-Preview" }
 local minutes = 60

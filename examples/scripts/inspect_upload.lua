@@ -1,4 +1,4 @@
--- Finds fault with a value that looks like a script of PHP:
+-- Matches a value that looks like a PHP script:
 --
 --   SecRule ARGS|FILES_TMP_CONTENT "@inspectFile inspect_upload.lua" "phase:2,id:23,deny,t:lowercase"
 

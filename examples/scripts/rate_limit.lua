@@ -1,4 +1,4 @@
--- Blocks an address that asks more often than SecRateLimit says; one that goes on asking is banned for ten minutes.
+-- Blocks an address that exceeds SecRateLimit; one that continues is banned for ten minutes.
 
 function should_block()
     if not is_rate_limited(request.client_ip, request.site_id) then

@@ -1,4 +1,4 @@
--- A rule that no operator can say: many arguments that are all long and all different.
+-- A rule that no operator can express: many arguments that are all long and all different.
 --
 --   SecRuleScript score.lua "phase:2,id:24,block"
 

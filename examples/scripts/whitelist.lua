@@ -1,4 +1,4 @@
--- Lets addresses pass that SecIpList whitelist names: the scripts behind this one are not asked.
+-- Lets addresses pass that SecIpList whitelist names: later decision scripts do not run.
 
 function should_block()
     if is_ip_whitelisted(request.client_ip, request.site_id) then

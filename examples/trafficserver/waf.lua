@@ -19,7 +19,7 @@ local CONTINUE, STOP = 0, -1
 
 local engine, rules
 
---- Reads the rules: every argument behind the script's name is a file. Where that fails Traffic Server ends, which would else run without
+--- Reads the rules: every argument after the script's name is a file. Where that fails Traffic Server ends, which would else run without
 -- a firewall.
 function __init__(arguments)
     local worked, message = pcall(function()
