@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 impl Collections {
     /// Returns a history variable of a record, as in ModSecurity v2 without TIMEOUT: records do not expire. Only a target with its name selects it,
     /// and only if the collection was opened. Changes by this transaction do not count.
-    pub(super) fn told_by_history(&mut self, record: &RecordKey, name: &[u8], selection: &Selection<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(super) fn history_variable(&mut self, record: &RecordKey, name: &[u8], selection: &Selection<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
         let Some(entry) = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, entry)| entry) else {
             return Vec::new();
         };

@@ -326,7 +326,7 @@ impl Collections {
             _ => store.read_all(&record),
         });
         let variables = match &target.selector {
-            Selector::Key(key) if variables.is_empty() => self.told_by_history(&record, &key.text, selection),
+            Selector::Key(key) if variables.is_empty() => self.history_variable(&record, &key.text, selection),
             _ => variables,
         };
         for (name, value) in variables.into_iter().filter(|(name, _)| target.selector.selects(name) && !target.excludes(name)) {
