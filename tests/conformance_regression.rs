@@ -1,7 +1,7 @@
 //! Runs the shared cases of whole transactions: errors of rules, statuses and redirects. Logs are not compared here.
 
-use secrule::Waf;
-use secrule_testkit::regression::{self, Exchange, Uploads};
+use secrule::{Intervention, Waf};
+use secrule_testkit::regression::{self, Uploads};
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
 use serde_json::Value;
@@ -40,14 +40,15 @@ fn run(case: &Value, uploads: &Uploads) -> Result<(), String> {
         Err(_) if refusal => return Ok(()),
         Err(error) => return Err(format!("the rules are refused: {error}")),
     };
-    let mut exchange = Exchange::new(waf.transaction());
-    exchange.run(case);
+    let (_, decisions) = regression::lead(waf.transaction(), case);
     let wanted = expected["http_code"].as_u64().unwrap_or(200);
-    if u64::from(exchange.status) != wanted {
-        return Err(format!("the status is {}, expected {wanted}", exchange.status));
+    let status = decisions.last().map_or(200, Intervention::status);
+    if u64::from(status) != wanted {
+        return Err(format!("the status is {status}, expected {wanted}"));
     }
+    let redirect: String = decisions.iter().filter_map(Intervention::location).collect();
     match expected["redirect_url"].as_str() {
-        Some(address) if address != exchange.redirect => Err(format!("the redirect is {:?}", exchange.redirect)),
+        Some(address) if address != redirect => Err(format!("the redirect is {redirect:?}")),
         _ => Ok(()),
     }
 }

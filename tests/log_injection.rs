@@ -1,8 +1,8 @@
 //! Values of a request in the logs: none can add a line or a field, or control a terminal.
 
-use secrule::internals::Verdict;
 use secrule::internals::record::error_log;
-use secrule::{Transaction, Waf};
+use secrule::{Intervention, Transaction, Waf};
+use secrule_testkit::host::{Exchange, Response};
 use secrule_testkit::logged::{Folder, RULES, judged};
 use serde_json::Value;
 
@@ -15,23 +15,24 @@ fn fields(line: &str) -> Vec<(String, String)> {
 const HOSTILE: &str = "1\"] [id \"999\"] [msg \"\n\r\0\x1b[31m\x7f\u{9b}31m\u{2028}";
 
 /// A transaction in which all text of the client and the host is hostile.
-fn hostile(waf: &Waf) -> (Transaction, Verdict) {
+fn hostile(waf: &Waf) -> (Transaction, Vec<Intervention>) {
     let mut transaction = waf.transaction_with_id(HOSTILE);
-    let _ = transaction.process_connection(HOSTILE, 4711, HOSTILE, 443);
     transaction.set_hostname(HOSTILE.as_bytes());
     let encoded: String = HOSTILE.bytes().chain([0x9b]).map(|byte| format!("%{byte:02x}")).collect();
     let target = [b"/", encoded.as_bytes(), b"/\n\x1b\"?q=evil", encoded.as_bytes(), b"&", encoded.as_bytes(), b"=warn"].concat();
-    let _ = transaction.process_uri(&target, HOSTILE.as_bytes(), HOSTILE.as_bytes());
-    for name in ["Host", "User-Agent", "Referer", HOSTILE] {
-        transaction.add_request_header(name.as_bytes(), HOSTILE.as_bytes());
-    }
-    transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
-    let _ = transaction.process_request_headers();
-    let _ = transaction.append_request_body(HOSTILE.as_bytes());
-    let verdict = transaction.process_request_body();
-    transaction.add_response_header(HOSTILE.as_bytes(), HOSTILE.as_bytes());
-    let _ = transaction.process_response_headers(200, HOSTILE);
-    (transaction, verdict)
+    let text = HOSTILE.as_bytes();
+    let exchange = Exchange {
+        client: (HOSTILE, 4711),
+        server: (HOSTILE, 443),
+        version: text,
+        body: vec![text],
+        response: Some(Response { status: 200, protocol: HOSTILE, headers: vec![(text, text)], body: Vec::new() }),
+        ..Exchange::new(text, &target)
+    };
+    let headers = ["Host", "User-Agent", "Referer", HOSTILE].map(|name| (name, HOSTILE));
+    let exchange = exchange.headers(&headers).header("Content-Type", "application/x-www-form-urlencoded");
+    let decisions = exchange.run_through(&mut transaction);
+    (transaction, decisions)
 }
 
 const HOSTILE_RULES: &str = r#"
@@ -53,9 +54,9 @@ fn is_harmless(text: &str) -> bool {
 
 #[test]
 fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
-    let (transaction, verdict) = hostile(&hostile_waf(""));
+    let (transaction, decisions) = hostile(&hostile_waf(""));
     let mut lines: Vec<String> = transaction.rule_matches().iter().map(|found| error_log::line(&transaction, found)).collect();
-    lines.push(error_log::intervention(&transaction, verdict.intervention().unwrap()));
+    lines.push(error_log::intervention(&transaction, &decisions[0]));
     lines.push(error_log::notice(&transaction, HOSTILE));
     assert_eq!(lines.len(), 6);
     for line in &lines {
@@ -64,7 +65,7 @@ fn no_value_of_a_request_makes_a_field_or_a_line_of_the_error_log() {
         assert!(ids.iter().all(|id| ["7", "31", "32", "33"].contains(&&**id)) && ids.len() <= 1, "{line}");
         assert!(!line.contains("[id \"999"), "{line}");
     }
-    let reason = verdict.intervention().unwrap().reason();
+    let reason = decisions[0].reason();
     assert!(is_harmless(reason) && !reason.contains('\n') && !reason.contains("[id \"999"), "{reason:?}");
 }
 
@@ -99,8 +100,8 @@ fn no_value_of_a_request_makes_a_line_or_a_field_of_the_audit_log() {
         let (index, store) = (folder.path("index.log"), folder.path("store"));
         let log = format!("SecAuditEngine On\nSecAuditLogParts ABCEFHZ\nSecAuditLogFormat {format}");
         let concurrent = format!("{log}\nSecAuditLogType Concurrent\nSecAuditLog {index}\nSecAuditLogStorageDir {store}");
-        hostile(&hostile_waf(&format!("{log}\nSecAuditLog {}", folder.path("audit.log")))).0.process_logging();
-        hostile(&hostile_waf(&concurrent)).0.process_logging();
+        let _ = hostile(&hostile_waf(&format!("{log}\nSecAuditLog {}", folder.path("audit.log"))));
+        let _ = hostile(&hostile_waf(&concurrent));
         let text = folder.read("audit.log");
         // The body keeps its lines; CR and other bytes that are not text are escaped, or come before the line break.
         assert!(is_harmless(&text.replace('\r', "")) && text.contains("999"), "{text:?}");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Local};
 use secrule::internals::record::error_log;
 use secrule::{DebugLog, Waf};
+use secrule_testkit::host::{Exchange, Response};
 use secrule_testkit::logged::{Folder, RULES, exchange, judged, waf};
 use serde_json::Value;
 use std::fs;
@@ -29,9 +30,9 @@ fn the_error_log_tells_all_about_a_match() {
 #[test]
 fn an_intervention_tells_its_client_and_status() {
     let waf = waf("");
-    let (mut transaction, verdict) = judged(&waf, "/?q=evil%0a%22");
+    let (mut transaction, intervention) = judged(&waf, "/?q=evil%0a%22");
     transaction.set_hostname(b"www.example");
-    let line = error_log::intervention(&transaction, verdict.intervention().unwrap());
+    let line = error_log::intervention(&transaction, &intervention.unwrap());
     let beginning = "[client 192.0.2.1] ModSecurity: Access denied with code 406 (phase 2). Matched \"Operator `Contains'";
     assert!(line.starts_with(beginning), "{line}");
     for part in
@@ -112,19 +113,17 @@ fn whatever_bytes_come_json_stays_json() {
     let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\n{settings}", folder.path("audit.log")));
     let mut transaction = waf.transaction_with_id("a\"b\n");
     let odd = String::from_utf8_lossy(&all).into_owned();
-    let _ = transaction.process_connection(&odd, 1, &odd, 2);
     transaction.set_connector(&all);
     let target: Vec<u8> = [b"/?q=evil", all.as_slice()].concat();
-    let _ = transaction.process_uri(&target, &all, &all);
-    transaction.add_request_header(&all, &all);
-    let _ = transaction.process_request_headers();
-    let _ = transaction.append_request_body(&all);
-    let _ = transaction.process_request_body();
-    transaction.add_response_header(&all, &all);
-    let _ = transaction.process_response_headers(200, &odd);
-    let _ = transaction.append_response_body(&all);
-    let _ = transaction.process_response_body();
-    transaction.process_logging();
+    let exchange = Exchange {
+        client: (&odd, 1),
+        server: (&odd, 2),
+        version: &all,
+        body: vec![&all],
+        response: Some(Response { status: 200, protocol: &odd, headers: vec![(&all, &all)], body: vec![&all] }),
+        ..Exchange::new(&all, &target)
+    };
+    let _ = exchange.header(&all, &all).run_through(&mut transaction);
     let text = String::from_utf8(fs::read(folder.path("audit.log")).unwrap()).unwrap();
     assert_eq!(text.lines().count(), 1);
     let record: Value = serde_json::from_str(&text).unwrap();
@@ -255,7 +254,7 @@ fn an_audit_log_that_cannot_be_written_stops_nothing_and_is_told_once() {
     for (at, (settings, path)) in [(serial, "no/such/audit.log"), (concurrent, "blocked")].into_iter().enumerate() {
         let debug = format!("debug-{at}.log");
         let waf = waf(&format!("SecDebugLog {}\nSecDebugLogLevel 9\nSecAuditEngine On\n{settings}", folder.path(&debug)));
-        assert!(exchange(&waf, "/?q=evil").is_intervention());
+        assert!(exchange(&waf, "/?q=evil").is_some());
         assert!(folder.read(&debug).contains(&format!("[1] Cannot save the audit log: {}", folder.path(path))));
         let told: Vec<Vec<String>> = (0..3)
             .map(|_| {
@@ -363,11 +362,8 @@ fn the_debug_log_has_the_words_of_v3() {
         let waf =
             Waf::from_rules(&format!("SecRuleEngine On\nSecRequestBodyAccess On\nSecDebugLog {place}\nSecDebugLogLevel 9\n{settings}"));
         let mut transaction = waf.unwrap_or_else(|error| panic!("{error}")).transaction();
-        let _ = transaction.process_uri(target.as_bytes(), b"POST", b"1.1");
-        transaction.add_request_header(b"Content-Type", content_type.as_bytes());
-        let _ = transaction.process_request_headers();
-        let _ = transaction.append_request_body(body.as_bytes());
-        let _ = transaction.process_request_body();
+        let request = Exchange { body: vec![body.as_bytes()], ..Exchange::new(b"POST", target.as_bytes()) };
+        let _ = request.header("Content-Type", content_type).judge(&mut transaction);
         folder.read("debug.log")
     };
     let args = |operator: &str, target: &str| said(&format!("SecRule ARGS \"{operator}\" \"id:1,phase:1,pass\""), target, "text/plain", "");
@@ -490,11 +486,7 @@ fn references_lead_to_the_values_in_the_request() {
     let whole = format!("POST {target} HTTP/1.1\n{lines}\n{body}");
 
     let mut transaction = waf.transaction();
-    let _ = transaction.process_uri(target.as_bytes(), b"POST", b"1.1");
-    headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value.as_bytes()));
-    let _ = transaction.process_request_headers();
-    let _ = transaction.append_request_body(body.as_bytes());
-    let _ = transaction.process_request_body();
+    let _ = Exchange::of(target.as_bytes(), body.as_bytes()).headers(&headers).judge(&mut transaction);
     let found: Vec<String> = transaction
         .rule_matches()
         .iter()

@@ -2,24 +2,12 @@
 
 use secrule::internals::resolver::{Answer, Resolver};
 use secrule::internals::source::Memory;
-use secrule::{DebugLog, Transaction, Waf, WafBuilder};
+use secrule::{Transaction, Waf, WafBuilder};
+use secrule_testkit::host::Exchange;
+use secrule_testkit::messages::Messages;
 use secrule_testkit::{name_server, places};
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
-
-/// Keeps messages up to level 5.
-#[derive(Debug, Default)]
-struct Messages(Mutex<Vec<String>>);
-
-impl DebugLog for Messages {
-    fn level(&self) -> u8 {
-        5
-    }
-
-    fn write(&self, _level: u8, _transaction: &str, _uri: &[u8], message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-}
+use std::sync::Arc;
 
 /// Has addresses for some names.
 #[derive(Debug, Default)]
@@ -62,18 +50,13 @@ fn files() -> Memory {
 }
 
 fn judge_with(builder: WafBuilder, rules: &str, client: &str, body: &str) -> Judged {
-    let log = Arc::new(Messages::default());
+    let log = Messages::up_to(5);
     let xml = "SecRuleEngine On\nSecAction \"id:900,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n";
     let waf = builder.rules("rules", &format!("{xml}{rules}")).debug_log(log.clone()).build_with(&files());
     let mut transaction = waf.unwrap_or_else(|error| panic!("{error}")).transaction();
-    let _ = transaction.process_connection(client, 4711, "192.0.2.1", 80);
-    let _ = transaction.process_uri(b"/", b"POST", b"1.1");
-    transaction.add_request_header(b"Host", b"bad.example");
-    let _ = transaction.process_request_headers();
-    let _ = transaction.append_request_body(body.as_bytes());
-    let verdict = transaction.process_request_body();
-    let messages = std::mem::take(&mut *log.0.lock().unwrap());
-    Judged { status: verdict.intervention().map(|intervention| intervention.status()), messages, transaction }
+    let request = Exchange { body: vec![body.as_bytes()], ..Exchange::new(b"POST", b"/") };
+    let intervention = request.from(client).header("Host", "bad.example").run(&mut transaction);
+    Judged { status: intervention.map(|intervention| intervention.status()), messages: log.take(), transaction }
 }
 
 fn judge(rules: &str, body: &str) -> Judged {

@@ -1,10 +1,11 @@
 //! Transactions reuse the memory of earlier ones; nothing of one request reaches the next.
 
-use secrule::internals::{RuleMatch, Verdict};
-use secrule::{Transaction, Waf};
+use secrule::internals::RuleMatch;
+use secrule::{Intervention, Waf};
+use secrule_testkit::host::Exchange;
 
-/// The result of a request: the verdict, the matches, and all of TX.
-type Ending = (Verdict, Vec<RuleMatch>, Vec<(String, String)>);
+/// The result of a request: the intervention, the matches, and all of TX.
+type Ending = (Option<Intervention>, Vec<RuleMatch>, Vec<(String, String)>);
 
 /// Rules that copy the values of every collection.
 const SHOW_ALL: &str = r#"
@@ -45,35 +46,13 @@ const REQUESTS: &[(&str, &str, &str)] = &[
 
 fn judge(waf: &Waf, (content_type, target, body): (&str, &str, &str)) -> Ending {
     let mut transaction = waf.transaction_with_id("same");
-    let mut verdict = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 80);
-    let steps: [&dyn Fn(&mut Transaction) -> Verdict; 4] = [
-        &|transaction| transaction.process_uri(target.as_bytes(), b"POST", b"1.1"),
-        &|transaction| {
-            transaction.add_request_header(b"Host", b"shop.example");
-            if !content_type.is_empty() {
-                transaction.add_request_header(b"Content-Type", content_type.as_bytes());
-                transaction.add_request_header(b"Cookie", format!("id={}", target.len()).as_bytes());
-            }
-            transaction.process_request_headers()
-        },
-        &|transaction| {
-            let _ = transaction.append_request_body(body.as_bytes());
-            transaction.process_request_body()
-        },
-        &|transaction| {
-            transaction.add_response_header(b"Content-Type", b"text/plain");
-            let _ = transaction.process_response_headers(200, "HTTP/1.1");
-            let _ = transaction.append_response_body(target.as_bytes());
-            transaction.process_response_body()
-        },
-    ];
-    for step in steps {
-        if !verdict.is_intervention() {
-            verdict = step(&mut transaction);
-        }
+    let cookie = format!("id={}", target.len());
+    let mut exchange = Exchange { body: vec![body.as_bytes()], ..Exchange::new(b"POST", target.as_bytes()) }.header("Host", "shop.example");
+    if !content_type.is_empty() {
+        exchange = exchange.header("Content-Type", content_type).header("Cookie", &cookie);
     }
-    transaction.process_logging();
-    (verdict, transaction.rule_matches().to_vec(), transaction.tx_variables().collect())
+    let intervention = exchange.answered("text/plain", target.as_bytes()).run(&mut transaction);
+    (intervention, transaction.rule_matches().to_vec(), transaction.tx_variables().collect())
 }
 
 #[test]

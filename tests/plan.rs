@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use secrule::internals::Verdict;
 use secrule::{Intervention, Transaction, Waf};
 use secrule_testkit::ending::Pair;
+use secrule_testkit::host::Exchange;
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
 use std::process::ExitCode;
@@ -125,12 +125,6 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn lead(mut transaction: Transaction, request: &Request) -> (Transaction, Vec<Intervention>) {
-    let verdict = stages(&mut transaction, request);
-    transaction.process_logging();
-    (transaction, verdict.intervention().cloned().into_iter().collect())
-}
-
-fn stages(transaction: &mut Transaction, request: &Request) -> Verdict {
     let types = ["text/plain", "application/x-www-form-urlencoded", "application/json", "text/xml", "multipart/form-data; boundary=b"];
     let escaped = |text: &str| text.replace(' ', "+").replace(['\0', '\r', '\n'], "%0a");
     let query: Vec<String> = request.arguments.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
@@ -141,31 +135,11 @@ fn stages(transaction: &mut Transaction, request: &Request) -> Verdict {
         4 => format!("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{0}\"\r\n\r\n{0}\r\n--b--\r\n", request.body),
         _ => request.body.clone(),
     };
-    let verdicts =
-        [transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80), transaction.process_uri(target.as_bytes(), b"POST", b"1.1")];
-    if let Some(verdict) = verdicts.into_iter().find(Verdict::is_intervention) {
-        return verdict;
-    }
-    transaction.add_request_header(b"Host", b"shop.example");
-    transaction.add_request_header(b"Content-Type", types[request.kind].as_bytes());
-    transaction.add_request_header(b"Content-Length", body.len().to_string().as_bytes());
-    request.headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value.as_bytes()));
-    let verdict = transaction.process_request_headers();
-    if verdict.is_intervention() {
-        return verdict;
-    }
-    let _ = transaction.append_request_body(body.as_bytes());
-    let verdict = transaction.process_request_body();
-    if verdict.is_intervention() {
-        return verdict;
-    }
-    transaction.add_response_header(b"Content-Type", b"text/html");
-    let verdict = transaction.process_response_headers(200, "HTTP/1.1");
-    if verdict.is_intervention() {
-        return verdict;
-    }
-    let _ = transaction.append_response_body(request.body.as_bytes());
-    transaction.process_response_body()
+    let length = body.len().to_string();
+    let exchange = Exchange::new(b"POST", target.as_bytes()).header("Host", "shop.example").header("Content-Type", types[request.kind]);
+    let exchange = Exchange { body: vec![body.as_bytes()], ..exchange }.header("Content-Length", &length).headers(&request.headers);
+    let intervention = exchange.answered("text/html", request.body.as_bytes()).run(&mut transaction);
+    (transaction, intervention.into_iter().collect())
 }
 
 /// Judges random requests with a rule set and its twin without a plan; `PROPTEST_CASES` sets their number.
@@ -218,10 +192,8 @@ fn end_alike(rules: &str, target: &str) {
     let rules = format!("SecRuleEngine On\n{rules}");
     let pair = Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap();
     let (planned, unplanned) = pair.endings(|mut transaction| {
-        let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");
-        let _ = transaction.process_request_headers();
-        let _ = transaction.process_request_body();
-        (transaction, Vec::new())
+        let decisions = Exchange::of(target.as_bytes(), b"").run_through(&mut transaction);
+        (transaction, decisions)
     });
     assert_eq!(planned, unplanned);
 }

@@ -3,6 +3,7 @@
 #![cfg(feature = "lua")]
 
 use secrule::{Transaction, Waf};
+use secrule_testkit::host::Exchange;
 use std::fs;
 use std::path::Path;
 
@@ -14,19 +15,10 @@ fn waf() -> Waf {
 /// Judges a request up to its body; returns the status of the intervention.
 fn judge(waf: &Waf, client: &str, body: &str) -> (Option<u16>, Transaction) {
     let mut transaction = waf.transaction_with_id("the-id");
-    let _ = transaction.process_connection(client, 40_000, "192.0.2.200", 80);
-    let _ = transaction.process_uri(b"/", if body.is_empty() { b"GET" } else { b"POST" }, b"1.1");
-    transaction.add_request_header(b"Content-Type", b"application/x-www-form-urlencoded");
-    let headers = transaction.process_request_headers();
-    let verdict = if headers.is_intervention() {
-        headers
-    } else {
-        let _ = transaction.append_request_body(body.as_bytes());
-        transaction.process_request_body()
-    };
-    transaction.process_logging();
+    let request = Exchange::of(b"/", body.as_bytes()).from(client).header("Content-Type", "application/x-www-form-urlencoded");
+    let intervention = request.run(&mut transaction);
     assert_eq!(transaction.script_failures(), []);
-    (verdict.intervention().map(|intervention| intervention.status()), transaction)
+    (intervention.map(|intervention| intervention.status()), transaction)
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Verdicts, matches and variables of whole transactions.
 
-use secrule::internals::Verdict;
 use secrule::internals::source::Memory;
-use secrule::{Action, Transaction, Waf};
+use secrule::{Action, Intervention, Transaction, Waf};
+use secrule_testkit::host::Exchange;
 
 /// A request that was judged by a host that stops at the first intervention.
 struct Judged {
     transaction: Transaction,
-    verdict: Verdict,
+    intervention: Option<Intervention>,
 }
 
 impl Judged {
@@ -16,7 +16,7 @@ impl Judged {
     }
 
     fn status(&self) -> Option<u16> {
-        self.verdict.intervention().map(|intervention| intervention.status())
+        self.intervention.as_ref().map(Intervention::status)
     }
 
     fn tx(&self, key: &str) -> Option<String> {
@@ -42,36 +42,13 @@ fn post(rules: &str, content_type: &str, body: &str) -> Judged {
 
 fn send(waf: &Waf, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Judged {
     let mut transaction = waf.transaction();
-    let verdict = stages(&mut transaction, target, headers, body);
-    transaction.process_logging();
-    Judged { transaction, verdict }
+    let intervention = exchange(target, headers, body).run(&mut transaction);
+    Judged { transaction, intervention }
 }
 
-fn stages(transaction: &mut Transaction, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Verdict {
-    let method = if body.is_empty() { "GET" } else { "POST" };
-    let mut verdict = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
-    for stage in 0..6 {
-        if verdict.is_intervention() {
-            break;
-        }
-        verdict = match stage {
-            0 => transaction.process_uri(target.as_bytes(), method.as_bytes(), b"1.1"),
-            1 => {
-                transaction.add_request_header(b"Host", b"shop.example:8080");
-                headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value.as_bytes()));
-                transaction.process_request_headers()
-            }
-            2 => transaction.append_request_body(body),
-            3 => transaction.process_request_body(),
-            4 => {
-                transaction.add_response_header(b"Content-Type", b"text/html; charset=utf-8");
-                let verdict = transaction.process_response_headers(200, "HTTP/1.1");
-                if verdict.is_intervention() { verdict } else { transaction.append_response_body(b"<html>hello</html>") }
-            }
-            _ => transaction.process_response_body(),
-        };
-    }
-    verdict
+fn exchange<'a>(target: &'a str, headers: &'a [(&str, &str)], body: &'a [u8]) -> Exchange<'a> {
+    let request = Exchange::of(target.as_bytes(), body).header("Host", "shop.example:8080").headers(headers);
+    request.answered("text/html; charset=utf-8", b"<html>hello</html>")
 }
 
 #[test]
@@ -153,10 +130,10 @@ fn allow_reaches_as_far_as_it_says() {
 #[test]
 fn redirect_and_drop_say_so() {
     let judged = get("SecAction \"id:1,phase:1,redirect:'https://example.org/%{REQUEST_METHOD}'\"", "/");
-    let intervention = judged.verdict.intervention().unwrap();
+    let intervention = judged.intervention.as_ref().unwrap();
     assert_eq!((intervention.status(), intervention.location()), (302, Some("https://example.org/GET")));
     let judged = get("SecAction \"id:1,phase:1,drop\"", "/");
-    assert_eq!(judged.verdict.intervention().unwrap().action(), &Action::Drop { status: 403 });
+    assert_eq!(judged.intervention.as_ref().unwrap().action(), &Action::Drop { status: 403 });
 }
 
 #[test]
@@ -328,7 +305,7 @@ fn a_long_id_is_cut_in_the_name_of_an_upload() {
     std::fs::create_dir_all(&folder).unwrap();
     let waf = waf(&format!("SecTmpSaveUploadedFiles On\nSecUploadDir {}\n{FLAGS}", folder.display()));
     let mut transaction = waf.transaction_with_id(&"../é".repeat(300));
-    let _ = stages(&mut transaction, "/", &[("Content-Type", "multipart/form-data; boundary=b")], UPLOAD.as_bytes());
+    let _ = exchange("/", &[("Content-Type", "multipart/form-data; boundary=b")], UPLOAD.as_bytes()).judge(&mut transaction);
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(transaction.rule_matches().is_empty() && matches!(names.as_slice(), [name] if name.len() < 200), "{names:?}");
     drop(transaction);
@@ -339,7 +316,7 @@ fn a_long_id_is_cut_in_the_name_of_an_upload() {
 fn a_request_body_that_nobody_looks_at_is_counted_and_not_kept() {
     let kept = |rules: &str| {
         let mut transaction = waf_of(rules).transaction();
-        let _ = stages(&mut transaction, "/", &[("Content-Type", "application/x-www-form-urlencoded")], b"a=attack");
+        let _ = exchange("/", &[("Content-Type", "application/x-www-form-urlencoded")], b"a=attack").judge(&mut transaction);
         assert_eq!(transaction.request_body_length(), 8, "{rules}");
         transaction.request_body_bytes().len()
     };

@@ -2,11 +2,12 @@
 //!
 //! Builds without optimisation judge a tenth of the cases.
 
-use secrule::{Transaction, Waf};
+use secrule::{Intervention, Transaction, Waf};
 use secrule_command::exchange::{Connection, Judgement, judge};
 use secrule_command::ftw::{case, yaml};
 use secrule_testkit::ending::{Ending, Pair};
-use secrule_testkit::regression::{self, Exchange};
+use secrule_testkit::host::Exchange;
+use secrule_testkit::regression;
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
 use secrule_testkit::unit::{self, text};
@@ -72,12 +73,7 @@ fn whole_transactions_end_alike() {
             comparison.refused += 1;
             continue;
         };
-        let lead = |transaction| {
-            let mut exchange = Exchange::new(transaction);
-            exchange.run(&case);
-            (exchange.transaction, exchange.decisions)
-        };
-        comparison.add(&regression::text(&case["case"]), pair.endings(lead));
+        comparison.add(&regression::text(&case["case"]), pair.endings(|transaction| regression::lead(transaction, &case)));
     }
     comparison.settle("whole transactions");
 }
@@ -92,7 +88,7 @@ fn operators_and_transformations_end_alike() {
             continue;
         };
         let input: String = unit::bytes(text(&case, "input")).iter().map(|byte| format!("%{byte:02x}")).collect();
-        comparison.add(text(&case, "case"), pair.endings(|transaction| (send(transaction, &input), Vec::new())));
+        comparison.add(text(&case, "case"), pair.endings(|transaction| send(transaction, &input)));
     }
     comparison.settle("operators and transformations");
 }
@@ -128,14 +124,10 @@ fn rules_with_transformation(case: &Value) -> String {
 }
 
 /// Sends an argument, with every byte percent-encoded.
-fn send(mut transaction: Transaction, input: &str) -> Transaction {
-    let _ = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
-    let _ = transaction.process_uri(format!("/?a={input}").as_bytes(), b"GET", b"1.1");
-    transaction.add_request_header(b"Host", b"shop.example");
-    let _ = transaction.process_request_headers();
-    let _ = transaction.process_request_body();
-    transaction.process_logging();
-    transaction
+fn send(mut transaction: Transaction, input: &str) -> (Transaction, Vec<Intervention>) {
+    let target = format!("/?a={input}");
+    let decisions = Exchange::of(target.as_bytes(), b"").header("Host", "shop.example").run_through(&mut transaction);
+    (transaction, decisions)
 }
 
 fn the_tests_of_the_core_rule_set_end_alike() {

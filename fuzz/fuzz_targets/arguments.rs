@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use secrule::Waf;
+use secrule_testkit::host::Exchange;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -32,9 +33,7 @@ fuzz_target!(|text: &str| {
     expected.insert("arguments".to_owned(), arguments.len().to_string());
     expected.insert("cookies".to_owned(), cookies_found.len().to_string());
     let mut transaction = WAF.transaction();
-    let _ = transaction.process_uri(format!("/?{query}").as_bytes(), b"GET", b"1.1");
-    transaction.add_request_header(b"Cookie", cookies.as_bytes());
-    let _ = transaction.process_request_headers();
+    let _ = Exchange::of(format!("/?{query}").as_bytes(), b"").header("Cookie", cookies).judge(&mut transaction);
     let found: BTreeMap<_, _> = transaction.tx_variables().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     assert_eq!(found, expected, "{query:?} {cookies:?}");
 });

@@ -3,9 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use secrule::internals::RuleMatch;
 use secrule::Waf;
+use secrule::internals::RuleMatch;
 use secrule_fuzz::draw::Draw;
+use secrule_testkit::host::Exchange;
 use std::sync::LazyLock;
 
 /// Writes down all that a body was read as.
@@ -45,16 +46,15 @@ fuzz_target!(|data: &[u8]| {
 /// What the rules note of a body in chunks of these sizes, and the rest.
 fn judge(content_type: &str, body: &[u8], sizes: &[usize]) -> (Vec<RuleMatch>, Vec<(String, String)>) {
     let mut transaction = WAF.transaction_with_id("same");
-    let _ = transaction.process_uri(b"/", b"POST", b"1.1");
-    transaction.add_request_header(b"Content-Type", content_type.as_bytes());
-    let _ = transaction.process_request_headers();
+    let mut chunks = Vec::new();
     let mut rest = body;
     for size in sizes {
         let (chunk, behind) = rest.split_at((*size).min(rest.len()));
-        let _ = transaction.append_request_body(chunk);
+        chunks.push(chunk);
         rest = behind;
     }
-    let _ = transaction.append_request_body(rest);
-    let _ = transaction.process_request_body();
+    chunks.push(rest);
+    let request = Exchange { body: chunks, ..Exchange::new(b"POST", b"/") };
+    let _ = request.header("Content-Type", content_type).judge(&mut transaction);
     (transaction.rule_matches().to_vec(), transaction.tx_variables().collect())
 }

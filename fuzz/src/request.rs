@@ -2,8 +2,8 @@
 
 use crate::draw::Draw;
 use crate::words::{NAMES, value};
-use secrule::internals::Verdict;
 use secrule::{Intervention, Transaction};
+use secrule_testkit::host::{Exchange, Response};
 
 /// A request with its response.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,51 +57,20 @@ impl Request {
 
     /// Leads a transaction to its end. Gives what was decided.
     pub fn lead(&self, mut transaction: Transaction) -> (Transaction, Vec<Intervention>) {
-        let verdict = self.stages(&mut transaction);
-        transaction.process_logging();
-        (transaction, verdict.intervention().cloned().into_iter().collect())
-    }
-
-    fn stages(&self, transaction: &mut Transaction) -> Verdict {
-        let verdict = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
-        if verdict.is_intervention() {
-            return verdict;
-        }
-        let verdict = transaction.process_uri(self.target.as_bytes(), self.method.as_bytes(), b"1.1");
-        if verdict.is_intervention() {
-            return verdict;
-        }
-        for (name, value) in self.all_headers() {
-            transaction.add_request_header(name.as_bytes(), value.as_bytes());
-        }
-        let verdict = transaction.process_request_headers();
-        if verdict.is_intervention() {
-            return verdict;
-        }
-        for piece in self.cut(&self.body) {
-            let verdict = transaction.append_request_body(piece);
-            if verdict.is_intervention() {
-                return verdict;
-            }
-        }
-        let verdict = transaction.process_request_body();
-        if verdict.is_intervention() {
-            return verdict;
-        }
-        for (name, value) in self.response_headers() {
-            transaction.add_response_header(name.as_bytes(), value.as_bytes());
-        }
-        let verdict = transaction.process_response_headers(200, "HTTP/1.1");
-        if verdict.is_intervention() {
-            return verdict;
-        }
-        for piece in self.cut(&self.response) {
-            let verdict = transaction.append_response_body(piece);
-            if verdict.is_intervention() {
-                return verdict;
-            }
-        }
-        transaction.process_response_body()
+        let headers: Vec<_> = self.all_headers().collect();
+        let response_headers = self.response_headers().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let exchange = Exchange {
+            body: self.cut(&self.body),
+            response: Some(Response {
+                status: 200,
+                protocol: "HTTP/1.1",
+                headers: response_headers.to_vec(),
+                body: self.cut(&self.response),
+            }),
+            ..Exchange::new(self.method.as_bytes(), self.target.as_bytes())
+        };
+        let intervention = exchange.headers(&headers).run(&mut transaction);
+        (transaction, intervention.into_iter().collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The request corpus: the requests of the benchmarks, and how each case must end.
 
+use crate::host::{self, Exchange};
 use crate::project;
 use secrule::Waf;
 use std::path::{Path, PathBuf};
@@ -163,37 +164,28 @@ impl Case {
 
     /// Runs the whole transaction as a connector does. Returns the status of the intervention.
     pub fn run(&self, waf: &Waf) -> Option<u16> {
-        let mut transaction = waf.transaction();
-        let status = self.judge(&mut transaction);
-        transaction.process_logging();
-        status
+        self.exchange().run(&mut waf.transaction()).map(|intervention| intervention.status())
     }
 
     /// Returns the names of the limits that the transaction exceeds.
     pub fn exceeded_limits(&self, waf: &Waf) -> Vec<&'static str> {
         let mut transaction = waf.transaction();
-        let _ = self.judge(&mut transaction);
+        let _ = self.exchange().run(&mut transaction);
         transaction.exceeded_limits().map(|limit| limit.name()).collect()
     }
 
-    fn judge(&self, transaction: &mut secrule::Transaction) -> Option<u16> {
-        let status = |verdict: secrule::internals::Verdict| verdict.intervention().map(|intervention| intervention.status());
-        let stopped = status(transaction.process_connection("127.0.0.1", 12345, "127.0.0.1", 80))
-            .or_else(|| status(transaction.process_uri(&self.target, &self.method, &self.version)));
-        if stopped.is_some() {
-            return stopped;
+    fn exchange(&self) -> Exchange<'_> {
+        let Response { status, headers, body } = &self.response;
+        let headers = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        Exchange {
+            client: ("127.0.0.1", 12345),
+            server: ("127.0.0.1", 80),
+            version: &self.version,
+            body: vec![&self.body],
+            response: Some(host::Response { status: *status, protocol: "HTTP/1.1", headers, body: vec![body] }),
+            ..Exchange::new(&self.method, &self.target)
         }
-        self.headers.iter().for_each(|(name, value)| transaction.add_request_header(name, value));
-        let stopped = status(transaction.process_request_headers())
-            .or_else(|| status(transaction.append_request_body(&self.body)))
-            .or_else(|| status(transaction.process_request_body()));
-        if stopped.is_some() {
-            return stopped;
-        }
-        self.response.headers.iter().for_each(|(name, value)| transaction.add_response_header(name, value));
-        status(transaction.process_response_headers(self.response.status, "HTTP/1.1"))
-            .or_else(|| status(transaction.append_response_body(&self.response.body)))
-            .or_else(|| status(transaction.process_response_body()))
+        .headers(&self.headers)
     }
 
     /// Fails unless the case ends as it must.

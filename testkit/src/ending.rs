@@ -1,10 +1,11 @@
 //! The result of a transaction, in every detail that a user can see, with a plan and without one.
 
+use crate::messages::Messages;
 use secrule::internals::RuleMatch;
 use secrule::internals::compile::{CompileOptions, Planning};
 use secrule::internals::record::error_log;
-use secrule::{DebugLog, Intervention, Transaction, Waf, WafBuilder};
-use std::sync::{Arc, Mutex};
+use secrule::{Intervention, Transaction, Waf, WafBuilder};
+use std::sync::Arc;
 
 /// The result of a transaction.
 #[derive(Debug, PartialEq)]
@@ -28,17 +29,14 @@ struct Engine {
     messages: Arc<Messages>,
 }
 
-/// Debug messages in memory, up to level 3: from level 4 on every rule is logged, and so every rule is evaluated.
-#[derive(Debug, Default)]
-struct Messages(Mutex<Vec<String>>);
-
 impl Pair {
     /// Loads rules twice; `None` if both loads fail with the same text.
     pub fn load(builder: impl Fn() -> WafBuilder) -> Option<Self> {
         let load = |planning| {
             let mut options = CompileOptions::default();
             options.planning = planning;
-            let messages = Arc::new(Messages::default());
+            // From level 4 on every rule is logged, and so every rule is evaluated.
+            let messages = Messages::up_to(3);
             let built = builder().options(options).without_logs().debug_log(messages.clone()).build();
             built.map(|waf| Engine { waf, messages }).map_err(|error| error.to_string())
         };
@@ -73,18 +71,8 @@ impl Engine {
             matches: transaction.rule_matches().to_vec(),
             tx: transaction.tx_variables().collect(),
             error_log: lines.chain(decided).collect(),
-            debug_log: std::mem::take(&mut self.messages.0.lock().unwrap()),
+            debug_log: self.messages.take(),
             decisions,
         }
-    }
-}
-
-impl DebugLog for Messages {
-    fn level(&self) -> u8 {
-        3
-    }
-
-    fn write(&self, level: u8, _: &str, _: &[u8], message: &str) {
-        self.0.lock().unwrap().push(format!("[{level}] {message}"));
     }
 }

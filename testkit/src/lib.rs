@@ -6,7 +6,9 @@
 pub mod corpus;
 pub mod ending;
 pub mod exchange;
+pub mod host;
 pub mod logged;
+pub mod messages;
 pub mod name_server;
 pub mod places;
 pub mod plugins;

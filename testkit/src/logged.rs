@@ -1,7 +1,7 @@
 //! A folder for logs, rules that match, and exchanges.
 
-use secrule::internals::Verdict;
-use secrule::{Transaction, Waf};
+use crate::host::{Exchange, Response};
+use secrule::{Intervention, Transaction, Waf};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,22 +44,20 @@ pub fn waf(settings: &str) -> Waf {
 }
 
 /// Runs a request up to its body.
-pub fn judged(waf: &Waf, target: &str) -> (Transaction, Verdict) {
+pub fn judged(waf: &Waf, target: &str) -> (Transaction, Option<Intervention>) {
     let mut transaction = waf.transaction_with_id("id-1");
-    let _ = transaction.process_connection("192.0.2.1", 4711, "192.0.2.2", 443);
-    let _ = transaction.process_uri(target.as_bytes(), b"GET", b"1.1");
-    transaction.add_request_header(b"Host", b"shop.example");
-    let _ = transaction.process_request_headers();
-    let verdict = transaction.process_request_body();
-    (transaction, verdict)
+    let intervention = request(target).judge(&mut transaction);
+    (transaction, intervention)
 }
 
-/// Runs a whole exchange.
-pub fn exchange(waf: &Waf, target: &str) -> Verdict {
-    let (mut transaction, verdict) = judged(waf, target);
-    let status = verdict.intervention().map_or(200, |intervention| intervention.status());
-    transaction.add_response_header(b"Server", b"test");
-    let _ = transaction.process_response_headers(status, "HTTP/1.1");
-    transaction.process_logging();
-    verdict
+fn request(target: &str) -> Exchange<'_> {
+    Exchange { server: ("192.0.2.2", 443), ..Exchange::new(b"GET", target.as_bytes()) }.from("192.0.2.1").header("Host", "shop.example")
+}
+
+/// Runs a whole exchange, and returns the first decision.
+pub fn exchange(waf: &Waf, target: &str) -> Option<Intervention> {
+    let mut transaction = waf.transaction_with_id("id-1");
+    let headers = vec![(b"Server".as_slice(), b"test".as_slice())];
+    let response = Response { status: 200, protocol: "HTTP/1.1", headers, body: Vec::new() };
+    Exchange { response: Some(response), ..request(target) }.run_through(&mut transaction).into_iter().next()
 }

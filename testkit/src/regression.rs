@@ -1,6 +1,6 @@
 //! Whole transactions of the shared cases.
 
-use secrule::internals::Verdict;
+use crate::host::{Exchange, Response};
 use secrule::{Intervention, Transaction};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -37,61 +37,31 @@ impl Drop for Uploads {
     }
 }
 
-/// An exchange as a connector runs it: it continues after an intervention.
-pub struct Exchange {
-    pub transaction: Transaction,
-    pub status: u16,
-    pub redirect: String,
-    pub decisions: Vec<Intervention>,
-}
-
-impl Exchange {
-    /// Makes an exchange without an intervention.
-    pub fn new(transaction: Transaction) -> Self {
-        Self { transaction, status: 200, redirect: String::new(), decisions: Vec::new() }
+/// Runs a case as a connector does that continues after an intervention. Returns the decisions.
+pub fn lead(mut transaction: Transaction, case: &Value) -> (Transaction, Vec<Intervention>) {
+    let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+    let (client, server, request, response) = (&case["client"], &case["server"], &case["request"], &case["response"]);
+    let [client_ip, server_ip] = [client, server].map(|end| text(&end["ip"]));
+    let [method, target, version] = ["method", "uri", "http_version"].map(|part| text(&request[part]));
+    let (request_headers, request_body) = (headers(&request["headers"]), body(&request["body"]));
+    let (response_headers, response_body) = (headers(&response["headers"]), body(&response["body"]));
+    let protocol = text(&response["protocol"]);
+    let exchange = Exchange {
+        client: (&client_ip, port(&client["port"])),
+        server: (&server_ip, port(&server["port"])),
+        version: version.as_bytes(),
+        body: vec![&request_body],
+        response: Some(Response {
+            status: 200,
+            protocol: &protocol,
+            headers: response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
+            body: vec![&response_body],
+        }),
+        ..Exchange::new(method.as_bytes(), target.as_bytes())
     }
-
-    /// Runs it as a case says.
-    pub fn run(&mut self, case: &Value) {
-        let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
-        let (client, server, request, response) = (&case["client"], &case["server"], &case["request"], &case["response"]);
-        let verdict =
-            self.transaction.process_connection(&text(&client["ip"]), port(&client["port"]), &text(&server["ip"]), port(&server["port"]));
-        self.note(verdict);
-        let version = text(&request["http_version"]);
-        let verdict =
-            self.transaction.process_uri(text(&request["uri"]).as_bytes(), text(&request["method"]).as_bytes(), version.as_bytes());
-        self.note(verdict);
-        for (name, value) in headers(&request["headers"]) {
-            self.transaction.add_request_header(name.as_bytes(), value.as_bytes());
-        }
-        let verdict = self.transaction.process_request_headers();
-        self.note(verdict);
-        let verdict = self.transaction.append_request_body(&body(&request["body"]));
-        self.note(verdict);
-        let verdict = self.transaction.process_request_body();
-        self.note(verdict);
-        for (name, value) in headers(&response["headers"]) {
-            self.transaction.add_response_header(name.as_bytes(), value.as_bytes());
-        }
-        let verdict = self.transaction.process_response_headers(self.status, &text(&response["protocol"]));
-        self.note(verdict);
-        let verdict = self.transaction.append_response_body(&body(&response["body"]));
-        self.note(verdict);
-        let verdict = self.transaction.process_response_body();
-        self.note(verdict);
-        self.transaction.process_logging();
-    }
-
-    /// Reads a decision and continues, as a host of ModSecurity v3 does.
-    fn note(&mut self, verdict: Verdict) {
-        let _ = self.transaction.take_verdict();
-        if let Some(intervention) = verdict.intervention() {
-            self.status = intervention.status();
-            self.redirect.push_str(intervention.location().unwrap_or_default());
-            self.decisions.push(intervention.clone());
-        }
-    }
+    .headers(&request_headers);
+    let decisions = exchange.run_through(&mut transaction);
+    (transaction, decisions)
 }
 
 /// Returns a value as text.

@@ -1,6 +1,7 @@
 //! A body as rules see it.
 
 use secrule::Waf;
+use secrule_testkit::host::Exchange;
 use std::fmt;
 
 /// A body and the type in its request.
@@ -45,11 +46,8 @@ impl Engine {
 
     pub fn read(&self, body: &Body) -> Seen {
         let mut transaction = self.0.transaction_with_id("same");
-        let _ = transaction.process_uri(b"/", b"POST", b"1.1");
-        transaction.add_request_header(b"Content-Type", body.content_type.as_bytes());
-        let _ = transaction.process_request_headers();
-        let _ = transaction.append_request_body(&body.bytes);
-        let _ = transaction.process_request_body();
+        let request = Exchange { body: vec![&body.bytes], ..Exchange::new(b"POST", b"/") };
+        let _ = request.header("Content-Type", &body.content_type).judge(&mut transaction);
         let list = |name: &str| transaction.tx(name).map(|list| from_hex_list(&list)).unwrap_or_default();
         Seen { is_flagged: transaction.tx("flag").is_some(), names: list("names"), values: list("values"), files: list("files") }
     }

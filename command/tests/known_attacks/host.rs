@@ -1,7 +1,7 @@
 //! Sends attacks, and measures the time and memory that they take.
 
-use secrule::internals::Verdict;
 use secrule::{Transaction, Waf};
+use secrule_testkit::host::Exchange;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,25 +50,10 @@ pub fn waf(rules: &str) -> Waf {
 
 pub fn judge(waf: &Waf, request: Request<'_>) -> Judged {
     let mut transaction = waf.transaction();
-    let mut verdict = transaction.process_connection("192.0.2.7", 4711, "192.0.2.1", 80);
-    let steps: [&dyn Fn(&mut Transaction) -> Verdict; 4] = [
-        &|transaction| transaction.process_uri(request.target, if request.body.is_empty() { b"GET" } else { b"POST" }, b"1.1"),
-        &|transaction| {
-            transaction.add_request_header(b"Host", b"shop.example");
-            request.headers.iter().for_each(|(name, value)| transaction.add_request_header(name.as_bytes(), value));
-            transaction.process_request_headers()
-        },
-        &|transaction| transaction.append_request_body(request.body),
-        &|transaction| transaction.process_request_body(),
-    ];
-    for step in steps {
-        if !verdict.is_intervention() {
-            verdict = step(&mut transaction);
-        }
-    }
-    transaction.process_logging();
+    let exchange = Exchange::of(request.target, request.body).header("Host", "shop.example").headers(request.headers);
+    let intervention = exchange.run(&mut transaction);
     let ids = transaction.rule_matches().iter().map(|found| found.id).collect();
-    Judged { status: verdict.intervention().map(|intervention| intervention.status()), ids, transaction }
+    Judged { status: intervention.map(|intervention| intervention.status()), ids, transaction }
 }
 
 pub fn get(rules: &str, target: &str) -> Judged {
