@@ -466,13 +466,16 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_rule_file_makes_the_engine_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
-        let loader = Memory::new().with("rules.conf", bytes);
-        let _ = Waf::builder().file("rules.conf").build_with(&loader);
+    fn any_rule_file_is_loaded_or_refused_with_an_error(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
+        let length = bytes.len();
+        match Waf::builder().file("rules.conf").build_with(&Memory::new().with("rules.conf", bytes)) {
+            Ok(waf) => proptest::prop_assert!(waf.report().rules <= length),
+            Err(error) => proptest::prop_assert!(error.errors().next().is_some() && !error.to_string().is_empty()),
+        }
     }
 
     #[test]
-    fn no_request_makes_the_engine_panic(
+    fn any_request_is_judged_to_its_end(
         target in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
         header in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
         body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
@@ -482,7 +485,8 @@ proptest::proptest! {
             SecRule ARGS:kind \"@streq JSON\" \"id:2,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n\
             SecRule ARGS:kind \"@streq XML\" \"id:3,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n\
             SecRule ARGS|ARGS_NAMES|REQUEST_HEADERS|REQUEST_COOKIES|FILES|REQUEST_BODY|REQUEST_URI|XML:/*|XML://@* \"@detectSQLi\" \
-            \"id:4,phase:2,pass,t:urlDecodeUni,t:htmlEntityDecode,t:jsDecode,t:cssDecode,t:utf8toUnicode,t:cmdLine,t:normalizePathWin,multiMatch\"\n";
+            \"id:4,phase:2,pass,t:urlDecodeUni,t:htmlEntityDecode,t:jsDecode,t:cssDecode,t:utf8toUnicode,t:cmdLine,t:normalizePathWin,multiMatch\"\n\
+            SecAction \"id:5,phase:5,pass,nolog,setvar:tx.phases=5\"\n";
         let types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "JSON", "XML"];
         let mut transaction = waf(rules).transaction();
         let _ = transaction.process_connection("", 0, "", 0);
@@ -499,6 +503,9 @@ proptest::proptest! {
         let _ = transaction.append_response_body(&body);
         let _ = transaction.process_response_body();
         transaction.process_logging();
+        proptest::prop_assert!(!transaction.take_verdict().is_intervention());
+        proptest::prop_assert!(transaction.rule_matches().iter().all(|found| found.id == 4));
+        proptest::prop_assert_eq!(transaction.tx("phases"), Some("5".to_owned()));
     }
 }
 
