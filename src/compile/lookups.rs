@@ -61,7 +61,7 @@ fn xml_grammar(context: &mut Context<'_>, kind: OperatorKind, written: &Operator
         (Lookup::Schema(schema), problem)
     };
     if let Some(problem) = problem {
-        let message = format!("`@{}` rejects every body, because its file cannot be used: {}", kind.name(), problem.to_string());
+        let message = format!("`@{}` rejects every body, because its file cannot be used: {problem}", kind.name());
         context.report(Diagnostic::new(Code::UselessGrammar, written.argument.span, message));
     }
     Ok(lookup)
