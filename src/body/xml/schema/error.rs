@@ -8,7 +8,7 @@ pub enum SchemaError {
     #[error("Failed to parse the XML resource")]
     Malformed,
     /// It is XML, but not a schema.
-    #[error("it is no schema document")]
+    #[error("it is not a schema document")]
     NoSchema,
     /// It is a schema with an error.
     #[error("{0}")]
