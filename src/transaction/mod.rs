@@ -2,7 +2,7 @@
 //! matches; imports `engine`, `state`, `compile`, `graph` and the pure rooms.
 //!
 //! [`Transaction`] owns rules, services and state, and decides nothing: its calls lend the state to functions of `request`, `request_body` and
-//! `response`, which store what arrived and let [`engine::run`] run the rules of a phase.
+//! `response`, which store what arrived and let [`run`](crate::engine::run) run the rules of a phase.
 //!
 //! A host calls in a fixed order, which [`Stage`] checks; a call out of order is an error. `v3` has the same calls without an order, as the C
 //! interface of ModSecurity v3 does.
@@ -77,7 +77,7 @@ pub struct Given {
 ///              (phase 1)                      (phase 2)     (phase 3)                        (phase 4)      (phase 5)
 /// ```
 ///
-/// Instead of `request_head` a host that has no [`http`](::http) types calls [`request_line`](Self::request_line),
+/// Instead of `request_head` a host that has no `http` types calls [`request_line`](Self::request_line),
 /// [`request_header`](Self::request_header) for each header and [`request_headers_end`](Self::request_headers_end); likewise for the response.
 /// [`finish`](Self::finish) may come at any time, and dropping the transaction does the same without the outcome.
 ///
@@ -181,7 +181,7 @@ impl Transaction {
         self.request_headers_end()
     }
 
-    /// Takes the request line, for hosts without [`http`](::http) types: the method, the target as the client sent it, and the version, such as
+    /// Takes the request line, for hosts without `http` types: the method, the target as the client sent it, and the version, such as
     /// `HTTP/1.1` or `1.1`.
     ///
     /// # Errors
@@ -251,7 +251,7 @@ impl Transaction {
         self.response_headers_end(head.status.as_u16(), version_number(head.version))
     }
 
-    /// Takes one response header, for hosts without [`http`](::http) types.
+    /// Takes one response header, for hosts without `http` types.
     ///
     /// # Errors
     /// An earlier intervention, or a call before the end of the request.
