@@ -8,6 +8,15 @@ use std::path::{Path, PathBuf};
 /// Engine settings that the CRS requires, such as `SecRequestBodyAccess On`: the CRS itself sets none of them.
 pub const ENGINE_SETTINGS: &str = include_str!("../crs/setup.conf");
 
+macro_rules! subsets {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../crs/subsets/", $name, ".subset")))),+]
+    };
+}
+
+/// Named selections of the CRS's rules, as `crs/README.md` specifies them: names and texts. The command reads them.
+pub const SUBSETS: &[(&str, &str)] = subsets!["minimal", "sqli-xss", "api-json", "php-site", "no-response", "strict"];
+
 /// Folders of Debian's package: files of the CRS that administrators edit, and rules.
 const DEBIAN_SETTINGS: &str = "/etc/modsecurity/crs";
 const DEBIAN_RULES: &str = "/usr/share/modsecurity-crs";

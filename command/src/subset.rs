@@ -2,19 +2,12 @@
 //!
 //! Rules that are not selected are overwritten with blanks, not removed, so that messages have the line numbers of the file on the disk.
 
+use secrule::internals::core_rule_set::SUBSETS;
 use secrule::internals::seclang::{Actions, Ast, Body, Directive, Item, parse};
 use secrule::internals::source::{Source, Sources};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-
-macro_rules! embedded_subsets {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../../crs/subsets/", $name, ".subset")))),+]
-    };
-}
-
-const EMBEDDED: &[(&str, &str)] = embedded_subsets!["minimal", "sqli-xss", "api-json", "php-site", "no-response", "strict"];
 
 /// Files that scoring requires, by the start of their names.
 const BASE: [&str; 8] =
@@ -53,11 +46,11 @@ struct Seen {
 impl Subset {
     /// Returns a built-in subset, or that of a file.
     pub fn find(name: &str) -> Result<Self, String> {
-        if let Some((_, text)) = EMBEDDED.iter().find(|(embedded, _)| *embedded == name) {
+        if let Some((_, text)) = SUBSETS.iter().find(|(embedded, _)| *embedded == name) {
             return Self::parse(text).map_err(|problem| format!("{name}: {problem}"));
         }
         let text = std::fs::read_to_string(name).map_err(|error| {
-            let known: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+            let known: Vec<&str> = SUBSETS.iter().map(|(name, _)| *name).collect();
             format!("there is no subset `{name}` among {}, and as a file: {error}", known.join(", "))
         })?;
         Self::parse(&text).map_err(|problem| format!("{name}: {problem}"))
@@ -319,7 +312,7 @@ SecMarker END
 
     #[test]
     fn every_embedded_subset_is_understood() {
-        for (name, _) in EMBEDDED {
+        for (name, _) in SUBSETS {
             Subset::find(name).unwrap();
         }
     }
