@@ -1,9 +1,9 @@
 //! Protects a shop: `cargo run --example axum`, then `curl -i 'localhost:3000/?id=1%27+OR+1=1--'`. SIGHUP reloads the rules.
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, body::Body, http::StatusCode, middleware::Next, middleware::from_fn_with_state, routing::any};
+use axum::{Router, body::Body, http::StatusCode, http::header::LOCATION, middleware::Next, middleware::from_fn_with_state, routing::any};
 use futures_util::{StreamExt, stream};
-use secrule::{BodyNeed, Connection, Stop, Transaction, Waf, WafBuilder};
+use secrule::{BodyNeed, Connection, Intervention, Stop, Transaction, Waf, WafBuilder};
 use std::net::SocketAddr;
 use tokio::{net::TcpListener, signal::unix};
 
@@ -24,7 +24,13 @@ async fn judge(State(waf): State<Waf>, ConnectInfo(client): ConnectInfo<SocketAd
     let mut tx = waf.begin(Connection::new(client, ([127, 0, 0, 1], 3000).into()));
     let answer = exchange(&mut tx, request, next).await;
     tx.finish().matches().for_each(|hit| eprintln!("rule {}: {}", hit.id(), hit.message()));
-    answer.unwrap_or_else(|stop| StatusCode::from_u16(stop.status()).unwrap_or(StatusCode::FORBIDDEN).into_response())
+    answer.unwrap_or_else(|stop| {
+        let status = StatusCode::from_u16(stop.status()).unwrap_or(StatusCode::FORBIDDEN);
+        match stop.intervention().and_then(Intervention::location) {
+            Some(location) => (status, [(LOCATION, location)]).into_response(),
+            None => status.into_response(),
+        }
+    })
 }
 
 async fn exchange(tx: &mut Transaction, request: Request, next: Next) -> Result<Response, Stop> {

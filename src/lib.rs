@@ -53,6 +53,7 @@
 //! | --- | --- | --- |
 //! | `lua` | yes | `SecRuleScript`, `exec` of Lua scripts, decision scripts. It builds LuaJIT, which needs a C compiler |
 //! | `remote` | no | rules, data and audit records over https |
+//! | `xml-validation` | no | `@validateDTD` and `@validateSchema`: checks of XML bodies against a DTD or a schema |
 //! | `tracing` | no | a span for each exchange, and an event for each match |
 //!
 //! Rules that need a missing feature are an error at load.

@@ -51,7 +51,7 @@ fn a_call_out_of_order_is_misuse_and_does_nothing() {
     );
     assert_eq!(
         misused(tx.response_head(&html())),
-        "`response_header` was called out of order; the next call is `request_head`, or `request_line`"
+        "`response_head` was called out of order; the next call is `request_head`, or `request_line`"
     );
     tx.request_head(&get("/")).unwrap();
     assert!(misused(tx.request_head(&get("/"))).contains("the next call is `request_body` or `request_end`"));
@@ -86,6 +86,34 @@ fn a_rule_of_phase_0_stops_the_first_call() {
 }
 
 #[test]
+fn logs_show_the_request_that_a_rule_of_phase_0_stopped() {
+    let mut tx = waf("SecAction \"id:1,phase:0,deny\"").begin(connection());
+    assert!(tx.request_head(&get("/evil")).is_err());
+    assert_eq!((tx.target(), tx.request_headers().count()), (&b"/evil"[..], 1));
+    assert!(tx.request_end().is_err());
+}
+
+#[test]
+fn logs_show_the_status_that_the_client_received() {
+    let waf = waf("SecRule RESPONSE_BODY \"@contains secret\" \"id:1,phase:4,deny,status:418\"\n\
+        SecAction \"id:2,phase:5,pass,log,msg:'%{RESPONSE_STATUS}'\"\nSecAction \"id:3,phase:5,deny\"");
+    let status = |body: &[u8], answer: Option<u16>| {
+        let mut tx = begun(&waf, "/");
+        tx.request_end().unwrap();
+        tx.response_head(&html()).unwrap();
+        tx.response_body(body).unwrap();
+        let _ = tx.response_end();
+        answer.into_iter().for_each(|status| tx.set_status(status));
+        let outcome = tx.finish();
+        let stopped = outcome.intervention().map(Intervention::status);
+        (outcome.matches().find(|found| found.id() == 2).unwrap().message().into_owned(), stopped)
+    };
+    assert_eq!(status(b"fine", None), ("200".to_owned(), None));
+    assert_eq!(status(b"secret", None), ("418".to_owned(), Some(418)));
+    assert_eq!(status(b"secret", Some(302)), ("302".to_owned(), Some(418)));
+}
+
+#[test]
 fn heads_of_http_types_reach_the_rules_as_a_connector_sends_them() {
     let rules =
         "SecAction \"id:1,phase:1,pass,log,msg:'%{REQUEST_METHOD} %{REQUEST_URI_RAW} %{REQUEST_PROTOCOL} %{REQUEST_HEADERS.host}'\"";
@@ -98,6 +126,8 @@ fn heads_of_http_types_reach_the_rules_as_a_connector_sends_them() {
     assert_eq!(seen(Request::get("/a?b=1").header("host", "one").body(()).unwrap()), "GET /a?b=1 HTTP/1.1 one");
     let modern = Request::put("https://two/a?b").version(Version::HTTP_2).body(()).unwrap();
     assert_eq!(seen(modern), "PUT /a?b HTTP/2.0 two");
+    let disguised = Request::get("https://two/").version(Version::HTTP_2).header("host", "other").body(()).unwrap();
+    assert_eq!(seen(disguised), "GET / HTTP/2.0 two");
     let proxied = Request::get("http://three/a").header("host", "three").body(()).unwrap();
     assert_eq!(seen(proxied), "GET http://three/a HTTP/1.1 three");
     assert_eq!(seen(Request::options("*").header("host", "four").body(()).unwrap()), "OPTIONS * HTTP/1.1 four");
@@ -119,8 +149,18 @@ fn only_a_body_that_a_rule_may_read_is_wanted() {
         (&format!("{free}\n{reads}"), Some(0), true),
         (&format!("SecAction \"id:4,phase:1,nolog,allow\"\n{reads}"), Some(0), true),
         (&format!("SecAction \"id:4,phase:1,nolog,allow:phase\"\n{reads}"), None, false),
-        ("SecRule REQUEST_BODY \"@rx x\" \"id:5,phase:5,pass\"", None, true),
-        ("SecAuditEngine On\nSecAuditLogParts ABCZ", None, true),
+        ("SecRule REQUEST_BODY \"@rx x\" \"id:5,phase:5,pass\"", None, false),
+        ("SecTransactionBudget 1000000 pass\nSecRule REQUEST_BODY \"@rx x\" \"id:5,phase:5,pass\"", None, true),
+        ("SecTransactionBudget 1000000 pass\nSecAuditEngine On\nSecAuditLogParts ABCZ", None, true),
+        ("SecRequestBodyLimit 1000\nSecRequestBodyLimitAction Reject", Some(1001), false),
+        ("SecRequestBodyLimit 1000\nSecRequestBodyLimitAction Reject\nSecRuleEngine DetectionOnly", Some(0), true),
+        (&format!("SecRequestBodyLimit 1000\n{reads}"), None, false),
+        ("SecRule URLENCODED_ERROR \"@eq 1\" \"id:7,phase:2,deny\"", None, false),
+        ("SecRule &LIMITS_EXCEEDED \"@gt 0\" \"id:7,phase:2,deny\"", None, false),
+        ("SecRule TX:/^MSC_/ \"!@streq 0\" \"id:7,phase:2,deny\"", None, false),
+        ("SecRule TX:score \"@gt 5\" \"id:7,phase:2,deny\"", Some(0), false),
+        ("SecAction \"id:7,phase:2,pass,nolog,setuid:%{ARGS_POST.user},setvar:user.n=+1\"", None, false),
+        ("SecRule REQUEST_URI \"@contains x\" \"id:7,phase:2,redirect:'https://e.example/?u=%{ARGS_POST.u}'\"", None, false),
         ("SecAuditEngine On\nSecAuditLogParts ABHZ", Some(0), true),
         ("SecAction \"id:6,phase:2,pass,log,msg:'%{REQUEST_BODY}',ctl:ruleEngine=On\"\nSecRuleEngine DetectionOnly", None, false),
     ] {
@@ -137,13 +177,22 @@ fn only_a_response_that_a_rule_may_read_is_wanted() {
         (reads, "image/png", Some(0), true),
         ("", "text/html", Some(0), true),
         (&format!("SecResponseBodyAccess Off\n{reads}"), "text/html", Some(0), true),
-        (&format!("SecRuleEngine DetectionOnly\nSecResponseBodyLimit 100\n{reads}"), "text/html", Some(101), true),
+        (
+            &format!("SecRuleEngine DetectionOnly\nSecResponseBodyLimit 100\nSecResponseBodyLimitAction ProcessPartial\n{reads}"),
+            "text/html",
+            Some(101),
+            true,
+        ),
+        ("SecResponseBodyAccess Off\nSecResponseBodyLimit 100\nSecResponseBodyLimitAction Reject", "text/html", Some(101), false),
+        ("SecResponseBodyLimit 100\nSecResponseBodyLimitAction Reject", "image/png", Some(0), true),
         (&format!("SecAction \"id:2,phase:3,nolog,allow\"\n{reads}"), "text/html", Some(0), true),
         ("SecRule REQUEST_URI \"@contains secret\" \"id:3,phase:4,deny\"", "text/html", Some(0), false),
     ] {
         let waf = waf(&format!("SecResponseBodyMimeType text/html\n{rules}"));
         let mut tx = begun(&waf, "/");
         tx.request_end().unwrap();
+        let early = tx.response_body_need();
+        assert_eq!((early.limit(), early.may_forward()), (None, false), "{rules} {kind}");
         tx.response_head(&Response::builder().header("content-type", kind).body(()).unwrap().into_parts().0).unwrap();
         let need = tx.response_body_need();
         assert_eq!((need.limit(), need.may_forward()), (limit, may_forward), "{rules} {kind}");
@@ -216,6 +265,8 @@ fn rules_and_targets_are_removed_by_calls() {
     assert_eq!(status(&builder().remove_rule(1).build().unwrap(), "/?q=evil"), Some(402));
     let without = builder().remove_target(1, "ARGS:q").remove_target(2, "ARGS:/^q/").build().unwrap();
     assert_eq!((status(&without, "/?q=evil"), status(&without, "/?r=evil")), (None, Some(401)));
+    let error = builder().remove_target(1, "ARGS:a|REQUEST_BODY").build().unwrap_err().to_string();
+    assert!(error.contains("this is not one target"), "{error}");
     let error = builder().remove_target(1, "NOTHING").build().unwrap_err();
     assert!(error.to_string().contains("WafBuilder::remove_rule and remove_target:1"), "{error}");
     let waf = builder().build().unwrap();
@@ -275,6 +326,8 @@ fn a_reload_swaps_the_rules_and_keeps_bans_rates_and_running_exchanges() {
     assert_eq!(before.request_head(&get("/")).unwrap_err().status(), 401);
     assert_eq!(status(&waf), Some(402));
     assert!(waf.is_blacklisted(address, 0));
+    waf.ban(IpAddr::from([203, 0, 113, 10]), 0, Duration::MAX);
+    assert!(waf.is_blacklisted(IpAddr::from([203, 0, 113, 10]), 0));
     assert!(waf.reload(Waf::builder().rules("rules", "SecNothing")).is_err());
     assert_eq!((status(&waf), waf.report().rules), (Some(402), 1));
 }
@@ -347,6 +400,7 @@ struct Records(Mutex<Vec<serde_json::Value>>);
 impl AuditLog for Records {
     fn write(&self, transaction: &Transaction) -> io::Result<()> {
         let record = audit_record(transaction, AuditFormat::Json);
+        assert!(transaction.intervention().is_some());
         self.0.lock().unwrap().push(serde_json::from_slice(&record)?);
         Ok(())
     }

@@ -178,8 +178,8 @@ fn what_just_fits_is_not_noticed_and_one_more_sets_the_flag() {
 
 #[test]
 fn a_long_response_sets_the_flag() {
-    let exceeded = |most: usize| {
-        let rules = Rules::new(&format!("SecResponseBodyLimit {most}\nSecResponseBodyLimitAction ProcessPartial"), &[]);
+    let exceeded = |limit: usize| {
+        let rules = Rules::new(&format!("SecResponseBodyLimit {limit}\nSecResponseBodyLimitAction ProcessPartial"), &[]);
         rules.judge(Request::default()).transaction.exceeded_limits().collect::<Vec<_>>()
     };
     // The body is `fine`.

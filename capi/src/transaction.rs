@@ -376,7 +376,7 @@ fn length(path: &OsStr) -> io::Result<usize> {
     if about.is_file() { Ok(length) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
-/// A file, or its beginning as far as it takes to see that it is longer than the limit.
+/// Reads a file, up to the first byte beyond the limit.
 fn read(path: &OsStr, limit: usize) -> io::Result<Vec<u8>> {
     let enough = (limit as u64).saturating_add(1);
     let mut body = Vec::new();

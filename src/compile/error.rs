@@ -12,7 +12,7 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    /// A call of the host that cannot be carried out; `argument` is shown as its text.
+    /// Makes the error of a call that cannot be carried out; `argument` is shown as its text.
     pub(crate) fn of_call(call: &str, argument: &str, code: Code, message: String) -> Self {
         let mut sources = Sources::new();
         let diagnostics = match sources.add_text(call, argument) {
@@ -22,24 +22,24 @@ impl LoadError {
         Self { sources, diagnostics }
     }
 
-    /// Every error and warning with its place, ready to be shown or serialised.
+    /// Returns every error and warning with its place, ready to be shown or serialised.
     pub fn located(&self) -> impl Iterator<Item = LocatedDiagnostic<'_>> {
         self.diagnostics.iter().map(|diagnostic| diagnostic.located(&self.sources))
     }
 
-    /// Errors and warnings, in the order of their places.
+    /// Returns errors and warnings, in the order of their places.
     #[doc(hidden)]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// The texts that the diagnostics point into.
+    /// Returns the texts that the diagnostics point into.
     #[doc(hidden)]
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// Only the errors.
+    /// Returns only the errors.
     #[doc(hidden)]
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error)

@@ -40,7 +40,7 @@
 //! # Loads
 //!
 //! Each input is a load of its own. As in ModSecurity v3 the first load that sets a value wins, and within a load the last directive does;
-//! rules, updates and markers of all loads come together. A load with errors leaves nothing behind.
+//! rules, updates and markers of all loads come together. A load with errors has no effect.
 //!
 //! What a load sets is kept in a draft, in which a setting that no directive names is `None` (`settings_draft`). At the end the merged draft becomes
 //! [`Settings`](crate::graph::Settings), where it has its default. Loads are not added to a finished graph: a host that loads more compiles all

@@ -78,19 +78,19 @@ impl LoadReport {
         LoadError { sources: self.texts, diagnostics }
     }
 
-    /// Returns `true` if an input sets the engine's mode; otherwise the rules only detect.
+    /// Returns every warning with its place, ready to be shown or serialised.
     pub fn located_warnings(&self) -> impl Iterator<Item = LocatedDiagnostic<'_>> {
         self.warnings.iter().map(|warning| warning.located(&self.texts))
     }
 
-    /// Warnings, in the order of their places.
+    /// Returns the warnings, in the order of their places.
     #[doc(hidden)]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 
-    /// Warnings about one of the inputs, counted from 0, that hold whatever is loaded besides it. An input that does not set the engine's mode
-    /// is a part of a configuration: the rest may hold the rules, markers and settings that it lacks.
+    /// Returns warnings about one of the inputs, counted from 0, that do not depend on other inputs. An input that does not set the engine's mode is
+    /// a part of a configuration: the rest may have the rules, markers and settings that it needs.
     #[doc(hidden)]
     pub fn warnings_of(&self, input: usize) -> impl Iterator<Item = &Diagnostic> {
         let input = self.inputs.get(input);
@@ -109,13 +109,13 @@ impl LoadReport {
         self.inputs.iter().any(|input| input.sets_engine)
     }
 
-    /// The files and texts of one of the inputs, counted from 0, in the order in which they were read.
+    /// Returns the files and texts of one of the inputs, counted from 0, in the order in which they were read.
     #[doc(hidden)]
     pub fn texts_of(&self, input: usize) -> impl Iterator<Item = &SourceReport> {
         self.inputs.get(input).and_then(|input| self.sources.get(input.texts.clone())).unwrap_or_default().iter()
     }
 
-    /// The texts that the warnings point into.
+    /// Returns the texts that the warnings point into.
     #[doc(hidden)]
     pub fn texts(&self) -> &Sources {
         &self.texts

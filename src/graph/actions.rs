@@ -144,7 +144,7 @@ pub struct Assignment {
     pub key_template: Template,
     /// The change.
     pub change: AssignmentChange,
-    /// Whether it writes to an anomaly score, so that what it adds counts as the score of the match.
+    /// `true` if it writes to an anomaly score, so that the sum that it adds counts as the score of the match.
     pub is_score: bool,
 }
 

@@ -1,10 +1,13 @@
 //! Access of the rules of a phase to bodies, which decides which bodies a host must pass, and which it may forward at once.
 
 use super::{
-    Assignment, AssignmentChange, AuditEngine, Control, Disruptive, Effect, EngineMode, OperatorArgument, Part, Phase, PhaseMap, Rule,
-    RuleGraph, Step, Template, Test,
+    Assignment, AssignmentChange, AuditEngine, Control, Disruptive, Effect, EngineMode, Lookup, OperatorArgument, Part, Phase, PhaseMap,
+    Rule, RuleGraph, Selector, Step, Target, Template, Test,
 };
 use crate::vocabulary::Variable;
+
+/// The start of the keys of TX under which the engine itself keeps flags.
+const FLAGS: &[u8] = b"msc_";
 
 /// Possible effects of one rule, or of several rules together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,11 +53,14 @@ impl BodyUse {
         let effects = rule.effects.iter().chain(&defaults.effects).chain(updated.iter().flat_map(|updated| &updated.effects));
         let blocks = effects.clone().any(|effect| matches!(effect, Effect::Block));
         let disruptive = rule.disruptive.iter().chain(updated.and_then(|updated| updated.disruptive.as_ref()));
-        let decides = disruptive.chain(defaults.disruptive.as_ref().filter(|_| blocks)).any(stops);
+        let disruptive = disruptive.chain(defaults.disruptive.as_ref().filter(|_| blocks));
+        let decides = disruptive.clone().any(stops);
         let texts = [&rule.metadata.message, &rule.metadata.log_data].into_iter().flatten().chain(&rule.metadata.tags);
         let texts = texts.fold(Self::default(), |all, text| all.or(Self::of_text(text)));
         let assigned = rule.assignments.iter().fold(texts, |all, assignment| all.or(Self::of_assignment(assignment)));
-        let all = effects.fold(assigned, |all, effect| all.or(Self::of_effect(effect)));
+        let opened = rule.openings.iter().fold(assigned, |all, opening| all.or(Self::of_text(&opening.key)));
+        let redirected = disruptive.fold(opened, |all, disruptive| all.or(Self::of_disruptive(disruptive)));
+        let all = effects.fold(redirected, |all, effect| all.or(Self::of_effect(effect)));
         let own = Self { runs: true, stops: decides, ..Self::default() };
         all.or(own).or(Self::of_test(&rule.test))
     }
@@ -65,12 +71,30 @@ impl BodyUse {
             Test::Operator { targets, argument, .. } => {
                 let argument = match argument {
                     OperatorArgument::Template(template) => Self::of_text(template),
-                    OperatorArgument::Compiled { .. } | OperatorArgument::Lookup { .. } => Self::default(),
+                    OperatorArgument::Lookup { lookup, .. } => Self::of_lookup(lookup),
+                    OperatorArgument::Compiled { .. } => Self::default(),
                 };
-                targets.iter().fold(argument, |all, target| all.or(Self::of_variable(target.variable)))
+                targets.iter().fold(argument, |all, target| all.or(Self::of_target(target)))
             }
             Test::Script(_) => Self::of_script(),
             Test::Decision(_) => Self { stops: true, ..Self::of_script() },
+        }
+    }
+
+    fn of_lookup(lookup: &Lookup) -> Self {
+        match lookup {
+            Lookup::Place | Lookup::BlockList(_) | Lookup::Program(_) => Self::default(),
+            Lookup::Script(_) => Self::of_script(),
+            // The tree of the request body, whatever the target is.
+            #[cfg(feature = "xml-validation")]
+            Lookup::Dtd(_) | Lookup::Schema(_) => Self { reads_request: true, ..Self::default() },
+        }
+    }
+
+    fn of_disruptive(disruptive: &Disruptive) -> Self {
+        match disruptive {
+            Disruptive::Redirect(address) => Self::of_text(address),
+            Disruptive::Deny | Disruptive::Drop | Disruptive::Pass | Disruptive::Allow(_) => Self::default(),
         }
     }
 
@@ -118,19 +142,29 @@ impl BodyUse {
     }
 
     fn of_text(text: &Template) -> Self {
-        let variable = |part: &Part| match part {
-            Part::Value(target) => Some(target.variable),
+        let target = |part: &Part| match part {
+            Part::Value(target) => Some(Self::of_target(target)),
             Part::Text(_) => None,
         };
-        text.parts().iter().filter_map(variable).fold(Self::default(), |all, variable| all.or(Self::of_variable(variable)))
+        text.parts().iter().filter_map(target).fold(Self::default(), Self::or)
     }
 
-    fn of_variable(variable: Variable) -> Self {
+    fn of_target(target: &Target) -> Self {
+        let variable = target.variable;
         let of_query = matches!(variable, Variable::ArgsGet | Variable::ArgsGetNames);
-        let of_request = ["ARGS", "FILES", "MULTIPART_", "REQBODY_", "REQUEST_BODY", "FULL_REQUEST", "XML", "INBOUND_DATA_ERROR"];
+        let of_request =
+            ["ARGS", "FILES", "MULTIPART_", "REQBODY_", "REQUEST_BODY", "FULL_REQUEST", "XML", "INBOUND_DATA_ERROR", "URLENCODED_ERROR"];
         let of_response = ["RESPONSE_BODY", "RESPONSE_CONTENT_LENGTH", "OUTBOUND_DATA_ERROR"];
         let is_of = |families: &[&str]| families.iter().any(|family| variable.name().starts_with(family));
-        Self { reads_request: !of_query && is_of(&of_request), reads_response: is_of(&of_response), ..Self::default() }
+        // Limits are exceeded while a body is read; TX has flags that say so, such as MSC_LIMITS_EXCEEDED.
+        let is_flag = match (variable, &target.selector) {
+            (Variable::LimitsExceeded, _) => true,
+            (Variable::Tx, Selector::Key(key)) => key.text.get(..FLAGS.len()).is_some_and(|start| start.eq_ignore_ascii_case(FLAGS)),
+            (Variable::Tx, _) => true,
+            _ => false,
+        };
+        let (reads_request, reads_response) = (is_flag || (!of_query && is_of(&of_request)), is_flag || is_of(&of_response));
+        Self { reads_request, reads_response, ..Self::default() }
     }
 
     /// Returns the effects of a script: it may read everything, and does not decide.

@@ -1,5 +1,5 @@
-//! Runs Lua scripts: takes a script, what it may use up and who answers its questions, gives what it returned; imports `script`, `random`, and for
-//! the names that scripts know variables and transformations by `transform`, `vocabulary`, `graph`.
+//! Runs Lua scripts: takes a script, its limits and a [`Host`] that answers its questions, gives the returned value; imports `script`, `random`, and
+//! for the names in scripts `transform`, `vocabulary` and `graph`.
 //!
 //! Each thread makes a Lua state once and reuses it; no call sees what another left. A call that exceeds its budget is stopped anywhere: in a loop,
 //! in a coroutine, in a pattern, in an allocation. Only a blocking system call is not stopped, so scripts by other authors belong into the sandbox.

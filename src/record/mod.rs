@@ -1,4 +1,4 @@
-//! Writes transactions down: takes one, finished or at work, and gives lines for the error log, the debug log and the audit log; imports
+//! Writes transactions to logs: takes one, finished or running, and gives lines for the error log, the debug log and the audit log; imports
 //! `transaction`, `graph` and `random`.
 
 pub mod audit;

@@ -1,6 +1,7 @@
 //! The part of a body that the remaining rules need, so that a host can stream the rest.
 
-use crate::graph::{AllowScope, AuditEngine, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
+use super::response;
+use crate::graph::{AllowScope, AuditEngine, BodyProcessor, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
 use crate::state::State;
 use crate::vocabulary::Limit;
 
@@ -45,9 +46,28 @@ impl BodyNeed {
         Self { limit: Some(0), may_forward }
     }
 
-    /// Makes the need for a body up to a limit. One more byte shows that the limit was exceeded.
-    fn up_to(limit: usize, may_forward: bool) -> Self {
-        Self { limit: limit.checked_add(1), may_forward }
+    /// The need before it is known: all of the body, held back.
+    fn unknown() -> Self {
+        Self { limit: None, may_forward: false }
+    }
+}
+
+/// The limit of a body, and what happens beyond it.
+struct Bound {
+    limit: usize,
+    action: LimitAction,
+}
+
+impl Bound {
+    /// Returns the number of bytes that show all that the limit does. One byte more than the limit shows that it was exceeded; without an action,
+    /// only the chunk that exceeds it is dropped, so that later bytes count as well.
+    fn needed(&self) -> Option<usize> {
+        if self.action == LimitAction::Ignore { None } else { self.limit.checked_add(1) }
+    }
+
+    /// Returns `true` if a longer body is refused.
+    fn rejects(&self) -> bool {
+        self.action == LimitAction::Reject && self.limit < usize::MAX
     }
 }
 
@@ -58,33 +78,42 @@ pub fn of_request(rules: &RuleGraph, state: &State) -> BodyNeed {
         return BodyNeed::nothing(state.pending.intervention.is_none());
     }
     if !state.flow.headers_judged {
-        return BodyNeed { limit: None, may_forward: false };
+        return BodyNeed::unknown();
     }
     let is_open = state.overrides.request_body_access.unwrap_or(settings.request_body_access);
     let judged = if is_open { uses(rules, state, Phase::RequestBody) } else { BodyUse::default() };
-    let may_forward = !may_stop(rules, state, judged, settings.request_body_limit_action);
     let later = [Phase::ResponseHeaders, Phase::ResponseBody, Phase::Logging];
-    let is_read = judged.reads_request || later.iter().any(|phase| uses(rules, state, *phase).reads_request);
-    if is_read || is_written_down(rules, state, 'C') {
-        BodyNeed::up_to(settings.limit(Limit::RequestBody), may_forward)
-    } else {
-        BodyNeed::nothing(may_forward)
-    }
+    let keeps_files = is_open && settings.writes_uploads() && state.body_processor == Some(BodyProcessor::Multipart);
+    let is_read = judged.reads_request
+        || later.iter().any(|phase| uses(rules, state, *phase).reads_request)
+        || is_written_down(rules, state, 'C')
+        || keeps_files;
+    need(rules, state, judged, is_read, &Bound { limit: settings.limit(Limit::RequestBody), action: settings.request_body_limit_action })
 }
 
-/// Returns the need for the response body. It is known after phase 3.
-pub fn of_response(rules: &RuleGraph, state: &State) -> BodyNeed {
+/// Returns the need for the response body. It is known after phase 3; before that, all of the body is needed.
+pub fn of_response(rules: &RuleGraph, state: &State, is_known: bool) -> BodyNeed {
     let settings = &rules.settings;
-    if state.pending.intervention.is_some() || !super::response::is_body_wanted(rules, state) {
+    if state.pending.intervention.is_some() || state.engine_mode(settings) == EngineMode::Off {
         return BodyNeed::nothing(state.pending.intervention.is_none());
     }
-    let judged = uses(rules, state, Phase::ResponseBody);
-    let may_forward = !may_stop(rules, state, judged, settings.response_body_limit_action);
-    if judged.reads_response || uses(rules, state, Phase::Logging).reads_response || is_written_down(rules, state, 'E') {
-        BodyNeed::up_to(settings.limit(Limit::ResponseBody), may_forward)
-    } else {
-        BodyNeed::nothing(may_forward)
+    if !is_known {
+        return BodyNeed::unknown();
     }
+    let is_open = response::is_body_wanted(rules, state);
+    let judged = if is_open { uses(rules, state, Phase::ResponseBody) } else { BodyUse::default() };
+    let is_read = judged.reads_response || uses(rules, state, Phase::Logging).reads_response || is_written_down(rules, state, 'E');
+    let limit = if response::counts_body(rules, state) { settings.limit(Limit::ResponseBody) } else { usize::MAX };
+    need(rules, state, judged, is_open && is_read, &Bound { limit, action: settings.response_body_limit_action })
+}
+
+fn need(rules: &RuleGraph, state: &State, judged: BodyUse, is_read: bool, bound: &Bound) -> BodyNeed {
+    let is_on = state.engine_mode(&rules.settings) == EngineMode::On;
+    let rejects = is_on && bound.rejects();
+    // Reading a body is work, and so is each rule.
+    let may_run_over = (judged.runs || is_read) && rules.settings.over_budget != OverBudget::Pass;
+    let may_forward = !rejects && !((is_on || judged.switches_on) && (judged.stops || may_run_over));
+    if is_read || rejects { BodyNeed { limit: bound.needed(), may_forward } } else { BodyNeed::nothing(may_forward) }
 }
 
 /// Returns the possible effects of those rules of a phase that neither `allow` nor `ctl:ruleRemove…` has removed.
@@ -100,13 +129,6 @@ fn uses(rules: &RuleGraph, state: &State, phase: Phase) -> BodyUse {
         (false, true) => *rules.body_use.at(phase),
         (false, false) => BodyUse::of_phase(rules, phase, |rule| !removed.iter().any(|filter| filter.names(rule))),
     }
-}
-
-/// Returns `true` if the exchange may be stopped at the end of the body, or at its limit.
-fn may_stop(rules: &RuleGraph, state: &State, judged: BodyUse, beyond: LimitAction) -> bool {
-    let is_on = state.engine_mode(&rules.settings) == EngineMode::On;
-    let may_run_over = judged.runs && rules.settings.over_budget != OverBudget::Pass;
-    (is_on || judged.switches_on) && (judged.stops || may_run_over || beyond == LimitAction::Reject)
 }
 
 /// Returns `true` if the audit log may contain a body, as one of its parts.

@@ -96,6 +96,8 @@ pub struct Transaction {
     shared: Arc<Shared>,
     state: State,
     stage: Stage,
+    /// `true` if the host said which status the client received.
+    is_status_set: bool,
     observed: Observed,
     #[cfg(feature = "tracing")]
     trace: trace::Trace,
@@ -145,6 +147,7 @@ impl Transaction {
             shared,
             state,
             stage: Stage::Connected,
+            is_status_set: false,
             observed: Observed::default(),
             #[cfg(feature = "tracing")]
             trace: trace::Trace::new(id),
@@ -161,22 +164,27 @@ impl Transaction {
     /// Takes the head of the request, and runs phase 1.
     ///
     /// The target is the one that the client sent: the path with its query, or for HTTP/1.1 the absolute form. A request of HTTP/2 or HTTP/3 without
-    /// a `Host` header gets one from its authority.
+    /// a `Host` header gets one from its authority. If both are there and differ, rules see both, the authority first.
     ///
     /// # Errors
     /// The intervention of a rule of phase 0 or 1, or a call that is not the first.
     pub fn request_head(&mut self, head: &http::request::Parts) -> Result<(), Stop> {
+        self.enter_storing(Call::RequestHead)?;
         let is_modern = head.version > http::Version::HTTP_11;
         let target = match head.uri.path_and_query() {
             Some(path) if is_modern || head.uri.scheme().is_none() => path.to_string(),
             _ => head.uri.to_string(),
         };
-        self.request_line(head.method.as_str().as_bytes(), target.as_bytes(), version_number(head.version).as_bytes())?;
-        if let Some(authority) = head.uri.authority().filter(|_| is_modern && !head.headers.contains_key(http::header::HOST)) {
-            self.request_header(b"host", authority.as_str().as_bytes())?;
-        }
+        self.enter_storing(Call::RequestLine)?;
+        let _ = self.process_uri(target.as_bytes(), head.method.as_str().as_bytes(), version_number(head.version).as_bytes());
+        let authority = head.uri.authority().filter(|_| is_modern).map(|authority| authority.as_str().as_bytes());
+        authority.into_iter().for_each(|authority| self.add_request_header(b"host", authority));
         for (name, value) in &head.headers {
-            self.request_header(name.as_str().as_bytes(), value.as_bytes())?;
+            let repeats =
+                *name == http::header::HOST && authority.is_some_and(|authority| authority.eq_ignore_ascii_case(value.as_bytes()));
+            if !repeats {
+                self.add_request_header(name.as_str().as_bytes(), value.as_bytes());
+            }
         }
         self.request_headers_end()
     }
@@ -187,7 +195,7 @@ impl Transaction {
     /// # Errors
     /// The intervention of a rule of phase 0, or a call that is not the first.
     pub fn request_line(&mut self, method: &[u8], target: &[u8], version: &[u8]) -> Result<(), Stop> {
-        self.enter(Call::RequestLine)?;
+        self.enter_storing(Call::RequestLine)?;
         result(self.process_uri(target, method, version))
     }
 
@@ -197,9 +205,9 @@ impl Transaction {
     /// # Errors
     /// An earlier intervention, or a call before [`request_line`](Self::request_line) or after the last header.
     pub fn request_header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Stop> {
-        self.enter(Call::RequestHeader)?;
+        self.enter_storing(Call::RequestHeader)?;
         self.add_request_header(name, value);
-        Ok(())
+        result(self.verdict())
     }
 
     /// Ends the request headers, and runs phase 1.
@@ -245,8 +253,9 @@ impl Transaction {
     /// # Errors
     /// The intervention of a rule of phase 3, or a call before the end of the request.
     pub fn response_head(&mut self, head: &http::response::Parts) -> Result<(), Stop> {
+        self.enter(Call::ResponseHead)?;
         for (name, value) in &head.headers {
-            self.response_header(name.as_str().as_bytes(), value.as_bytes())?;
+            self.add_response_header(name.as_str().as_bytes(), value.as_bytes());
         }
         self.response_headers_end(head.status.as_u16(), version_number(head.version))
     }
@@ -274,7 +283,8 @@ impl Transaction {
     ///
     /// The answer takes into account the engine's mode, `SecResponseBodyAccess`, its limit and MIME types, `allow`, and the rules that `ctl` removed.
     pub fn response_body_need(&self) -> BodyNeed {
-        body_need::of_response(&self.shared.graph, &self.state)
+        let is_known = matches!(self.stage, Stage::ResponseBody | Stage::Over);
+        body_need::of_response(&self.shared.graph, &self.state, is_known)
     }
 
     /// Takes a chunk of the response body, without its content encoding. Bytes beyond `SecResponseBodyLimit` are dropped;
@@ -299,14 +309,17 @@ impl Transaction {
     /// Ends the exchange: phase 5 runs, and the audit record is written. It may be called at any time, also after an intervention.
     ///
     /// The record has the status that the client received: that of the response or of the intervention, unless the host set another by
-    /// [`set_status`](Self::set_status). A transaction that is dropped, such as that of a cancelled request, ends in the same way.
+    /// [`set_status`](Self::set_status). A transaction that is dropped, such as that of a cancelled request, ends in the same way, except while a panic
+    /// unwinds: then nothing is written.
     pub fn finish(mut self) -> Outcome {
+        // Rules of phase 5 come too late to stop anything.
+        let intervention = self.intervention().cloned();
         self.end();
         let state = &mut self.state;
         Outcome {
             id: state.id(),
-            intervention: state.pending.intervention.take(),
-            detected: state.pending.detected,
+            detected: state.pending.detected.filter(|_| intervention.is_none()),
+            intervention,
             matches: take(&mut state.matches),
             limits: state.collections.arena.budget.exceeded(),
             script_failures: take(&mut state.script_failures),
@@ -319,9 +332,19 @@ impl Transaction {
         if self.state.flow.logging != Logging::Due {
             return;
         }
-        let answered = self.state.pending.intervention.as_ref().map(Intervention::status).filter(|_| self.status() == 0);
-        answered.into_iter().for_each(|status| self.set_status(status));
+        let answer = self.intervention().map(Intervention::status).filter(|_| !self.is_status_set);
+        answer.into_iter().for_each(|status| self.set_status(status));
         self.process_logging();
+    }
+
+    /// Checks the order of a call that only stores something: it does so after an intervention too, so that logs show the request that was
+    /// stopped.
+    fn enter_storing(&mut self, call: Call) -> Result<(), Stop> {
+        match self.stage.after(call) {
+            Ok(stage) => self.stage = stage,
+            Err(_) => self.enter(call)?,
+        }
+        Ok(())
     }
 
     /// Checks the order of calls. After an intervention, every call returns it, also one out of order.
@@ -346,6 +369,7 @@ impl Transaction {
     /// Sets the status that the client received, for phase 5 and the logs, if the host answers with another than that of the response or the
     /// intervention.
     pub fn set_status(&mut self, status: u16) {
+        self.is_status_set = true;
         response::update_status(&mut self.evaluation(), status);
     }
 

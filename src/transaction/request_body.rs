@@ -1,9 +1,7 @@
 //! The request body: collected up to its limit, parsed by its processor, then judged.
 
 use super::arguments::{add_argument, debug_argument, flag_encoding, sum_arguments};
-use super::body_limit::BodyLimit;
-use super::body_limit::admit;
-use super::body_limit::shown_limit;
+use super::body_limit::{BodyLimit, admit, shown_limit};
 use crate::body::json::{self, JsonError, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
 use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
@@ -271,7 +269,7 @@ fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     }
     eval.state.collections.xml_answers.clear();
     let document = parsed?;
-    let unread = document.unread_entity().map(|name| format!("entity {name} lies outside of the document"));
+    let unread = document.unread_entity().map(|name| format!("entity {name} is outside of the document"));
     eval.state.collections.xml = Some(document);
     // What was not parsed was not judged; the rest is.
     let Some(reason) = unread else { return Ok(()) };

@@ -48,6 +48,11 @@ pub fn is_body_wanted(rules: &RuleGraph, state: &State) -> bool {
     state.engine_mode(settings) != EngineMode::Off && settings.response_body_access && settings.inspects_response_type(media_type_of(state))
 }
 
+/// Returns `true` if the length of the response body counts for its limit: by the type alone, as in ModSecurity v3.
+pub fn counts_body(rules: &RuleGraph, state: &State) -> bool {
+    rules.settings.inspects_response_type(media_type_of(state))
+}
+
 fn media_type_of(state: &State) -> &[u8] {
     state.collections.arena.read(state.collections.scalars.response_content_type)
 }

@@ -23,11 +23,13 @@ pub enum Stage {
 /// A call with a position in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
+    RequestHead,
     RequestLine,
     RequestHeader,
     RequestHeadersEnd,
     RequestBody,
     RequestEnd,
+    ResponseHead,
     ResponseHeader,
     ResponseHeadersEnd,
     ResponseBody,
@@ -55,9 +57,10 @@ impl Stage {
     /// Returns the stage after a call.
     pub fn after(self, call: Call) -> Result<Self, Misuse> {
         match (self, call) {
+            (Stage::Connected, Call::RequestHead) => Ok(Stage::Connected),
             (Stage::Connected, Call::RequestLine) | (Stage::RequestHeaders, Call::RequestHeader) => Ok(Stage::RequestHeaders),
             (Stage::RequestHeaders, Call::RequestHeadersEnd) | (Stage::RequestBody, Call::RequestBody) => Ok(Stage::RequestBody),
-            (Stage::RequestBody, Call::RequestEnd) | (Stage::Response, Call::ResponseHeader) => Ok(Stage::Response),
+            (Stage::RequestBody, Call::RequestEnd) | (Stage::Response, Call::ResponseHead | Call::ResponseHeader) => Ok(Stage::Response),
             (Stage::Response, Call::ResponseHeadersEnd) | (Stage::ResponseBody, Call::ResponseBody) => Ok(Stage::ResponseBody),
             (Stage::ResponseBody, Call::ResponseEnd) => Ok(Stage::Over),
             (stage, call) => Err(Misuse { call, stage }),
@@ -80,11 +83,13 @@ impl Stage {
 impl Call {
     fn name(self) -> &'static str {
         match self {
+            Call::RequestHead => "request_head",
             Call::RequestLine => "request_line",
             Call::RequestHeader => "request_header",
             Call::RequestHeadersEnd => "request_headers_end",
             Call::RequestBody => "request_body",
             Call::RequestEnd => "request_end",
+            Call::ResponseHead => "response_head",
             Call::ResponseHeader => "response_header",
             Call::ResponseHeadersEnd => "response_headers_end",
             Call::ResponseBody => "response_body",

@@ -96,13 +96,9 @@ impl Transaction {
             return;
         }
         self.state.flow.logging = Logging::Over;
-        // Earlier decisions do not prevent rules of this phase.
-        let decision = self.state.pending.intervention.take();
         #[cfg(feature = "tracing")]
         let _span = self.trace.enter("logging");
         self.log();
-        let pending = &mut self.state.pending.intervention;
-        *pending = decision.or(pending.take());
         self.observe();
         self.observers().for_each(|observer| observer.finished(self));
     }
@@ -111,7 +107,11 @@ impl Transaction {
         let mut evaluation = self.evaluation();
         evaluation.debug(4, || "Starting phase LOGGING. (SecRules 5)".to_owned());
         if !evaluation.is_disabled() {
+            // Earlier decisions do not prevent rules of this phase.
+            let decision = evaluation.state.pending.intervention.take();
             engine::run(&mut evaluation, Phase::Logging);
+            let pending = &mut evaluation.state.pending.intervention;
+            *pending = decision.or(pending.take());
             audit::write(self);
             let keeps = self.shared.graph.settings.upload_keep_files == KeepFiles::RelevantOnly;
             if keeps && self.state.matches.iter().any(|found| found.audits) {

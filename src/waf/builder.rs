@@ -31,6 +31,8 @@ pub struct WafBuilder {
     are_loads: bool,
     paranoia: Option<u8>,
     exclusions: String,
+    /// The first text that `remove_target` could not take for one target.
+    refused_target: Option<String>,
     options: CompileOptions,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) resolver: Option<Arc<dyn Resolver>>,
@@ -65,8 +67,9 @@ impl WafBuilder {
     /// Adds the OWASP CRS in a folder: `crs-setup.conf` (or `crs-setup.conf.example`), `plugins/` and `rules/`. Of Debian's package
     /// `modsecurity-crs`, either folder will do.
     ///
-    /// Engine settings that the CRS requires come first, such as `SecRuleEngine On` and `SecRequestBodyAccess On`; files added later may replace
-    /// them.
+    /// `crs/setup.conf` of this project comes first: engine settings that the CRS requires, such as `SecRuleEngine On` and
+    /// `SecRequestBodyAccess On`, and rules 11901 to 11911, of which 11903 denies requests beyond a limit with 400. Files added later may replace
+    /// the settings and remove the rules.
     pub fn crs(mut self, folder: impl AsRef<Path>) -> Self {
         self.parts.push(Part::CoreRuleSet(folder.as_ref().to_owned()));
         self
@@ -108,7 +111,11 @@ impl WafBuilder {
     ///
     /// [`build`](Self::build) refuses a text that is not a target.
     pub fn remove_target(mut self, id: u64, target: &str) -> Self {
-        let _ = writeln!(self.exclusions, "SecRuleUpdateTargetById {id} \"!{}\"", target.replace(['"', '\n', '\r'], " "));
+        if is_one_target(target) {
+            let _ = writeln!(self.exclusions, "SecRuleUpdateTargetById {id} \"!{target}\"");
+        } else {
+            self.refused_target.get_or_insert_with(|| target.to_owned());
+        }
         self
     }
 
@@ -232,6 +239,10 @@ impl WafBuilder {
         if let Some(level) = paranoia {
             inputs.insert(0, level);
         }
+        if let Some(target) = self.refused_target.take() {
+            let message = "this is not one target: write a variable, and after a colon a key or a /pattern/".to_owned();
+            return Err(LoadError::of_call("WafBuilder::remove_target", &target, Code::BadDirectiveValue, message));
+        }
         if !self.exclusions.is_empty() {
             inputs.push(Input::Text {
                 name: "WafBuilder::remove_rule and remove_target".to_owned(),
@@ -249,4 +260,13 @@ fn paranoia(level: u8) -> Result<Input, LoadError> {
         return Ok(Input::Text { name: name.to_owned(), text: core_rule_set::paranoia(level) });
     }
     Err(LoadError::of_call(name, &level.to_string(), Code::BadDirectiveValue, "a paranoia level is 1, 2, 3 or 4".to_owned()))
+}
+
+/// Returns `true` if a text is one target at most: a second one would be added to the rule, not removed from it.
+fn is_one_target(text: &str) -> bool {
+    // An unclosed pattern ends at the next separator.
+    let is_closed = text.matches('/').count().is_multiple_of(2);
+    let mut outside_of_patterns = text.split('/').step_by(if is_closed { 2 } else { 1 });
+    let separates = outside_of_patterns.any(|part| part.contains(['|', ',', ' ', '\'']));
+    !text.is_empty() && !separates && !text.contains(['"', '\n', '\r']) && !text.ends_with('\\')
 }

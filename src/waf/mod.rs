@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// The longest ban, as for decision scripts: ten years.
+const LONGEST_BAN: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// A rule set, ready to judge requests.
 ///
 /// Clones share everything, a [reload](Self::reload) included, so that each worker can have its own.
@@ -109,8 +112,8 @@ impl Waf {
     /// Bans an address from a site for some time, or from all sites with site 0. Decision scripts find it on the blacklist. The ban is in the store,
     /// so rule sets with the same store share it.
     pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
-        let now = SystemTime::now();
-        self.current.load().services.store.ban(SiteId(site), address.to_canonical(), now.checked_add(time).unwrap_or(now));
+        let until = SystemTime::now() + time.min(LONGEST_BAN);
+        self.current.load().services.store.ban(SiteId(site), address.to_canonical(), until);
     }
 
     /// Ends a ban from exactly this site. Returns `true` if there was one.
@@ -162,14 +165,12 @@ impl Waf {
     pub fn reopened(&self) -> Result<Self, LoadError> {
         let shared = self.current.load();
         let settings = &shared.graph.settings;
-        let services = Services {
-            debug_log: logs::debug_log(settings, &shared.report)?,
-            memory: Arc::default(),
-            notices: Arc::default(),
-            ..shared.services.clone()
-        };
+        let given = shared.given;
+        let debug_log = if given.debug_log { shared.services.debug_log.clone() } else { logs::debug_log(settings, &shared.report)? };
+        let audit_log = if given.audit_log { shared.audit_log.clone() } else { logs::audit_log(settings) };
+        let services = Services { debug_log, memory: Arc::default(), notices: Arc::default(), ..shared.services.clone() };
         let (graph, report, observer) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.observer.clone());
-        Ok(Self::of(Shared { graph, report, services, audit_log: logs::audit_log(settings), observer, given: shared.given }))
+        Ok(Self::of(Shared { graph, report, services, audit_log, observer, given }))
     }
 
     /// Returns the compiled rules.

@@ -46,7 +46,7 @@ pub struct Expected {
     pub absent_ids: Vec<u64>,
     pub patterns: Vec<Regex>,
     pub absent_patterns: Vec<Regex>,
-    /// Any of these; none where the status does not matter.
+    /// Any of these; empty if the status does not matter.
     pub statuses: Vec<u16>,
 }
 

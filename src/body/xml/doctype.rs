@@ -172,7 +172,7 @@ impl AttributeList {
     }
 }
 
-/// A value of words: one blank between two (XML 1.0, 3.3.3).
+/// Normalizes a value of tokens: one blank between two (XML 1.0, 3.3.3).
 fn words(value: &str) -> String {
     value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

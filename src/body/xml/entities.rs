@@ -61,7 +61,7 @@ impl<'e> Uses<'e> {
     pub(super) fn open(&mut self, name: &str) -> Result<(&'e str, &'e str), XmlError> {
         let (name, text) = match self.entities.declared.get_key_value(name) {
             Some((name, Entity::Internal(text))) => (name.as_str(), text.as_str()),
-            Some((_, Entity::External)) => return Err(malformed(format!("entity {name} lies outside of the document"))),
+            Some((_, Entity::External)) => return Err(malformed(format!("entity {name} is outside of the document"))),
             Some((_, Entity::Unparsed)) => return Err(malformed(format!("entity {name} is not XML"))),
             None => return Err(malformed(format!("entity {name} is not declared"))),
         };

@@ -81,7 +81,7 @@ impl<'d> Writer<'d> {
 
     fn text(&mut self, text: &str) -> Result<(), XmlError> {
         if text.contains("]]>") {
-            return Err(malformed("`]]>` stands in a text"));
+            return Err(malformed("`]]>` is not allowed in text"));
         }
         // The text before it may be of another entity, and end with `]]`; remaining carriage returns are intended.
         for character in text.chars() {
@@ -110,7 +110,7 @@ impl<'d> Writer<'d> {
                 let (name, text) = self.uses.open(name)?;
                 Ok(Some(Reading { cursor: Cursor::new(text), entity: Some(name), depth: self.depth }))
             }
-            Some(_) => Err(malformed("a reference stands outside of the root")),
+            Some(_) => Err(malformed("there is a reference outside of the root")),
             None => {
                 self.copy(before, cursor);
                 Ok(None)

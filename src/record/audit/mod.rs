@@ -33,7 +33,7 @@ impl AuditWriter {
         let place = second.or(settings.audit_log.as_ref().map(|place| &*place.node));
         #[cfg(feature = "remote")]
         if settings.audit_type == AuditType::Https {
-            // Whatever the settings say of the format, as in v3.
+            // Always JSON, whatever SecAuditLogFormat says, as in v3.
             return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
         }
         let log = place.map(|path| LogFile::ready(Path::new(path), settings.audit_log_mode));

@@ -71,14 +71,14 @@ impl Parser<'_> {
             return self.declarations(&mut Cursor::new(&text), depth.saturating_add(1));
         }
         if !cursor.take("<!") {
-            return Err(wrong("a declaration was expected"));
+            return Err(wrong("expected a declaration"));
         }
-        let keyword = cursor.name().ok_or_else(|| wrong("a declaration was expected"))?;
+        let keyword = cursor.name().ok_or_else(|| wrong("expected a declaration"))?;
         let inside = inside(cursor).ok_or_else(|| Wrong(format!("<!{keyword} is not closed")))?;
         let expanded = self.expand(inside, depth)?;
         let mut words = Cursor::new(&expanded);
         if !words.blanks() {
-            return Err(Wrong(format!("<!{keyword} lacks a blank behind it")));
+            return Err(Wrong(format!("<!{keyword} lacks a blank after it")));
         }
         match keyword {
             "ELEMENT" => self.element(words),

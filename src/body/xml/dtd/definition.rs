@@ -1,4 +1,4 @@
-//! What a document type definition declares.
+//! The declarations of a document type definition.
 
 use crate::body::xml::content::ContentModel;
 use crate::body::xml::declaration::AttributeDeclaration;

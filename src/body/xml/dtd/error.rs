@@ -12,7 +12,7 @@ pub enum DtdError {
     Syntax {
         /// The line, from 1; within a parameter entity, the line of the file that names it.
         line: usize,
-        /// Place and reason, in the parser's words.
+        /// The error.
         reason: String,
     },
 }

@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use uppsala::dom::{Document, Element, NodeId, NodeKind, QName};
 
-/// How long the list of children in a message may be, in bytes.
+/// Maximum length of the list of children in a message, in bytes.
 const LONGEST_LIST: usize = 500;
 
 impl Dtd {

@@ -306,7 +306,7 @@ impl<'p> Builder<'p> {
         }
         if kind == "all" {
             if draft.particle.is_some() || draft.all.is_some() {
-                return Err(SchemaError::Wrong(String::from("an xs:all stands behind other content")));
+                return Err(SchemaError::Wrong(String::from("an xs:all follows other content")));
             }
             let items: Vec<Place> = self.children(group).filter(|(_, kind)| *kind == "element").map(|(place, _)| place).collect();
             let mut all = Vec::new();
@@ -325,7 +325,7 @@ impl<'p> Builder<'p> {
         }
         let Some(own) = self.particle(group, kind, draft, 0)? else { return Ok(()) };
         if draft.all.is_some() {
-            return Err(SchemaError::Wrong(String::from("something stands behind an xs:all")));
+            return Err(SchemaError::Wrong(String::from("other content follows an xs:all")));
         }
         draft.particle = Some(match draft.particle.take() {
             Some(base) => Particle::Sequence(vec![base, own], Occurrence::ONCE),
@@ -369,7 +369,7 @@ impl<'p> Builder<'p> {
                     _ => Some(Particle::Choice(parts, occurrence)),
                 }
             }
-            "all" => return Err(SchemaError::Wrong(String::from("an xs:all stands within another group"))),
+            "all" => return Err(SchemaError::Wrong(String::from("an xs:all is within another group"))),
             _ => None,
         })
     }

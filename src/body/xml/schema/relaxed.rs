@@ -136,7 +136,7 @@ fn build(parts: &[Part], trees: &mut [Document<'static>]) -> Result<XsdValidator
         return XsdValidator::from_schema(main).map_err(wrong);
     }
     let folder =
-        Folder::new().map_err(|error| SchemaError::Wrong(format!("there is no place for the documents that it imports: {error}")))?;
+        Folder::new().map_err(|error| SchemaError::Wrong(format!("a folder for the documents that it imports cannot be made: {error}")))?;
     for (number, (part, tree)) in parts.iter().skip(1).zip(others).enumerate() {
         let name = format!("{number}.xsd");
         let write = std::fs::write(folder.0.join(&name), tree.to_xml());
