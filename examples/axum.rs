@@ -1,7 +1,7 @@
 //! Protects a shop: `cargo run --example axum`, then `curl -i 'localhost:3000/?id=1%27+OR+1=1--'`. SIGHUP reloads the rules.
 use axum::extract::{ConnectInfo, Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::{Router, body::Body, http::StatusCode, http::header::LOCATION, middleware::Next, middleware::from_fn_with_state, routing::any};
+use axum::response::Response;
+use axum::{Router, body::Body, http::header::LOCATION, middleware::Next, middleware::from_fn_with_state, routing::any};
 use futures_util::{StreamExt, stream};
 use secrule::{BodyNeed, Connection, Intervention, Stop, Transaction, Waf, WafBuilder};
 use std::net::SocketAddr;
@@ -25,11 +25,8 @@ async fn judge(State(waf): State<Waf>, ConnectInfo(client): ConnectInfo<SocketAd
     let answer = exchange(&mut tx, request, next).await;
     tx.finish().matches().for_each(|hit| eprintln!("rule {}: {}", hit.id(), hit.message()));
     answer.unwrap_or_else(|stop| {
-        let status = StatusCode::from_u16(stop.status()).unwrap_or(StatusCode::FORBIDDEN);
-        match stop.intervention().and_then(Intervention::location) {
-            Some(location) => (status, [(LOCATION, location)]).into_response(),
-            None => status.into_response(),
-        }
+        let (answer, location) = (Response::builder().status(stop.status()), stop.intervention().and_then(Intervention::location));
+        location.into_iter().fold(answer, |answer, address| answer.header(LOCATION, address)).body(Body::empty()).unwrap_or_default()
     })
 }
 
