@@ -149,11 +149,10 @@ fn too_long(length: usize, limit: usize, span: Span) -> Option<Diagnostic> {
 
 /// Marks each rule from which on its chain may stop a request. Updates and defaults must be applied before.
 pub fn mark_stopping_chains(rules: &mut [Rule], defaults: &PhaseMap<DefaultActions>) {
-    let stops = |disruptive: &Disruptive| !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_));
-    let by_default = |phase| defaults.at(phase).disruptive.as_ref().is_some_and(stops);
+    let by_default = |phase| defaults.at(phase).disruptive.as_ref().is_some_and(Disruptive::stops);
     let of_rule = |rule: &Rule| {
         let updated = rule.updated.as_ref().and_then(|updated| updated.disruptive.as_ref());
-        rule.disruptive.iter().chain(updated).any(stops)
+        rule.disruptive.iter().chain(updated).any(Disruptive::stops)
     };
     let mut marks: Vec<bool> = rules.iter().map(|rule| of_rule(rule) || by_default(rule.phase)).collect();
     // A rule comes before those that are chained to it.

@@ -6,7 +6,7 @@ use super::draft::DefaultDraft;
 use super::lints;
 use super::openings::open_before_use;
 use super::updates::{Update, apply_updates};
-use crate::graph::{BodyUse, DefaultActions, Phase, PhaseMap, RuleGraph};
+use crate::graph::{BodyUses, DefaultActions, Phase, PhaseMap, RuleGraph};
 use crate::source::Span;
 use std::collections::HashMap;
 use std::mem::take;
@@ -56,7 +56,7 @@ impl RuleSetDraft {
         graph.unicode_map = context.settings.unicode_map.take();
         graph.tx_names = take(&mut context.names.tx);
         graph.markers = take(&mut context.names.markers);
-        graph.body_use = BodyUse::of_phases(&graph);
+        graph.body_use = BodyUses::of(&graph);
         graph
     }
 }

@@ -11,8 +11,8 @@ use crate::store::Rate;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// Maximum length of a ban in minutes: ten years.
-const LONGEST_BAN: f64 = 10.0 * 365.0 * 24.0 * 60.0;
+/// Maximum length of a ban: ten years.
+pub const LONGEST_BAN: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Runs a decision script, unless an earlier one let the request pass. Returns `true` if it blocks.
 pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut PendingMatch) -> bool {
@@ -253,7 +253,7 @@ impl OfDecision<'_, '_> {
 }
 
 fn end_of_ban(minutes: f64) -> SystemTime {
-    SystemTime::now() + Duration::from_secs_f64(minutes.min(LONGEST_BAN) * 60.0)
+    SystemTime::now() + Duration::from_secs_f64((minutes * 60.0).min(LONGEST_BAN.as_secs_f64()))
 }
 
 fn address_of(bytes: &[u8]) -> Result<IpAddr, String> {

@@ -44,7 +44,7 @@ mod select;
 #[cfg(feature = "xml-validation")]
 mod xml_validation;
 
-pub use decision::{is_blacklisted, is_whitelisted};
+pub use decision::{LONGEST_BAN, is_blacklisted, is_whitelisted};
 pub use limits::limit_text;
 pub use notice::{Notices, notice_audit_log, notice_debug_log};
 pub use phase::run;

@@ -3,7 +3,7 @@
 use super::Evaluation;
 use super::candidates::{followed_plan, next_open};
 use super::chain::evaluate_chain;
-use crate::graph::{AllowScope, Phase, Removal, Rule, RuleFilter, RuleIndex, Step, Test};
+use crate::graph::{Phase, Removal, Rule, RuleFilter, RuleIndex, Step, Test};
 
 /// Runs a phase, unless there is a decision or an earlier `allow` covers it.
 pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
@@ -17,12 +17,7 @@ pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
     (eval.state.flow.skip, eval.state.flow.skip_after) = (0, None);
     eval.allow_work(phase);
     let goes_on = eval.may_go_on(phase);
-    let allowed = match eval.state.flow.allow {
-        Some(AllowScope::Everything) => phase != Phase::Logging,
-        Some(AllowScope::Request) => phase <= Phase::RequestBody,
-        Some(AllowScope::Phase) | None => false,
-    };
-    if allowed {
+    if eval.state.flow.allow.is_some_and(|scope| scope.reaches(phase)) {
         return eval.debug(9, || {
             "Skipping all rules evaluation on this phase as request through the utilization of an `allow' action.".to_owned()
         });

@@ -1,6 +1,6 @@
 //! Actions of rules.
 
-use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Selector, Template};
+use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Phase, Selector, Template};
 use crate::script::Script;
 use crate::vocabulary::Variable;
 use std::ops::RangeInclusive;
@@ -40,6 +40,17 @@ pub enum AllowScope {
     Request,
     /// Everything but logging.
     Everything,
+}
+
+impl AllowScope {
+    /// Returns `true` if it skips a later phase.
+    pub fn reaches(self, phase: Phase) -> bool {
+        match self {
+            Self::Everything => phase != Phase::Logging,
+            Self::Request => phase <= Phase::RequestBody,
+            Self::Phase => false,
+        }
+    }
 }
 
 /// An effect of a matching rule, besides its decision.
@@ -283,6 +294,14 @@ impl LoggingAction {
 }
 
 impl Disruptive {
+    /// Returns `true` if it stops the exchange: `deny`, `drop`, `redirect`.
+    pub fn stops(&self) -> bool {
+        match self {
+            Self::Deny | Self::Drop | Self::Redirect(_) => true,
+            Self::Pass | Self::Allow(_) => false,
+        }
+    }
+
     /// Returns the action's name.
     pub fn name(&self) -> &'static str {
         match self {

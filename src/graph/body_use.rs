@@ -2,7 +2,7 @@
 
 use super::{
     Assignment, AssignmentChange, AuditEngine, Control, Disruptive, Effect, EngineMode, Lookup, OperatorArgument, Part, Phase, PhaseMap,
-    Rule, RuleGraph, Selector, Step, Target, Template, Test,
+    Rule, RuleGraph, RuleIndex, Selector, Step, Target, Template, Test,
 };
 use crate::vocabulary::Variable;
 
@@ -26,24 +26,48 @@ pub struct BodyUse {
     pub opens_request: bool,
 }
 
-impl BodyUse {
-    /// Returns the possible effects of the rules of each phase.
-    pub fn of_phases(graph: &RuleGraph) -> PhaseMap<Self> {
-        let mut uses = PhaseMap::default();
+/// Possible effects of the rules of a graph, determined at load.
+#[derive(Clone, Debug, Default)]
+pub struct BodyUses {
+    /// Those of the chains of each phase, with the first rule of each. Chains that never run are left out.
+    chains: PhaseMap<Vec<(RuleIndex, BodyUse)>>,
+    /// Those of all chains of a phase together.
+    phases: PhaseMap<BodyUse>,
+}
+
+impl BodyUses {
+    /// Determines the possible effects of the rules of a graph.
+    pub fn of(graph: &RuleGraph) -> Self {
+        let mut uses = Self::default();
         for phase in Phase::ALL {
-            *uses.at_mut(phase) = Self::of_phase(graph, phase, |_| true);
+            let chain = |step: &Step| match step {
+                Step::Rule(index) => {
+                    graph.rule(*index).filter(|head| head.removed.is_none()).map(|head| (*index, BodyUse::of_chain(graph, head)))
+                }
+                Step::Marker(_) => None,
+            };
+            let chains: Vec<_> = graph.phases.at(phase).iter().filter_map(chain).collect();
+            *uses.phases.at_mut(phase) = chains.iter().map(|(_, of_chain)| *of_chain).fold(BodyUse::default(), BodyUse::or);
+            *uses.chains.at_mut(phase) = chains;
         }
         uses
     }
 
-    /// Returns the possible effects of those rules of a phase that pass a test. The test gets the first rule of each chain.
-    pub fn of_phase(graph: &RuleGraph, phase: Phase, runs: impl Fn(&Rule) -> bool) -> Self {
-        let first = |step: &Step| match step {
-            Step::Rule(index) => graph.rule(*index),
-            Step::Marker(_) => None,
-        };
-        let chains = graph.phases.at(phase).iter().filter_map(first).filter(|rule| rule.removed.is_none() && runs(rule));
-        let rules = chains.flat_map(|first| std::iter::successors(Some(first), |rule| rule.next.and_then(|next| graph.rule(next))));
+    /// Returns the possible effects of all rules of a phase.
+    pub fn at(&self, phase: Phase) -> BodyUse {
+        *self.phases.at(phase)
+    }
+
+    /// Returns the possible effects of those chains of a phase whose first rule passes a test.
+    pub fn of_chains(&self, graph: &RuleGraph, phase: Phase, runs: impl Fn(&Rule) -> bool) -> BodyUse {
+        let chains = self.chains.at(phase).iter().filter(|(head, _)| graph.rule(*head).is_some_and(&runs));
+        chains.map(|(_, of_chain)| *of_chain).fold(BodyUse::default(), BodyUse::or)
+    }
+}
+
+impl BodyUse {
+    fn of_chain(graph: &RuleGraph, head: &Rule) -> Self {
+        let rules = std::iter::successors(Some(head), |rule| rule.next.and_then(|next| graph.rule(next)));
         rules.map(|rule| Self::of_rule(graph, rule)).fold(Self::default(), Self::or)
     }
 
@@ -54,7 +78,7 @@ impl BodyUse {
         let blocks = effects.clone().any(|effect| matches!(effect, Effect::Block));
         let disruptive = rule.disruptive.iter().chain(updated.and_then(|updated| updated.disruptive.as_ref()));
         let disruptive = disruptive.chain(defaults.disruptive.as_ref().filter(|_| blocks));
-        let decides = disruptive.clone().any(stops);
+        let decides = disruptive.clone().any(Disruptive::stops);
         let texts = [&rule.metadata.message, &rule.metadata.log_data].into_iter().flatten().chain(&rule.metadata.tags);
         let texts = texts.fold(Self::default(), |all, text| all.or(Self::of_text(text)));
         let assigned = rule.assignments.iter().fold(texts, |all, assignment| all.or(Self::of_assignment(assignment)));
@@ -173,7 +197,7 @@ impl BodyUse {
     }
 
     /// Returns the effects of one or the other.
-    pub fn or(self, other: Self) -> Self {
+    fn or(self, other: Self) -> Self {
         Self {
             runs: self.runs | other.runs,
             reads_request: self.reads_request | other.reads_request,
@@ -183,8 +207,4 @@ impl BodyUse {
             opens_request: self.opens_request | other.opens_request,
         }
     }
-}
-
-fn stops(disruptive: &Disruptive) -> bool {
-    !matches!(disruptive, Disruptive::Pass | Disruptive::Allow(_))
 }

@@ -19,7 +19,7 @@ pub use actions::{
     AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, Pace,
     PersistentCollection, RuleFilter, TargetFilter,
 };
-pub use body_use::BodyUse;
+pub use body_use::{BodyUse, BodyUses};
 pub use decision::{AddressList, Crawler, Decisions, ForwardedClient, RateLimit, Site, SiteId, TrustedSources};
 pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
@@ -73,7 +73,7 @@ pub struct RuleGraph {
     /// The code page of `t:urlDecodeUni`.
     pub unicode_map: Option<UnicodeMap>,
     /// Uses of a request body that phase 2 does not inspect.
-    pub body_use: PhaseMap<BodyUse>,
+    pub body_use: BodyUses,
     /// The evaluation plan; `None` if planning is off.
     pub plan: Option<Plan>,
 }

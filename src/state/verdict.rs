@@ -72,7 +72,7 @@ impl Pending {
 
     /// Records a rule that would have decided if the engine were on.
     pub fn detect(&mut self, disruptive: &Disruptive, rule: RuleIndex) {
-        if let Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_) = disruptive {
+        if disruptive.stops() {
             self.detected.get_or_insert(rule);
         }
     }

@@ -1,7 +1,7 @@
 //! The part of a body that the remaining rules need, so that a host can stream the rest.
 
 use super::response;
-use crate::graph::{AllowScope, AuditEngine, BodyProcessor, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
+use crate::graph::{AuditEngine, BodyProcessor, BodyUse, EngineMode, LimitAction, OverBudget, Phase, RuleGraph};
 use crate::state::State;
 use crate::vocabulary::Limit;
 
@@ -118,16 +118,12 @@ fn need(rules: &RuleGraph, state: &State, judged: BodyUse, is_read: bool, bound:
 
 /// Returns the possible effects of those rules of a phase that neither `allow` nor `ctl:ruleRemove…` has removed.
 fn uses(rules: &RuleGraph, state: &State, phase: Phase) -> BodyUse {
-    let is_allowed = match state.flow.allow {
-        Some(AllowScope::Everything) => phase != Phase::Logging,
-        Some(AllowScope::Request) => phase <= Phase::RequestBody,
-        Some(AllowScope::Phase) | None => false,
-    };
+    let is_allowed = state.flow.allow.is_some_and(|scope| scope.reaches(phase));
     let removed = &state.overrides.removed_rules;
     match (is_allowed, removed.is_empty()) {
         (true, _) => BodyUse::default(),
-        (false, true) => *rules.body_use.at(phase),
-        (false, false) => BodyUse::of_phase(rules, phase, |rule| !removed.iter().any(|filter| filter.names(rule))),
+        (false, true) => rules.body_use.at(phase),
+        (false, false) => rules.body_use.of_chains(rules, phase, |head| !removed.iter().any(|filter| filter.names(head))),
     }
 }
 

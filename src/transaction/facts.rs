@@ -129,7 +129,7 @@ impl Transaction {
     }
 
     /// Returns the errors of the engine during the transaction, for the host's error log: records that could not be written, and scripts that failed.
-    /// The same cause is reported once a minute, by whichever transaction meets it first.
+    /// The same cause is reported once a minute, by the first transaction that meets it.
     pub fn notices(&self) -> &[String] {
         &self.state.notices
     }

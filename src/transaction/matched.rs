@@ -95,6 +95,7 @@ impl<'a> Match<'a> {
     }
 
     /// Returns `true` if this match stopped the exchange.
+    ///
     /// Of a rule with `multiMatch`, which has an entry for each match, none says so.
     pub fn stops(&self) -> bool {
         self.found.disruptive

@@ -53,6 +53,7 @@ impl Outcome {
     }
 
     /// Returns the rules that matched and are logged, in the order of their matches.
+    ///
     /// A rule with `nolog` that stopped the exchange is not among them.
     pub fn matches(&self) -> impl Iterator<Item = Match<'_>> {
         self.matches.iter().map(|found| Match::new(&self.shared.graph, &self.shared.report, found))
@@ -74,7 +75,7 @@ impl Outcome {
     }
 
     /// Returns the errors of the engine, such as a record that was not written, for the error log. The same cause is reported once a minute, by
-    /// whichever exchange meets it first.
+    /// the first exchange that meets it.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }

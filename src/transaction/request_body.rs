@@ -271,7 +271,7 @@ fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     let document = parsed?;
     let unread = document.unread_entity().map(|name| format!("entity {name} is outside of the document"));
     eval.state.collections.xml = Some(document);
-    // What was not parsed was not judged; the rest is.
+    // Unparsed content is not judged; the rest is.
     let Some(reason) = unread else { return Ok(()) };
     eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MAX_REASON)));
     Err(BodyError::from(XmlError::Malformed { reason }))

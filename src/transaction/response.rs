@@ -64,7 +64,7 @@ fn uninspected_type(eval: &Evaluation<'_>) -> String {
 
 /// Takes a chunk of the response body. Bytes beyond the limit are dropped, and the settings decide what follows.
 pub fn append_body(eval: &mut Evaluation<'_>, chunk: &[u8]) {
-    if !eval.rules.settings.inspects_response_type(media_type_of(eval.state)) {
+    if !counts_body(eval.rules, eval.state) {
         eval.debug(4, || format!("Not appending response body. {}", uninspected_type(eval)));
         return;
     }

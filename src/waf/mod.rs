@@ -6,7 +6,7 @@ mod logs;
 pub use builder::WafBuilder;
 
 use crate::compile::{LoadError, LoadReport};
-use crate::engine::{Services, is_blacklisted, is_whitelisted};
+use crate::engine::{LONGEST_BAN, Services, is_blacklisted, is_whitelisted};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
 use crate::transaction::{Connection, Shared, Transaction};
@@ -15,9 +15,6 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-/// The longest ban, as for decision scripts: ten years.
-const LONGEST_BAN: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// A rule set, ready to judge requests.
 ///
