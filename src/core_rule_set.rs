@@ -1,4 +1,5 @@
-//! Finds the files of an installed OWASP CRS, and sorts them in the order of loading.
+//! The OWASP CRS: takes the folder of an installed one, gives its files in the order of loading, and the settings and selections of this project for
+//! it; imports `compile` and `source`.
 
 use crate::compile::Input;
 use crate::source::{FileSystem, Loader};

@@ -42,7 +42,7 @@
 //! Each input is a load of its own. As in ModSecurity v3 the first load that sets a value wins, and within a load the last directive does;
 //! rules, updates and markers of all loads come together. A load with errors has no effect.
 //!
-//! What a load sets is kept in a draft, in which a setting that no directive names is `None` (`settings_draft`). At the end the merged draft becomes
+//! The settings of a load are a draft, in which a setting without a directive is `None` (`settings_draft`). At the end the merged draft becomes
 //! [`Settings`](crate::graph::Settings), where it has its default. Loads are not added to a finished graph: a host that loads more compiles all
 //! its inputs anew.
 

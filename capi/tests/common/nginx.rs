@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const MODULES: [&str; 3] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/libexec/nginx/modules"];
 const MODULE: &str = "ngx_http_modsecurity_module.so";
 
-/// What a test with nginx needs.
+/// Needs of a test with nginx.
 pub const NGINX: [Needs; 3] = [Needs::Program("nginx"), Needs::File(MODULE, &MODULES), Needs::CLibrary];
 
 /// Configuration of an nginx.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// What every tool needs: the shared folder, a Python that reads YAML, and the library that it tests.
+/// Needs of every tool: the shared folder, a Python that reads YAML, and the library that it tests.
 pub const TOOLS: [Needs; 3] = [Needs::Shared("tools"), Needs::Python("python3", "yaml"), Needs::CLibrary];
 
 /// Runs a Python tool that writes a JSON object to the file named by `--json`; returns the object. A tool exits with 1 if a case failed.

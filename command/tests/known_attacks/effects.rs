@@ -1,4 +1,4 @@
-//! What a match does: programs, scripts, redirects, variables that stay, logs.
+//! Effects of a match: programs, scripts, redirects, variables that stay, logs.
 
 use crate::host::{GET, Request, Scratch, get, judge, waf};
 use secrule::Waf;
