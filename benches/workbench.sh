@@ -1,5 +1,5 @@
-# Sourced by the scripts beside it: our library, the corpus, the rules of the benchmark, and the program that leads transactions through the
-# C interface. All that is made lies in $bench and is gone at the end.
+# Sourced by the scripts beside it: our library, the corpus of repeated requests, the stream of different ones, the rules of the benchmark, and the
+# program that leads transactions through the C interface. All that is made lies in $bench and is gone at the end.
 
 # Makes it all ready. Arguments are options for the compiler of abi_bench.
 prepare() {
@@ -10,6 +10,7 @@ prepare() {
     bench=$(mktemp -d)
     trap 'rm -rf "$bench"' EXIT
     python3 "$shared/tools/make_corpus.py" "$bench/corpus"
+    python3 "$shared/tools/raw_corpus.py" --stream "$bench/stream" "$shared/traffic/requests.gz"
     {
         sed "s#@SHARED@#$shared#g" "$shared/tools/engine.conf.in"
         echo "Include $shared/crs/crs-setup.conf.example"
