@@ -211,7 +211,7 @@ fn dump(graph: &RuleGraph) -> String {
     let mut text = String::new();
     for (phase, steps) in graph.phases.iter() {
         text.push_str(&format!("Phase: {} ({} rules)\n", phase.number(), steps.len()));
-        for step in steps {
+        for step in steps.iter() {
             let name = match step {
                 Step::Rule(index) => graph.rule(*index).map(|rule| rule.reference()).unwrap_or_default(),
                 Step::Marker(marker) => graph.marker(*marker).to_owned(),

@@ -9,6 +9,7 @@ use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::Limit;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Passed from step to step. Steps read directives and return compiled parts; they use it to report errors and to look up names.
 pub struct Context<'a> {
@@ -34,8 +35,8 @@ pub struct Names {
     /// Keys of TX.
     pub tx: TxNames,
     /// The names of markers, by number.
-    pub markers: Vec<Box<str>>,
-    marker_ids: HashMap<Box<str>, MarkerId>,
+    pub markers: Vec<Arc<str>>,
+    marker_ids: HashMap<Arc<str>, MarkerId>,
 }
 
 impl<'a> Context<'a> {
@@ -98,8 +99,9 @@ impl Names {
             return *known;
         }
         let marker = MarkerId(u32::try_from(self.markers.len()).unwrap_or(u32::MAX));
-        self.markers.push(name.into());
-        self.marker_ids.insert(name.into(), marker);
+        let name: Arc<str> = name.into();
+        self.markers.push(Arc::clone(&name));
+        self.marker_ids.insert(name, marker);
         marker
     }
 }

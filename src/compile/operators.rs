@@ -10,6 +10,7 @@ use crate::graph::OperatorArgument;
 use crate::operator::{ArgumentKind, Operator, OperatorError, OperatorKind, OperatorLimits, fuzzy_hash_argument};
 use crate::seclang::{OperatorExpression, unclosed_macro};
 use crate::vocabulary::{Limit, REFUSED_OPERATORS, did_you_mean};
+use std::sync::Arc;
 
 /// Returns the kind of an operator and its argument, compiled if it has no macros. `None` for a rule that cannot be built.
 pub fn read_operator(context: &mut Context<'_>, written: &OperatorExpression) -> Option<(OperatorKind, OperatorArgument)> {
@@ -41,12 +42,12 @@ pub fn read_operator(context: &mut Context<'_>, written: &OperatorExpression) ->
         _ => {}
     }
     if let Some(lookup) = read_lookup(context, kind, written) {
-        return lookup.ok().map(|lookup| (kind, OperatorArgument::Lookup { lookup, text: text.into() }));
+        return lookup.ok().map(|lookup| (kind, OperatorArgument::Lookup { lookup: Arc::new(lookup), text: text.into() }));
     }
     let files = operator_files(context, kind, written)?;
     let limits = OperatorLimits { pattern_steps: context.limit(Limit::PatternSteps), captures: context.limit(Limit::Captures) };
     match Operator::compile(kind, text.as_bytes(), &files, limits) {
-        Ok(operator) => Some((kind, OperatorArgument::Compiled { operator, text: text.into() })),
+        Ok(operator) => Some((kind, OperatorArgument::Compiled { operator: Arc::new(operator), text: text.into() })),
         Err(OperatorError::Pattern(error)) => {
             report_bad_pattern(context, Code::BadOperatorArgument, text, &error, span);
             None

@@ -1,7 +1,7 @@
 //! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, comparisons, jumps.
 
 use crate::graph::{
-    ChainId, Disruptive, Effect, MarkerId, Metadata, OnMatch, OperatorArgument, Phase, PhaseMap, Plan, PlannedChain, PlannedStep,
+    ChainId, Disruptive, Effect, MarkerId, MarkerPlaces, Metadata, OnMatch, OperatorArgument, Phase, Plan, PlannedChain, PlannedStep,
     PlannedTarget, PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RulePlan, ScanPoint, Selector, Step, Target, TargetId,
     TargetListId, Test, TransformationTree, TxComparison, TxName, ValueScan,
 };
@@ -12,27 +12,36 @@ use crate::transform::Transformation;
 use crate::vocabulary::Variable;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Makes the plan of a graph, and stores it there.
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
     let plans: Vec<RulePlan> = graph.rules.iter().map(|rule| plan_rule(graph, rule, &mut prefilters, &mut target_lists)).collect();
-    for (rule, plan) in graph.rules.iter_mut().zip(plans) {
+    for (rule, plan) in graph.rules.iter_mut().filter_map(Arc::get_mut).zip(plans) {
         rule.plan = plan;
     }
-    let (steps, batches) = steps(graph);
-    graph.plan = Some(Plan {
-        prefilters: prefilters.build(),
+    let mut plan = Plan {
+        prefilters: Arc::new(prefilters.build()),
         targets: target_lists.targets,
         target_lists: target_lists.lists,
-        chains: chains(&graph.transformations),
-        batches,
-        steps,
+        chains: chains(&graph.transformations).into(),
         selected_names: selected_names(graph),
-        open: open_steps(graph),
-        markers: markers(graph),
-    });
+        ..Plan::default()
+    };
+    plan_phases(&mut plan, graph, &Phase::ALL);
+    graph.plan = Some(plan);
+}
+
+fn plan_phases(plan: &mut Plan, graph: &RuleGraph, phases: &[Phase]) {
+    for phase in phases.iter().copied() {
+        let (steps, batches) = steps(graph, phase);
+        *plan.steps.at_mut(phase) = steps.into();
+        *plan.batches.at_mut(phase) = batches.into();
+        *plan.open.at_mut(phase) = open_steps(graph.phases.at(phase));
+        *plan.markers.at_mut(phase) = Arc::new(markers(graph, phase));
+    }
 }
 
 /// Returns the keys of TX that the patterns of rules select.
@@ -151,7 +160,6 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
         next: None,
         before: None,
         chain_head: None,
-        removed: None,
         updated: None,
         // Effects.
         assignments,
@@ -193,72 +201,57 @@ fn triggers(transformation: Transformation) -> ByteSet {
     acting.fold(ByteSet::EMPTY, ByteSet::with)
 }
 
-/// Returns the steps of each phase, and the rules of each phase by their batches.
-fn steps(graph: &RuleGraph) -> (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBatch>>) {
-    let (mut steps, mut batches): (PhaseMap<Vec<PlannedStep>>, PhaseMap<Vec<RuleBatch>>) = Default::default();
-    for phase in Phase::ALL {
-        let mut known: HashMap<(TargetListId, ScanPoint), RuleBatchId> = HashMap::new();
-        let batches = batches.at_mut(phase);
-        steps.at_mut(phase).extend(graph.phases.at(phase).iter().enumerate().map(|(place, step)| {
-            let Step::Rule(index) = step else { return PlannedStep::Ask };
-            match graph.rule(*index) {
-                Some(Rule { plan: RulePlan::Comparison(comparison), .. }) => PlannedStep::Comparison(*comparison),
-                Some(Rule { plan: RulePlan::Scan(scan), removed: None, .. }) => {
-                    let ValueScan { target_list, scan_point, .. } = *scan;
-                    let id = *known.entry((target_list, scan_point)).or_insert_with(|| {
-                        batches.push(RuleBatch { target_list, scan_point, rules: Vec::new() });
-                        RuleBatchId(u32::try_from(batches.len() - 1).unwrap_or(u32::MAX))
-                    });
-                    batches.get_mut(id.0 as usize).into_iter().for_each(|batch| batch.rules.push((place, scan.excluding())));
-                    PlannedStep::Batched(id)
-                }
-                _ => PlannedStep::Ask,
+/// Returns the steps of a phase, and its rules by their batches.
+fn steps(graph: &RuleGraph, phase: Phase) -> (Vec<PlannedStep>, Vec<RuleBatch>) {
+    let mut known: HashMap<(TargetListId, ScanPoint), RuleBatchId> = HashMap::new();
+    let mut batches: Vec<RuleBatch> = Vec::new();
+    let steps = graph.phases.at(phase).iter().enumerate().map(|(place, step)| {
+        let Step::Rule(index) = step else { return PlannedStep::Ask };
+        match graph.rule(*index).filter(|_| graph.removal(*index).is_none()) {
+            Some(Rule { plan: RulePlan::Comparison(comparison), .. }) => PlannedStep::Comparison(*comparison),
+            Some(Rule { plan: RulePlan::Scan(scan), .. }) => {
+                let ValueScan { target_list, scan_point, .. } = *scan;
+                let id = *known.entry((target_list, scan_point)).or_insert_with(|| {
+                    batches.push(RuleBatch { target_list, scan_point, rules: Vec::new() });
+                    RuleBatchId(u32::try_from(batches.len() - 1).unwrap_or(u32::MAX))
+                });
+                batches.get_mut(id.0 as usize).into_iter().for_each(|batch| batch.rules.push((place, scan.excluding())));
+                PlannedStep::Batched(id)
             }
-        }));
-    }
-    (steps, batches)
-}
-
-/// Returns the steps of each phase that are rules, a bit for each.
-fn open_steps(graph: &RuleGraph) -> PhaseMap<Vec<u64>> {
-    let mut open: PhaseMap<Vec<u64>> = PhaseMap::default();
-    for phase in Phase::ALL {
-        let words = graph.phases.at(phase).chunks(u64::BITS as usize);
-        let bit = |(place, step): (usize, &Step)| u64::from(matches!(step, Step::Rule(_))) << place;
-        open.at_mut(phase).extend(words.map(|steps| steps.iter().enumerate().map(bit).sum::<u64>()));
-    }
-    open
-}
-
-fn markers(graph: &RuleGraph) -> PhaseMap<Vec<Vec<usize>>> {
-    let mut markers: PhaseMap<Vec<Vec<usize>>> = PhaseMap::default();
-    for phase in Phase::ALL {
-        let places = markers.at_mut(phase);
-        places.resize(graph.markers.len(), Vec::new());
-        for (place, step) in graph.phases.at(phase).iter().enumerate() {
-            if let Step::Marker(MarkerId(marker)) = step
-                && let Some(known) = places.get_mut(*marker as usize)
-            {
-                known.push(place);
-            }
+            _ => PlannedStep::Ask,
         }
-    }
-    markers
+    });
+    (steps.collect(), batches)
+}
+
+/// Returns the steps of a phase that are rules, a bit for each.
+fn open_steps(steps: &[Step]) -> Vec<u64> {
+    let bit = |(place, step): (usize, &Step)| u64::from(matches!(step, Step::Rule(_))) << place;
+    steps.chunks(u64::BITS as usize).map(|steps| steps.iter().enumerate().map(bit).sum::<u64>()).collect()
+}
+
+fn markers(graph: &RuleGraph, phase: Phase) -> MarkerPlaces {
+    let marker = |(place, step): (usize, &Step)| match step {
+        Step::Marker(marker) => Some((*marker, place)),
+        Step::Rule(_) => None,
+    };
+    let places: Vec<(MarkerId, usize)> = graph.phases.at(phase).iter().enumerate().filter_map(marker).collect();
+    MarkerPlaces::new(graph.markers.len(), &places)
 }
 
 /// Numbers of targets and target lists; those that select the same values have the same number.
 #[derive(Default)]
 struct TargetLists {
-    targets: Vec<PlannedTarget>,
-    lists: Vec<Box<[TargetId]>>,
-    numbers: HashMap<Box<[TargetId]>, TargetListId>,
+    targets: Vec<Arc<PlannedTarget>>,
+    lists: Vec<Arc<[TargetId]>>,
+    numbers: HashMap<Arc<[TargetId]>, TargetListId>,
 }
 
 impl TargetLists {
     fn intern(&mut self, targets: &[Target]) -> TargetListId {
-        let list: Box<[TargetId]> = targets.iter().map(|target| self.target(target)).collect();
+        let list: Arc<[TargetId]> = targets.iter().map(|target| self.target(target)).collect();
         let next = TargetListId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
-        let id = *self.numbers.entry(list.clone()).or_insert(next);
+        let id = *self.numbers.entry(Arc::clone(&list)).or_insert(next);
         if id == next {
             self.lists.push(list);
         }
@@ -270,7 +263,7 @@ impl TargetLists {
         let is_same = |known: &Target| known.is_same(target) && (!target.count || known.to_string() == target.to_string());
         let known = self.targets.iter().position(|known| is_same(&known.target));
         if known.is_none() {
-            self.targets.push(PlannedTarget { target: target.clone(), kind: kind(target) });
+            self.targets.push(Arc::new(PlannedTarget { target: target.clone(), kind: kind(target) }));
         }
         TargetId(u32::try_from(known.unwrap_or(self.targets.len() - 1)).unwrap_or(u32::MAX))
     }

@@ -8,6 +8,7 @@ use crate::operator::OperatorKind;
 use crate::source::Span;
 use crate::vocabulary::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// Number of names that a warning shows.
 const SHOWN: usize = 5;
@@ -61,7 +62,7 @@ impl References {
     }
 
     /// Warns of jumps to markers that do not exist. `names` are the names of all markers, by number.
-    pub fn unknown_markers(&self, names: &[Box<str>]) -> Vec<Diagnostic> {
+    pub fn unknown_markers(&self, names: &[Arc<str>]) -> Vec<Diagnostic> {
         let name = |marker: MarkerId| names.get(marker.0 as usize).map_or("", |name| name);
         let unknown = self.jumps.iter().filter(|(marker, _)| !self.placed_markers.contains(marker));
         let warning = |(marker, span): &(MarkerId, Span)| {

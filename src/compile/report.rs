@@ -61,7 +61,7 @@ impl LoadReport {
             scripts,
             chained: graph.rules.iter().filter(|rule| rule.chain_head.is_some()).count(),
             markers: graph.markers.len(),
-            removed: graph.rules.iter().filter(|rule| rule.removed.is_some()).count(),
+            removed: graph.removed.len(),
             transformation_chains: graph.transformations.len(),
             sources: texts.iter().map(|text| SourceReport { name: text.name().to_string(), bytes: text.text().len() }).collect(),
             warnings,

@@ -6,10 +6,11 @@ use super::draft::DefaultDraft;
 use super::lints;
 use super::openings::open_before_use;
 use super::updates::{Update, apply_updates};
-use crate::graph::{BodyUses, DefaultActions, Phase, PhaseMap, RuleGraph};
+use crate::graph::{BodyUses, DefaultActions, Phase, PhaseMap, RuleGraph, TransformationTree};
 use crate::source::Span;
 use std::collections::HashMap;
 use std::mem::take;
+use std::sync::Arc;
 
 /// Results of the directives of all loads, except settings.
 #[derive(Default)]
@@ -41,17 +42,22 @@ impl RuleSetDraft {
         warnings.extend(lints::audit_log_address(&settings));
         context.report_all(warnings);
 
-        let mut graph = RuleGraph::default();
-        (graph.rules, graph.phases) = rules.join(&defaults, &mut graph.transformations);
+        let (mut graph, mut tree, mut actions) =
+            (RuleGraph::default(), TransformationTree::default(), PhaseMap::<DefaultActions>::default());
+        let (mut rules, phases) = rules.join(&defaults, &mut tree);
         for phase in Phase::ALL {
             let draft = take(defaults.at_mut(phase));
-            *graph.defaults.at_mut(phase) = DefaultActions { disruptive: draft.disruptive, effects: draft.effects };
+            *actions.at_mut(phase) = DefaultActions { disruptive: draft.disruptive, effects: draft.effects };
         }
-        context.report_all(apply_updates(updates, &mut graph.rules, &mut graph.transformations));
-        context.report_all(context.references.missing_rules(&graph.rules));
-        open_before_use(&mut graph.rules);
-        mark_stopping_chains(&mut graph.rules, &graph.defaults);
+        context.report_all(apply_updates(&updates, &mut rules, &mut graph.removed, &mut tree));
+        context.report_all(context.references.missing_rules(&rules));
+        open_before_use(&mut rules);
+        mark_stopping_chains(&mut rules, &actions);
 
+        graph.rules = rules.into_iter().map(Arc::new).collect();
+        graph.phases = phases.map(Arc::from);
+        graph.defaults = Arc::new(actions);
+        graph.transformations = Arc::new(tree);
         graph.settings = settings;
         graph.unicode_map = context.settings.unicode_map.take();
         graph.tx_names = take(&mut context.names.tx);

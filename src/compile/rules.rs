@@ -156,7 +156,6 @@ fn draft(context: &Context<'_>, test: Test, actions: RuleActions, span: Span) ->
         disruptive: actions.disruptive,
         namespaces: actions.namespaces,
         updated: None,
-        removed: None,
         stops: false,
         plan: RulePlan::default(),
     };

@@ -167,7 +167,7 @@ fn unicode_map(context: &mut Context<'_>, path: &Argument, code_page: Option<&Ar
     let map = context.loader.read_first(&candidates).map_err(|error| (reason(&error), looked_at(&candidates)));
     let other_page = || String::from("write the number of a code page that the file holds, such as 20127 in that of ModSecurity");
     match map.and_then(|text| UnicodeMap::parse(&text, code_page).map_err(|error| (error.to_string(), other_page()))) {
-        Ok(map) => context.settings.unicode_map = Some(map),
+        Ok(map) => context.settings.unicode_map = Some(Arc::new(map)),
         Err((problem, hint)) => {
             let message = format!("`{}` cannot be used: {problem}", path.text);
             context.report(Diagnostic::new(Code::BadDirectiveFile, path.span, message).hint(hint));

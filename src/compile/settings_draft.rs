@@ -24,7 +24,7 @@ pub struct SettingsBuilder {
     /// The settings of the current load.
     pub load: SettingsDraft,
     /// The code page of `t:urlDecodeUni`: the last one, in any load.
-    pub unicode_map: Option<UnicodeMap>,
+    pub unicode_map: Option<Arc<UnicodeMap>>,
     /// The directive that causes uploaded files to be written.
     pub upload_place: Option<Span>,
     /// Limits of bodies, with their places.

@@ -9,10 +9,11 @@ use super::references::no_rule;
 use super::targets::{TargetChange, apply, target_changes};
 use super::values::id_range;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, Test, TransformationTree, UpdatedActions};
+use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, RuleIndex, Test, TransformationTree, UpdatedActions};
 use crate::seclang::{Actions, Argument, Targets};
 use crate::source::Span;
 use crate::vocabulary::Directive;
+use rustc_hash::FxHashMap;
 use std::ops::RangeInclusive;
 
 /// A change to rules.
@@ -102,53 +103,64 @@ fn rule_ids(context: &mut Context<'_>, text: &str, span: Span) -> Option<RangeIn
 }
 
 /// Applies all updates to the rules, in the order of the files. Returns warnings about updates that match no rule.
-pub fn apply_updates(updates: Vec<(Update, Span)>, rules: &mut [Rule], tree: &mut TransformationTree) -> Vec<Diagnostic> {
+pub fn apply_updates(
+    updates: &[(Update, Span)],
+    rules: &mut [Rule],
+    removed: &mut FxHashMap<RuleIndex, Removal>,
+    tree: &mut TransformationTree,
+) -> Vec<Diagnostic> {
     let mut missing = Vec::new();
     for (update, span) in updates {
-        let filter = match &update {
-            Update::Remove(filter, _) | Update::Targets(filter, _) | Update::Actions(filter, _) => filter,
-        };
         let mut matches_none = true;
-        for rule in rules.iter_mut().filter(|rule| matches(&update, filter, rule)) {
+        for (index, rule) in (0..).map(RuleIndex).zip(rules.iter_mut()).filter(|(_, rule)| update.concerns(rule)) {
             matches_none = false;
-            apply_update(&update, rule, tree);
+            match update {
+                Update::Remove(_, removal) => drop(removed.entry(index).or_insert(*removal)),
+                Update::Targets(_, changes) => update_targets(changes, rule),
+                Update::Actions(_, update) => update_actions(update, rule, tree),
+            }
         }
         if matches_none {
-            missing.push((filter.clone(), span));
+            missing.push((update.filter(), *span));
         }
     }
     // Several ids of one argument give one warning.
-    let warning = |references: &[(RuleFilter, Span)]| {
-        let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| filter).collect();
+    let warning = |references: &[(&RuleFilter, Span)]| {
+        let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| *filter).collect();
         references.first().map(|(_, span)| no_rule(&filters, *span))
     };
     missing.chunk_by(|(_, one), (_, other)| one == other).filter_map(warning).collect()
 }
 
-fn apply_update(update: &Update, rule: &mut Rule, tree: &mut TransformationTree) {
-    match update {
-        Update::Remove(_, removal) => rule.removed = rule.removed.or(Some(*removal)),
-        Update::Targets(_, changes) => {
-            if let Test::Operator { targets, .. } = &mut rule.test {
-                apply(targets, changes);
-            }
-        }
-        Update::Actions(_, update) => {
-            let added = rule.updated.get_or_insert_with(|| Box::new(UpdatedActions::default()));
-            added.effects.extend(update.effects.iter().cloned());
-            added.disruptive = update.disruptive.clone().or(added.disruptive.take());
-            let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);
-            (rule.logs, rule.audits) = (flags.log, flags.audit);
-            if update.transformations.reset {
-                rule.transformations = ChainId::EMPTY;
-            }
-            update.transformations.list.iter().for_each(|step| step.append_to(rule, tree));
-        }
+fn update_targets(changes: &[TargetChange], rule: &mut Rule) {
+    if let Test::Operator { targets, .. } = &mut rule.test {
+        apply(targets, changes);
     }
 }
 
-/// As in ModSecurity v3, the id of a rule within a chain matches only changes of targets.
-fn matches(update: &Update, filter: &RuleFilter, rule: &Rule) -> bool {
-    let may_be_chained = matches!(update, Update::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
-    filter.names(rule) && (may_be_chained || rule.chain_head.is_none())
+fn update_actions(update: &ActionUpdate, rule: &mut Rule, tree: &mut TransformationTree) {
+    let added = rule.updated.get_or_insert_with(|| Box::new(UpdatedActions::default()));
+    added.effects.extend(update.effects.iter().cloned());
+    added.disruptive = update.disruptive.clone().or(added.disruptive.take());
+    let flags = LogFlags { log: rule.logs, audit: rule.audits }.after(&update.effects);
+    (rule.logs, rule.audits) = (flags.log, flags.audit);
+    if update.transformations.reset {
+        rule.transformations = ChainId::EMPTY;
+    }
+    update.transformations.list.iter().for_each(|step| step.append_to(rule, tree));
+}
+
+impl Update {
+    fn filter(&self) -> &RuleFilter {
+        match self {
+            Self::Remove(filter, _) | Self::Targets(filter, _) | Self::Actions(filter, _) => filter,
+        }
+    }
+
+    /// Returns `true` if it changes this rule. As in ModSecurity v3, the id of a rule within a chain matches only changes of targets.
+    fn concerns(&self, rule: &Rule) -> bool {
+        let filter = self.filter();
+        let may_be_chained = matches!(self, Self::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
+        filter.names(rule) && (may_be_chained || rule.chain_head.is_none())
+    }
 }

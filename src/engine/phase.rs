@@ -42,7 +42,7 @@ pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
         };
         let Some(rule) = rules.rule(*index) else { break };
         place += 1;
-        if is_passed_over(eval, rule) {
+        if is_passed_over(eval, *index, rule) {
             continue;
         }
         measure_chain(eval, *index, rule);
@@ -73,7 +73,7 @@ fn jump(eval: &mut Evaluation<'_>, phase: Phase, steps: &[Step], place: usize) -
     }
 }
 
-fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
+fn is_passed_over(eval: &mut Evaluation<'_>, index: RuleIndex, rule: &Rule) -> bool {
     if let Some(marker) = eval.state.flow.skip_after {
         eval.debug(9, || format!("Skipped rule id '{}' due to a SecMarker: {}", rule.reference(), eval.rules.marker(marker)));
         return true;
@@ -89,7 +89,7 @@ fn is_passed_over(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
         eval.debug(9, || format!("Skipped rule id '{}' as request trough the utilization of an `allow' action.", rule.reference()));
         return true;
     }
-    if let Some(removal) = rule.removed {
+    if let Some(removal) = eval.rules.removal(index) {
         let by = match removal {
             Removal::Id => "an SecRuleRemove",
             Removal::Message => "a SecRuleRemoveByMsg",

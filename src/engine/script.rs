@@ -239,7 +239,7 @@ impl OfRule<'_, '_> {
                 break;
             }
             match step {
-                Step::Known(step) if step.apply(&value, &mut output, self.eval.rules.unicode_map.as_ref()).rewritten => {
+                Step::Known(step) if step.apply(&value, &mut output, self.eval.rules.unicode_map.as_deref()).rewritten => {
                     value = Cow::Owned(std::mem::take(&mut output));
                     if value.len() > budget.memory() {
                         budget.exceed(Excess::Memory);

@@ -42,7 +42,7 @@ impl BodyUses {
         for phase in Phase::ALL {
             let chain = |step: &Step| match step {
                 Step::Rule(index) => {
-                    graph.rule(*index).filter(|head| head.removed.is_none()).map(|head| (*index, BodyUse::of_chain(graph, head)))
+                    graph.rule(*index).filter(|_| graph.removal(*index).is_none()).map(|head| (*index, BodyUse::of_chain(graph, head)))
                 }
                 Step::Marker(_) => None,
             };

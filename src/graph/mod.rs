@@ -25,8 +25,8 @@ pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
-    OnMatch, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan, ScanPoint, TargetId,
-    TargetListId, TxComparison, ValueScan,
+    MarkerPlaces, OnMatch, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan,
+    ScanPoint, TargetId, TargetListId, TxComparison, ValueScan,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub(crate) use settings::setting_rows;
@@ -39,6 +39,8 @@ pub use template::{Part, Template};
 pub use transformations::{ChainId, ChainStep, TransformationTree};
 
 use crate::transform::UnicodeMap;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// The number of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,25 +55,27 @@ pub enum Step {
     Marker(MarkerId),
 }
 
-/// A compiled rule set.
+/// A compiled rule set. Rule sets that extend another share its rules and most of its tables.
 #[derive(Debug, Default)]
 pub struct RuleGraph {
     /// Settings of the engine.
     pub settings: Settings,
-    /// Every rule, including chained ones, in the order of the files.
-    pub rules: Vec<Rule>,
+    /// Every rule, including chained ones, in the order of the files; those of an extension come after the rules that it extends.
+    pub rules: Vec<Arc<Rule>>,
+    /// The rules that never run, each with the directive that removed it.
+    pub removed: FxHashMap<RuleIndex, Removal>,
     /// The rules and markers of each phase.
-    pub phases: PhaseMap<Vec<Step>>,
+    pub phases: PhaseMap<Arc<[Step]>>,
     /// `SecDefaultAction` of each phase.
-    pub defaults: PhaseMap<DefaultActions>,
+    pub defaults: Arc<PhaseMap<DefaultActions>>,
     /// The transformation chains of all rules.
-    pub transformations: TransformationTree,
+    pub transformations: Arc<TransformationTree>,
     /// The keys of TX that rules name.
     pub tx_names: TxNames,
     /// The names of markers, by number.
-    pub markers: Vec<Box<str>>,
+    pub markers: Vec<Arc<str>>,
     /// The code page of `t:urlDecodeUni`.
-    pub unicode_map: Option<UnicodeMap>,
+    pub unicode_map: Option<Arc<UnicodeMap>>,
     /// Uses of a request body that phase 2 does not inspect.
     pub body_use: BodyUses,
     /// The evaluation plan; `None` if planning is off.
@@ -81,7 +85,12 @@ pub struct RuleGraph {
 impl RuleGraph {
     /// Returns the rule with this number.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
-        self.rules.get(index.0 as usize)
+        self.rules.get(index.0 as usize).map(Arc::as_ref)
+    }
+
+    /// Returns the directive that removed a rule, if one did.
+    pub fn removal(&self, index: RuleIndex) -> Option<Removal> {
+        self.removed.get(&index).copied()
     }
 
     /// Returns the name of a marker.
@@ -91,6 +100,6 @@ impl RuleGraph {
 
     /// Returns the rule with this id that starts a chain or is not in one.
     pub fn find(&self, id: u64) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.id == id && rule.chain_head.is_none())
+        self.rules.iter().map(Arc::as_ref).find(|rule| rule.id == id && rule.chain_head.is_none())
     }
 }

@@ -70,6 +70,11 @@ impl<T> PhaseMap<T> {
         }
     }
 
+    /// Returns the results of a function for the value of each phase.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> PhaseMap<U> {
+        PhaseMap(self.0.map(change))
+    }
+
     /// Returns every phase with its value.
     pub fn iter(&self) -> impl Iterator<Item = (Phase, &T)> {
         Phase::ALL.into_iter().zip(&self.0)

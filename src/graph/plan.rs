@@ -6,6 +6,7 @@ use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, PrefilterSet, ValueKind};
 use crate::transform::Transformation;
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// The number of a target that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,23 +34,31 @@ pub struct ScanPoint {
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The prefilters of all rules.
-    pub prefilters: PrefilterSet,
+    pub prefilters: Arc<PrefilterSet>,
     /// Targets whose values no rule can change during a phase: their values are selected once per phase.
-    pub targets: Vec<PlannedTarget>,
+    pub targets: Vec<Arc<PlannedTarget>>,
     /// Lists of such targets.
-    pub target_lists: Vec<Box<[TargetId]>>,
+    pub target_lists: Vec<Arc<[TargetId]>>,
     /// Properties of each chain of transformations, by its number.
-    pub chains: Vec<PlannedChain>,
+    pub chains: Arc<[PlannedChain]>,
     /// The batches of each phase.
-    pub batches: PhaseMap<Vec<RuleBatch>>,
+    pub batches: PhaseMap<Arc<[RuleBatch]>>,
     /// The steps of each phase, with the data that most steps need close together in memory.
-    pub steps: PhaseMap<Vec<PlannedStep>>,
+    pub steps: PhaseMap<Arc<[PlannedStep]>>,
     /// The keys of TX in rules that a pattern selects, by the source of the pattern.
     pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
     /// The steps of each phase that may have an effect when they are reached in order, a bit for each: markers have none.
     pub open: PhaseMap<Vec<u64>>,
     /// The positions of each marker in each phase, by its number: a file may set a marker several times.
-    pub markers: PhaseMap<Vec<Vec<usize>>>,
+    pub markers: PhaseMap<Arc<MarkerPlaces>>,
+}
+
+/// The positions of markers in a phase.
+#[derive(Debug, Default)]
+pub struct MarkerPlaces {
+    /// The start of each marker's positions in `places`, by its number; the last one is their end.
+    starts: Box<[u32]>,
+    places: Box<[u32]>,
 }
 
 /// A step of a phase.
@@ -164,6 +173,30 @@ pub enum OnMatch {
     },
 }
 
+impl MarkerPlaces {
+    /// Collects positions; `places` are markers with their positions, in the order of the phase.
+    pub fn new(markers: usize, places: &[(MarkerId, usize)]) -> Self {
+        let mut sorted: Vec<(MarkerId, usize)> = places.to_vec();
+        sorted.sort_by_key(|(marker, _)| marker.0);
+        let start = |marker: usize| sorted.partition_point(|(known, _)| (known.0 as usize) < marker);
+        Self {
+            starts: (0..=markers).map(|marker| number(start(marker))).collect(),
+            places: sorted.iter().map(|(_, place)| number(*place)).collect(),
+        }
+    }
+
+    /// Returns the first position of a marker that is not before `place`.
+    fn next(&self, marker: MarkerId, place: usize) -> Option<usize> {
+        let marker = marker.0 as usize;
+        let places = self.places.get(*self.starts.get(marker)? as usize..*self.starts.get(marker + 1)? as usize)?;
+        places.get(places.partition_point(|known| (*known as usize) < place)).map(|place| *place as usize)
+    }
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 impl ScanPoint {
     /// Values without transformations.
     pub const PLAIN: Self = Self { chain: ChainId::EMPTY, every_stage: false };
@@ -212,7 +245,6 @@ impl Plan {
 
     /// Returns the next position of a marker in a phase.
     pub fn next_marker(&self, phase: Phase, marker: MarkerId, place: usize) -> Option<usize> {
-        let places = self.markers.at(phase).get(marker.0 as usize)?;
-        places.get(places.partition_point(|known| *known < place)).copied()
+        self.markers.at(phase).next(marker, place)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct RuleIndex(pub u32);
 
 /// A rule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// Its id; 0 if it has none: chained rules and some actions.
     pub id: u64,
@@ -54,8 +54,6 @@ pub struct Rule {
     pub namespaces: Vec<(Box<str>, Box<str>)>,
     /// Actions that `SecRuleUpdateActionById` added.
     pub updated: Option<Box<UpdatedActions>>,
-    /// The directive that removed it; such a rule never runs.
-    pub removed: Option<Removal>,
     /// `true` if it, or a rule that is chained to it, may stop the request, so that an intervention needs a reason.
     pub stops: bool,
     /// Its part of the plan.
@@ -63,7 +61,7 @@ pub struct Rule {
 }
 
 /// The condition of a rule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Test {
     /// No condition: it always matches.
@@ -86,12 +84,12 @@ pub enum Test {
 }
 
 /// An operator's argument.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum OperatorArgument {
     /// Known at load.
     Compiled {
         /// The compiled operator.
-        operator: Operator,
+        operator: Arc<Operator>,
         /// The argument as written.
         text: Box<str>,
     },
@@ -100,7 +98,7 @@ pub enum OperatorArgument {
     /// Known at load, for an operator that needs more than the value.
     Lookup {
         /// The look-up.
-        lookup: Lookup,
+        lookup: Arc<Lookup>,
         /// The argument as written.
         text: Box<str>,
     },
@@ -139,7 +137,7 @@ pub struct Metadata {
 }
 
 /// Additions of `SecRuleUpdateActionById` to a rule.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct UpdatedActions {
     /// Done before the rule's own effects. A `setvar` among them runs once, when the chain matches.
     pub effects: Vec<Effect>,

@@ -176,7 +176,7 @@ impl TransformCache {
         }
         let start = self.costs.as_ref().map(|_| Instant::now());
         arena.budget.charge(before.value.len() + PER_VALUE);
-        let effect = transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_ref());
+        let effect = transformation.apply(arena.read(before.value), &mut self.output, graph.unicode_map.as_deref());
         if let (Some(costs), Some(start)) = (&mut self.costs, start) {
             costs.add(transformation, start.elapsed());
         }
