@@ -1,7 +1,7 @@
 //! Rules and markers in the order of the files, and the chains that rules form.
 
 use super::context::Context;
-use super::draft::{DefaultDraft, Draft, LogFlags};
+use super::draft::{Draft, LogFlags, SpelledTransformation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{DefaultActions, Disruptive, MarkerId, Phase, PhaseMap, Rule, RuleIndex, Step, TransformationTree};
 use crate::seclang::{ActionExpression, Actions};
@@ -115,15 +115,32 @@ impl RuleDrafts {
         Some(Diagnostic::new(Code::OpenChain, draft.span, "no rule ends this chain, so it never matches").hint(hint))
     }
 
+    /// Returns the number of steps so far in each phase.
+    pub fn step_counts(&self) -> PhaseMap<usize> {
+        let mut counts = PhaseMap::default();
+        self.steps.iter().for_each(|(phase, steps)| *counts.at_mut(phase) = steps.len());
+        counts
+    }
+
+    /// Returns `true` if the last rule is followed by none, although it has `chain`.
+    pub fn end_in_chain(&self) -> bool {
+        self.rules.last().is_some_and(|draft| draft.rule.chained)
+    }
+
     /// Applies the transformations and log flags of its phase to each rule. Returns all rules, and the steps of each phase.
-    pub fn join(self, defaults: &PhaseMap<DefaultDraft>, tree: &mut TransformationTree) -> (Vec<Rule>, PhaseMap<Vec<Step>>) {
+    pub fn join(
+        self,
+        default_transformations: &PhaseMap<Vec<SpelledTransformation>>,
+        defaults: &PhaseMap<DefaultActions>,
+        tree: &mut TransformationTree,
+    ) -> (Vec<Rule>, PhaseMap<Vec<Step>>) {
         let mut inherited = LogFlags::DEFAULT;
         let mut rules = Vec::with_capacity(self.rules.len());
         // From the last to the first: the log flags of a chain's later rules reach its earlier ones.
         for draft in self.rules.into_iter().rev() {
-            let defaults = defaults.at(draft.rule.phase);
+            let (by_default, defaults) = (default_transformations.at(draft.rule.phase), defaults.at(draft.rule.phase));
             let mut rule = draft.rule;
-            let before = if draft.transformations.reset { &[][..] } else { &defaults.transformations };
+            let before = if draft.transformations.reset { &[][..] } else { by_default };
             for transformation in before.iter().chain(&draft.transformations.list) {
                 transformation.append_to(&mut rule, tree);
             }

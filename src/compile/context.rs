@@ -3,7 +3,7 @@
 use super::references::References;
 use super::settings_draft::SettingsBuilder;
 use crate::diagnostic::{Diagnostic, MAX_ERRORS, Severity};
-use crate::graph::{MarkerId, TxNames};
+use crate::graph::{MarkerId, RuleGraph, TxNames};
 use crate::script::Script;
 use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::Limit;
@@ -36,8 +36,13 @@ pub struct Names {
     pub tx: TxNames,
     /// The names of markers, by number.
     pub markers: Vec<Arc<str>>,
-    marker_ids: HashMap<Arc<str>, MarkerId>,
+    /// The markers of the rule set that is extended.
+    known_ids: Arc<MarkerIds>,
+    marker_ids: MarkerIds,
 }
+
+/// Numbers of markers.
+pub type MarkerIds = HashMap<Arc<str>, MarkerId>;
 
 impl<'a> Context<'a> {
     pub fn new(loader: &'a dyn Loader) -> Self {
@@ -51,6 +56,13 @@ impl<'a> Context<'a> {
             diagnostics: Vec::new(),
             errors: 0,
         }
+    }
+
+    /// Makes the state for rules that extend a rule set: texts and names go on with numbers after its own.
+    pub fn extending(loader: &'a dyn Loader, graph: &RuleGraph, sources: &Sources, marker_ids: &Arc<MarkerIds>) -> Self {
+        let tx = TxNames::extending(&graph.tx_names);
+        let names = Names { tx, markers: graph.markers.clone(), known_ids: Arc::clone(marker_ids), marker_ids: MarkerIds::default() };
+        Self { sources: sources.clone(), names, ..Self::new(loader) }
     }
 
     /// Adds an error or a warning about a directive.
@@ -74,9 +86,21 @@ impl<'a> Context<'a> {
         self.errors >= MAX_ERRORS
     }
 
-    /// Returns everything that was reported, in the order of the steps.
+    /// Returns `true` if there is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error)
+    }
+
+    /// Returns everything that was reported so far, in the order of the steps.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Returns the texts, and everything that was reported, in the order of its places.
     pub fn into_report(self) -> (Sources, Vec<Diagnostic>) {
-        (self.sources, self.diagnostics)
+        let Self { sources, mut diagnostics, .. } = self;
+        diagnostics.sort_by_key(|diagnostic| (sources.place_of(diagnostic.span.source), diagnostic.span.start));
+        (sources, diagnostics)
     }
 
     /// Returns a limit as the directives so far set it.
@@ -93,9 +117,14 @@ impl<'a> Context<'a> {
 }
 
 impl Names {
+    /// Returns the numbers of all markers, unless a rule set is extended.
+    pub fn into_marker_ids(self) -> MarkerIds {
+        self.marker_ids
+    }
+
     /// Returns the number of a marker.
     pub fn marker(&mut self, name: &str) -> MarkerId {
-        if let Some(known) = self.marker_ids.get(name) {
+        if let Some(known) = self.known_ids.get(name).or_else(|| self.marker_ids.get(name)) {
             return *known;
         }
         let marker = MarkerId(u32::try_from(self.markers.len()).unwrap_or(u32::MAX));

@@ -93,15 +93,69 @@ pub fn limits_without_action(settings: &Settings, limits: &[(Directive, Span)]) 
     limits.iter().filter_map(warning).collect()
 }
 
+/// The facts about some rules that warnings about all rules together depend on.
+#[derive(Clone, Copy, Default)]
+pub struct RuleFacts {
+    opens_request_bodies: bool,
+    parses_xml: bool,
+    forces_request_body: bool,
+    phase_2: Found,
+    blind_to_xml: Found,
+}
+
+/// The place of the first of several rules, and the number of the others.
+#[derive(Clone, Copy, Default)]
+struct Found(Option<(Span, usize)>);
+
+impl RuleFacts {
+    /// Collects the facts about rules.
+    pub fn of(drafts: &[Draft]) -> Self {
+        // A chained rule may be for other bodies only.
+        let heads = drafts.iter().enumerate().filter(|(place, _)| {
+            let before = place.checked_sub(1).and_then(|before| drafts.get(before));
+            !before.is_some_and(|before| before.rule.chained)
+        });
+        Self {
+            opens_request_bodies: has_control(drafts, |control| matches!(control, Control::RequestBodyAccess(true))),
+            parses_xml: has_control(drafts, |control| matches!(control, Control::RequestBodyProcessor(BodyProcessor::Xml))),
+            forces_request_body: has_control(drafts, |control| matches!(control, Control::ForceRequestBodyVariable(true))),
+            phase_2: Found::of(drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained)),
+            blind_to_xml: Found::of(heads.map(|(_, draft)| draft).filter(|draft| is_blind_to_xml(&draft.rule))),
+        }
+    }
+
+    /// Returns the facts about these rules and later ones.
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            opens_request_bodies: self.opens_request_bodies || later.opens_request_bodies,
+            parses_xml: self.parses_xml || later.parses_xml,
+            forces_request_body: self.forces_request_body || later.forces_request_body,
+            phase_2: self.phase_2.and(later.phase_2),
+            blind_to_xml: self.blind_to_xml.and(later.blind_to_xml),
+        }
+    }
+}
+
+impl Found {
+    fn of<'d>(mut drafts: impl Iterator<Item = &'d Draft>) -> Self {
+        Self(drafts.next().map(|first| (first.span, drafts.count())))
+    }
+
+    fn and(self, later: Self) -> Self {
+        match (self.0, later.0) {
+            (Some((first, others)), Some((_, more))) => Self(Some((first, others + 1 + more))),
+            (one, other) => Self(one.or(other)),
+        }
+    }
+}
+
 /// Warns of rules of phase 2 if phase 2 is skipped for all requests.
-pub fn rules_of_skipped_phase(settings: &Settings, drafts: &[Draft]) -> Option<Diagnostic> {
-    let brings_it_back = |control: &Control| matches!(control, Control::RequestBodyAccess(true));
-    if settings.request_body_access || has_control(drafts, brings_it_back) {
+pub fn rules_of_skipped_phase(settings: &Settings, facts: &RuleFacts) -> Option<Diagnostic> {
+    if settings.request_body_access || facts.opens_request_bodies {
         return None;
     }
-    let mut skipped = drafts.iter().filter(|draft| draft.rule.phase == Phase::RequestBody && !draft.rule.chained);
-    let first = skipped.next()?.span;
-    let message = match skipped.count() {
+    let (first, others) = facts.phase_2.0?;
+    let message = match others {
         0 => String::from("this rule of phase 2 is never evaluated, because `SecRequestBodyAccess` is `Off`"),
         more => format!("this rule of phase 2 and {more} more are never evaluated, because `SecRequestBodyAccess` is `Off`"),
     };
@@ -122,20 +176,12 @@ pub fn upload_folder(settings: &Settings, place: Option<Span>) -> Option<Diagnos
 /// Warns of rules that inspect REQUEST_BODY, which is empty for XML bodies, unless a rule forces it or they inspect XML too.
 ///
 /// In ModSecurity v3 the variable holds such bodies, and rules against external entities rely on it.
-pub fn unseen_xml(drafts: &[Draft]) -> Option<Diagnostic> {
-    if !has_control(drafts, |control| matches!(control, Control::RequestBodyProcessor(BodyProcessor::Xml)))
-        || has_control(drafts, |control| matches!(control, Control::ForceRequestBodyVariable(true)))
-    {
+pub fn unseen_xml(facts: &RuleFacts) -> Option<Diagnostic> {
+    if !facts.parses_xml || facts.forces_request_body {
         return None;
     }
-    // A chained rule may be for other bodies only.
-    let heads = drafts.iter().enumerate().filter(|(place, _)| {
-        let before = place.checked_sub(1).and_then(|before| drafts.get(before));
-        !before.is_some_and(|before| before.rule.chained)
-    });
-    let mut blind = heads.map(|(_, draft)| draft).filter(|draft| is_blind_to_xml(&draft.rule));
-    let first = blind.next()?.span;
-    let message = match blind.count() {
+    let (first, others) = facts.blind_to_xml.0?;
+    let message = match others {
         0 => String::from("this rule does not see XML: REQUEST_BODY is empty for bodies parsed as XML"),
         more => format!("this rule and {more} more do not see XML: REQUEST_BODY is empty for bodies parsed as XML"),
     };

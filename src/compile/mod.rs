@@ -43,8 +43,15 @@
 //! rules, updates and markers of all loads come together. A load with errors has no effect.
 //!
 //! The settings of a load are a draft, in which a setting without a directive is `None` (`settings_draft`). At the end the merged draft becomes
-//! [`Settings`](crate::graph::Settings), where it has its default. Loads are not added to a finished graph: a host that loads more compiles all
-//! its inputs anew.
+//! [`Settings`](crate::graph::Settings), where it has its default.
+//!
+//! # Extensions
+//!
+//! A rule set that inherits another and adds a few rules is not compiled anew: [`extend`] reads only the additions, and shares the rest with the
+//! [`Foundation`]. Rules, markers, keys of TX, transformations and targets of the foundation keep their numbers, and new ones get the numbers after
+//! them. The rules that are removed are a table of the graph, rules with changed targets are replaced one by one, and of the plan only the phases
+//! with additions or changes are made again. The result is the same as that of [`compile`] with all inputs, except for these numbers. Where this
+//! cannot be had, `extend` declines, and everything is compiled in full.
 
 mod action_values;
 mod actions;
@@ -56,7 +63,9 @@ mod decisions;
 mod directives;
 mod draft;
 mod error;
+mod extension;
 mod files;
+mod foundation;
 mod input;
 mod lints;
 mod load;
@@ -78,6 +87,8 @@ mod updates;
 mod values;
 
 pub use error::LoadError;
+pub use extension::extend;
+pub use foundation::{Foundation, Kept, Lineage};
 pub use input::{CompileOptions, Input, Planning};
 pub use report::{LoadReport, SourceReport};
 
@@ -95,6 +106,8 @@ pub struct Compiled {
     pub graph: RuleGraph,
     /// The contents of the load.
     pub report: LoadReport,
+    /// What extensions need besides the graph; `None` for an extension.
+    pub kept: Option<Kept>,
 }
 
 /// Loads and compiles. Each input is a load of its own: in ModSecurity v3 the first load that sets a value wins, and within a load the last.
@@ -104,27 +117,33 @@ pub struct Compiled {
 pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
     let mut context = Context::new(loader);
     let mut rule_set = RuleSetDraft::default();
-    let mut loads = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let first_text = context.sources.len();
-        let directives = load::load(&mut context, input);
-        let _held = precompile::patterns(&directives);
-        let sets_engine = directives::read_load(&mut context, &mut rule_set, &directives);
-        loads.push(LoadedInput { texts: first_text..context.sources.len(), sets_engine });
-    }
-    let mut graph = rule_set.into_graph(&mut context);
+    let loads = read_loads(&mut context, &mut rule_set, inputs);
+    let (mut graph, kept) = rule_set.into_graph(&mut context);
     if options.planning == Planning::On {
         plan::plan(&mut graph);
     }
     let (sources, mut diagnostics) = context.into_report();
-    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
     if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
         // A rule with an error cannot be updated, and a marker that was not read cannot be a target of a jump.
         diagnostics.retain(|diagnostic| !matches!(diagnostic.code, Code::NothingToUpdate | Code::UnknownMarker));
         return Err(LoadError { sources, diagnostics });
     }
+    let kept = Some(Kept { sources: sources.clone(), inputs: loads.clone(), ..kept });
     let report = LoadReport::of(&graph, sources, loads, diagnostics);
-    Ok(Compiled { graph, report })
+    Ok(Compiled { graph, report, kept })
+}
+
+/// Reads loads, and all files that they include.
+fn read_loads(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, inputs: &[Input]) -> Vec<LoadedInput> {
+    let mut loads = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let first_text = context.sources.len();
+        let directives = load::load(context, input);
+        let _held = precompile::patterns(&directives);
+        let sets_engine = directives::read_load(context, rule_set, &directives);
+        loads.push(LoadedInput { texts: first_text..context.sources.len(), sets_engine });
+    }
+    loads
 }
 
 #[cfg(test)]

@@ -2,15 +2,14 @@
 
 use crate::graph::{
     ChainId, Disruptive, Effect, MarkerId, MarkerPlaces, Metadata, OnMatch, OperatorArgument, Phase, Plan, PlannedChain, PlannedStep,
-    PlannedTarget, PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RulePlan, ScanPoint, Selector, Step, Target, TargetId,
-    TargetListId, Test, TransformationTree, TxComparison, TxName, ValueScan,
+    PlannedTarget, PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RuleIndex, RulePlan, ScanPoint, SelectedNames, Selector,
+    Step, Target, TargetId, TargetListId, Test, TransformationTree, TxComparison, TxName, ValueScan,
 };
 use crate::operator::Operator;
-use crate::pattern::ByteSet;
-use crate::prefilter::{PrefilterSetBuilder, ValueKind};
+use crate::pattern::{ByteSet, Pattern};
+use crate::prefilter::{PrefilterId, PrefilterSetBuilder, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Variable;
-use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +17,14 @@ use std::sync::Arc;
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
-    let plans: Vec<RulePlan> = graph.rules.iter().map(|rule| plan_rule(graph, rule, &mut prefilters, &mut target_lists)).collect();
+    let plan_rule = |rule: &Arc<Rule>| {
+        let prefilter = |operator: &Operator, targets: &[Target]| {
+            let required = operator.required_literals()?;
+            Some(prefilters.add(&required, &kinds(rule, targets, &graph.transformations)))
+        };
+        plan_rule(graph, rule, &mut target_lists, prefilter)
+    };
+    let plans: Vec<RulePlan> = graph.rules.iter().map(plan_rule).collect();
     for (rule, plan) in graph.rules.iter_mut().filter_map(Arc::get_mut).zip(plans) {
         rule.plan = plan;
     }
@@ -26,11 +32,44 @@ pub fn plan(graph: &mut RuleGraph) {
         prefilters: Arc::new(prefilters.build()),
         targets: target_lists.targets,
         target_lists: target_lists.lists,
-        chains: chains(&graph.transformations).into(),
-        selected_names: selected_names(graph),
+        chains: chains(&[], &graph.transformations).into(),
+        selected_names: Arc::new(selected_names(graph, None)),
         ..Plan::default()
     };
     plan_phases(&mut plan, graph, &Phase::ALL);
+    graph.plan = Some(plan);
+}
+
+/// Plans a graph that extends another, whose plan is `plan`: the rules with these numbers and the new rules, and these phases. The prefilters are
+/// those of the other graph, so a new rule has none, and a rule with other targets keeps its own if the kinds of its values allow it.
+pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rules: &[RuleIndex], changed_phases: &[Phase]) {
+    let mut target_lists = TargetLists::extending(plan);
+    let new = (0..).map(RuleIndex).take(graph.rules.len()).skip(base.rules.len());
+    let planned: Vec<RuleIndex> = changed_rules.iter().copied().chain(new).collect();
+    for index in planned.iter().copied() {
+        let Some(rule) = graph.rule(index) else { continue };
+        let prefilter = |_: &Operator, targets: &[Target]| {
+            let before = base.rule(index)?;
+            let (RulePlan::Scan(scan), Test::Operator { targets: known, .. }) = (&before.plan, &before.test) else { return None };
+            let known = kinds(before, known, &base.transformations);
+            scan.prefilter.filter(|_| kinds(rule, targets, &graph.transformations).iter().all(|kind| known.contains(kind)))
+        };
+        let plan = plan_rule(graph, rule, &mut target_lists, prefilter);
+        if let Some(rule) = graph.rules.get_mut(index.0 as usize).and_then(Arc::get_mut) {
+            rule.plan = plan;
+        }
+    }
+    let has_more_chains = graph.transformations.len() > plan.chains.len();
+    let selects = |index: &RuleIndex| graph.rule(*index).is_some_and(|rule| tx_patterns(rule).next().is_some());
+    let selects_more = !Arc::ptr_eq(&graph.tx_names, &base.tx_names) || planned.iter().any(selects);
+    let mut plan = Plan { targets: target_lists.targets, target_lists: target_lists.lists, ..plan.clone() };
+    if has_more_chains {
+        plan.chains = chains(&plan.chains, &graph.transformations).into();
+    }
+    if selects_more {
+        plan.selected_names = Arc::new(selected_names(graph, Some((base, &plan))));
+    }
+    plan_phases(&mut plan, graph, changed_phases);
     graph.plan = Some(plan);
 }
 
@@ -44,20 +83,37 @@ fn plan_phases(plan: &mut Plan, graph: &RuleGraph, phases: &[Phase]) {
     }
 }
 
-/// Returns the keys of TX that the patterns of rules select.
-fn selected_names(graph: &RuleGraph) -> FxHashMap<Box<[u8]>, Box<[TxName]>> {
-    let targets = graph.rules.iter().flat_map(|rule| match &rule.test {
-        Test::Operator { targets, .. } => targets.as_slice(),
-        _ => &[],
-    });
-    let patterns = targets.filter(|target| target.variable == Variable::Tx).filter_map(|target| match &target.selector {
-        Selector::Pattern(pattern) => Some(pattern),
-        _ => None,
-    });
-    patterns.map(|pattern| (pattern.source().into(), graph.tx_names.selected_by(pattern).collect())).collect()
+/// Returns the keys of TX that the patterns of rules select. Of a graph that extends another, only new keys are compared with known patterns.
+fn selected_names(graph: &RuleGraph, base: Option<(&RuleGraph, &Plan)>) -> SelectedNames {
+    let select = |pattern: &Pattern| {
+        let known = base.and_then(|(base, plan)| Some((base.tx_names.len(), plan.selected_names.get(pattern.source())?)));
+        let is_selected = |name: &TxName| match known {
+            Some((count, known)) if (name.0 as usize) < count => known.contains(name),
+            _ => graph.tx_names.is_selected(*name, pattern),
+        };
+        graph.tx_names.in_order().filter(is_selected).collect()
+    };
+    graph.rules.iter().flat_map(|rule| tx_patterns(rule)).map(|pattern| (pattern.source().into(), select(pattern))).collect()
 }
 
-fn plan_rule(graph: &RuleGraph, rule: &Rule, prefilters: &mut PrefilterSetBuilder, target_lists: &mut TargetLists) -> RulePlan {
+/// Returns the patterns by which a rule selects keys of TX.
+fn tx_patterns(rule: &Rule) -> impl Iterator<Item = &Pattern> {
+    let targets = match &rule.test {
+        Test::Operator { targets, .. } => targets.as_slice(),
+        _ => &[],
+    };
+    targets.iter().filter(|target| target.variable == Variable::Tx).filter_map(|target| match &target.selector {
+        Selector::Pattern(pattern) => Some(pattern.as_ref()),
+        _ => None,
+    })
+}
+
+fn plan_rule(
+    graph: &RuleGraph,
+    rule: &Rule,
+    target_lists: &mut TargetLists,
+    prefilter: impl FnOnce(&Operator, &[Target]) -> Option<PrefilterId>,
+) -> RulePlan {
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else {
         return RulePlan::Ask;
     };
@@ -70,7 +126,7 @@ fn plan_rule(graph: &RuleGraph, rule: &Rule, prefilters: &mut PrefilterSetBuilde
     RulePlan::Scan(ValueScan {
         target_list: target_lists.intern(targets),
         scan_point: scan_point(rule, &graph.transformations),
-        prefilter: operator.required_literals().map(|required| prefilters.add(&required, &kinds(rule, targets, &graph.transformations))),
+        prefilter: prefilter(operator, targets),
         negated: *negated,
     })
 }
@@ -179,10 +235,11 @@ fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
     }
 }
 
-/// Returns the properties of each chain, by the chain's number.
-fn chains(tree: &TransformationTree) -> Vec<PlannedChain> {
+/// Returns the properties of each chain, by the chain's number. Those of the first chains are known.
+fn chains(known: &[PlannedChain], tree: &TransformationTree) -> Vec<PlannedChain> {
     let mut chains: Vec<PlannedChain> = Vec::with_capacity(tree.len());
-    for chain in (1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
+    chains.extend_from_slice(known);
+    for chain in (known.len() + 1..=tree.len()).filter_map(|number| u32::try_from(number).ok()).map(ChainId) {
         let Some(step) = tree.last_step(chain) else { break };
         let before = (step.before.0 as usize).checked_sub(1).and_then(|place| chains.get(place));
         let acting = triggers(step.transformation);
@@ -248,6 +305,12 @@ struct TargetLists {
 }
 
 impl TargetLists {
+    /// Returns those of a plan, to be extended.
+    fn extending(plan: &Plan) -> Self {
+        let numbers = plan.target_lists.iter().cloned().zip((0..).map(TargetListId)).collect();
+        Self { targets: plan.targets.clone(), lists: plan.target_lists.clone(), numbers }
+    }
+
     fn intern(&mut self, targets: &[Target]) -> TargetListId {
         let list: Arc<[TargetId]> = targets.iter().map(|target| self.target(target)).collect();
         let next = TargetListId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));

@@ -20,8 +20,11 @@ pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
     let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
     sources.sort_unstable();
     sources.dedup();
+    if sources.len() < MIN_PATTERNS {
+        return Vec::new();
+    }
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-    if threads < 2 || sources.len() < MIN_PATTERNS {
+    if threads < 2 {
         return Vec::new();
     }
     // The longest first, so that no long one is left for the end.

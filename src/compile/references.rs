@@ -5,7 +5,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{MarkerId, Rule, RuleFilter, Settings};
 #[cfg(feature = "xml-validation")]
 use crate::operator::OperatorKind;
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 use crate::vocabulary::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -41,15 +41,16 @@ pub enum Need {
 }
 
 /// A `ctl` that names rules.
+#[derive(Clone)]
 pub struct RuleReference {
     filter: RuleFilter,
     span: Span,
-    /// The number of its rule, so that a rule gets one warning.
+    /// The number of its rule within its text, so that a rule gets one warning.
     rule: usize,
 }
 
 /// The names that updates and removals can match in a rule set.
-struct Names<'a> {
+pub struct RuleNames<'a> {
     ids: BTreeSet<u64>,
     tags: HashSet<&'a str>,
     messages: HashSet<&'a str>,
@@ -100,12 +101,24 @@ impl References {
         self.needs.iter().filter_map(warning).collect()
     }
 
-    /// Warns of removals by `ctl` that match no rule, once for each rule with such a `ctl`.
-    pub fn missing_rules(&self, rules: &[Rule]) -> Vec<Diagnostic> {
-        let names = Names::of(rules);
-        let mut missing: BTreeMap<usize, Vec<&RuleReference>> = BTreeMap::new();
-        for reference in self.removals.iter().filter(|reference| !names.hold(&reference.filter)) {
-            missing.entry(reference.rule).or_default().push(reference);
+    /// Adds the names in rules that were read before.
+    pub fn add(&mut self, others: &References) {
+        self.jumps.extend_from_slice(&others.jumps);
+        self.placed_markers.extend_from_slice(&others.placed_markers);
+        self.needs.extend_from_slice(&others.needs);
+        self.removals.extend_from_slice(&others.removals);
+    }
+
+    /// Leaves out the removals by `ctl` that match a rule: `exists` is `true` for the filter of those.
+    pub fn retain_missing(&mut self, exists: impl Fn(&RuleFilter) -> bool) {
+        self.removals.retain(|reference| !exists(&reference.filter));
+    }
+
+    /// Warns of the removals by `ctl`, which match no rule, once for each rule with such a `ctl`.
+    pub fn missing_rules(&self) -> Vec<Diagnostic> {
+        let mut missing: BTreeMap<(SourceId, usize), Vec<&RuleReference>> = BTreeMap::new();
+        for reference in &self.removals {
+            missing.entry((reference.span.source, reference.rule)).or_default().push(reference);
         }
         let warning = |references: Vec<&RuleReference>| {
             let filters: Vec<&RuleFilter> = references.iter().map(|reference| &reference.filter).collect();
@@ -136,8 +149,9 @@ fn shown(filter: &RuleFilter) -> String {
     }
 }
 
-impl<'a> Names<'a> {
-    fn of(rules: &'a [Rule]) -> Self {
+impl<'a> RuleNames<'a> {
+    /// Collects the names of rules.
+    pub fn of(rules: &'a [Rule]) -> Self {
         let metadata = || rules.iter().map(|rule| &rule.metadata);
         Self {
             ids: rules.iter().filter(|rule| rule.chain_head.is_none() && rule.id != 0).map(|rule| rule.id).collect(),
@@ -147,7 +161,7 @@ impl<'a> Names<'a> {
     }
 
     /// Returns `true` if some rule matches.
-    fn hold(&self, filter: &RuleFilter) -> bool {
+    pub fn hold(&self, filter: &RuleFilter) -> bool {
         match filter {
             RuleFilter::Ids(range) => !range.is_empty() && self.ids.range(range.clone()).next().is_some(),
             RuleFilter::Tag(tag) => self.tags.contains(tag.as_ref()),

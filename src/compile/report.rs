@@ -35,7 +35,7 @@ pub struct LoadReport {
 /// One input.
 #[derive(Clone, Debug)]
 pub struct LoadedInput {
-    /// The numbers of its texts.
+    /// The places of its texts in the order in which they are read.
     pub texts: Range<usize>,
     /// `true` if it sets the engine's mode.
     pub sets_engine: bool,
@@ -74,7 +74,7 @@ impl LoadReport {
     pub(crate) fn refuse(self, place: Span, message: String) -> LoadError {
         let mut diagnostics = self.warnings;
         diagnostics.push(Diagnostic::new(Code::BadDirectiveFile, place, message));
-        diagnostics.sort_by_key(|diagnostic| (diagnostic.span.source, diagnostic.span.start));
+        diagnostics.sort_by_key(|diagnostic| (self.texts.place_of(diagnostic.span.source), diagnostic.span.start));
         LoadError { sources: self.texts, diagnostics }
     }
 
@@ -93,11 +93,11 @@ impl LoadReport {
     /// a part of a configuration: the rest may have the rules, markers and settings that it needs.
     #[doc(hidden)]
     pub fn warnings_of(&self, input: usize) -> impl Iterator<Item = &Diagnostic> {
-        let input = self.inputs.get(input);
+        let (input, texts) = (self.inputs.get(input), &self.texts);
         let is_of_it = move |warning: &&Diagnostic| {
             input.is_some_and(|input| {
                 let holds = !warning.code.depends_on_the_rest() || (input.sets_engine && warning.code != Code::NothingToUpdate);
-                holds && input.texts.contains(&warning.span.source.index())
+                holds && input.texts.contains(&texts.place_of(warning.span.source))
             })
         };
         self.warnings.iter().filter(is_of_it)

@@ -31,19 +31,42 @@ pub struct SettingsBuilder {
     pub body_limits: Vec<(Directive, Span)>,
     /// The settings of the loads before the current one, merged.
     merged: SettingsDraft,
+    /// The loads that ended.
+    ended: Vec<EndedLoad>,
+    /// `true` if `upload_place` names the folder.
+    names_upload_folder: bool,
     /// Places and values of settings of the current load.
     written: HashMap<Directive, Written>,
     /// Places and values of settings that apply, of the loads before it.
     written_before: HashMap<Directive, Written>,
 }
 
+/// The settings of one load.
+#[derive(Clone)]
+struct EndedLoad {
+    settings: SettingsDraft,
+    written: HashMap<Directive, Written>,
+}
+
+/// The settings of several loads, to be added to those of other loads.
+#[derive(Default)]
+pub struct EndedLoads {
+    loads: Vec<EndedLoad>,
+    unicode_map: Option<Arc<UnicodeMap>>,
+    upload_place: Option<Span>,
+    names_upload_folder: bool,
+    body_limits: Vec<(Directive, Span)>,
+}
+
 /// A setting as written.
+#[derive(Clone)]
 struct Written {
     span: Span,
     values: Vec<String>,
 }
 
 /// The limits that directives set.
+#[derive(Clone)]
 pub struct LimitsDraft([Option<usize>; Limit::ALL.len()]);
 
 macro_rules! define_draft {
@@ -54,7 +77,7 @@ macro_rules! define_draft {
         last wins, or none: $($(#[$_7:meta])+ $last_none:ident: $last_none_type:ty, $_8:ident;)+
     ) => {
         /// The fields of [`Settings`], each `None` until a directive sets it.
-        #[derive(Default)]
+        #[derive(Clone, Default)]
         pub struct SettingsDraft {
             $(pub $first: Option<$first_type>,)+
             $(pub $first_none: Option<$first_none_type>,)+
@@ -132,6 +155,7 @@ impl SettingsBuilder {
     pub fn note_upload(&mut self, span: Span, names_folder: bool) {
         if names_folder || self.upload_place.is_none() {
             self.upload_place = Some(span);
+            self.names_upload_folder = names_folder;
         }
     }
 
@@ -140,9 +164,43 @@ impl SettingsBuilder {
     pub fn end_load(&mut self) -> (bool, Vec<Diagnostic>) {
         let load = take(&mut self.load);
         let sets_engine = load.engine.is_some();
+        self.ended.push(EndedLoad { settings: load.clone(), written: self.written.clone() });
         let warnings = self.overruled(&load);
         self.merged.merge(load);
         (sets_engine, warnings)
+    }
+
+    /// Returns the settings of all loads so far, to be added to others.
+    pub fn ended_loads(&mut self) -> EndedLoads {
+        EndedLoads {
+            loads: take(&mut self.ended),
+            unicode_map: self.unicode_map.clone(),
+            upload_place: self.upload_place,
+            names_upload_folder: self.names_upload_folder,
+            body_limits: self.body_limits.clone(),
+        }
+    }
+
+    /// Adds the settings of loads that were read before. Returns the warnings of [`end_load`](Self::end_load).
+    pub fn add(&mut self, loads: &EndedLoads) -> Vec<Diagnostic> {
+        let mut warnings = Vec::new();
+        for EndedLoad { settings, written } in &loads.loads {
+            (self.load, self.written) = (settings.clone(), written.clone());
+            warnings.extend(self.end_load().1);
+        }
+        self.unicode_map = loads.unicode_map.clone().or(self.unicode_map.take());
+        if let Some(place) = loads.upload_place {
+            self.note_upload(place, loads.names_upload_folder);
+        }
+        self.body_limits.extend_from_slice(&loads.body_limits);
+        warnings
+    }
+
+    /// Returns `true` if a load set a limit that is a part of compiled rules.
+    pub fn limits_rules(&self) -> bool {
+        [Limit::PatternSteps, Limit::Captures, Limit::Skip, Limit::ChainLength]
+            .into_iter()
+            .any(|limit| self.merged.limits.get(limit).is_some())
     }
 
     /// Returns the settings of all loads. A second call returns the defaults.

@@ -9,11 +9,12 @@ use super::references::no_rule;
 use super::targets::{TargetChange, apply, target_changes};
 use super::values::id_range;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, RuleIndex, Test, TransformationTree, UpdatedActions};
+use crate::graph::{ChainId, Disruptive, Effect, Removal, Rule, RuleFilter, RuleIndex, Target, Test, TransformationTree, UpdatedActions};
 use crate::seclang::{Actions, Argument, Targets};
 use crate::source::Span;
 use crate::vocabulary::Directive;
 use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 /// A change to rules.
@@ -102,15 +103,15 @@ fn rule_ids(context: &mut Context<'_>, text: &str, span: Span) -> Option<RangeIn
     range
 }
 
-/// Applies all updates to the rules, in the order of the files. Returns warnings about updates that match no rule.
-pub fn apply_updates(
-    updates: &[(Update, Span)],
+/// Applies updates to the rules, in the order of the files. Returns the positions of the updates that match no rule.
+pub fn apply_updates<'u>(
+    updates: impl IntoIterator<Item = &'u (Update, Span)>,
     rules: &mut [Rule],
     removed: &mut FxHashMap<RuleIndex, Removal>,
     tree: &mut TransformationTree,
-) -> Vec<Diagnostic> {
+) -> Vec<usize> {
     let mut missing = Vec::new();
-    for (update, span) in updates {
+    for (at, (update, _)) in updates.into_iter().enumerate() {
         let mut matches_none = true;
         for (index, rule) in (0..).map(RuleIndex).zip(rules.iter_mut()).filter(|(_, rule)| update.concerns(rule)) {
             matches_none = false;
@@ -121,9 +122,25 @@ pub fn apply_updates(
             }
         }
         if matches_none {
-            missing.push((update.filter(), *span));
+            missing.push(at);
         }
     }
+    missing
+}
+
+/// Returns the targets of the rules whose targets these updates change.
+pub fn written_targets(updates: &[(Update, Span)], rules: &[Rule]) -> HashMap<RuleIndex, Vec<Target>> {
+    let changes: Vec<&Update> = updates.iter().map(|(update, _)| update).filter(|update| matches!(update, Update::Targets(..))).collect();
+    let targets = |(index, rule): (RuleIndex, &Rule)| match &rule.test {
+        Test::Operator { targets, .. } if changes.iter().any(|update| update.concerns(rule)) => Some((index, targets.clone())),
+        _ => None,
+    };
+    (0..).map(RuleIndex).zip(rules).filter_map(targets).collect()
+}
+
+/// Returns warnings about updates that match no rule.
+pub fn missing_rules<'u>(updates: impl IntoIterator<Item = &'u (Update, Span)>) -> Vec<Diagnostic> {
+    let missing: Vec<(&RuleFilter, Span)> = updates.into_iter().map(|(update, span)| (update.filter(), *span)).collect();
     // Several ids of one argument give one warning.
     let warning = |references: &[(&RuleFilter, Span)]| {
         let filters: Vec<&RuleFilter> = references.iter().map(|(filter, _)| *filter).collect();
@@ -132,7 +149,8 @@ pub fn apply_updates(
     missing.chunk_by(|(_, one), (_, other)| one == other).filter_map(warning).collect()
 }
 
-fn update_targets(changes: &[TargetChange], rule: &mut Rule) {
+/// Applies changes to the targets of a rule.
+pub fn update_targets(changes: &[TargetChange], rule: &mut Rule) {
     if let Test::Operator { targets, .. } = &mut rule.test {
         apply(targets, changes);
     }
@@ -151,14 +169,15 @@ fn update_actions(update: &ActionUpdate, rule: &mut Rule, tree: &mut Transformat
 }
 
 impl Update {
-    fn filter(&self) -> &RuleFilter {
+    /// Returns the rules that it changes.
+    pub fn filter(&self) -> &RuleFilter {
         match self {
             Self::Remove(filter, _) | Self::Targets(filter, _) | Self::Actions(filter, _) => filter,
         }
     }
 
     /// Returns `true` if it changes this rule. As in ModSecurity v3, the id of a rule within a chain matches only changes of targets.
-    fn concerns(&self, rule: &Rule) -> bool {
+    pub fn concerns(&self, rule: &Rule) -> bool {
         let filter = self.filter();
         let may_be_chained = matches!(self, Self::Targets(..)) || !matches!(filter, RuleFilter::Ids(_));
         filter.names(rule) && (may_be_chained || rule.chain_head.is_none())

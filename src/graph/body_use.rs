@@ -5,6 +5,7 @@ use super::{
     Rule, RuleGraph, RuleIndex, Selector, Step, Target, Template, Test,
 };
 use crate::vocabulary::Variable;
+use std::sync::Arc;
 
 /// The start of the keys of TX under which the engine itself keeps flags.
 const FLAGS: &[u8] = b"msc_";
@@ -30,7 +31,7 @@ pub struct BodyUse {
 #[derive(Clone, Debug, Default)]
 pub struct BodyUses {
     /// Those of the chains of each phase, with the first rule of each. Chains that never run are left out.
-    chains: PhaseMap<Vec<(RuleIndex, BodyUse)>>,
+    chains: PhaseMap<Arc<[(RuleIndex, BodyUse)]>>,
     /// Those of all chains of a phase together.
     phases: PhaseMap<BodyUse>,
 }
@@ -38,8 +39,13 @@ pub struct BodyUses {
 impl BodyUses {
     /// Determines the possible effects of the rules of a graph.
     pub fn of(graph: &RuleGraph) -> Self {
-        let mut uses = Self::default();
-        for phase in Phase::ALL {
+        Self::extending(&Self::default(), graph, &Phase::ALL)
+    }
+
+    /// Determines the possible effects of the rules of a graph that extends another. Only these phases differ from those of the other.
+    pub fn extending(base: &Self, graph: &RuleGraph, changed: &[Phase]) -> Self {
+        let mut uses = base.clone();
+        for phase in changed.iter().copied() {
             let chain = |step: &Step| match step {
                 Step::Rule(index) => {
                     graph.rule(*index).filter(|_| graph.removal(*index).is_none()).map(|head| (*index, BodyUse::of_chain(graph, head)))
@@ -48,7 +54,7 @@ impl BodyUses {
             };
             let chains: Vec<_> = graph.phases.at(phase).iter().filter_map(chain).collect();
             *uses.phases.at_mut(phase) = chains.iter().map(|(_, of_chain)| *of_chain).fold(BodyUse::default(), BodyUse::or);
-            *uses.chains.at_mut(phase) = chains;
+            *uses.chains.at_mut(phase) = chains.into();
         }
         uses
     }

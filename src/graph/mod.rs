@@ -26,7 +26,7 @@ pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
     MarkerPlaces, OnMatch, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan,
-    ScanPoint, TargetId, TargetListId, TxComparison, ValueScan,
+    ScanPoint, SelectedNames, TargetId, TargetListId, TxComparison, ValueScan,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub(crate) use settings::setting_rows;
@@ -71,7 +71,7 @@ pub struct RuleGraph {
     /// The transformation chains of all rules.
     pub transformations: Arc<TransformationTree>,
     /// The keys of TX that rules name.
-    pub tx_names: TxNames,
+    pub tx_names: Arc<TxNames>,
     /// The names of markers, by number.
     pub markers: Vec<Arc<str>>,
     /// The code page of `t:urlDecodeUni`.

@@ -30,8 +30,11 @@ pub struct ScanPoint {
     pub every_stage: bool,
 }
 
+/// Keys of TX by the source of the pattern that selects them.
+pub type SelectedNames = FxHashMap<Box<[u8]>, Box<[TxName]>>;
+
 /// The plan of a graph.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The prefilters of all rules.
     pub prefilters: Arc<PrefilterSet>,
@@ -46,7 +49,7 @@ pub struct Plan {
     /// The steps of each phase, with the data that most steps need close together in memory.
     pub steps: PhaseMap<Arc<[PlannedStep]>>,
     /// The keys of TX in rules that a pattern selects, by the source of the pattern.
-    pub selected_names: FxHashMap<Box<[u8]>, Box<[TxName]>>,
+    pub selected_names: Arc<SelectedNames>,
     /// The steps of each phase that may have an effect when they are reached in order, a bit for each: markers have none.
     pub open: PhaseMap<Vec<u64>>,
     /// The positions of each marker in each phase, by its number: a file may set a marker several times.

@@ -60,11 +60,13 @@ pub struct Source {
     included_at: Option<Span>,
 }
 
-/// All texts of one load, numbered in the order in which they were added.
+/// All texts of one load, numbered in the order in which they were added. Copies share the texts.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: Vec<Source>,
+    texts: Vec<Arc<Source>>,
     size: usize,
+    /// Numbers of the texts that are read before all others, although they were added later.
+    first: Range<usize>,
 }
 
 /// Error of bytes that are not text.
@@ -112,14 +114,14 @@ impl Sources {
         let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
         let id = SourceId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
         self.size = self.size.saturating_add(text.len());
-        self.texts.push(Source { name: name.into(), text: text.into(), line_starts, from_file, included_at: None });
+        self.texts.push(Arc::new(Source { name: name.into(), text: text.into(), line_starts, from_file, included_at: None }));
         Ok(id)
     }
 
     /// Sets the place at which an earlier text includes this one.
     pub fn note_include(&mut self, included: SourceId, at: Span) {
         if let Some(source) = self.texts.get_mut(included.0 as usize).filter(|_| at.source < included) {
-            source.included_at = Some(at);
+            Arc::make_mut(source).included_at = Some(at);
         }
     }
 
@@ -136,12 +138,31 @@ impl Sources {
     ///
     /// For a number of another `Sources`, this is the text with the same index here, or `None`.
     pub fn find(&self, id: SourceId) -> Option<&Source> {
-        self.texts.get(id.0 as usize)
+        self.texts.get(id.0 as usize).map(Arc::as_ref)
     }
 
-    /// Returns all texts, in the order in which they were added.
+    /// Declares the texts with these numbers to be read before all others.
+    pub fn put_first(&mut self, numbers: Range<usize>) {
+        self.first = numbers;
+    }
+
+    /// Returns the place of a text in the order in which they are read.
+    pub fn place_of(&self, id: SourceId) -> usize {
+        let (number, first) = (id.index(), &self.first);
+        if first.contains(&number) {
+            number - first.start
+        } else if number < first.start {
+            number + first.len()
+        } else {
+            number
+        }
+    }
+
+    /// Returns all texts, in the order in which they are read.
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
-        self.texts.iter()
+        let part = |range: Range<usize>| self.texts.get(range).unwrap_or_default();
+        let Range { start, end } = self.first;
+        [part(start..end), part(0..start), part(end..self.texts.len())].into_iter().flatten().map(Arc::as_ref)
     }
 
     /// Returns the number of texts.
@@ -269,6 +290,15 @@ mod tests {
         sources.note_include(outer, at(inner, 0));
         assert_eq!(sources.way_to(at(inner, 0)), [at(outer, 8), at(inner, 0)]);
         assert!(sources.way_to(at(inner, 0)) < sources.way_to(at(outer, 10)));
+    }
+
+    #[test]
+    fn texts_that_are_put_first_are_read_before_those_added_earlier() {
+        let mut sources = Sources::new();
+        let ids: Vec<SourceId> = ["c", "d", "a", "b", "e"].iter().map(|name| sources.add_text(name, "").unwrap()).collect();
+        sources.put_first(2..4);
+        assert_eq!(sources.iter().map(|source| source.name().to_string()).collect::<String>(), "abcde");
+        assert_eq!(ids.iter().map(|id| sources.place_of(*id)).collect::<Vec<_>>(), [2, 3, 0, 1, 4]);
     }
 
     #[test]

@@ -107,8 +107,7 @@ impl TxVariables {
 
     /// Returns every key that has a value, as it was first written: those of the graph first.
     pub fn iter<'a>(&'a self, names: &'a TxNames) -> impl Iterator<Item = (&'a [u8], Text)> {
-        let known = self.values.iter().take(self.known).zip((0..).map(TxName));
-        known.filter_map(|(value, name)| Some((names.spelling(name), (*value)?))).chain(self.made())
+        names.in_order().filter_map(|name| Some((names.spelling(name), self.read(self.known(name))?))).chain(self.made())
     }
 
     /// Returns every key made at run time that has a value, as it was first written.

@@ -32,7 +32,7 @@ pub use observer::Observer;
 pub use outcome::Outcome;
 pub use stage::{Misuse, Stop};
 
-use crate::compile::LoadReport;
+use crate::compile::{Lineage, LoadReport};
 use crate::engine::{Evaluation, Services};
 use crate::graph::{RuleFilter, RuleGraph, SiteId};
 use crate::random::unique_number;
@@ -50,6 +50,8 @@ pub struct Shared {
     pub graph: Arc<RuleGraph>,
     /// Report of the load.
     pub report: Arc<LoadReport>,
+    /// The loads, for rule sets that inherit them.
+    pub lineage: Lineage,
     /// Services that rules use.
     pub services: Services,
     /// Receiver of audit records, if any.

@@ -5,7 +5,7 @@ mod logs;
 
 pub use builder::WafBuilder;
 
-use crate::compile::{LoadError, LoadReport};
+use crate::compile::{Foundation, Lineage, LoadError, LoadReport};
 use crate::engine::{LONGEST_BAN, Services, is_blacklisted, is_whitelisted};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
@@ -84,13 +84,7 @@ impl Waf {
     /// ```
     pub fn reload(&self, mut builder: WafBuilder) -> Result<(), LoadError> {
         let before = self.current.load_full();
-        let Services { store, resolver, rates, .. } = &before.services;
-        builder.store.get_or_insert_with(|| Arc::clone(store));
-        builder.rates.get_or_insert_with(|| Arc::clone(rates));
-        builder.resolver = builder.resolver.or_else(|| before.given.resolver.then(|| Arc::clone(resolver)));
-        builder.debug_log = builder.debug_log.or_else(|| before.services.debug_log.clone().filter(|_| before.given.debug_log));
-        builder.audit_log = builder.audit_log.or_else(|| before.audit_log.clone().filter(|_| before.given.audit_log));
-        builder.observer = builder.observer.or_else(|| before.observer.clone());
+        builder.inherit(&before);
         let observer = builder.observer.clone();
         match builder.load(&FileSystem) {
             Ok(shared) => {
@@ -167,7 +161,26 @@ impl Waf {
         let audit_log = if given.audit_log { shared.audit_log.clone() } else { logs::audit_log(settings) };
         let services = Services { debug_log, memory: Arc::default(), notices: Arc::default(), ..shared.services.clone() };
         let (graph, report, observer) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.observer.clone());
-        Ok(Self::of(Shared { graph, report, services, audit_log, observer, given }))
+        Ok(Self::of(Shared { graph, report, lineage: shared.lineage.clone(), services, audit_log, observer, given }))
+    }
+
+    /// Returns everything that transactions share.
+    fn shared(&self) -> Arc<Shared> {
+        self.current.load_full()
+    }
+
+    /// Returns the rules that were compiled in full, for rule sets that extend them.
+    #[doc(hidden)]
+    pub fn foundation(&self) -> Arc<Foundation> {
+        Arc::clone(&self.current.load().lineage.foundation)
+    }
+
+    /// Returns `true` if these rules extend their foundation.
+    #[doc(hidden)]
+    pub fn is_extension(&self) -> bool {
+        let shared = self.current.load();
+        let Lineage { inputs, within, .. } = &shared.lineage;
+        within.len() < inputs.len()
     }
 
     /// Returns the compiled rules.
