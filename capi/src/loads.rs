@@ -2,11 +2,12 @@
 
 use super::convert::return_memory;
 use secrule::Waf;
-use secrule::internals::compile::{Input, LoadError};
+use secrule::internals::compile::{Foundation, Input, LoadError};
 use secrule::internals::source::{FileSystem, Loader};
 use secrule::internals::store::{MemoryStore, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -40,6 +41,9 @@ type Fetched = Result<Vec<u8>, String>;
 /// Reads the snapshots of the loads; new files are added to the last of them.
 struct Replay<'a>(&'a [Arc<Load>]);
 
+/// Number of rules from which on memory is returned to the system: looking for it takes time.
+pub const MANY_RULES: usize = 100;
+
 /// Persistent collections are shared by the process, whatever the rule set of a request, as in ModSecurity v3.
 static STORE: LazyLock<Arc<dyn Store>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
 
@@ -50,6 +54,8 @@ static COMPILED: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 struct Known {
     loads: Vec<Weak<Load>>,
     waf: Weak<Waf>,
+    /// The rules, if they were compiled in full. Rule sets that extend them keep them alive.
+    foundation: Weak<Foundation>,
 }
 
 impl Load {
@@ -90,29 +96,50 @@ pub fn compile_anew(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
 }
 
 fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
-    let builder = loads.iter().fold(Waf::builder().separate_loads(), |builder, load| builder.input(load.input.clone()));
+    let mut builder = loads.iter().fold(Waf::builder().separate_loads(), |builder, load| builder.input(load.input.clone()));
+    if let Some((foundation, within)) = foundation(loads) {
+        builder = builder.foundation(foundation, within);
+    }
     let waf = remember(loads, builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
     // Compiling takes about as much memory as the rules keep.
-    return_memory();
+    if !waf.is_extension() && waf.foundation().rules() >= MANY_RULES {
+        return_memory();
+    }
     Ok(waf)
+}
+
+/// Returns the largest rule set in use that was compiled of some of these loads, which follow each other, and their positions.
+fn foundation(loads: &[Arc<Load>]) -> Option<(Arc<Foundation>, Range<usize>)> {
+    let compiled = lock(&COMPILED);
+    let found = compiled.iter().filter_map(|known| Some((known.foundation.upgrade()?, known.find_within(loads)?)));
+    found.max_by_key(|(foundation, _)| foundation.rules())
 }
 
 fn remember(loads: &[Arc<Load>], waf: Waf) -> Arc<Waf> {
     let waf = Arc::new(waf);
-    lock(&COMPILED).push(Known { loads: loads.iter().map(Arc::downgrade).collect(), waf: Arc::downgrade(&waf) });
+    let foundation = if waf.is_extension() { Weak::new() } else { Arc::downgrade(&waf.foundation()) };
+    lock(&COMPILED).push(Known { loads: loads.iter().map(Arc::downgrade).collect(), waf: Arc::downgrade(&waf), foundation });
     waf
 }
 
 /// Returns the latest rule set of these loads.
 fn known(loads: &[Arc<Load>]) -> Option<Arc<Waf>> {
     let mut compiled = lock(&COMPILED);
-    compiled.retain(|known| known.waf.strong_count() > 0);
-    compiled.iter().rev().find(|known| known.is_made_of(loads))?.waf.upgrade()
+    compiled.retain(|known| known.waf.strong_count() > 0 || known.foundation.strong_count() > 0);
+    compiled.iter().rev().filter(|known| known.is_made_of(loads)).find_map(|known| known.waf.upgrade())
 }
 
 impl Known {
     fn is_made_of(&self, loads: &[Arc<Load>]) -> bool {
         self.loads.len() == loads.len() && self.loads.iter().zip(loads).all(|(known, load)| known.as_ptr() == Arc::as_ptr(load))
+    }
+
+    /// Returns the first position of its loads among others, if they follow each other there.
+    fn find_within(&self, loads: &[Arc<Load>]) -> Option<Range<usize>> {
+        let count = self.loads.len();
+        // `windows` does not take zero.
+        let start = loads.windows(count.max(1)).position(|part| self.is_made_of(part))?;
+        Some(start..start + count)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rule sets: created, filled, merged and released.
 
 use super::convert::{copy_for_host, from_raw, guarded, into_raw, release, return_memory, string};
-use super::loads::{Load, UNNAMED, compile, compile_anew};
+use super::loads::{Load, MANY_RULES, UNNAMED, compile, compile_anew};
 use super::{load_notices, v3_errors};
 use secrule::Waf;
 use secrule::internals::compile::Input;
@@ -172,8 +172,10 @@ pub unsafe extern "C" fn msc_rules_cleanup(rules: *mut RulesSet) -> c_int {
         let Some(rules) = (unsafe { from_raw(rules) }) else { return 0 };
         let waf = rules.lock().waf.take();
         drop(rules);
+        let foundation = waf.as_ref().map(|waf| (waf.foundation().rules(), Arc::downgrade(&waf.foundation())));
+        drop(waf);
         // A server that reloads its rules repeatedly gets the memory of the old ones back at once.
-        if waf.and_then(Arc::into_inner).is_some() {
+        if foundation.is_some_and(|(count, foundation)| count >= MANY_RULES && foundation.strong_count() == 0) {
             return_memory();
         }
         1
@@ -280,5 +282,81 @@ mod tests {
             msc_rules_cleanup(same);
         }
         std::fs::remove_file(&path).unwrap();
+    }
+
+    const BASE: &str = "SecRuleEngine On\nSecDefaultAction \"phase:1,log,deny,status:418\"\nSecRule ARGS \"@contains one\" \"id:101,phase:1,block\"\n\
+        SecRule ARGS \"@contains two\" \"id:102,phase:1,block\"\nSecMarker HERE\nSecRule TX:site \"@eq 7\" \"id:103,phase:1,deny\"";
+
+    /// Returns a rule set of one load.
+    fn set(rules: &str) -> RulesSet {
+        let set = RulesSet { state: Mutex::default() };
+        set.add(&[text(rules)]).unwrap();
+        set
+    }
+
+    /// Adds the rules of another rule set after those of this one, as `msc_rules_merge` does.
+    fn inherit(child: &RulesSet, base: &RulesSet) -> Arc<Waf> {
+        let more = base.lock().loads.clone();
+        child.add(&more).unwrap();
+        child.waf().unwrap()
+    }
+
+    /// Returns the status of an intervention against a request, if there is one.
+    fn status(waf: &Waf, query: &str) -> Option<u16> {
+        let mut transaction = waf.transaction();
+        let _ = transaction.process_uri(format!("/?a={query}").as_bytes(), b"GET", b"1.1");
+        transaction.process_request_headers().intervention().map(|decision| decision.status())
+    }
+
+    #[test]
+    fn a_set_that_inherits_another_shares_its_rules() {
+        let base = set(&format!("{BASE} # shares"));
+        let child = set("SecRule ARGS \"@contains own\" \"id:1,phase:1,deny,status:401\"\nSecRuleRemoveById 102");
+        let waf = inherit(&child, &base);
+        let (graph, inherited) = (waf.graph(), base.waf().unwrap().graph());
+        assert!(waf.is_extension() && graph.rules.iter().zip(&inherited.rules).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert!(Arc::ptr_eq(&graph.plan.as_ref().unwrap().prefilters, &inherited.plan.as_ref().unwrap().prefilters));
+        assert_eq!(["own", "one", "two"].map(|query| status(&waf, query)), [Some(401), Some(418), None]);
+        // nginx adds rules of a server after those of its parent, too.
+        assert_eq!(child.add(&[text("SecAction \"id:2,phase:1,pass,setvar:tx.site=7,skipAfter:END\"")]), Ok(1));
+        assert!(child.waf().unwrap().is_extension());
+        assert_eq!(dump(&child.waf().unwrap().graph()).matches("Rule ID: 1").count(), 4);
+    }
+
+    #[test]
+    fn a_set_outlives_the_one_that_it_inherits() {
+        let base = set(&format!("{BASE} # outlives"));
+        let child = set("SecAction \"id:1,phase:1,pass,setvar:tx.site=7\"");
+        let other = set("SecRuleRemoveById 101");
+        let (waf, other) = (inherit(&child, &base), inherit(&other, &base));
+        let loads = base.lock().loads.clone();
+        drop(base);
+        assert_eq!(["one", "none"].map(|query| (status(&waf, query), status(&other, query))), [(Some(418), None), (Some(418), None)]);
+        // A reload of the same rules finds what the children hold.
+        let again = RulesSet { state: Mutex::default() };
+        again.add(&loads).unwrap();
+        let late = set("SecRuleRemoveById 102");
+        let late = inherit(&late, &again);
+        assert!(late.is_extension() && Arc::ptr_eq(&late.graph().rules[0], &waf.graph().rules[0]));
+    }
+
+    #[test]
+    fn a_location_inherits_what_its_server_inherits() {
+        let (base, server, location) = (set(&format!("{BASE} # three")), set("SecRuleRemoveById 101"), set("SecRuleRemoveById 102"));
+        inherit(&server, &base);
+        let waf = inherit(&location, &server);
+        assert!(waf.is_extension() && Arc::ptr_eq(&waf.foundation(), &base.waf().unwrap().foundation()));
+        assert_eq!(["one", "two"].map(|query| status(&waf, query)), [None, None]);
+        // One that adds nothing is the server's.
+        let same = RulesSet { state: Mutex::default() };
+        assert!(Arc::ptr_eq(&inherit(&same, &server).graph(), &server.waf().unwrap().graph()));
+    }
+
+    #[test]
+    fn defaults_of_a_child_reach_the_rules_that_it_inherits() {
+        let base = set(&format!("{BASE} # defaults"));
+        let waf = inherit(&set("SecDefaultAction \"phase:1,log,deny,status:499\""), &base);
+        assert!(!waf.is_extension());
+        assert_eq!(status(&waf, "one"), Some(418));
     }
 }
