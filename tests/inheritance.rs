@@ -191,7 +191,8 @@ fn contents(waf: &Waf, loads: usize) -> Vec<String> {
     });
     let sources = format!("{:?}", report.sources.iter().map(|source| (&source.name, source.bytes)).collect::<Vec<_>>());
     let warnings = report.located_warnings().map(|warning| format!("{warning:?}"));
-    phases.chain(of_loads).chain(warnings).chain([format!("{counts:?}"), sources, format!("{:?}", graph.settings)]).collect()
+    let bodies = format!("{:?}", Phase::ALL.map(|phase| graph.body_use.at(phase)));
+    phases.chain(of_loads).chain(warnings).chain([format!("{counts:?}"), sources, bodies, format!("{:?}", graph.settings)]).collect()
 }
 
 fn text(name: &str, rules: &str) -> Input {
@@ -228,8 +229,17 @@ fn additions_end_as_if_all_were_compiled_together() {
         let after = [inputs.clone(), vec![own]].concat();
         assert_eq!(compare(&after, &base, 0..2, REQUESTS), *shares_after, "after: {rules}");
     }
-    let many: String = (1..=40).map(|id| format!("SecRule ARGS \"@contains text{id}\" \"id:{id},phase:2,deny\"\n")).collect();
-    assert!(!compare(&[vec![text("own", &many)], inputs].concat(), &base, 1..3, REQUESTS));
+    for (patterns, shares) in [(16, true), (40, true), (500, false)] {
+        let rule = |id| {
+            format!(
+                "SecRule ARGS|REQUEST_HEADERS \"@rx (?:text|word){id}|own\" \"id:7{id},phase:2,pass,t:lowercase,msg:'%{{MATCHED_VAR}}'\"\n"
+            )
+        };
+        let own = text("own", &(0..patterns).map(rule).collect::<String>());
+        let requests = [REQUESTS, &[("/?a=text7", "b=WORD39&c=no", "word1 attack9")]].concat();
+        assert_eq!(compare(&[vec![own.clone()], inputs.clone()].concat(), &base, 1..3, &requests), shares);
+        assert_eq!(compare(&[inputs.clone(), vec![own]].concat(), &base, 0..2, &requests), shares);
+    }
 }
 
 fn additions_that_are_refused_are_reported_as_if_all_were_compiled_together() {

@@ -9,17 +9,15 @@ use super::report::{LoadReport, LoadedInput};
 use super::rule_set::{RuleSetDraft, check};
 use super::updates::{Update, apply_updates, missing_rules, update_targets};
 use super::{Compiled, plan, read_loads};
-use crate::graph::{
-    BodyUses, OperatorArgument, Phase, PhaseMap, Removal, Rule, RuleFilter, RuleGraph, RuleIndex, Step, Test, TransformationTree,
-};
+use crate::graph::{BodyUses, Phase, PhaseMap, Removal, Rule, RuleFilter, RuleGraph, RuleIndex, Step, Test, TransformationTree};
 use crate::source::{Loader, Span};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Maximum number of added rules with required literals. They have no prefilter, so each of them searches all of its values: more rules are worth the
-/// time to compile everything together.
-const MAX_SEARCHES: usize = 32;
+/// Maximum number of added rules with required literals. Values are scanned for these in addition, so that for more of them it is worth the time to
+/// compile everything together.
+const MAX_SEARCHES: usize = 400;
 
 /// Adds loads before and after those of a foundation. The result is that of [`compile`](super::compile) with all of these loads in their order,
 /// but rules and names of the foundation keep their numbers, and the foundation is shared.
@@ -88,7 +86,8 @@ pub fn extend(
     context.report_all(context.references.missing_rules());
     open_before_use(&mut rules);
     super::chains::mark_stopping_chains(&mut rules, &base.defaults);
-    if rules.iter().filter(|rule| is_search(rule)).take(MAX_SEARCHES + 1).count() > MAX_SEARCHES {
+    let searches = rules.iter().filter(|rule| plan::is_search(rule)).count();
+    if searches > MAX_SEARCHES {
         return None;
     }
 
@@ -115,7 +114,7 @@ pub fn extend(
     let names = std::mem::take(&mut context.names);
     graph.markers = names.markers;
     graph.tx_names = if names.tx.differs() { Arc::new(names.tx) } else { Arc::clone(&base.tx_names) };
-    graph.body_use = BodyUses::extending(&base.body_use, &graph, &changed_phases);
+    graph.body_use = BodyUses::extending(&base.body_use, &graph, &changed_phases, &changed_rules);
     if let Some(base_plan) = &base.plan {
         plan::extend(&mut graph, base, base_plan, &changed_rules, &changed_phases);
     }
@@ -250,12 +249,4 @@ fn shifted(index: RuleIndex, first: u32) -> RuleIndex {
 fn renumbered(rule: Rule, first: u32) -> Rule {
     let shift = |index: Option<RuleIndex>| index.map(|index| shifted(index, first));
     Rule { next: shift(rule.next), before: shift(rule.before), chain_head: shift(rule.chain_head), ..rule }
-}
-
-/// Returns `true` for a rule that would have a prefilter.
-fn is_search(rule: &Rule) -> bool {
-    match &rule.test {
-        Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, .. } => operator.required_literals().is_some(),
-        _ => false,
-    }
 }

@@ -40,19 +40,36 @@ pub fn plan(graph: &mut RuleGraph) {
     graph.plan = Some(plan);
 }
 
-/// Plans a graph that extends another, whose plan is `plan`: the rules with these numbers and the new rules, and these phases. The prefilters are
-/// those of the other graph, so a new rule has none, and a rule with other targets keeps its own if the kinds of its values allow it.
+/// Maximum number of new rules of an extension that have no prefilters. Searching for their patterns takes less time than scanning all values for
+/// their literals.
+const MAX_UNFILTERED: usize = 16;
+
+/// Returns `true` for a rule that may have a prefilter.
+pub fn is_search(rule: &Rule) -> bool {
+    match &rule.test {
+        Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, .. } => operator.required_literals().is_some(),
+        _ => false,
+    }
+}
+
+/// Plans a graph that extends another, whose plan is `plan`: the rules with these numbers and the new rules, and these phases. The prefilters of
+/// the other graph are shared. A rule with other targets keeps its own if the kinds of its values allow it; new rules have prefilters if they are many.
 pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rules: &[RuleIndex], changed_phases: &[Phase]) {
     let mut target_lists = TargetLists::extending(plan);
+    let searches = graph.rules.iter().skip(base.rules.len()).filter(|rule| is_search(rule)).count();
+    let mut prefilters = (searches > MAX_UNFILTERED).then(|| PrefilterSetBuilder::extending(&plan.prefilters));
     let new = (0..).map(RuleIndex).take(graph.rules.len()).skip(base.rules.len());
     let planned: Vec<RuleIndex> = changed_rules.iter().copied().chain(new).collect();
     for index in planned.iter().copied() {
         let Some(rule) = graph.rule(index) else { continue };
-        let prefilter = |_: &Operator, targets: &[Target]| {
-            let before = base.rule(index)?;
+        let prefilter = |operator: &Operator, targets: &[Target]| {
+            let kinds_now = kinds(rule, targets, &graph.transformations);
+            let Some(before) = base.rule(index) else {
+                return Some(prefilters.as_mut()?.add(&operator.required_literals()?, &kinds_now));
+            };
             let (RulePlan::Scan(scan), Test::Operator { targets: known, .. }) = (&before.plan, &before.test) else { return None };
             let known = kinds(before, known, &base.transformations);
-            scan.prefilter.filter(|_| kinds(rule, targets, &graph.transformations).iter().all(|kind| known.contains(kind)))
+            scan.prefilter.filter(|_| kinds_now.iter().all(|kind| known.contains(kind)))
         };
         let plan = plan_rule(graph, rule, &mut target_lists, prefilter);
         if let Some(rule) = graph.rules.get_mut(index.0 as usize).and_then(Arc::get_mut) {
@@ -63,6 +80,9 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
     let selects = |index: &RuleIndex| graph.rule(*index).is_some_and(|rule| tx_patterns(rule).next().is_some());
     let selects_more = !Arc::ptr_eq(&graph.tx_names, &base.tx_names) || planned.iter().any(selects);
     let mut plan = Plan { targets: target_lists.targets, target_lists: target_lists.lists, ..plan.clone() };
+    if let Some(prefilters) = prefilters {
+        plan.prefilters = Arc::new(prefilters.build());
+    }
     if has_more_chains {
         plan.chains = chains(&plan.chains, &graph.transformations).into();
     }

@@ -39,16 +39,23 @@ pub struct BodyUses {
 impl BodyUses {
     /// Determines the possible effects of the rules of a graph.
     pub fn of(graph: &RuleGraph) -> Self {
-        Self::extending(&Self::default(), graph, &Phase::ALL)
+        Self::extending(&Self::default(), graph, &Phase::ALL, &[])
     }
 
-    /// Determines the possible effects of the rules of a graph that extends another. Only these phases differ from those of the other.
-    pub fn extending(base: &Self, graph: &RuleGraph, changed: &[Phase]) -> Self {
+    /// Determines the possible effects of the rules of a graph that extends another. Only these phases, and the chains of these rules, differ from
+    /// those of the other.
+    pub fn extending(base: &Self, graph: &RuleGraph, phases: &[Phase], changed: &[RuleIndex]) -> Self {
+        let heads = changed.iter().filter_map(|index| Some(graph.rule(*index)?.chain_head.unwrap_or(*index)));
+        let heads: Vec<RuleIndex> = heads.collect();
         let mut uses = base.clone();
-        for phase in changed.iter().copied() {
+        for phase in phases.iter().copied() {
+            // In the order of their numbers, as all rules of one load.
+            let known = base.chains.at(phase);
+            let find = |head: &RuleIndex| known.get(known.binary_search_by_key(head, |(head, _)| *head).ok()?).copied();
             let chain = |step: &Step| match step {
                 Step::Rule(index) => {
-                    graph.rule(*index).filter(|_| graph.removal(*index).is_none()).map(|head| (*index, BodyUse::of_chain(graph, head)))
+                    let head = graph.rule(*index).filter(|_| graph.removal(*index).is_none())?;
+                    find(index).filter(|_| !heads.contains(index)).or_else(|| Some((*index, BodyUse::of_chain(graph, head))))
                 }
                 Step::Marker(_) => None,
             };

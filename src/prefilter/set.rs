@@ -5,6 +5,7 @@ use super::literal::{Literal, with_trigrams};
 use super::scanner::LiteralScanner;
 use crate::pattern::ByteSet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The number of a prefilter within its set. Patterns that require the same share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,12 +28,19 @@ pub struct PrefilterSetBuilder {
     lists: HashMap<Vec<Vec<u8>>, u32>,
     /// The lists that some pattern requires of each kind.
     wanted: BTreeMap<ValueKind, BTreeSet<u32>>,
+    /// The set that is extended.
+    base: Option<Arc<PrefilterSet>>,
 }
 
 /// Many prefilters, with the scanners that find their literals.
 #[derive(Debug, Default)]
 pub struct PrefilterSet {
+    /// The set that this one extends: its prefilters and lists have the first numbers.
+    base: Option<Arc<PrefilterSet>>,
     prefilters: Vec<Prefilter>,
+    /// Number of prefilters before its own.
+    before: usize,
+    /// Number of all lists.
     lists: usize,
     scanners: Vec<LiteralScanner>,
     /// Index into `scanners` for each kind: by its origin, and by what made it.
@@ -70,10 +78,16 @@ impl ValueKind {
 }
 
 impl PrefilterSetBuilder {
+    /// Starts a set that shares the prefilters and scanners of another. A value is scanned for the literals of both.
+    pub fn extending(base: &Arc<PrefilterSet>) -> Self {
+        Self { base: Some(Arc::clone(base)), ..Self::default() }
+    }
+
     /// Adds the prefilter of a pattern that searches values of these kinds. Those that require the same are one.
     pub fn add(&mut self, required: &RequiredLiterals, kinds: &[ValueKind]) -> PrefilterId {
         let prefilter = self.prefilter(required, kinds);
-        let next = PrefilterId(u32::try_from(self.prefilters.len()).unwrap_or(u32::MAX));
+        let before = self.base.as_ref().map_or(0, |base| base.len());
+        let next = PrefilterId(u32::try_from(before + self.prefilters.len()).unwrap_or(u32::MAX));
         let id = *self.known.entry(required.clone()).or_insert(next);
         if id == next {
             self.prefilters.push(prefilter);
@@ -84,7 +98,7 @@ impl PrefilterSetBuilder {
     fn prefilter(&mut self, required: &RequiredLiterals, kinds: &[ValueKind]) -> Prefilter {
         match required {
             RequiredLiterals::Literals(literals) => {
-                let next = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+                let next = u32::try_from(self.first_list() + self.lists.len()).unwrap_or(u32::MAX);
                 let list = *self.lists.entry(literals.clone()).or_insert(next);
                 for kind in kinds {
                     self.wanted.entry(*kind).or_default().insert(list);
@@ -97,7 +111,13 @@ impl PrefilterSetBuilder {
         }
     }
 
-    /// Builds the scanners. What is made of values shares the scanner of the values themselves, unless far fewer literals are required of it.
+    /// Returns the number of lists of the set that is extended.
+    fn first_list(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.lists)
+    }
+
+    /// Builds the scanners. What is made of values shares the scanner of the values themselves, unless far fewer literals are required of it. An
+    /// extension has one scanner, for all kinds.
     pub fn build(self) -> PrefilterSet {
         let mut lists_of: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
         for (list, number) in &self.lists {
@@ -105,19 +125,27 @@ impl PrefilterSetBuilder {
         }
         let literals = with_trigrams(lists_of);
         let mut members: Vec<Vec<usize>> = vec![Vec::new(); self.lists.len()];
+        let first_list = self.first_list();
+        let place = |list: u32| (list as usize).wrapping_sub(first_list);
         for (index, literal) in literals.iter().enumerate() {
             for list in &literal.lists {
-                members.get_mut(*list as usize).into_iter().for_each(|members| members.push(index));
+                members.get_mut(place(*list)).into_iter().for_each(|members| members.push(index));
             }
         }
-        let members = |list: u32| members.get(list as usize).map_or(&[][..], Vec::as_slice);
+        let members = |list: u32| members.get(place(list)).map_or(&[][..], Vec::as_slice);
         let size = |lists: &BTreeSet<u32>| lists.iter().map(|list| members(*list).len()).sum::<usize>();
-        let mut set = PrefilterSet { prefilters: self.prefilters, lists: self.lists.len(), scanners: Vec::new(), scanner_of: Vec::new() };
+        let all: BTreeSet<u32> = self.wanted.values().flatten().copied().collect();
+        let mut set = PrefilterSet {
+            before: self.base.as_ref().map_or(0, |base| base.len()),
+            lists: first_list + self.lists.len(),
+            prefilters: self.prefilters,
+            ..PrefilterSet::default()
+        };
         let mut known = HashMap::new();
         for (kind, lists) in &self.wanted {
             let whole = self.wanted.get(&ValueKind::of(kind.origin));
             let whole = whole.filter(|whole| size(lists) > size(whole) / 2 && whole.is_superset(lists));
-            let lists = whole.unwrap_or(lists);
+            let lists = if self.base.is_some() { &all } else { whole.unwrap_or(lists) };
             let scanner = *known.entry(lists).or_insert_with(|| {
                 let mut wanted: Vec<(usize, u32)> =
                     lists.iter().flat_map(|list| members(*list).iter().map(|index| (*index, *list))).collect();
@@ -130,6 +158,7 @@ impl PrefilterSetBuilder {
             });
             set.set_scanner(*kind, scanner);
         }
+        set.base = self.base;
         set
     }
 }
@@ -143,6 +172,9 @@ impl PrefilterSet {
     /// Sets bit N of `seen` for each list N of which a value of some kind holds a literal. `seen` has [`words`](Self::words) words. Takes time linear
     /// in the value and in the literals found.
     pub fn scan(&self, kind: ValueKind, value: &[u8], seen: &mut [u64]) {
+        if let Some(base) = &self.base {
+            base.scan(kind, value, seen);
+        }
         if let Some(scanner) = self.scanner(kind).and_then(|scanner| self.scanners.get(scanner)) {
             scanner.scan(value, seen);
         }
@@ -150,7 +182,7 @@ impl PrefilterSet {
 
     /// Returns `false` if no value of this signature can match the patterns of a prefilter, and `true` if one may.
     pub fn may_match(&self, prefilter: PrefilterId, signature: Signature<'_>) -> bool {
-        self.prefilters.get(prefilter.0 as usize).is_none_or(|prefilter| prefilter.admits(&signature))
+        self.prefilter(prefilter).is_none_or(|prefilter| prefilter.admits(&signature))
     }
 
     /// As [`may_match`](Self::may_match), for a value that is scanned for this one question.
@@ -158,6 +190,18 @@ impl PrefilterSet {
         let mut literals = vec![0; self.words()];
         self.scan(kind, value, &mut literals);
         self.may_match(prefilter, Signature { bytes: ByteSet::of(value), literals: &literals })
+    }
+
+    /// Returns the number of prefilters.
+    fn len(&self) -> usize {
+        self.before + self.prefilters.len()
+    }
+
+    fn prefilter(&self, id: PrefilterId) -> Option<&Prefilter> {
+        match (&self.base, (id.0 as usize).checked_sub(self.before)) {
+            (Some(base), None) => base.prefilter(id),
+            (_, own) => self.prefilters.get(own?),
+        }
     }
 
     fn scanner(&self, kind: ValueKind) -> Option<usize> {
@@ -192,10 +236,15 @@ impl Prefilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::LazyLock;
 
     fn required(literals: &[&'static [u8]]) -> RequiredLiterals {
         RequiredLiterals::any_of(literals.iter().copied()).unwrap()
     }
+
+    /// Different literals.
+    static NAMES: LazyLock<Vec<&'static [u8]>> =
+        LazyLock::new(|| (0..70).map(|number| &*format!("ab{number:02}").into_bytes().leak()).collect());
 
     fn may_match(set: &PrefilterSet, kind: ValueKind, prefilters: &[PrefilterId], value: &[u8]) -> Vec<bool> {
         prefilters.iter().map(|prefilter| set.may_match_value(*prefilter, kind, value)).collect()
@@ -243,6 +292,22 @@ mod tests {
         // Most literals are required here, too: the scanner of the values themselves is used.
         assert_eq!(may_match(&set, decoded, &prefilters, b"select jndi"), [true, true]);
         assert_eq!(set.scanners.len(), 2);
+    }
+
+    #[test]
+    fn an_extension_finds_the_literals_of_both() {
+        let [plain, decoded] = [ValueKind::of(0), ValueKind::of(0).made_by(0)];
+        let mut builder = PrefilterSetBuilder::default();
+        let known: Vec<PrefilterId> = (0..70).map(|number| builder.add(&required(&[NAMES[number]]), &[plain])).collect();
+        let base = Arc::new(builder.build());
+        let mut builder = PrefilterSetBuilder::extending(&base);
+        let added = [builder.add(&required(&[b"own"]), &[plain]), builder.add(&required(&[b"other", b"ab03"]), &[decoded])];
+        let set = builder.build();
+        let all = [known[3], known[69], added[0], added[1]];
+        assert_eq!(may_match(&set, plain, &all, b"AB03 own"), [true, false, true, true]);
+        assert_eq!(may_match(&set, plain, &all, b"ab69"), [false, true, false, false]);
+        assert_eq!(may_match(&set, decoded, &all, b"the other"), [false, false, false, true]);
+        assert_eq!(may_match(&base, plain, &all[..2], b"AB03 own"), [true, false]);
     }
 
     #[test]
