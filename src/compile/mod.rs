@@ -83,6 +83,7 @@ mod settings;
 mod settings_draft;
 mod targets;
 mod templates;
+mod tx_steps;
 mod updates;
 mod values;
 

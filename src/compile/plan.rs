@@ -1,9 +1,10 @@
 //! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, comparisons, jumps.
 
+use super::tx_steps;
 use crate::graph::{
-    ChainId, Disruptive, Effect, MarkerId, MarkerPlaces, Metadata, OnMatch, OperatorArgument, Phase, Plan, PlannedChain, PlannedStep,
-    PlannedTarget, PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RuleIndex, RulePlan, ScanPoint, SelectedNames, Selector,
-    Step, Target, TargetId, TargetListId, Test, TransformationTree, TxComparison, TxName, ValueScan,
+    ChainId, MarkerId, MarkerPlaces, OperatorArgument, Phase, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, Rule,
+    RuleBatch, RuleBatchId, RuleGraph, RuleIndex, RulePlan, ScanPoint, SelectedNames, Selector, Step, Target, TargetId, TargetListId, Test,
+    TransformationTree, TxName, ValueScan,
 };
 use crate::operator::Operator;
 use crate::pattern::{ByteSet, Pattern};
@@ -95,11 +96,13 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
 
 fn plan_phases(plan: &mut Plan, graph: &RuleGraph, phases: &[Phase]) {
     for phase in phases.iter().copied() {
-        let (steps, batches) = steps(graph, phase);
+        let (mut steps, batches) = steps(graph, phase);
+        let markers = markers(graph, phase);
+        tx_steps::add(graph, phase, &markers, &mut steps);
         *plan.steps.at_mut(phase) = steps.into();
         *plan.batches.at_mut(phase) = batches.into();
         *plan.open.at_mut(phase) = open_steps(graph.phases.at(phase));
-        *plan.markers.at_mut(phase) = Arc::new(markers(graph, phase));
+        *plan.markers.at_mut(phase) = Arc::new(markers);
     }
 }
 
@@ -134,12 +137,12 @@ fn plan_rule(
     target_lists: &mut TargetLists,
     prefilter: impl FnOnce(&Operator, &[Target]) -> Option<PrefilterId>,
 ) -> RulePlan {
+    if let Some(comparison) = tx_steps::comparison(graph, rule) {
+        return RulePlan::Comparison(comparison);
+    }
     let Test::Operator { targets, argument: OperatorArgument::Compiled { operator, .. }, negated, .. } = &rule.test else {
         return RulePlan::Ask;
     };
-    if let Some(comparison) = comparison(graph, rule, targets, operator) {
-        return RulePlan::Comparison(comparison);
-    }
     if !rule.namespaces.is_empty() || !targets.iter().all(|target| target.variable.is_stable()) {
         return RulePlan::Ask;
     }
@@ -184,77 +187,6 @@ fn kind(target: &Target) -> ValueKind {
     })
 }
 
-/// Returns the comparison of a rule, if `engine/comparison.rs` may answer it:
-///
-/// * its operator compares numbers, and its argument is known at load;
-/// * its only target is a TX variable by its key, or the count of one;
-/// * it has no transformations.
-///
-/// [`on_match`] and [`lone_jump`] decide which part of a match is handled there, too. The rest, such as effects of the rule, is handled in the
-/// general way.
-fn comparison(graph: &RuleGraph, rule: &Rule, targets: &[Target], operator: &Operator) -> Option<TxComparison> {
-    let (relation, number) = operator.comparison()?;
-    let [Target { variable: Variable::Tx, selector: Selector::Key(key), count, exclusions }] = targets else { return None };
-    let name = key.tx.filter(|_| exclusions.is_empty() && rule.transformations == ChainId::EMPTY)?;
-    let negated = matches!(rule.test, Test::Operator { negated: true, .. });
-    Some(TxComparison { name, count: *count, relation, number, negated, on_match: on_match(graph, rule) })
-}
-
-/// Returns the steps after a match of a comparison. A log that describes the match requires the general way: that of the head of the chain, whose
-/// text it has, or that of a rule with `multiMatch`, which has an entry for each match.
-fn on_match(graph: &RuleGraph, rule: &Rule) -> OnMatch {
-    let first = rule.chain_head.and_then(|head| graph.rule(head)).unwrap_or(rule);
-    match lone_jump(rule, &graph.defaults.at(rule.phase).effects) {
-        Some(jump) => jump,
-        None if first.logs || first.stops || rule.multi_match => OnMatch::Ask,
-        None => OnMatch::Note,
-    }
-}
-
-/// Returns the jump of a rule that has no other effect when it matches. Every field of a rule is listed, so that a new field must be added here too.
-fn lone_jump(rule: &Rule, defaults: &[Effect]) -> Option<OnMatch> {
-    let Rule {
-        // Handled by `comparison`, or without effect of its own.
-        test: _,
-        transformations: _,
-        spellings: _,
-        namespaces: _,
-        capture: _,
-        // Name and position.
-        id: _,
-        location: _,
-        phase: _,
-        plan: _,
-        // A rule without a log needs no texts; other rules read a severity.
-        logs: false,
-        audits: false,
-        stops: false,
-        metadata: Metadata { severity: None, .. },
-        // It is not part of a chain, and not updated.
-        multi_match: false,
-        chained: false,
-        next: None,
-        before: None,
-        chain_head: None,
-        updated: None,
-        // Effects.
-        assignments,
-        openings,
-        effects,
-        disruptive: disruptive @ (None | Some(Disruptive::Pass)),
-    } = rule
-    else {
-        return None;
-    };
-    let mut acting = effects.iter().chain(defaults).filter(|effect| !matches!(effect, Effect::Logging(_)));
-    match (acting.next(), acting.next()) {
-        (Some(Effect::SkipAfter(marker)), None) if assignments.is_empty() && openings.is_empty() => {
-            Some(OnMatch::Jump { marker: *marker, passes: disruptive.is_some() })
-        }
-        _ => None,
-    }
-}
-
 /// Returns the properties of each chain, by the chain's number. Those of the first chains are known.
 fn chains(known: &[PlannedChain], tree: &TransformationTree) -> Vec<PlannedChain> {
     let mut chains: Vec<PlannedChain> = Vec::with_capacity(tree.len());
@@ -285,7 +217,6 @@ fn steps(graph: &RuleGraph, phase: Phase) -> (Vec<PlannedStep>, Vec<RuleBatch>) 
     let steps = graph.phases.at(phase).iter().enumerate().map(|(place, step)| {
         let Step::Rule(index) = step else { return PlannedStep::Ask };
         match graph.rule(*index).filter(|_| graph.removal(*index).is_none()) {
-            Some(Rule { plan: RulePlan::Comparison(comparison), .. }) => PlannedStep::Comparison(*comparison),
             Some(Rule { plan: RulePlan::Scan(scan), .. }) => {
                 let ValueScan { target_list, scan_point, .. } = *scan;
                 let id = *known.entry((target_list, scan_point)).or_insert_with(|| {

@@ -1,7 +1,7 @@
 //! `setvar`: writes to TX and to persistent collections.
 
 use super::Evaluation;
-use super::expand::{expand, expand_text, with_expanded};
+use super::expand::{expand, expand_text, tx_value, with_expanded};
 use crate::escape::{shown, text};
 use crate::graph::{Assignment, AssignmentChange, Pace, PersistentCollection, Rule, Template};
 use crate::operator::leading_integer;
@@ -36,23 +36,27 @@ pub fn assign(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
 
 fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
     let slot = tx_slot(eval, rule, assignment);
-    let value = match &assignment.change {
-        AssignmentChange::Set(template) => Some(expand_text(eval, rule, template)),
-        AssignmentChange::Remove => None,
+    match &assignment.change {
+        AssignmentChange::Set(template) => {
+            let value = expand_text(eval, rule, template);
+            eval.state.collections.tx.write(slot, Some(value));
+        }
+        AssignmentChange::Remove => eval.state.collections.tx.write(slot, None),
         AssignmentChange::Add(template) => {
             let amount = amount(eval, rule, template);
             if assignment.is_score {
                 eval.state.scratch.score = eval.state.scratch.score.saturating_add(amount);
             }
-            Some(tx_sum(eval, slot, amount))
+            add_to_tx(eval, slot, amount);
         }
         AssignmentChange::Subtract(template) => {
             let amount = amount(eval, rule, template);
-            Some(tx_sum(eval, slot, amount.saturating_neg()))
+            add_to_tx(eval, slot, amount.saturating_neg());
         }
-    };
-    eval.state.collections.tx.write(slot, value);
-    if let Some(value) = value.filter(|_| eval.debugs(8)) {
+    }
+    if eval.debugs(8)
+        && let Some(value) = eval.state.collections.tx.read(slot)
+    {
         let key = expand(eval, rule, &assignment.key_template);
         let value = eval.state.collections.arena.read(value);
         eval.debug(8, || format!("Saving variable: TX:{} with value: {}", text(&key), text(value)));
@@ -69,14 +73,18 @@ fn tx_slot(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) -> T
     })
 }
 
-fn tx_sum(eval: &mut Evaluation<'_>, slot: TxSlot, amount: i64) -> Text {
-    let before = eval.state.collections.tx.read(slot).map_or(0, |value| leading_integer(eval.state.collections.arena.read(value)));
-    eval.state.collections.arena.store_number(before.saturating_add(amount))
+fn add_to_tx(eval: &mut Evaluation<'_>, slot: TxSlot, amount: i64) {
+    let Collections { tx, arena, .. } = &mut eval.state.collections;
+    let sum = tx.number(slot, arena).unwrap_or(0).saturating_add(amount);
+    tx.write_number(slot, arena.store_number(sum), sum);
 }
 
 fn amount(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> i64 {
-    match template.as_literal() {
-        Some(literal) => leading_integer(literal),
+    if let Some(literal) = template.as_literal() {
+        return leading_integer(literal);
+    }
+    match tx_value(eval, template) {
+        Some((slot, _)) => eval.state.collections.tx.number(slot, &eval.state.collections.arena).unwrap_or(0),
         None => with_expanded(eval, rule, template, |_, text| leading_integer(text)),
     }
 }

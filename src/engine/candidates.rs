@@ -13,7 +13,7 @@
 //! large ones, such as a response without any word of `!@pmFromFile`.
 
 use super::Evaluation;
-use super::comparison::{Answer, answer};
+use super::tx_run::{Reached, run_tx_steps};
 use crate::graph::{Phase, Plan, PlannedStep, RuleBatchId, Step, TargetId, ValueScan};
 use crate::state::{Selection, State, TargetValue, ValueId, View};
 
@@ -38,14 +38,15 @@ pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[
                     return steps.len();
                 }
             }
-            Some(PlannedStep::Comparison(comparison)) => match answer(eval, comparison) {
-                Answer::No => {
-                    place += 1;
-                    pass_over(eval, steps.get(next..place));
+            Some(PlannedStep::Tx(_)) => {
+                let reached = run_tx_steps(eval, plan, phase, place);
+                let (Reached::Step(end) | Reached::Rule(end)) = reached;
+                pass_over(eval, steps.get(place..end));
+                place = end;
+                if let Reached::Rule(_) = reached {
+                    return place;
                 }
-                Answer::Jump(marker) => place = plan.next_marker(phase, marker, place).unwrap_or(steps.len()),
-                Answer::Yes | Answer::Ask => return place,
-            },
+            }
             _ => return place,
         }
     }

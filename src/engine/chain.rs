@@ -4,7 +4,7 @@ use super::Evaluation;
 use super::actions::{after_match, log_match, log_one_of_many};
 use super::assignment::assign_all;
 use super::candidates::{followed_plan, may_find, open_values};
-use super::comparison::{Answer, answer, note_match};
+use super::comparison::{goes_unobserved, holds, note_match};
 use super::decision::ask_decision;
 use super::expand::expand;
 use super::lookup::{OperatorCall, look_up};
@@ -96,15 +96,14 @@ fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
 fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draft: &mut PendingMatch) -> bool {
     let plan = followed_plan(eval);
     if let (Some(_), RulePlan::Comparison(comparison), [target, ..]) = (plan, &rule.plan, question.targets) {
-        match answer(eval, comparison) {
-            Answer::No => return false,
-            Answer::Yes => {
+        match holds(eval, comparison) {
+            Some(false) => return false,
+            Some(true) if !comparison.is_described && goes_unobserved(eval) => {
                 note_match(eval, comparison, target);
                 assign_all(eval, rule);
                 return true;
             }
-            // `next_open` follows jumps; here the rule must be evaluated.
-            Answer::Jump(_) | Answer::Ask => {}
+            _ => {}
         }
     }
     let expanded;

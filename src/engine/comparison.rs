@@ -1,45 +1,37 @@
-//! Answers rules that compare one TX variable with a number without evaluating them in the general way: most rules of the OWASP CRS that are reached
-//! in order only check the paranoia level. `compile/plan.rs` decides at load which rules qualify; `chain.rs` evaluates all others.
+//! Compares a TX variable with a number without evaluating the rule in the general way: most rules of the OWASP CRS that are reached in order only
+//! check the paranoia level. `compile/tx_steps.rs` decides at load which rules qualify.
 
 use super::Evaluation;
-use crate::graph::{EngineMode, MarkerId, OnMatch, Selector, Target, TxComparison};
-use crate::state::{Label, Matched, Text};
-use crate::vocabulary::Variable;
+use crate::graph::{Selector, Target, TxComparison, TxOperand};
+use crate::state::{Label, Matched, PER_VALUE};
+use crate::vocabulary::{Limit, Variable};
 
-/// The answer of a rule that compares a TX variable.
-pub enum Answer {
-    /// It does not match.
-    No,
-    /// It matches: [`note_match`] records the match, and the rule continues in the general way.
-    Yes,
-    /// It matches, and has no other effect: the phase continues at the marker.
-    Jump(MarkerId),
-    /// It matches, but must be evaluated in the general way.
-    Ask,
-}
-
-/// Answers a comparison, if its rule need not be evaluated.
-pub fn answer(eval: &mut Evaluation<'_>, comparison: &TxComparison) -> Answer {
-    let value = value(eval, comparison);
-    if !comparison.holds(value.map(|value| eval.state.collections.arena.read(value))) {
-        return Answer::No;
-    }
-    match comparison.on_match {
-        OnMatch::Note if goes_unobserved(eval) => Answer::Yes,
-        OnMatch::Jump { marker, passes } if goes_unobserved(eval) => {
-            if passes && eval.engine_mode() == EngineMode::On {
-                eval.state.pending.take_back();
+/// Returns `true` if a comparison holds; `None` if its rule must be evaluated, because the text of its operand exceeds the limit of macros.
+pub fn holds(eval: &mut Evaluation<'_>, comparison: &TxComparison) -> Option<bool> {
+    let max = eval.rules.settings.limit(Limit::MacroBytes);
+    let tx = &mut eval.state.collections.tx;
+    let arena = &mut eval.state.collections.arena;
+    let operand = match comparison.operand {
+        TxOperand::Number(number) => number,
+        TxOperand::Variable(name) => {
+            let operand = tx.known(name);
+            let length = tx.read(operand).map_or(0, |text| text.len());
+            if length > max {
+                return None;
             }
-            Answer::Jump(marker)
+            arena.budget.charge(length + PER_VALUE);
+            tx.number(operand, arena).unwrap_or(0)
         }
-        _ => Answer::Ask,
-    }
+    };
+    let variable = tx.number(tx.known(comparison.name), arena);
+    Some(comparison.holds(variable, operand))
 }
 
-/// Records the match for MATCHED_VAR and related variables. The target is that of the rule.
+/// Records a match for MATCHED_VAR and related variables. The target is that of the rule.
 pub fn note_match(eval: &mut Evaluation<'_>, comparison: &TxComparison, target: &Target) {
     let Selector::Key(key) = &target.selector else { return };
-    let value = value(eval, comparison);
+    let tx = &eval.state.collections.tx;
+    let value = tx.read(tx.known(comparison.name));
     let arena = &mut eval.state.collections.arena;
     let matched = match (comparison.count, value) {
         (true, value) => Matched { label: Label::of_count(target, arena), value: arena.store_number(u8::from(value.is_some())) },
@@ -49,13 +41,8 @@ pub fn note_match(eval: &mut Evaluation<'_>, comparison: &TxComparison, target: 
     eval.state.collections.note_match(matched);
 }
 
-fn value(eval: &Evaluation<'_>, comparison: &TxComparison) -> Option<Text> {
-    let tx = &eval.state.collections.tx;
-    tx.read(tx.known(comparison.name))
-}
-
 /// Returns `true` if no profile is taken, and no `ctl` may have removed the rule or its target.
-fn goes_unobserved(eval: &Evaluation<'_>) -> bool {
+pub fn goes_unobserved(eval: &Evaluation<'_>) -> bool {
     let overrides = &eval.state.overrides;
     eval.state.profile.is_none()
         && overrides.removed_rules.is_empty()

@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use crate::graph::{Part, Rule, RuleGraph, Selector, Target, Template};
-use crate::state::{PER_VALUE, RuleTexts, Selection, Text};
+use crate::state::{PER_VALUE, RuleTexts, Selection, Text, TxSlot};
 use crate::vocabulary::{Limit, Variable};
 
 /// Returns the text of a template; a macro becomes the first value of its target, or nothing.
@@ -56,10 +56,25 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
 
 /// Returns the text of a template as a value; literals are stored unchanged.
 pub fn expand_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Text {
-    match template.as_literal() {
-        Some(literal) => eval.state.collections.arena.store(literal),
+    if let Some(literal) = template.as_literal() {
+        return eval.state.collections.arena.store(literal);
+    }
+    match tx_value(eval, template) {
+        Some((_, value)) => value,
         None => with_expanded(eval, rule, template, |eval, text| eval.state.collections.arena.store(text)),
     }
+}
+
+/// Returns the value of a template that is one TX variable, without a copy of its text. `None` for other templates, and if the value is not set, or
+/// exceeds the limit of macros.
+pub fn tx_value(eval: &mut Evaluation<'_>, template: &Template) -> Option<(TxSlot, Text)> {
+    let slot = eval.state.collections.tx.known(template.as_tx_key()?);
+    let value = eval.state.collections.tx.read(slot)?;
+    if value.len() > eval.rules.settings.limit(Limit::MacroBytes) {
+        return None;
+    }
+    eval.charge(value.len() + PER_VALUE);
+    Some((slot, value))
 }
 
 /// Returns the texts of a rule that a target selects from RULE; `None` for other targets.

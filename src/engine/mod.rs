@@ -6,10 +6,10 @@
 //! ```text
 //! phase::run                     the steps of a phase in their order: markers, skips, allow, removals
 //!  ├─ candidates::next_open      the next rule that may match, by the joint signature of its target list
-//!  │   └─ comparison::answer     a rule that compares a TX variable with a number, without evaluating it
+//!  │   └─ tx_run                 rules that read and write nothing but TX, without evaluating them in the general way
 //!  └─ chain::evaluate_chain      a rule and those chained to it
 //!      ├─ ask                    its operator on each value of each target, after its transformations
-//!      │   ├─ comparison::answer          the same comparison, for a chained rule or one with effects
+//!      │   ├─ comparison::holds           the comparison of a TX variable, for a chained rule or one with other effects
 //!      │   ├─ candidates::open_values     a target whose joint signature may match
 //!      │   ├─ candidates::may_find        a value whose signature may match
 //!      │   ├─ lookup                      operators that need more than a value
@@ -41,6 +41,7 @@ mod question;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod script;
 mod select;
+mod tx_run;
 #[cfg(feature = "xml-validation")]
 mod xml_validation;
 
@@ -87,13 +88,23 @@ pub struct Evaluation<'r> {
 
 impl Evaluation<'_> {
     /// Returns `true` if debug messages of this level are logged.
+    #[inline]
     pub fn debugs(&self, level: u8) -> bool {
         self.services.debug_log.as_ref().is_some_and(|log| log.level() >= level)
     }
 
     /// Writes a debug message, if messages of this level are logged.
+    #[inline]
     pub fn debug(&self, level: u8, message: impl FnOnce() -> String) {
-        if let Some(log) = self.services.debug_log.as_ref().filter(|log| log.level() >= level) {
+        if let Some(log) = self.services.debug_log.as_deref() {
+            self.debug_to(log, level, message);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn debug_to(&self, log: &dyn DebugLog, level: u8, message: impl FnOnce() -> String) {
+        if log.level() >= level {
             let sent = self.state.collections.arena.read(self.state.collections.scalars.request_uri_raw);
             let mut target = Vec::with_capacity(sent.len());
             legible(sent, &mut target);

@@ -14,6 +14,7 @@ mod settings;
 mod target;
 mod template;
 mod transformations;
+mod tx_step;
 
 pub use actions::{
     AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, Pace,
@@ -25,8 +26,8 @@ pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
-    MarkerPlaces, OnMatch, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan,
-    ScanPoint, SelectedNames, TargetId, TargetListId, TxComparison, ValueScan,
+    MarkerPlaces, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan, ScanPoint,
+    SelectedNames, TargetId, TargetListId, ValueScan,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub(crate) use settings::setting_rows;
@@ -37,6 +38,7 @@ pub use settings::{
 pub use target::{Exclusion, Key, Selector, Target};
 pub use template::{Part, Template};
 pub use transformations::{ChainId, ChainStep, TransformationTree};
+pub use tx_step::{OnMatch, TxComparison, TxOperand, TxStep};
 
 use crate::transform::UnicodeMap;
 use rustc_hash::FxHashMap;

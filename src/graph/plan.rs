@@ -1,7 +1,6 @@
 //! The plan for evaluating rules with as little work as possible. Without it the same rules give the same results, but more slowly.
 
-use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxName};
-use crate::operator::Relation;
+use super::{ChainId, MarkerId, Phase, PhaseMap, Target, TxComparison, TxName, TxStep};
 use crate::pattern::ByteSet;
 use crate::prefilter::{PrefilterId, PrefilterSet, ValueKind};
 use crate::transform::Transformation;
@@ -72,8 +71,8 @@ pub enum PlannedStep {
     Ask,
     /// A rule that may be ruled out together with its batch.
     Batched(RuleBatchId),
-    /// A rule that compares one TX variable with a number.
-    Comparison(TxComparison),
+    /// A rule that reads and writes nothing but TX.
+    Tx(TxStep),
 }
 
 /// A target, and the kind of its values.
@@ -143,39 +142,6 @@ pub struct ValueScan {
     pub negated: bool,
 }
 
-/// A comparison of one TX variable with a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TxComparison {
-    /// The variable.
-    pub name: TxName,
-    /// `true` to compare the number of such variables, 1 or 0, instead of the value.
-    pub count: bool,
-    /// The relation.
-    pub relation: Relation,
-    /// The number to compare with.
-    pub number: i64,
-    /// `true` if the result is negated.
-    pub negated: bool,
-    /// The steps after a match.
-    pub on_match: OnMatch,
-}
-
-/// The steps after a match of a rule that compares a TX variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnMatch {
-    /// The rule must be evaluated in the general way, because a log describes its match.
-    Ask,
-    /// The match is recorded, and the rule continues in the general way.
-    Note,
-    /// The rule only jumps.
-    Jump {
-        /// The target of the jump.
-        marker: MarkerId,
-        /// `true` if it also revokes an earlier decision, as `pass` does.
-        passes: bool,
-    },
-}
-
 impl MarkerPlaces {
     /// Collects positions; `places` are markers with their positions, in the order of the phase.
     pub fn new(markers: usize, places: &[(MarkerId, usize)]) -> Self {
@@ -189,7 +155,7 @@ impl MarkerPlaces {
     }
 
     /// Returns the first position of a marker that is not before `place`.
-    fn next(&self, marker: MarkerId, place: usize) -> Option<usize> {
+    pub fn next(&self, marker: MarkerId, place: usize) -> Option<usize> {
         let marker = marker.0 as usize;
         let places = self.places.get(*self.starts.get(marker)? as usize..*self.starts.get(marker + 1)? as usize)?;
         places.get(places.partition_point(|known| (*known as usize) < place)).map(|place| *place as usize)
@@ -209,15 +175,6 @@ impl ValueScan {
     /// Returns the prefilter that rules out values, unless the rule is negated. A rule without one cannot match if there is no value.
     pub fn excluding(&self) -> Option<PrefilterId> {
         self.prefilter.filter(|_| !self.negated)
-    }
-}
-
-impl TxComparison {
-    /// Returns `true` if the rule matches, given the value of its variable. An unset variable never matches, not even a negated
-    /// comparison.
-    pub fn holds(&self, value: Option<&[u8]>) -> bool {
-        let asked = if self.count { Some(if value.is_some() { &b"1"[..] } else { b"0" }) } else { value };
-        asked.is_some_and(|value| self.relation.holds(value, self.number) != self.negated)
     }
 }
 

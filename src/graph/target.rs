@@ -83,6 +83,14 @@ impl Target {
             && self.exclusions.iter().zip(&other.exclusions).all(|(one, other)| one.is_same(other))
     }
 
+    /// Returns the key of TX that it selects, if it selects one that is known at load.
+    pub fn as_tx_key(&self) -> Option<TxName> {
+        match (self.variable, &self.selector) {
+            (Variable::Tx, Selector::Key(key)) if self.exclusions.is_empty() => key.tx,
+            _ => None,
+        }
+    }
+
     /// Returns `true` if a member with this key is excluded.
     pub fn excludes(&self, key: &[u8]) -> bool {
         self.exclusions.iter().any(|exclusion| exclusion.selects(key))

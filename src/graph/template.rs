@@ -1,6 +1,6 @@
 //! Texts with macros, resolved so that only values must be looked up.
 
-use super::Target;
+use super::{Target, TxName};
 
 /// A text with macros.
 #[derive(Clone, Debug)]
@@ -43,6 +43,14 @@ impl Template {
     /// Returns `true` if effects of a rule may change its text between two values that the rule tests.
     pub fn may_change(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Value(target) if !target.variable.is_stable()))
+    }
+
+    /// Returns the key of TX, if it is one macro with a key that is known at load.
+    pub fn as_tx_key(&self) -> Option<TxName> {
+        match self.parts.as_ref() {
+            [Part::Value(target)] => target.as_tx_key(),
+            _ => None,
+        }
     }
 
     /// Returns the text, if it has no macro.

@@ -180,15 +180,9 @@ impl Operator {
             let source = if argument.is_empty() { regular_expression::EMPTY_ARGUMENT } else { argument };
             compile(source, PatternOptions { step_limit: limits.pattern_steps, ..PatternOptions::default() })
         };
-        let number = |relation: Relation| Test::Number(relation, relation.number(argument));
         let test = match kind {
             OperatorKind::UnconditionalMatch => Test::Always,
             OperatorKind::NoMatch => Test::Never,
-            OperatorKind::Eq => number(Relation::Eq),
-            OperatorKind::Ge => number(Relation::Ge),
-            OperatorKind::Gt => number(Relation::Gt),
-            OperatorKind::Le => number(Relation::Le),
-            OperatorKind::Lt => number(Relation::Lt),
             OperatorKind::Rx => Test::FirstMatch(pattern()?),
             OperatorKind::RxGlobal => Test::AllMatches(pattern()?),
             OperatorKind::Pm => Test::Words(words::from_argument(argument)?),
@@ -205,10 +199,11 @@ impl Operator {
             OperatorKind::VerifyCpf => Test::IdentityNumber(Scheme::Cpf, pattern()?),
             OperatorKind::VerifySsn => Test::IdentityNumber(Scheme::SocialSecurity, pattern()?),
             OperatorKind::VerifySvnr => Test::IdentityNumber(Scheme::Svnr, pattern()?),
-            _ => match comparison(kind) {
-                Some(comparison) => Test::Text(comparison, argument.into()),
+            _ => match (Relation::of(kind), comparison(kind)) {
+                (Some(relation), _) => Test::Number(relation, relation.number(argument)),
+                (None, Some(comparison)) => Test::Text(comparison, argument.into()),
                 // All other operators need more than a value.
-                None => return Err(OperatorError::NeedsTransaction(kind)),
+                (None, None) => return Err(OperatorError::NeedsTransaction(kind)),
             },
         };
         let work_of_byte = match test {

@@ -3,6 +3,8 @@
 //! Numbers are read as C's `strtoll` reads them, as in v3: white space, a sign, decimal digits; the rest is ignored. Without digits it is 0. `@eq`
 //! reads 32 bits, and 0 if the number does not fit; the others read 64 bits and saturate.
 
+use super::OperatorKind;
+
 /// Relation of the input to the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
@@ -19,24 +21,45 @@ pub enum Relation {
 }
 
 impl Relation {
+    /// Returns the relation of an operator that compares numbers.
+    pub fn of(kind: OperatorKind) -> Option<Self> {
+        Some(match kind {
+            OperatorKind::Eq => Self::Eq,
+            OperatorKind::Ge => Self::Ge,
+            OperatorKind::Gt => Self::Gt,
+            OperatorKind::Le => Self::Le,
+            OperatorKind::Lt => Self::Lt,
+            _ => return None,
+        })
+    }
+
     /// Returns the number of an argument.
     pub(super) fn number(self, argument: &[u8]) -> i64 {
-        let number = leading_integer(argument);
-        match self {
-            Self::Eq => i32::try_from(number).map_or(0, i64::from),
-            _ => number,
-        }
+        self.narrowed(leading_integer(argument))
     }
 
     /// Returns `true` if the input, read as a number, has this relation to `number`.
     pub fn holds(self, input: &[u8], number: i64) -> bool {
-        let input = self.number(input);
+        self.compares(leading_integer(input), number)
+    }
+
+    /// Returns `true` if a number that was read has this relation to another.
+    pub fn compares(self, input: i64, number: i64) -> bool {
+        let (input, number) = (self.narrowed(input), self.narrowed(number));
         match self {
             Self::Eq => input == number,
             Self::Ge => input >= number,
             Self::Gt => input > number,
             Self::Le => input <= number,
             Self::Lt => input < number,
+        }
+    }
+
+    /// Returns the number as the operator reads it.
+    fn narrowed(self, number: i64) -> i64 {
+        match self {
+            Self::Eq => i32::try_from(number).map_or(0, i64::from),
+            _ => number,
         }
     }
 }

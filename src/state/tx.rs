@@ -1,15 +1,16 @@
 //! TX: variables of one transaction that rules set.
 
-use super::Budget;
 use super::arena::Text;
+use super::{Arena, Budget};
 use crate::graph::{TxName, TxNames};
+use crate::operator::leading_integer;
 use std::collections::HashMap;
 
 /// A transaction that made more keys than these frees their memory.
 const MAX_MADE: usize = 1024;
 
 /// Size of a key made at run time in addition to its bytes: its value, its two spellings, and its index.
-const MADE: usize = size_of::<Option<Text>>() + size_of::<(Vec<u8>, usize)>() + size_of::<Vec<u8>>();
+const MADE: usize = size_of::<Option<Value>>() + size_of::<(Vec<u8>, usize)>() + size_of::<Vec<u8>>();
 
 /// Up to this many run-time keys, a linear scan is faster than a hash look-up.
 const FEW: usize = 16;
@@ -17,12 +18,20 @@ const FEW: usize = 16;
 /// TX. Keys in rules have numbers from the load; keys that a macro makes get later ones.
 #[derive(Debug, Default)]
 pub struct TxVariables {
-    values: Vec<Option<Text>>,
+    values: Vec<Option<Value>>,
     /// Keys made at run time, if they are more than a few: in lower case, with their index in `values`.
     made: HashMap<Vec<u8>, usize>,
     /// Spellings of keys made at run time, by index after the known ones.
     made_spellings: Vec<Vec<u8>>,
     known: usize,
+}
+
+/// A value.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    text: Text,
+    /// Its number, after the first comparison or sum: the same scores and levels are compared again and again.
+    number: Option<i64>,
 }
 
 /// The index of a key.
@@ -95,13 +104,26 @@ impl TxVariables {
 
     /// Returns the value at an index.
     pub fn read(&self, slot: TxSlot) -> Option<Text> {
-        self.values.get(slot.0).copied().flatten()
+        self.values.get(slot.0)?.map(|value| value.text)
+    }
+
+    /// Returns the value at an index as operators read it that compare numbers.
+    pub fn number(&mut self, slot: TxSlot, arena: &Arena) -> Option<i64> {
+        let value = self.values.get_mut(slot.0)?.as_mut()?;
+        Some(*value.number.get_or_insert_with(|| leading_integer(arena.read(value.text))))
     }
 
     /// Sets or removes the value at an index.
     pub fn write(&mut self, slot: TxSlot, value: Option<Text>) {
         if let Some(place) = self.values.get_mut(slot.0) {
-            *place = value;
+            *place = value.map(|text| Value { text, number: None });
+        }
+    }
+
+    /// Sets the value at an index to a number, whose digits are `text`.
+    pub fn write_number(&mut self, slot: TxSlot, text: Text, number: i64) {
+        if let Some(place) = self.values.get_mut(slot.0) {
+            *place = Some(Value { text, number: Some(number) });
         }
     }
 
@@ -113,7 +135,7 @@ impl TxVariables {
     /// Returns every key made at run time that has a value, as it was first written.
     pub fn made(&self) -> impl Iterator<Item = (&[u8], Text)> {
         let made = self.made_spellings.iter().zip(self.values.iter().skip(self.known));
-        made.filter_map(|(spelling, value)| Some((spelling.as_slice(), (*value)?)))
+        made.filter_map(|(spelling, value)| Some((spelling.as_slice(), value.as_ref()?.text)))
     }
 }
 

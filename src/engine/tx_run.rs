@@ -1,0 +1,47 @@
+//! Runs steps that read and write nothing but TX: the jumps by paranoia level, the initialisation and the sums of scores of the OWASP CRS. Their rules
+//! log nothing, so only their assignments are done, and what `pass` and `skipAfter` do.
+//!
+//! MATCHED_VAR and related variables are left as they are: every rule that is evaluated begins with empty ones, so nothing reads a match of these.
+
+use super::Evaluation;
+use super::assignment::assign_all;
+use super::comparison::{goes_unobserved, holds};
+use crate::graph::{EngineMode, OnMatch, Phase, Plan, PlannedStep, RuleIndex, TxStep};
+
+/// The step that a run reached.
+pub enum Reached {
+    /// A step after the run, which may be ruled out.
+    Step(usize),
+    /// A rule that must be evaluated, or the end of the phase.
+    Rule(usize),
+}
+
+/// Runs the steps from `place` on that read and write nothing but TX. While a profile is taken, only those that do not match are passed.
+pub fn run_tx_steps(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, mut place: usize) -> Reached {
+    let steps = plan.steps.at(phase);
+    let may_act = goes_unobserved(eval);
+    while let Some(PlannedStep::Tx(TxStep { comparison, on_match })) = steps.get(place) {
+        let matches = comparison.as_ref().map_or(Some(true), |comparison| holds(eval, comparison));
+        match (matches, on_match) {
+            (Some(false), _) => place += 1,
+            (Some(true), OnMatch::Act { rule, passes, next }) if may_act => {
+                act(eval, *rule, *passes);
+                if !eval.may_go_on(phase) {
+                    return Reached::Rule(steps.len());
+                }
+                place = *next;
+            }
+            _ => return Reached::Rule(place),
+        }
+    }
+    Reached::Step(place)
+}
+
+fn act(eval: &mut Evaluation<'_>, rule: RuleIndex, passes: bool) {
+    if let Some(rule) = eval.rules.rule(rule) {
+        assign_all(eval, rule);
+    }
+    if passes && eval.engine_mode() == EngineMode::On {
+        eval.state.pending.take_back();
+    }
+}
