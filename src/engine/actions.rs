@@ -4,12 +4,12 @@ use super::Evaluation;
 use super::assignment::{assign, deprecate, expire, open_collection};
 use super::control::carry_out;
 use super::expand::expand;
-use super::pending_match::PendingMatch;
+use super::pending_match::{PendingMatch, write_places};
 use super::script::run_script;
 use crate::escape::text;
-use crate::graph::{ChainId, Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
+use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
 use crate::http::location::location;
-use crate::state::{Action, Intervention, MatchedValues, Selected};
+use crate::state::{Action, Intervention, MatchNote};
 use crate::vocabulary::Limit;
 
 /// Default status of `deny` and `drop`.
@@ -90,11 +90,11 @@ fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draf
 /// Adds a log entry for one of the matches of a rule with `multiMatch`, as ModSecurity v3 does.
 ///
 /// Until 3.0.9 v3 omitted the tags in these entries. Unlike v3, no entry is logged if `nolog` applies in the end.
-pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId, draft: &mut PendingMatch) {
+pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, note: &MatchNote, draft: &mut PendingMatch) {
     if draft.is_kept && may_log(eval, draft.hits.len()) {
-        let (entry, values) = (draft.entry.clone(), MatchedValues::only(*selected, chain));
-        let mut one = PendingMatch { entry, hits: Vec::new(), values, ..*draft };
-        one.entry.name_values(&one.values, &eval.state.collections.arena);
+        write_places(eval, draft);
+        let mut one = PendingMatch { entry: draft.entry.clone(), hits: Vec::new(), ..*draft };
+        one.entry.name_values(std::slice::from_ref(note), &eval.state.collections.arena);
         one.entry.score = std::mem::take(&mut eval.state.scratch.score);
         tag(eval, rule, &mut one);
         describe(eval, rule, &mut one);

@@ -8,7 +8,7 @@ use super::comparison::{goes_unobserved, holds, note_match};
 use super::decision::ask_decision;
 use super::expand::expand;
 use super::lookup::{OperatorCall, look_up};
-use super::pending_match::PendingMatch;
+use super::pending_match::{PendingMatch, describe_values};
 use super::question::Question;
 use super::script::ask_script;
 use super::select::select;
@@ -16,7 +16,7 @@ use crate::escape::{cut, shown, text};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, RulePlan, Selector, Test, ValueScan};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::prefilter::ValueKind;
-use crate::state::{Collections, Matched, PER_VALUE, RuleMatch, Selected, TargetValue, Text, Transformed, ValueId, write_place};
+use crate::state::{Collections, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, Text, Transformed, ValueId};
 use crate::vocabulary::Limit;
 use std::cell::Cell;
 use std::time::Instant;
@@ -30,6 +30,7 @@ const LONGEST_SHOWN: usize = 80;
 pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r Rule) {
     eval.state.collections.matched.clear();
     eval.state.scratch.score = 0;
+    eval.state.scratch.notes.clear();
     let logs = first.logs || first.stops || eval.debugs(7);
     let mut draft = PendingMatch::new(first, head, logs);
     let Some(last) = ask_chain(eval, first, &mut draft) else {
@@ -37,7 +38,7 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r
     };
     eval.state.matches.append(&mut draft.hits);
     if draft.logs {
-        draft.entry.name_values(&draft.values, &eval.state.collections.arena);
+        describe_values(eval, &mut draft);
     }
     let before = |rule: &&Rule| rule.before.and_then(|before| eval.rules.rule(before));
     for rule in std::iter::successors(Some(last), before) {
@@ -74,6 +75,7 @@ fn ask_chain<'r>(eval: &mut Evaluation<'r>, first: &'r Rule, draft: &mut Pending
             }
         }
         at = rule.next.and_then(|next| eval.rules.rule(next));
+        draft.rule = rule.next.unwrap_or(draft.rule);
     }
     matched
 }
@@ -142,7 +144,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
     };
     // A rule that exhausts the budget has no effect: its decision would replace that of the limit.
     let any = found && !eval.state.collections.arena.budget.is_over();
-    if any && may_log_detail(eval, rule) {
+    if any && draft.logs && !rule.multi_match && may_log_detail(eval, rule) {
         detail(eval, question, draft);
     }
     eval.debug(4, || format!("Rule returned {}.", u8::from(any)));
@@ -160,7 +162,7 @@ fn may_log_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
 
 /// Describes the match of the last value that matched.
 fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
-    if let Some(selected) = draft.last.take() {
+    if let Some(selected) = eval.state.scratch.notes.last() {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
         let value = eval.state.collections.arena.read(selected.value);
@@ -174,7 +176,7 @@ fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, ru
     for target in plan.target_list(scan.target_list) {
         if let Some(values) = open_values(eval, plan, *target, scan) {
             for value in &values {
-                any |= ask_unless_removed(eval, rule_test, value, draft);
+                any |= ask_unless_removed(eval, rule_test, &value.selected, Some(value.id), draft);
             }
             eval.state.filter.give_back(*target, values);
         }
@@ -190,20 +192,25 @@ fn ask_target_by_target(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, dra
         selected.clear();
         select(eval, rule_test.rule, target, &mut selected);
         for value in &selected {
-            let id = eval.state.transforms.number(&mut eval.state.collections.arena, value.value, ValueKind::default());
-            let value = TargetValue { selected: *value, id, bytes: eval.state.transforms.bytes(id) };
-            any |= ask_unless_removed(eval, rule_test, &value, draft);
+            any |= ask_unless_removed(eval, rule_test, value, None, draft);
         }
         eval.state.scratch.selected = selected;
     }
     any
 }
 
-fn ask_unless_removed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
+/// Tests one value, unless a `ctl` removes it. A value of a planned target has a number.
+fn ask_unless_removed(
+    eval: &mut Evaluation<'_>,
+    rule_test: &RuleTest<'_>,
+    selected: &Selected,
+    id: Option<ValueId>,
+    draft: &mut PendingMatch,
+) -> bool {
     eval.charge(PER_VALUE + eval.state.overrides.removed_targets.len());
     eval.may_go_on(rule_test.rule.phase)
-        && !is_removed_target(eval, rule_test.rule, &value.selected)
-        && ask_about(eval, rule_test, value, draft)
+        && !is_removed_target(eval, rule_test.rule, selected)
+        && ask_about(eval, rule_test, selected, id, draft)
 }
 
 /// Returns `true` if a `ctl:ruleRemoveTarget…` removes this value from this rule. One that names the head of a chain applies to the whole chain.
@@ -225,22 +232,32 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
 }
 
 /// Tests one value: after all transformations, or with `multiMatch` after each that changes it.
-fn ask_about(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, value: &TargetValue, draft: &mut PendingMatch) -> bool {
+fn ask_about(
+    eval: &mut Evaluation<'_>,
+    rule_test: &RuleTest<'_>,
+    selected: &Selected,
+    id: Option<ValueId>,
+    draft: &mut PendingMatch,
+) -> bool {
     let RuleTest { rule, question, scan, .. } = rule_test;
-    let TargetValue { selected, id, .. } = value;
+    if rule.transformations == ChainId::EMPTY && scan.is_none() && !rule.multi_match {
+        // Such a value needs no number.
+        return test(eval, rule_test, selected, Step { value: selected.value, chain: ChainId::EMPTY, ruled_out: false }, draft);
+    }
+    let id = id.unwrap_or_else(|| eval.state.transforms.number(&mut eval.state.collections.arena, selected.value, ValueKind::default()));
     if !rule.multi_match {
-        let ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, *id, scan));
+        let ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, id, scan));
         if ruled_out && !question.negated {
             return false;
         }
-        let reached = transformed(eval, *id, rule.transformations);
-        debug_transformations(eval, rule, *id);
+        let reached = transformed(eval, id, rule.transformations);
+        debug_transformations(eval, rule, id);
         return test(eval, rule_test, selected, Step { value: reached.value, chain: rule.transformations, ruled_out }, draft);
     }
     let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, ruled_out: false }];
     let mut last = selected.value;
     for chain in eval.rules.transformations.prefixes(rule.transformations) {
-        let reached = transformed(eval, *id, chain);
+        let reached = transformed(eval, id, chain);
         if reached.counted && reached.value != last {
             last = reached.value;
             steps.push(Step { value: reached.value, chain, ruled_out: false });
@@ -304,10 +321,9 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
         capture(eval, question.kind, step.value, &findings);
     }
     if is_match {
+        let note = MatchNote::new(draft.rule, *selected, step.chain);
         if draft.logs {
-            refer(eval, rule, selected, step.chain, &findings, &mut draft.entry.reference);
-            draft.last = Some(*selected);
-            draft.values.add(*selected, step.chain);
+            eval.state.scratch.notes.add(note, &findings.offsets);
             if rule.multi_match {
                 detail(eval, question, draft);
             }
@@ -316,7 +332,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
         eval.debug(9, || "Matched vars updated.".to_owned());
         assign_all(eval, rule);
         if rule.multi_match {
-            log_one_of_many(eval, rule, selected, step.chain, draft);
+            log_one_of_many(eval, rule, &note, draft);
         }
     }
     eval.state.scratch.findings = findings;
@@ -338,22 +354,6 @@ fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Operat
     let operator = Operator::compile_expanded(question.kind, &text, operator_limits(eval.rules)).ok()?;
     eval.charge(operator.work_to_build());
     Some(operator)
-}
-
-/// Appends the place of a match in the request, in ModSecurity's notation: the match `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
-/// transformations; with `multiMatch` the last one.
-fn refer(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, chain: ChainId, findings: &Findings, reference: &mut Vec<u8>) {
-    let rules = eval.rules;
-    for (offset, length) in &findings.offsets {
-        write_place(reference, b'o', *offset, *length);
-    }
-    eval.state.collections.write_origins(selected, reference);
-    let steps = rules.transformations.prefixes(chain);
-    let first = if rule.multi_match { steps.len().saturating_sub(1) } else { 0 };
-    for (place, step) in steps.into_iter().skip(first).enumerate() {
-        reference.extend_from_slice(if place == 0 { b"t:" } else { b",t:" });
-        reference.extend_from_slice(rule.transformation_name(&rules.transformations, step).as_bytes());
-    }
 }
 
 /// Stores the operator's captures in TX. As in ModSecurity v3, captures of earlier matches stay if this one has none with their number.

@@ -1,7 +1,11 @@
 //! A match before it is logged: collected during the evaluation of a chain, completed by the actions of its rules.
+//!
+//! While the rules of a chain are tested, the values that match are only noted. Names, places and values are written after all rules matched: nothing
+//! that they are made of changes until then.
 
+use super::Evaluation;
 use crate::graph::{Rule, RuleIndex};
-use crate::state::{MatchedValues, RuleMatch, Selected};
+use crate::state::{RuleMatch, write_place};
 
 /// A match before it is logged.
 #[derive(Debug)]
@@ -13,26 +17,43 @@ pub struct PendingMatch {
     pub is_kept: bool,
     /// Separate entries of a rule with `multiMatch`, kept if the whole chain matches: ModSecurity v3 logs them even if the chain fails.
     pub hits: Vec<RuleMatch>,
-    /// The last value that matched, until its description is written.
-    pub last: Option<Selected>,
-    /// The values that matched.
-    pub values: MatchedValues,
+    /// The rule of the chain that is tested.
+    pub rule: RuleIndex,
 }
 
 impl PendingMatch {
     /// Makes the match of a chain that begins with this rule. With `logs`, a log or a later step uses it.
+    #[inline]
     pub fn new(first: &Rule, index: RuleIndex, logs: bool) -> Self {
-        Self {
-            entry: blank_match(first, index),
-            logs,
-            is_kept: first.logs || first.audits,
-            hits: Vec::new(),
-            last: None,
-            values: MatchedValues::default(),
+        Self { entry: blank_match(first, index), logs, is_kept: first.logs || first.audits, hits: Vec::new(), rule: index }
+    }
+}
+
+/// Writes the places and the values of a chain's matches into its entry.
+pub fn describe_values(eval: &mut Evaluation<'_>, draft: &mut PendingMatch) {
+    write_places(eval, draft);
+    draft.entry.name_values(eval.state.scratch.notes.all(), &eval.state.collections.arena);
+}
+
+/// Appends the places of the matches since the last call, in ModSecurity's notation: the match `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
+/// transformations; with `multiMatch` the last one.
+pub fn write_places(eval: &mut Evaluation<'_>, draft: &mut PendingMatch) {
+    let rules = eval.rules;
+    let reference = &mut draft.entry.reference;
+    while let Some((note, offsets)) = eval.state.scratch.notes.next_place() {
+        let Some(rule) = rules.rule(note.rule) else { continue };
+        offsets.iter().for_each(|(offset, length)| write_place(reference, b'o', *offset, *length));
+        eval.state.collections.write_origins(&note.selected, reference);
+        let steps = rules.transformations.prefixes(note.chain);
+        let first = if rule.multi_match { steps.len().saturating_sub(1) } else { 0 };
+        for (place, step) in steps.into_iter().skip(first).enumerate() {
+            reference.extend_from_slice(if place == 0 { b"t:" } else { b",t:" });
+            reference.extend_from_slice(rule.transformation_name(&rules.transformations, step).as_bytes());
         }
     }
 }
 
+#[inline]
 fn blank_match(rule: &Rule, index: RuleIndex) -> RuleMatch {
     RuleMatch {
         rule: index,

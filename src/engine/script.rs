@@ -51,7 +51,6 @@ pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
         draft.entry.detail_own = detail.len();
         detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
         draft.entry.message = found;
-        draft.last = None;
     }
 }
 

@@ -6,26 +6,73 @@ use crate::graph::{ChainId, Phase, RuleIndex};
 use crate::vocabulary::Variable;
 use std::borrow::Cow;
 
-/// The values that a chain matched so far.
+/// The values that a chain matched so far. They are described after all its rules matched: most chains of the OWASP CRS that match a value fail later.
 #[derive(Debug, Default)]
-pub struct MatchedValues {
-    /// Those whose names are kept.
-    first: Vec<(Selected, ChainId)>,
-    count: usize,
+pub struct MatchNotes {
+    notes: Vec<MatchNote>,
+    /// Offsets of all notes, in the operator's order.
+    offsets: Vec<(usize, usize)>,
+    /// Number of notes whose places were taken.
+    placed: usize,
 }
 
-impl MatchedValues {
-    /// Makes it with one value.
-    pub fn only(selected: Selected, chain: ChainId) -> Self {
-        Self { first: vec![(selected, chain)], count: 1 }
+/// A value that a rule of a chain matched.
+#[derive(Clone, Copy, Debug)]
+pub struct MatchNote {
+    /// The rule.
+    pub rule: RuleIndex,
+    /// The value.
+    pub selected: Selected,
+    /// The transformations after which it matched.
+    pub chain: ChainId,
+    /// End of its offsets in the list: they begin where those of the note before it end.
+    end: usize,
+}
+
+impl MatchNote {
+    /// Makes a note.
+    pub fn new(rule: RuleIndex, selected: Selected, chain: ChainId) -> Self {
+        Self { rule, selected, chain, end: 0 }
+    }
+}
+
+impl MatchNotes {
+    /// Removes all notes, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.notes.clear();
+        self.offsets.clear();
+        self.placed = 0;
     }
 
-    /// Adds a value, and the transformations after which it matched.
-    pub fn add(&mut self, selected: Selected, chain: ChainId) {
-        self.count += 1;
-        if self.first.len() < RuleMatch::MAX_VALUES {
-            self.first.push((selected, chain));
-        }
+    /// Removes all notes, and keeps the memory, unless it is more than most transactions need.
+    pub fn forget(&mut self) {
+        super::forget(&mut self.notes);
+        super::forget(&mut self.offsets);
+        self.placed = 0;
+    }
+
+    /// Adds a note, with the offsets that the operator found in the value.
+    pub fn add(&mut self, note: MatchNote, offsets: &[(usize, usize)]) {
+        self.offsets.extend_from_slice(offsets);
+        self.notes.push(MatchNote { end: self.offsets.len(), ..note });
+    }
+
+    /// Returns the last value.
+    pub fn last(&self) -> Option<&Selected> {
+        self.notes.last().map(|note| &note.selected)
+    }
+
+    /// Returns all notes.
+    pub fn all(&self) -> &[MatchNote] {
+        &self.notes
+    }
+
+    /// Returns the next note whose place was not taken, with its offsets.
+    pub fn next_place(&mut self) -> Option<(MatchNote, &[(usize, usize)])> {
+        let note = *self.notes.get(self.placed)?;
+        let start = self.placed.checked_sub(1).and_then(|before| self.notes.get(before)).map_or(0, |before| before.end);
+        self.placed += 1;
+        Some((note, self.offsets.get(start..note.end).unwrap_or_default()))
     }
 }
 
@@ -97,10 +144,10 @@ impl RuleMatch {
     }
 
     /// Sets the values that matched.
-    pub fn name_values(&mut self, values: &MatchedValues, arena: &Arena) {
+    pub fn name_values(&mut self, notes: &[MatchNote], arena: &Arena) {
         let mut text = 0;
         let shown = |text| arena.read(text).get(..MAX_SHOWN).unwrap_or(arena.read(text)).to_vec();
-        let named = values.first.iter().map(|(selected, chain)| {
+        let named = notes.iter().take(Self::MAX_VALUES).map(|MatchNote { selected, chain, .. }| {
             let (variable, key) = selected.label.parts();
             RecordedValue {
                 variable: variable.map_or("", Variable::name),
@@ -115,7 +162,7 @@ impl RuleMatch {
                 text <= MAX_VALUE_TEXT
             })
             .collect();
-        self.value_count = values.count;
+        self.value_count = notes.len();
     }
 
     /// Returns the message as text.

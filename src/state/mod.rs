@@ -31,7 +31,7 @@ pub use budget::{Budget, PER_VALUE};
 pub use clock::Clock;
 pub use collections::*;
 pub use debug_log::DebugLog;
-pub use matches::{MatchedValues, RecordedValue, RuleMatch};
+pub use matches::{MatchNote, MatchNotes, RecordedValue, RuleMatch};
 pub use memory::MemoryPool;
 pub use origin::{Places, write_place};
 pub use overrides::Overrides;
@@ -152,6 +152,8 @@ pub struct Scratch {
     pub text: Vec<u8>,
     /// Points that the evaluated rule added to anomaly scores.
     pub score: i64,
+    /// The values that the evaluated chain matched, if a log or a later step uses them.
+    pub notes: MatchNotes,
 }
 
 impl State {
@@ -164,6 +166,7 @@ impl State {
         forget(&mut matches);
         forget(&mut scratch.selected);
         forget(&mut scratch.text);
+        scratch.notes.forget();
         forget(&mut scratch.findings.captures);
         forget(&mut scratch.findings.offsets);
         scratch.findings.clear();
