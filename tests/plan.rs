@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         trial!(rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan),
         trial!(a_marker_that_stands_twice_ends_a_jump_at_its_next_place),
         trial!(a_count_is_called_as_its_rule_spells_it),
+        trial!(a_value_that_is_remembered_is_charged_as_a_new_one),
     ])
 }
 
@@ -209,4 +210,23 @@ fn a_marker_that_stands_twice_ends_a_jump_at_its_next_place() {
 fn a_count_is_called_as_its_rule_spells_it() {
     let rule = |id, key| format!("SecRule &ARGS_POST:{key} \"!@eq 1\" \"id:{id},phase:2,pass,log\"\n");
     end_alike(&[rule(1, "a"), rule(2, "A")].concat(), "/?a=1");
+}
+
+fn a_value_that_is_remembered_is_charged_as_a_new_one() {
+    let is_stopped = |budget: usize| {
+        let rules = format!(
+            "SecRuleEngine On\nSecTransactionBudget {budget} deny\n\
+            SecRule ARGS \"@rx script\" \"id:1,phase:1,pass,nolog,t:urlDecodeUni,t:removeWhitespace\"\n\
+            SecRule ARGS|REQUEST_HEADERS \"@rx onload\" \"id:2,phase:1,pass,nolog,t:urlDecodeUni,t:htmlEntityDecode,multiMatch\"\n"
+        );
+        let waf = Waf::builder().rules("rules", &rules).build().unwrap();
+        let target = b"/?name=a%2541%20b+c&other=%26lt;d";
+        let judge = || Exchange::of(target, b"").run(&mut waf.transaction_with_id("same")).is_some();
+        let (first, again) = (judge(), judge());
+        assert_eq!(first, again, "budget {budget}");
+        first
+    };
+    let verdicts: Vec<bool> = (1..120).map(|step| is_stopped(step * 25)).collect();
+    assert!(verdicts.contains(&true) && verdicts.contains(&false), "no budget tells the work");
+    assert!(verdicts.is_sorted_by(|one, other| one >= other), "less work needs a larger budget: {verdicts:?}");
 }

@@ -78,6 +78,7 @@ mod references;
 mod report;
 mod rule_set;
 mod rules;
+mod scan_points;
 mod scripts;
 mod settings;
 mod settings_draft;

@@ -1,10 +1,11 @@
 //! Plans the evaluation of a finished graph: prefilters, target lists, triggers, batches, comparisons, jumps.
 
+use super::scan_points::ScanPoints;
 use super::tx_steps;
 use crate::graph::{
-    ChainId, MarkerId, MarkerPlaces, OperatorArgument, Phase, Plan, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, Rule,
-    RuleBatch, RuleBatchId, RuleGraph, RuleIndex, RulePlan, ScanPoint, SelectedNames, Selector, Step, Target, TargetId, TargetListId, Test,
-    TransformationTree, TxName, ValueScan,
+    ChainId, MarkerId, MarkerPlaces, OperatorArgument, Phase, Plan, PlanId, PlannedChain, PlannedStep, PlannedTarget,
+    PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RuleIndex, RulePlan, ScanPoint, ScanPointId, ScanPointSet,
+    SelectedNames, Selector, Step, Target, TargetId, TargetListId, Test, TransformationTree, TxName, ValueScan,
 };
 use crate::operator::Operator;
 use crate::pattern::{ByteSet, Pattern};
@@ -18,22 +19,28 @@ use std::sync::Arc;
 pub fn plan(graph: &mut RuleGraph) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
+    let mut scan_points = ScanPoints::default();
     let plan_rule = |rule: &Arc<Rule>| {
         let prefilter = |operator: &Operator, targets: &[Target]| {
             let required = operator.required_literals()?;
             Some(prefilters.add(&required, &kinds(rule, targets, &graph.transformations)))
         };
-        plan_rule(graph, rule, &mut target_lists, prefilter)
+        plan_rule(graph, rule, &mut target_lists, &mut scan_points, prefilter)
     };
     let plans: Vec<RulePlan> = graph.rules.iter().map(plan_rule).collect();
     for (rule, plan) in graph.rules.iter_mut().filter_map(Arc::get_mut).zip(plans) {
         rule.plan = plan;
     }
+    let chains = chains(&[], &graph.transformations);
     let mut plan = Plan {
+        id: PlanId::new_unique(),
         prefilters: Arc::new(prefilters.build()),
         targets: target_lists.targets,
         target_lists: target_lists.lists,
-        chains: chains(&[], &graph.transformations).into(),
+        target_points: target_lists.points,
+        changes: Arc::new(scan_points.changes(&chains)),
+        scan_points: scan_points.points.into(),
+        chains: chains.into(),
         selected_names: Arc::new(selected_names(graph, None)),
         ..Plan::default()
     };
@@ -57,6 +64,7 @@ pub fn is_search(rule: &Rule) -> bool {
 /// the other graph are shared. A rule with other targets keeps its own if the kinds of its values allow it; new rules have prefilters if they are many.
 pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rules: &[RuleIndex], changed_phases: &[Phase]) {
     let mut target_lists = TargetLists::extending(plan);
+    let mut scan_points = ScanPoints::extending(plan);
     let searches = graph.rules.iter().skip(base.rules.len()).filter(|rule| is_search(rule)).count();
     let mut prefilters = (searches > MAX_UNFILTERED).then(|| PrefilterSetBuilder::extending(&plan.prefilters));
     let new = (0..).map(RuleIndex).take(graph.rules.len()).skip(base.rules.len());
@@ -72,7 +80,7 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
             let known = kinds(before, known, &base.transformations);
             scan.prefilter.filter(|_| kinds_now.iter().all(|kind| known.contains(kind)))
         };
-        let plan = plan_rule(graph, rule, &mut target_lists, prefilter);
+        let plan = plan_rule(graph, rule, &mut target_lists, &mut scan_points, prefilter);
         if let Some(rule) = graph.rules.get_mut(index.0 as usize).and_then(Arc::get_mut) {
             rule.plan = plan;
         }
@@ -80,12 +88,22 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
     let has_more_chains = graph.transformations.len() > plan.chains.len();
     let selects = |index: &RuleIndex| graph.rule(*index).is_some_and(|rule| tx_patterns(rule).next().is_some());
     let selects_more = !Arc::ptr_eq(&graph.tx_names, &base.tx_names) || planned.iter().any(selects);
-    let mut plan = Plan { targets: target_lists.targets, target_lists: target_lists.lists, ..plan.clone() };
+    let mut plan = Plan {
+        id: PlanId::new_unique(),
+        targets: target_lists.targets,
+        target_lists: target_lists.lists,
+        target_points: target_lists.points,
+        ..plan.clone()
+    };
     if let Some(prefilters) = prefilters {
         plan.prefilters = Arc::new(prefilters.build());
     }
     if has_more_chains {
         plan.chains = chains(&plan.chains, &graph.transformations).into();
+    }
+    if scan_points.points.len() > plan.scan_points.len() {
+        plan.changes = Arc::new(scan_points.changes(&plan.chains));
+        plan.scan_points = scan_points.points.into();
     }
     if selects_more {
         plan.selected_names = Arc::new(selected_names(graph, Some((base, &plan))));
@@ -135,6 +153,7 @@ fn plan_rule(
     graph: &RuleGraph,
     rule: &Rule,
     target_lists: &mut TargetLists,
+    scan_points: &mut ScanPoints,
     prefilter: impl FnOnce(&Operator, &[Target]) -> Option<PrefilterId>,
 ) -> RulePlan {
     if let Some(comparison) = tx_steps::comparison(graph, rule) {
@@ -146,9 +165,10 @@ fn plan_rule(
     if !rule.namespaces.is_empty() || !targets.iter().all(|target| target.variable.is_stable()) {
         return RulePlan::Ask;
     }
+    let Some(scan_point) = scan_points.intern(scan_point(rule, &graph.transformations)) else { return RulePlan::Ask };
     RulePlan::Scan(ValueScan {
-        target_list: target_lists.intern(targets),
-        scan_point: scan_point(rule, &graph.transformations),
+        target_list: target_lists.intern(targets, scan_point),
+        scan_point,
         prefilter: prefilter(operator, targets),
         negated: *negated,
     })
@@ -212,7 +232,7 @@ fn triggers(transformation: Transformation) -> ByteSet {
 
 /// Returns the steps of a phase, and its rules by their batches.
 fn steps(graph: &RuleGraph, phase: Phase) -> (Vec<PlannedStep>, Vec<RuleBatch>) {
-    let mut known: HashMap<(TargetListId, ScanPoint), RuleBatchId> = HashMap::new();
+    let mut known: HashMap<(TargetListId, ScanPointId), RuleBatchId> = HashMap::new();
     let mut batches: Vec<RuleBatch> = Vec::new();
     let steps = graph.phases.at(phase).iter().enumerate().map(|(place, step)| {
         let Step::Rule(index) = step else { return PlannedStep::Ask };
@@ -251,6 +271,8 @@ fn markers(graph: &RuleGraph, phase: Phase) -> MarkerPlaces {
 #[derive(Default)]
 struct TargetLists {
     targets: Vec<Arc<PlannedTarget>>,
+    /// The points at which the values of each target are scanned.
+    points: Vec<ScanPointSet>,
     lists: Vec<Arc<[TargetId]>>,
     numbers: HashMap<Arc<[TargetId]>, TargetListId>,
 }
@@ -259,13 +281,16 @@ impl TargetLists {
     /// Returns those of a plan, to be extended.
     fn extending(plan: &Plan) -> Self {
         let numbers = plan.target_lists.iter().cloned().zip((0..).map(TargetListId)).collect();
-        Self { targets: plan.targets.clone(), lists: plan.target_lists.clone(), numbers }
+        Self { targets: plan.targets.clone(), points: plan.target_points.clone(), lists: plan.target_lists.clone(), numbers }
     }
 
-    fn intern(&mut self, targets: &[Target]) -> TargetListId {
+    fn intern(&mut self, targets: &[Target], scan_point: ScanPointId) -> TargetListId {
         let list: Arc<[TargetId]> = targets.iter().map(|target| self.target(target)).collect();
         let next = TargetListId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
         let id = *self.numbers.entry(Arc::clone(&list)).or_insert(next);
+        for target in list.iter() {
+            self.points.get_mut(target.0 as usize).into_iter().for_each(|points| *points = points.with(scan_point));
+        }
         if id == next {
             self.lists.push(list);
         }
@@ -278,6 +303,7 @@ impl TargetLists {
         let known = self.targets.iter().position(|known| is_same(&known.target));
         if known.is_none() {
             self.targets.push(Arc::new(PlannedTarget { target: target.clone(), kind: kind(target) }));
+            self.points.push(ScanPointSet::default());
         }
         TargetId(u32::try_from(known.unwrap_or(self.targets.len() - 1)).unwrap_or(u32::MAX))
     }

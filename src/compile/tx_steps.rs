@@ -1,7 +1,8 @@
 //! Finds the rules of a phase that read and write nothing but TX: `engine/tx_run.rs` runs them without evaluating them in the general way.
 
 use crate::graph::{
-    Assignment, AssignmentChange, ChainId, Disruptive, Effect, MarkerId, Metadata, OnMatch, OperatorArgument, MarkerPlaces, Part, Phase, PlannedStep, Rule, RuleGraph, RuleIndex, RulePlan, Step, Template, Test, TxComparison, TxOperand, TxStep,
+    Assignment, AssignmentChange, ChainId, Disruptive, Effect, MarkerId, MarkerPlaces, Metadata, OnMatch, OperatorArgument, Part, Phase,
+    PlannedStep, Rule, RuleGraph, RuleIndex, RulePlan, Step, Template, Test, TxComparison, TxOperand, TxStep,
 };
 use crate::operator::{OperatorKind, Relation};
 use crate::vocabulary::Variable;

@@ -14,7 +14,7 @@
 
 use super::Evaluation;
 use super::tx_run::{Reached, run_tx_steps};
-use crate::graph::{Phase, Plan, PlannedStep, RuleBatchId, Step, TargetId, ValueScan};
+use crate::graph::{Phase, Plan, PlannedStep, RuleBatchId, ScanPointSet, Step, TargetId, ValueScan};
 use crate::state::{Selection, State, TargetValue, ValueId, View};
 
 /// Returns the plan, if it is followed. With a debug log that shows every evaluation, every rule is evaluated.
@@ -63,8 +63,8 @@ pub fn open_values(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId, sca
 pub fn may_find(eval: &mut Evaluation<'_>, plan: &Plan, value: ValueId, scan: &ValueScan) -> bool {
     let Some(prefilter) = scan.prefilter else { return true };
     let State { transforms, collections, .. } = &mut *eval.state;
-    let reached = transforms.value(eval.rules, &mut collections.arena, value, scan.scan_point.chain);
-    plan.prefilters.may_match(prefilter, transforms.signature(&plan.prefilters, &mut collections.arena, reached.id))
+    let mut view = View { graph: eval.rules, plan, transforms, arena: &mut collections.arena };
+    plan.prefilters.may_match(prefilter, view.signature(value, scan.scan_point, ScanPointSet::default()))
 }
 
 /// Scans the values of a batch, and measures the time if a profile is taken.
@@ -101,7 +101,7 @@ fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     let selection = Selection { graph: eval.rules, store: eval.services.store.as_ref(), namespaces: &[], rule: None, max: usize::MAX };
     eval.state.collections.select(&planned.target, &selection, &mut selected);
     let State { filter, transforms, collections, .. } = &mut *eval.state;
-    filter.learn(target, planned.kind, &selected, transforms, &mut collections.arena);
+    filter.learn(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, target, &selected);
     eval.state.scratch.selected = selected;
 }
 

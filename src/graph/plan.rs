@@ -6,6 +6,7 @@ use crate::prefilter::{PrefilterId, PrefilterSet, ValueKind};
 use crate::transform::Transformation;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of a target that several rules share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +19,14 @@ pub struct TargetListId(pub u32);
 /// The number of a [`RuleBatch`] within its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleBatchId(pub u32);
+
+/// The number of a scan point in its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScanPointId(pub u8);
+
+/// A set of scan points, a bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanPointSet([u64; 2]);
 
 /// The stage of its transformations at which prefilters scan a value. Prefilters ignore the case of letters, so no scan point ends with a
 /// transformation that changes only the case: `compile/plan.rs` leaves it out.
@@ -32,9 +41,15 @@ pub struct ScanPoint {
 /// Keys of TX by the source of the pattern that selects them.
 pub type SelectedNames = FxHashMap<Box<[u8]>, Box<[TxName]>>;
 
+/// The number of a plan, which no other plan of the process has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanId(u64);
+
 /// The plan of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
+    /// Its number: what is known of values is valid for this plan only.
+    pub id: PlanId,
     /// The prefilters of all rules.
     pub prefilters: Arc<PrefilterSet>,
     /// Targets whose values no rule can change during a phase: their values are selected once per phase.
@@ -43,6 +58,12 @@ pub struct Plan {
     pub target_lists: Vec<Arc<[TargetId]>>,
     /// Properties of each chain of transformations, by its number.
     pub chains: Arc<[PlannedChain]>,
+    /// The points at which values are scanned for the prefilters.
+    pub scan_points: Arc<[ScanPoint]>,
+    /// The points at which the values of each target are scanned.
+    pub target_points: Vec<ScanPointSet>,
+    /// Which scan points look at a changed value.
+    pub changes: Arc<ScanPointChanges>,
     /// The batches of each phase.
     pub batches: PhaseMap<Arc<[RuleBatch]>>,
     /// The steps of each phase, with the data that most steps need close together in memory.
@@ -84,6 +105,15 @@ pub struct PlannedTarget {
     pub kind: ValueKind,
 }
 
+/// The bytes by which the transformations of scan points may change a value.
+#[derive(Debug, Default)]
+pub struct ScanPointChanges {
+    /// The points that may change any value.
+    pub always: ScanPointSet,
+    /// Sets of bytes, and the points that may change a value with one of them.
+    pub triggers: Vec<(ByteSet, ScanPointSet)>,
+}
+
 /// Properties of a chain of transformations.
 #[derive(Clone, Debug)]
 pub struct PlannedChain {
@@ -112,7 +142,7 @@ pub struct RuleBatch {
     /// Their targets.
     pub target_list: TargetListId,
     /// The stage at which their values are scanned.
-    pub scan_point: ScanPoint,
+    pub scan_point: ScanPointId,
     /// Their positions in the phase, each with its prefilter. A rule without one cannot match if there is no value.
     pub rules: Vec<(usize, Option<PrefilterId>)>,
 }
@@ -135,7 +165,7 @@ pub struct ValueScan {
     /// Its targets.
     pub target_list: TargetListId,
     /// The stage at which its prefilter scans the values.
-    pub scan_point: ScanPoint,
+    pub scan_point: ScanPointId,
     /// The prefilter of its operator: the literals and bytes that a value must contain.
     pub prefilter: Option<PrefilterId>,
     /// `true` if the rule matches when its operator does not.
@@ -171,6 +201,73 @@ impl ScanPoint {
     pub const PLAIN: Self = Self { chain: ChainId::EMPTY, every_stage: false };
 }
 
+impl PlanId {
+    /// Returns a new number.
+    pub fn new_unique() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+impl ScanPointId {
+    /// Values without transformations.
+    pub const PLAIN: Self = Self(0);
+}
+
+impl ScanPointSet {
+    /// The largest number of scan points in a plan.
+    pub const CAPACITY: usize = 128;
+
+    /// Returns `true` if the point is in the set.
+    #[inline]
+    pub fn contains(self, ScanPointId(point): ScanPointId) -> bool {
+        let Self([low, high]) = self;
+        let word = if point < 64 { low } else { high };
+        word >> (point & 63) & 1 == 1
+    }
+
+    /// Returns the set with a point added.
+    #[inline]
+    #[must_use]
+    pub fn with(self, ScanPointId(point): ScanPointId) -> Self {
+        let (Self([low, high]), bit) = (self, 1 << (point & 63));
+        if point < 64 { Self([low | bit, high]) } else { Self([low, high | bit]) }
+    }
+
+    /// Returns the points of either set.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let (Self([low, high]), Self([other_low, other_high])) = (self, other);
+        Self([low | other_low, high | other_high])
+    }
+
+    /// Returns the points of both sets.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        let (Self([low, high]), Self([other_low, other_high])) = (self, other);
+        Self([low & other_low, high & other_high])
+    }
+
+    /// Returns the points, lowest first.
+    pub fn iter(self) -> impl Iterator<Item = ScanPointId> {
+        let Self([mut low, mut high]) = self;
+        std::iter::from_fn(move || {
+            let (word, first) = if low != 0 { (&mut low, 0) } else { (&mut high, 64) };
+            let bit = u8::try_from(word.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+            *word &= *word - 1;
+            Some(ScanPointId(first + bit))
+        })
+    }
+}
+
+impl ScanPointChanges {
+    /// Returns the points at which a value of these bytes may be changed.
+    pub fn of(&self, bytes: ByteSet) -> ScanPointSet {
+        let triggered = self.triggers.iter().filter(|(triggers, _)| triggers.meets(bytes));
+        triggered.fold(self.always, |changed, (_, points)| changed.union(*points))
+    }
+}
+
 impl ValueScan {
     /// Returns the prefilter that rules out values, unless the rule is negated. A rule without one cannot match if there is no value.
     pub fn excluding(&self) -> Option<PrefilterId> {
@@ -179,7 +276,7 @@ impl ValueScan {
 }
 
 impl PlannedChain {
-    /// Returns `true` if the chain may change a value of these bytes, or one of several values that contain them together.
+    /// Returns `true` if the chain may change a value of these bytes.
     pub fn may_change(&self, bytes: ByteSet) -> bool {
         self.always || self.triggers.meets(bytes)
     }
@@ -196,6 +293,11 @@ impl Plan {
     /// Returns the targets of a target list.
     pub fn target_list(&self, target_list: TargetListId) -> &[TargetId] {
         self.target_lists.get(target_list.0 as usize).map_or(&[], |targets| targets)
+    }
+
+    /// Returns a scan point. The first is [`ScanPoint::PLAIN`].
+    pub fn scan_point(&self, point: ScanPointId) -> ScanPoint {
+        self.scan_points.get(usize::from(point.0)).copied().unwrap_or(ScanPoint::PLAIN)
     }
 
     /// Returns the properties of a chain; `None` for the chain without steps.

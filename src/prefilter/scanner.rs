@@ -32,6 +32,8 @@ struct Bucket {
     /// A range of [`LiteralScanner::literals`].
     start: u32,
     end: u32,
+    /// `true` if the trigram alone proves that the only literal is there: it has two bytes, and no other byte is of their classes.
+    is_proof: bool,
 }
 
 /// The bytes of literals next to their trigrams.
@@ -159,17 +161,26 @@ impl LiteralScanner {
     /// variables in registers.
     #[inline(never)]
     fn verify(&self, trigram: Trigram, value: &[u8], end: usize, seen: &mut [u64]) {
-        if let Some(bucket) = self.bucket(trigram, value.get(end)) {
+        let bucket = self.bucket_of_rank.get(self.bitmap.rank(trigram)).and_then(|bucket| self.buckets.get(*bucket as usize));
+        let Some(bucket) = bucket else { return };
+        if bucket.is_proof {
+            // Most trigrams that occur in clean traffic are found for such a literal.
+            if let Some(literal) = self.literals.get(bucket.start as usize) {
+                self.note(literal, seen);
+            }
+        } else if bucket.neighbours.admit(trigram, self.bitmap.class_set(value.get(end))) {
             self.compare(bucket, value, end, seen);
         }
     }
 
-    /// Returns the bucket of a trigram, unless the byte before it or the one after it shows that none of its literals is there.
-    #[inline(never)]
-    fn bucket(&self, trigram: Trigram, next: Option<&u8>) -> Option<&Bucket> {
-        let bucket = self.buckets.get(*self.bucket_of_rank.get(self.bitmap.rank(trigram))? as usize)?;
-        let Neighbours { preceding, following } = bucket.neighbours;
-        (preceding.meets(trigram.preceding()) && following.meets(self.bitmap.class_set(next))).then_some(bucket)
+    /// Sets the bits of the lists that a literal is a member of.
+    #[inline]
+    fn note(&self, literal: &CompiledLiteral, seen: &mut [u64]) {
+        for list in part(&self.lists, literal.lists_start, literal.lists_end) {
+            if let Some(word) = seen.get_mut(list.word as usize) {
+                *word |= list.bits;
+            }
+        }
     }
 
     /// Compares the literals of a bucket whose trigram ends before `end`.
@@ -178,11 +189,7 @@ impl LiteralScanner {
         for literal in part(&self.literals, bucket.start, bucket.end) {
             let Some(start) = end.checked_sub(literal.end_offset as usize) else { continue };
             if literal.head.matches(value, start) && self.tail_matches(literal, value, start + Head::LENGTH) {
-                for list in part(&self.lists, literal.lists_start, literal.lists_end) {
-                    if let Some(word) = seen.get_mut(list.word as usize) {
-                        *word |= list.bits;
-                    }
-                }
+                self.note(literal, seen);
             }
         }
     }
@@ -245,12 +252,25 @@ impl LiteralScanner {
         let start = self.literals.len() as u32;
         self.literals.extend(members().map(|(_, literal)| literal));
         let neighbours = members().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
-        self.buckets.push(Bucket { neighbours: neighbours.unwrap_or(Neighbours::ALL), start, end: self.literals.len() as u32 });
+        let is_proof = match part(&self.literals, start, self.literals.len() as u32) {
+            [literal] => {
+                literal.head.length == 2 && literal.head.bytes.to_le_bytes().iter().take(2).all(|byte| self.bitmap.is_alone(*byte))
+            }
+            _ => false,
+        };
+        let neighbours = neighbours.unwrap_or(Neighbours::ALL);
+        self.buckets.push(Bucket { neighbours, start, end: self.literals.len() as u32, is_proof });
         self.buckets.len() as u32 - 1
     }
 }
 
 impl Neighbours {
+    /// Returns `true` if one of the literals may be there, given the byte before the trigram and the one after it.
+    #[inline]
+    fn admit(self, trigram: Trigram, following: ClassSet) -> bool {
+        self.preceding.meets(trigram.preceding()) && self.following.meets(following)
+    }
+
     /// Any byte on both sides.
     const ALL: Self = Self { preceding: ClassSet::ALL, following: ClassSet::ALL };
 

@@ -181,6 +181,7 @@ impl PrefilterSet {
     }
 
     /// Returns `false` if no value of this signature can match the patterns of a prefilter, and `true` if one may.
+    #[inline]
     pub fn may_match(&self, prefilter: PrefilterId, signature: Signature<'_>) -> bool {
         self.prefilter(prefilter).is_none_or(|prefilter| prefilter.admits(&signature))
     }
@@ -221,15 +222,22 @@ impl PrefilterSet {
 }
 
 impl Prefilter {
+    #[inline]
     fn admits(&self, signature: &Signature<'_>) -> bool {
         match self {
             Self::Literals(list) => {
                 signature.literals.get((list / u64::BITS) as usize).is_some_and(|word| word >> (list % u64::BITS) & 1 == 1)
             }
             Self::Bytes(set) => signature.bytes.meets(*set),
-            Self::All(operands) => operands.iter().all(|operand| operand.admits(signature)),
-            Self::Any(operands) => operands.iter().any(|operand| operand.admits(signature)),
+            Self::All(operands) => operands.iter().all(|operand| operand.admits_nested(signature)),
+            Self::Any(operands) => operands.iter().any(|operand| operand.admits_nested(signature)),
         }
+    }
+
+    /// As `admits`, as a call: recursion cannot be inlined.
+    #[inline(never)]
+    fn admits_nested(&self, signature: &Signature<'_>) -> bool {
+        self.admits(signature)
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct TrigramBitmap {
     bits: [u64; WORDS],
     /// How many bits are set before each word.
     ranks: [u32; WORDS],
+    /// The classes of which there is one byte, or the two cases of a letter.
+    alone: ClassSet,
 }
 
 /// The classes of the last bytes that were read, the last one lowest. The bitmap looks at the last three.
@@ -44,11 +46,12 @@ impl TrigramBitmap {
         }
         let mut used: Vec<(usize, u8)> = counts.into_iter().zip(0..=u8::MAX).filter(|(count, _)| *count > 0).collect();
         used.sort_unstable_by(|one, other| other.cmp(one));
-        let mut bitmap = Box::new(Self { class_of: [0; 256], bits: [0; WORDS], ranks: [0; WORDS] });
+        let mut bitmap = Box::new(Self { class_of: [0; 256], bits: [0; WORDS], ranks: [0; WORDS], alone: ClassSet::default() });
         for (class, (_, byte)) in (1..).zip(used) {
             bitmap.set_class(byte, LAST_CLASS.min(class));
         }
         (0..=u8::MAX).for_each(|byte| bitmap.set_class(byte, bitmap.class(representative(byte))));
+        bitmap.alone = bitmap.find_alone();
         bitmap
     }
 
@@ -98,6 +101,22 @@ impl TrigramBitmap {
     /// The class of a byte as a set. The ends of a value, where there is no byte, have the class of bytes that no literal holds.
     pub(super) fn class_set(&self, byte: Option<&u8>) -> ClassSet {
         ClassSet(1 << byte.map_or(0, |byte| self.class(*byte)))
+    }
+
+    /// Returns `true` if no byte but the two cases of this one is of its class.
+    pub(super) fn is_alone(&self, byte: u8) -> bool {
+        self.alone.meets(self.class_set(Some(&byte)))
+    }
+
+    /// Returns the classes of which there is one byte, or the two cases of a letter.
+    fn find_alone(&self) -> ClassSet {
+        let (mut once, mut twice) = (0, 0);
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_uppercase()) {
+            let ClassSet(class) = self.class_set(Some(&byte));
+            twice |= once & class;
+            once |= class;
+        }
+        ClassSet(once & !twice)
     }
 
     fn set_class(&mut self, byte: u8, class: usize) {

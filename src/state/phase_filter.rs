@@ -1,10 +1,11 @@
 //! Values and signatures of targets during one phase, and the rules that cannot match.
 
+use super::stages::unite;
 use super::transform_cache::{TransformCache, ValueId};
 use super::{Arena, Selected};
-use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPoint, TargetId, TargetListId, ValueScan};
+use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPointId, ScanPointSet, TargetId, TargetListId, ValueScan};
 use crate::pattern::ByteSet;
-use crate::prefilter::{PrefilterId, Signature, ValueKind};
+use crate::prefilter::{PrefilterId, Signature};
 
 /// A transaction whose targets have more values than these frees its memory.
 const MAX_KEPT: usize = 1 << 12;
@@ -16,14 +17,14 @@ pub struct PhaseFilter {
     phase: u32,
     targets: Vec<KnownTarget>,
     target_lists: Vec<KnownTargetList>,
-    /// The literals in values, as bits of the plan's set.
+    /// The literals of joint signatures, as bits of the plan's set.
     literals: Vec<u64>,
+    /// Buffer for the literals of a union.
+    united: Vec<u64>,
     /// The steps of the phase that may still match, one bit each.
     open: Vec<u64>,
     /// The batches of the phase that were scanned.
     seen: Vec<bool>,
-    /// Buffer for the values of a chain's stages.
-    stages: Vec<ValueId>,
 }
 
 /// A value of a target.
@@ -33,39 +34,12 @@ pub struct TargetValue {
     pub selected: Selected,
     /// Its number.
     pub id: ValueId,
-    /// The bytes that occur in it.
-    pub bytes: ByteSet,
-}
-
-/// A target in this transaction.
-#[derive(Debug, Default)]
-struct KnownTarget {
-    phase: u32,
-    values: Vec<TargetValue>,
-    /// Maximum number of its values so far in this transaction: that many were charged.
-    max_values: usize,
-    /// The bytes that occur in its values.
-    bytes: ByteSet,
-    scanned: Vec<ScannedPoint>,
-}
-
-/// A target list in this transaction.
-#[derive(Clone, Copy, Debug, Default)]
-struct KnownTargetList {
-    phase: u32,
-    /// Joint signature of its values before any transformation; `None` if there is no value.
-    held: Option<JointSignature>,
-}
-
-/// Joint signature of a target's values before a chain, after it, or at all its stages.
-#[derive(Clone, Copy, Debug)]
-struct ScannedPoint {
-    scan_point: ScanPoint,
-    held: JointSignature,
+    /// The scan points that may change it.
+    changing: ScanPointSet,
 }
 
 /// Union of the signatures of several values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct JointSignature {
     bytes: ByteSet,
     /// Index of their words in [`PhaseFilter::literals`]; `None` if they contain no literal.
@@ -77,6 +51,44 @@ impl JointSignature {
         let words = self.literals.and_then(|start| literals.get(start..start + plan.prefilters.words()));
         Signature { bytes: self.bytes, literals: words.unwrap_or_default() }
     }
+
+    /// Adds the signature of a value to one whose literals are the last ones in `literals`.
+    fn add(&mut self, literals: &mut Vec<u64>, more: Signature<'_>) {
+        self.bytes = self.bytes.union(more.bytes);
+        match self.literals {
+            _ if more.literals.is_empty() => {}
+            Some(start) => unite(literals.get_mut(start..).unwrap_or_default(), more.literals),
+            None => {
+                self.literals = Some(literals.len());
+                literals.extend_from_slice(more.literals);
+            }
+        }
+    }
+}
+
+/// A target in this transaction.
+#[derive(Debug, Default)]
+struct KnownTarget {
+    phase: u32,
+    values: Vec<TargetValue>,
+    /// Maximum number of its values so far in this transaction: that many were charged.
+    max_values: usize,
+    /// The scan points that may change one of its values.
+    changing: ScanPointSet,
+    /// Joint signature of its values as received; `None` if there is no value.
+    plain: Option<JointSignature>,
+    /// Joint signatures at other points.
+    scanned: Vec<(ScanPointId, JointSignature)>,
+}
+
+/// A target list in this transaction.
+#[derive(Clone, Copy, Debug, Default)]
+struct KnownTargetList {
+    phase: u32,
+    /// The scan points that may change one of its values.
+    changing: ScanPointSet,
+    /// Joint signature of its values as received; `None` if there is no value.
+    plain: Option<JointSignature>,
 }
 
 impl PhaseFilter {
@@ -134,26 +146,33 @@ impl PhaseFilter {
     }
 
     /// Stores the values of a target.
-    pub fn learn(&mut self, target: TargetId, kind: ValueKind, values: &[Selected], transforms: &mut TransformCache, arena: &mut Arena) {
-        let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
-        known.phase = self.phase;
+    pub fn learn(&mut self, view: &mut View<'_>, target: TargetId, selected: &[Selected]) {
+        let Some((known, planned)) = self.targets.get_mut(target.0 as usize).zip(view.plan.targets.get(target.0 as usize)) else { return };
+        (known.phase, known.changing, known.plain) = (self.phase, ScanPointSet::default(), None);
         known.scanned.clear();
         known.values.clear();
-        arena.budget.reserve(values.len().saturating_sub(known.max_values).saturating_mul(size_of::<TargetValue>()));
-        known.max_values = known.max_values.max(values.len());
-        known.values.extend(values.iter().map(|value| {
-            let id = transforms.number(arena, value.value, kind);
-            TargetValue { selected: *value, id, bytes: transforms.bytes(id) }
-        }));
-        known.bytes = known.values.iter().fold(ByteSet::EMPTY, |bytes, value| bytes.union(value.bytes));
+        view.arena.budget.reserve(selected.len().saturating_sub(known.max_values).saturating_mul(size_of::<TargetValue>()));
+        known.max_values = known.max_values.max(selected.len());
+        for selected in selected {
+            let id = view.transforms.number(view.arena, selected.value, planned.kind);
+            // Once the budget is exhausted no rule runs, so that nothing need be known of the values.
+            if view.arena.budget.is_over() {
+                known.values.push(TargetValue::unscanned(*selected, id));
+                continue;
+            }
+            let (changing, signature) = view.transforms.plain(view.graph, view.plan, view.arena, id);
+            known.values.push(TargetValue { selected: *selected, id, changing });
+            known.changing = known.changing.union(changing);
+            known.plain.get_or_insert_default().add(&mut self.literals, signature);
+        }
     }
 
-    /// Lends the values of a target, if there are any and their joint signature may match. They must be known; [`give_back`](Self::give_back) takes
+    /// Lends the values of a target, if there are any and one of them may match. They must be known; [`give_back`](Self::give_back) takes
     /// them back.
     pub fn lend_open(&mut self, view: &mut View<'_>, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
         if let Some(prefilter) = scan.excluding() {
-            let held = self.holding(view, target, scan.scan_point)?;
-            view.plan.prefilters.may_match(prefilter, held.signature(view.plan, &self.literals)).then_some(())?;
+            let joint = self.target(view, target, scan.scan_point)?;
+            view.plan.prefilters.may_match(prefilter, joint.signature(view.plan, &self.literals)).then_some(())?;
         }
         let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.values.is_empty())?;
         Some(std::mem::take(&mut known.values))
@@ -171,9 +190,14 @@ impl PhaseFilter {
         if let Some(seen) = self.seen.get_mut(id.0 as usize) {
             *seen = true;
         }
-        let held = self.target_list(view, batch.target_list).map(|plain| self.join(view, batch.target_list, batch.scan_point, plain));
+        let list = self.target_list(view, batch.target_list);
+        let joint = if list.changing.contains(batch.scan_point) {
+            self.join(view, batch.target_list, |filter, view, target| filter.target(view, target, batch.scan_point))
+        } else {
+            list.plain
+        };
         let Self { open: steps, literals, .. } = self;
-        let signature = held.map(|held| held.signature(view.plan, literals));
+        let signature = joint.map(|joint| joint.signature(view.plan, literals));
         let may_match = |prefilter: &PrefilterId| signature.is_some_and(|signature| view.plan.prefilters.may_match(*prefilter, signature));
         for (place, prefilter) in &batch.rules {
             let open = prefilter.as_ref().map_or(signature.is_some(), may_match);
@@ -183,95 +207,87 @@ impl PhaseFilter {
         }
     }
 
-    /// Returns the joint signature of a target list before any transformation, and computes it if this phase did not yet.
-    fn target_list(&mut self, view: &mut View<'_>, id: TargetListId) -> Option<JointSignature> {
+    /// Returns what is known of a target list, of which all targets must be known.
+    fn target_list(&mut self, view: &mut View<'_>, id: TargetListId) -> KnownTargetList {
         if let Some(known) = self.target_lists.get(id.0 as usize).filter(|known| known.phase == self.phase) {
-            return known.held;
+            return *known;
         }
-        let held = view.plan.target_list(id).iter().fold(None, |before, target| {
-            let more = self.holding(view, *target, ScanPoint::PLAIN);
-            before.zip(more).map(|(before, more)| self.union(view, before, more)).or(before).or(more)
-        });
+        let changing = view.plan.target_list(id).iter().filter_map(|target| self.targets.get(target.0 as usize));
+        let changing = changing.fold(ScanPointSet::default(), |changing, target| changing.union(target.changing));
+        let plain = self.join(view, id, |filter, _, target| filter.targets.get(target.0 as usize)?.plain);
+        let list = KnownTargetList { phase: self.phase, changing, plain };
         if let Some(known) = self.target_lists.get_mut(id.0 as usize) {
-            *known = KnownTargetList { phase: self.phase, held };
+            *known = list;
         }
-        held
+        list
     }
 
-    /// Unites `plain`, the signature of the untransformed values, with the signature of each target that the chain can change.
-    fn join(&mut self, view: &mut View<'_>, target_list: TargetListId, scan_point: ScanPoint, plain: JointSignature) -> JointSignature {
-        let plan = view.plan;
-        let Some(chain) = plan.chain(scan_point.chain).filter(|chain| chain.may_change(plain.bytes)) else { return plain };
-        plan.target_list(target_list).iter().fold(plain, |before, target| {
-            let changes = self.targets.get(target.0 as usize).is_some_and(|known| chain.may_change(known.bytes));
-            let more = if changes { self.holding(view, *target, scan_point) } else { None };
-            more.map_or(before, |more| self.union(view, before, more))
-        })
-    }
-
-    /// Returns the union of two signatures.
-    fn union(&mut self, view: &View<'_>, before: JointSignature, more: JointSignature) -> JointSignature {
-        let words = view.plan.prefilters.words();
-        let literals = match (before.literals, more.literals) {
-            (Some(one), Some(other)) => {
-                let start = self.literals.len();
-                self.literals.extend_from_within(one..one + words);
-                let (known, joined) = self.literals.split_at_mut(start);
-                let other = known.get(other..other + words).unwrap_or_default();
-                joined.iter_mut().zip(other).for_each(|(word, more)| *word |= more);
-                Some(start)
-            }
-            (one, other) => one.or(other),
-        };
-        JointSignature { bytes: before.bytes.union(more.bytes), literals }
-    }
-
-    /// Returns the joint signature of a target's values; `None` if there is no value.
+    /// Returns the joint signature of a target's values at a scan point; `None` if there is no value.
     #[inline]
-    fn holding(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
-        let known = self.targets.get(target.0 as usize).filter(|known| !known.values.is_empty())?;
-        match known.scanned.iter().find(|holding| holding.scan_point == scan_point) {
-            Some(holding) => Some(holding.held),
-            None => self.find_out(view, target, scan_point),
+    fn target(&mut self, view: &mut View<'_>, target: TargetId, point: ScanPointId) -> Option<JointSignature> {
+        let known = self.targets.get(target.0 as usize)?;
+        if !known.changing.contains(point) {
+            return known.plain;
+        }
+        match known.scanned.iter().find(|(known, _)| *known == point) {
+            Some((_, joint)) => Some(*joint),
+            None => self.scan_target(view, target, point),
         }
     }
 
-    /// Computes the joint signature of a target's values at a scan point.
-    fn find_out(&mut self, view: &mut View<'_>, target: TargetId, scan_point: ScanPoint) -> Option<JointSignature> {
+    fn scan_target(&mut self, view: &mut View<'_>, target: TargetId, point: ScanPointId) -> Option<JointSignature> {
+        let others = view.plan.target_points.get(target.0 as usize).copied().unwrap_or_default();
         let known = self.targets.get_mut(target.0 as usize)?;
-        let planned = view.plan.chain(scan_point.chain).filter(|planned| planned.may_change(known.bytes));
-        let scan_point = if planned.is_some() { scan_point } else { ScanPoint::PLAIN };
-        if let Some(holding) = known.scanned.iter().find(|holding| holding.scan_point == scan_point) {
-            return Some(holding.held);
+        // Values that are not changed keep their signature, so that the joint signature of all is the first part of this one.
+        let plain = known.plain?;
+        let mut joint = JointSignature { bytes: plain.bytes, literals: plain.literals.map(|_| self.literals.len()) };
+        if let Some(start) = plain.literals {
+            self.literals.extend_from_within(start..start + view.plan.prefilters.words());
         }
-        let before = if planned.is_some() { self.holding(view, target, ScanPoint::PLAIN) } else { None };
-        let start = self.literals.len();
-        if let Some(literals) = before.and_then(|before| before.literals) {
-            self.literals.extend_from_within(literals..literals + view.plan.prefilters.words());
-        }
-        let known = self.targets.get_mut(target.0 as usize)?;
-        let mut bytes = known.bytes;
-        // Values that the chain cannot change keep their signature.
-        let changing = known.values.iter().filter(|value| planned.is_none_or(|planned| planned.may_change(value.bytes)));
-        for value in changing {
+        for value in known.values.iter().filter(|value| value.changing.contains(point)) {
             // Once the budget is exhausted no rule runs, so the result is not used.
             if view.arena.budget.is_over() {
                 break;
             }
-            self.stages.clear();
-            view.transforms.stages(view.graph, view.arena, value.id, scan_point, &mut self.stages);
-            for value in &self.stages {
-                let signature = view.transforms.signature(&view.plan.prefilters, view.arena, *value);
-                bytes = bytes.union(signature.bytes);
-                match self.literals.get_mut(start..) {
-                    Some([]) | None => self.literals.extend_from_slice(signature.literals),
-                    Some(joined) => joined.iter_mut().zip(signature.literals).for_each(|(word, more)| *word |= more),
+            joint.add(&mut self.literals, view.signature(value.id, point, others));
+        }
+        known.scanned.push((point, joint));
+        Some(joint)
+    }
+
+    /// Returns the union of the joint signatures of a list's targets, if there are any.
+    fn join(
+        &mut self,
+        view: &mut View<'_>,
+        list: TargetListId,
+        joint_of: impl Fn(&mut Self, &mut View<'_>, TargetId) -> Option<JointSignature>,
+    ) -> Option<JointSignature> {
+        let words = view.plan.prefilters.words();
+        let mut joint: Option<JointSignature> = None;
+        // Literals of the union, once it has those of two targets.
+        let mut united = std::mem::take(&mut self.united);
+        united.clear();
+        for target in view.plan.target_list(list) {
+            let Some(more) = joint_of(self, view, *target) else { continue };
+            let before = joint.get_or_insert(JointSignature { bytes: ByteSet::EMPTY, literals: more.literals });
+            before.bytes = before.bytes.union(more.bytes);
+            match (before.literals, more.literals) {
+                (Some(one), Some(other)) if one != other => {
+                    let literals_at = |start: usize| self.literals.get(start..start + words).unwrap_or_default();
+                    if united.is_empty() {
+                        united.extend_from_slice(literals_at(one));
+                    }
+                    unite(&mut united, literals_at(other));
                 }
+                (one, other) => before.literals = one.or(other),
             }
         }
-        let held = JointSignature { bytes, literals: (self.literals.len() > start).then_some(start) };
-        known.scanned.push(ScannedPoint { scan_point, held });
-        Some(held)
+        if let Some(joint) = joint.as_mut().filter(|_| !united.is_empty()) {
+            joint.literals = Some(self.literals.len());
+            self.literals.extend_from_slice(&united);
+        }
+        self.united = united;
+        joint
     }
 }
 
@@ -285,4 +301,18 @@ pub struct View<'v> {
     pub transforms: &'v mut TransformCache,
     /// Their bytes.
     pub arena: &'v mut Arena,
+}
+
+impl TargetValue {
+    /// A value that is not scanned.
+    pub fn unscanned(selected: Selected, id: ValueId) -> Self {
+        Self { selected, id, changing: ScanPointSet::default() }
+    }
+}
+
+impl View<'_> {
+    /// Returns the signature of a value at a scan point.
+    pub fn signature(&mut self, value: ValueId, point: ScanPointId, others: ScanPointSet) -> Signature<'_> {
+        self.transforms.signature(self.graph, self.plan, self.arena, value, point, others)
+    }
 }

@@ -1,18 +1,22 @@
-//! Values before and after transformations: each value and chain is computed at most once, and each value is scanned for literals at most once.
+//! Values before and after transformations, and their signatures: each is computed at most once.
 
+use super::scan_memo::{ScanId, ScanMemo};
+use super::stages::{Original, Stages};
 use super::{Arena, Budget, PER_VALUE, Text};
-use crate::graph::{ChainId, RuleGraph, ScanPoint};
+use crate::graph::{ChainId, Plan, RuleGraph, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
 use crate::pattern::ByteSet;
-use crate::prefilter::{PrefilterSet, Signature, ValueKind};
+use crate::prefilter::{Signature, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
-use rustc_hash::FxHashMap;
 use std::time::Instant;
 
 /// The number of a value within its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(u32);
+
+/// The least number of values that the table of numbers is made for.
+const MIN_NUMBERS: usize = 128;
 
 /// A transaction with more values than these frees its memory.
 const MAX_KEPT: usize = 4096;
@@ -23,12 +27,17 @@ const MAX_OUTPUT: usize = 256 << 10;
 /// Values, and their results after transformation chains.
 #[derive(Debug, Default)]
 pub struct TransformCache {
-    numbers: FxHashMap<(Text, ValueKind), ValueId>,
+    /// The numbers of values by a hash of their place: 0 for none, otherwise one more than the number.
+    numbers: Vec<u32>,
     values: Vec<Value>,
     /// Results of transformations.
     computed: Computed,
-    /// The literals in values, as bits of the plan's set.
-    literals: Vec<u64>,
+    /// The signatures of values.
+    scans: ScanMemo,
+    /// Buffers for the stages of a value that is scanned.
+    stages: Stages,
+    /// The scan points that transactions have asked about: those of rules that are skipped are not scanned ahead.
+    reached: ScanPointSet,
     /// Output buffer of transformations: a value is stored only if it has changed.
     output: Vec<u8>,
     /// Costs of transformations, during a profile.
@@ -76,19 +85,12 @@ impl Computed {
 struct Value {
     text: Text,
     kind: ValueKind,
-    bytes: ByteSet,
-    literals: Literals,
-}
-
-/// The literals in a value.
-#[derive(Clone, Copy, Debug)]
-enum Literals {
-    /// It was not scanned.
-    Unknown,
-    /// It has none, like most values.
-    None,
-    /// Index of its words in [`TransformCache::literals`].
-    Known(usize),
+    /// The bytes that occur in it, once they are known.
+    bytes: Option<ByteSet>,
+    /// The place of its scan results, once it was scanned.
+    scan: Option<ScanId>,
+    /// The points whose scans were charged; all those that cannot change the value are [`ScanPointId::PLAIN`].
+    charged: ScanPointSet,
 }
 
 /// A value after a chain.
@@ -105,25 +107,57 @@ pub struct Transformed {
 impl TransformCache {
     /// Removes all values, and keeps the memory, unless it is more than most transactions need.
     pub fn clear(&mut self) {
+        self.scans.clear();
         if self.values.len() > MAX_KEPT || self.output.capacity() > MAX_OUTPUT {
-            *self = Self::default();
+            *self = Self { scans: std::mem::take(&mut self.scans), reached: self.reached, ..Self::default() };
         }
         self.costs = None;
-        self.numbers.clear();
+        self.numbers.fill(0);
         self.values.clear();
         self.computed.clear();
-        self.literals.clear();
     }
 
     /// Returns the number of a value, and assigns one if it is new.
     pub fn number(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
+        if self.numbers.len() < 2 * self.values.len().max(MIN_NUMBERS) {
+            self.grow_numbers();
+        }
         let Self { numbers, values, .. } = self;
-        *numbers.entry((text, kind)).or_insert_with(|| add(values, arena, text, kind))
+        let mask = numbers.len() - 1;
+        let mut place = text.hash() & mask;
+        loop {
+            let Some(number) = numbers.get_mut(place) else { return ValueId(u32::MAX) };
+            let Some(known) = number.checked_sub(1) else {
+                let id = add(values, arena, text, kind);
+                *number = id.0.saturating_add(1);
+                return id;
+            };
+            if values.get(known as usize).is_some_and(|value| value.text == text && value.kind == kind) {
+                return ValueId(known);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    /// Doubles the table of numbers, which stays at most half full.
+    #[cold]
+    fn grow_numbers(&mut self) {
+        let length = (4 * self.values.len().max(MIN_NUMBERS)).next_power_of_two();
+        self.numbers.clear();
+        self.numbers.resize(length, 0);
+        for (number, value) in (1..).zip(&self.values) {
+            let mut place = value.text.hash() & (length - 1);
+            while self.numbers.get(place).is_some_and(|number| *number != 0) {
+                place = (place + 1) & (length - 1);
+            }
+            self.numbers.get_mut(place).into_iter().for_each(|known| *known = number);
+        }
     }
 
     /// Returns the bytes that occur in a value.
-    pub fn bytes(&self, id: ValueId) -> ByteSet {
-        self.values.get(id.0 as usize).map_or(ByteSet::ALL, |value| value.bytes)
+    fn bytes(&mut self, arena: &Arena, id: ValueId) -> ByteSet {
+        let Some(value) = self.values.get_mut(id.0 as usize) else { return ByteSet::ALL };
+        *value.bytes.get_or_insert_with(|| ByteSet::of(arena.read(value.text)))
     }
 
     /// Returns a value after a chain, and computes it if necessary. The result of a step is shared by all chains that reach it.
@@ -136,33 +170,17 @@ impl TransformCache {
             let steps = graph.transformations.prefixes(chain).into_iter().filter_map(|prefix| graph.transformations.last_step(prefix));
             return steps.fold(reached, |before, step| self.step(graph, arena, before, step.transformation));
         };
-        let mut bytes = self.bytes(original);
+        let mut bytes = self.bytes(arena, original);
         if known.may_change(bytes) {
             for step in &known.steps {
                 reached.counted = false;
                 if step.may_change(bytes) {
                     reached = self.step(graph, arena, reached, step.transformation);
-                    bytes = self.bytes(reached.id);
+                    bytes = self.bytes(arena, reached.id);
                 }
             }
         }
         reached
-    }
-
-    /// Appends the values that prefilters scan: a value after a chain, or every different value on the way.
-    pub fn stages(&mut self, graph: &RuleGraph, arena: &mut Arena, original: ValueId, scan_point: ScanPoint, found: &mut Vec<ValueId>) {
-        let known = graph.plan.as_ref().and_then(|plan| plan.chain(scan_point.chain)).filter(|_| scan_point.every_stage);
-        let Some(known) = known else { return found.push(self.value(graph, arena, original, scan_point.chain).id) };
-        let mut reached = Transformed { id: original, value: self.text(original), counted: false };
-        for step in &known.steps {
-            if step.may_change(self.bytes(reached.id)) {
-                let before = reached.id;
-                reached = self.step(graph, arena, reached, step.transformation);
-                if reached.id != before {
-                    found.push(reached.id);
-                }
-            }
-        }
     }
 
     fn text(&self, id: ValueId) -> Text {
@@ -197,34 +215,80 @@ impl TransformCache {
         after
     }
 
-    /// Returns the signature of a value, and scans it if necessary.
-    pub fn signature(&mut self, literals: &PrefilterSet, arena: &mut Arena, id: ValueId) -> Signature<'_> {
-        let Some(value) = self.values.get_mut(id.0 as usize) else { return Signature { bytes: ByteSet::ALL, literals: &[] } };
-        let held = match value.literals {
-            Literals::Known(start) => start..start + literals.words(),
-            Literals::None => 0..0,
-            Literals::Unknown => {
-                let start = self.literals.len();
-                self.literals.resize(start + literals.words(), 0);
-                arena.budget.charge(value.text.len());
-                let seen = self.literals.get_mut(start..).unwrap_or_default();
-                literals.scan(value.kind, arena.read(value.text), seen);
-                if seen.iter().all(|word| *word == 0) {
-                    self.literals.truncate(start);
-                } else {
-                    arena.budget.reserve(size_of_val(seen));
-                }
-                value.literals = if self.literals.len() > start { Literals::Known(start) } else { Literals::None };
-                start..self.literals.len()
+    /// Returns the scan points that may change a value, and its signature as received.
+    #[inline]
+    pub fn plain(&mut self, graph: &RuleGraph, plan: &Plan, arena: &mut Arena, id: ValueId) -> (ScanPointSet, Signature<'_>) {
+        let scan = self.place(plan, arena, id);
+        let changing = scan.and_then(|scan| self.scans.get(scan)).map_or_else(ScanPointSet::default, |results| results.changing);
+        (changing, self.signature(graph, plan, arena, id, ScanPointId::PLAIN, ScanPointSet::default()))
+    }
+
+    /// Returns the signature of a value at a scan point. If the value must be scanned, it is scanned ahead at those of `others` that rules have
+    /// reached before.
+    #[inline]
+    pub fn signature(
+        &mut self,
+        graph: &RuleGraph,
+        plan: &Plan,
+        arena: &mut Arena,
+        id: ValueId,
+        point: ScanPointId,
+        others: ScanPointSet,
+    ) -> Signature<'_> {
+        let unknown = Signature { bytes: ByteSet::ALL, literals: &[] };
+        let Some(scan) = self.place(plan, arena, id) else { return unknown };
+        if self.scans.get(scan).is_some_and(|results| results.place(point).is_none()) {
+            self.scan(graph, plan, arena, id, scan, point, others);
+        }
+        let Some((results, value)) = self.scans.get(scan).zip(self.values.get_mut(id.0 as usize)) else { return unknown };
+        let Some(scanned) = results.place(point).and_then(|place| results.at(place)) else { return unknown };
+        let charged = if results.changing.contains(point) { point } else { ScanPointId::PLAIN };
+        if !value.charged.contains(charged) {
+            value.charged = value.charged.with(charged);
+            arena.budget.charge(scanned.work);
+            if scanned.exceeds {
+                arena.budget.exceed(Limit::Transformation);
             }
-        };
-        Signature { bytes: value.bytes, literals: self.literals.get(held).unwrap_or_default() }
+        }
+        results.signature(scanned, plan.prefilters.words())
+    }
+
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    fn scan(&mut self, graph: &RuleGraph, plan: &Plan, arena: &Arena, id: ValueId, scan: ScanId, point: ScanPointId, others: ScanPointSet) {
+        let Some((results, value)) = self.scans.get_mut(scan).zip(self.values.get(id.0 as usize)) else { return };
+        let original = Original { value: arena.read(value.text), kind: value.kind, graph, plan };
+        if results.changing.contains(point) {
+            self.reached = self.reached.with(point);
+            self.stages.scan(original, results, point, others.intersection(self.reached), self.costs.as_deref_mut());
+        } else {
+            self.stages.scan_plain(original, results);
+        }
+    }
+
+    /// Returns the place of a value's scan results.
+    #[inline]
+    fn place(&mut self, plan: &Plan, arena: &Arena, id: ValueId) -> Option<ScanId> {
+        match self.values.get(id.0 as usize)?.scan {
+            Some(scan) => Some(scan),
+            None => self.find(plan, arena, id),
+        }
+    }
+
+    /// Finds the scan results of a value. A profile measures scans, so that it remembers none.
+    #[inline(never)]
+    fn find(&mut self, plan: &Plan, arena: &Arena, id: ValueId) -> Option<ScanId> {
+        let value = self.values.get_mut(id.0 as usize)?;
+        let scan = self.scans.find(plan, value.kind, arena.read(value.text), self.costs.is_none());
+        value.bytes = self.scans.get(scan).map(|results| results.bytes);
+        value.scan = Some(scan);
+        value.scan
     }
 }
 
 /// Assigns a number to a value.
 fn add(values: &mut Vec<Value>, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
-    arena.budget.reserve(size_of::<Value>() + size_of::<((Text, ValueKind), ValueId)>());
-    values.push(Value { text, kind, bytes: ByteSet::of(arena.read(text)), literals: Literals::Unknown });
+    arena.budget.reserve(size_of::<Value>() + 4 * size_of::<u32>());
+    values.push(Value { text, kind, bytes: None, scan: None, charged: ScanPointSet::default() });
     ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
 }

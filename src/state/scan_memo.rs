@@ -1,0 +1,172 @@
+//! Scan results of values, of which the short ones are remembered for later transactions: most headers, names and cookies come again and again.
+//!
+//! A remembered value is compared as a whole. Its results are the same whether they are remembered or computed anew, and the same work is charged.
+
+use super::scan_results::ScanResults;
+use crate::graph::{Plan, PlanId};
+use crate::pattern::ByteSet;
+use crate::prefilter::ValueKind;
+use rustc_hash::FxHasher;
+use std::hash::Hasher;
+
+/// The longest value that is remembered, in bytes.
+const LONGEST: usize = 512;
+
+/// The number of values that have the same place, of which the one that was not used for longest makes room for a new one.
+const WAYS: usize = 4;
+
+/// The number of values that are remembered.
+const CAPACITY: usize = 1024;
+
+/// A transaction with more values that are not remembered frees their memory.
+const MAX_KEPT: usize = 256;
+
+/// Scan results of values.
+#[derive(Debug, Default)]
+pub struct ScanMemo {
+    /// The plan whose prefilters the results name.
+    plan: PlanId,
+    /// The number of the transaction.
+    now: u64,
+    remembered: Vec<Remembered>,
+    /// Results of values that are not remembered.
+    passing: Vec<ScanResults>,
+    /// The number of those that this transaction uses.
+    passing_used: usize,
+}
+
+/// The place of a value's results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanId(u32);
+
+/// A value that is remembered.
+#[derive(Debug, Default)]
+struct Remembered {
+    /// The last transaction that used it; 0 if there is no value.
+    used: u64,
+    hash: u64,
+    kind: ValueKind,
+    value: Vec<u8>,
+    results: ScanResults,
+}
+
+impl ScanMemo {
+    /// Begins the next transaction, with the results that are remembered.
+    pub fn clear(&mut self) {
+        self.now += 1;
+        self.passing_used = 0;
+        self.passing.truncate(MAX_KEPT);
+    }
+
+    /// Returns the place of a value's results: those that are remembered, or new ones. `remembers` is `false` to compute them anew.
+    pub fn find(&mut self, plan: &Plan, kind: ValueKind, value: &[u8], remembers: bool) -> ScanId {
+        if self.plan != plan.id {
+            *self = Self { plan: plan.id, now: self.now.max(1), ..Self::default() };
+        }
+        let place = if remembers && value.len() <= LONGEST { self.find_remembered(plan, kind, value) } else { None };
+        place.unwrap_or_else(|| {
+            if self.passing.len() == self.passing_used {
+                self.passing.push(ScanResults::default());
+            }
+            self.passing_used += 1;
+            if let Some(results) = self.passing.get_mut(self.passing_used - 1) {
+                begin(results, plan, value);
+            }
+            ScanId(u32::try_from(CAPACITY + self.passing_used - 1).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// Returns the place of a remembered value; `None` if it is new and this transaction uses all values that it could replace.
+    fn find_remembered(&mut self, plan: &Plan, kind: ValueKind, value: &[u8]) -> Option<ScanId> {
+        if self.remembered.is_empty() {
+            self.remembered.resize_with(CAPACITY, Remembered::default);
+        }
+        let mut hasher = FxHasher::default();
+        hasher.write(value);
+        let hash = hasher.finish();
+        let first = (hash >> 20) as usize % (CAPACITY / WAYS) * WAYS;
+        let ways = self.remembered.get_mut(first..first + WAYS)?;
+        let is_same = |known: &Remembered| known.used > 0 && known.hash == hash && known.kind == kind && known.value == value;
+        let way = match ways.iter().position(is_same) {
+            Some(way) => way,
+            None => {
+                let (way, oldest) = ways.iter_mut().enumerate().min_by_key(|(_, known)| known.used)?;
+                if oldest.used == self.now {
+                    return None;
+                }
+                (oldest.hash, oldest.kind) = (hash, kind);
+                oldest.value.clear();
+                oldest.value.extend_from_slice(value);
+                begin(&mut oldest.results, plan, value);
+                way
+            }
+        };
+        ways.get_mut(way)?.used = self.now;
+        u32::try_from(first + way).ok().map(ScanId)
+    }
+
+    /// Returns the results of a value.
+    #[inline]
+    pub fn get(&self, id: ScanId) -> Option<&ScanResults> {
+        match (id.0 as usize).checked_sub(CAPACITY) {
+            Some(place) => self.passing.get(place),
+            None => self.remembered.get(id.0 as usize).map(|known| &known.results),
+        }
+    }
+
+    /// Returns the results of a value, to add more.
+    pub fn get_mut(&mut self, id: ScanId) -> Option<&mut ScanResults> {
+        match (id.0 as usize).checked_sub(CAPACITY) {
+            Some(place) => self.passing.get_mut(place),
+            None => self.remembered.get_mut(id.0 as usize).map(|known| &mut known.results),
+        }
+    }
+}
+
+fn begin(results: &mut ScanResults, plan: &Plan, value: &[u8]) {
+    let bytes = ByteSet::of(value);
+    results.begin(bytes, plan.changes.of(bytes));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan { id: PlanId::new_unique(), ..Plan::default() }
+    }
+
+    fn find(memo: &mut ScanMemo, plan: &Plan, value: &str) -> ScanId {
+        memo.find(plan, ValueKind::default(), value.as_bytes(), true)
+    }
+
+    #[test]
+    fn a_value_that_comes_in_each_transaction_is_remembered_whatever_passes() {
+        let (mut memo, plan) = (ScanMemo::default(), plan());
+        let first = find(&mut memo, &plan, "gzip, br");
+        for number in 0..20_000 {
+            memo.clear();
+            assert_eq!(find(&mut memo, &plan, "gzip, br"), first);
+            assert_ne!(find(&mut memo, &plan, &number.to_string()), first);
+        }
+    }
+
+    #[test]
+    fn results_stay_during_a_transaction_however_many_values_it_has() {
+        let (mut memo, plan) = (ScanMemo::default(), plan());
+        let values: Vec<String> = (0..3 * CAPACITY).map(|number| number.to_string()).collect();
+        let ids: Vec<ScanId> = values.iter().map(|value| find(&mut memo, &plan, value)).collect();
+        for (value, id) in values.iter().zip(ids) {
+            assert_eq!(memo.get(id).unwrap().bytes, ByteSet::of(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_kind_or_for_another_plan_is_another_one() {
+        let (mut memo, one, other) = (ScanMemo::default(), plan(), plan());
+        let id = find(&mut memo, &one, "a");
+        assert_ne!(memo.find(&one, ValueKind::of(1), b"a", true), id);
+        find(&mut memo, &other, "b");
+        assert!(memo.remembered.iter().all(|known| known.value != b"a"));
+    }
+}

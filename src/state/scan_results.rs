@@ -1,0 +1,84 @@
+//! What the prefilters know of one value, at each scan point.
+
+use crate::graph::{ScanPointId, ScanPointSet};
+use crate::pattern::ByteSet;
+use crate::prefilter::Signature;
+use std::num::NonZeroU8;
+
+/// The signatures of a value at the scan points that were asked about.
+///
+/// A point whose transformations cannot change the value has the results of the value as received.
+#[derive(Debug, Default)]
+pub struct ScanResults {
+    /// The bytes that occur in the value.
+    pub bytes: ByteSet,
+    /// The points whose transformations may change the value.
+    pub changing: ScanPointSet,
+    /// Results by their places.
+    points: Vec<ScannedPoint>,
+    /// The place of the value as received.
+    plain: Option<NonZeroU8>,
+    /// The place of each point that may change the value.
+    places: Vec<Option<NonZeroU8>>,
+    /// The literals found, as bits of the plan's set.
+    literals: Vec<u64>,
+}
+
+/// The result of a scan.
+#[derive(Debug)]
+pub struct ScannedPoint {
+    /// The bytes that occur there.
+    pub bytes: ByteSet,
+    /// Index of the first word of the literals; `None` if there are none, as in most values.
+    start: Option<u32>,
+    /// The work of transformations and scan, in units of the budget.
+    pub work: usize,
+    /// `true` if a transformation exceeded its limit.
+    pub exceeds: bool,
+}
+
+impl ScanResults {
+    /// Removes all results, and keeps the memory. The new value has these bytes, and these points may change it.
+    pub fn begin(&mut self, bytes: ByteSet, changing: ScanPointSet) {
+        (self.bytes, self.changing, self.plain) = (bytes, changing, None);
+        self.points.clear();
+        self.places.clear();
+        self.literals.clear();
+    }
+
+    /// Returns the place of a point's result, if it is known.
+    #[inline]
+    pub fn place(&self, point: ScanPointId) -> Option<NonZeroU8> {
+        if self.changing.contains(point) { self.places.get(usize::from(point.0)).copied().flatten() } else { self.plain }
+    }
+
+    /// Returns the result at a place.
+    #[inline]
+    pub fn at(&self, place: NonZeroU8) -> Option<&ScannedPoint> {
+        self.points.get(usize::from(place.get() - 1))
+    }
+
+    /// Stores the result of a point.
+    pub fn insert(&mut self, point: ScanPointId, signature: Signature<'_>, work: usize, exceeds: bool) {
+        let start = signature.literals.iter().any(|word| *word != 0).then(|| u32::try_from(self.literals.len()).unwrap_or(u32::MAX));
+        if start.is_some() {
+            self.literals.extend_from_slice(signature.literals);
+        }
+        self.points.push(ScannedPoint { bytes: signature.bytes, start, work, exceeds });
+        let place = u8::try_from(self.points.len()).ok().and_then(NonZeroU8::new);
+        if self.changing.contains(point) {
+            let number = usize::from(point.0);
+            self.places.resize(self.places.len().max(number + 1), None);
+            self.places.get_mut(number).into_iter().for_each(|known| *known = place);
+        } else {
+            self.plain = place;
+        }
+    }
+
+    /// Returns the signature that a scan found; `words` is that of the plan's prefilters.
+    #[inline]
+    pub fn signature(&self, scanned: &ScannedPoint, words: usize) -> Signature<'_> {
+        let literals = scanned.start.and_then(|start| self.literals.get(start as usize..)?.get(..words));
+        Signature { bytes: scanned.bytes, literals: literals.unwrap_or_default() }
+    }
+}
