@@ -28,7 +28,9 @@ fn memory() -> usize {
 fn site(base: &Waf, number: usize) -> Waf {
     let rules = format!(
         "SecAction \"id:{number},phase:1,nolog,pass,setvar:tx.site=1\"\nSecRuleRemoveById 942100 941100\n\
-         SecRuleUpdateTargetById 942190 \"!ARGS:comment\"\nSecRule ARGS:page \"@rx ^[a-z]{{40}}$\" \"id:9{number},phase:2,deny\""
+         SecRuleUpdateTargetById 942190 \"!ARGS:comment\"\nSecRule ARGS:page \"@rx ^[a-z]{{40}}$\" \"id:7{number},phase:2,deny\"\n\
+         SecRule ARGS \"@contains wanted\" \"id:8{number},phase:2,deny\"\nSecRule ARGS \"@pm some words\" \"id:9{number},phase:2,deny\"\n\
+         SecRule REQUEST_URI \"@beginsWith /admin\" \"id:6{number},phase:1,deny\""
     );
     Waf::builder().base(base).rules("site", &rules).build().unwrap()
 }
