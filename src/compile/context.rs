@@ -3,7 +3,7 @@
 use super::references::References;
 use super::settings_draft::SettingsBuilder;
 use crate::diagnostic::{Diagnostic, MAX_ERRORS, Severity};
-use crate::graph::{MarkerId, RuleGraph, TxNames};
+use crate::graph::{MarkerId, RuleGraph, Template, TxNames};
 use crate::script::Script;
 use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::Limit;
@@ -23,6 +23,8 @@ pub struct Context<'a> {
     pub names: Names,
     /// Names in rules that must exist once all files are read.
     pub references: References,
+    /// Valid texts with macros, as written: many rules have the same.
+    pub templates: HashMap<Box<str>, Template>,
     /// Scripts, by the path of their file.
     pub scripts: HashMap<PathBuf, Script>,
     diagnostics: Vec<Diagnostic>,
@@ -52,6 +54,7 @@ impl<'a> Context<'a> {
             settings: SettingsBuilder::default(),
             names: Names::default(),
             references: References::default(),
+            templates: HashMap::new(),
             scripts: HashMap::new(),
             diagnostics: Vec::new(),
             errors: 0,

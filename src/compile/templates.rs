@@ -18,7 +18,10 @@ pub fn template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
 
 /// Resolves an operator's argument, in which a `%{` without its `}` may be text.
 pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
-    let mut parts = Vec::new();
+    if let Some(known) = context.templates.get(text) {
+        return known.clone();
+    }
+    let (mut parts, mut is_valid) = (Vec::new(), true);
     for part in macro_parts(text) {
         match part {
             MacroPart::Text(text) => parts.push(Part::Text(text.as_bytes().into())),
@@ -27,11 +30,16 @@ pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> T
                 Err((message, hint)) => {
                     let place = macro_span(text, name, span);
                     context.report(Diagnostic::new(Code::UnknownMacro, place, message).maybe_hint(hint));
+                    is_valid = false;
                 }
             },
         }
     }
-    Template::new(parts, text)
+    let template = Template::new(parts, text);
+    if is_valid {
+        context.templates.insert(text.into(), template.clone());
+    }
+    template
 }
 
 /// Resolves the text of an action. As in ModSecurity v3, a `%` right after a macro is part of the macro: old rules write `%{variable}%`.

@@ -55,7 +55,7 @@ pub struct Position {
 pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
-    line_starts: Vec<usize>,
+    line_starts: Box<[u32]>,
     from_file: bool,
     included_at: Option<Span>,
 }
@@ -111,7 +111,8 @@ impl Sources {
         if let Some(offset) = memchr::memchr(0, text.as_bytes()) {
             return Err(NotText::Nul(offset));
         }
-        let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX));
+        let line_starts = std::iter::once(0).chain(lines).collect();
         let id = SourceId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
         self.size = self.size.saturating_add(text.len());
         self.texts.push(Arc::new(Source { name: name.into(), text: text.into(), line_starts, from_file, included_at: None }));
@@ -208,16 +209,16 @@ impl Source {
     /// Returns line and column of a byte offset; an offset after the end counts as the end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let line = self.line_starts.partition_point(|start| *start as usize <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0) as usize;
         let column = self.text.get(start..offset).map_or(1, |before| before.chars().count() + 1);
         Position { line, column }
     }
 
     /// Returns the line with this number (from 1), without its line end, and its range.
     pub fn line(&self, number: usize) -> Option<(Range<usize>, &str)> {
-        let start = *self.line_starts.get(number.checked_sub(1)?)?;
-        let end = self.line_starts.get(number).map_or(self.text.len(), |next| next.saturating_sub(1));
+        let start = *self.line_starts.get(number.checked_sub(1)?)? as usize;
+        let end = self.line_starts.get(number).map_or(self.text.len(), |next| next.saturating_sub(1) as usize);
         let line = self.text.get(start..end)?.trim_end_matches('\r');
         Some((start..start + line.len(), line))
     }
