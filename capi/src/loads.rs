@@ -3,7 +3,7 @@
 use super::convert::return_memory;
 use secrule::Waf;
 use secrule::internals::compile::{Foundation, Input, LoadError};
-use secrule::internals::source::{FileSystem, Loader};
+use secrule::internals::source::{FileSystem, Loader, Sources};
 use secrule::internals::store::{MemoryStore, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,7 +27,7 @@ pub struct Load {
 /// Files as they were first read: worker processes may no longer be able to read them, and a rule set must not change by itself.
 #[derive(Debug, Default)]
 struct Snapshot {
-    contents: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
+    contents: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
     /// Files that could not be read.
     missing: Mutex<BTreeSet<PathBuf>>,
     expansions: Mutex<BTreeMap<String, Vec<PathBuf>>>,
@@ -73,9 +73,19 @@ impl Load {
 }
 
 impl Snapshot {
+    /// Shares the contents of rule files with the texts that a rule set keeps.
+    fn share(&self, texts: &Sources) {
+        let mut contents = lock(&self.contents);
+        for text in texts.iter().filter(|text| text.is_file()) {
+            if let Some(bytes) = contents.get_mut(Path::new(&**text.name())).filter(|bytes| ***bytes == *text.text().as_bytes()) {
+                *bytes = Arc::from(Arc::clone(text.text()));
+            }
+        }
+    }
+
     /// Returns `true` if the files have not changed. Network addresses are not checked.
     fn are_unchanged(&self) -> bool {
-        let contents = || lock(&self.contents).iter().all(|(path, bytes)| FileSystem.read(path).is_ok_and(|now| now == *bytes));
+        let contents = || lock(&self.contents).iter().all(|(path, bytes)| FileSystem.read(path).is_ok_and(|now| now == **bytes));
         let missing = || lock(&self.missing).iter().all(|path| FileSystem.read(path).is_err());
         let expansions = || lock(&self.expansions).iter().all(|(pattern, paths)| FileSystem.expand(pattern).is_ok_and(|now| now == *paths));
         lock(&self.fetched).is_empty() && expansions() && contents() && missing()
@@ -101,9 +111,12 @@ fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
         builder = builder.foundation(foundation, within);
     }
     let waf = remember(loads, builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
-    // Compiling takes about as much memory as the rules keep.
-    if !waf.is_extension() && waf.foundation().rules() >= MANY_RULES {
-        return_memory();
+    if !waf.is_extension() {
+        loads.iter().for_each(|load| load.files.share(waf.report().texts()));
+        // Compiling takes about as much memory as the rules keep.
+        if waf.foundation().rules() >= MANY_RULES {
+            return_memory();
+        }
     }
     Ok(waf)
 }
@@ -157,12 +170,12 @@ impl Replay<'_> {
 impl Loader for Replay<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         if let Some(bytes) = self.find(|files| lock(&files.contents).get(path).cloned()) {
-            return Ok(bytes);
+            return Ok(bytes.to_vec());
         }
         let read = FileSystem.read(path);
         if let Some(Load { files, .. }) = self.0.last().map(Arc::as_ref) {
             match &read {
-                Ok(bytes) => drop(lock(&files.contents).insert(path.to_owned(), bytes.clone())),
+                Ok(bytes) => drop(lock(&files.contents).insert(path.to_owned(), bytes.as_slice().into())),
                 Err(_) => drop(lock(&files.missing).insert(path.to_owned())),
             }
         }
