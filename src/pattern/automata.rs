@@ -11,19 +11,19 @@ use super::lower;
 use super::parser::parse;
 use super::prefix::{AnchoredPrefix, matches_everything};
 use super::program::{Program, compile};
-use super::repetition_watch::RepetitionWatch;
+use super::searcher::{self, Searcher};
 use super::tree::Syntax;
+use regex_automata::Input;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures, pikevm::PikeVM};
-use regex_automata::{Input, meta, util::primitives::NonMaxUsize};
 use regex_syntax::hir::{Hir, HirKind};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// Size of the lazy DFA cache of one pattern, in bytes.
-const LAZY_AUTOMATON: usize = 256 * 1024;
-
 /// Up to this many states from counted repetitions cost no extra work: the lazy DFA soon holds all their combinations.
 const FREE_REPEATED: usize = 32;
+
+/// Patterns of at least so many states are not left to the first search: reading their source again takes as long as building their automata.
+const LARGE: usize = 1_000;
 
 /// Units of work for each input byte and each state from counted repetitions, if all those states are active at once.
 const WORK_OF_REPEATED: usize = 16;
@@ -45,14 +45,14 @@ pub(super) struct Automata {
     pub size: usize,
     /// Units of work for an input byte if all counted repetitions are active.
     work_of_repeated: usize,
-    /// For patterns with large counted repetitions: detects inputs that keep many of them active at once.
-    watch: Option<OnceLock<Option<RepetitionWatch>>>,
+    /// `true` if the pattern has large counted repetitions: the work of a search is limited.
+    has_repetitions: bool,
     prefix: Option<AnchoredPrefix>,
     /// `true` if the pattern matches every input as a whole.
     matches_everything: bool,
     /// `true` if an empty match between the bytes of a character does not count.
     utf: bool,
-    regex: OnceLock<Option<meta::Regex>>,
+    searcher: OnceLock<Option<Searcher>>,
     /// For patterns whose match may end with `^`: the slower engine that implements PCRE's line start.
     exact_line_start: Option<OnceLock<Option<PikeVM>>>,
     /// For groups within repetitions of which an iteration may be empty: the program that captures what PCRE captures in the last iteration.
@@ -85,49 +85,61 @@ impl Automata {
             origin,
             size,
             work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
-            watch: (repeated > FREE_REPEATED).then(OnceLock::new),
+            has_repetitions: repeated > FREE_REPEATED,
             prefix: AnchoredPrefix::of(hir),
             matches_everything: matches_everything(hir),
             utf,
-            regex: OnceLock::new(),
+            searcher: OnceLock::new(),
             exact_line_start: line_start::may_end_a_match(hir).then(OnceLock::new),
             exact_captures: captures_empty_rounds(hir, false).then(OnceLock::new),
         })
     }
 
+    /// Builds the automata of a large pattern.
+    pub(super) fn prepare(&self, hir: &Hir) {
+        if self.size >= LARGE {
+            self.searcher.get_or_init(|| Searcher::new(hir, self.size, self.utf, self.has_repetitions));
+        }
+    }
+
     /// Fails if the automata cannot be built, which all checks should exclude: a pattern that was never searched must not look like one without a
     /// match.
-    fn regex(&self) -> Result<&meta::Regex, LimitExceeded> {
-        self.regex.get_or_init(|| regex(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
+    fn searcher(&self) -> Result<&Searcher, LimitExceeded> {
+        let build = || Searcher::new(&self.origin.hir()?, self.size, self.utf, self.has_repetitions);
+        self.searcher.get_or_init(build).as_ref().ok_or(LimitExceeded)
     }
 
     fn exact<'a>(&self, exact: &'a OnceLock<Option<PikeVM>>) -> Result<&'a PikeVM, LimitExceeded> {
         exact.get_or_init(|| exact_automaton(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
 
-    /// Returns `true` if there may be a match at or after `start`.
+    /// Returns the searcher, if there may be a match in the span of `input`.
     ///
     /// # Errors
     /// If the counted repetitions make a search of this input too slow.
-    fn may_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<bool, LimitExceeded> {
-        let Some(watch) = &self.watch else { return Ok(true) };
-        let watch = watch.get_or_init(|| RepetitionWatch::new(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)?;
-        watch.may_match(input, start, self.work_of_repeated, effort)
+    fn may_match(&self, input: &Input<'_>, effort: &mut Effort) -> Result<Option<&Searcher>, LimitExceeded> {
+        let searcher = self.searcher()?;
+        let charge = |bytes: usize| if effort.allows(bytes.saturating_mul(self.work_of_repeated)) { Ok(()) } else { Err(LimitExceeded) };
+        Ok((!self.has_repetitions || searcher.may_match(input, charge)?).then_some(searcher))
+    }
+
+    /// Returns the position of the first match in the span of `input`, with the searcher.
+    fn find(&self, input: &Input<'_>, effort: &mut Effort) -> Result<Option<(Range<usize>, &Searcher)>, LimitExceeded> {
+        let Some(searcher) = self.may_match(input, effort)? else { return Ok(None) };
+        Ok(searcher.find(input, || self.origin.hir()).map(|found| (found, searcher)))
     }
 
     pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
         if let Some(answer) = self.matches_everything.then_some(true).or_else(|| self.prefix.as_ref()?.decide(input)) {
             return Ok(answer);
         }
-        if !self.may_match(input, 0, effort)? {
-            return Ok(false);
-        }
-        let regex = self.regex()?;
+        let search = Input::new(input);
         let Some(exact) = self.exact_line_start.as_ref().filter(|_| input.ends_with(b"\n")) else {
-            return Ok(regex.is_match(input));
+            let Some(searcher) = self.may_match(&search, effort)? else { return Ok(false) };
+            return Ok(searcher.is_match(search));
         };
-        match regex.find(input) {
-            Some(found) if found.end() == input.len() => {
+        match self.find(&search, effort)? {
+            Some((found, _)) if found.end == input.len() => {
                 let exact = self.exact(exact)?;
                 Ok(exact.is_match(&mut exact.create_cache(), input))
             }
@@ -140,10 +152,7 @@ impl Automata {
         if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(None);
         }
-        if !self.may_match(input, start, effort)? {
-            return Ok(None);
-        }
-        Ok(self.regex()?.find(Input::new(input).span(start..input.len())).map(|found| found.start()))
+        Ok(self.find(&Input::new(input).range(start..), effort)?.map(|(found, _)| found.start))
     }
 
     /// Finds the first match at or after `start` and its groups, of which there are `count`.
@@ -163,53 +172,41 @@ impl Automata {
             groups.push(Some(0..input.len()));
             return Ok(true);
         }
-        if !self.may_match(input, start, effort)? {
-            return Ok(false);
-        }
-        let regex = self.regex()?;
-        let search = Input::new(input).span(start..input.len());
+        let search = Input::new(input).range(start..);
         // A search without a match allocates nothing.
-        let Some(found) = regex.search(&search) else { return Ok(false) };
-        let ends_at_a_newline = found.end() == input.len() && input.ends_with(b"\n");
+        let Some((found, searcher)) = self.find(&search, effort)? else { return Ok(false) };
+        let ends_at_a_newline = found.end == input.len() && input.ends_with(b"\n");
         let exact = self.exact_line_start.as_ref().filter(|_| ends_at_a_newline);
         if count == 0 && exact.is_none() {
             groups.clear();
-            groups.push(Some(found.range()));
+            groups.push(Some(found));
             return Ok(true);
         }
         // If the program exceeds its limit, the captures of the automata are used.
         if let Some(program) = &self.exact_captures
             && let Some(program) = program.get_or_init(|| compile(&self.origin.syntax()?).ok())
-            && backtrack::search(program, input, (start, found.start()), None, 0, effort, groups) == Ok(true)
+            && backtrack::search(program, input, (start, found.start), None, 0, effort, groups) == Ok(true)
         {
             return Ok(true);
         }
         // Finding captures follows all states.
-        if self.watch.is_some() && !effort.allows(found.len().saturating_mul(self.work_of_repeated)) {
+        if self.has_repetitions && !effort.allows(found.len().saturating_mul(self.work_of_repeated)) {
             return Err(LimitExceeded);
         }
         let mut slots = vec![None; count.saturating_add(1).saturating_mul(2)];
         let matched = match exact {
-            None => regex.search_slots(&search, &mut slots),
+            None => searcher.groups(&search, found, &mut slots),
             Some(exact) => {
                 let exact = self.exact(exact)?;
-                exact.search_slots(&mut exact.create_cache(), &search, &mut slots)
+                exact.search_slots(&mut exact.create_cache(), &search, &mut slots).is_some()
             }
         };
-        if matched.is_some() {
+        if matched {
             groups.clear();
-            groups.extend(slots.chunks_exact(2).map(|pair| match pair {
-                [Some(from), Some(to)] => Some(NonMaxUsize::get(*from)..NonMaxUsize::get(*to)),
-                _ => None,
-            }));
+            groups.extend(slots.chunks_exact(2).map(searcher::range));
         }
-        Ok(matched.is_some())
+        Ok(matched)
     }
-}
-
-fn regex(hir: &Hir, utf: bool) -> Option<meta::Regex> {
-    let config = meta::Config::new().utf8_empty(utf).nfa_size_limit(None).hybrid_cache_capacity(LAZY_AUTOMATON);
-    meta::Builder::new().configure(config).build_from_hir(hir).ok()
 }
 
 fn exact_automaton(hir: &Hir, utf: bool) -> Option<PikeVM> {

@@ -122,6 +122,14 @@ impl Pattern {
         Ok((Self { source, groups: syntax.groups, matcher }, hir))
     }
 
+    /// Builds the automata of a large pattern, which would make its first search slow. `hir` was made for it.
+    pub(crate) fn prepare(&self, hir: &Hir) {
+        match &self.matcher {
+            Matcher::Linear(automata) => automata.prepare(hir),
+            Matcher::Backtracking(backtracking) => backtracking.relaxed.iter().for_each(|automata| automata.prepare(hir)),
+        }
+    }
+
     /// Returns the pattern as written.
     #[must_use]
     pub fn source(&self) -> &[u8] {

@@ -29,10 +29,10 @@
 //!    end with `^` (`line_start`), which captures automata would get wrong.
 //! 4. [`Pattern::compile_with_hir`] hands out the `Hir`, from which `prefilter/` extracts literals, and drops it: it is large.
 //!
-//! At the first search, if there ever is one: the source is read once more, and the automata are built (`automata`, and `repetition_watch` for large
-//! counted repetitions). With the OWASP CRS most patterns are never searched for.
+//! At the first search, if there ever is one: the source is read once more, and the automata are built (`searcher`); those of large patterns are built at
+//! load. With the OWASP CRS most patterns are never searched for.
 //!
-//! At each search: [`Pattern::is_match`] or [`Pattern::captures`] → `AnchoredPrefix::decide` → `RepetitionWatch::may_match` → `meta::Regex`; of a
+//! At each search: [`Pattern::is_match`] or [`Pattern::captures`] → `AnchoredPrefix::decide` → `Searcher::is_match` or `Searcher::find`; of a
 //! backtracking pattern `Automata::start_of_match` → `backtrack::search`. The work beyond reading each byte once is added to an [`Effort`].
 
 mod automata;
@@ -54,7 +54,7 @@ mod parser;
 mod prefix;
 mod program;
 mod property;
-mod repetition_watch;
+mod searcher;
 mod shorthand;
 mod tree;
 mod words;

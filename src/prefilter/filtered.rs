@@ -29,7 +29,11 @@ impl FilteredPattern {
     /// If the pattern cannot be compiled, with the place in its source.
     pub fn compile(source: &[u8], options: PatternOptions) -> Result<Self, PatternError> {
         let (pattern, hir) = Pattern::compile_with_hir(source, options)?;
-        Ok(Self { pattern, required: hir.as_ref().and_then(extract) })
+        let required = hir.as_ref().and_then(|hir| {
+            pattern.prepare(hir);
+            extract(hir)
+        });
+        Ok(Self { pattern, required })
     }
 
     /// The pattern.
