@@ -70,6 +70,11 @@ impl Foundation {
         Self { graph, kept }
     }
 
+    /// Returns the compiled rules.
+    pub fn graph(&self) -> &Arc<RuleGraph> {
+        &self.graph
+    }
+
     /// Returns the number of its rules.
     pub fn rules(&self) -> usize {
         self.graph.rules.len()

@@ -23,6 +23,7 @@ mod stage;
 #[cfg(feature = "tracing")]
 mod trace;
 mod v3;
+mod warm_up;
 
 pub use audit::AuditLog;
 pub use body_need::BodyNeed;
@@ -31,6 +32,7 @@ pub use matched::{Match, MatchedValue, Rule};
 pub use observer::Observer;
 pub use outcome::Outcome;
 pub use stage::{Misuse, Stop};
+pub(crate) use warm_up::warm_up;
 
 use crate::compile::{Lineage, LoadReport};
 use crate::engine::{Evaluation, Services};

@@ -11,7 +11,7 @@ use crate::source::{FileSystem, Loader};
 use crate::starter;
 use crate::state::DebugLog;
 use crate::store::{MemoryStore, RateLimits, Store};
-use crate::transaction::{AuditLog, Given, Observer, Shared};
+use crate::transaction::{AuditLog, Given, Observer, Shared, warm_up};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -251,7 +251,12 @@ impl WafBuilder {
         let rates = self.rates.filter(|rates| rates.counts(limits)).unwrap_or_else(|| Arc::new(RateLimits::new(limits)));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let services = Services { store, resolver, origins, rates, debug_log, memory: Arc::default(), notices: Arc::default() };
-        Ok(Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given })
+        let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given };
+        // An extension shares the automata of the rule set that it extends.
+        if Arc::ptr_eq(&shared.graph, shared.lineage.foundation.graph()) {
+            warm_up(&shared);
+        }
+        Ok(shared)
     }
 
     /// Takes services from another rule set, unless the builder sets others.
