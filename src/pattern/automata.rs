@@ -1,7 +1,7 @@
 //! The engine that takes linear time: a pattern, or a relaxed form of it, as automata.
 //!
-//! Compiling a pattern checks its syntax, and reads off its [`Hir`] what can be answered without a search. The automata are built by the first search:
-//! prefilters keep most patterns from ever being searched.
+//! Compiling a pattern checks its syntax, and reads off its [`Hir`] what can be answered without a search. The automata are built at load
+//! ([`Automata::prepare`]), or by the first search.
 
 use super::backtrack;
 use super::effort::Effort;
@@ -22,13 +22,10 @@ use std::sync::{Arc, OnceLock};
 /// Up to this many states from counted repetitions cost no extra work: the lazy DFA soon holds all their combinations.
 const FREE_REPEATED: usize = 32;
 
-/// Patterns of at least so many states are not left to the first search: reading their source again takes as long as building their automata.
-const LARGE: usize = 1_000;
-
 /// Units of work for each input byte and each state from counted repetitions, if all those states are active at once.
 const WORK_OF_REPEATED: usize = 16;
 
-/// Source of the automata. The [`Hir`] is large and seldom needed, so it is not kept: the first search parses the source again.
+/// Source of the automata. The [`Hir`] is large and seldom needed again, so it is not kept: the source is parsed again.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub source: Arc<[u8]>,
@@ -95,17 +92,15 @@ impl Automata {
         })
     }
 
-    /// Builds the automata of a large pattern.
+    /// Builds the automata before the first search.
     pub(super) fn prepare(&self, hir: &Hir) {
-        if self.size >= LARGE {
-            self.searcher.get_or_init(|| Searcher::new(hir, self.size, self.utf, self.has_repetitions));
-        }
+        self.searcher.get_or_init(|| Searcher::new(hir, self.utf, self.has_repetitions));
     }
 
     /// Fails if the automata cannot be built, which all checks should exclude: a pattern that was never searched must not look like one without a
     /// match.
     fn searcher(&self) -> Result<&Searcher, LimitExceeded> {
-        let build = || Searcher::new(&self.origin.hir()?, self.size, self.utf, self.has_repetitions);
+        let build = || Searcher::new(&self.origin.hir()?, self.utf, self.has_repetitions);
         self.searcher.get_or_init(build).as_ref().ok_or(LimitExceeded)
     }
 
@@ -113,20 +108,26 @@ impl Automata {
         exact.get_or_init(|| exact_automaton(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
     }
 
-    /// Returns the searcher, if there may be a match in the span of `input`.
+    /// Returns the searcher, and the part of `input` in which matches may start, if there may be a match.
     ///
     /// # Errors
     /// If the counted repetitions make a search of this input too slow.
-    fn may_match(&self, input: &Input<'_>, effort: &mut Effort) -> Result<Option<&Searcher>, LimitExceeded> {
+    fn may_match<'i>(&self, input: Input<'i>, effort: &mut Effort) -> Result<Option<(Input<'i>, &Searcher)>, LimitExceeded> {
         let searcher = self.searcher()?;
-        let charge = |bytes: usize| if effort.allows(bytes.saturating_mul(self.work_of_repeated)) { Ok(()) } else { Err(LimitExceeded) };
-        Ok((!self.has_repetitions || searcher.may_match(input, charge)?).then_some(searcher))
+        let input = if self.has_repetitions {
+            let charge =
+                |bytes: usize| if effort.allows(bytes.saturating_mul(self.work_of_repeated)) { Ok(()) } else { Err(LimitExceeded) };
+            searcher.may_match(&input, charge)?.then_some(input)
+        } else {
+            searcher.skip(input, || self.origin.hir())
+        };
+        Ok(input.map(|input| (input, searcher)))
     }
 
     /// Returns the position of the first match in the span of `input`, with the searcher.
-    fn find(&self, input: &Input<'_>, effort: &mut Effort) -> Result<Option<(Range<usize>, &Searcher)>, LimitExceeded> {
-        let Some(searcher) = self.may_match(input, effort)? else { return Ok(None) };
-        Ok(searcher.find(input, || self.origin.hir()).map(|found| (found, searcher)))
+    fn find(&self, input: Input<'_>, effort: &mut Effort) -> Result<Option<(Range<usize>, &Searcher)>, LimitExceeded> {
+        let Some((input, searcher)) = self.may_match(input, effort)? else { return Ok(None) };
+        Ok(searcher.find(&input, || self.origin.hir()).map(|found| (found, searcher)))
     }
 
     pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
@@ -135,10 +136,9 @@ impl Automata {
         }
         let search = Input::new(input);
         let Some(exact) = self.exact_line_start.as_ref().filter(|_| input.ends_with(b"\n")) else {
-            let Some(searcher) = self.may_match(&search, effort)? else { return Ok(false) };
-            return Ok(searcher.is_match(search));
+            return Ok(self.may_match(search, effort)?.is_some_and(|(input, searcher)| searcher.is_match(input)));
         };
-        match self.find(&search, effort)? {
+        match self.find(search, effort)? {
             Some((found, _)) if found.end == input.len() => {
                 let exact = self.exact(exact)?;
                 Ok(exact.is_match(&mut exact.create_cache(), input))
@@ -152,7 +152,7 @@ impl Automata {
         if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(None);
         }
-        Ok(self.find(&Input::new(input).range(start..), effort)?.map(|(found, _)| found.start))
+        Ok(self.find(Input::new(input).range(start..), effort)?.map(|(found, _)| found.start))
     }
 
     /// Finds the first match at or after `start` and its groups, of which there are `count`.
@@ -174,7 +174,7 @@ impl Automata {
         }
         let search = Input::new(input).range(start..);
         // A search without a match allocates nothing.
-        let Some((found, searcher)) = self.find(&search, effort)? else { return Ok(false) };
+        let Some((found, searcher)) = self.find(search.clone(), effort)? else { return Ok(false) };
         let ends_at_a_newline = found.end == input.len() && input.ends_with(b"\n");
         let exact = self.exact_line_start.as_ref().filter(|_| ends_at_a_newline);
         if count == 0 && exact.is_none() {

@@ -122,7 +122,7 @@ impl Pattern {
         Ok((Self { source, groups: syntax.groups, matcher }, hir))
     }
 
-    /// Builds the automata of a large pattern, which would make its first search slow. `hir` was made for it.
+    /// Builds the automata before the first search. `hir` was made for this pattern.
     pub(crate) fn prepare(&self, hir: &Hir) {
         match &self.matcher {
             Matcher::Linear(automata) => automata.prepare(hir),

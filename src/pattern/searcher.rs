@@ -34,8 +34,10 @@ const CACHE_OF_REPETITIONS: usize = 5 << 18;
 const BYTES_OF_STATE: usize = 10;
 const BYTES_OF_REPEATED_STATE: usize = 16;
 
-/// Patterns of more states have no literals for a prefilter, which take longer to extract than the NFA to build.
-const MAX_STATES_OF_PREFILTER: usize = 150;
+/// In inputs of at least so many bytes, the literals that matches begin with are searched for first. Of patterns of more states they take too long to
+/// extract.
+const MIN_LENGTH_FOR_PREFILTER: usize = 2_048;
+const MAX_STATES_OF_PREFILTER: usize = 200;
 
 /// The automaton that finds the start of a match is built for patterns of at most so many states, or for longer inputs.
 const MAX_STATES_OF_REVERSE: usize = 500;
@@ -48,6 +50,8 @@ pub(super) struct Searcher {
     forward: DFA,
     /// Finds the start of a match.
     reverse: OnceLock<Option<DFA>>,
+    /// Finds places where a match may start.
+    prefilter: OnceLock<Option<Prefilter>>,
     one_pass: OnceLock<Option<onepass::DFA>>,
     backtracker: BoundedBacktracker,
     stepper: PikeVM,
@@ -73,17 +77,13 @@ type Slots = [Option<NonMaxUsize>];
 
 impl Searcher {
     /// Builds the automata of a pattern; `None` if they cannot be built. With `utf`, empty matches between the bytes of a character do not count.
-    pub(super) fn new(hir: &Hir, size: usize, utf: bool, has_repetitions: bool) -> Option<Self> {
+    pub(super) fn new(hir: &Hir, utf: bool, has_repetitions: bool) -> Option<Self> {
         let nfa = NFA::compiler().configure(NFA::config().utf8(utf).which_captures(WhichCaptures::All)).build_from_hir(hir).ok()?;
-        let is_small = size <= MAX_STATES_OF_PREFILTER && !nfa.is_always_start_anchored();
-        let prefilter = if is_small { Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir) } else { None };
         let (capacity, clears, bytes) = match has_repetitions {
             true => (CACHE_OF_REPETITIONS, 0, BYTES_OF_REPEATED_STATE),
             false => (CACHE, 1, BYTES_OF_STATE),
         };
         let config = DFA::config()
-            .specialize_start_states(prefilter.is_some())
-            .prefilter(prefilter)
             .unicode_word_boundary(true)
             .cache_capacity(capacity)
             .skip_cache_capacity_check(true)
@@ -92,6 +92,7 @@ impl Searcher {
         Some(Self {
             forward: DFA::builder().configure(config).build_from_nfa(nfa.clone()).ok()?,
             reverse: OnceLock::new(),
+            prefilter: OnceLock::new(),
             one_pass: OnceLock::new(),
             backtracker: BoundedBacktracker::new_from_nfa(nfa.clone()).ok()?,
             stepper: PikeVM::new_from_nfa(nfa.clone()).ok()?,
@@ -106,6 +107,18 @@ impl Searcher {
         let result = search(&mut caches);
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(caches);
         result
+    }
+
+    /// Skips the part of a long input in which no match starts; `None` if there is no match at all. `hir` returns the pattern again.
+    pub(super) fn skip<'i>(&self, input: Input<'i>, hir: impl FnOnce() -> Option<Hir>) -> Option<Input<'i>> {
+        if input.get_span().len() < MIN_LENGTH_FOR_PREFILTER {
+            return Some(input);
+        }
+        let is_small = self.nfa.states().len() <= MAX_STATES_OF_PREFILTER && !self.nfa.is_always_start_anchored();
+        let build = || if is_small { Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &hir()?) } else { None };
+        let Some(prefilter) = self.prefilter.get_or_init(build) else { return Some(input) };
+        let found = prefilter.find(input.haystack(), input.get_span())?;
+        Some(input.clone().range(found.start..input.end()))
     }
 
     /// Returns `true` if there may be a match, for a pattern with large counted repetitions. If the input keeps entering new states, `charge` is called
@@ -179,7 +192,7 @@ impl Searcher {
         let build = || {
             let config = NFA::config().utf8(self.nfa.is_utf8()).which_captures(WhichCaptures::None).reverse(true);
             let nfa = NFA::compiler().configure(config).build_from_hir(&hir()?).ok()?;
-            let config = self.forward.get_config().clone().prefilter(None).specialize_start_states(false).match_kind(MatchKind::All);
+            let config = self.forward.get_config().clone().match_kind(MatchKind::All);
             DFA::builder().configure(config).build_from_nfa(nfa).ok()
         };
         let found = self.reverse.get_or_init(build).as_ref().and_then(|reverse| {

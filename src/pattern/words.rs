@@ -1,6 +1,6 @@
 //! Searches for many words at once, ignoring case.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use std::sync::OnceLock;
 
 /// A set of words, compiled for a search in one pass.
@@ -32,6 +32,9 @@ pub struct WordsError {
 /// Maximum length of all words of a list together, in bytes: an automaton of that size can always be built.
 const MAX_BYTES: usize = 16 << 20;
 
+/// Maximum length of the words of a list that are searched for with a DFA, in bytes.
+const MAX_BYTES_OF_DFA: usize = 200;
+
 impl Words {
     /// Compiles `words`. ASCII letters match in either case; empty words are left out.
     ///
@@ -54,7 +57,13 @@ impl Words {
     }
 
     fn automaton(&self) -> Option<&AhoCorasick> {
-        let build = || AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(&self.words).ok();
+        let build = || {
+            let bytes: usize = self.words.iter().map(|word| word.len()).sum();
+            // Building a larger DFA takes longer than all searches together save.
+            let kind = if bytes > MAX_BYTES_OF_DFA { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA };
+            let mut builder = AhoCorasickBuilder::new();
+            builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard).kind(Some(kind)).build(&self.words).ok()
+        };
         self.automaton.get_or_init(build).as_ref()
     }
 
