@@ -66,6 +66,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Returns the next token; `None` at the end of the text, also if a string is still open there.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, JsonError> {
         self.skip_blanks();
         let Some((first, after)) = self.rest.split_first() else { return Ok(None) };
@@ -95,12 +96,11 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        let blanks = self.rest.iter().take_while(|byte| is_blank(**byte)).count();
-        self.advance(blanks);
-    }
-
-    fn advance(&mut self, length: usize) {
-        self.rest = self.rest.get(length..).unwrap_or_default();
+        while let [first, rest @ ..] = self.rest
+            && is_blank(*first)
+        {
+            self.rest = rest;
+        }
     }
 
     fn word(&mut self, word: &[u8], token: Token<'a>) -> Result<Token<'a>, JsonError> {
@@ -121,39 +121,34 @@ impl<'a> Lexer<'a> {
     /// Takes the longest number: `01` is `0` followed by `1`.
     fn number(&mut self) -> Result<Token<'a>, JsonError> {
         let text = self.rest;
-        if self.eat(b"-") {
-            self.digits().ok_or(JsonError::DigitAfterMinus)?;
-        } else {
-            self.digits();
+        let is_negative = text.first() == Some(&b'-');
+        let mut end = usize::from(is_negative);
+        // A `0` must be the only digit before a decimal point.
+        let digits = if text.get(end) == Some(&b'0') { 1 } else { digits(text, end) };
+        if is_negative && digits == 0 {
+            return Err(JsonError::DigitAfterMinus);
         }
-        if self.eat(b".") {
-            self.all_digits().ok_or(JsonError::DigitAfterPoint)?;
+        end += digits;
+        if text.get(end) == Some(&b'.') {
+            end = after_digits(text, end + 1).ok_or(JsonError::DigitAfterPoint)?;
         }
-        if self.eat(b"eE") {
-            self.eat(b"+-");
-            self.all_digits().ok_or(JsonError::DigitAfterExponent)?;
+        if matches!(text.get(end), Some(b'e' | b'E')) {
+            end += if matches!(text.get(end + 1), Some(b'+' | b'-')) { 2 } else { 1 };
+            end = after_digits(text, end).ok_or(JsonError::DigitAfterExponent)?;
         }
-        let length = text.len().saturating_sub(self.rest.len());
-        Ok(Token::Number(text.get(..length).unwrap_or_default()))
+        let (number, rest) = text.split_at_checked(end).unwrap_or((text, b""));
+        self.rest = rest;
+        Ok(Token::Number(number))
     }
+}
 
-    /// Skips one byte if it is one of `bytes`.
-    fn eat(&mut self, bytes: &[u8]) -> bool {
-        let eaten = self.rest.first().is_some_and(|first| bytes.contains(first));
-        if eaten {
-            self.advance(1);
-        }
-        eaten
-    }
+/// Returns the number of digits from an offset on.
+fn digits(text: &[u8], from: usize) -> usize {
+    text.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count()
+}
 
-    /// Skips the digits before a decimal point: a `0` must be the only one.
-    fn digits(&mut self) -> Option<()> {
-        if self.eat(b"0") { Some(()) } else { self.all_digits() }
-    }
-
-    fn all_digits(&mut self) -> Option<()> {
-        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.advance(count);
-        (count > 0).then_some(())
-    }
+/// Returns the offset after the digits from an offset on; `None` if there are none.
+fn after_digits(text: &[u8], from: usize) -> Option<usize> {
+    let count = digits(text, from);
+    (count > 0).then_some(from + count)
 }

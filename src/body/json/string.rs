@@ -39,12 +39,26 @@ pub(super) fn scan(inside: &[u8]) -> Result<Option<Scanned>, JsonError> {
     }
 }
 
-/// Returns the number of leading bytes that are literal. Checks whole blocks at once.
+/// Returns the number of leading bytes that are literal. Eight bytes are checked at once.
 fn plain_length(text: &[u8]) -> usize {
-    const BLOCK: usize = 16;
-    let blocks = text.chunks_exact(BLOCK).take_while(|block| block.iter().fold(true, |all, byte| all & is_plain(*byte))).count();
-    let rest = text.get(blocks * BLOCK..).unwrap_or_default();
-    blocks * BLOCK + rest.iter().take_while(|byte| is_plain(**byte)).count()
+    let mut length = 0;
+    while let Some(block) = text.get(length..).and_then(|rest| rest.first_chunk()) {
+        let others = others(u64::from_le_bytes(*block));
+        if others != 0 {
+            return length + (others.trailing_zeros() / u8::BITS) as usize;
+        }
+        length += block.len();
+    }
+    length + text.iter().skip(length).take_while(|byte| is_plain(**byte)).count()
+}
+
+/// Sets the highest bit of the first byte that is not plain, and of no byte before it: a borrow only reaches later bytes.
+fn others(block: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    let is_below = |block: u64, limit: u8| block.wrapping_sub(ONES * u64::from(limit)) & !block;
+    let is = |byte: u8| is_below(block ^ (ONES * u64::from(byte)), 1);
+    (block | is_below(block, b' ') | is(b'"') | is(b'\\')) & HIGHEST
 }
 
 /// Returns the text after the digits of a `\u`, or after the pair of escapes of a surrogate pair.
@@ -144,6 +158,21 @@ mod tests {
     #[test]
     fn surrogate_pairs_join() {
         assert_eq!(meaning(r"\ud83e\udd80!"), "🦀!".as_bytes());
+    }
+
+    #[test]
+    fn blocks_end_where_their_bytes_do() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        for first in &bytes {
+            for second in &bytes {
+                for at in 0..10 {
+                    let mut text = [b'a'; 12];
+                    (text[at], text[at + 1]) = (*first, *second);
+                    let expected = text.iter().take_while(|byte| is_plain(**byte)).count();
+                    assert_eq!(plain_length(&text), expected, "{text:x?}");
+                }
+            }
+        }
     }
 
     fn error(inside: &[u8]) -> Option<JsonError> {
