@@ -7,12 +7,9 @@ impl<'a> Tokens<'a> {
     /// Reads a word: of the lexicon, or any name.
     pub(super) fn word(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let mut splits = false;
-        let end = rest.iter().position(|&byte| {
-            splits |= matches!(byte, b'.' | b'`');
-            ends_word(byte)
-        });
+        let end = rest.iter().position(|&byte| ends_word(byte));
         let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        let splits = memchr::memchr2(b'.', b'`', text).is_some();
         if let Some(word) = Some(text).filter(|_| splits).and_then(|text| self.word_within(text)) {
             return word;
         }
