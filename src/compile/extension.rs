@@ -15,9 +15,9 @@ use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Maximum number of added rules with required literals. Values are scanned for these in addition, so that for more of them it is worth the time to
-/// compile everything together.
-const MAX_SEARCHES: usize = 400;
+/// Minimum number of rules of the foundation for each added rule with required literals. Values are scanned for these in addition, and not for each
+/// kind of values apart, so that for more of them it is worth the time to compile everything together: hosts may add a large rule set file by file.
+const RULES_OF_SEARCH: usize = 4;
 
 /// Adds loads before and after those of a foundation. The result is that of [`compile`](super::compile) with all of these loads in their order,
 /// but rules and names of the foundation keep their numbers, and the foundation is shared.
@@ -30,7 +30,7 @@ const MAX_SEARCHES: usize = 400;
 ///   `SecChainLimit`), or writes a key of TX in another case;
 /// * if an addition has `SecRuleUpdateActionById` for a rule of the foundation;
 /// * if a chain is still open where one part ends;
-/// * if the additions have many patterns.
+/// * if the additions have many patterns, compared with the foundation.
 pub fn extend(
     foundation: &Foundation,
     before: &[Input],
@@ -87,7 +87,7 @@ pub fn extend(
     open_before_use(&mut rules);
     super::chains::mark_stopping_chains(&mut rules, &base.defaults);
     let searches = rules.iter().filter(|rule| plan::is_search(rule)).count();
-    if searches > MAX_SEARCHES {
+    if searches > plan::MAX_UNFILTERED.max(base.rules.len() / RULES_OF_SEARCH) {
         return None;
     }
 

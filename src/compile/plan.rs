@@ -50,7 +50,7 @@ pub fn plan(graph: &mut RuleGraph) {
 
 /// Maximum number of new rules of an extension that have no prefilters. A search in the arguments, cookies and headers of a small request takes 8,000
 /// instructions, scanning all values for more literals 16,000, and the scanner 50 kB.
-const MAX_UNFILTERED: usize = 2;
+pub const MAX_UNFILTERED: usize = 2;
 
 /// Returns `true` for a rule that may have a prefilter.
 pub fn is_search(rule: &Rule) -> bool {

@@ -114,8 +114,8 @@ impl WafBuilder {
     ///
     /// Both share their rules: a rule set for each of many sites takes less than a millisecond and some kilobytes, if it adds a few rules, removes
     /// some, or removes targets. Additions that change how the inherited rules are compiled (`SecDefaultAction`, `SecRuleUpdateActionById` of an
-    /// inherited rule, `SecPcreMatchLimit`), or have more than 400 patterns, have the same effect, but are compiled together with all inherited rules,
-    /// whose files are then read again.
+    /// inherited rule, `SecPcreMatchLimit`), or have many patterns for so few inherited rules, have the same effect, but are compiled together with all
+    /// inherited rules, whose files are then read again.
     ///
     /// ```
     /// # use secrule::Waf;
