@@ -36,7 +36,7 @@ const BYTES_OF_REPEATED_STATE: usize = 16;
 
 /// In inputs of at least so many bytes, the literals that matches begin with are searched for first. Of patterns of more states they take too long to
 /// extract.
-const MIN_LENGTH_FOR_PREFILTER: usize = 2_048;
+const MIN_LENGTH_FOR_PREFILTER: usize = 8_192;
 const MAX_STATES_OF_PREFILTER: usize = 200;
 
 /// The automaton that finds the start of a match is built for patterns of at most so many states, or for longer inputs.
@@ -55,9 +55,10 @@ pub(super) struct Searcher {
     one_pass: OnceLock<Option<onepass::DFA>>,
     backtracker: BoundedBacktracker,
     stepper: PikeVM,
-    /// Caches that no search uses at the moment. The last one used comes first: it has most states.
-    #[expect(clippy::vec_box, reason = "a search moves them, and they are large")]
-    free: Mutex<Vec<Box<Caches>>>,
+    /// Caches of the search that came first: usually no other runs at the same time.
+    main: Mutex<Option<Caches>>,
+    /// Caches of searches that ran at the same time as others. The last one used comes first: it has most states.
+    more: Mutex<Vec<Caches>>,
 }
 
 /// Memory of a search; each part is made when it is first needed.
@@ -96,16 +97,20 @@ impl Searcher {
             one_pass: OnceLock::new(),
             backtracker: BoundedBacktracker::new_from_nfa(nfa.clone()).ok()?,
             stepper: PikeVM::new_from_nfa(nfa.clone()).ok()?,
-            free: Mutex::default(),
+            main: Mutex::default(),
+            more: Mutex::default(),
             nfa,
         })
     }
 
     fn with_caches<T>(&self, search: impl FnOnce(&mut Caches) -> T) -> T {
-        let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut caches = reused.unwrap_or_else(|| Box::new(Caches::new(&self.forward)));
+        if let Ok(mut main) = self.main.try_lock() {
+            return search(main.get_or_insert_with(|| Caches::new(&self.forward)));
+        }
+        let reused = self.more.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut caches = reused.unwrap_or_else(|| Caches::new(&self.forward));
         let result = search(&mut caches);
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(caches);
+        self.more.lock().unwrap_or_else(PoisonError::into_inner).push(caches);
         result
     }
 
