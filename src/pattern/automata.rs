@@ -22,6 +22,9 @@ use std::sync::{Arc, OnceLock};
 /// Up to this many states from counted repetitions cost no extra work: the lazy DFA soon holds all their combinations.
 const FREE_REPEATED: usize = 32;
 
+/// Maximum nesting of a pattern whose automata are built at load.
+const MAX_PREPARED_LEVELS: usize = 100;
+
 /// Units of work for each input byte and each state from counted repetitions, if all those states are active at once.
 const WORK_OF_REPEATED: usize = 16;
 
@@ -92,8 +95,12 @@ impl Automata {
         })
     }
 
-    /// Builds the automata before the first search.
+    /// Builds the automata before the first search. Building them recurses as deeply as the pattern nests, more deeply than anything else that a load
+    /// does, so those of patterns that nest deeply are left to the first search.
     pub(super) fn prepare(&self, hir: &Hir) {
+        if !nests_within(hir, MAX_PREPARED_LEVELS) {
+            return;
+        }
         self.searcher.get_or_init(|| Searcher::new(hir, self.utf, self.has_repetitions));
     }
 
@@ -230,6 +237,11 @@ fn expanded_size(hir: &Hir, written_out: bool) -> usize {
             expanded_size(&repetition.sub, written_out).saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
         }
     }
+}
+
+/// Returns `true` if a pattern has at most so many levels.
+fn nests_within(hir: &Hir, levels: usize) -> bool {
+    levels.checked_sub(1).is_some_and(|levels| hir.kind().subs().iter().all(|part| nests_within(part, levels)))
 }
 
 /// Returns `true` if a group is within a repetition of which an iteration may be empty.
