@@ -2,12 +2,13 @@
 
 use http::{Request, Response, Version};
 use secrule::{
-    Action, AuditFormat, AuditLog, Connection, Intervention, Limit, LoadError, LoadReport, Match, Observer, ScriptFailure, Stop,
-    Transaction, Waf, audit_record,
+    Action, Answer, AuditFormat, AuditLog, Connection, DebugLog, Intervention, Limit, LoadError, LoadReport, Match, MemoryStore, Observer,
+    Resolver, ScriptFailure, Stop, Transaction, Waf, audit_record,
 };
 use secrule_testkit::logged::Folder;
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -419,4 +420,71 @@ fn audit_records_go_to_the_log_of_the_host_also_after_a_reload() {
     let written = records.0.lock().unwrap();
     let codes: Vec<_> = written.iter().map(|record| record["transaction"]["response"]["http_code"].as_u64()).collect();
     assert_eq!(codes, [Some(418), Some(418)]);
+}
+
+/// Counts what reaches a host.
+#[derive(Debug, Default)]
+struct Calls(AtomicUsize);
+
+impl Calls {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn made(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Observer for Calls {
+    fn matched(&self, _: &Transaction, _: &Match<'_>) {
+        self.count();
+    }
+
+    fn finished(&self, _: &Transaction) {
+        self.count();
+    }
+}
+
+impl AuditLog for Calls {
+    fn write(&self, _: &Transaction) -> io::Result<()> {
+        self.count();
+        Ok(())
+    }
+}
+
+impl DebugLog for Calls {
+    fn level(&self) -> u8 {
+        9
+    }
+
+    fn write(&self, _: u8, _: &str, _: &[u8], _: &str) {
+        self.count();
+    }
+}
+
+impl Resolver for Calls {
+    fn resolve(&self, _: &str) -> Answer {
+        self.count();
+        Answer::Nothing
+    }
+}
+
+#[test]
+fn a_load_judges_nothing_that_a_host_or_a_later_request_notices() {
+    let rules = "SecRuleEngine On\nSecAuditEngine On\nSecRequestBodyAccess On\n\
+        SecAction \"id:1,phase:1,pass,log,auditlog,initcol:global=all,setvar:global.requests=+1\"\n\
+        SecRule REMOTE_ADDR \"@rbl rbl.example\" \"id:2,phase:1,pass,log\"\n\
+        SecRule GLOBAL:requests \"@gt 1\" \"id:3,phase:1,deny\"";
+    let (calls, store) = (Arc::new(Calls::default()), Arc::new(MemoryStore::new()));
+    let builder = || {
+        let (observer, audit_log, debug_log, resolver) = (calls.clone(), calls.clone(), calls.clone(), calls.clone());
+        let builder = Waf::builder().rules("rules", rules).store(store.clone()).observer(observer);
+        builder.audit_log(audit_log).debug_log(debug_log).resolver(resolver)
+    };
+    let waf = builder().build().unwrap();
+    waf.reload(builder()).unwrap();
+    assert_eq!(calls.made(), 0);
+    drop(begun(&waf, "/"));
+    assert!(calls.made() > 3);
 }

@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         trial!(a_marker_that_stands_twice_ends_a_jump_at_its_next_place),
         trial!(a_count_is_called_as_its_rule_spells_it),
         trial!(a_value_that_is_remembered_is_charged_as_a_new_one),
+        trial!(rules_on_tx_in_any_order_answer_alike_with_and_without_a_plan),
+        trial!(a_run_of_rules_on_tx_leaves_no_matched_variable),
     ])
 }
 
@@ -229,4 +231,72 @@ fn a_value_that_is_remembered_is_charged_as_a_new_one() {
     let verdicts: Vec<bool> = (1..120).map(|step| is_stopped(step * 25)).collect();
     assert!(verdicts.contains(&true) && verdicts.contains(&false), "no budget tells the work");
     assert!(verdicts.is_sorted_by(|one, other| one >= other), "less work needs a larger budget: {verdicts:?}");
+}
+
+/// Actions and tests of rules on TX: those that a plan runs without evaluating them, and others between them.
+const ON_TX: &[&str] = &[
+    "SecAction \"id:{id},phase:{phase},pass,nolog,setvar:tx.a=3,setvar:tx.b=%{tx.a},setvar:tx.c=+%{tx.b}\"",
+    "SecAction \"id:{id},phase:{phase},pass,nolog,setvar:tx.a=-1,setvar:tx.b=+2,setvar:!tx.d\"",
+    "SecAction \"id:{id},phase:{phase},pass,nolog,setvar:tx.d_%{tx.a}=x%{tx.b}y,setvar:tx.c=+%{tx.d}\"",
+    "SecAction \"id:{id},phase:{phase},nolog,setvar:tx.e=%{MATCHED_VAR}%{RULE.id},setvar:tx.a=+%{tx.e}\"",
+    "SecAction \"id:{id},phase:{phase},pass,log,msg:'%{tx.a} %{tx.b} %{tx.c}',setvar:tx.d=%{tx.c}\"",
+    "SecRule TX:a \"@lt 2\" \"id:{id},phase:{phase},pass,nolog,skipAfter:ONE\"",
+    "SecRule TX:b \"@ge %{tx.c}\" \"id:{id},phase:{phase},pass,nolog,skipAfter:TWO\"",
+    "SecRule TX:c \"!@eq %{tx.none}\" \"id:{id},phase:{phase},pass,nolog,setvar:tx.b=7x\"",
+    "SecRule &TX:d \"@eq 0\" \"id:{id},phase:{phase},pass,nolog,setvar:tx.d=4294967296\"",
+    "SecRule &TX:d \"@eq %{tx.a}\" \"id:{id},phase:{phase},pass,nolog,setvar:tx.d=%{tx.d}%{tx.d}\"",
+    "SecRule TX:d \"@eq 0\" \"id:{id},phase:{phase},pass,log,msg:'eq %{MATCHED_VAR_NAME}',tag:'t',setvar:tx.c=-%{tx.d}\"",
+    "SecRule TX:a \"@gt 1\" \"id:{id},phase:{phase},pass,nolog,tag:'t',setvar:tx.a=-1,chain\"\nSecRule TX:b \"@le %{tx.d}\" \"setvar:tx.c=+5\"",
+    "SecRule TX:a \"@ge 9\" \"id:{id},phase:{phase},deny,status:418,log,msg:'%{tx.a}'\"",
+    "SecRule TX:a|TX:b \"@ge 2\" \"id:{id},phase:{phase},pass,log,multiMatch\"",
+    "SecRule TX:/^d/ \"@within %{tx.b}\" \"id:{id},phase:{phase},pass,log,capture,setvar:tx.%{MATCHED_VAR}=1\"",
+    "SecRule MATCHED_VAR|MATCHED_VARS_NAMES \"@rx (.*)\" \"id:{id},phase:{phase},pass,log,capture\"",
+    "SecRule ARGS \"@rx ^([0-9]*)\" \"id:{id},phase:{phase},pass,log,capture,setvar:tx.a=%{tx.1},setvar:tx.b=+%{tx.1}\"",
+    "SecRule ARGS_NAMES \"@rx (.*)\" \"id:{id},phase:{phase},pass,log,capture,setvar:tx.name_%{tx.0}=/%{tx.0}/,chain\"\nSecRule TX:/^name_/ \"@within /first/\"",
+    "SecRule ARGS:first \"@eq 1\" \"id:{id},phase:{phase},pass,nolog,ctl:ruleRemoveByTag=t\"",
+    "SecRule ARGS:first \"@eq 2\" \"id:{id},phase:{phase},pass,nolog,ctl:ruleRemoveTargetById=1-50;TX:a\"",
+    "SecRule ARGS:first \"@eq 3\" \"id:{id},phase:{phase},pass,nolog,ctl:ruleRemoveById=5-15\"",
+    "SecAction \"id:{id},phase:{phase},pass,nolog,status:409,skip:2\"",
+    "SecAction \"id:{id},phase:{phase},block,nolog,setvar:tx.c=0\"",
+    "SecMarker ONE",
+    "SecMarker TWO",
+];
+
+fn rules_on_tx_in_any_order_answer_alike_with_and_without_a_plan() {
+    let rule = (select(ON_TX), 1usize..3);
+    let values = select(vec!["", "0", "1", "2", "3", "9", "-4", "99999999999999999999", "5x", "a"]);
+    let requests = vec(vec((select(vec!["first", "second", "Name"]), values), 0..3), 1..3);
+    let engine = select(vec!["On", "DetectionOnly"]);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(300);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&(engine, vec(rule, 1..24), requests), |(engine, rules, requests)| {
+        let rules = rules.iter().zip(1..).map(|((rule, phase), id): (_, u32)| {
+            format!("{}\n", rule.replace("{id}", &id.to_string()).replace("{phase}", &phase.to_string()))
+        });
+        let defaults = "SecDefaultAction \"phase:2,deny,log,status:403\"";
+        let rules = format!("SecRuleEngine {engine}\n{defaults}\n{}SecMarker ONE\nSecMarker TWO\n", rules.collect::<String>());
+        let pair = Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap();
+        for request in requests {
+            let query: Vec<String> = request.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let target = format!("/?{}", query.join("&"));
+            let (planned, unplanned) = pair.endings(|mut transaction| {
+                let decisions = Exchange::of(target.as_bytes(), b"").run_through(&mut transaction);
+                (transaction, decisions)
+            });
+            prop_assert_eq!(planned, unplanned, "{}\n{}", rules, target);
+        }
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+fn a_run_of_rules_on_tx_leaves_no_matched_variable() {
+    let rules = "SecRule ARGS \"@rx .\" \"id:1,phase:2,pass,log,setvar:tx.a=%{MATCHED_VAR}\"\n\
+        SecRule TX:a \"@ge 1\" \"id:2,phase:2,pass,nolog,setvar:tx.b=1\"\n\
+        SecAction \"id:3,phase:2,pass,nolog,setvar:tx.c=+%{tx.a}\"\n\
+        SecRule MATCHED_VARS \"@rx .\" \"id:4,phase:2,pass,log\"\n\
+        SecAction \"id:5,phase:2,pass,log,msg:'[%{MATCHED_VAR}] %{tx.b} %{tx.c}'\"\n";
+    end_alike(rules, "/?first=5");
 }

@@ -2,7 +2,7 @@
 
 use crate::graph::{
     Assignment, AssignmentChange, ChainId, Disruptive, Effect, MarkerId, MarkerPlaces, Metadata, OnMatch, OperatorArgument, Part, Phase,
-    PlannedStep, Rule, RuleGraph, RuleIndex, RulePlan, Step, Template, Test, TxComparison, TxOperand, TxStep,
+    PlannedStep, Rule, RuleGraph, RulePlan, Step, Template, Test, TxComparison, TxOperand, TxStep,
 };
 use crate::operator::{OperatorKind, Relation};
 use crate::vocabulary::Variable;
@@ -44,25 +44,21 @@ pub fn add(graph: &RuleGraph, phase: Phase, markers: &MarkerPlaces, steps: &mut 
         let Step::Rule(index) = step else { continue };
         let jump = |marker| markers.next(marker, position).unwrap_or(usize::MAX);
         let rule = graph.rule(*index).filter(|_| graph.removal(*index).is_none());
-        if let Some(step) = rule.and_then(|rule| tx_step(graph, *index, rule, position, jump)) {
+        if let Some(step) = rule.and_then(|rule| tx_step(graph, rule, position, jump)) {
             *planned = PlannedStep::Tx(step);
         }
     }
 }
 
 /// Returns the step of a rule that compares a TX variable, or tests nothing and only acts on TX. `jump` returns the position of a marker.
-fn tx_step(graph: &RuleGraph, index: RuleIndex, rule: &Rule, position: usize, jump: impl FnOnce(MarkerId) -> usize) -> Option<TxStep> {
+fn tx_step(graph: &RuleGraph, rule: &Rule, position: usize, jump: impl FnOnce(MarkerId) -> usize) -> Option<TxStep> {
     let comparison = match &rule.plan {
         RulePlan::Comparison(comparison) => Some(*comparison),
         _ => None,
     };
     let act = act(rule, &graph.defaults.at(rule.phase).effects);
     let is_of_tx = comparison.is_some() || act.is_some() && matches!(rule.test, Test::Unconditional);
-    let on_match = act.map_or(OnMatch::Evaluate, |Act { passes, marker }| OnMatch::Act {
-        rule: index,
-        passes,
-        next: marker.map_or(position + 1, jump),
-    });
+    let on_match = act.map_or(OnMatch::Evaluate, |Act { passes, marker }| OnMatch::Act { passes, next: marker.map_or(position + 1, jump) });
     is_of_tx.then_some(TxStep { comparison, on_match })
 }
 

@@ -1,6 +1,6 @@
 //! Steps of a phase that read and write nothing but TX.
 
-use super::{RuleIndex, TxName};
+use super::TxName;
 use crate::operator::Relation;
 
 /// A rule that tests nothing, or compares one TX variable, as a step of its phase.
@@ -17,10 +17,8 @@ pub struct TxStep {
 pub enum OnMatch {
     /// The rule is evaluated in the general way, because it has other effects, or a log describes its match.
     Evaluate,
-    /// The rule writes to TX, or only continues elsewhere.
+    /// The rule's assignments to TX run, if it has any, and the phase continues elsewhere.
     Act {
-        /// The rule, whose assignments run.
-        rule: RuleIndex,
         /// `true` if it also revokes an earlier decision, as `pass` does.
         passes: bool,
         /// The position of the next step: after the rule, or that of the marker that it jumps to.

@@ -1,8 +1,8 @@
 //! Warms a rule set up: judges a few exchanges of its own before the first one of a host.
 //!
-//! Automata are built by the first search, and their states by the first values that enter them. The first requests of a process would pay for that, and
-//! so would each worker that a server forks. So a load judges typical exchanges, which open the prefilters that traffic opens: pages, forms, JSON, and
-//! values full of the characters and words of attacks.
+//! Much is made when it is first needed: the states of automata, by the first values that enter them, tables of words, the memory of a transaction. The
+//! first requests of a process would pay for that, and so would each worker that a server forks. So a load judges typical exchanges, which open the
+//! prefilters that traffic opens: pages, forms, JSON, and values full of the characters and words of attacks.
 //!
 //! Nobody may notice. The exchanges have services of their own instead of stores, logs, resolvers and observers, and no rule stops them, so that all rules
 //! run. Rules that reach out of the engine, as scripts and programs do, rule the warm-up out.
