@@ -27,6 +27,7 @@ fn open_before(eval: &mut Evaluation<'_>, rule: &Rule, place: usize) {
     }
 }
 
+#[inline]
 pub fn assign(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
     match PersistentCollection::of(assignment.variable) {
         Some(collection) => assign_persistent(eval, rule, assignment, collection),
@@ -34,6 +35,7 @@ pub fn assign(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
     }
 }
 
+#[inline]
 fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
     let slot = tx_slot(eval, rule, assignment);
     match &assignment.change {
@@ -63,6 +65,7 @@ fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
     }
 }
 
+#[inline]
 fn tx_slot(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) -> TxSlot {
     if let Some(name) = assignment.key.as_ref().and_then(|key| key.tx) {
         return eval.state.collections.tx.known(name);

@@ -16,6 +16,7 @@ use super::Evaluation;
 use super::tx_run::{Reached, run_tx_steps};
 use crate::graph::{Phase, Plan, PlannedStep, RuleBatchId, ScanPointSet, Step, TargetId, ValueScan};
 use crate::state::{Selection, State, TargetValue, ValueId, View};
+use std::ops::Range;
 
 /// Returns the plan, if it is followed. With a debug log that shows every evaluation, every rule is evaluated.
 pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
@@ -24,13 +25,12 @@ pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
 
 /// Returns the next step from `place` on that must be evaluated. A profile counts the skipped rules as ruled out.
 pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[Step], mut place: usize) -> usize {
+    let planned = plan.steps.at(phase);
     loop {
         let next = eval.state.filter.next_open(place);
-        if next > place {
-            pass_over(eval, steps.get(place..next.min(steps.len())));
-        }
+        pass_over(eval, steps, place..next);
         place = next;
-        match plan.steps.at(phase).get(place) {
+        match planned.get(place) {
             Some(PlannedStep::Batched(batch)) if !eval.state.filter.is_seen(*batch) => {
                 // This step may be ruled out then.
                 measure_batch(eval, plan, phase, *batch);
@@ -41,7 +41,7 @@ pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[
             Some(PlannedStep::Tx(_)) => {
                 let reached = run_tx_steps(eval, plan, phase, place);
                 let (Reached::Step(end) | Reached::Rule(end)) = reached;
-                pass_over(eval, steps.get(place..end));
+                pass_over(eval, steps, place..end);
                 place = end;
                 if let Reached::Rule(_) = reached {
                     return place;
@@ -107,8 +107,8 @@ fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
 
 /// Counts rules as ruled out.
 #[inline]
-fn pass_over(eval: &mut Evaluation<'_>, steps: Option<&[Step]>) {
+fn pass_over(eval: &mut Evaluation<'_>, steps: &[Step], passed: Range<usize>) {
     if let Some(profile) = &mut eval.state.profile {
-        profile.rule_out(steps.unwrap_or_default());
+        profile.rule_out(steps.get(passed.start..passed.end.min(steps.len())).unwrap_or_default());
     }
 }

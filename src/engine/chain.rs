@@ -279,7 +279,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
         selected.label.write(&eval.state.collections.arena, &mut name);
         format!("Target value: \"{}\" (Variable: {})", shown(eval.state.collections.arena.read(step.value), LONGEST_SHOWN), text(&name))
     });
-    let mut findings = std::mem::take(&mut eval.state.scratch.findings);
+    let mut findings = eval.state.scratch.findings.take().unwrap_or_default();
     findings.clear();
     let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
     let renewed = renewed(eval, rule_test);
@@ -291,7 +291,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
             eval.charge(operator.work(step.value.len()));
             if eval.state.collections.arena.budget.is_over() {
                 // The call would exceed the budget, so its result would not be used.
-                eval.state.scratch.findings = findings;
+                eval.state.scratch.findings = Some(findings);
                 return false;
             }
             findings.effort.limit = eval.state.collections.arena.budget.left();
@@ -335,7 +335,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected
             log_one_of_many(eval, rule, &note, draft);
         }
     }
-    eval.state.scratch.findings = findings;
+    eval.state.scratch.findings = Some(findings);
     is_match
 }
 

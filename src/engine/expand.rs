@@ -55,10 +55,15 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
 }
 
 /// Returns the text of a template as a value; literals are stored unchanged.
+#[inline]
 pub fn expand_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Text {
-    if let Some(literal) = template.as_literal() {
-        return eval.state.collections.arena.store(literal);
+    match template.as_literal() {
+        Some(literal) => eval.state.collections.arena.store(literal),
+        None => expand_macros(eval, rule, template),
     }
+}
+
+fn expand_macros(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Text {
     match tx_value(eval, template) {
         Some((_, value)) => value,
         None => with_expanded(eval, rule, template, |eval, text| eval.state.collections.arena.store(text)),

@@ -27,6 +27,8 @@ pub struct Findings {
     pub too_many_captures: bool,
     /// Similarity to the compared text, 0 to 100, of an operator that measures it.
     pub score: Option<u32>,
+    /// Buffer for the groups of a pattern.
+    pub(super) groups: Vec<Option<Range<usize>>>,
 }
 
 /// A value for the TX collection.

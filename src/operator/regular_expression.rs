@@ -18,14 +18,15 @@ pub(super) fn first(
     if wanted == Wanted::Verdict {
         return pattern.is_match(input, &mut findings.effort);
     }
-    let mut groups = Vec::new();
-    let matched = pattern.captures(input, 0, &mut groups, &mut findings.effort)?;
-    for (index, range) in groups.into_iter().enumerate() {
+    let mut groups = std::mem::take(&mut findings.groups);
+    let matched = pattern.captures(input, 0, &mut groups, &mut findings.effort);
+    for (index, range) in groups.drain(..).enumerate() {
         if let Some(range) = range {
             note(index, range, most_captures, findings);
         }
     }
-    Ok(matched)
+    findings.groups = groups;
+    matched
 }
 
 /// Returns `true` if `pattern` matches; captures the groups of every match, one match after the other.

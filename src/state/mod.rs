@@ -149,8 +149,8 @@ pub struct ScriptFailure {
 pub struct Scratch {
     /// Values of a target.
     pub selected: Vec<Selected>,
-    /// Findings of an operator.
-    pub findings: Findings,
+    /// Findings of an operator, except during its evaluation. They are large, and so only their pointer moves.
+    pub findings: Option<Box<Findings>>,
     /// Text of a template.
     pub text: Vec<u8>,
     /// Points that the evaluated rule added to anomaly scores.
@@ -170,9 +170,11 @@ impl State {
         forget(&mut scratch.selected);
         forget(&mut scratch.text);
         scratch.notes.forget();
-        forget(&mut scratch.findings.captures);
-        forget(&mut scratch.findings.offsets);
-        scratch.findings.clear();
+        if let Some(findings) = &mut scratch.findings {
+            forget(&mut findings.captures);
+            forget(&mut findings.offsets);
+            findings.clear();
+        }
         Self { collections, transforms, filter, matches, scratch, ..Self::default() }
     }
 

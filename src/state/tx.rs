@@ -6,11 +6,12 @@ use crate::graph::{TxName, TxNames};
 use crate::operator::leading_integer;
 use std::collections::HashMap;
 
-/// A transaction that made more keys than these frees their memory.
+/// A transaction that made more keys than these, or more bytes of them, frees their memory.
 const MAX_MADE: usize = 1024;
+const MAX_MADE_BYTES: usize = 64 << 10;
 
 /// Size of a key made at run time in addition to its bytes: its value, its two spellings, and its index.
-const MADE: usize = size_of::<Option<Value>>() + size_of::<(Vec<u8>, usize)>() + size_of::<Vec<u8>>();
+const MADE: usize = size_of::<Option<Value>>() + size_of::<(Vec<u8>, usize)>() + size_of::<usize>();
 
 /// Up to this many run-time keys, a linear scan is faster than a hash look-up.
 const FEW: usize = 16;
@@ -22,8 +23,15 @@ pub struct TxVariables {
     /// Keys made at run time, if they are more than a few: in lower case, with their index in `values`.
     made: HashMap<Vec<u8>, usize>,
     /// Spellings of keys made at run time, by index after the known ones.
-    made_spellings: Vec<Vec<u8>>,
+    spellings: Spellings,
     known: usize,
+}
+
+/// Texts, one after the other: most rules that make keys make one for each value of a request.
+#[derive(Debug, Default)]
+struct Spellings {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 /// A value.
@@ -41,12 +49,12 @@ pub struct TxSlot(usize);
 impl TxVariables {
     /// Clears everything, and frees the memory of many keys made at run time.
     pub fn clear(&mut self) {
-        if self.made_spellings.len() > MAX_MADE {
+        if self.spellings.ends.len() > MAX_MADE || self.spellings.bytes.len() > MAX_MADE_BYTES {
             *self = Self::default();
         }
         self.values.clear();
         self.made.clear();
-        self.made_spellings.clear();
+        self.spellings.clear();
         self.known = 0;
     }
 
@@ -79,8 +87,8 @@ impl TxVariables {
         };
         match names.find_folded(folded) {
             Some(name) => Some(self.known(name)),
-            None if self.made_spellings.len() <= FEW => {
-                let made = self.made_spellings.iter().position(|spelling| spelling.eq_ignore_ascii_case(key))?;
+            None if self.spellings.ends.len() <= FEW => {
+                let made = self.spellings.iter().position(|spelling| spelling.eq_ignore_ascii_case(key))?;
                 Some(TxSlot(self.known + made))
             }
             None => self.made.get(folded).copied().map(TxSlot),
@@ -93,9 +101,9 @@ impl TxVariables {
             work.reserve(MADE.saturating_add(key.len().saturating_mul(2)));
             let place = self.values.len();
             self.values.push(None);
-            self.made_spellings.push(key.to_vec());
-            if self.made_spellings.len() > FEW {
-                let left_out = self.made_spellings.iter().enumerate().skip(self.made.len());
+            self.spellings.push(key);
+            if self.spellings.ends.len() > FEW {
+                let left_out = self.spellings.iter().enumerate().skip(self.made.len());
                 self.made.extend(left_out.map(|(made, spelling)| (spelling.to_ascii_lowercase(), self.known + made)));
             }
             TxSlot(place)
@@ -134,8 +142,25 @@ impl TxVariables {
 
     /// Returns every key made at run time that has a value, as it was first written.
     pub fn made(&self) -> impl Iterator<Item = (&[u8], Text)> {
-        let made = self.made_spellings.iter().zip(self.values.iter().skip(self.known));
-        made.filter_map(|(spelling, value)| Some((spelling.as_slice(), value.as_ref()?.text)))
+        let made = self.spellings.iter().zip(self.values.iter().skip(self.known));
+        made.filter_map(|(spelling, value)| Some((spelling, value.as_ref()?.text)))
+    }
+}
+
+impl Spellings {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    fn push(&mut self, spelling: &[u8]) {
+        self.bytes.extend_from_slice(spelling);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| self.bytes.get(std::mem::replace(&mut start, *end)..*end).unwrap_or_default())
     }
 }
 
