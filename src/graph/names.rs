@@ -29,7 +29,7 @@ pub struct TxNames {
 }
 
 impl TxNames {
-    /// Returns the keys of another graph, to be extended. The other's keys are shared.
+    /// Returns the keys of another graph, which is no extension itself, to be extended. The other's keys are shared.
     pub fn extending(base: &Arc<TxNames>) -> Self {
         Self { base: Some(Arc::clone(base)), before: base.len(), digits: base.digits, notes_first: true, ..Self::default() }
     }
@@ -93,17 +93,18 @@ impl TxNames {
 
     /// Returns the number of a key in lower case, if it has one.
     pub fn find_folded(&self, folded: &[u8]) -> Option<TxName> {
-        let known = self.base.as_ref().and_then(|base| base.find_folded(folded));
+        let known = self.base.as_ref().and_then(|base| base.numbers.get(folded).copied());
         known.or_else(|| self.numbers.get(folded).copied())
     }
 
     /// Returns the key as it was first written.
     pub fn spelling(&self, name: TxName) -> &[u8] {
         let number = name.0 as usize;
-        match (&self.base, number.checked_sub(self.before)) {
-            (Some(base), None) => base.spelling(name),
-            (_, own) => own.and_then(|own| self.spellings.get(own)).map_or(b"", |spelling| spelling),
-        }
+        let spelling = match number.checked_sub(self.before) {
+            Some(own) => self.spellings.get(own),
+            None => self.base.as_ref().and_then(|base| base.spellings.get(number)),
+        };
+        spelling.map_or(b"", |spelling| spelling)
     }
 
     /// Returns the number of keys.

@@ -78,7 +78,7 @@ impl ValueKind {
 }
 
 impl PrefilterSetBuilder {
-    /// Starts a set that shares the prefilters and scanners of another. A value is scanned for the literals of both.
+    /// Starts a set that shares the prefilters and scanners of another, which is no extension itself. A value is scanned for the literals of both.
     pub fn extending(base: &Arc<PrefilterSet>) -> Self {
         Self { base: Some(Arc::clone(base)), ..Self::default() }
     }
@@ -173,8 +173,13 @@ impl PrefilterSet {
     /// in the value and in the literals found.
     pub fn scan(&self, kind: ValueKind, value: &[u8], seen: &mut [u64]) {
         if let Some(base) = &self.base {
-            base.scan(kind, value, seen);
+            base.scan_own(kind, value, seen);
         }
+        self.scan_own(kind, value, seen);
+    }
+
+    #[inline]
+    fn scan_own(&self, kind: ValueKind, value: &[u8], seen: &mut [u64]) {
         if let Some(scanner) = self.scanner(kind).and_then(|scanner| self.scanners.get(scanner)) {
             scanner.scan(value, seen);
         }
@@ -198,10 +203,12 @@ impl PrefilterSet {
         self.before + self.prefilters.len()
     }
 
+    #[inline]
     fn prefilter(&self, id: PrefilterId) -> Option<&Prefilter> {
-        match (&self.base, (id.0 as usize).checked_sub(self.before)) {
-            (Some(base), None) => base.prefilter(id),
-            (_, own) => self.prefilters.get(own?),
+        let number = id.0 as usize;
+        match number.checked_sub(self.before) {
+            Some(own) => self.prefilters.get(own),
+            None => self.base.as_ref()?.prefilters.get(number),
         }
     }
 
