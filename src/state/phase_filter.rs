@@ -191,11 +191,15 @@ impl PhaseFilter {
             *seen = true;
         }
         let list = self.target_list(view, batch.target_list);
-        let joint = if list.changing.contains(batch.scan_point) {
-            self.join(view, batch.target_list, |filter, view, target| filter.target(view, target, batch.scan_point))
-        } else {
-            list.plain
-        };
+        let point = batch.scan_point;
+        let mut joint = list.plain;
+        if list.changing.contains(point) {
+            // Values that are not changed keep their signature.
+            joint = self.join(view, batch.target_list, joint, |filter, view, target| {
+                let changes = filter.targets.get(target.0 as usize).is_some_and(|known| known.changing.contains(point));
+                if changes { filter.target(view, target, point) } else { None }
+            });
+        }
         let Self { open: steps, literals, .. } = self;
         let signature = joint.map(|joint| joint.signature(view.plan, literals));
         let may_match = |prefilter: &PrefilterId| signature.is_some_and(|signature| view.plan.prefilters.may_match(*prefilter, signature));
@@ -214,7 +218,7 @@ impl PhaseFilter {
         }
         let changing = view.plan.target_list(id).iter().filter_map(|target| self.targets.get(target.0 as usize));
         let changing = changing.fold(ScanPointSet::default(), |changing, target| changing.union(target.changing));
-        let plain = self.join(view, id, |filter, _, target| filter.targets.get(target.0 as usize)?.plain);
+        let plain = self.join(view, id, None, |filter, _, target| filter.targets.get(target.0 as usize)?.plain);
         let list = KnownTargetList { phase: self.phase, changing, plain };
         if let Some(known) = self.target_lists.get_mut(id.0 as usize) {
             *known = list;
@@ -255,15 +259,16 @@ impl PhaseFilter {
         Some(joint)
     }
 
-    /// Returns the union of the joint signatures of a list's targets, if there are any.
+    /// Adds the joint signatures of a list's targets, if they have one, to another.
     fn join(
         &mut self,
         view: &mut View<'_>,
         list: TargetListId,
+        before: Option<JointSignature>,
         joint_of: impl Fn(&mut Self, &mut View<'_>, TargetId) -> Option<JointSignature>,
     ) -> Option<JointSignature> {
         let words = view.plan.prefilters.words();
-        let mut joint: Option<JointSignature> = None;
+        let mut joint = before;
         // Literals of the union, once it has those of two targets.
         let mut united = std::mem::take(&mut self.united);
         united.clear();

@@ -28,11 +28,11 @@ pub struct ScanMemo {
     plan: PlanId,
     /// The number of the transaction.
     now: u64,
+    /// The values that are remembered: the first results are theirs.
     remembered: Vec<Remembered>,
-    /// Results of values that are not remembered.
-    passing: Vec<ScanResults>,
-    /// The number of those that this transaction uses.
-    passing_used: usize,
+    results: Vec<ScanResults>,
+    /// The number of values of this transaction that are not remembered: further results are theirs.
+    passing: usize,
 }
 
 /// The place of a value's results.
@@ -47,85 +47,73 @@ struct Remembered {
     hash: u64,
     kind: ValueKind,
     value: Vec<u8>,
-    results: ScanResults,
 }
 
 impl ScanMemo {
     /// Begins the next transaction, with the results that are remembered.
     pub fn clear(&mut self) {
         self.now += 1;
-        self.passing_used = 0;
-        self.passing.truncate(MAX_KEPT);
+        self.passing = 0;
+        self.results.truncate(CAPACITY + MAX_KEPT);
     }
 
     /// Returns the place of a value's results: those that are remembered, or new ones. `remembers` is `false` to compute them anew.
     pub fn find(&mut self, plan: &Plan, kind: ValueKind, value: &[u8], remembers: bool) -> ScanId {
         if self.plan != plan.id {
             *self = Self { plan: plan.id, now: self.now.max(1), ..Self::default() };
+            self.remembered.resize_with(CAPACITY, Remembered::default);
+            self.results.resize_with(CAPACITY, ScanResults::default);
         }
         let place = if remembers && value.len() <= LONGEST { self.find_remembered(plan, kind, value) } else { None };
         place.unwrap_or_else(|| {
-            if self.passing.len() == self.passing_used {
-                self.passing.push(ScanResults::default());
+            let place = CAPACITY + self.passing;
+            self.passing += 1;
+            if self.results.len() == place {
+                self.results.push(ScanResults::default());
             }
-            self.passing_used += 1;
-            if let Some(results) = self.passing.get_mut(self.passing_used - 1) {
-                begin(results, plan, value);
-            }
-            ScanId(u32::try_from(CAPACITY + self.passing_used - 1).unwrap_or(u32::MAX))
+            self.begin(place, plan, value);
+            ScanId(u32::try_from(place).unwrap_or(u32::MAX))
         })
     }
 
     /// Returns the place of a remembered value; `None` if it is new and this transaction uses all values that it could replace.
     fn find_remembered(&mut self, plan: &Plan, kind: ValueKind, value: &[u8]) -> Option<ScanId> {
-        if self.remembered.is_empty() {
-            self.remembered.resize_with(CAPACITY, Remembered::default);
-        }
         let mut hasher = FxHasher::default();
         hasher.write(value);
         let hash = hasher.finish();
         let first = (hash >> 20) as usize % (CAPACITY / WAYS) * WAYS;
         let ways = self.remembered.get_mut(first..first + WAYS)?;
         let is_same = |known: &Remembered| known.used > 0 && known.hash == hash && known.kind == kind && known.value == value;
-        let way = match ways.iter().position(is_same) {
-            Some(way) => way,
-            None => {
-                let (way, oldest) = ways.iter_mut().enumerate().min_by_key(|(_, known)| known.used)?;
-                if oldest.used == self.now {
-                    return None;
-                }
-                (oldest.hash, oldest.kind) = (hash, kind);
-                oldest.value.clear();
-                oldest.value.extend_from_slice(value);
-                begin(&mut oldest.results, plan, value);
-                way
-            }
-        };
-        ways.get_mut(way)?.used = self.now;
+        if let Some(way) = ways.iter().position(is_same) {
+            ways.get_mut(way)?.used = self.now;
+            return u32::try_from(first + way).ok().map(ScanId);
+        }
+        let (way, oldest) = ways.iter_mut().enumerate().min_by_key(|(_, known)| known.used)?;
+        if oldest.used == self.now {
+            return None;
+        }
+        (oldest.used, oldest.hash, oldest.kind) = (self.now, hash, kind);
+        oldest.value.clear();
+        oldest.value.extend_from_slice(value);
+        self.begin(first + way, plan, value);
         u32::try_from(first + way).ok().map(ScanId)
+    }
+
+    fn begin(&mut self, place: usize, plan: &Plan, value: &[u8]) {
+        let bytes = ByteSet::of(value);
+        self.results.get_mut(place).into_iter().for_each(|results| results.begin(bytes, plan.changes.of(bytes)));
     }
 
     /// Returns the results of a value.
     #[inline]
     pub fn get(&self, id: ScanId) -> Option<&ScanResults> {
-        match (id.0 as usize).checked_sub(CAPACITY) {
-            Some(place) => self.passing.get(place),
-            None => self.remembered.get(id.0 as usize).map(|known| &known.results),
-        }
+        self.results.get(id.0 as usize)
     }
 
     /// Returns the results of a value, to add more.
     pub fn get_mut(&mut self, id: ScanId) -> Option<&mut ScanResults> {
-        match (id.0 as usize).checked_sub(CAPACITY) {
-            Some(place) => self.passing.get_mut(place),
-            None => self.remembered.get_mut(id.0 as usize).map(|known| &mut known.results),
-        }
+        self.results.get_mut(id.0 as usize)
     }
-}
-
-fn begin(results: &mut ScanResults, plan: &Plan, value: &[u8]) {
-    let bytes = ByteSet::of(value);
-    results.begin(bytes, plan.changes.of(bytes));
 }
 
 #[cfg(test)]
