@@ -1,4 +1,4 @@
-//! Measures the memory of rule sets that inherit the OWASP CRS: each keeps a hundredth of it at most.
+//! Measures the memory of rule sets that inherit the OWASP CRS and change several of its rules: a set of its own would keep ten megabytes.
 //!
 //! This test is alone in its process, because it measures the memory of the whole process.
 
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 const SITES: usize = 100;
 
 /// Memory that a rule set may keep, in bytes.
-const LIMIT: usize = 100 << 10;
+const LIMIT: usize = 128 << 10;
 
 /// Returns the memory of the process, in bytes.
 fn memory() -> usize {

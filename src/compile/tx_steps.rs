@@ -58,7 +58,10 @@ fn tx_step(graph: &RuleGraph, rule: &Rule, position: usize, jump: impl FnOnce(Ma
     };
     let act = act(rule, &graph.defaults.at(rule.phase).effects);
     let is_of_tx = comparison.is_some() || act.is_some() && matches!(rule.test, Test::Unconditional);
-    let on_match = act.map_or(OnMatch::Evaluate, |Act { passes, marker }| OnMatch::Act { passes, next: marker.map_or(position + 1, jump) });
+    let on_match = act.map_or(OnMatch::Evaluate, |Act { passes, marker }| OnMatch::Act {
+        passes,
+        next: u32::try_from(marker.map_or(position + 1, jump)).unwrap_or(u32::MAX),
+    });
     is_of_tx.then_some(TxStep { comparison, on_match })
 }
 

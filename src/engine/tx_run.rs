@@ -29,7 +29,7 @@ pub fn run_tx_steps(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, mut pl
                 if !eval.may_go_on(phase) {
                     return Reached::Rule(steps.len());
                 }
-                place = *next;
+                place = *next as usize;
             }
             _ => return Reached::Rule(place),
         }

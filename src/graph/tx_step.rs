@@ -22,7 +22,7 @@ pub enum OnMatch {
         /// `true` if it also revokes an earlier decision, as `pass` does.
         passes: bool,
         /// The position of the next step: after the rule, or that of the marker that it jumps to.
-        next: usize,
+        next: u32,
     },
 }
 

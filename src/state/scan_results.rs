@@ -32,9 +32,16 @@ pub struct ScannedPoint {
     /// Index of the first word of the literals; `None` if there are none, as in most values.
     start: Option<u32>,
     /// The work of transformations and scan, in units of the budget.
-    pub work: usize,
+    pub work: u32,
     /// `true` if a transformation exceeded its limit.
     pub exceeds: bool,
+}
+
+impl ScannedPoint {
+    /// Returns the memory of its literals, in bytes; `words` is that of the plan's prefilters.
+    pub fn size_of_literals(&self, words: usize) -> usize {
+        self.start.map_or(0, |_| words * size_of::<u64>())
+    }
 }
 
 impl ScanResults {
@@ -64,7 +71,7 @@ impl ScanResults {
         if start.is_some() {
             self.literals.extend_from_slice(signature.literals);
         }
-        self.points.push(ScannedPoint { bytes: signature.bytes, start, work, exceeds });
+        self.points.push(ScannedPoint { bytes: signature.bytes, start, work: u32::try_from(work).unwrap_or(u32::MAX), exceeds });
         let place = u8::try_from(self.points.len()).ok().and_then(NonZeroU8::new);
         if self.changing.contains(point) {
             let number = usize::from(point.0);

@@ -1,6 +1,7 @@
 //! Values before and after transformations, and their signatures: each is computed at most once.
 
 use super::scan_memo::{ScanId, ScanMemo};
+use super::scan_results::ScanResults;
 use super::stages::{Original, Stages};
 use super::{Arena, Budget, PER_VALUE, Text};
 use crate::graph::{ChainId, Plan, RuleGraph, ScanPointId, ScanPointSet};
@@ -245,7 +246,8 @@ impl TransformCache {
         let charged = if results.changing.contains(point) { point } else { ScanPointId::PLAIN };
         if !value.charged.contains(charged) {
             value.charged = value.charged.with(charged);
-            arena.budget.charge(scanned.work);
+            arena.budget.charge(scanned.work as usize);
+            arena.budget.reserve(size_of_val(scanned) + scanned.size_of_literals(plan.prefilters.words()));
             if scanned.exceeds {
                 arena.budget.exceed(Limit::Transformation);
             }
@@ -288,7 +290,7 @@ impl TransformCache {
 
 /// Assigns a number to a value.
 fn add(values: &mut Vec<Value>, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
-    arena.budget.reserve(size_of::<Value>() + 4 * size_of::<u32>());
+    arena.budget.reserve(size_of::<Value>() + size_of::<ScanResults>() + 4 * size_of::<u32>());
     values.push(Value { text, kind, bytes: None, scan: None, charged: ScanPointSet::default() });
     ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
 }
