@@ -1,8 +1,12 @@
 # The C interface: a shared library that takes libmodsecurity.so.3's place.
 #
 #   make capi                       target/capi/: the library, its links, modsecurity.pc
+#   make capi-pgo                   the same, optimised for what runs often: a first build counts that while it judges transactions of many kinds.
+#                                   Takes three times as long, and needs `rustup component add llvm-tools`. The transactions are judged by
+#                                   Debian's modsecurity-crs, or by the OWASP CRS in the folder that CRS=… names
 #   make install                    below /usr/local, where the loader looks first; PREFIX, LIBDIR and DESTDIR as usual
-#   make deb                        Debian packages in target/deb/, which divert Debian's own library and give it back
+#   make deb                        Debian packages in target/deb/ of the library that `make capi-pgo` builds; PACKAGED=capi packs that of `make capi`.
+#                                   They divert Debian's own library and give it back
 #   make check-capi                 builds it and runs the C tests on it
 #
 # With FEATURES="lua xml-validation remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
@@ -26,7 +30,7 @@ RUST := $(shell find src capi/src crs/starter crs/crawlers.data -type f)
 
 LINK := -C link-arg=-Wl,-soname,$(SONAME)
 
-.PHONY: capi install uninstall deb check-capi clean-capi always
+.PHONY: capi capi-pgo install uninstall deb check-capi clean-capi always
 
 capi: $(CAPI)/$(SONAME) $(CAPI)/modsecurity.pc $(CAPI)/LICENSES.txt
 
@@ -35,6 +39,32 @@ $(CAPI)/$(SONAME): Cargo.toml Cargo.lock capi/Cargo.toml $(RUST) $(CAPI)/feature
 	mkdir -p $(CAPI)
 	cp $(TARGET)/dist/libsecrule_capi.so $@.new
 	mv $@.new $@
+	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
+
+# The library that is packed: one of the two.
+PACKAGED ?= capi-pgo
+
+# How many transactions a build with counters judges.
+TRAINING ?= 20000
+# The crates of the library alone are counted: build scripts and macros run for the machine that builds, with other flags.
+HOST_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+PROFDATA ?= $(shell rustc --print sysroot)/lib/rustlib/$(HOST_TARGET)/bin/llvm-profdata
+PGO := $(abspath $(TARGET))/pgo
+PGO_BUILD = $(CARGO) rustc --package secrule-capi --profile dist --lib --crate-type cdylib --target $(HOST_TARGET) --target-dir $(PGO) --no-default-features --features "$(FEATURES)" -- $(LINK)
+
+# Takes the place of the library that `make capi` built; that stays until a source changes.
+capi-pgo: $(CAPI)/features $(CAPI)/modsecurity.pc $(CAPI)/LICENSES.txt
+	@test -x "$(PROFDATA)" || { echo "$(PROFDATA) is not there: 'rustup component add llvm-tools' installs it" >&2; exit 1; }
+	capi/training/rules "$(CRS)" > $(CAPI)/training.conf
+	rm -rf $(PGO)/counts
+	RUSTFLAGS="$(RUSTFLAGS) -C profile-generate=$(PGO)/counts" CARGO_PROFILE_DIST_LTO=off $(PGO_BUILD)
+	cp $(PGO)/$(HOST_TARGET)/dist/libsecrule_capi.so $(PGO)/$(SONAME)
+	$(CC) -O1 -Icapi/include -o $(PGO)/train capi/training/train.c $(PGO)/$(SONAME) -Wl,-rpath,$(PGO)
+	$(PGO)/train $(CAPI)/training.conf $(TRAINING)
+	$(PROFDATA) merge -o $(PGO)/profile $(PGO)/counts
+	RUSTFLAGS="$(RUSTFLAGS) -C profile-use=$(PGO)/profile" $(PGO_BUILD)
+	cp $(PGO)/$(HOST_TARGET)/dist/libsecrule_capi.so $(CAPI)/$(SONAME).new
+	mv $(CAPI)/$(SONAME).new $(CAPI)/$(SONAME)
 	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
 
 # Changes when other features are asked for, and only then.
@@ -78,7 +108,7 @@ ifeq ($(DESTDIR),)
 	capi/loader refresh
 endif
 
-deb: capi
+deb: $(PACKAGED)
 	$(CARGO) build --package secrule-command --release
 	cat NOTICE LICENSE > $(CAPI)/LICENSES-command.txt
 	capi/notices secrule-command "lua xml-validation" >> $(CAPI)/LICENSES-command.txt
