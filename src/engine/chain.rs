@@ -9,13 +9,11 @@ use super::decision::ask_decision;
 use super::expand::expand;
 use super::lookup::{OperatorCall, look_up};
 use super::pending_match::{PendingMatch, describe_values};
-use super::preliminary::finds_nothing;
 use super::question::Question;
-use super::removal::{is_removed_by_id, is_removed_target};
 use super::script::ask_script;
 use super::select::select;
 use crate::escape::{cut, shown, text};
-use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleGraph, RuleIndex, RulePlan, Test, ValueScan};
+use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, RulePlan, Selector, Test, ValueScan};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::prefilter::ValueKind;
 use crate::state::{Collections, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, Text, Transformed, ValueId};
@@ -30,9 +28,6 @@ const LONGEST_SHOWN: usize = 80;
 ///
 /// MATCHED_VAR and related variables have only the matches of this chain, as in ModSecurity v3 since its pull request 3422.
 pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r Rule) {
-    if finds_nothing(eval, first) {
-        return;
-    }
     eval.state.collections.matched.clear();
     eval.state.scratch.score = 0;
     eval.state.scratch.notes.clear();
@@ -89,6 +84,14 @@ fn unconditional(eval: &mut Evaluation<'_>, rule: &Rule) -> bool {
     eval.debug(4, || format!("(Rule: {}) Executing unconditional rule...", rule.id));
     assign_all(eval, rule);
     true
+}
+
+fn is_removed_by_id(eval: &Evaluation<'_>, rule: &Rule) -> bool {
+    let removed = eval.state.overrides.removed_rules.iter().any(|filter| matches!(filter, RuleFilter::Ids(_)) && filter.names(rule));
+    if removed {
+        eval.debug(9, || format!("Rule id: {} was skipped due to a ruleRemoveById action...", rule.id));
+    }
+    removed
 }
 
 /// Tests every value of every target with the operator.
@@ -208,6 +211,24 @@ fn ask_unless_removed(
     eval.may_go_on(rule_test.rule.phase)
         && !is_removed_target(eval, rule_test.rule, selected)
         && ask_about(eval, rule_test, selected, id, draft)
+}
+
+/// Returns `true` if a `ctl:ruleRemoveTarget…` removes this value from this rule. One that names the head of a chain applies to the whole chain.
+fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bool {
+    let names = |filter: &RuleFilter| {
+        let head = || rule.chain_head.and_then(|head| eval.rules.rule(head));
+        filter.names(rule) || head().is_some_and(|head| filter.names(head))
+    };
+    eval.state.overrides.removed_targets.iter().any(|filter| {
+        value.label.variable() == Some(filter.variable)
+            && names(&filter.rules)
+            && match (&filter.selector, value.label.key()) {
+                (Selector::All, _) => true,
+                (Selector::XPath(path), Some(key)) => path.as_bytes() == eval.state.collections.arena.read(key),
+                (selector, Some(key)) => selector.selects(eval.state.collections.arena.read(key)),
+                (_, None) => false,
+            }
+    })
 }
 
 /// Tests one value: after all transformations, or with `multiMatch` after each that changes it.

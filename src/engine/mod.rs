@@ -8,7 +8,6 @@
 //!  ├─ candidates::next_open      the next rule that may match, by the joint signature of its target list
 //!  │   └─ tx_run                 rules that read and write nothing but TX, without evaluating them in the general way
 //!  └─ chain::evaluate_chain      a rule and those chained to it
-//!      ├─ preliminary            ends the evaluation if the operator finds nothing
 //!      ├─ ask                    its operator on each value of each target, after its transformations
 //!      │   ├─ comparison::holds           the comparison of a TX variable, for a chained rule or one with other effects
 //!      │   ├─ candidates::open_values     a target whose joint signature may match
@@ -37,10 +36,8 @@ mod lookup;
 mod notice;
 mod pending_match;
 mod phase;
-mod preliminary;
 mod program;
 mod question;
-mod removal;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod script;
 mod select;

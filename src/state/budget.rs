@@ -47,11 +47,6 @@ impl Budget {
         self.left = self.left.wrapping_sub(units as i64);
     }
 
-    /// Takes charges back, for work that will be done and charged again.
-    pub fn refund(&mut self, units: usize) {
-        self.left = self.left.wrapping_add(units as i64);
-    }
-
     /// Returns `true` if the work exceeds the budget.
     #[inline]
     pub fn is_over(&self) -> bool {
