@@ -16,9 +16,9 @@
 //! All strings are in lower case, since prefilters ignore the case of ASCII letters.
 
 use super::required::RequiredLiterals;
+use super::texts::Texts;
 use crate::pattern::ByteSet;
-use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
-use std::collections::BTreeSet;
+use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind, Repetition};
 use std::ops::RangeInclusive;
 
 /// The largest set of strings that is kept exact.
@@ -38,25 +38,22 @@ pub(super) fn extract(pattern: &Hir) -> Option<RequiredLiterals> {
     info(pattern).into_required().filter(RequiredLiterals::is_selective)
 }
 
-/// A finite set of strings in lower case.
-type Seq = Vec<Vec<u8>>;
-
 /// What is known of a part of a pattern.
 struct Info {
     /// The strings that the part matches, if they are few. A match that is none of them holds `alternative`.
-    exact: Option<Seq>,
+    exact: Option<Texts>,
     /// What a match holds that is none of the exact strings; `None` if all matches are exact.
     alternative: Option<RequiredLiterals>,
     /// What every match holds, if that is more than `exact` and `alternative` tell.
     required: Option<RequiredLiterals>,
     /// For a repetition whose strings are too many: the strings of one iteration. There is at least one iteration.
-    iteration: Option<Seq>,
+    iteration: Option<Texts>,
 }
 
 impl Info {
     const UNKNOWN: Self = Self { exact: None, alternative: None, required: None, iteration: None };
 
-    fn exact(strings: Seq) -> Self {
+    fn exact(strings: Texts) -> Self {
         Self { exact: Some(strings), ..Self::UNKNOWN }
     }
 
@@ -66,7 +63,7 @@ impl Info {
 
     /// An optional part: its match is empty, or holds this.
     fn empty_or(required: RequiredLiterals) -> Self {
-        Self { exact: Some(vec![Vec::new()]), alternative: Some(required), ..Self::UNKNOWN }
+        Self { exact: Some(Texts::one(b"")), alternative: Some(required), ..Self::UNKNOWN }
     }
 
     fn into_required(self) -> Option<RequiredLiterals> {
@@ -75,8 +72,8 @@ impl Info {
 }
 
 /// Returns what a match holds that is one of the strings, or else holds the alternative.
-fn required_by(exact: Seq, alternative: Option<RequiredLiterals>) -> Option<RequiredLiterals> {
-    let literals = RequiredLiterals::any_literal(exact)?;
+fn required_by(exact: Texts, alternative: Option<RequiredLiterals>) -> Option<RequiredLiterals> {
+    let literals = RequiredLiterals::any_literal(&exact)?;
     either(Some(literals), alternative).flatten()
 }
 
@@ -90,8 +87,8 @@ fn either(one: Option<RequiredLiterals>, other: Option<RequiredLiterals>) -> Opt
 
 fn info(part: &Hir) -> Info {
     match part.kind() {
-        HirKind::Empty | HirKind::Look(_) => Info::exact(vec![Vec::new()]),
-        HirKind::Literal(literal) => Info::exact(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Empty | HirKind::Look(_) => Info::exact(Texts::one(b"")),
+        HirKind::Literal(literal) => Info::exact(Texts::one(&literal.0.to_ascii_lowercase())),
         HirKind::Class(class) => class_info(class),
         HirKind::Capture(capture) => info(&capture.sub),
         HirKind::Repetition(repetition) => repetition_info(repetition),
@@ -106,7 +103,11 @@ fn class_info(class: &Class) -> Info {
     let lower = set.lowercase();
     match lower.len() {
         0 => Info::UNKNOWN,
-        1..=MAX_CLASS => Info::exact(lower.ranges().flatten().map(|byte| vec![byte]).collect()),
+        count @ 1..=MAX_CLASS => {
+            let mut strings = Texts::with_capacity(count, count);
+            lower.ranges().flatten().for_each(|byte| strings.push(&[byte]));
+            Info::exact(strings)
+        }
         _ => Info::required(RequiredLiterals::byte_of(set)),
     }
 }
@@ -114,8 +115,8 @@ fn class_info(class: &Class) -> Info {
 fn repetition_info(repetition: &Repetition) -> Info {
     let mut inner = info(&repetition.sub);
     match (repetition.min, repetition.max) {
-        (0, Some(1)) if inner.exact.as_deref().is_some_and(|strings| !are_rare_bytes(strings)) => {
-            inner.exact.as_mut().into_iter().for_each(|strings| strings.push(Vec::new()));
+        (0, Some(1)) if inner.exact.as_ref().is_some_and(|strings| !are_rare_bytes(strings)) => {
+            inner.exact.as_mut().into_iter().for_each(|strings| strings.push(b""));
             Info { required: None, ..inner }
         }
         (0, _) => inner.into_required().filter(RequiredLiterals::is_selective).map_or(Info::UNKNOWN, Info::empty_or),
@@ -128,30 +129,30 @@ fn repetition_info(repetition: &Repetition) -> Info {
 }
 
 /// Returns what is known of `min` to `max` iterations, of which each is one of the strings.
-fn iterations_of(strings: Seq, min: u32, max: Option<u32>) -> Info {
+fn iterations_of(strings: Texts, min: u32, max: Option<u32>) -> Info {
     if let Some(exact) = max.and_then(|max| repeat(&strings, min..=max)) {
         return Info::exact(exact);
     }
     let fewest = repeat(&strings, min..=min).unwrap_or_else(|| strings.clone());
-    Info { required: RequiredLiterals::any_literal(fewest), iteration: Some(strings), ..Info::UNKNOWN }
+    Info { required: RequiredLiterals::any_literal(&fewest), iteration: Some(strings), ..Info::UNKNOWN }
 }
 
 /// Returns `true` if the strings are single bytes that hardly any value holds. Such an optional part becomes an alternative: as exact strings each of
 /// them would double the set.
-fn are_rare_bytes(strings: &[Vec<u8>]) -> bool {
-    strings.iter().all(|string| string.len() == 1) && RequiredLiterals::any_literal(strings.to_vec()).is_some_and(|bytes| bytes.is_rare())
+fn are_rare_bytes(strings: &Texts) -> bool {
+    strings.iter().all(|string| string.len() == 1) && RequiredLiterals::any_literal(strings).is_some_and(|bytes| bytes.is_rare())
 }
 
 /// Crosses the strings with themselves, for each number of times in the range. Returns `None` if the set grows too large.
-fn repeat(strings: &[Vec<u8>], times: RangeInclusive<u32>) -> Option<Seq> {
-    let mut power = vec![Vec::new()];
-    let mut all = Vec::new();
+fn repeat(strings: &Texts, times: RangeInclusive<u32>) -> Option<Texts> {
+    let mut power = Texts::one(b"");
+    let mut all = Texts::default();
     for time in 0..=*times.end() {
         if time > 0 {
             power = cross(&power, strings)?;
         }
         if times.contains(&time) {
-            all.extend_from_slice(&power);
+            all.append(&power);
         }
         if all.len() > MAX_STRINGS {
             return None;
@@ -165,6 +166,9 @@ fn concat_info(parts: &[Hir]) -> Info {
     let mut is_one_run = true;
     let mut required = Vec::new();
     for part in parts {
+        if run.append_part(part) {
+            continue;
+        }
         let part = info(part);
         // A repetition such as `(?:a|b)+` joins what precedes it by its first iteration, and what follows by its last.
         let iteration = part.iteration.clone().map(Info::exact);
@@ -194,7 +198,7 @@ fn concat_info(parts: &[Hir]) -> Info {
 
 /// Adjacent parts of a concatenation whose sets are crossed. Parts may be optional: a match of `w[\x22]*get` is `wget`, or holds a quote.
 struct Run {
-    exact: Seq,
+    exact: Texts,
     /// What a match holds if an optional part stands within the strings, so that they are not contiguous.
     within: Option<RequiredLiterals>,
     /// What a match may hold before the strings, or after them; the strings stay contiguous.
@@ -203,7 +207,7 @@ struct Run {
 
 impl Default for Run {
     fn default() -> Self {
-        Self { exact: vec![Vec::new()], within: None, around: None }
+        Self { exact: Texts::one(b""), within: None, around: None }
     }
 }
 
@@ -212,11 +216,11 @@ impl Run {
     fn cross(&mut self, part: &Info) -> bool {
         let Some(strings) = &part.exact else { return false };
         let around = either(self.around.clone(), part.alternative.clone());
-        if strings.iter().all(Vec::is_empty) {
+        if strings.are_all_empty() {
             return around.map(|around| self.around = around).is_some();
         }
         // What precedes the first string leaves it whole, unlike what stands between two.
-        let is_first = self.exact.iter().all(Vec::is_empty);
+        let is_first = self.exact.are_all_empty();
         let (within, around) = match is_first {
             true => (Some(part.alternative.clone()), self.around.clone()),
             false => (around.and_then(|around| self.interrupted_by(around)), None),
@@ -226,15 +230,37 @@ impl Run {
         true
     }
 
-    /// Crosses the strings of the run with others. Returns `false`, and changes nothing, if they would become too many.
-    fn append(&mut self, strings: &[Vec<u8>]) -> bool {
-        // Most runs have one string, and most parts are one letter.
-        if let ([string], [more]) = (self.exact.as_mut_slice(), strings)
-            && string.len() + more.len() <= MAX_STRING_LENGTH
-        {
-            string.extend_from_slice(more);
-            return true;
+    /// Appends a part that matches one text, in any case of letters. Returns `false`, and changes nothing, if it is no such part, or the strings would
+    /// become too long.
+    fn append_part(&mut self, part: &Hir) -> bool {
+        match part.kind() {
+            HirKind::Empty | HirKind::Look(_) => true,
+            // As `cross` does with such a part.
+            _ if self.around.is_some() => false,
+            HirKind::Literal(literal) => self.append_text(&literal.0),
+            HirKind::Class(Class::Bytes(class)) => letter(class).is_some_and(|letter| self.append_text(&[letter])),
+            _ => false,
         }
+    }
+
+    /// Appends a text to each of the strings. Returns `false`, and changes nothing, if they would become too long.
+    fn append_text(&mut self, text: &[u8]) -> bool {
+        if self.exact.iter().any(|string| string.len() + text.len() > MAX_STRING_LENGTH) {
+            return false;
+        }
+        if self.exact.len() == 1 {
+            self.exact.append_to_last(text);
+        } else {
+            let mut longer = Texts::with_capacity(self.exact.len(), self.exact.total_length() + self.exact.len() * text.len());
+            self.exact.iter().for_each(|string| longer.push_both(string, text));
+            self.exact = longer;
+        }
+        self.exact.make_lowercase();
+        true
+    }
+
+    /// Crosses the strings of the run with others. Returns `false`, and changes nothing, if they would become too many.
+    fn append(&mut self, strings: &Texts) -> bool {
         cross(&self.exact, strings).map(|exact| self.exact = exact).is_some()
     }
 
@@ -244,7 +270,7 @@ impl Run {
         if around.is_none() || interrupted.as_ref() == Some(&self.within) {
             return interrupted;
         }
-        let before = RequiredLiterals::any_literal(self.exact.clone()).filter(RequiredLiterals::is_rare);
+        let before = RequiredLiterals::any_literal(&self.exact).filter(RequiredLiterals::is_rare);
         before.map_or(interrupted, |before| either(self.within.clone(), Some(before)))
     }
 
@@ -252,11 +278,11 @@ impl Run {
     /// first bytes of those.
     fn boundary(&self, next: &Info) -> Option<RequiredLiterals> {
         let is_exact = self.within.is_none() && self.around.is_none() && next.alternative.is_none();
-        let following = next.exact.as_deref().filter(|_| is_exact)?;
+        let following = next.exact.as_ref().filter(|_| is_exact)?;
         BOUNDARY_LENGTHS.into_iter().find_map(|(before, after)| {
-            let ends = self.exact.iter().map(|string| string.get(string.len().saturating_sub(before)..).unwrap_or_default().to_vec());
-            let starts = following.iter().map(|string| string.get(..after.min(string.len())).unwrap_or_default().to_vec());
-            RequiredLiterals::any_literal(cross(&distinct(ends), &distinct(starts))?)
+            let ends = self.exact.iter().map(|string| string.get(string.len().saturating_sub(before)..).unwrap_or_default());
+            let starts = following.iter().map(|string| string.get(..after.min(string.len())).unwrap_or_default());
+            RequiredLiterals::any_literal(&cross(&distinct(ends), &distinct(starts))?)
         })
     }
 
@@ -288,27 +314,42 @@ fn alternation_info(parts: &[Hir]) -> Info {
 }
 
 /// Unites the strings of several branches, and their alternatives. Returns `None` if the strings are not known, or too many.
-fn union(branches: &[Info]) -> Option<(Seq, Option<RequiredLiterals>)> {
-    let mut strings = Vec::new();
+fn union(branches: &[Info]) -> Option<(Texts, Option<RequiredLiterals>)> {
+    let mut strings = Texts::default();
     let mut alternative = None;
     for branch in branches {
-        strings.extend_from_slice(branch.exact.as_deref().filter(|more| strings.len() + more.len() <= MAX_STRINGS)?);
+        strings.append(branch.exact.as_ref().filter(|more| strings.len() + more.len() <= MAX_STRINGS)?);
         alternative = either(alternative, branch.alternative.clone())?;
     }
     Some((strings, alternative))
 }
 
-fn distinct(strings: impl Iterator<Item = Vec<u8>>) -> Seq {
-    strings.collect::<BTreeSet<_>>().into_iter().collect()
+fn distinct<'t>(strings: impl Iterator<Item = &'t [u8]>) -> Texts {
+    let mut strings: Vec<&[u8]> = strings.collect();
+    strings.sort_unstable();
+    strings.dedup();
+    strings.into_iter().collect()
 }
 
 /// Appends each of the one strings to each of the others. Returns `None` if the set grows too large.
-fn cross(starts: &[Vec<u8>], ends: &[Vec<u8>]) -> Option<Seq> {
-    if starts.len().checked_mul(ends.len())? > MAX_STRINGS {
-        return None;
+fn cross(starts: &Texts, ends: &Texts) -> Option<Texts> {
+    let count = starts.len().checked_mul(ends.len()).filter(|count| *count <= MAX_STRINGS)?;
+    let mut crossed = Texts::with_capacity(count, starts.total_length() * ends.len() + ends.total_length() * starts.len());
+    for start in starts.iter() {
+        for end in ends.iter() {
+            if start.len() + end.len() > MAX_STRING_LENGTH {
+                return None;
+            }
+            crossed.push_both(start, end);
+        }
     }
-    let crossed: Seq = starts.iter().flat_map(|start| ends.iter().map(move |end| [start.as_slice(), end].concat())).collect();
-    crossed.iter().all(|string| string.len() <= MAX_STRING_LENGTH).then_some(crossed)
+    Some(crossed)
+}
+
+/// Returns the only byte of a class, or either case of its only letter.
+fn letter(class: &ClassBytes) -> Option<u8> {
+    let only = class.ranges().first()?.start();
+    class.ranges().iter().all(|range| range.start() == range.end() && range.start().eq_ignore_ascii_case(&only)).then_some(only)
 }
 
 #[cfg(test)]
@@ -316,13 +357,14 @@ mod tests {
     use super::*;
     use crate::pattern::PatternOptions;
     use crate::prefilter::FilteredPattern;
+    use std::sync::Arc;
 
     fn required(pattern: &str) -> Option<RequiredLiterals> {
         FilteredPattern::compile(pattern.as_bytes(), PatternOptions::default()).unwrap().required_literals().cloned()
     }
 
     fn literals(expected: &[&str]) -> RequiredLiterals {
-        RequiredLiterals::Literals(expected.iter().map(|literal| literal.as_bytes().to_vec()).collect())
+        RequiredLiterals::Literals(Arc::new(expected.iter().map(|literal| literal.as_bytes()).collect()))
     }
 
     fn bytes(expected: &str) -> RequiredLiterals {

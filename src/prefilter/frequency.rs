@@ -27,8 +27,25 @@ pub(super) fn of_bytes(set: ByteSet) -> Frequency {
     1.0 - (1.0 - share.min(1.0)).powf(VALUE_LENGTH)
 }
 
+/// The share of each byte.
+static SHARES: [Frequency; 256] = {
+    let mut shares = [0.0; 256];
+    let mut rest: &mut [Frequency] = &mut shares;
+    let mut byte = 0u8;
+    while let Some((share, following)) = rest.split_first_mut() {
+        *share = estimate(byte);
+        rest = following;
+        byte = byte.wrapping_add(1);
+    }
+    shares
+};
+
 /// The share of a byte among all bytes, both cases of a letter taken together.
 pub(super) fn of_byte(byte: u8) -> Frequency {
+    SHARES.get(usize::from(byte)).copied().unwrap_or(0.0)
+}
+
+const fn estimate(byte: u8) -> Frequency {
     match byte {
         b'e' => 0.085,
         b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 0.05,
@@ -40,7 +57,7 @@ pub(super) fn of_byte(byte: u8) -> Frequency {
         b'-' | b'_' | b'.' | b'/' => 0.012,
         b',' | b'=' | b':' | b';' | b'(' | b')' | b'+' | b'&' => 0.004,
         b'"' | b'\'' | b'?' | b'%' | b'*' | b'@' | b'#' | b'!' => 0.001,
-        b'A'..=b'Z' => of_byte(byte.to_ascii_lowercase()),
+        b'A'..=b'Z' => estimate(byte.to_ascii_lowercase()),
         b'\t' | b'\n' | b'\r' => 0.0005,
         0x80.. => 0.00005,
         _ => 0.0002,

@@ -6,15 +6,20 @@
 use super::frequency::{Frequency, TrigramCounts};
 use rustc_hash::FxHashMap;
 
-/// A literal that a scanner looks for.
-#[derive(Clone, Debug)]
+/// A literal that scanners look for.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Literal<'l> {
     /// At least two bytes, in lower case.
     pub bytes: &'l [u8],
     /// The offset in `bytes` after the trigram that the literal is found by, or the length of a literal of two bytes.
     pub end_offset: usize,
-    /// The lists that the literal is a member of.
-    pub lists: Vec<u32>,
+}
+
+/// A literal, by its number, as a member of a list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Membership {
+    pub literal: u32,
+    pub list: u32,
 }
 
 impl Literal<'_> {
@@ -22,40 +27,60 @@ impl Literal<'_> {
     pub(super) fn trigram(&self) -> Option<[u8; 3]> {
         self.bytes.get(self.end_offset.checked_sub(3)?..)?.first_chunk().copied()
     }
-
-    /// The same literal as a member of other lists.
-    pub(super) fn with_lists(&self, lists: impl Iterator<Item = u32>) -> Self {
-        Self { lists: lists.collect(), ..*self }
-    }
 }
 
-/// Chooses a trigram for each of these literals, which are in lower case and come with their lists. Literals of fewer than two bytes are left out.
-pub(super) fn with_trigrams<'l>(literals: impl IntoIterator<Item = (&'l [u8], Vec<u32>)>) -> Vec<Literal<'l>> {
-    let mut chooser = TrigramChooser { counts: TrigramCounts::of_sample(), chosen: FxHashMap::default() };
-    let mut literals: Vec<Literal> = literals.into_iter().map(|(bytes, lists)| Literal { bytes, end_offset: 2, lists }).collect();
-    literals.retain(|literal| literal.bytes.len() >= 2);
+/// Chooses a trigram for each of these literals, which are in lower case and come with a list. Literals of fewer than two bytes are left out. Returns
+/// the literals, each once, and in the same order the lists that they are members of.
+pub(super) fn with_trigrams<'l>(members: impl Iterator<Item = (&'l [u8], u32)>) -> (Vec<Literal<'l>>, Vec<Membership>) {
+    let mut members: Vec<(usize, &[u8], u32)> = members.map(|(bytes, list)| (bytes.len(), bytes, list)).collect();
+    members.retain(|(length, ..)| *length >= 2);
     // The short ones first, as they have the fewest trigrams to choose from.
-    literals.sort_by_key(|literal| literal.bytes.len());
-    literals.iter_mut().for_each(|literal| literal.end_offset = chooser.choose(literal.bytes));
-    literals
+    members.sort_unstable();
+    let mut chooser = TrigramChooser::default();
+    let mut literals: Vec<Literal> = Vec::new();
+    let mut memberships = Vec::with_capacity(members.len());
+    for (literal, same) in (0..).zip(members.chunk_by(|(_, one, _), (_, other, _)| one == other)) {
+        memberships.extend(same.iter().map(|(.., list)| Membership { literal, list: *list }));
+        literals.extend(same.first().map(|(_, bytes, _)| Literal { bytes, end_offset: chooser.choose(bytes) }));
+    }
+    (literals, memberships)
 }
 
 struct TrigramChooser {
     counts: TrigramCounts,
-    /// How many literals each trigram was chosen for.
-    chosen: FxHashMap<[u8; 3], u32>,
+    /// The trigrams of the literals so far.
+    rated: FxHashMap<[u8; 3], Rated>,
+}
+
+/// A trigram of some literal.
+struct Rated {
+    frequency: Frequency,
+    /// How many literals it was chosen for, and the one that is to choose.
+    users: f64,
+}
+
+impl Default for TrigramChooser {
+    fn default() -> Self {
+        Self { counts: TrigramCounts::of_sample(), rated: FxHashMap::default() }
+    }
 }
 
 impl TrigramChooser {
     /// Chooses the trigram that costs least: its frequency times the literals to compare where it occurs. Returns the offset after it.
     fn choose(&mut self, literal: &[u8]) -> usize {
-        let trigrams = literal.windows(3).filter_map(|trigram| <[u8; 3]>::try_from(trigram).ok()).zip(3..);
-        let cost = |trigram: [u8; 3]| -> Frequency {
-            self.counts.frequency(trigram) * f64::from(1 + self.chosen.get(&trigram).copied().unwrap_or(0))
-        };
-        let rated = trigrams.map(|(trigram, end_offset)| (cost(trigram), trigram, end_offset));
-        let Some((_, trigram, end_offset)) = rated.min_by(|(one, ..), (other, ..)| one.total_cmp(other)) else { return literal.len() };
-        *self.chosen.entry(trigram).or_insert(0) += 1;
+        let mut best = (Frequency::INFINITY, [0; 3], literal.len());
+        for (trigram, end_offset) in literal.windows(3).filter_map(|trigram| trigram.first_chunk().copied()).zip(3..) {
+            let new = || Rated { frequency: self.counts.frequency(trigram), users: 1.0 };
+            let rated = self.rated.entry(trigram).or_insert_with(new);
+            let cost = rated.frequency * rated.users;
+            if cost < best.0 {
+                best = (cost, trigram, end_offset);
+            }
+        }
+        let (_, trigram, end_offset) = best;
+        if let Some(rated) = self.rated.get_mut(&trigram) {
+            rated.users += 1.0;
+        }
         end_offset
     }
 }

@@ -96,8 +96,10 @@ mod literal;
 mod required;
 mod scanner;
 mod set;
+mod texts;
 mod trigram;
 
 pub use filtered::FilteredPattern;
 pub use required::RequiredLiterals;
 pub use set::{PrefilterId, PrefilterSet, PrefilterSetBuilder, Signature, ValueKind};
+pub use texts::Texts;

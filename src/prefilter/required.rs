@@ -1,8 +1,10 @@
 //! The formula of literals and bytes that every match of a pattern holds.
 
 use super::frequency::{self, Frequency};
+use super::texts::Texts;
 use crate::pattern::ByteSet;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// The most literals that one set names.
 const MAX_LITERALS: usize = 512;
@@ -36,7 +38,7 @@ const RARE: Frequency = 0.005;
 #[non_exhaustive]
 pub enum RequiredLiterals {
     /// One of these literals, each of at least two bytes, in lower case, sorted by length and then by their bytes.
-    Literals(Vec<Vec<u8>>),
+    Literals(Arc<Texts>),
     /// One of these bytes; with a letter its other case is in the set too.
     Bytes(ByteSet),
     /// All of these.
@@ -48,7 +50,9 @@ pub enum RequiredLiterals {
 impl RequiredLiterals {
     /// One of these texts, in any case of ASCII letters; `None` if that says nothing useful, as with an empty text among them.
     pub fn any_of<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Option<Self> {
-        Self::one_of(texts.into_iter().map(<[u8]>::to_ascii_lowercase).collect(), usize::MAX).filter(Self::is_selective)
+        let mut texts: Texts = texts.into_iter().collect();
+        texts.make_lowercase();
+        Self::one_of(&texts, usize::MAX).filter(Self::is_selective)
     }
 
     /// One of these bytes; `None` if that says nothing useful.
@@ -57,23 +61,26 @@ impl RequiredLiterals {
     }
 
     /// One of a pattern's literals, in lower case; `None` if they are too many, or one is empty.
-    pub(super) fn any_literal(literals: Vec<Vec<u8>>) -> Option<Self> {
+    pub(super) fn any_literal(literals: &Texts) -> Option<Self> {
         Self::one_of(literals, MAX_LITERALS)
     }
 
-    fn one_of(mut literals: Vec<Vec<u8>>, max: usize) -> Option<Self> {
-        if literals.is_empty() || literals.iter().any(Vec::is_empty) {
+    fn one_of(texts: &Texts, max: usize) -> Option<Self> {
+        if texts.is_empty() || texts.iter().any(<[u8]>::is_empty) {
             return None;
         }
-        let single = literals.iter().filter(|literal| literal.len() == 1).flatten().fold(ByteSet::EMPTY, |set, byte| set.with(*byte));
-        literals.retain(|literal| !literal.iter().any(|byte| single.contains(*byte)));
-        let mut literals = minimized(literals);
+        let single = texts.iter().filter(|text| text.len() == 1).flatten().fold(ByteSet::EMPTY, |set, byte| set.with(*byte));
+        let mut literals = match single.is_empty() {
+            true => minimized(texts.iter()),
+            false => minimized(texts.iter().filter(|text| !text.iter().any(|byte| single.contains(*byte)))),
+        };
         if literals.len() > max {
-            literals = minimized(with_shared_prefixes(literals));
+            literals = minimized(with_shared_prefixes(&literals));
         }
         if literals.len() > max {
             return None;
         }
+        let literals = Arc::new(literals);
         match (single.is_empty(), literals.is_empty()) {
             (true, _) => Some(Self::Literals(literals)),
             (false, true) => Some(Self::Bytes(single.fold_case())),
@@ -111,7 +118,7 @@ impl RequiredLiterals {
     /// One of these, of which each is required by one of several alternatives.
     pub(super) fn any(operands: Vec<Self>) -> Option<Self> {
         let mut bytes = ByteSet::EMPTY;
-        let mut literals = Vec::new();
+        let mut literals: Vec<Arc<Texts>> = Vec::new();
         let mut joined = Vec::new();
         for operand in operands {
             operand.flatten_into(&mut bytes, &mut literals, &mut joined);
@@ -122,17 +129,21 @@ impl RequiredLiterals {
             }
         }
         let single = (!bytes.is_empty()).then_some(Self::Bytes(bytes));
-        let literals = if literals.is_empty() { None } else { Some(Self::one_of(literals, MAX_LITERALS)?) };
+        let literals = match literals.len() {
+            // One set is minimized already.
+            0 | 1 => literals.pop().map(Self::Literals),
+            _ => Some(Self::one_of(&united(&literals), MAX_LITERALS)?),
+        };
         joined.extend(single.into_iter().chain(literals));
         let whole = if joined.len() > 1 { Some(Self::Any(joined)) } else { joined.pop() };
         whole.filter(Self::is_selective)
     }
 
     /// Adds this alternative to the bytes, the literals and the conjunctions of a disjunction.
-    fn flatten_into(self, bytes: &mut ByteSet, literals: &mut Vec<Vec<u8>>, conjunctions: &mut Vec<Self>) {
+    fn flatten_into(self, bytes: &mut ByteSet, literals: &mut Vec<Arc<Texts>>, conjunctions: &mut Vec<Self>) {
         match self {
             Self::Bytes(set) => *bytes = bytes.union(set),
-            Self::Literals(more) => literals.extend(more),
+            Self::Literals(more) => literals.push(more),
             Self::Any(inner) => inner.into_iter().for_each(|operand| operand.flatten_into(bytes, literals, conjunctions)),
             all @ Self::All(_) => conjunctions.push(all),
         }
@@ -159,7 +170,7 @@ impl RequiredLiterals {
     /// A guess at the share of values in clean traffic that satisfy it.
     fn frequency(&self) -> Frequency {
         match self {
-            Self::Literals(literals) => literals.iter().map(|literal| frequency::of_literal(literal)).sum::<Frequency>().min(1.0),
+            Self::Literals(literals) => literals.iter().map(frequency::of_literal).sum::<Frequency>().min(1.0),
             Self::Bytes(set) => frequency::of_bytes(*set),
             Self::All(operands) => operands.iter().map(Self::frequency).product(),
             Self::Any(operands) => operands.iter().map(Self::frequency).sum::<Frequency>().min(1.0),
@@ -167,34 +178,68 @@ impl RequiredLiterals {
     }
 }
 
+/// Joins lists into one.
+fn united(lists: &[Arc<Texts>]) -> Texts {
+    let (texts, bytes) = (lists.iter().map(|list| list.len()).sum(), lists.iter().map(|list| list.total_length()).sum());
+    let mut all = Texts::with_capacity(texts, bytes);
+    lists.iter().for_each(|list| all.append(list));
+    all
+}
+
 /// Replaces literals that differ only in their last byte by their common prefix.
-fn with_shared_prefixes(literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut sharing: HashMap<Vec<u8>, usize> = HashMap::new();
+fn with_shared_prefixes(literals: &Texts) -> impl Iterator<Item = &[u8]> {
+    let mut sharing: FxHashMap<&[u8], usize> = FxHashMap::default();
     for (_, prefix) in literals.iter().filter_map(|literal| literal.split_last()) {
-        *sharing.entry(prefix.to_vec()).or_default() += 1;
+        *sharing.entry(prefix).or_default() += 1;
     }
-    let shorten = |literal: Vec<u8>| match literal.split_last() {
+    literals.iter().map(move |literal| match literal.split_last() {
         Some((_, prefix)) if prefix.len() >= MIN_PREFIX_LENGTH && sharing.get(prefix).is_some_and(|count| *count >= MIN_SHARING_PREFIX) => {
-            prefix.to_vec()
+            prefix
         }
         _ => literal,
-    };
-    literals.into_iter().map(shorten).collect()
+    })
+}
+
+/// A literal as it is sorted: the comparison of two mostly ends before their bytes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Sorted<'l> {
+    length: usize,
+    /// The first eight bytes, the first one highest.
+    head: u64,
+    bytes: &'l [u8],
+}
+
+impl<'l> Sorted<'l> {
+    fn of(literal: &'l [u8]) -> Self {
+        let bytes = literal.get(..MAX_LENGTH).unwrap_or(literal);
+        let mut head = [0; 8];
+        head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        Self { length: bytes.len(), head: u64::from_be_bytes(head), bytes }
+    }
 }
 
 /// Cuts, sorts and deduplicates literals, and removes those that hold another one if they are few enough to compare.
-fn minimized(mut literals: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    literals.iter_mut().for_each(|literal| literal.truncate(MAX_LENGTH));
-    literals.sort_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
-    literals.dedup();
-    if literals.len() > MAX_COMPARED {
-        return literals;
+fn minimized<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Texts {
+    let mut sorted: Vec<Sorted> = literals.map(Sorted::of).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut kept = Texts::with_capacity(sorted.len(), sorted.iter().map(|literal| literal.length).sum());
+    if sorted.len() > MAX_COMPARED {
+        sorted.iter().for_each(|literal| kept.push(literal.bytes));
+        return kept;
     }
-    let mut kept: Vec<Vec<u8>> = Vec::with_capacity(literals.len());
-    for literal in literals {
-        if !kept.iter().any(|shorter| literal.windows(shorter.len()).any(|part| part == shorter)) {
-            kept.push(literal);
+    let mut shorter: Vec<(u64, &[u8])> = Vec::with_capacity(sorted.len());
+    for Sorted { bytes, .. } in sorted {
+        let present = low_bits(bytes);
+        if !shorter.iter().any(|(needed, shorter)| needed & !present == 0 && bytes.windows(shorter.len()).any(|part| part == *shorter)) {
+            kept.push(bytes);
+            shorter.push((present, bytes));
         }
     }
     kept
+}
+
+/// Sets a bit for each byte, by the low bits of it. A text that holds another has all bits of it.
+fn low_bits(text: &[u8]) -> u64 {
+    text.iter().fold(0, |bits, byte| bits | 1 << (byte % 64))
 }

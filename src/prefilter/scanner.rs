@@ -3,8 +3,9 @@
 //! For each byte of a value, the trigram that it ends is looked up in a bitmap. If the bit is set, [`verify`](LiteralScanner::verify) compares the
 //! literals in the bucket of that trigram with the value. A set bit alone proves nothing: several bytes share a class.
 
-use super::literal::Literal;
+use super::literal::{Literal, Membership};
 use super::trigram::{ClassSet, Trigram, TrigramBitmap};
+use rustc_hash::FxHashMap;
 
 /// The bit that tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
@@ -110,31 +111,40 @@ fn eight_bytes(value: &[u8], start: usize) -> u64 {
 }
 
 impl LiteralScanner {
-    /// Builds a scanner for these literals.
-    pub(super) fn new(literals: &[Literal<'_>]) -> Self {
+    /// Builds a scanner for the literals that have these memberships, which are sorted by their literals.
+    pub(super) fn new(literals: &[Literal<'_>], memberships: &[Membership]) -> Self {
+        let members = || {
+            let same = memberships.chunk_by(|one, other| one.literal == other.literal);
+            same.filter_map(|same| Some((literals.get(same.first()?.literal as usize)?, same)))
+        };
         let mut scanner = Self {
-            bitmap: TrigramBitmap::for_literals(literals.iter().map(|literal| literal.bytes)),
+            bitmap: TrigramBitmap::for_literals(members().map(|(literal, _)| literal.bytes)),
             bucket_of_rank: Vec::new(),
             buckets: Vec::new(),
             literals: Vec::new(),
             tails: Vec::new(),
             lists: Vec::new(),
         };
-        let compiled: Vec<(Neighbours, CompiledLiteral)> =
-            literals.iter().map(|literal| (scanner.neighbours(literal), scanner.compile(literal))).collect();
-        let mut trigrams = Vec::new();
-        for (literal, number) in literals.iter().zip(0..) {
+        let mut compiler = Compiler::default();
+        let mut compiled = Vec::with_capacity(memberships.len());
+        let mut trigrams = Vec::with_capacity(memberships.len());
+        for ((literal, same), number) in members().zip(0u32..) {
+            compiled.push((scanner.neighbours(literal), compiler.compile(literal, same)));
+            let found_by = |trigram: Trigram| u64::from(trigram.key()) << u32::BITS | u64::from(number);
             match (literal.trigram(), literal.bytes) {
-                (Some(bytes), _) => trigrams.push((scanner.bitmap.trigram(bytes), number)),
-                (None, [one, other]) => {
-                    trigrams.extend(scanner.bitmap.trigrams_ending_with([*one, *other]).map(|trigram| (trigram, number)));
-                }
+                (Some(bytes), _) => trigrams.push(found_by(scanner.bitmap.trigram(bytes))),
+                (None, [one, other]) => trigrams.extend(scanner.bitmap.trigrams_ending_with([*one, *other]).map(found_by)),
                 (None, _) => {}
             }
         }
+        (scanner.tails, scanner.lists) = (compiler.tails, compiler.lists);
+        scanner.literals.reserve_exact(compiled.len());
         scanner.fill_buckets(trigrams, &compiled);
         scanner.literals.shrink_to_fit();
         scanner.buckets.shrink_to_fit();
+        scanner.bucket_of_rank.shrink_to_fit();
+        scanner.tails.shrink_to_fit();
+        scanner.lists.shrink_to_fit();
         scanner
     }
 
@@ -206,36 +216,16 @@ impl LiteralScanner {
         Neighbours { preceding: side(end_offset.checked_sub(4).and_then(|at| bytes.get(at))), following: side(bytes.get(*end_offset)) }
     }
 
-    fn compile(&mut self, Literal { bytes, end_offset, lists }: &Literal<'_>) -> CompiledLiteral {
-        let (tail_start, lists_start) = (self.tails.len(), self.lists.len());
-        self.tails.extend(bytes.iter().skip(Head::LENGTH));
-        for list in lists {
-            let (word, bits) = (list / u64::BITS, 1 << (list % u64::BITS));
-            match self.lists.get_mut(lists_start..).unwrap_or_default().iter_mut().find(|known| known.word == word) {
-                Some(known) => known.bits |= bits,
-                None => self.lists.push(ListBits { word, bits }),
-            }
-        }
-        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        CompiledLiteral {
-            head: Head::of(bytes),
-            end_offset: number(*end_offset),
-            tail_start: number(tail_start),
-            tail_end: number(self.tails.len()),
-            lists_start: number(lists_start),
-            lists_end: number(self.lists.len()),
-        }
-    }
-
-    /// Fills the bitmap and the buckets. Each trigram comes with the number of a literal that is found by it.
-    fn fill_buckets(&mut self, mut trigrams: Vec<(Trigram, u32)>, compiled: &[(Neighbours, CompiledLiteral)]) {
-        self.bitmap.insert(trigrams.iter().map(|(trigram, _)| *trigram));
-        trigrams.sort_unstable_by_key(|(trigram, number)| trigram.key() << u32::BITS | u64::from(*number));
+    /// Fills the bitmap and the buckets. Each entry is the key of a trigram, and below it the number of a literal that is found by it.
+    fn fill_buckets(&mut self, mut trigrams: Vec<u64>, compiled: &[(Neighbours, CompiledLiteral)]) {
+        let key = |found_by: &u64| (found_by >> u32::BITS) as u32;
+        self.bitmap.insert(trigrams.iter().map(|found_by| Trigram::of_key(key(found_by))));
+        trigrams.sort_unstable();
         // The bucket of each literal that has one to itself.
         let mut own = vec![None; compiled.len()];
-        for same in trigrams.chunk_by(|(one, _), (other, _)| one == other) {
+        for same in trigrams.chunk_by(|one, other| key(one) == key(other)) {
             let known = match same {
-                [(_, number)] => own.get_mut(*number as usize),
+                [number] => own.get_mut(*number as u32 as usize),
                 _ => None,
             };
             let bucket = match known {
@@ -247,8 +237,8 @@ impl LiteralScanner {
     }
 
     /// Adds a bucket for literals of the same trigram, and returns its number.
-    fn add_bucket(&mut self, same: &[(Trigram, u32)], compiled: &[(Neighbours, CompiledLiteral)]) -> u32 {
-        let members = || same.iter().filter_map(|(_, number)| compiled.get(*number as usize));
+    fn add_bucket(&mut self, same: &[u64], compiled: &[(Neighbours, CompiledLiteral)]) -> u32 {
+        let members = || same.iter().filter_map(|number| compiled.get(*number as u32 as usize));
         let start = self.literals.len() as u32;
         self.literals.extend(members().map(|(_, literal)| literal));
         let neighbours = members().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
@@ -279,6 +269,55 @@ impl Neighbours {
     }
 }
 
+/// Compiles literals, and collects their tails and lists.
+#[derive(Default)]
+struct Compiler {
+    tails: Vec<u8>,
+    lists: Vec<ListBits>,
+    /// Where the bits of each list stand for the literals of that list alone, which most literals are.
+    single: FxHashMap<u32, u32>,
+}
+
+impl Compiler {
+    fn compile(&mut self, literal: &Literal<'_>, memberships: &[Membership]) -> CompiledLiteral {
+        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let tail_start = self.tails.len();
+        self.tails.extend(literal.bytes.iter().skip(Head::LENGTH));
+        let (lists_start, lists_end) = match memberships {
+            [membership] => match self.single.get(&membership.list) {
+                Some(start) => (*start, start + 1),
+                None => {
+                    let (start, end) = self.add_lists(memberships);
+                    self.single.insert(membership.list, start);
+                    (start, end)
+                }
+            },
+            _ => self.add_lists(memberships),
+        };
+        CompiledLiteral {
+            head: Head::of(literal.bytes),
+            end_offset: number(literal.end_offset),
+            tail_start: number(tail_start),
+            tail_end: number(self.tails.len()),
+            lists_start,
+            lists_end,
+        }
+    }
+
+    /// Adds lists, and returns the range of their bits.
+    fn add_lists(&mut self, memberships: &[Membership]) -> (u32, u32) {
+        let start = self.lists.len();
+        for Membership { list, .. } in memberships {
+            let (word, bits) = (list / u64::BITS, 1 << (list % u64::BITS));
+            match self.lists.get_mut(start..).unwrap_or_default().iter_mut().find(|known| known.word == word) {
+                Some(known) => known.bits |= bits,
+                None => self.lists.push(ListBits { word, bits }),
+            }
+        }
+        (start as u32, self.lists.len() as u32)
+    }
+}
+
 fn part<T>(all: &[T], start: u32, end: u32) -> &[T] {
     all.get(start as usize..end as usize).unwrap_or_default()
 }
@@ -291,9 +330,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn seen(literals: &[Vec<u8>], value: &[u8]) -> Vec<bool> {
-        let known = with_trigrams(literals.iter().map(Vec::as_slice).zip((0..).map(|number| vec![number])));
+        let (known, memberships) = with_trigrams(literals.iter().map(Vec::as_slice).zip(0..));
         let mut seen = vec![0; literals.len().div_ceil(64)];
-        LiteralScanner::new(&known).scan(value, &mut seen);
+        LiteralScanner::new(&known, &memberships).scan(value, &mut seen);
         (0..literals.len()).map(|number| seen[number / 64] >> (number % 64) & 1 == 1).collect()
     }
 

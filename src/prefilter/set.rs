@@ -1,9 +1,11 @@
 //! The prefilters of a rule set, evaluated together: a value is scanned once, whatever the number of patterns.
 
 use super::RequiredLiterals;
-use super::literal::{Literal, with_trigrams};
+use super::literal::{Membership, with_trigrams};
 use super::scanner::LiteralScanner;
+use super::texts::Texts;
 use crate::pattern::ByteSet;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -22,10 +24,10 @@ pub struct ValueKind {
 /// Collects required literals, and builds the set.
 #[derive(Debug, Default)]
 pub struct PrefilterSetBuilder {
-    known: HashMap<RequiredLiterals, PrefilterId>,
+    known: FxHashMap<RequiredLiterals, PrefilterId>,
     prefilters: Vec<Prefilter>,
     /// Lists of literals by their contents.
-    lists: HashMap<Vec<Vec<u8>>, u32>,
+    lists: FxHashMap<Arc<Texts>, u32>,
     /// The lists that some pattern requires of each kind.
     wanted: BTreeMap<ValueKind, BTreeSet<u32>>,
     /// The set that is extended.
@@ -99,7 +101,7 @@ impl PrefilterSetBuilder {
         match required {
             RequiredLiterals::Literals(literals) => {
                 let next = u32::try_from(self.first_list() + self.lists.len()).unwrap_or(u32::MAX);
-                let list = *self.lists.entry(literals.clone()).or_insert(next);
+                let list = *self.lists.entry(Arc::clone(literals)).or_insert(next);
                 for kind in kinds {
                     self.wanted.entry(*kind).or_default().insert(list);
                 }
@@ -119,21 +121,15 @@ impl PrefilterSetBuilder {
     /// Builds the scanners. What is made of values shares the scanner of the values themselves, unless far fewer literals are required of it. An
     /// extension has one scanner, for all kinds.
     pub fn build(self) -> PrefilterSet {
-        let mut lists_of: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-        for (list, number) in &self.lists {
-            list.iter().for_each(|literal| lists_of.entry(literal).or_default().push(*number));
-        }
-        let literals = with_trigrams(lists_of);
-        let mut members: Vec<Vec<usize>> = vec![Vec::new(); self.lists.len()];
+        let (literals, memberships) =
+            with_trigrams(self.lists.iter().flat_map(|(list, number)| list.iter().map(|literal| (literal, *number))));
         let first_list = self.first_list();
         let place = |list: u32| (list as usize).wrapping_sub(first_list);
-        for (index, literal) in literals.iter().enumerate() {
-            for list in &literal.lists {
-                members.get_mut(place(*list)).into_iter().for_each(|members| members.push(index));
-            }
+        let mut sizes = vec![0; self.lists.len()];
+        for membership in &memberships {
+            sizes.get_mut(place(membership.list)).into_iter().for_each(|size| *size += 1);
         }
-        let members = |list: u32| members.get(place(list)).map_or(&[][..], Vec::as_slice);
-        let size = |lists: &BTreeSet<u32>| lists.iter().map(|list| members(*list).len()).sum::<usize>();
+        let size = |lists: &BTreeSet<u32>| lists.iter().filter_map(|list| sizes.get(place(*list))).sum::<usize>();
         let all: BTreeSet<u32> = self.wanted.values().flatten().copied().collect();
         let mut set = PrefilterSet {
             before: self.base.as_ref().map_or(0, |base| base.len()),
@@ -147,13 +143,11 @@ impl PrefilterSetBuilder {
             let whole = whole.filter(|whole| size(lists) > size(whole) / 2 && whole.is_superset(lists));
             let lists = if self.base.is_some() { &all } else { whole.unwrap_or(lists) };
             let scanner = *known.entry(lists).or_insert_with(|| {
-                let mut wanted: Vec<(usize, u32)> =
-                    lists.iter().flat_map(|list| members(*list).iter().map(|index| (*index, *list))).collect();
-                wanted.sort_unstable();
-                let of_literal =
-                    |wanted: &[(usize, u32)]| Some(literals.get(wanted.first()?.0)?.with_lists(wanted.iter().map(|(_, list)| *list)));
-                let literals: Vec<Literal> = wanted.chunk_by(|(one, _), (other, _)| one == other).filter_map(of_literal).collect();
-                set.scanners.push(LiteralScanner::new(&literals));
+                let mut is_wanted = vec![false; sizes.len()];
+                lists.iter().for_each(|list| is_wanted.get_mut(place(*list)).into_iter().for_each(|wanted| *wanted = true));
+                let wanted = |membership: &&Membership| is_wanted.get(place(membership.list)) == Some(&true);
+                let wanted: Vec<Membership> = memberships.iter().filter(wanted).copied().collect();
+                set.scanners.push(LiteralScanner::new(&literals, &wanted));
                 set.scanners.len() - 1
             });
             set.set_scanner(*kind, scanner);

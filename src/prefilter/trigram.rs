@@ -38,11 +38,15 @@ impl TrigramBitmap {
     /// Builds an empty bitmap. The 62 bytes most frequent in the literals get a class each; both cases of a letter share one, as do all control
     /// characters; all other bytes of literals share the last.
     pub(super) fn for_literals<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Box<Self> {
-        let mut counts = [0usize; 256];
+        let mut bytes = [0usize; 256];
         for byte in literals.flatten() {
-            if let Some(count) = counts.get_mut(usize::from(representative(*byte))) {
+            if let Some(count) = bytes.get_mut(usize::from(*byte)) {
                 *count += 1;
             }
+        }
+        let mut counts = [0usize; 256];
+        for (count, byte) in bytes.into_iter().zip(0..=u8::MAX) {
+            counts.get_mut(usize::from(representative(byte))).into_iter().for_each(|sum| *sum += count);
         }
         let mut used: Vec<(usize, u8)> = counts.into_iter().zip(0..=u8::MAX).filter(|(count, _)| *count > 0).collect();
         used.sort_unstable_by(|one, other| other.cmp(one));
@@ -139,14 +143,19 @@ fn representative(byte: u8) -> u8 {
 }
 
 impl Trigram {
+    /// The trigram with this [`key`](Self::key).
+    pub(super) fn of_key(key: u32) -> Self {
+        Self(key as usize)
+    }
+
     /// The class of the byte before the trigram, as a set.
     pub(super) fn preceding(self) -> ClassSet {
         ClassSet(1 << (self.0 >> (3 * CLASS_BITS) & LAST_CLASS))
     }
 
     /// The three classes as a number, in the order of the bitmap.
-    pub(super) fn key(self) -> u64 {
-        (self.0 % (WORDS * WORD_BITS)) as u64
+    pub(super) fn key(self) -> u32 {
+        (self.0 % (WORDS * WORD_BITS)) as u32
     }
 
     #[inline]
