@@ -207,7 +207,10 @@ struct Run {
 
 impl Default for Run {
     fn default() -> Self {
-        Self { exact: Texts::one(b""), within: None, around: None }
+        // Room for what most runs hold, as they grow letter by letter.
+        let mut exact = Texts::with_capacity(1, 32);
+        exact.push(b"");
+        Self { exact, within: None, around: None }
     }
 }
 
