@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How many instructions our library executes for one transaction once it is warm: a figure that does not depend on what else the machine does.
 #
-#   benches/instructions.sh            every case, and the stream; written to benches/results/instructions-YYYY-MM-DD.txt
+#   benches/instructions.sh            every case, and the stream; written to benches/results/instructions-YYYY-MM-DD-COMMIT.txt
 #   benches/instructions.sh CASE…      only these, such as 01-get-static or stream; only shown
 #
 # Callgrind counts within abi_bench's `run` alone. A case is repeated 20 times and 60 times; the difference divided by 40 is what one transaction
@@ -55,5 +55,5 @@ if [ $# -gt 0 ]; then
 else
     mkdir -p benches/results
     cases=$(cd "$bench/corpus" && ls *.http | sed 's/\.http$//')
-    measure $cases stream | tee "benches/results/instructions-$(date +%F).txt"
+    measure $cases stream | tee "benches/results/instructions-$(date +%F)-$(git rev-parse --short HEAD).txt"
 fi
