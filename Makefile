@@ -46,6 +46,7 @@ PACKAGED ?= capi-pgo
 
 # How many transactions a build with counters judges.
 TRAINING ?= 20000
+# Both builds are of the same profile, for cargo puts that into the names by which the second finds the counts of the first.
 # The crates of the library alone are counted: build scripts and macros run for the machine that builds, with other flags.
 HOST_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
 PROFDATA ?= $(shell rustc --print sysroot)/lib/rustlib/$(HOST_TARGET)/bin/llvm-profdata
@@ -57,7 +58,7 @@ capi-pgo: $(CAPI)/features $(CAPI)/modsecurity.pc $(CAPI)/LICENSES.txt
 	@test -x "$(PROFDATA)" || { echo "$(PROFDATA) is not there: 'rustup component add llvm-tools' installs it" >&2; exit 1; }
 	capi/training/rules "$(CRS)" > $(CAPI)/training.conf
 	rm -rf $(PGO)/counts
-	RUSTFLAGS="$(RUSTFLAGS) -C profile-generate=$(PGO)/counts" CARGO_PROFILE_DIST_LTO=off $(PGO_BUILD)
+	RUSTFLAGS="$(RUSTFLAGS) -C profile-generate=$(PGO)/counts" $(PGO_BUILD)
 	cp $(PGO)/$(HOST_TARGET)/dist/libsecrule_capi.so $(PGO)/$(SONAME)
 	$(CC) -O1 -Icapi/include -o $(PGO)/train capi/training/train.c $(PGO)/$(SONAME) -Wl,-rpath,$(PGO)
 	$(PGO)/train $(CAPI)/training.conf $(TRAINING)
