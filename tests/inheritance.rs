@@ -293,7 +293,7 @@ fn a_site_inherits_from_a_site() {
     assert_eq!(status(&base), [Some(401), None, None]);
     assert_eq!(status(&site), [Some(401), Some(402), None]);
     assert_eq!(status(&part), [None, Some(402), Some(403)]);
-    // What cannot share the rules has them nevertheless.
+    // Additions that cannot share the rules are compiled with them.
     let full = Waf::builder().base(&part).rules("full", "SecDefaultAction \"phase:2,deny\"").build().unwrap();
     assert!(!full.is_extension());
     assert_eq!(status(&full), status(&part));

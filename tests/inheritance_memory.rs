@@ -39,7 +39,7 @@ fn a_site_that_inherits_keeps_little_memory() {
     let crs = secrule_testkit::shared("crs");
     let rules = format!("SecRuleEngine On\nInclude {0}/crs-setup.conf.example\nInclude {0}/rules/*.conf\n", crs.display());
     let base = Waf::from_rules(&rules).unwrap();
-    // What the first ones take may be in use already, or be kept for later ones.
+    // The first rule sets fill memory that later ones use again.
     let mut sites: Vec<Waf> = (1..10).map(|number| site(&base, number)).collect();
     let before = memory();
     sites.extend((10..10 + SITES).map(|number| site(&base, number)));

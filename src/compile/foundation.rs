@@ -33,7 +33,7 @@ pub struct Lineage {
     pub within: Range<usize>,
 }
 
-/// What is kept of a load for its extensions, besides the graph.
+/// The part of a load that extensions read, besides the graph.
 #[derive(Default)]
 pub struct Kept {
     /// Its texts.

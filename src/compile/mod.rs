@@ -108,7 +108,7 @@ pub struct Compiled {
     pub graph: RuleGraph,
     /// The contents of the load.
     pub report: LoadReport,
-    /// What extensions need besides the graph; `None` for an extension.
+    /// The part of the load that extensions read, besides the graph; `None` for an extension.
     pub kept: Option<Kept>,
 }
 

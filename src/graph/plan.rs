@@ -48,7 +48,7 @@ pub struct PlanId(u64);
 /// The plan of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Its number: what is known of values is valid for this plan only.
+    /// Its number. Signatures of values are valid for this plan only.
     pub id: PlanId,
     /// The prefilters of all rules.
     pub prefilters: Arc<PrefilterSet>,

@@ -55,7 +55,7 @@ struct TrigramChooser {
 /// A trigram of some literal.
 struct Rated {
     frequency: Frequency,
-    /// How many literals it was chosen for, and the one that is to choose.
+    /// The number of literals that chose it, and the literal that chooses next.
     users: f64,
 }
 

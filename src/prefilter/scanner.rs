@@ -274,7 +274,7 @@ impl Neighbours {
 struct Compiler {
     tails: Vec<u8>,
     lists: Vec<ListBits>,
-    /// Where the bits of each list stand for the literals of that list alone, which most literals are.
+    /// For each list, the place of its bits. Most literals are of one list, and share them.
     single: FxHashMap<u32, u32>,
 }
 

@@ -211,7 +211,7 @@ impl PhaseFilter {
         }
     }
 
-    /// Returns what is known of a target list, of which all targets must be known.
+    /// Returns the joint signature and the changing points of a target list. The values of its targets must be known.
     fn target_list(&mut self, view: &mut View<'_>, id: TargetListId) -> KnownTargetList {
         if let Some(known) = self.target_lists.get(id.0 as usize).filter(|known| known.phase == self.phase) {
             return *known;

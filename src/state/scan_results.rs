@@ -1,4 +1,4 @@
-//! What the prefilters know of one value, at each scan point.
+//! The signatures of one value, one for each scan point.
 
 use crate::graph::{ScanPointId, ScanPointSet};
 use crate::pattern::ByteSet;
