@@ -9,7 +9,7 @@ use super::report::{LoadReport, LoadedInput};
 use super::rule_set::{RuleSetDraft, check};
 use super::updates::{Update, apply_updates, missing_rules, update_targets};
 use super::{Compiled, plan, read_loads};
-use crate::graph::{BodyUses, Phase, PhaseMap, Removal, Rule, RuleFilter, RuleGraph, RuleIndex, Step, Test, TransformationTree};
+use crate::graph::{BodyUses, Phase, PhaseMap, Removal, Rule, RuleFilter, RuleGraph, RuleIndex, Step, TransformationTree};
 use crate::source::{Loader, Span};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,17 +205,6 @@ impl Changes {
     /// Returns `true` if they change a rule of a phase.
     fn reach(&self, base: &RuleGraph, phase: Phase) -> bool {
         self.rules.keys().chain(&self.removed_now).any(|index| base.rule(*index).is_some_and(|rule| rule.phase == phase))
-    }
-}
-
-impl Kept {
-    /// Returns a rule with the targets that it was written with.
-    fn as_written(&self, index: RuleIndex, rule: &Rule) -> Rule {
-        let mut rule = rule.clone();
-        if let (Some(written), Test::Operator { targets, .. }) = (self.written_targets.get(&index), &mut rule.test) {
-            targets.clone_from(written);
-        }
-        rule
     }
 }
 

@@ -9,7 +9,7 @@ use super::report::LoadedInput;
 use super::settings_draft::EndedLoads;
 use super::updates::Update;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{PhaseMap, RuleGraph, RuleIndex, Target};
+use crate::graph::{PhaseMap, Rule, RuleGraph, RuleIndex, Target, Test};
 use crate::source::{Sources, Span};
 use std::collections::HashMap;
 use std::fmt;
@@ -78,6 +78,17 @@ impl Foundation {
     /// Returns the number of its rules.
     pub fn rules(&self) -> usize {
         self.graph.rules.len()
+    }
+}
+
+impl Kept {
+    /// Returns a rule with the targets that it was written with.
+    pub fn as_written(&self, index: RuleIndex, rule: &Rule) -> Rule {
+        let mut rule = rule.clone();
+        if let (Some(written), Test::Operator { targets, .. }) = (self.written_targets.get(&index), &mut rule.test) {
+            targets.clone_from(written);
+        }
+        rule
     }
 }
 

@@ -64,6 +64,13 @@ pub struct Shared {
     pub given: Given,
 }
 
+impl Shared {
+    /// Returns `true` if the rules share most of another rule set, which they extend.
+    pub fn is_extension(&self) -> bool {
+        !Arc::ptr_eq(&self.graph, self.lineage.foundation.graph())
+    }
+}
+
 /// The parts of a rule set that come from the host, not from the rules: a reload keeps them.
 #[derive(Clone, Copy, Debug)]
 pub struct Given {

@@ -253,7 +253,7 @@ impl WafBuilder {
         let services = Services { store, resolver, origins, rates, debug_log, memory: Arc::default(), notices: Arc::default() };
         let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given };
         // An extension shares the automata of the rule set that it extends.
-        if Arc::ptr_eq(&shared.graph, shared.lineage.foundation.graph()) {
+        if !shared.is_extension() {
             warm_up(&shared);
         }
         Ok(shared)

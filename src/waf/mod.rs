@@ -5,7 +5,7 @@ mod logs;
 
 pub use builder::WafBuilder;
 
-use crate::compile::{Foundation, Lineage, LoadError, LoadReport};
+use crate::compile::{Foundation, LoadError, LoadReport};
 use crate::engine::{LONGEST_BAN, Services, is_blacklisted, is_whitelisted};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
@@ -178,9 +178,7 @@ impl Waf {
     /// Returns `true` if these rules extend their foundation.
     #[doc(hidden)]
     pub fn is_extension(&self) -> bool {
-        let shared = self.current.load();
-        let Lineage { inputs, within, .. } = &shared.lineage;
-        within.len() < inputs.len()
+        self.current.load().is_extension()
     }
 
     /// Returns the compiled rules.
