@@ -48,14 +48,6 @@ impl Text {
         self.length == 0
     }
 
-    /// Returns a hash of the range.
-    #[inline]
-    pub fn hash(self) -> usize {
-        // The constant spreads neighbouring ranges; it is odd, and has no pattern.
-        let range = (u64::from(self.start) << 2 | self.buffer as u64).wrapping_add(u64::from(self.length) << 40);
-        (range.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
-    }
-
     /// Returns a part of it, cut at its end.
     pub fn part(self, start: usize, length: usize) -> Text {
         let start = start.min(self.len());

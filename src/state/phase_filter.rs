@@ -157,7 +157,7 @@ impl PhaseFilter {
             let id = view.transforms.number(view.arena, selected.value, planned.kind);
             // Once the budget is exhausted no rule runs, so that nothing need be known of the values.
             if view.arena.budget.is_over() {
-                known.values.push(TargetValue::unscanned(*selected, id));
+                known.values.push(TargetValue { selected: *selected, id, changing: ScanPointSet::default() });
                 continue;
             }
             let (changing, signature) = view.transforms.plain(view.graph, view.plan, view.arena, id);
@@ -171,7 +171,8 @@ impl PhaseFilter {
     /// them back.
     pub fn lend_open(&mut self, view: &mut View<'_>, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
         if let Some(prefilter) = scan.excluding() {
-            let joint = self.target(view, target, scan.scan_point)?;
+            let changed = self.changed(view, target, scan.scan_point);
+            let joint = changed.or_else(|| self.targets.get(target.0 as usize)?.plain)?;
             view.plan.prefilters.may_match(prefilter, joint.signature(view.plan, &self.literals)).then_some(())?;
         }
         let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.values.is_empty())?;
@@ -195,10 +196,7 @@ impl PhaseFilter {
         let mut joint = list.plain;
         if list.changing.contains(point) {
             // Values that are not changed keep their signature.
-            joint = self.join(view, batch.target_list, joint, |filter, view, target| {
-                let changes = filter.targets.get(target.0 as usize).is_some_and(|known| known.changing.contains(point));
-                if changes { filter.target(view, target, point) } else { None }
-            });
+            joint = self.join(view, batch.target_list, joint, |filter, view, target| filter.changed(view, target, point));
         }
         let Self { open: steps, literals, .. } = self;
         let signature = joint.map(|joint| joint.signature(view.plan, literals));
@@ -226,13 +224,10 @@ impl PhaseFilter {
         list
     }
 
-    /// Returns the joint signature of a target's values at a scan point; `None` if there is no value.
+    /// Returns the joint signature of a target's values at a scan point that may change one of them.
     #[inline]
-    fn target(&mut self, view: &mut View<'_>, target: TargetId, point: ScanPointId) -> Option<JointSignature> {
-        let known = self.targets.get(target.0 as usize)?;
-        if !known.changing.contains(point) {
-            return known.plain;
-        }
+    fn changed(&mut self, view: &mut View<'_>, target: TargetId, point: ScanPointId) -> Option<JointSignature> {
+        let known = self.targets.get(target.0 as usize).filter(|known| known.changing.contains(point))?;
         match known.scanned.iter().find(|(known, _)| *known == point) {
             Some((_, joint)) => Some(*joint),
             None => self.scan_target(view, target, point),
@@ -306,13 +301,6 @@ pub struct View<'v> {
     pub transforms: &'v mut TransformCache,
     /// Their bytes.
     pub arena: &'v mut Arena,
-}
-
-impl TargetValue {
-    /// A value that is not scanned.
-    pub fn unscanned(selected: Selected, id: ValueId) -> Self {
-        Self { selected, id, changing: ScanPointSet::default() }
-    }
 }
 
 impl View<'_> {

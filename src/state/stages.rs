@@ -118,11 +118,11 @@ impl Stages {
             at = self.step(original, before, step.transformation, costs.as_deref_mut());
             if at != before {
                 if self.length > MAX_SHARED
-                    && let Some(stage) = before.checked_sub(1).and_then(|place| self.stages.get_mut(place))
+                    && let Some(stage) = self.stage_mut(before)
                 {
                     stage.value = Vec::new();
                 }
-                exceeds |= at.checked_sub(1).and_then(|place| self.stages.get(place)).is_some_and(|stage| stage.is_cut);
+                exceeds |= self.stage(at).is_some_and(|stage| stage.is_cut);
                 if scan_point.every_stage {
                     work += self.unite_stage(original, at, &mut joint);
                 }
@@ -140,7 +140,7 @@ impl Stages {
 
     /// Returns length and bytes of a stage.
     fn measure(&self, stage: StageId, original: Original<'_>, results: &ScanResults) -> (usize, ByteSet) {
-        match stage.checked_sub(1).and_then(|place| self.stages.get(place)) {
+        match self.stage(stage) {
             Some(stage) => (stage.value.len(), stage.bytes),
             None => (original.value.len(), results.bytes),
         }
@@ -193,7 +193,7 @@ impl Stages {
 
     /// Adds the signature of a stage, and returns the work of its scan.
     fn unite_stage(&mut self, original: Original<'_>, stage: StageId, joint: &mut Joint) -> usize {
-        let Some(stage) = stage.checked_sub(1).and_then(|place| self.stages.get_mut(place)) else { return 0 };
+        let Some(stage) = self.stage_mut(stage) else { return 0 };
         if stage.literals.is_empty() {
             let prefilters = &original.plan.prefilters;
             stage.literals.resize(prefilters.words(), 0);
@@ -201,6 +201,15 @@ impl Stages {
         }
         joint.unite(Signature { bytes: stage.bytes, literals: &stage.literals });
         stage.value.len()
+    }
+
+    /// Returns a stage; `None` for the value as received.
+    fn stage(&self, id: StageId) -> Option<&Stage> {
+        self.stages.get(id.checked_sub(1)?)
+    }
+
+    fn stage_mut(&mut self, id: StageId) -> Option<&mut Stage> {
+        self.stages.get_mut(id.checked_sub(1)?)
     }
 
     fn clear(&mut self) {

@@ -10,14 +10,12 @@ use crate::pattern::ByteSet;
 use crate::prefilter::{Signature, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
+use rustc_hash::FxHashMap;
 use std::time::Instant;
 
 /// The number of a value within its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(u32);
-
-/// The least number of values that the table of numbers is made for.
-const MIN_NUMBERS: usize = 128;
 
 /// A transaction with more values than these frees its memory.
 const MAX_KEPT: usize = 4096;
@@ -28,8 +26,7 @@ const MAX_OUTPUT: usize = 256 << 10;
 /// Values, and their results after transformation chains.
 #[derive(Debug, Default)]
 pub struct TransformCache {
-    /// The numbers of values by a hash of their place: 0 for none, otherwise one more than the number.
-    numbers: Vec<u32>,
+    numbers: FxHashMap<(Text, ValueKind), ValueId>,
     values: Vec<Value>,
     /// Results of transformations.
     computed: Computed,
@@ -113,46 +110,15 @@ impl TransformCache {
             *self = Self { scans: std::mem::take(&mut self.scans), reached: self.reached, ..Self::default() };
         }
         self.costs = None;
-        self.numbers.fill(0);
+        self.numbers.clear();
         self.values.clear();
         self.computed.clear();
     }
 
     /// Returns the number of a value, and assigns one if it is new.
     pub fn number(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
-        if self.numbers.len() < 2 * self.values.len().max(MIN_NUMBERS) {
-            self.grow_numbers();
-        }
         let Self { numbers, values, .. } = self;
-        let mask = numbers.len() - 1;
-        let mut place = text.hash() & mask;
-        loop {
-            let Some(number) = numbers.get_mut(place) else { return ValueId(u32::MAX) };
-            let Some(known) = number.checked_sub(1) else {
-                let id = add(values, arena, text, kind);
-                *number = id.0.saturating_add(1);
-                return id;
-            };
-            if values.get(known as usize).is_some_and(|value| value.text == text && value.kind == kind) {
-                return ValueId(known);
-            }
-            place = (place + 1) & mask;
-        }
-    }
-
-    /// Doubles the table of numbers, which stays at most half full.
-    #[cold]
-    fn grow_numbers(&mut self) {
-        let length = (4 * self.values.len().max(MIN_NUMBERS)).next_power_of_two();
-        self.numbers.clear();
-        self.numbers.resize(length, 0);
-        for (number, value) in (1..).zip(&self.values) {
-            let mut place = value.text.hash() & (length - 1);
-            while self.numbers.get(place).is_some_and(|number| *number != 0) {
-                place = (place + 1) & (length - 1);
-            }
-            self.numbers.get_mut(place).into_iter().for_each(|known| *known = number);
-        }
+        *numbers.entry((text, kind)).or_insert_with(|| add(values, arena, text, kind))
     }
 
     /// Returns the bytes that occur in a value.
@@ -290,7 +256,7 @@ impl TransformCache {
 
 /// Assigns a number to a value.
 fn add(values: &mut Vec<Value>, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
-    arena.budget.reserve(size_of::<Value>() + size_of::<ScanResults>() + 4 * size_of::<u32>());
+    arena.budget.reserve(size_of::<Value>() + size_of::<ScanResults>() + size_of::<((Text, ValueKind), ValueId)>());
     values.push(Value { text, kind, bytes: None, scan: None, charged: ScanPointSet::default() });
     ValueId(u32::try_from(values.len() - 1).unwrap_or(u32::MAX))
 }
