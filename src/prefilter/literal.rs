@@ -55,7 +55,7 @@ struct TrigramChooser {
 /// A trigram of some literal.
 struct Rated {
     frequency: Frequency,
-    /// The number of literals that chose it, and the literal that chooses next.
+    /// One more than the number of literals that chose it.
     users: f64,
 }
 
