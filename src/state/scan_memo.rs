@@ -18,8 +18,12 @@ const LONGEST: usize = 512;
 /// The number of values that have the same place, of which the one that was not used for longest makes room for a new one.
 const WAYS: usize = 4;
 
-/// The number of values that are remembered.
+/// The number of values that are remembered at first, and at most: sites with little traffic need little memory.
+const FIRST_CAPACITY: usize = 64;
 const CAPACITY: usize = 1024;
+
+/// The factor by which it grows.
+const GROWTH: usize = 4;
 
 /// A transaction with more values that are not remembered frees their memory.
 const MAX_KEPT: usize = 256;
@@ -36,6 +40,8 @@ pub struct ScanMemo {
     results: Vec<ScanResults>,
     /// The number of values of this transaction that are not remembered: further results are theirs.
     passing: usize,
+    /// The number of values that made room for others since the memo has this size.
+    displaced: usize,
 }
 
 /// The place of a value's results.
@@ -57,19 +63,46 @@ impl ScanMemo {
     pub fn clear(&mut self) {
         self.now += 1;
         self.passing = 0;
-        self.results.truncate(CAPACITY + MAX_KEPT);
+        if self.displaced > self.remembered.len() && self.remembered.len() < CAPACITY {
+            self.grow();
+        }
+        self.results.truncate(self.remembered.len() + MAX_KEPT);
+    }
+
+    /// Makes room for more values, between two transactions. The values of a place are divided among several, so that all of them have one.
+    fn grow(&mut self) {
+        let mut larger = Self::with_capacity(self.plan, self.now, self.remembered.len() * GROWTH);
+        let known = std::mem::take(&mut self.remembered).into_iter().zip(std::mem::take(&mut self.results));
+        for (known, results) in known.filter(|(known, _)| known.used > 0) {
+            let first = larger.first_way(known.hash);
+            let mut ways = larger.remembered.iter_mut().zip(&mut larger.results).skip(first).take(WAYS);
+            if let Some(way) = ways.find(|(way, _)| way.used == 0) {
+                (*way.0, *way.1) = (known, results);
+            }
+        }
+        *self = larger;
+    }
+
+    fn with_capacity(plan: PlanId, now: u64, capacity: usize) -> Self {
+        let mut memo = Self { plan, now, ..Self::default() };
+        memo.remembered.resize_with(capacity, Remembered::default);
+        memo.results.resize_with(capacity, ScanResults::default);
+        memo
+    }
+
+    /// Returns the first place of the values with a hash.
+    fn first_way(&self, hash: u64) -> usize {
+        (hash >> 20) as usize % (self.remembered.len() / WAYS).max(1) * WAYS
     }
 
     /// Returns the place of a value's results: those that are remembered, or new ones. `remembers` is `false` to compute them anew.
     pub fn find(&mut self, plan: &Plan, kind: ValueKind, value: &[u8], remembers: bool) -> ScanId {
         if self.plan != plan.id {
-            *self = Self { plan: plan.id, now: self.now.max(1), ..Self::default() };
-            self.remembered.resize_with(CAPACITY, Remembered::default);
-            self.results.resize_with(CAPACITY, ScanResults::default);
+            *self = Self::with_capacity(plan.id, self.now.max(1), FIRST_CAPACITY);
         }
         let place = if remembers && value.len() <= LONGEST { self.find_remembered(plan, kind, value) } else { None };
         place.unwrap_or_else(|| {
-            let place = CAPACITY + self.passing;
+            let place = self.remembered.len() + self.passing;
             self.passing += 1;
             if self.results.len() == place {
                 self.results.push(ScanResults::default());
@@ -84,7 +117,7 @@ impl ScanMemo {
         let mut hasher = FxHasher::default();
         hasher.write(value);
         let hash = hasher.finish();
-        let first = (hash >> 20) as usize % (CAPACITY / WAYS) * WAYS;
+        let first = self.first_way(hash);
         let ways = self.remembered.get_mut(first..first + WAYS)?;
         let is_same = |known: &Remembered| known.used > 0 && known.hash == hash && known.kind == kind && known.value == value;
         if let Some(way) = ways.iter().position(is_same) {
@@ -95,6 +128,7 @@ impl ScanMemo {
         if oldest.used == self.now {
             return None;
         }
+        self.displaced += usize::from(oldest.used > 0);
         (oldest.used, oldest.hash, oldest.kind) = (self.now, hash, kind);
         oldest.value.clear();
         oldest.value.extend_from_slice(value);
@@ -134,11 +168,35 @@ mod tests {
     #[test]
     fn a_value_that_comes_in_each_transaction_is_remembered_whatever_passes() {
         let (mut memo, plan) = (ScanMemo::default(), plan());
-        let first = find(&mut memo, &plan, "gzip, br");
+        find(&mut memo, &plan, "gzip, br");
         for number in 0..20_000 {
             memo.clear();
-            assert_eq!(find(&mut memo, &plan, "gzip, br"), first);
-            assert_ne!(find(&mut memo, &plan, &number.to_string()), first);
+            let known = |memo: &ScanMemo| memo.remembered.iter().position(|known| known.value == b"gzip, br").unwrap();
+            let place = known(&memo);
+            let ScanId(id) = find(&mut memo, &plan, "gzip, br");
+            assert_eq!(id as usize, place);
+            find(&mut memo, &plan, &number.to_string());
+        }
+        assert_eq!(memo.remembered.len(), CAPACITY);
+    }
+
+    #[test]
+    fn a_memo_of_few_values_stays_small_and_one_that_grows_keeps_them() {
+        let (mut memo, plan) = (ScanMemo::default(), plan());
+        let values: Vec<String> = (0..40).map(|number| format!("value {number}")).collect();
+        for _ in 0..100 {
+            for value in &values {
+                find(&mut memo, &plan, value);
+            }
+            memo.clear();
+        }
+        assert_eq!(memo.remembered.len(), FIRST_CAPACITY);
+        let known = |memo: &ScanMemo| memo.remembered.iter().filter(|known| known.used > 0).count();
+        let before = known(&memo);
+        memo.grow();
+        assert_eq!((memo.remembered.len(), known(&memo)), (FIRST_CAPACITY * GROWTH, before));
+        for (known, results) in memo.remembered.iter().zip(&memo.results).filter(|(known, _)| known.used > 0) {
+            assert_eq!(results.bytes, ByteSet::of(&known.value));
         }
     }
 
