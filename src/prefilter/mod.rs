@@ -100,6 +100,6 @@ mod texts;
 mod trigram;
 
 pub use filtered::FilteredPattern;
-pub use required::RequiredLiterals;
+pub use required::{LONGEST_LITERAL, RequiredLiterals};
 pub use set::{PrefilterId, PrefilterSet, PrefilterSetBuilder, Signature, ValueKind};
 pub use texts::Texts;

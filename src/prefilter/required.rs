@@ -12,8 +12,8 @@ const MAX_LITERALS: usize = 512;
 /// The most formulas that are joined by "and" or by "or".
 const MAX_OPERANDS: usize = 4;
 
-/// The longest literal. A longer one is cut, which only makes it more frequent.
-const MAX_LENGTH: usize = 32;
+/// The length of the longest literal, in bytes. A longer one is cut, which only makes it more frequent.
+pub const LONGEST_LITERAL: usize = 32;
 
 /// When there are too many literals, those that differ only in their last byte are replaced by their common prefix, if at least this many share it.
 const MIN_SHARING_PREFIX: usize = 4;
@@ -211,7 +211,7 @@ struct Sorted<'l> {
 
 impl<'l> Sorted<'l> {
     fn of(literal: &'l [u8]) -> Self {
-        let bytes = literal.get(..MAX_LENGTH).unwrap_or(literal);
+        let bytes = literal.get(..LONGEST_LITERAL).unwrap_or(literal);
         let mut head = [0; 8];
         head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         Self { length: bytes.len(), head: u64::from_be_bytes(head), bytes }

@@ -5,6 +5,7 @@
 //! and whose memory later exchanges reuse.
 
 mod arena;
+mod body_scan;
 mod body_type;
 mod budget;
 mod clock;
@@ -29,6 +30,7 @@ mod uploads;
 mod verdict;
 
 pub use arena::{Arena, BodyView, Text};
+pub use body_scan::BodyScan;
 pub use body_type::BodyType;
 pub use budget::{Budget, PER_VALUE};
 pub use clock::Clock;
@@ -46,6 +48,7 @@ pub use tx::{TxSlot, TxVariables};
 pub use uploads::Uploads;
 pub use verdict::{Action, Intervention, Pending, Verdict};
 
+use crate::body::multipart::BoundaryCandidates;
 use crate::graph::{AllowScope, AuditEngine, BodyProcessor, EngineMode, LogLetters, MarkerId, Settings, SiteId};
 use crate::metrics::Profile;
 use crate::operator::Findings;
@@ -74,6 +77,12 @@ pub struct State {
     pub body_type: BodyType,
     /// Number of bytes received of the bodies.
     pub body_lengths: BodyLengths,
+    /// Lines of a multipart body that may be boundaries, if it is large and still arrives.
+    pub boundaries: Option<BoundaryCandidates>,
+    /// The scan of the request body while it arrives.
+    pub request_scan: BodyScan,
+    /// The scan of the response body while it arrives.
+    pub response_scan: BodyScan,
     /// Name of the server in logs, if the host set one.
     pub hostname: Option<Text>,
     /// Name of the software that connects the host.

@@ -97,19 +97,40 @@ impl ScanMemo {
 
     /// Returns the place of a value's results: those that are remembered, or new ones. `remembers` is `false` to compute them anew.
     pub fn find(&mut self, plan: &Plan, kind: ValueKind, value: &[u8], remembers: bool) -> ScanId {
-        if self.plan != plan.id {
-            *self = Self::with_capacity(plan.id, self.now.max(1), FIRST_CAPACITY);
-        }
+        self.follow(plan);
         let place = if remembers && value.len() <= LONGEST { self.find_remembered(plan, kind, value) } else { None };
         place.unwrap_or_else(|| {
-            let place = self.remembered.len() + self.passing;
-            self.passing += 1;
-            if self.results.len() == place {
-                self.results.push(ScanResults::default());
-            }
+            let place = self.pass();
             self.begin(place, plan, value);
             ScanId(u32::try_from(place).unwrap_or(u32::MAX))
         })
+    }
+
+    /// Takes the results of a value that is not remembered, and returns their place.
+    pub fn add(&mut self, plan: &Plan, results: ScanResults) -> ScanId {
+        self.follow(plan);
+        let place = self.pass();
+        if let Some(known) = self.results.get_mut(place) {
+            *known = results;
+        }
+        ScanId(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Forgets the results of other plans.
+    fn follow(&mut self, plan: &Plan) {
+        if self.plan != plan.id {
+            *self = Self::with_capacity(plan.id, self.now.max(1), FIRST_CAPACITY);
+        }
+    }
+
+    /// Returns the place of a further value that is not remembered.
+    fn pass(&mut self) -> usize {
+        let place = self.remembered.len() + self.passing;
+        self.passing += 1;
+        if self.results.len() == place {
+            self.results.push(ScanResults::default());
+        }
+        place
     }
 
     /// Returns the place of a remembered value; `None` if it is new and this transaction uses all values that it could replace.

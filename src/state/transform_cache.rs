@@ -32,6 +32,8 @@ pub struct TransformCache {
     computed: Computed,
     /// The signatures of values.
     scans: ScanMemo,
+    /// The scans of bodies that were scanned while they arrived.
+    arrived: Vec<Arrived>,
     /// Buffers for the stages of a value that is scanned.
     stages: Stages,
     /// The scan points that transactions have asked about: those of rules that are skipped are not scanned ahead.
@@ -40,6 +42,14 @@ pub struct TransformCache {
     output: Vec<u8>,
     /// Costs of transformations, during a profile.
     pub costs: Option<Box<TransformationCosts>>,
+}
+
+/// A value that was scanned before rules asked for it.
+#[derive(Debug)]
+struct Arrived {
+    text: Text,
+    kind: ValueKind,
+    results: ScanResults,
 }
 
 /// Memo table `[transformation][value] → result`; rows keep consecutive look-ups of one step in cache.
@@ -110,6 +120,7 @@ impl TransformCache {
             *self = Self { scans: std::mem::take(&mut self.scans), reached: self.reached, ..Self::default() };
         }
         self.costs = None;
+        self.arrived.clear();
         self.numbers.clear();
         self.values.clear();
         self.computed.clear();
@@ -182,6 +193,16 @@ impl TransformCache {
         after
     }
 
+    /// Returns the scan points that are worth a scan before rules ask for it: none during a profile, which measures scans.
+    pub fn reached(&self) -> ScanPointSet {
+        if self.costs.is_some() { ScanPointSet::default() } else { self.reached }
+    }
+
+    /// Takes the results of a value that was scanned while it arrived.
+    pub fn take_scan(&mut self, text: Text, kind: ValueKind, results: ScanResults) {
+        self.arrived.push(Arrived { text, kind, results });
+    }
+
     /// Returns the scan points that may change a value, and its signature as received.
     #[inline]
     pub fn plain(&mut self, graph: &RuleGraph, plan: &Plan, arena: &mut Arena, id: ValueId) -> (ScanPointSet, Signature<'_>) {
@@ -247,7 +268,11 @@ impl TransformCache {
     #[inline(never)]
     fn find(&mut self, plan: &Plan, arena: &Arena, id: ValueId) -> Option<ScanId> {
         let value = self.values.get_mut(id.0 as usize)?;
-        let scan = self.scans.find(plan, value.kind, arena.read(value.text), self.costs.is_none());
+        let arrived = self.arrived.iter().position(|arrived| arrived.text == value.text && arrived.kind == value.kind);
+        let scan = match arrived {
+            Some(place) => self.scans.add(plan, self.arrived.swap_remove(place).results),
+            None => self.scans.find(plan, value.kind, arena.read(value.text), self.costs.is_none()),
+        };
         value.bytes = self.scans.get(scan).map(|results| results.bytes);
         value.scan = Some(scan);
         value.scan

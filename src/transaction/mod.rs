@@ -8,6 +8,7 @@
 //! interface of ModSecurity v3 does.
 
 mod arguments;
+mod arriving_body;
 mod audit;
 mod body_limit;
 mod body_need;

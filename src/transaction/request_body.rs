@@ -1,6 +1,7 @@
 //! The request body: collected up to its limit, parsed by its processor, then judged.
 
 use super::arguments::{add_argument, debug_argument, flag_encoding, sum_arguments};
+use super::arriving_body;
 use super::body_limit::{BodyLimit, admit, shown_limit};
 use crate::body::json::{self, JsonError, JsonLimits};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
@@ -27,6 +28,7 @@ pub fn append(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     let taken = admit_bytes(eval, chunk.len());
     if is_wanted(eval.rules, eval.state) {
         eval.state.collections.arena.append_request_body(chunk.get(..taken).unwrap_or_default());
+        arriving_body::read_request(eval);
     }
 }
 
@@ -81,6 +83,7 @@ pub fn judge(eval: &mut Evaluation<'_>) {
     sum_arguments(eval);
     if request_body_is_judged(eval) {
         fill_body_variables(eval);
+        arriving_body::finish_request(eval);
         engine::run(eval, Phase::RequestBody);
     }
 }
@@ -287,9 +290,10 @@ fn read_multipart(eval: &mut Evaluation<'_>, no_files_limit: usize) {
         is_cut: eval.state.body_lengths.request_is_cut,
     };
     let content_type = eval.state.body_type.header().map(|value| eval.state.collections.arena.read(value).to_vec());
+    let candidates = arriving_body::finish_boundaries(eval);
     let mut found = FoundParts { begin: eval.state.collections.places.end + 1, ..FoundParts::default() };
     eval.state.collections.arena.with_request_body(|arena, body| {
-        let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits);
+        let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits, candidates.as_ref());
         found.take(arena, body, &multipart);
     });
     for (level, note) in std::mem::take(&mut found.notes) {

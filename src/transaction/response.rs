@@ -1,5 +1,6 @@
 //! The response: status, headers and body.
 
+use super::arriving_body;
 use super::body_limit::{BodyLimit, admit};
 use super::request::takes_header;
 use crate::engine::{self, Evaluation};
@@ -83,6 +84,7 @@ pub fn append_body(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     eval.state.body_lengths.response = eval.state.body_lengths.response.saturating_add(admission.taken);
     if is_body_wanted(eval.rules, eval.state) {
         eval.state.collections.arena.append_response_body(chunk.get(..admission.taken).unwrap_or_default());
+        arriving_body::scan_response(eval);
     }
 }
 
@@ -113,5 +115,6 @@ pub fn judge_body(eval: &mut Evaluation<'_>) {
     }
     scalars.response_body = body;
     scalars.response_content_length = arena.store_number(body.len());
+    arriving_body::finish_response(eval);
     engine::run(eval, Phase::ResponseBody);
 }

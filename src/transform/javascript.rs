@@ -5,12 +5,22 @@ use memchr::memchr;
 use super::escape_sequence::{control_character, octal, starts_octal};
 use super::full_width;
 use super::hex;
-use super::rewrite::{Step, keep_first, replace_by, rewrite};
+use super::rewrite::{Escapes, keep_first, replace_by};
 
-/// Decodes `\uHHHH` to the low byte (full-width forms to ASCII), `\xHH`, octal up to `\377`, and `\a \b \f \n \r \t \v`. Any other backslash is
+/// `\uHHHH`, which stands for the low byte (full-width forms for ASCII), `\xHH`, octal up to `\377`, and `\a \b \f \n \r \t \v`. Any other backslash is
 /// removed, and the next byte is kept; one that ends the value stays.
-pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
-    rewrite(input, output, |text| memchr(b'\\', text), decode_escape)
+pub(super) struct ScriptEscapes;
+
+impl Escapes for ScriptEscapes {
+    const CERTAIN: usize = 6;
+
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        memchr(b'\\', text)
+    }
+
+    fn decode<'a>(&self, escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        decode_escape(escape, output)
+    }
 }
 
 fn decode_escape<'a>(escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {

@@ -31,8 +31,11 @@ mod whitespace;
 pub use catalog::Transformation;
 pub use unicode_map::{UnicodeMap, UnicodeMapError};
 
+use html::Entities;
+use javascript::ScriptEscapes;
 use path::Separators;
 use rewrite::Step;
+use url::{UnicodeEscapes, UrlEscapes};
 
 /// Effect of a transformation on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,25 @@ impl Transformation {
         Effect { rewritten, counted: rewritten || (self.always_counts() && !input.is_empty()) }
     }
 
+    /// As [`apply`](Self::apply), for the beginning of a value that goes on after `input`: appends what becomes of its first bytes, and returns their
+    /// number. What becomes of the others depends on the bytes that follow. `None` if the transformation needs the whole value.
+    pub fn apply_to_beginning(self, input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Option<usize> {
+        match self {
+            Self::HtmlEntityDecode => Some(rewrite::decode_beginning(&Entities, input, output)),
+            Self::JsDecode => Some(rewrite::decode_beginning(&ScriptEscapes, input, output)),
+            Self::UrlDecode => Some(rewrite::decode_beginning(&UrlEscapes, input, output)),
+            Self::UrlDecodeUni => Some(rewrite::decode_beginning(&UnicodeEscapes(unicode), input, output)),
+            // These look at one byte at a time.
+            Self::Lowercase | Self::RemoveNulls | Self::RemoveWhitespace | Self::ReplaceNulls | Self::Uppercase => {
+                let mut changed = Vec::new();
+                let effect = self.apply(input, &mut changed, unicode);
+                output.extend_from_slice(if effect.rewritten { &changed } else { input });
+                Some(input.len())
+            }
+            _ => None,
+        }
+    }
+
     fn step(self, input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Step {
         match self {
             Self::Base64Decode => base64::decode(input, output),
@@ -75,8 +97,8 @@ impl Transformation {
             Self::EscapeSeqDecode => escape_sequence::decode(input, output),
             Self::HexDecode => hex::decode(input, output),
             Self::HexEncode => hex::encode(input, output),
-            Self::HtmlEntityDecode => html::decode(input, output),
-            Self::JsDecode => javascript::decode(input, output),
+            Self::HtmlEntityDecode => rewrite::decode(&Entities, input, output),
+            Self::JsDecode => rewrite::decode(&ScriptEscapes, input, output),
             Self::Length => length::decimal(input, output),
             Self::Lowercase => case::lower(input, output),
             Self::Md5 => digest::md5(input, output),
@@ -98,8 +120,8 @@ impl Transformation {
             Self::TrimLeft => whitespace::trim_left(input, output),
             Self::TrimRight => whitespace::trim_right(input, output),
             Self::Uppercase => case::upper(input, output),
-            Self::UrlDecode => url::decode(input, output),
-            Self::UrlDecodeUni => url::decode_unicode(input, output, unicode),
+            Self::UrlDecode => rewrite::decode(&UrlEscapes, input, output),
+            Self::UrlDecodeUni => rewrite::decode(&UnicodeEscapes(unicode), input, output),
             Self::UrlEncode => url::encode(input, output),
             Self::Utf8ToUnicode => utf8::to_unicode(input, output),
         }

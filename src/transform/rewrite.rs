@@ -33,6 +33,39 @@ pub(super) fn rewrite<'a>(
     Step::Written
 }
 
+/// Escapes that a transformation decodes one by one, from left to right.
+pub(super) trait Escapes {
+    /// The number of bytes after which it is certain that something is an escape, or is none. Digits may follow without end.
+    const CERTAIN: usize;
+
+    /// Returns the offset of the first byte that may begin an escape.
+    fn find(&self, text: &[u8]) -> Option<usize>;
+
+    /// Decodes an escape, and returns less than it was given, as for [`rewrite`].
+    fn decode<'a>(&self, escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8];
+}
+
+/// Decodes all escapes of a value.
+pub(super) fn decode(escapes: &impl Escapes, input: &[u8], output: &mut Vec<u8>) -> Step {
+    rewrite(input, output, |text| escapes.find(text), |escape, output| escapes.decode(escape, output))
+}
+
+/// Decodes the beginning of a value that goes on after `input`, and returns its length: an escape that the next bytes may change stays.
+pub(super) fn decode_beginning<E: Escapes>(escapes: &E, input: &[u8], output: &mut Vec<u8>) -> usize {
+    let mut rest = input;
+    while let Some((plain, escape)) = escapes.find(rest).and_then(|at| rest.split_at_checked(at)) {
+        output.extend_from_slice(plain);
+        let before = output.len();
+        rest = escapes.decode(escape, output);
+        if escape.len() < E::CERTAIN || rest.is_empty() {
+            output.truncate(before);
+            return input.len().saturating_sub(escape.len());
+        }
+    }
+    output.extend_from_slice(rest);
+    input.len()
+}
+
 /// Writes the byte of an escape; `rest` is the text after the escape.
 pub(super) fn replace_by<'a>(byte: u8, rest: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
     output.push(byte);

@@ -1,5 +1,6 @@
 use super::Transformation::{self, *};
 use super::{Effect, UnicodeMap};
+use proptest::prelude::*;
 
 fn transformed(transformation: Transformation, input: &[u8]) -> (Vec<u8>, Effect) {
     let mut output = b"left over".to_vec();
@@ -235,6 +236,26 @@ fn every_transformation_takes_any_byte_at_any_place() {
             transformed(transformation, &every_byte[start..]);
             for fragment in fragments {
                 transformed(transformation, &[fragment, &every_byte[start..=start], fragment].concat());
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_value_may_come_in_pieces(pieces in proptest::collection::vec("([%&#;+xXuU\\\\0-9a-fA-F \0]|[lL][tT]|quot|amp|nbsp|[\u{80}-\u{ff}]){0,12}", 1..6)) {
+        let whole = pieces.concat();
+        for &transformation in Transformation::ALL {
+            let (mut waiting, mut output, mut part) = (Vec::new(), Vec::new(), Vec::new());
+            for piece in &pieces {
+                waiting.extend_from_slice(piece.as_bytes());
+                let Some(length) = transformation.apply_to_beginning(&waiting, &mut output, None) else { break };
+                waiting.drain(..length);
+            }
+            if transformation.apply_to_beginning(b"", &mut Vec::new(), None).is_some() {
+                let effect = transformation.apply(&waiting, &mut part, None);
+                output.extend_from_slice(if effect.rewritten { &part } else { &waiting });
+                prop_assert_eq!(&output, &transformed(transformation, whole.as_bytes()).0, "{}", transformation.name());
             }
         }
     }

@@ -4,26 +4,46 @@ use memchr::memchr2;
 
 use super::full_width;
 use super::hex;
-use super::rewrite::{Step, keep_first, position_of, replace_by, rewrite};
+use super::rewrite::{Escapes, Step, keep_first, position_of, replace_by};
 use super::unicode_map::UnicodeMap;
 
-/// Decodes `%HH`, and `+` to a blank. Invalid escapes stay.
-pub(super) fn decode(input: &[u8], output: &mut Vec<u8>) -> Step {
-    rewrite(input, output, find_escape, decode_escape)
+/// `%HH`, and `+` for a blank. Invalid escapes stay.
+pub(super) struct UrlEscapes;
+
+impl Escapes for UrlEscapes {
+    const CERTAIN: usize = 3;
+
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        find_escape(text)
+    }
+
+    fn decode<'a>(&self, escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        decode_escape(escape, output)
+    }
 }
 
-/// Also decodes `%uHHHH`: to the byte of the code page if there is one, otherwise to the low byte (full-width forms to ASCII).
-pub(super) fn decode_unicode(input: &[u8], output: &mut Vec<u8>, unicode: Option<&UnicodeMap>) -> Step {
-    rewrite(input, output, find_escape, |escape, output| match escape {
-        [b'%', b'u' | b'U', a, b, c, d, rest @ ..] => match hex::quad([*a, *b, *c, *d]) {
-            Some(character) => {
-                let mapped = unicode.and_then(|map| map.byte(character));
-                replace_by(mapped.unwrap_or_else(|| full_width::to_byte(character)), rest, output)
-            }
-            None => keep_first(escape, output),
-        },
-        _ => decode_escape(escape, output),
-    })
+/// These, and `%uHHHH`: the byte of the code page if there is one, otherwise the low byte (full-width forms to ASCII).
+pub(super) struct UnicodeEscapes<'m>(pub(super) Option<&'m UnicodeMap>);
+
+impl Escapes for UnicodeEscapes<'_> {
+    const CERTAIN: usize = 6;
+
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        find_escape(text)
+    }
+
+    fn decode<'a>(&self, escape: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
+        match escape {
+            [b'%', b'u' | b'U', a, b, c, d, rest @ ..] => match hex::quad([*a, *b, *c, *d]) {
+                Some(character) => {
+                    let mapped = self.0.and_then(|map| map.byte(character));
+                    replace_by(mapped.unwrap_or_else(|| full_width::to_byte(character)), rest, output)
+                }
+                None => keep_first(escape, output),
+            },
+            _ => decode_escape(escape, output),
+        }
+    }
 }
 
 /// Keeps ASCII letters, digits and `*`; writes a blank as `+` and any other byte as `%hh`.

@@ -63,6 +63,11 @@ pub(super) fn parse<'a>(
     if boundary.is_empty() { Err(MultipartError::BoundaryEmpty) } else { Ok(boundary) }
 }
 
+/// Returns the bytes that begin a boundary line.
+pub(super) fn delimiter(boundary: &[u8]) -> Vec<u8> {
+    [b"--", boundary].concat()
+}
+
 fn after_media_type(header: &[u8]) -> Option<&[u8]> {
     let (media_type, parameters) = header.split_at_checked(MEDIA_TYPE.len())?;
     media_type.eq_ignore_ascii_case(MEDIA_TYPE).then_some(parameters)

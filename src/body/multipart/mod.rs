@@ -1,6 +1,7 @@
 //! Bodies of type `multipart/form-data`, with a flag for everything that another parser could read differently.
 
 mod boundary;
+mod candidates;
 mod charset;
 mod disposition;
 mod encoded_word;
@@ -16,6 +17,7 @@ mod text;
 use std::borrow::Cow;
 use std::ops::Range;
 
+pub use candidates::BoundaryCandidates;
 pub use error::MultipartError;
 pub use flags::MultipartFlags;
 pub use note::Note;

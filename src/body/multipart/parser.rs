@@ -8,6 +8,7 @@ use memchr::{memchr, memmem};
 use crate::http::blank::{self, is_blank};
 
 use super::boundary;
+use super::candidates::BoundaryCandidates;
 use super::disposition;
 use super::error::MultipartError;
 use super::flags::UnmatchedBoundary;
@@ -22,12 +23,17 @@ impl<'a> Multipart<'a> {
     /// Parses a body. `content_type` is the value of the request's header.
     ///
     /// Errors inside a part's headers do not stop the parser: it ignores the line, or the part if its `Content-Disposition` is malformed. An empty
-    /// body is not an error.
-    pub fn parse(content_type: Option<&'a [u8]>, body: &'a [u8], limits: &MultipartLimits) -> Self {
+    /// body is not an error. `candidates`, if there are any, have read the whole body.
+    pub fn parse(
+        content_type: Option<&'a [u8]>,
+        body: &'a [u8],
+        limits: &MultipartLimits,
+        candidates: Option<&BoundaryCandidates>,
+    ) -> Self {
         let mut result = Self::default();
         match boundary::parse(content_type, &mut result.flags, &mut result.notes) {
             Ok(boundary) => {
-                let end = Parser::new(boundary, limits, &mut result).run(body);
+                let end = Parser::new(boundary, limits, &mut result).run(body, candidates);
                 warn(&mut result);
                 if let Err(error) = end {
                     report(&mut result, error);
@@ -80,6 +86,11 @@ struct OpenPart<'a> {
 }
 
 impl<'a> OpenPart<'a> {
+    /// Returns `true` after its headers.
+    fn is_in_data(&self) -> bool {
+        self.described.is_some() || self.is_unreadable
+    }
+
     fn header(&self, name: &[u8]) -> Option<&PartHeader<'a>> {
         self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))
     }
@@ -139,7 +150,7 @@ struct Parser<'a, 'run> {
 impl<'a, 'run> Parser<'a, 'run> {
     fn new(boundary: &[u8], limits: &'run MultipartLimits, result: &'run mut Multipart<'a>) -> Self {
         Parser {
-            delimiter: [b"--", boundary].concat(),
+            delimiter: boundary::delimiter(boundary),
             limits,
             result,
             body: b"",
@@ -152,10 +163,11 @@ impl<'a, 'run> Parser<'a, 'run> {
     }
 
     /// Reads the whole body; an error means that its end is missing.
-    fn run(mut self, body: &'a [u8]) -> Result<(), MultipartError> {
+    fn run(mut self, body: &'a [u8], candidates: Option<&BoundaryCandidates>) -> Result<(), MultipartError> {
         self.body = body;
         let delimiter = self.delimiter.clone();
         let finder = memmem::Finder::new(&delimiter);
+        let candidates = candidates.filter(|candidates| candidates.are_of(&delimiter));
         let mut start = 0usize;
         let mut rest = body;
         while let Some((line, after)) = memchr(b'\n', rest).and_then(|at| rest.split_at_checked(at.saturating_add(1))) {
@@ -167,6 +179,13 @@ impl<'a, 'run> Parser<'a, 'run> {
             if self.result.complete {
                 break;
             }
+            if let Some(next) =
+                candidates.filter(|_| self.is_in_data()).map(|candidates| candidates.next(start)).filter(|next| *next > start)
+            {
+                let (skipped, after) = body.split_at_checked(next).unwrap_or_default();
+                self.previous_line_break = Some(LineBreak::of(skipped));
+                (start, rest) = (next, after);
+            }
         }
         if self.result.complete {
             self.after_final_boundary(rest);
@@ -174,6 +193,11 @@ impl<'a, 'run> Parser<'a, 'run> {
             self.unfinished(rest)?;
         }
         Ok(())
+    }
+
+    /// Returns `true` where a line counts only if it looks like a boundary: within the data of a part, and before the first one.
+    fn is_in_data(&self) -> bool {
+        self.part.as_ref().is_none_or(OpenPart::is_in_data)
     }
 
     /// Reads a line with its line break; `Break` if nothing after it can be trusted.
@@ -234,13 +258,13 @@ impl<'a, 'run> Parser<'a, 'run> {
     }
 
     fn content(&mut self, line: &'a [u8], start: usize) -> ControlFlow<()> {
-        let Some(part) = &mut self.part else {
+        let Some(part) = &self.part else {
             self.result.flags.data_before = true;
             self.note_once(Note::DataBefore);
             self.previous_line_break = Some(LineBreak::of(line));
             return ControlFlow::Continue(());
         };
-        if part.described.is_some() || part.is_unreadable {
+        if part.is_in_data() {
             self.previous_line_break = Some(LineBreak::of(line));
             return ControlFlow::Continue(());
         }

@@ -6,7 +6,7 @@ use super::*;
 const TYPE: &[u8] = b"multipart/form-data; boundary=cut";
 
 fn parse(body: &[u8]) -> Multipart<'_> {
-    Multipart::parse(Some(TYPE), body, &MultipartLimits::default())
+    Multipart::parse(Some(TYPE), body, &MultipartLimits::default(), None)
 }
 
 fn field(name: &str, value: &str) -> String {
@@ -187,7 +187,7 @@ fn a_body_that_the_engine_cut_is_read_as_far_as_it_goes() {
     let limits = MultipartLimits { is_cut: true, ..MultipartLimits::default() };
     let whole = [field("a", "1"), file("up", "a.txt", "one\r\ntwo"), END.to_owned()].concat();
     for length in 0..whole.len() {
-        let form = Multipart::parse(Some(TYPE), &whole.as_bytes()[..length], &limits);
+        let form = Multipart::parse(Some(TYPE), &whole.as_bytes()[..length], &limits, None);
         let values: Vec<_> = form.parts.iter().map(|part| &whole[part.content.clone()]).collect();
         assert_eq!(form.error, if (1..7).contains(&length) { Some(MultipartError::NoBoundaries) } else { None }, "{length}");
         let expected = ["1", "one\r\ntwo"];
@@ -200,7 +200,7 @@ fn a_body_that_the_engine_cut_is_read_as_far_as_it_goes() {
         );
     }
     let cut = &whole.as_bytes()[..whole.len() - "wo\r\n--cut--\r\n".len()];
-    let form = Multipart::parse(Some(TYPE), cut, &limits);
+    let form = Multipart::parse(Some(TYPE), cut, &limits, None);
     assert_eq!((form.complete, &cut[form.parts[1].content.clone()], form.strict_error()), (true, &b"one\r\nt"[..], false));
 }
 
@@ -218,7 +218,7 @@ fn a_size_that_is_not_that_of_the_part_is_an_error() {
 fn limits_stop_the_parser() {
     let limits = MultipartLimits { header_bytes: 64, headers_per_part: 2, parts: 2, files: 1, is_cut: false };
     let error = |body: String| {
-        Multipart::parse(Some(TYPE), body.as_bytes(), &limits).notes.into_iter().find_map(|note| match note {
+        Multipart::parse(Some(TYPE), body.as_bytes(), &limits, None).notes.into_iter().find_map(|note| match note {
             Note::Error(error) => Some(error),
             _ => None,
         })
@@ -243,7 +243,7 @@ proptest! {
         header in "multipart/form-data(; boundary|=|\"|cut|;| ){0,6}",
     ) {
         for content_type in [TYPE, header.as_bytes()] {
-            let form = Multipart::parse(Some(content_type), body.as_bytes(), &MultipartLimits::default());
+            let form = Multipart::parse(Some(content_type), body.as_bytes(), &MultipartLimits::default(), None);
             for part in &form.parts {
                 prop_assert!(body.as_bytes().get(part.content.clone()).is_some());
             }
