@@ -4,6 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
+use secrule::internals::compile::Planning;
+use secrule::internals::graph::PlanPart;
 use secrule::{Intervention, Transaction, Waf};
 use secrule_testkit::ending::Pair;
 use secrule_testkit::host::Exchange;
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     trials::run([
         trial!(the_starter_rules_answer_alike_with_and_without_a_plan),
+        trial!(a_plan_without_one_part_answers_as_a_whole_one),
         trial!(the_core_rule_set_answers_alike_with_and_without_a_plan, [Needs::Shared("crs")]),
         trial!(rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan),
         trial!(a_marker_that_stands_twice_ends_a_jump_at_its_next_place),
@@ -171,6 +174,12 @@ fn the_core_rule_set_answers_alike_with_and_without_a_plan() {
         SecAction \"id:3,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level=4,setvar:tx.detection_paranoia_level=4\"\n";
     let rules = format!("{settings}Include {0}/crs-setup.conf.example\nInclude {0}/rules/*.conf\n", crs.display());
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 200);
+}
+
+fn a_plan_without_one_part_answers_as_a_whole_one() {
+    for part in [PlanPart::Prefilters, PlanPart::TxSteps, PlanPart::ScanMemo, PlanPart::EarlyBodies, PlanPart::WarmUp] {
+        compare(&Pair::with_other_plan(|| Waf::builder().starter_rules(), Planning::Without(part)).unwrap(), 50);
+    }
 }
 
 /// Rules with `multiMatch`, which test a value at every stage of its transformations: with and without a prefilter, and negated.

@@ -2,11 +2,11 @@
 
 use super::convert::return_memory;
 use secrule::Waf;
-use secrule::internals::compile::{Foundation, Input, LoadError};
+use secrule::internals::compile::{CompileOptions, Foundation, Input, LoadError, Planning};
 use secrule::internals::source::{FileSystem, Loader, Sources};
 use secrule::internals::store::{MemoryStore, Store};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The name of rules that come as a string, as ModSecurity v3 prints it.
 pub const UNNAMED: &str = "<<reference missing or not informed>>";
+
+/// The variable of the environment that names the use of plans.
+const PLAN_VARIABLE: &str = "SECRULE_PLAN";
 
 /// An input with the files that it named. Equal inputs whose files have not changed share one load.
 #[derive(Debug)]
@@ -106,7 +109,8 @@ pub fn compile_anew(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
 }
 
 fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
-    let mut builder = loads.iter().fold(Waf::builder().separate_loads(), |builder, load| builder.input(load.input.clone()));
+    let mut builder = Waf::builder().separate_loads().options(options());
+    builder = loads.iter().fold(builder, |builder, load| builder.input(load.input.clone()));
     if let Some((foundation, within)) = foundation(loads) {
         builder = builder.foundation(foundation, within);
     }
@@ -119,6 +123,22 @@ fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
         }
     }
     Ok(waf)
+}
+
+/// Returns the options of all loads: the environment may leave out the plan or a part of it, to measure what it saves, and to show that it did not cause
+/// a surprising verdict.
+fn options() -> CompileOptions {
+    static PLANNING: LazyLock<Planning> = LazyLock::new(|| {
+        let name = std::env::var_os(PLAN_VARIABLE).unwrap_or_else(|| "on".into());
+        name.to_string_lossy().parse().unwrap_or_else(|error| {
+            // If the host closed its standard error, there is no other place for this.
+            let _ = writeln!(io::stderr(), "secrule: {PLAN_VARIABLE}={}: {error}; the plan is on", name.display());
+            Planning::On
+        })
+    });
+    let mut options = CompileOptions::default();
+    options.planning = *PLANNING;
+    options
 }
 
 /// Returns the largest rule set in use that was compiled of some of these loads, which follow each other, and their positions.

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         trial!(the_headers_are_c, [Needs::Program("cc")]),
         trial!(the_headers_are_cpp, [Needs::Program("c++")]),
         trial!(a_c_program_calls_every_function, [Needs::CLibrary, Needs::Program("cc")]),
+        trial!(the_environment_may_leave_out_a_part_of_the_plan, [Needs::CLibrary, Needs::Program("cc")]),
         trial!(valgrind_finds_no_leak_and_no_invalid_access, [Needs::CLibrary, Needs::Program("cc"), Needs::Program("valgrind")]),
     ])
 }
@@ -61,6 +62,15 @@ fn a_c_program_calls_every_function() {
     run(&mut Command::new(program("called")), "2000");
 }
 
+fn the_environment_may_leave_out_a_part_of_the_plan() {
+    let program = program("planned");
+    let said = |plan: &str| run(Command::new(&program).env("SECRULE_PLAN", plan), "2");
+    for plan in ["on", "off", "no-scan-memo"] {
+        assert!(!said(plan).contains("SECRULE_PLAN"), "{plan}");
+    }
+    assert!(said("maybe").contains("SECRULE_PLAN=maybe: unknown plan; one of on, off, no-prefilters,"));
+}
+
 fn valgrind_finds_no_leak_and_no_invalid_access() {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
@@ -69,11 +79,13 @@ fn valgrind_finds_no_leak_and_no_invalid_access() {
 
 const C_PROGRAM: &str = include_str!("all_functions.c");
 
-/// Runs the C program, which prints every error.
-fn run(command: &mut Command, transactions: &str) {
+/// Runs the C program, which prints every error, and returns what it and the library wrote to standard error.
+fn run(command: &mut Command, transactions: &str) -> String {
     let library = trials::c_library();
     let ended = command.arg(transactions).env("LD_LIBRARY_PATH", library.parent().unwrap()).output().unwrap();
-    assert!(ended.status.success(), "{command:?}: {}\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.success(), "{command:?}: {}\n{said}", ended.status);
+    said
 }
 
 /// Builds the C program under a name of its own, for tests run in parallel.

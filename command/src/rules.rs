@@ -2,7 +2,7 @@
 
 use super::subset::Subset;
 use super::{Failure, note};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use secrule::internals::compile::{CompileOptions, Input, Planning};
 use secrule::internals::core_rule_set::{self, CoreRuleSet};
 use secrule::internals::source::{FileSystem, Loader, Memory};
@@ -44,17 +44,9 @@ pub struct RuleOptions {
     /// Rule out rules that cannot match before they run
     ///
     /// A plan changes no verdict, only its time. With `off` every rule tests every value: to measure what the plan saves, and to show that it did not
-    /// cause a surprising verdict.
-    #[arg(long, value_name = "WHETHER", value_enum, default_value_t, help_heading = HEADING)]
-    plan: Plan,
-}
-
-/// Use of a plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Plan {
-    #[default]
-    On,
-    Off,
+    /// cause a surprising verdict. One part of it is left out with `no-prefilters`, `no-tx-steps`, `no-scan-memo`, `no-early-bodies` or `no-warm-up`.
+    #[arg(long, value_name = "WHETHER", default_value = "on", help_heading = HEADING)]
+    plan: Planning,
 }
 
 impl RuleOptions {
@@ -62,10 +54,7 @@ impl RuleOptions {
     pub fn load(&self, debug_log: Option<Arc<dyn DebugLog>>) -> Result<Waf, Failure> {
         let mut loader = Replaced::default();
         let mut options = CompileOptions::default();
-        options.planning = match self.plan {
-            Plan::On => Planning::On,
-            Plan::Off => Planning::Off,
-        };
+        options.planning = self.plan;
         let mut builder = Waf::builder().options(options).without_logs();
         if let Some(log) = debug_log {
             builder = builder.debug_log(log);

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::foundation::{Foundation, Kept};
-use super::input::{CompileOptions, Input, Planning};
+use super::input::{CompileOptions, Input};
 use super::lints::RuleFacts;
 use super::openings::open_before_use;
 use super::report::{LoadReport, LoadedInput};
@@ -39,7 +39,7 @@ pub fn extend(
     options: &CompileOptions,
 ) -> Option<Compiled> {
     let Foundation { graph: base, kept } = foundation;
-    if (options.planning == Planning::On) != base.plan.is_some() || (kept.ends_in_chain && !after.is_empty()) {
+    if options.planning.left_out() != base.plan.as_ref().map(|plan| plan.left_out) || (kept.ends_in_chain && !after.is_empty()) {
         return None;
     }
     let mut context = Context::extending(loader, base, &kept.sources, &kept.marker_ids);

@@ -121,8 +121,8 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
     let mut rule_set = RuleSetDraft::default();
     let loads = read_loads(&mut context, &mut rule_set, inputs);
     let (mut graph, kept) = rule_set.into_graph(&mut context);
-    if options.planning == Planning::On {
-        plan::plan(&mut graph);
+    if let Some(left_out) = options.planning.left_out() {
+        plan::plan(&mut graph, left_out);
     }
     let (sources, mut diagnostics) = context.into_report();
     if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {

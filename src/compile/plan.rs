@@ -3,7 +3,7 @@
 use super::scan_points::ScanPoints;
 use super::tx_steps;
 use crate::graph::{
-    ChainId, MarkerId, MarkerPlaces, OperatorArgument, Phase, Plan, PlanId, PlannedChain, PlannedStep, PlannedTarget,
+    ChainId, MarkerId, MarkerPlaces, OperatorArgument, Phase, Plan, PlanId, PlanPart, PlannedChain, PlannedStep, PlannedTarget,
     PlannedTransformation, Rule, RuleBatch, RuleBatchId, RuleGraph, RuleIndex, RulePlan, ScanPoint, ScanPointId, ScanPointSet,
     SelectedNames, Selector, Step, Target, TargetId, TargetListId, Test, TransformationTree, TxName, ValueScan,
 };
@@ -15,14 +15,14 @@ use crate::vocabulary::Variable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Makes the plan of a graph, and stores it there.
-pub fn plan(graph: &mut RuleGraph) {
+/// Makes the plan of a graph, without the part that is `left_out`, and stores it there.
+pub fn plan(graph: &mut RuleGraph, left_out: Option<PlanPart>) {
     let mut prefilters = PrefilterSetBuilder::default();
     let mut target_lists = TargetLists::default();
     let mut scan_points = ScanPoints::default();
     let plan_rule = |rule: &Arc<Rule>| {
         let prefilter = |operator: &Operator, targets: &[Target]| {
-            let required = operator.required_literals()?;
+            let required = operator.required_literals().filter(|_| left_out != Some(PlanPart::Prefilters))?;
             Some(prefilters.add(&required, &kinds(rule, targets, &graph.transformations)))
         };
         plan_rule(graph, rule, &mut target_lists, &mut scan_points, prefilter)
@@ -34,6 +34,7 @@ pub fn plan(graph: &mut RuleGraph) {
     let chains = chains(&[], &graph.transformations);
     let mut plan = Plan {
         id: PlanId::new_unique(),
+        left_out,
         prefilters: Arc::new(prefilters.build()),
         targets: target_lists.targets,
         target_lists: target_lists.lists,
@@ -66,7 +67,8 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
     let mut target_lists = TargetLists::extending(plan);
     let mut scan_points = ScanPoints::extending(plan);
     let searches = graph.rules.iter().skip(base.rules.len()).filter(|rule| is_search(rule)).count();
-    let mut prefilters = (searches > MAX_UNFILTERED).then(|| PrefilterSetBuilder::extending(&plan.prefilters));
+    let mut prefilters =
+        (searches > MAX_UNFILTERED && plan.has(PlanPart::Prefilters)).then(|| PrefilterSetBuilder::extending(&plan.prefilters));
     let new = (0..).map(RuleIndex).take(graph.rules.len()).skip(base.rules.len());
     let planned: Vec<RuleIndex> = changed_rules.iter().copied().chain(new).collect();
     for index in planned.iter().copied() {
@@ -116,7 +118,9 @@ fn plan_phases(plan: &mut Plan, graph: &RuleGraph, phases: &[Phase]) {
     for phase in phases.iter().copied() {
         let (mut steps, batches) = steps(graph, phase);
         let markers = markers(graph, phase);
-        tx_steps::add(graph, phase, &markers, &mut steps);
+        if plan.has(PlanPart::TxSteps) {
+            tx_steps::add(graph, phase, &markers, &mut steps);
+        }
         *plan.steps.at_mut(phase) = steps.into();
         *plan.batches.at_mut(phase) = batches.into();
         *plan.open.at_mut(phase) = open_steps(graph.phases.at(phase));

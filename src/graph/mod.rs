@@ -26,8 +26,8 @@ pub use lookup::Lookup;
 pub use names::{TxName, TxNames};
 pub use phase::{Phase, PhaseMap};
 pub use plan::{
-    MarkerPlaces, Plan, PlanId, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId, RulePlan,
-    ScanPoint, ScanPointChanges, ScanPointId, ScanPointSet, SelectedNames, TargetId, TargetListId, ValueScan,
+    MarkerPlaces, Plan, PlanId, PlanPart, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId,
+    RulePlan, ScanPoint, ScanPointChanges, ScanPointId, ScanPointSet, SelectedNames, TargetId, TargetListId, ValueScan,
 };
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub(crate) use settings::setting_rows;

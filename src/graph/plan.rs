@@ -45,11 +45,28 @@ pub type SelectedNames = FxHashMap<Box<[u8]>, Box<[TxName]>>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlanId(u64);
 
+/// The parts of a plan. Each can be left out, to measure what it saves, and to show that it did not cause a surprising verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanPart {
+    /// Required literals and bytes rule out rules and values.
+    Prefilters,
+    /// Rules on TX alone run without being evaluated.
+    TxSteps,
+    /// Signatures of short values stay for later transactions.
+    ScanMemo,
+    /// Bodies are read while they arrive.
+    EarlyBodies,
+    /// A load judges exchanges of its own.
+    WarmUp,
+}
+
 /// The plan of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Its number. Signatures of values are valid for this plan only.
     pub id: PlanId,
+    /// The part that is left out, if any.
+    pub left_out: Option<PlanPart>,
     /// The prefilters of all rules.
     pub prefilters: Arc<PrefilterSet>,
     /// Targets whose values no rule can change during a phase: their values are selected once per phase.
@@ -290,6 +307,12 @@ impl PlannedTransformation {
 }
 
 impl Plan {
+    /// Returns `true` if the plan has this part.
+    #[inline]
+    pub fn has(&self, part: PlanPart) -> bool {
+        self.left_out != Some(part)
+    }
+
     /// Returns the targets of a target list.
     pub fn target_list(&self, target_list: TargetListId) -> &[TargetId] {
         self.target_lists.get(target_list.0 as usize).map_or(&[], |targets| targets)

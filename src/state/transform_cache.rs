@@ -4,7 +4,7 @@ use super::scan_memo::{ScanId, ScanMemo};
 use super::scan_results::ScanResults;
 use super::stages::{Original, Stages};
 use super::{Arena, Budget, PER_VALUE, Text};
-use crate::graph::{ChainId, Plan, RuleGraph, ScanPointId, ScanPointSet};
+use crate::graph::{ChainId, Plan, PlanPart, RuleGraph, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
 use crate::pattern::ByteSet;
 use crate::prefilter::{Signature, ValueKind};
@@ -271,7 +271,7 @@ impl TransformCache {
         let arrived = self.arrived.iter().position(|arrived| arrived.text == value.text && arrived.kind == value.kind);
         let scan = match arrived {
             Some(place) => self.scans.add(plan, self.arrived.swap_remove(place).results),
-            None => self.scans.find(plan, value.kind, arena.read(value.text), self.costs.is_none()),
+            None => self.scans.find(plan, value.kind, arena.read(value.text), plan.has(PlanPart::ScanMemo) && self.costs.is_none()),
         };
         value.bytes = self.scans.get(scan).map(|results| results.bytes);
         value.scan = Some(scan);

@@ -2,7 +2,7 @@
 
 use crate::body::multipart::BoundaryCandidates;
 use crate::engine::Evaluation;
-use crate::graph::{BodyProcessor, Plan, RuleGraph};
+use crate::graph::{BodyProcessor, Plan, PlanPart, RuleGraph};
 use crate::state::{Arena, State};
 use crate::vocabulary::Variable;
 
@@ -85,8 +85,8 @@ pub fn finish_response(eval: &mut Evaluation<'_>) {
     }
 }
 
-/// Returns the rules and their plan, if they will judge a body.
+/// Returns the rules and their plan, if they will judge a body that is read while it arrives.
 fn rules<'r>(eval: &Evaluation<'r>) -> Option<(&'r RuleGraph, &'r Plan)> {
     let will_run = !eval.is_decided() && !eval.state.collections.arena.budget.is_over();
-    eval.rules.plan.as_ref().filter(|_| will_run).map(|plan| (eval.rules, plan))
+    eval.rules.plan.as_ref().filter(|plan| will_run && plan.has(PlanPart::EarlyBodies)).map(|plan| (eval.rules, plan))
 }

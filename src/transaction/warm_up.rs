@@ -9,7 +9,7 @@
 
 use super::{Shared, Transaction};
 use crate::engine::Services;
-use crate::graph::{Effect, EngineMode, Lookup, OperatorArgument, Phase, RuleGraph, Test};
+use crate::graph::{Effect, EngineMode, Lookup, OperatorArgument, Phase, PlanPart, RuleGraph, Test};
 use crate::resolver::{Answer, Resolver};
 use crate::store::{MemoryStore, RateLimits};
 use std::sync::Arc;
@@ -67,7 +67,8 @@ const HEADERS: [(&str, &str); 9] = [
 /// Judges a few exchanges, unnoticed.
 pub fn warm_up(shared: &Shared) {
     let settings = &shared.graph.settings;
-    if settings.engine == EngineMode::Off || reaches_out(&shared.graph) {
+    let is_wanted = shared.graph.plan.as_ref().is_none_or(|plan| plan.has(PlanPart::WarmUp));
+    if !is_wanted || settings.engine == EngineMode::Off || reaches_out(&shared.graph) {
         return;
     }
     let services = Services {

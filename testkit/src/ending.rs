@@ -18,7 +18,7 @@ pub struct Ending {
     debug_log: Vec<String>,
 }
 
-/// A rule set, compiled with a plan and without.
+/// A rule set, compiled with a plan and without, or without a part of it.
 pub struct Pair {
     planned: Engine,
     unplanned: Engine,
@@ -30,8 +30,13 @@ struct Engine {
 }
 
 impl Pair {
-    /// Loads rules twice; `None` if both loads fail with the same text.
+    /// Loads rules twice, with a plan and without; `None` if both loads fail with the same text.
     pub fn load(builder: impl Fn() -> WafBuilder) -> Option<Self> {
+        Self::with_other_plan(builder, Planning::Off)
+    }
+
+    /// Loads rules twice, with a whole plan and with another use of it.
+    pub fn with_other_plan(builder: impl Fn() -> WafBuilder, other: Planning) -> Option<Self> {
         let load = |planning| {
             let mut options = CompileOptions::default();
             options.planning = planning;
@@ -40,7 +45,7 @@ impl Pair {
             let built = builder().options(options).without_logs().debug_log(messages.clone()).build();
             built.map(|waf| Engine { waf, messages }).map_err(|error| error.to_string())
         };
-        match (load(Planning::On), load(Planning::Off)) {
+        match (load(Planning::On), load(other)) {
             (Ok(planned), Ok(unplanned)) => Some(Self { planned, unplanned }),
             (planned, unplanned) => {
                 assert_eq!(planned.err(), unplanned.err());
