@@ -11,7 +11,7 @@ use crate::operator::Operator;
 use crate::pattern::{ByteSet, Pattern};
 use crate::prefilter::{PrefilterId, PrefilterSetBuilder, ValueKind};
 use crate::transform::Transformation;
-use crate::vocabulary::Variable;
+use crate::vocabulary::{Limit, Variable};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -90,15 +90,14 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
     let has_more_chains = graph.transformations.len() > plan.chains.len();
     let selects = |index: &RuleIndex| graph.rule(*index).is_some_and(|rule| tx_patterns(rule).next().is_some());
     let selects_more = !Arc::ptr_eq(&graph.tx_names, &base.tx_names) || planned.iter().any(selects);
-    let mut plan = Plan {
-        id: PlanId::new_unique(),
-        targets: target_lists.targets,
-        target_lists: target_lists.lists,
-        target_points: target_lists.points,
-        ..plan.clone()
-    };
+    let maps = [base, &*graph].map(|graph| graph.unicode_map.as_ref().map(Arc::as_ptr));
+    let limits = [base, &*graph].map(|graph| graph.settings.limit(Limit::Transformation));
+    let mut scans_alike = maps[0] == maps[1] && limits[0] == limits[1];
+    let mut plan =
+        Plan { targets: target_lists.targets, target_lists: target_lists.lists, target_points: target_lists.points, ..plan.clone() };
     if let Some(prefilters) = prefilters {
         plan.prefilters = Arc::new(prefilters.build());
+        scans_alike = false;
     }
     if has_more_chains {
         plan.chains = chains(&plan.chains, &graph.transformations).into();
@@ -106,6 +105,10 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
     if scan_points.points.len() > plan.scan_points.len() {
         plan.changes = Arc::new(scan_points.changes(&plan.chains));
         plan.scan_points = scan_points.points.into();
+        scans_alike = false;
+    }
+    if !scans_alike {
+        plan.id = PlanId::new_unique();
     }
     if selects_more {
         plan.selected_names = Arc::new(selected_names(graph, Some((base, &plan))));

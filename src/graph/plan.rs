@@ -41,8 +41,9 @@ pub struct ScanPoint {
 /// Keys of TX by the source of the pattern that selects them.
 pub type SelectedNames = FxHashMap<Box<[u8]>, Box<[TxName]>>;
 
-/// The number of a plan, which no other plan of the process has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The number of a plan. Plans of the process that have the same number find the same in a value: an extension has that of its base, as long as it adds
+/// nothing to find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PlanId(u64);
 
 /// The parts of a plan. Each can be left out, to measure what it saves, and to show that it did not cause a surprising verdict.
@@ -63,7 +64,7 @@ pub enum PlanPart {
 /// The plan of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Its number. Signatures of values are valid for this plan only.
+    /// Its number. Signatures of values are valid for plans of this number only.
     pub id: PlanId,
     /// The part that is left out, if any.
     pub left_out: Option<PlanPart>,

@@ -9,7 +9,7 @@ use crate::graph::RuleGraph;
 use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
-use crate::state::DebugLog;
+use crate::state::{DebugLog, MemoryPool};
 use crate::store::{MemoryStore, RateLimits, Store};
 use crate::transaction::{AuditLog, Given, Observer, Shared, warm_up};
 use std::fmt::Write as _;
@@ -250,7 +250,8 @@ impl WafBuilder {
         let limits = &settings.decisions.rates;
         let rates = self.rates.filter(|rates| rates.counts(limits)).unwrap_or_else(|| Arc::new(RateLimits::new(limits)));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let services = Services { store, resolver, origins, rates, debug_log, memory: Arc::default(), notices: Arc::default() };
+        let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));
+        let services = Services { store, resolver, origins, rates, debug_log, memory, notices: Arc::default() };
         let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given };
         // An extension shares the automata of the rule set that it extends.
         if !shared.is_extension() {

@@ -159,7 +159,7 @@ impl Waf {
         let given = shared.given;
         let debug_log = if given.debug_log { shared.services.debug_log.clone() } else { logs::debug_log(settings, &shared.report)? };
         let audit_log = if given.audit_log { shared.audit_log.clone() } else { logs::audit_log(settings) };
-        let services = Services { debug_log, memory: Arc::default(), notices: Arc::default(), ..shared.services.clone() };
+        let services = Services { debug_log, notices: Arc::default(), ..shared.services.clone() };
         let (graph, report, observer) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.observer.clone());
         Ok(Self::of(Shared { graph, report, lineage: shared.lineage.clone(), services, audit_log, observer, given }))
     }
