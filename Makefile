@@ -1,6 +1,6 @@
 # The C interface: a shared library that takes libmodsecurity.so.3's place.
 #
-#   make capi                       target/capi/: the library, its links, modsecurity.pc
+#   make capi                       target/capi/: the library, its links, modsecurity.pc, and `built`, which says which of the two builds it is
 #   make capi-pgo                   the same, optimised for what runs often: a first build counts that while it judges transactions of many kinds.
 #                                   Takes three times as long, and needs `rustup component add llvm-tools`. The transactions are judged by
 #                                   Debian's modsecurity-crs, or by the OWASP CRS in the folder that CRS=… names
@@ -39,6 +39,7 @@ $(CAPI)/$(SONAME): Cargo.toml Cargo.lock capi/Cargo.toml $(RUST) $(CAPI)/feature
 	mkdir -p $(CAPI)
 	cp $(TARGET)/dist/libsecrule_capi.so $@.new
 	mv $@.new $@
+	echo plain > $(CAPI)/built
 	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
 
 # The library that is packed: one of the two.
@@ -66,6 +67,7 @@ capi-pgo: $(CAPI)/features $(CAPI)/modsecurity.pc $(CAPI)/LICENSES.txt
 	RUSTFLAGS="$(RUSTFLAGS) -C profile-use=$(PGO)/profile" $(PGO_BUILD)
 	cp $(PGO)/$(HOST_TARGET)/dist/libsecrule_capi.so $(CAPI)/$(SONAME).new
 	mv $(CAPI)/$(SONAME).new $(CAPI)/$(SONAME)
+	echo profile-guided > $(CAPI)/built
 	ln -sf $(SONAME) $(CAPI)/libmodsecurity.so
 
 # Changes when other features are asked for, and only then.

@@ -10,25 +10,16 @@
 #   TURNS=3         turns of each library
 #   ITERATIONS=200  transactions of each case in a turn
 #   DURATION=3      seconds that threads run in a turn
+#   OURS=path       another library than that of `make capi`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . benches/workbench.sh
 
-peer=${1:-/usr/lib/x86_64-linux-gnu/libmodsecurity.so.3}
-[ -e "$peer" ] || { echo "$peer is not there: install libmodsecurity3, or name its library" >&2; exit 2; }
+find_peer "$@"
 prepare -O2
-
-turn() { # NAME LIBRARY NUMBER
-    "$bench/abi_bench" "$2" "$bench/rules.conf" "$bench/corpus" "${ITERATIONS:-200}" >"$bench/$1.cases.$3"
-    "$bench/abi_bench" "$2" "$bench/rules.conf" --stream "$bench/stream" 2 >"$bench/$1.stream.$3"
-    for threads in 1 2; do
-        "$bench/abi_bench" "$2" "$bench/rules.conf" "$bench/corpus" 1 "$threads" "${DURATION:-3}" >"$bench/$1.threads$threads.$3"
-    done
-}
-
 for number in $(seq "${TURNS:-3}"); do
-    turn peer "$peer" "$number"
-    turn ours "$ours" "$number"
+    time_transactions peer "$peer" "$number"
+    time_transactions ours "$ours" "$number"
 done
-python3 "$shared/tools/raw_corpus.py" "$bench/rules.conf" "$ours,$peer" "$shared/traffic/requests.gz" --json "$bench/verdicts.json" >"$bench/verdicts.log"
+judge_stream
 python3 benches/compare.py "$bench"

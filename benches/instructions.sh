@@ -3,6 +3,7 @@
 #
 #   benches/instructions.sh            every case, and the stream; written to benches/results/instructions-YYYY-MM-DD-COMMIT.txt
 #   benches/instructions.sh CASE…      only these, such as 01-get-static or stream; only shown
+#   OURS=path                          another library than that of `make capi`
 #
 # Callgrind counts within abi_bench's `run` alone. A case is repeated 20 times and 60 times; the difference divided by 40 is what one transaction
 # costs after whatever is built when it is first needed. The stream has 500 different requests; a first pass and a second one are told apart.

@@ -1,12 +1,24 @@
-"""Writes COUNT requests of a stream, evenly spaced, to standard output: thin_stream.py STREAM COUNT.
+"""Writes a part of a stream to standard output: COUNT requests, evenly spaced, or those that are shorter than BYTES.
+
+    thin_stream.py STREAM COUNT
+    thin_stream.py STREAM --below BYTES
 
 A stream holds, for each request, its length in four bytes, the lowest first, and the request."""
 import sys
 
-stream, count = open(sys.argv[1], "rb").read(), int(sys.argv[2])
-requests, at = [], 0
-while at < len(stream):
-    end = at + 4 + int.from_bytes(stream[at : at + 4], "little")
-    requests.append(stream[at:end])
-    at = end
-sys.stdout.buffer.writelines(requests[number * len(requests) // count] for number in range(count))
+
+def requests(stream):
+    at = 0
+    while at < len(stream):
+        end = at + 4 + int.from_bytes(stream[at : at + 4], "little")
+        yield stream[at:end]
+        at = end
+
+
+every = list(requests(open(sys.argv[1], "rb").read()))
+limit = int(sys.argv[-1])
+if sys.argv[2] == "--below":
+    chosen = [one for one in every if len(one) - 4 < limit]
+else:
+    chosen = [every[number * len(every) // limit] for number in range(limit)]
+sys.stdout.buffer.writelines(chosen)
