@@ -23,7 +23,6 @@ def row(key, what, ours, peer, better="less", **more):
     """A row of a section. `better` says which figure is the better one: the "less", the "more", or "neither" where a ratio says nothing."""
     figures = {name: figure and round(figure, 3) for name, figure in {"ours": ours, "peer": peer, **more}.items()}
     ratio = None
-    # A tool that prints one decimal prints 0.0 for less than half of it.
     if figures["ours"] and figures["peer"] and better != "neither":
         of_peer = figures["peer"] / figures["ours"]
         ratio = round(of_peer if better == "less" else 1 / of_peer, 3)
@@ -245,6 +244,9 @@ def collect(folder, library, built):
 def shown(figure):
     if figure is None:
         return ""
+    # The tools print one decimal of what can be so small.
+    if figure == 0:
+        return "< 0.05"
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
 
 
