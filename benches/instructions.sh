@@ -32,7 +32,7 @@ measure_stream() {
 }
 
 measure() {
-    echo "# instructions per transaction, $(date +%F), $(git rev-parse --short HEAD), $(rustc --version)"
+    echo "# instructions per transaction, $(date +%F), $(git rev-parse --short HEAD), $(rustc --version), library built $built"
     local total=0
     for case in "$@"; do
         if [ "$case" = stream ]; then
