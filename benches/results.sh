@@ -24,11 +24,23 @@ our_sets=50 peer_sets=10
 # Standard error of the tools goes to a file: our library reports each load there. It is shown if a tool fails.
 say() { echo "$(date +%T) $*" >&3; }
 
+measuring=
+
 finish() {
     local status=$?
+    # It ends its nginx first.
+    [ -z "$measuring" ] || { kill "$measuring" && wait "$measuring"; } || true
     [ "$status" = 0 ] || tail -n 20 "$bench/errors" >&3
     rm -rf "$bench"
     exit "$status"
+}
+
+# In the background, so that an end of this script is not put off until it is done.
+load_nginx() { # NAME NUMBER [LIBRARY]
+    python3 benches/nginx.py "$bench/nginx" "$bench/rules.conf" "${DURATION:-3}" ${3:+"$3"} >"$bench/$1.nginx.$2" &
+    measuring=$!
+    wait "$measuring"
+    measuring=
 }
 
 time_sites() { # NAME LIBRARY NUMBER SETS
@@ -46,7 +58,7 @@ turn() { # NAME LIBRARY NUMBER SETS
     say "turn $3, $1: loads, sites, large bodies"
     time_sites "$1" "$2" "$3" "$4"
     say "turn $3, $1: nginx"
-    python3 benches/nginx.py "$bench/nginx" "$bench/rules.conf" "${DURATION:-3}" "$2" >"$bench/$1.nginx.$3"
+    load_nginx "$1" "$3" "$2"
 }
 
 find_peer "$@"
@@ -58,7 +70,7 @@ cc -O2 -Icapi/include -o "$bench/longest_call" benches/longest_call.c -ldl
 python3 benches/thin_stream.py "$bench/stream" --below 16384 >"$bench/short"
 for number in $(seq "${TURNS:-3}"); do
     say "turn $number: nginx without a firewall"
-    python3 benches/nginx.py "$bench/nginx" "$bench/rules.conf" "${DURATION:-3}" >"$bench/none.nginx.$number"
+    load_nginx none "$number"
     turn peer "$peer" "$number" "$peer_sets"
     turn ours "$ours" "$number" "$our_sets"
 done
