@@ -3,6 +3,7 @@
 #
 #   benches/instructions.sh            every case, and the stream; written to benches/results/instructions-YYYY-MM-DD-COMMIT.txt
 #   benches/instructions.sh CASE…      only these, such as 01-get-static or stream; only shown
+#   benches/instructions.sh --parts    what each part of the plan saves in four cases and the stream; written to benches/results/plan-parts-…
 #   OURS=path                          another library than that of `make capi`
 #
 # Callgrind counts within abi_bench's `run` alone. A case is repeated 20 times and 60 times; the difference divided by 40 is what one transaction
@@ -51,7 +52,21 @@ measure() {
     [ "$total" = 0 ] || printf '%-24s %12d\n' sum "$total"
 }
 
-if [ $# -gt 0 ]; then
+# Leaves out each part in turn.
+measure_parts() {
+    local name
+    local cases="01-get-static 04-post-json-2k 08-get-long-args 21-get-html-16k stream"
+    echo "# instructions per transaction with the whole plan, without one part of it, and without a plan (SECRULE_PLAN), $(date +%F), $(git rev-parse --short HEAD)"
+    for name in on no-prefilters no-tx-steps no-scan-memo no-early-bodies off; do
+        SECRULE_PLAN=$name measure $cases | awk '!/^#/ && $1 != "sum"' >"$bench/plan.$name"
+    done
+    python3 benches/plan_parts.py "$bench"
+}
+
+if [ "${1:-}" = --parts ]; then
+    mkdir -p benches/results
+    measure_parts | tee "benches/results/plan-parts-$(date +%F)-$(git rev-parse --short HEAD).txt"
+elif [ $# -gt 0 ]; then
     measure "$@"
 else
     mkdir -p benches/results
