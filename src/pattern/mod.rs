@@ -54,6 +54,7 @@ mod parser;
 mod prefix;
 mod program;
 mod property;
+mod search_caches;
 mod searcher;
 mod shorthand;
 mod tree;

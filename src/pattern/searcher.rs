@@ -5,7 +5,8 @@
 //! needs them, and most patterns never match.
 //!
 //! States of the DFA are made when a search first enters them, and are kept. The OWASP CRS has patterns of thousands of NFA states, of which the values
-//! of many different requests use about a megabyte of DFA states. So the cache may grow to that: a smaller one would be filled again and again.
+//! of many different requests use about a megabyte of DFA states. So the cache may grow to that: a smaller one would be filled again and again. The
+//! caches of all patterns together have a limit (`search_caches.rs`).
 //!
 //! # Counted repetitions
 //!
@@ -14,9 +15,10 @@
 //! is full, an empty one must be too small as well.
 
 use super::error::LimitExceeded;
+use super::search_caches::{Caches, HELD};
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
-use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
+use regex_automata::nfa::thompson::backtrack::BoundedBacktracker;
+use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{NFA, WhichCaptures};
 use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::primitives::NonMaxUsize;
@@ -61,18 +63,6 @@ pub(super) struct Searcher {
     more: Mutex<Vec<Caches>>,
 }
 
-/// Memory of a search; each part is made when it is first needed.
-#[derive(Debug)]
-struct Caches {
-    forward: Cache,
-    /// `true` if no search has used `forward`.
-    is_fresh: bool,
-    reverse: Option<Cache>,
-    one_pass: Option<onepass::Cache>,
-    backtracker: Option<backtrack::Cache>,
-    stepper: Option<pikevm::Cache>,
-}
-
 /// Positions of a match and its groups: two for each.
 type Slots = [Option<NonMaxUsize>];
 
@@ -105,11 +95,15 @@ impl Searcher {
 
     fn with_caches<T>(&self, search: impl FnOnce(&mut Caches) -> T) -> T {
         if let Ok(mut main) = self.main.try_lock() {
-            return search(main.get_or_insert_with(|| Caches::new(&self.forward)));
+            let caches = main.get_or_insert_with(|| Caches::new(&self.forward, &HELD));
+            let result = search(caches);
+            caches.end_search(&self.forward);
+            return result;
         }
         let reused = self.more.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut caches = reused.unwrap_or_else(|| Caches::new(&self.forward));
+        let mut caches = reused.unwrap_or_else(|| Caches::new(&self.forward, &HELD));
         let result = search(&mut caches);
+        caches.end_search(&self.forward);
         self.more.lock().unwrap_or_else(PoisonError::into_inner).push(caches);
         result
     }
@@ -240,12 +234,6 @@ impl Searcher {
         }
         let cache = caches.stepper.get_or_insert_with(|| self.stepper.create_cache());
         self.stepper.search_slots(cache, input, slots).is_some()
-    }
-}
-
-impl Caches {
-    fn new(forward: &DFA) -> Self {
-        Self { forward: Cache::new(forward), is_fresh: true, reverse: None, one_pass: None, backtracker: None, stepper: None }
     }
 }
 
