@@ -276,6 +276,9 @@ impl Reader<'_, '_> {
 
 /// Returns the bytes as text, with a replacement character for each run of bytes that are not UTF-8, and the offsets of these.
 fn with_replacements(bytes: &[u8]) -> (String, Vec<usize>) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return (text.to_owned(), Vec::new());
+    }
     let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -141,7 +141,8 @@ pub fn unescape(text: &str, quote: Quote) -> Cow<'_, str> {
         Quote::Single => "'",
         Quote::Double => "\"",
     };
-    if !text.contains('\\') {
+    // Patterns are full of backslashes, and hardly ever hold the mark.
+    if !text.contains('\\') || !text.contains(mark) {
         return Cow::Borrowed(text);
     }
     let piece = alt((is_not("\\"), preceded(char('\\'), tag(mark)), tag("\\\\"), tag("\\")));

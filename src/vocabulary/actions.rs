@@ -58,7 +58,7 @@ macro_rules! actions {
         impl Action {
             /// Returns every row of the table: supported names, then refused ones.
             pub fn table() -> impl Iterator<Item = ActionEntry> {
-                let works = [$(ActionEntry {
+                const WORKS: &[ActionEntry] = &[$(ActionEntry {
                     action: Some(Action::$variant),
                     name: $name,
                     role: ActionRole::$role,
@@ -74,7 +74,7 @@ macro_rules! actions {
                     support: Support::Refused(why),
                     doc: "",
                 });
-                works.into_iter().chain(refused)
+                WORKS.iter().copied().chain(refused)
             }
 
             /// Returns its name as in the manuals.

@@ -60,7 +60,7 @@ macro_rules! directives {
         impl Directive {
             /// Returns every row of the table: supported names, then those without effect, then refused ones.
             pub fn table() -> impl Iterator<Item = DirectiveEntry> {
-                let works = [$(DirectiveEntry {
+                const WORKS: &[DirectiveEntry] = &[$(DirectiveEntry {
                     directive: Some(Directive::$variant),
                     name: $name,
                     argument: $argument,
@@ -81,7 +81,7 @@ macro_rules! directives {
                     support: Support::Refused(why),
                     doc: "",
                 });
-                works.into_iter().chain(silent).chain(refused)
+                WORKS.iter().copied().chain(silent).chain(refused)
             }
 
             /// Returns its name as in the manuals.
