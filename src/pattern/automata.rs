@@ -76,7 +76,7 @@ impl Automata {
     /// # Errors
     /// If it has more states.
     pub(super) fn new(origin: Origin, hir: &Hir, utf: bool, max_size: usize) -> Result<Self, PatternError> {
-        let (size, plain) = (expanded_size(hir, true), expanded_size(hir, false));
+        let Size { expanded: size, plain } = Size::of(hir);
         if size > max_size {
             return Err(PatternError::too_large());
         }
@@ -222,20 +222,33 @@ fn exact_automaton(hir: &Hir, utf: bool) -> Option<PikeVM> {
     PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa)?).ok()
 }
 
-/// Returns the approximate number of states of a pattern: with its repetitions written out, or with each counted as a single iteration.
-///
-/// The depth of the recursion is bounded by the nesting limit of the parser.
-fn expanded_size(hir: &Hir, written_out: bool) -> usize {
-    let sum = |parts: &[Hir]| parts.iter().map(|part| expanded_size(part, written_out)).fold(1, usize::saturating_add);
-    match hir.kind() {
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => 1,
-        HirKind::Literal(literal) => literal.0.len(),
-        HirKind::Capture(capture) => expanded_size(&capture.sub, written_out).saturating_add(2),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts),
-        HirKind::Repetition(repetition) => {
-            let times = if written_out { repetition.max.unwrap_or(repetition.min).max(1) } else { 1 };
-            expanded_size(&repetition.sub, written_out).saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
+/// The approximate number of states of a pattern.
+struct Size {
+    /// With its repetitions written out.
+    expanded: usize,
+    /// With each repetition counted as a single iteration.
+    plain: usize,
+}
+
+impl Size {
+    /// The depth of the recursion is bounded by the nesting limit of the parser.
+    fn of(hir: &Hir) -> Self {
+        let same = |count| Self { expanded: count, plain: count };
+        match hir.kind() {
+            HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => same(1),
+            HirKind::Literal(literal) => same(literal.0.len()),
+            HirKind::Capture(capture) => same(2).plus(&Self::of(&capture.sub)),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().fold(same(1), |sum, part| sum.plus(&Self::of(part))),
+            HirKind::Repetition(repetition) => {
+                let times = repetition.max.unwrap_or(repetition.min).max(1);
+                let Self { expanded, plain } = Self::of(&repetition.sub);
+                Self { expanded: expanded.saturating_mul(usize::try_from(times).unwrap_or(usize::MAX)), plain }
+            }
         }
+    }
+
+    const fn plus(self, other: &Self) -> Self {
+        Self { expanded: self.expanded.saturating_add(other.expanded), plain: self.plain.saturating_add(other.plain) }
     }
 }
 
@@ -246,6 +259,9 @@ fn nests_within(hir: &Hir, levels: usize) -> bool {
 
 /// Returns `true` if a group is within a repetition of which an iteration may be empty.
 fn captures_empty_rounds(hir: &Hir, within: bool) -> bool {
+    if hir.properties().explicit_captures_len() == 0 {
+        return false;
+    }
     match hir.kind() {
         HirKind::Capture(capture) => within || captures_empty_rounds(&capture.sub, within),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| captures_empty_rounds(part, within)),

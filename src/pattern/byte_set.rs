@@ -28,7 +28,25 @@ impl ByteSet {
     /// Returns the set of the bytes in `range`.
     #[must_use]
     pub fn range(range: RangeInclusive<u8>) -> Self {
-        range.fold(Self::EMPTY, Self::with)
+        let (start, end) = range.into_inner();
+        if start > end { Self::EMPTY } else { Self::from_on(start).without(Self::behind(end)) }
+    }
+
+    /// The bytes that are at least `byte`.
+    const fn from_on(byte: u8) -> Self {
+        if byte < 128 { Self { low: u128::MAX << byte, high: u128::MAX } } else { Self { low: 0, high: u128::MAX << (byte - 128) } }
+    }
+
+    /// The bytes after `byte`.
+    const fn behind(byte: u8) -> Self {
+        match byte.checked_add(1) {
+            Some(next) => Self::from_on(next),
+            None => Self::EMPTY,
+        }
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self { low: self.low & !other.low, high: self.high & !other.high }
     }
 
     /// Returns the set of the bytes that occur in `bytes`.
@@ -111,9 +129,8 @@ impl ByteSet {
 
     /// Returns the first byte of the set that is at least `byte`.
     fn first_from(self, byte: u8) -> Option<u8> {
-        let Self { low, high } = self;
-        let (low, high) = if byte < 128 { (low & (u128::MAX << byte), high) } else { (0, high & (u128::MAX << (byte - 128))) };
-        match (low, high) {
+        let from_on = Self::from_on(byte);
+        match (self.low & from_on.low, self.high & from_on.high) {
             (0, 0) => None,
             (0, high) => Some(128 + high.trailing_zeros() as u8),
             (low, _) => Some(low.trailing_zeros() as u8),

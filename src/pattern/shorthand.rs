@@ -3,6 +3,7 @@
 use super::byte_set::ByteSet;
 use super::code_set::{CodeSet, Mode};
 use super::property::known;
+use std::ops::RangeInclusive;
 
 /// Blanks and line endings beyond Latin-1.
 const HORIZONTAL: &str = r"[\x{9}\x{20}\x{A0}\x{1680}\x{180E}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]";
@@ -30,24 +31,24 @@ pub(super) fn posix(mode: Mode, name: &[u8]) -> Option<CodeSet> {
     {
         return Some(known(mode, class));
     }
-    let members: fn(&u8) -> bool = match name {
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"ascii" => u8::is_ascii,
-        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
-        b"cntrl" => u8::is_ascii_control,
-        b"digit" => u8::is_ascii_digit,
-        b"graph" => u8::is_ascii_graphic,
-        b"lower" => u8::is_ascii_lowercase,
-        b"print" => |byte| matches!(byte, b' '..=b'~'),
-        b"punct" => u8::is_ascii_punctuation,
-        b"space" => |byte| matches!(byte, b'\t'..=b'\r' | b' '),
-        b"upper" => u8::is_ascii_uppercase,
-        b"word" => |byte| matches!(byte, b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'),
-        b"xdigit" => u8::is_ascii_hexdigit,
+    let ranges: &[RangeInclusive<u8>] = match name {
+        b"alnum" => &[b'0'..=b'9', b'A'..=b'Z', b'a'..=b'z'],
+        b"alpha" => &[b'A'..=b'Z', b'a'..=b'z'],
+        b"ascii" => &[0..=0x7F],
+        b"blank" => &[b'\t'..=b'\t', b' '..=b' '],
+        b"cntrl" => &[0..=0x1F, 0x7F..=0x7F],
+        b"digit" => &[b'0'..=b'9'],
+        b"graph" => &[b'!'..=b'~'],
+        b"lower" => &[b'a'..=b'z'],
+        b"print" => &[b' '..=b'~'],
+        b"punct" => &[b'!'..=b'/', b':'..=b'@', b'['..=b'`', b'{'..=b'~'],
+        b"space" => &[b'\t'..=b'\r', b' '..=b' '],
+        b"upper" => &[b'A'..=b'Z'],
+        b"word" => &[b'0'..=b'9', b'A'..=b'Z', b'_'..=b'_', b'a'..=b'z'],
+        b"xdigit" => &[b'0'..=b'9', b'A'..=b'F', b'a'..=b'f'],
         _ => return None,
     };
-    Some(CodeSet::of(mode, (0..=u8::MAX).filter(members).fold(ByteSet::EMPTY, ByteSet::with)))
+    Some(CodeSet::of(mode, ranges.iter().cloned().map(ByteSet::range).fold(ByteSet::EMPTY, ByteSet::union)))
 }
 
 /// Returns the Unicode property that `(*UCP)` uses for a POSIX name; other names stay ASCII.
