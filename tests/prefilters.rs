@@ -9,16 +9,21 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use secrule::Waf;
 use secrule::internals::graph::{OperatorArgument, Test};
 use secrule::internals::pattern::{Effort, Pattern, PatternOptions};
-use secrule::internals::prefilter::{FilteredPattern, PrefilterId, PrefilterSet, PrefilterSetBuilder, RequiredLiterals, ValueKind};
+use secrule::internals::prefilter::{
+    FilteredPattern, PrefilterId, PrefilterSet, PrefilterSetBuilder, RequiredLiterals, StoredPatterns, ValueKind,
+};
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
 use std::cell::{Cell, RefCell};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
     trials::run([
         trial!(no_match_of_a_generated_pattern_is_excluded),
         trial!(no_match_of_a_pattern_of_the_core_rule_set_is_excluded, [Needs::Shared("crs")]),
+        trial!(stored_patterns_of_the_core_rule_set_are_those_that_were_compiled, [Needs::Shared("crs")]),
+        trial!(stored_patterns_are_those_that_were_generated),
     ])
 }
 
@@ -142,4 +147,43 @@ fn no_match_of_a_pattern_of_the_core_rule_set_is_excluded() {
     }
     assert!(patterns > 150 && texts > 5000, "{texts} texts of {patterns} patterns");
     assert!(filtered * 100 >= all * 85, "{filtered} of {all} patterns have required literals");
+}
+
+/// Compiles patterns, stores them, and compares them with those that are found. Returns how many there are, and how many require literals.
+fn compare_stored<'s>(sources: impl IntoIterator<Item = &'s [u8]>) -> (usize, usize) {
+    let options = PatternOptions::default();
+    let compiled: Vec<Arc<FilteredPattern>> =
+        sources.into_iter().filter_map(|source| FilteredPattern::compile(source, options).ok()).map(Arc::new).collect();
+    let stored = StoredPatterns::read(StoredPatterns::default().write(&compiled)).unwrap();
+    for pattern in &compiled {
+        let found = stored.find(pattern.pattern().source(), options).unwrap();
+        assert_eq!(found.required_literals(), pattern.required_literals(), "{:?}", pattern.pattern().source().escape_ascii().to_string());
+        assert_eq!(found.pattern().facts(), pattern.pattern().facts());
+    }
+    (compiled.len(), compiled.iter().filter(|pattern| pattern.required_literals().is_some()).count())
+}
+
+fn stored_patterns_of_the_core_rule_set_are_those_that_were_compiled() {
+    let rules = secrule_testkit::shared("crs");
+    let waf = Waf::from_rules(&secrule_testkit::core_rule_set(&rules)).unwrap();
+    let graph = waf.graph();
+    let sources = graph.rules.iter().filter_map(|rule| match &rule.test {
+        Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, .. } => operator.pattern().map(Pattern::source),
+        _ => None,
+    });
+    let (patterns, required) = compare_stored(sources);
+    assert!(patterns > 280 && required > 250, "{required} of {patterns} patterns");
+}
+
+fn stored_patterns_are_those_that_were_generated() {
+    let mut runner = TestRunner::new(Config { cases: 2000, failure_persistence: None, ..Config::default() });
+    let sources = RefCell::new(Vec::new());
+    runner
+        .run(&pattern(), |source| {
+            sources.borrow_mut().push(source);
+            Ok(())
+        })
+        .unwrap();
+    let (patterns, required) = compare_stored(sources.borrow().iter().map(|source| source.as_bytes()));
+    assert!(patterns > 1000 && required > 300, "{required} of {patterns} patterns");
 }

@@ -213,6 +213,19 @@ impl Loader for Replay<'_> {
         Ok(paths)
     }
 
+    // The cache holds no rules, so that it is not compared with what it was.
+    fn cache_file(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+        FileSystem.cache_file(folder, name)
+    }
+
+    fn read_cache(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        FileSystem.read_cache(path)
+    }
+
+    fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        FileSystem.write_cache(path, bytes)
+    }
+
     fn fetch(&self, address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
         let place = (address.to_owned(), key.map(str::to_owned));
         if let Some(answer) = self.find(|files| lock(&files.fetched).get(&place).cloned()) {

@@ -44,7 +44,7 @@ pub fn extend(
     }
     let mut context = Context::extending(loader, base, &kept.sources, &kept.marker_ids);
     let mut additions = RuleSetDraft::default();
-    let mut inputs = read_loads(&mut context, &mut additions, before);
+    let mut inputs = read_loads(&mut context, &mut additions, before, &mut None);
     if additions.rules.end_in_chain() || context.settings.limits_rules() || context.names.tx.respells() {
         return None;
     }
@@ -55,7 +55,7 @@ pub fn extend(
     context.references.add(&kept.references);
     let overruled = context.settings.add(&kept.settings);
     context.report_all(kept.warnings.iter().cloned().chain(overruled));
-    inputs.extend(read_loads(&mut context, &mut additions, after));
+    inputs.extend(read_loads(&mut context, &mut additions, after, &mut None));
     let sets_defaults = additions.defaults.iter().any(|(_, defaults)| defaults.load != 0);
     if sets_defaults || additions.ids.keys().any(|id| kept.ids.contains_key(id)) {
         return None;

@@ -1,5 +1,7 @@
 //! Compiles the patterns of a load before its rules, on several processors: this is most of the work of loading.
 
+use super::context::Context;
+use super::pattern_cache::PatternCache;
 use crate::pattern::PatternOptions;
 use crate::prefilter::FilteredPattern;
 use crate::seclang::{Body, Directive};
@@ -14,9 +16,9 @@ const MAX_THREADS: usize = 4;
 /// Minimum number of patterns for a thread.
 const MIN_PATTERNS: usize = 32;
 
-/// Compiles the patterns of these rules. While the result is held, the rules find them in the process's cache. A pattern that cannot be compiled is
-/// left to its rule, which reports it.
-pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
+/// Compiles the patterns of these rules, except for those that the cache has. While the result is held, the rules find them in the process's cache. A
+/// pattern that cannot be compiled is left to its rule, which reports it, and so are all if they are few.
+pub fn patterns(context: &mut Context<'_>, directives: &[Directive], cache: Option<&mut PatternCache>) -> Vec<Arc<FilteredPattern>> {
     let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
     sources.sort_unstable();
     sources.dedup();
@@ -24,9 +26,25 @@ pub fn patterns(directives: &[Directive]) -> Vec<Arc<FilteredPattern>> {
         return Vec::new();
     }
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-    if threads < 2 {
-        return Vec::new();
-    }
+    let Some(cache) = cache else {
+        return if threads < 2 { Vec::new() } else { compile(sources, threads) };
+    };
+    let stored = cache.stored(context);
+    let mut patterns = Vec::with_capacity(sources.len());
+    sources.retain(|source| {
+        let known = stored.shared(source.as_bytes(), PatternOptions::default());
+        let is_unknown = known.is_none();
+        patterns.extend(known);
+        is_unknown
+    });
+    let threads = if sources.len() < MIN_PATTERNS { 1 } else { threads };
+    patterns.extend(compile(sources, threads));
+    cache.add(&patterns);
+    patterns
+}
+
+/// Compiles patterns on so many threads.
+fn compile(mut sources: Vec<&str>, threads: usize) -> Vec<Arc<FilteredPattern>> {
     // The longest first, so that no long one is left for the end.
     sources.sort_by_key(|source| std::cmp::Reverse(source.len()));
     let next = AtomicUsize::new(0);

@@ -132,6 +132,8 @@ codes! {
     XmlBodyUnseen = "W214",
     /// The folder for uploaded files does not exist or cannot be written to.
     UploadFolder = "W216",
+    /// The cache of patterns cannot be used or written.
+    PatternCache = "W217",
 
     /// A rule inspects a variable that is not filled before a later phase.
     NotFilledYet = "W220",

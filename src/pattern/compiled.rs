@@ -11,7 +11,7 @@ use super::prefix::first_bytes;
 use super::program::{Program, compile};
 use regex_syntax::hir::Hir;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Options for compiling a pattern; the default is that of `@rx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl Default for PatternOptions {
 }
 
 /// The kind of engine that runs a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
     /// Automata, in time linear in the input.
@@ -47,8 +47,21 @@ pub enum Engine {
 #[derive(Debug)]
 pub struct Pattern {
     source: Arc<[u8]>,
-    groups: usize,
-    matcher: Matcher,
+    options: PatternOptions,
+    facts: PatternFacts,
+    /// Of a pattern whose facts were known, made by the first search.
+    matcher: OnceLock<Option<Matcher>>,
+}
+
+/// Properties of a pattern that can be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PatternFacts {
+    /// The engine that runs it.
+    pub engine: Engine,
+    /// Number of capturing groups.
+    pub groups: usize,
+    /// Approximate number of states, with repetitions written out.
+    pub size: usize,
 }
 
 #[derive(Debug)]
@@ -87,47 +100,29 @@ impl Pattern {
     /// # Errors
     /// If the pattern cannot be compiled, with the place in its source.
     pub fn compile_with_hir(source: &[u8], options: PatternOptions) -> Result<(Self, Option<Hir>), PatternError> {
-        let PatternOptions { case_insensitive, step_limit, max_size } = options;
-        // Parsing a pattern takes memory as well.
-        if source.len() > max_size.saturating_mul(SOURCE_OF_STATE) {
-            return Err(PatternError::too_large());
-        }
-        let syntax = parse(source, case_insensitive)?;
         let source: Arc<[u8]> = source.into();
-        let origin = Origin { source: Arc::clone(&source), case_insensitive, relaxed: false };
-        let (matcher, hir) = match lower::exact(&syntax) {
-            Some(hir) => (Matcher::Linear(Box::new(Automata::new(origin, &hir, syntax.utf, max_size)?)), Some(hir)),
-            None => {
-                let program = compile(&syntax)?;
-                if program.ops.len() > max_size {
-                    return Err(PatternError::too_large());
-                }
-                let hir = lower::relaxed(&syntax);
-                let origin = Origin { relaxed: true, ..origin };
-                let relaxed = hir.as_ref().and_then(|hir| Automata::new(origin, hir, syntax.utf, max_size).ok());
-                // Verbs depend on where a match is tried. As in PCRE, only a single byte with which all matches begin is searched for.
-                let first =
-                    hir.as_ref().and_then(first_bytes).filter(|set| !program.has_verbs || (set.len() == 1 && !syntax.tries_everywhere));
-                let hir = hir.filter(|_| relaxed.is_some());
-                let matcher = Matcher::Backtracking(Box::new(Backtracking {
-                    program,
-                    step_limit: syntax.step_limit.map_or(step_limit, |limit| limit.min(step_limit)),
-                    // A relaxed form that matches the empty string matches everywhere.
-                    relaxed: relaxed.filter(|_| hir.as_ref().is_some_and(|hir| hir.properties().minimum_len() > Some(0))),
-                    first_bytes: first,
-                }));
-                (matcher, hir)
-            }
-        };
-        Ok((Self { source, groups: syntax.groups, matcher }, hir))
+        let (matcher, facts, hir) = Matcher::compile(&source, options)?;
+        Ok((Self { source, options, facts, matcher: OnceLock::from(Some(matcher)) }, hir))
+    }
+
+    /// Makes a pattern that was compiled before, with these facts as the result. It is compiled again by its first search.
+    pub(crate) fn known(source: &[u8], options: PatternOptions, facts: PatternFacts) -> Self {
+        Self { source: source.into(), options, facts, matcher: OnceLock::new() }
     }
 
     /// Builds the automata before the first search. `hir` was made for this pattern.
     pub(crate) fn prepare(&self, hir: &Hir) {
-        match &self.matcher {
-            Matcher::Linear(automata) => automata.prepare(hir),
-            Matcher::Backtracking(backtracking) => backtracking.relaxed.iter().for_each(|automata| automata.prepare(hir)),
-        }
+        self.matcher.get().into_iter().flatten().for_each(|matcher| matcher.prepare(hir));
+    }
+
+    /// Fails if the pattern cannot be compiled, which is known to be false: a pattern that was never searched must not look like one without a match.
+    fn matcher(&self) -> Result<&Matcher, LimitExceeded> {
+        let compile = || {
+            let (matcher, _, hir) = Matcher::compile(&self.source, self.options).ok()?;
+            hir.iter().for_each(|hir| matcher.prepare(hir));
+            Some(matcher)
+        };
+        self.matcher.get_or_init(compile).as_ref().ok_or(LimitExceeded)
     }
 
     /// Returns the pattern as written.
@@ -136,31 +131,34 @@ impl Pattern {
         &self.source
     }
 
+    /// Returns the options that it was compiled with.
+    #[must_use]
+    pub const fn options(&self) -> PatternOptions {
+        self.options
+    }
+
+    /// Returns its properties.
+    #[must_use]
+    pub const fn facts(&self) -> PatternFacts {
+        self.facts
+    }
+
     /// Returns the engine that runs the pattern.
     #[must_use]
     pub const fn engine(&self) -> Engine {
-        match self.matcher {
-            Matcher::Linear(_) => Engine::Linear,
-            Matcher::Backtracking(_) => Engine::Backtracking,
-        }
+        self.facts.engine
     }
 
     /// Returns the number of capturing groups.
     #[must_use]
     pub const fn groups(&self) -> usize {
-        self.groups
+        self.facts.groups
     }
 
     /// Returns the approximate number of states, with repetitions written out.
     #[must_use]
-    pub fn size(&self) -> usize {
-        match &self.matcher {
-            Matcher::Linear(automata) => automata.size,
-            Matcher::Backtracking(backtracking) => {
-                let relaxed = backtracking.relaxed.as_ref().map_or(0, |relaxed| relaxed.size);
-                backtracking.program.ops.len().saturating_add(relaxed)
-            }
-        }
+    pub const fn size(&self) -> usize {
+        self.facts.size
     }
 
     /// Returns `true` if the pattern occurs in `input`. The work of the search beyond reading each byte once is added to `effort`.
@@ -168,7 +166,7 @@ impl Pattern {
     /// # Errors
     /// When the backtracking engine reaches its step limit, or the search what `effort` allows.
     pub fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
-        match &self.matcher {
+        match self.matcher()? {
             Matcher::Linear(automata) => automata.is_match(input, effort),
             Matcher::Backtracking(backtracking) => backtracking.search(input, 0, &mut Vec::new(), effort),
         }
@@ -191,8 +189,8 @@ impl Pattern {
         if start > input.len() {
             return Ok(false);
         }
-        match &self.matcher {
-            Matcher::Linear(automata) => automata.captures(input, start, self.groups, groups, effort),
+        match self.matcher()? {
+            Matcher::Linear(automata) => automata.captures(input, start, self.facts.groups, groups, effort),
             Matcher::Backtracking(backtracking) => backtracking.search(input, start, groups, effort),
         }
     }
@@ -201,6 +199,69 @@ impl Pattern {
 impl AsRef<Self> for Pattern {
     fn as_ref(&self) -> &Self {
         self
+    }
+}
+
+impl Matcher {
+    /// Compiles a pattern. Returns the facts about it, and the [`Hir`] that was made for it.
+    fn compile(source: &Arc<[u8]>, options: PatternOptions) -> Result<(Self, PatternFacts, Option<Hir>), PatternError> {
+        let PatternOptions { case_insensitive, step_limit, max_size } = options;
+        // Parsing a pattern takes memory as well.
+        if source.len() > max_size.saturating_mul(SOURCE_OF_STATE) {
+            return Err(PatternError::too_large());
+        }
+        let syntax = parse(source, case_insensitive)?;
+        let origin = Origin { source: Arc::clone(source), case_insensitive, relaxed: false };
+        let (matcher, hir) = match lower::exact(&syntax) {
+            Some(hir) => (Self::Linear(Box::new(Automata::new(origin, &hir, syntax.utf, max_size)?)), Some(hir)),
+            None => {
+                let program = compile(&syntax)?;
+                if program.ops.len() > max_size {
+                    return Err(PatternError::too_large());
+                }
+                let hir = lower::relaxed(&syntax);
+                let origin = Origin { relaxed: true, ..origin };
+                let relaxed = hir.as_ref().and_then(|hir| Automata::new(origin, hir, syntax.utf, max_size).ok());
+                // Verbs depend on where a match is tried. As in PCRE, only a single byte with which all matches begin is searched for.
+                let first =
+                    hir.as_ref().and_then(first_bytes).filter(|set| !program.has_verbs || (set.len() == 1 && !syntax.tries_everywhere));
+                let hir = hir.filter(|_| relaxed.is_some());
+                let matcher = Self::Backtracking(Box::new(Backtracking {
+                    program,
+                    step_limit: syntax.step_limit.map_or(step_limit, |limit| limit.min(step_limit)),
+                    // A relaxed form that matches the empty string matches everywhere.
+                    relaxed: relaxed.filter(|_| hir.as_ref().is_some_and(|hir| hir.properties().minimum_len() > Some(0))),
+                    first_bytes: first,
+                }));
+                (matcher, hir)
+            }
+        };
+        let facts = PatternFacts { engine: matcher.engine(), groups: syntax.groups, size: matcher.size() };
+        Ok((matcher, facts, hir))
+    }
+
+    fn prepare(&self, hir: &Hir) {
+        match self {
+            Self::Linear(automata) => automata.prepare(hir),
+            Self::Backtracking(backtracking) => backtracking.relaxed.iter().for_each(|automata| automata.prepare(hir)),
+        }
+    }
+
+    const fn engine(&self) -> Engine {
+        match self {
+            Self::Linear(_) => Engine::Linear,
+            Self::Backtracking(_) => Engine::Backtracking,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Linear(automata) => automata.size,
+            Self::Backtracking(backtracking) => {
+                let relaxed = backtracking.relaxed.as_ref().map_or(0, |relaxed| relaxed.size);
+                backtracking.program.ops.len().saturating_add(relaxed)
+            }
+        }
     }
 }
 

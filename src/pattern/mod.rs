@@ -62,7 +62,7 @@ mod words;
 
 pub use byte_set::ByteSet;
 pub(crate) use cache::PatternCache;
-pub use compiled::{Engine, Pattern, PatternOptions};
+pub use compiled::{Engine, Pattern, PatternFacts, PatternOptions};
 pub use effort::Effort;
 pub use error::{LimitExceeded, PatternError};
 pub use words::{WordMatch, Words, WordsError};

@@ -23,6 +23,20 @@ impl FilteredPattern {
         SHARED.get(source, options, Self::compile)
     }
 
+    /// Returns the pattern from the process-wide cache, or what `make` returns, which is cached.
+    pub(super) fn shared_or_made(
+        source: &[u8],
+        options: PatternOptions,
+        make: impl FnOnce(&[u8], PatternOptions) -> Option<Self>,
+    ) -> Option<Arc<Self>> {
+        SHARED.get(source, options, |source, options| make(source, options).ok_or(())).ok()
+    }
+
+    /// Makes a pattern of which everything is known but its matcher.
+    pub(super) const fn of(pattern: Pattern, required: Option<RequiredLiterals>) -> Self {
+        Self { pattern, required }
+    }
+
     /// Compiles a pattern, and extracts its required literals. The automata of a pattern that requires rare ones are built by its first search.
     ///
     /// # Errors

@@ -89,6 +89,7 @@
 //! `secrule profile` shows it as searches in vain. Frequencies are guesses (`frequency.rs`): they decide which literals are searched for, and never what
 //! matches.
 
+mod code;
 mod extract;
 mod filtered;
 mod frequency;
@@ -96,10 +97,12 @@ mod literal;
 mod required;
 mod scanner;
 mod set;
+mod stored;
 mod texts;
 mod trigram;
 
 pub use filtered::FilteredPattern;
 pub use required::{LONGEST_LITERAL, RequiredLiterals};
 pub use set::{PrefilterId, PrefilterSet, PrefilterSetBuilder, Signature, ValueKind};
+pub use stored::StoredPatterns;
 pub use texts::Texts;

@@ -23,6 +23,22 @@ impl Texts {
         Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(texts) }
     }
 
+    /// Splits bytes into texts of these lengths; `None` if they do not add up to the bytes.
+    pub(super) fn of_lengths(bytes: &[u8], lengths: &[u8]) -> Option<Self> {
+        let mut end = 0u32;
+        let mut next = |length: &u8| {
+            end = end.checked_add(u32::from(*length))?;
+            Some(end)
+        };
+        let ends: Vec<u32> = lengths.iter().map(&mut next).collect::<Option<_>>()?;
+        (end as usize == bytes.len()).then(|| Self { bytes: bytes.to_vec(), ends })
+    }
+
+    /// Returns the texts without boundaries.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Returns the number of texts.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -1,6 +1,8 @@
 //! Loading of rule files and data files.
 
 use super::LARGEST_FILE;
+#[cfg(unix)]
+use super::cache_file;
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +18,28 @@ pub trait Loader {
     /// Returns the bytes at an https address; `key` is sent to the server. The default fetches nothing.
     fn fetch(&self, _address: &str, _key: Option<&str>) -> io::Result<Vec<u8>> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this build does not fetch from the network; build it with the feature `remote`"))
+    }
+
+    /// Returns the path of a file that one process may keep in a folder for later ones; each user has its own. `None` if nothing is kept, which is the
+    /// default.
+    fn cache_file(&self, _folder: &Path, _name: &str) -> Option<PathBuf> {
+        None
+    }
+
+    /// Returns the bytes of such a file; `None` if there is none.
+    ///
+    /// # Errors
+    /// If others may have written it, or it cannot be read.
+    fn read_cache(&self, _path: &Path) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// Writes such a file, in place of one with the same name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn write_cache(&self, _path: &Path, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
     }
 
     /// Returns the paths that a path in a rule file may mean: relative to the folder of that file first, then as written.
@@ -79,6 +103,21 @@ impl Loader for FileSystem {
         found.map(|path| path.map_err(io::Error::from)).collect()
     }
 
+    #[cfg(unix)]
+    fn cache_file(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+        Some(folder.join(format!("{name}-{}.cache", cache_file::effective_user()?)))
+    }
+
+    #[cfg(unix)]
+    fn read_cache(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        cache_file::read(path)
+    }
+
+    #[cfg(unix)]
+    fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        cache_file::write(path, bytes)
+    }
+
     #[cfg(feature = "remote")]
     fn fetch(&self, address: &str, key: Option<&str>) -> io::Result<Vec<u8>> {
         super::remote::fetch(address, key)
@@ -126,6 +165,18 @@ impl Loader for Memory {
         let pattern = glob::Pattern::new(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.msg))?;
         let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
         Ok(self.files.keys().filter(|path| pattern.matches_path_with(path, options)).cloned().collect())
+    }
+
+    fn cache_file(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+        Some(folder.join(format!("{name}.cache")))
+    }
+
+    fn read_cache(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.files.get(path).cloned())
+    }
+
+    fn write_cache(&self, _path: &Path, _bytes: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
     }
 
     fn fetch(&self, address: &str, _key: Option<&str>) -> io::Result<Vec<u8>> {

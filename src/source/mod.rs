@@ -1,7 +1,10 @@
 //! Takes files and strings, gives numbered texts with spans; imports nothing of the project.
 //!
-//! Reading, globbing and fetching are methods of [`Loader`], so that everything above can be fed from memory.
+//! Reading, globbing and fetching are methods of [`Loader`], so that everything above can be fed from memory. So are files that a load keeps for later
+//! ones (`cache_file`).
 
+#[cfg(unix)]
+mod cache_file;
 mod loader;
 #[cfg(feature = "remote")]
 mod remote;

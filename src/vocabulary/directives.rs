@@ -116,6 +116,7 @@ directives! {
     SecComponentSignature "SecComponentSignature" VALUE, "A component named in audit log records."
     SecCookiesLimit "SecCookiesLimit" NUMBER, "Maximum number of cookies that are read from a request, 10000 by default."
     SecCrawlerFile "SecCrawlerFile" VALUE, "A file of crawlers for is_verified_crawler, in addition to the built-in ones: a part of the user agent, then domains."
+    SecDataDir "SecDataDir" VALUE, "A folder that the user who loads rules may write to: a file there keeps what was learned of patterns, so that the next load takes less time."
     SecDebugLog "SecDebugLog" VALUE, "The debug log's path."
     SecDebugLogLevel "SecDebugLogLevel" NUMBER, "Detail of the debug log, 0 to 9."
     SecDecisionBodyLimit "SecDecisionBodyLimit" NUMBER, "Maximum part of a request body for decision scripts, in bytes, 131072 by default."
@@ -204,7 +205,6 @@ const NO_EFFECT: &[(&str, DirectiveArgument, &str)] = &[
     ("SecConnEngine", ONLY_OFF, "connections are the host's"),
     ("SecContentInjection", ONLY_OFF, "bodies cannot be rewritten"),
     ("SecCookieFormat", DirectiveArgument::Word(&["0"]), "version 0 cookies are the only ones that browsers send"),
-    ("SecDataDir", VALUE, "persistent collections are kept in memory"),
     ("SecDisableBackendCompression", ONLY_OFF, "compression is the host's"),
     ("SecHashEngine", ONLY_OFF, NO_HASHES),
     ("SecHashKey", VALUES, NO_HASHES),
