@@ -45,6 +45,7 @@ hash_of_files! {
     "../pattern/prefix.rs",
     "../pattern/program.rs",
     "../pattern/property.rs",
+    "../pattern/search_caches.rs",
     "../pattern/searcher.rs",
     "../pattern/shorthand.rs",
     "../pattern/tree.rs",
