@@ -18,6 +18,9 @@ const FIRST: usize = 32 << 10;
 /// How many bytes arrive between two scans, at least.
 const STEP: usize = 16 << 10;
 
+/// The most bytes that are scanned at once: stages take several times as much memory.
+const MAX_PART: usize = 64 << 10;
+
 /// The most bytes of a stage that may wait for those that follow them.
 const MAX_WAITING: usize = 4 << 10;
 
@@ -146,6 +149,17 @@ impl Progress {
 
     /// Scans the bytes that arrived since the last scan.
     fn read(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8], is_end: bool) {
+        loop {
+            let end = body.len().min(self.scanned + MAX_PART);
+            let is_last = end == body.len();
+            self.read_part(graph, plan, body.get(..end).unwrap_or_default(), is_end && is_last);
+            if is_last {
+                break;
+            }
+        }
+    }
+
+    fn read_part(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8], is_end: bool) {
         let overlap = self.scanned.min(OVERLAP);
         let recent = body.get(self.scanned - overlap..).unwrap_or_default();
         for place in 1..self.stages.len() {
@@ -216,7 +230,7 @@ impl Progress {
         results.begin(received.bytes, plan.changes.of(received.bytes));
         let signature = Signature { bytes: received.bytes, literals: &received.literals };
         results.insert(ScanPointId::PLAIN, signature, received.length, false);
-        for point in self.points.iter() {
+        for point in &self.points {
             if !results.changing.contains(point.id) {
                 continue;
             }
