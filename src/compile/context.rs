@@ -7,6 +7,7 @@ use crate::graph::{MarkerId, RuleGraph, Template, TxNames};
 use crate::script::Script;
 use crate::source::{Loader, Sources, Span};
 use crate::vocabulary::Limit;
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Context<'a> {
     /// Names in rules that must exist once all files are read.
     pub references: References,
     /// Valid texts with macros, as written: many rules have the same.
-    pub templates: HashMap<Box<str>, Template>,
+    pub templates: FxHashMap<Box<str>, Template>,
     /// Scripts, by the path of their file.
     pub scripts: HashMap<PathBuf, Script>,
     diagnostics: Vec<Diagnostic>,
@@ -54,7 +55,7 @@ impl<'a> Context<'a> {
             settings: SettingsBuilder::default(),
             names: Names::default(),
             references: References::default(),
-            templates: HashMap::new(),
+            templates: FxHashMap::default(),
             scripts: HashMap::new(),
             diagnostics: Vec::new(),
             errors: 0,

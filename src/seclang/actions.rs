@@ -47,7 +47,7 @@ fn action_expected(at: &str) -> Parsed<'_, &str> {
 /// `setvar:tx.a='b,c'`.
 fn value<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionValue> {
     let (behind, (text, quote, unclosed)) = alt((
-        within('\'').map(|text| (text, Quote::Single, false)),
+        within(b'\'').map(|text| (text, Quote::Single, false)),
         preceded(char('\''), rest).map(|text| (text, Quote::Single, true)),
         unquoted(&[','], &['=']).map(|text: &str| (text.trim_end(), Quote::None, false)),
     ))

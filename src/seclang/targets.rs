@@ -84,7 +84,7 @@ type Selected<'a> = (&'a str, SelectorExpression);
 fn quoted(input: &str) -> Parsed<'_, Selected<'_>> {
     let hint = "close it after the selector, as in ARGS:'a b'";
     let unclosed = |_| -> Parsed<'_, &str> { Err(Failure::fatal_with_hint(input, Code::UnclosedQuote, "this ' is never closed", hint)) };
-    let (behind, text) = preceded(peek(char('\'')), alt((within('\''), unclosed))).parse(input)?;
+    let (behind, text) = preceded(peek(char('\'')), alt((within(b'\''), unclosed))).parse(input)?;
     let plain = text.replace("\\'", "'");
     let selector = match plain.strip_prefix('/').and_then(|pattern| pattern.strip_suffix('/')) {
         Some(pattern) => SelectorExpression::Pattern { source: pattern.to_owned(), quoted: true },
