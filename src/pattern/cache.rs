@@ -2,7 +2,7 @@
 
 use super::compiled::{Engine, Pattern, PatternOptions};
 use super::error::PatternError;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::default);
@@ -12,7 +12,7 @@ static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::def
 /// `T` is a [`Pattern`], or contains one.
 #[derive(Debug)]
 pub(crate) struct PatternCache<T> {
-    patterns: Mutex<HashMap<Key, Weak<T>>>,
+    patterns: Mutex<FxHashMap<Key, Weak<T>>>,
 }
 
 type Key = (Box<[u8]>, PatternOptions);

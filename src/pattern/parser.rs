@@ -179,6 +179,10 @@ impl<'p> Parser<'p> {
     }
 
     fn literal(&mut self, code: u32) {
+        let folds = self.flags.case_insensitive && (self.mode().ucp || u8::try_from(code).is_ok_and(|byte| byte.is_ascii_alphabetic()));
+        if let Some(byte) = u8::try_from(code).ok().filter(|byte| !folds && (byte.is_ascii() || !self.mode().utf)) {
+            return self.item(Node::Byte(byte));
+        }
         let set = CodeSet::one(self.mode(), code);
         let set = if self.flags.case_insensitive { set.fold_case(self.mode()) } else { set };
         match (set.single_bytes().filter(|set| set.len() == 1), u8::try_from(code)) {

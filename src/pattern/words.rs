@@ -35,6 +35,9 @@ const MAX_BYTES: usize = 16 << 20;
 /// Maximum length of the words of a list that are searched for with a DFA, in bytes.
 const MAX_BYTES_OF_DFA: usize = 200;
 
+/// Maximum length of a value that is folded without an allocation.
+const MAX_ON_STACK: usize = 1_024;
+
 impl Words {
     /// Compiles `words`. ASCII letters match in either case; empty words are left out.
     ///
@@ -52,7 +55,16 @@ impl Words {
     /// Returns the match that ends first; of those that end at the same offset, the longest.
     #[must_use]
     pub fn find(&self, input: &[u8]) -> Option<WordMatch> {
-        let found = self.automaton()?.find(input)?;
+        let automaton = self.automaton()?;
+        let found = if !input.iter().any(u8::is_ascii_uppercase) {
+            automaton.find(input)
+        } else if let Some(folded) = [0; MAX_ON_STACK].get_mut(..input.len()) {
+            folded.copy_from_slice(input);
+            folded.make_ascii_lowercase();
+            automaton.find(&*folded)
+        } else {
+            automaton.find(&input.to_ascii_lowercase())
+        }?;
         Some(WordMatch { word: found.pattern().as_usize(), start: found.start(), end: found.end() })
     }
 
@@ -61,8 +73,9 @@ impl Words {
             let bytes: usize = self.words.iter().map(|word| word.len()).sum();
             // Building a larger DFA takes longer than all searches together save.
             let kind = if bytes > MAX_BYTES_OF_DFA { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA };
-            let mut builder = AhoCorasickBuilder::new();
-            builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard).kind(Some(kind)).build(&self.words).ok()
+            // The values are folded instead of the words: an automaton that ignores case takes twice as long to build.
+            let folded = self.words.iter().map(|word| word.to_ascii_lowercase());
+            AhoCorasickBuilder::new().match_kind(MatchKind::Standard).kind(Some(kind)).build(folded).ok()
         };
         self.automaton.get_or_init(build).as_ref()
     }
