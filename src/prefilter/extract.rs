@@ -19,6 +19,7 @@ use super::required::RequiredLiterals;
 use super::texts::Texts;
 use crate::pattern::ByteSet;
 use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind, Repetition};
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 /// The largest set of strings that is kept exact.
@@ -35,10 +36,31 @@ const BOUNDARY_LENGTHS: [(usize, usize); 4] = [(2, 2), (1, 2), (2, 1), (1, 1)];
 
 /// Returns what every match of a pattern holds; `None` if nothing useful is known.
 pub(super) fn extract(pattern: &Hir) -> Option<RequiredLiterals> {
-    info(pattern).into_required().filter(RequiredLiterals::is_selective)
+    info(pattern, &mut Memo::default()).into_required().filter(RequiredLiterals::is_selective)
+}
+
+/// What is known of the last different repetitions. Patterns against evasion have the same few between all letters of their words.
+#[derive(Default)]
+struct Memo<'h> {
+    known: VecDeque<(&'h Repetition, Info)>,
+}
+
+impl<'h> Memo<'h> {
+    /// How many repetitions are kept.
+    const MAX: usize = 6;
+
+    fn find(&self, repetition: &Repetition) -> Option<Info> {
+        self.known.iter().find(|(known, _)| *known == repetition).map(|(_, info)| info.clone())
+    }
+
+    fn add(&mut self, repetition: &'h Repetition, info: &Info) {
+        self.known.truncate(Self::MAX - 1);
+        self.known.push_front((repetition, info.clone()));
+    }
 }
 
 /// What is known of a part of a pattern.
+#[derive(Clone)]
 struct Info {
     /// The strings that the part matches, if they are few. A match that is none of them holds `alternative`.
     exact: Option<Texts>,
@@ -85,15 +107,19 @@ fn either(one: Option<RequiredLiterals>, other: Option<RequiredLiterals>) -> Opt
     }
 }
 
-fn info(part: &Hir) -> Info {
+fn info<'h>(part: &'h Hir, memo: &mut Memo<'h>) -> Info {
     match part.kind() {
         HirKind::Empty | HirKind::Look(_) => Info::exact(Texts::one(b"")),
         HirKind::Literal(literal) => Info::exact(Texts::one(&literal.0.to_ascii_lowercase())),
         HirKind::Class(class) => class_info(class),
-        HirKind::Capture(capture) => info(&capture.sub),
-        HirKind::Repetition(repetition) => repetition_info(repetition),
-        HirKind::Concat(parts) => concat_info(parts),
-        HirKind::Alternation(parts) => alternation_info(parts),
+        HirKind::Capture(capture) => info(&capture.sub, memo),
+        HirKind::Repetition(repetition) => memo.find(repetition).unwrap_or_else(|| {
+            let info = repetition_info(repetition, memo);
+            memo.add(repetition, &info);
+            info
+        }),
+        HirKind::Concat(parts) => concat_info(parts, memo),
+        HirKind::Alternation(parts) => alternation_info(parts, memo),
     }
 }
 
@@ -112,8 +138,8 @@ fn class_info(class: &Class) -> Info {
     }
 }
 
-fn repetition_info(repetition: &Repetition) -> Info {
-    let mut inner = info(&repetition.sub);
+fn repetition_info<'h>(repetition: &'h Repetition, memo: &mut Memo<'h>) -> Info {
+    let mut inner = info(&repetition.sub, memo);
     match (repetition.min, repetition.max) {
         (0, Some(1)) if inner.exact.as_ref().is_some_and(|strings| !are_rare_bytes(strings)) => {
             inner.exact.as_mut().into_iter().for_each(|strings| strings.push(b""));
@@ -161,7 +187,7 @@ fn repeat(strings: &Texts, times: RangeInclusive<u32>) -> Option<Texts> {
     Some(all)
 }
 
-fn concat_info(parts: &[Hir]) -> Info {
+fn concat_info<'h>(parts: &'h [Hir], memo: &mut Memo<'h>) -> Info {
     let mut run = Run::default();
     let mut is_one_run = true;
     let mut required = Vec::new();
@@ -169,7 +195,7 @@ fn concat_info(parts: &[Hir]) -> Info {
         if run.append_part(part) {
             continue;
         }
-        let part = info(part);
+        let part = info(part, memo);
         // A repetition such as `(?:a|b)+` joins what precedes it by its first iteration, and what follows by its last.
         let iteration = part.iteration.clone().map(Info::exact);
         let next = iteration.as_ref().unwrap_or(&part);
@@ -302,8 +328,8 @@ impl Run {
     }
 }
 
-fn alternation_info(parts: &[Hir]) -> Info {
-    let branches: Vec<Info> = parts.iter().map(info).collect();
+fn alternation_info<'h>(parts: &'h [Hir], memo: &mut Memo<'h>) -> Info {
+    let branches: Vec<Info> = parts.iter().map(|part| info(part, memo)).collect();
     let union = union(&branches);
     if let Some((strings, None)) = union {
         return Info::exact(strings);

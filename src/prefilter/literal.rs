@@ -3,7 +3,8 @@
 //! The scanner compares a whole literal only where its trigram occurs. The best trigram is rare in clean traffic, and was chosen for few other literals:
 //! `[php]` is found by `[ph`, and `processbuilder` by `sbu`.
 
-use super::frequency::{Frequency, TrigramCounts};
+use super::frequency::{Frequency, TrigramCounts, key_of};
+use super::texts::ByLength;
 use rustc_hash::FxHashMap;
 
 /// A literal that scanners look for.
@@ -32,24 +33,24 @@ impl Literal<'_> {
 /// Chooses a trigram for each of these literals, which are in lower case and come with a list. Literals of fewer than two bytes are left out. Returns
 /// the literals, each once, and in the same order the lists that they are members of.
 pub(super) fn with_trigrams<'l>(members: impl Iterator<Item = (&'l [u8], u32)>) -> (Vec<Literal<'l>>, Vec<Membership>) {
-    let mut members: Vec<(usize, &[u8], u32)> = members.map(|(bytes, list)| (bytes.len(), bytes, list)).collect();
-    members.retain(|(length, ..)| *length >= 2);
     // The short ones first, as they have the fewest trigrams to choose from.
+    let members = members.filter(|(bytes, _)| bytes.len() >= 2);
+    let mut members: Vec<(ByLength, u32)> = members.map(|(bytes, list)| (ByLength::of(bytes), list)).collect();
     members.sort_unstable();
     let mut chooser = TrigramChooser::default();
     let mut literals: Vec<Literal> = Vec::new();
     let mut memberships = Vec::with_capacity(members.len());
-    for (literal, same) in (0..).zip(members.chunk_by(|(_, one, _), (_, other, _)| one == other)) {
-        memberships.extend(same.iter().map(|(.., list)| Membership { literal, list: *list }));
-        literals.extend(same.first().map(|(_, bytes, _)| Literal { bytes, end_offset: chooser.choose(bytes) }));
+    for (literal, same) in (0..).zip(members.chunk_by(|(one, _), (other, _)| one == other)) {
+        memberships.extend(same.iter().map(|(_, list)| Membership { literal, list: *list }));
+        literals.extend(same.first().map(|(ByLength { bytes, .. }, _)| Literal { bytes, end_offset: chooser.choose(bytes) }));
     }
     (literals, memberships)
 }
 
 struct TrigramChooser {
     counts: TrigramCounts,
-    /// The trigrams of the literals so far.
-    rated: FxHashMap<[u8; 3], Rated>,
+    /// The trigrams of the literals so far, by their keys.
+    rated: FxHashMap<u32, Rated>,
 }
 
 /// A trigram of some literal.
@@ -68,17 +69,17 @@ impl Default for TrigramChooser {
 impl TrigramChooser {
     /// Chooses the trigram that costs least: its frequency times the literals to compare where it occurs. Returns the offset after it.
     fn choose(&mut self, literal: &[u8]) -> usize {
-        let mut best = (Frequency::INFINITY, [0; 3], literal.len());
+        let mut best = (Frequency::INFINITY, 0, literal.len());
         for (trigram, end_offset) in literal.windows(3).filter_map(|trigram| trigram.first_chunk().copied()).zip(3..) {
             let new = || Rated { frequency: self.counts.frequency(trigram), users: 1.0 };
-            let rated = self.rated.entry(trigram).or_insert_with(new);
+            let rated = self.rated.entry(key_of(trigram)).or_insert_with(new);
             let cost = rated.frequency * rated.users;
             if cost < best.0 {
-                best = (cost, trigram, end_offset);
+                best = (cost, key_of(trigram), end_offset);
             }
         }
-        let (_, trigram, end_offset) = best;
-        if let Some(rated) = self.rated.get_mut(&trigram) {
+        let (_, key, end_offset) = best;
+        if let Some(rated) = self.rated.get_mut(&key) {
             rated.users += 1.0;
         }
         end_offset

@@ -1,7 +1,7 @@
 //! The formula of literals and bytes that every match of a pattern holds.
 
 use super::frequency::{self, Frequency};
-use super::texts::Texts;
+use super::texts::{ByLength, Texts};
 use crate::pattern::ByteSet;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -200,36 +200,19 @@ fn with_shared_prefixes(literals: &Texts) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A literal as it is sorted: the comparison of two mostly ends before their bytes.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Sorted<'l> {
-    length: usize,
-    /// The first eight bytes, the first one highest.
-    head: u64,
-    bytes: &'l [u8],
-}
-
-impl<'l> Sorted<'l> {
-    fn of(literal: &'l [u8]) -> Self {
-        let bytes = literal.get(..LONGEST_LITERAL).unwrap_or(literal);
-        let mut head = [0; 8];
-        head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-        Self { length: bytes.len(), head: u64::from_be_bytes(head), bytes }
-    }
-}
-
 /// Cuts, sorts and deduplicates literals, and removes those that hold another one if they are few enough to compare.
 fn minimized<'l>(literals: impl Iterator<Item = &'l [u8]>) -> Texts {
-    let mut sorted: Vec<Sorted> = literals.map(Sorted::of).collect();
+    let cut = |literal: &'l [u8]| ByLength::of(literal.get(..LONGEST_LITERAL).unwrap_or(literal));
+    let mut sorted: Vec<ByLength> = literals.map(cut).collect();
     sorted.sort_unstable();
     sorted.dedup();
-    let mut kept = Texts::with_capacity(sorted.len(), sorted.iter().map(|literal| literal.length).sum());
+    let mut kept = Texts::with_capacity(sorted.len(), sorted.iter().map(|literal| literal.bytes.len()).sum());
     if sorted.len() > MAX_COMPARED {
         sorted.iter().for_each(|literal| kept.push(literal.bytes));
         return kept;
     }
     let mut shorter: Vec<(u64, &[u8])> = Vec::with_capacity(sorted.len());
-    for Sorted { bytes, .. } in sorted {
+    for ByLength { bytes, .. } in sorted {
         let present = low_bits(bytes);
         if !shorter.iter().any(|(needed, shorter)| needed & !present == 0 && bytes.windows(shorter.len()).any(|part| part == *shorter)) {
             kept.push(bytes);

@@ -128,15 +128,19 @@ impl LiteralScanner {
         let mut compiler = Compiler::default();
         let mut compiled = Vec::with_capacity(memberships.len());
         let mut trigrams = Vec::with_capacity(memberships.len());
+        let mut pairs = Vec::new();
         for ((literal, same), number) in members().zip(0u32..) {
             compiled.push((scanner.neighbours(literal), compiler.compile(literal, same)));
             let found_by = |trigram: Trigram| u64::from(trigram.key()) << u32::BITS | u64::from(number);
-            match (literal.trigram(), literal.bytes) {
-                (Some(bytes), _) => trigrams.push(found_by(scanner.bitmap.trigram(bytes))),
-                (None, [one, other]) => trigrams.extend(scanner.bitmap.trigrams_ending_with([*one, *other]).map(found_by)),
-                (None, _) => {}
+            match literal.trigram() {
+                Some(bytes) => trigrams.push(found_by(scanner.bitmap.trigram(&bytes))),
+                None => pairs.push(found_by(scanner.bitmap.trigram(literal.bytes))),
             }
         }
+        // A literal of two bytes is found by 64 trigrams. They come in order, for the sake of the sort.
+        pairs.sort_unstable();
+        let classes = TrigramBitmap::first_classes().map(|class| u64::from(class.key()) << u32::BITS);
+        trigrams.extend(classes.flat_map(|class| pairs.iter().map(move |pair| class | pair)));
         (scanner.tails, scanner.lists) = (compiler.tails, compiler.lists);
         scanner.literals.reserve_exact(compiled.len());
         scanner.fill_buckets(trigrams, &compiled);
@@ -220,7 +224,7 @@ impl LiteralScanner {
     fn fill_buckets(&mut self, mut trigrams: Vec<u64>, compiled: &[(Neighbours, CompiledLiteral)]) {
         let key = |found_by: &u64| (found_by >> u32::BITS) as u32;
         self.bitmap.insert(trigrams.iter().map(|found_by| Trigram::of_key(key(found_by))));
-        trigrams.sort_unstable();
+        trigrams.sort();
         // The bucket of each literal that has one to itself.
         let mut own = vec![None; compiled.len()];
         for same in trigrams.chunk_by(|one, other| key(one) == key(other)) {

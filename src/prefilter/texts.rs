@@ -107,6 +107,23 @@ impl Texts {
     }
 }
 
+/// A text in the order of lengths and then of bytes. The comparison of two mostly ends before their bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ByLength<'t> {
+    length: usize,
+    /// The first eight bytes, the first one highest.
+    head: u64,
+    pub bytes: &'t [u8],
+}
+
+impl<'t> ByLength<'t> {
+    pub(super) fn of(bytes: &'t [u8]) -> Self {
+        let mut head = [0; 8];
+        head.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        Self { length: bytes.len(), head: u64::from_be_bytes(head), bytes }
+    }
+}
+
 impl<'t> FromIterator<&'t [u8]> for Texts {
     fn from_iter<I: IntoIterator<Item = &'t [u8]>>(texts: I) -> Self {
         let mut all = Self::default();

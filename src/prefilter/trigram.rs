@@ -59,15 +59,14 @@ impl TrigramBitmap {
         bitmap
     }
 
-    /// The trigram of three bytes.
-    pub(super) fn trigram(&self, bytes: [u8; 3]) -> Trigram {
+    /// The trigram of three bytes, or of two bytes after one of class 0.
+    pub(super) fn trigram(&self, bytes: &[u8]) -> Trigram {
         bytes.iter().fold(Trigram::default(), |trigram, byte| self.next(trigram, *byte))
     }
 
-    /// The trigrams that end with two bytes, whatever precedes them: one for each class.
-    pub(super) fn trigrams_ending_with(&self, bytes: [u8; 2]) -> impl Iterator<Item = Trigram> + use<> {
-        let Trigram(two) = bytes.iter().fold(Trigram::default(), |trigram, byte| self.next(trigram, *byte));
-        (0..=LAST_CLASS).map(move |before| Trigram(before << (2 * CLASS_BITS) | two))
+    /// Each class as the first of a trigram, the other two being 0, in order.
+    pub(super) fn first_classes() -> impl Iterator<Item = Trigram> {
+        (0..=LAST_CLASS).map(|class| Trigram(class << (2 * CLASS_BITS)))
     }
 
     /// The trigram after one more byte.
