@@ -6,8 +6,10 @@
 use regex_automata::dfa::onepass;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{backtrack, pikevm};
-use std::sync::LazyLock;
+use regex_automata::util::pool::Pool;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// The memory of all caches together for each processor, in bytes, and at least. The OWASP CRS keeps 30 MB after thousands of different requests.
 const MAX_FOR_PROCESSOR: usize = 64 << 20;
@@ -17,10 +19,13 @@ const MIN: usize = 128 << 20;
 const INTERVAL: u8 = 64;
 
 /// The caches of all patterns of the process.
-pub(super) static HELD: LazyLock<Held> = LazyLock::new(|| {
+static HELD: LazyLock<Held> = LazyLock::new(|| {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Held::up_to(processors.saturating_mul(MAX_FOR_PROCESSOR).max(MIN))
 });
+
+/// The caches of a pattern. A thread finds those that it used before, without waiting for other threads.
+pub(super) type CachePool = Pool<Caches, Box<dyn Fn() -> Caches + Send + Sync + UnwindSafe + RefUnwindSafe>>;
 
 /// Memory of several caches, with a limit.
 #[derive(Debug)]
@@ -45,6 +50,11 @@ pub(super) struct Caches {
     measured: usize,
     /// What they count for.
     held: &'static Held,
+}
+
+/// Makes a pool of the caches of an automaton.
+pub(super) fn pool(forward: Arc<DFA>) -> CachePool {
+    Pool::new(Box::new(move || Caches::new(&forward, &HELD)))
 }
 
 impl Held {

@@ -15,7 +15,7 @@
 //! is full, an empty one must be too small as well.
 
 use super::error::LimitExceeded;
-use super::search_caches::{Caches, HELD};
+use super::search_caches::{CachePool, Caches, pool};
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::backtrack::BoundedBacktracker;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
@@ -25,7 +25,7 @@ use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Anchored, Input, MatchError, MatchErrorKind, MatchKind, dfa::onepass};
 use regex_syntax::hir::Hir;
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Maximum size of the cache of a lazy DFA, in bytes.
 const CACHE: usize = 1 << 20;
@@ -49,7 +49,7 @@ const MAX_BACKTRACKED: usize = 128;
 #[derive(Debug)]
 pub(super) struct Searcher {
     nfa: NFA,
-    forward: DFA,
+    forward: Arc<DFA>,
     /// Finds the start of a match.
     reverse: OnceLock<Option<DFA>>,
     /// Finds places where a match may start.
@@ -57,10 +57,7 @@ pub(super) struct Searcher {
     one_pass: OnceLock<Option<onepass::DFA>>,
     backtracker: BoundedBacktracker,
     stepper: PikeVM,
-    /// Caches of the search that came first: usually no other runs at the same time.
-    main: Mutex<Option<Caches>>,
-    /// Caches of searches that ran at the same time as others. The last one used comes first: it has most states.
-    more: Mutex<Vec<Caches>>,
+    caches: CachePool,
 }
 
 /// Positions of a match and its groups: two for each.
@@ -80,31 +77,23 @@ impl Searcher {
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(clears))
             .minimum_bytes_per_state(Some(bytes));
+        let forward = Arc::new(DFA::builder().configure(config).build_from_nfa(nfa.clone()).ok()?);
         Some(Self {
-            forward: DFA::builder().configure(config).build_from_nfa(nfa.clone()).ok()?,
+            caches: pool(Arc::clone(&forward)),
+            forward,
             reverse: OnceLock::new(),
             prefilter: OnceLock::new(),
             one_pass: OnceLock::new(),
             backtracker: BoundedBacktracker::new_from_nfa(nfa.clone()).ok()?,
             stepper: PikeVM::new_from_nfa(nfa.clone()).ok()?,
-            main: Mutex::default(),
-            more: Mutex::default(),
             nfa,
         })
     }
 
     fn with_caches<T>(&self, search: impl FnOnce(&mut Caches) -> T) -> T {
-        if let Ok(mut main) = self.main.try_lock() {
-            let caches = main.get_or_insert_with(|| Caches::new(&self.forward, &HELD));
-            let result = search(caches);
-            caches.end_search(&self.forward);
-            return result;
-        }
-        let reused = self.more.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut caches = reused.unwrap_or_else(|| Caches::new(&self.forward, &HELD));
+        let mut caches = self.caches.get();
         let result = search(&mut caches);
         caches.end_search(&self.forward);
-        self.more.lock().unwrap_or_else(PoisonError::into_inner).push(caches);
         result
     }
 
