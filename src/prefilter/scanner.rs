@@ -6,6 +6,7 @@
 use super::literal::{Literal, Membership};
 use super::trigram::{ClassSet, Trigram, TrigramBitmap};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// The bit that tells the two cases of an ASCII letter apart.
 const CASE: u8 = 0x20;
@@ -20,6 +21,15 @@ pub(super) struct LiteralScanner {
     /// Maps the rank of each set trigram bit to its bucket. A two-byte literal sets 64 bits, which share one bucket.
     bucket_of_rank: Vec<u32>,
     buckets: Vec<Bucket>,
+    /// Numbers of literals of the table, by bucket.
+    members: Vec<u32>,
+    /// Not an argument of each search: one more would not fit the registers.
+    table: Arc<LiteralTable>,
+}
+
+/// The literals of a set, compiled once for all of its scanners.
+#[derive(Debug, Default)]
+pub(super) struct LiteralTable {
     literals: Vec<CompiledLiteral>,
     tails: Vec<u8>,
     lists: Vec<ListBits>,
@@ -30,11 +40,18 @@ pub(super) struct LiteralScanner {
 struct Bucket {
     /// The bytes that may precede the trigram, and follow it.
     neighbours: Neighbours,
-    /// A range of [`LiteralScanner::literals`].
-    start: u32,
-    end: u32,
-    /// `true` if the trigram alone proves that the only literal is there: it has two bytes, and no other byte is of their classes.
-    is_proof: bool,
+    content: Content,
+}
+
+/// Literals, by their numbers in the table.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    /// The trigram alone proves that a literal is there: it has two bytes, and no other byte is of their classes. Its lists are a range of
+    /// [`LiteralTable::lists`].
+    Proof(u32, u32),
+    One(u32),
+    /// A range of [`LiteralScanner::members`].
+    Several(u32, u32),
 }
 
 /// The bytes of literals next to their trigrams.
@@ -50,10 +67,10 @@ struct CompiledLiteral {
     head: Head,
     /// The offset in the literal after its trigram.
     end_offset: u32,
-    /// The bytes after the head: a range of [`LiteralScanner::tails`].
+    /// The bytes after the head: a range of [`LiteralTable::tails`].
     tail_start: u32,
     tail_end: u32,
-    /// The lists that the literal is a member of: a range of [`LiteralScanner::lists`].
+    /// The lists that the literal is a member of: a range of [`LiteralTable::lists`].
     lists_start: u32,
     lists_end: u32,
 }
@@ -110,28 +127,68 @@ fn eight_bytes(value: &[u8], start: usize) -> u64 {
     }
 }
 
-impl LiteralScanner {
-    /// Builds a scanner for the literals that have these memberships, which are sorted by their literals.
+impl CompiledLiteral {
+    fn is_proven_by_its_trigram(&self, bitmap: &TrigramBitmap) -> bool {
+        self.head.length == 2 && self.head.bytes.to_le_bytes().iter().take(2).all(|byte| bitmap.is_alone(*byte))
+    }
+}
+
+impl LiteralTable {
+    /// Compiles literals with all their memberships, which are sorted by their literals.
     pub(super) fn new(literals: &[Literal<'_>], memberships: &[Membership]) -> Self {
-        let members = || {
-            let same = memberships.chunk_by(|one, other| one.literal == other.literal);
-            same.filter_map(|same| Some((literals.get(same.first()?.literal as usize)?, same)))
-        };
+        let same = memberships.chunk_by(|one, other| one.literal == other.literal);
+        let mut compiler = Compiler::default();
+        let compiled = literals.iter().zip(same).map(|(literal, same)| compiler.compile(literal, same)).collect();
+        let Compiler { mut tails, mut lists, .. } = compiler;
+        tails.shrink_to_fit();
+        lists.shrink_to_fit();
+        Self { literals: compiled, tails, lists }
+    }
+
+    /// Sets the bits of the lists that a literal is a member of. Some of them may not be wanted of this value: nobody asks for those.
+    #[inline]
+    fn note(&self, start: u32, end: u32, seen: &mut [u64]) {
+        for list in part(&self.lists, start, end) {
+            if let Some(word) = seen.get_mut(list.word as usize) {
+                *word |= list.bits;
+            }
+        }
+    }
+
+    /// Compares a literal whose trigram ends before `end`, and notes it.
+    #[inline]
+    fn compare(&self, literal: u32, value: &[u8], end: usize, seen: &mut [u64]) {
+        let Some(literal) = self.literals.get(literal as usize) else { return };
+        let Some(start) = end.checked_sub(literal.end_offset as usize) else { return };
+        if literal.head.matches(value, start) && self.tail_matches(literal, value, start + Head::LENGTH) {
+            self.note(literal.lists_start, literal.lists_end, seen);
+        }
+    }
+
+    /// Returns `true` if the value holds the tail of a literal at `start`.
+    fn tail_matches(&self, literal: &CompiledLiteral, value: &[u8], start: usize) -> bool {
+        let tail = part(&self.tails, literal.tail_start, literal.tail_end);
+        tail.is_empty() || value.get(start..start + tail.len()).is_some_and(|found| found.eq_ignore_ascii_case(tail))
+    }
+}
+
+impl LiteralScanner {
+    /// Builds a scanner for some of the literals of a table, by their numbers, which are in order.
+    pub(super) fn new(literals: &[Literal<'_>], table: &Arc<LiteralTable>, wanted: &[u32]) -> Self {
+        let members = || wanted.iter().filter_map(|number| Some((literals.get(*number as usize)?, *number)));
         let mut scanner = Self {
             bitmap: TrigramBitmap::for_literals(members().map(|(literal, _)| literal.bytes)),
             bucket_of_rank: Vec::new(),
             buckets: Vec::new(),
-            literals: Vec::new(),
-            tails: Vec::new(),
-            lists: Vec::new(),
+            members: Vec::new(),
+            table: Arc::clone(table),
         };
-        let mut compiler = Compiler::default();
-        let mut compiled = Vec::with_capacity(memberships.len());
-        let mut trigrams = Vec::with_capacity(memberships.len());
+        let mut neighbours = Vec::with_capacity(wanted.len());
+        let mut trigrams = Vec::with_capacity(wanted.len());
         let mut pairs = Vec::new();
-        for ((literal, same), number) in members().zip(0u32..) {
-            compiled.push((scanner.neighbours(literal), compiler.compile(literal, same)));
-            let found_by = |trigram: Trigram| u64::from(trigram.key()) << u32::BITS | u64::from(number);
+        for ((literal, _), place) in members().zip(0u32..) {
+            neighbours.push(scanner.neighbours(literal));
+            let found_by = |trigram: Trigram| u64::from(trigram.key()) << u32::BITS | u64::from(place);
             match literal.trigram() {
                 Some(bytes) => trigrams.push(found_by(scanner.bitmap.trigram(&bytes))),
                 None => pairs.push(found_by(scanner.bitmap.trigram(literal.bytes))),
@@ -141,14 +198,10 @@ impl LiteralScanner {
         pairs.sort_unstable();
         let classes = TrigramBitmap::first_classes().map(|class| u64::from(class.key()) << u32::BITS);
         trigrams.extend(classes.flat_map(|class| pairs.iter().map(move |pair| class | pair)));
-        (scanner.tails, scanner.lists) = (compiler.tails, compiler.lists);
-        scanner.literals.reserve_exact(compiled.len());
-        scanner.fill_buckets(trigrams, &compiled);
-        scanner.literals.shrink_to_fit();
+        scanner.fill_buckets(trigrams, &neighbours, wanted);
+        scanner.members.shrink_to_fit();
         scanner.buckets.shrink_to_fit();
         scanner.bucket_of_rank.shrink_to_fit();
-        scanner.tails.shrink_to_fit();
-        scanner.lists.shrink_to_fit();
         scanner
     }
 
@@ -177,41 +230,24 @@ impl LiteralScanner {
     fn verify(&self, trigram: Trigram, value: &[u8], end: usize, seen: &mut [u64]) {
         let bucket = self.bucket_of_rank.get(self.bitmap.rank(trigram)).and_then(|bucket| self.buckets.get(*bucket as usize));
         let Some(bucket) = bucket else { return };
-        if bucket.is_proof {
+        if let Content::Proof(start, end) = bucket.content {
             // Most trigrams that occur in clean traffic are found for such a literal.
-            if let Some(literal) = self.literals.get(bucket.start as usize) {
-                self.note(literal, seen);
-            }
+            self.table.note(start, end, seen);
         } else if bucket.neighbours.admit(trigram, self.bitmap.class_set(value.get(end))) {
-            self.compare(bucket, value, end, seen);
-        }
-    }
-
-    /// Sets the bits of the lists that a literal is a member of.
-    #[inline]
-    fn note(&self, literal: &CompiledLiteral, seen: &mut [u64]) {
-        for list in part(&self.lists, literal.lists_start, literal.lists_end) {
-            if let Some(word) = seen.get_mut(list.word as usize) {
-                *word |= list.bits;
-            }
+            self.compare(bucket.content, value, end, seen);
         }
     }
 
     /// Compares the literals of a bucket whose trigram ends before `end`.
     #[inline(never)]
-    fn compare(&self, bucket: &Bucket, value: &[u8], end: usize, seen: &mut [u64]) {
-        for literal in part(&self.literals, bucket.start, bucket.end) {
-            let Some(start) = end.checked_sub(literal.end_offset as usize) else { continue };
-            if literal.head.matches(value, start) && self.tail_matches(literal, value, start + Head::LENGTH) {
-                self.note(literal, seen);
+    fn compare(&self, content: Content, value: &[u8], end: usize, seen: &mut [u64]) {
+        match content {
+            Content::Proof(from, to) => self.table.note(from, to, seen),
+            Content::One(literal) => self.table.compare(literal, value, end, seen),
+            Content::Several(from, to) => {
+                part(&self.members, from, to).iter().for_each(|literal| self.table.compare(*literal, value, end, seen));
             }
         }
-    }
-
-    /// Returns `true` if the value holds the tail of a literal at `start`.
-    fn tail_matches(&self, literal: &CompiledLiteral, value: &[u8], start: usize) -> bool {
-        let tail = part(&self.tails, literal.tail_start, literal.tail_end);
-        tail.is_empty() || value.get(start..start + tail.len()).is_some_and(|found| found.eq_ignore_ascii_case(tail))
     }
 
     /// The bytes before and after the trigram of a literal. At its ends, any byte may be.
@@ -220,40 +256,45 @@ impl LiteralScanner {
         Neighbours { preceding: side(end_offset.checked_sub(4).and_then(|at| bytes.get(at))), following: side(bytes.get(*end_offset)) }
     }
 
-    /// Fills the bitmap and the buckets. Each entry is the key of a trigram, and below it the number of a literal that is found by it.
-    fn fill_buckets(&mut self, mut trigrams: Vec<u64>, compiled: &[(Neighbours, CompiledLiteral)]) {
+    /// Fills the bitmap and the buckets. Each entry is the key of a trigram, and below it the place in `wanted` of a literal that is found by it.
+    fn fill_buckets(&mut self, mut trigrams: Vec<u64>, neighbours: &[Neighbours], wanted: &[u32]) {
         let key = |found_by: &u64| (found_by >> u32::BITS) as u32;
         self.bitmap.insert(trigrams.iter().map(|found_by| Trigram::of_key(key(found_by))));
         trigrams.sort();
         // The bucket of each literal that has one to itself.
-        let mut own = vec![None; compiled.len()];
+        let mut own = vec![None; wanted.len()];
         for same in trigrams.chunk_by(|one, other| key(one) == key(other)) {
+            let places = || same.iter().map(|found_by| *found_by as u32 as usize);
+            let united = places().filter_map(|place| neighbours.get(place).copied()).reduce(Neighbours::union).unwrap_or(Neighbours::ALL);
+            let numbers = places().filter_map(|place| wanted.get(place).copied());
             let known = match same {
-                [number] => own.get_mut(*number as u32 as usize),
+                [found_by] => own.get_mut(*found_by as u32 as usize),
                 _ => None,
             };
             let bucket = match known {
-                Some(known) => *known.get_or_insert_with(|| self.add_bucket(same, compiled)),
-                None => self.add_bucket(same, compiled),
+                Some(known) => *known.get_or_insert_with(|| self.add_bucket(united, numbers)),
+                None => self.add_bucket(united, numbers),
             };
             self.bucket_of_rank.push(bucket);
         }
     }
 
     /// Adds a bucket for literals of the same trigram, and returns its number.
-    fn add_bucket(&mut self, same: &[u64], compiled: &[(Neighbours, CompiledLiteral)]) -> u32 {
-        let members = || same.iter().filter_map(|number| compiled.get(*number as u32 as usize));
-        let start = self.literals.len() as u32;
-        self.literals.extend(members().map(|(_, literal)| literal));
-        let neighbours = members().map(|(neighbours, _)| *neighbours).reduce(Neighbours::union);
-        let is_proof = match part(&self.literals, start, self.literals.len() as u32) {
-            [literal] => {
-                literal.head.length == 2 && literal.head.bytes.to_le_bytes().iter().take(2).all(|byte| self.bitmap.is_alone(*byte))
+    fn add_bucket(&mut self, neighbours: Neighbours, numbers: impl Iterator<Item = u32>) -> u32 {
+        let start = self.members.len();
+        self.members.extend(numbers);
+        let content = match self.members.get(start..) {
+            Some([number]) => {
+                let number = *number;
+                self.members.truncate(start);
+                match self.table.literals.get(number as usize).filter(|literal| literal.is_proven_by_its_trigram(&self.bitmap)) {
+                    Some(literal) => Content::Proof(literal.lists_start, literal.lists_end),
+                    None => Content::One(number),
+                }
             }
-            _ => false,
+            _ => Content::Several(start as u32, self.members.len() as u32),
         };
-        let neighbours = neighbours.unwrap_or(Neighbours::ALL);
-        self.buckets.push(Bucket { neighbours, start, end: self.literals.len() as u32, is_proof });
+        self.buckets.push(Bucket { neighbours, content });
         self.buckets.len() as u32 - 1
     }
 }
@@ -336,7 +377,9 @@ mod tests {
     fn seen(literals: &[Vec<u8>], value: &[u8]) -> Vec<bool> {
         let (known, memberships) = with_trigrams(literals.iter().map(Vec::as_slice).zip(0..));
         let mut seen = vec![0; literals.len().div_ceil(64)];
-        LiteralScanner::new(&known, &memberships).scan(value, &mut seen);
+        let numbers: Vec<u32> = (0..known.len() as u32).collect();
+        let table = Arc::new(LiteralTable::new(&known, &memberships));
+        LiteralScanner::new(&known, &table, &numbers).scan(value, &mut seen);
         (0..literals.len()).map(|number| seen[number / 64] >> (number % 64) & 1 == 1).collect()
     }
 

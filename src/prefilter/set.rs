@@ -2,7 +2,7 @@
 
 use super::RequiredLiterals;
 use super::literal::{Membership, with_trigrams};
-use super::scanner::LiteralScanner;
+use super::scanner::{LiteralScanner, LiteralTable};
 use super::texts::Texts;
 use crate::pattern::ByteSet;
 use rustc_hash::FxHashMap;
@@ -137,6 +137,7 @@ impl PrefilterSetBuilder {
             prefilters: self.prefilters,
             ..PrefilterSet::default()
         };
+        let table = Arc::new(LiteralTable::new(&literals, &memberships));
         let mut known = HashMap::new();
         for (kind, lists) in &self.wanted {
             let whole = self.wanted.get(&ValueKind::of(kind.origin));
@@ -146,8 +147,9 @@ impl PrefilterSetBuilder {
                 let mut is_wanted = vec![false; sizes.len()];
                 lists.iter().for_each(|list| is_wanted.get_mut(place(*list)).into_iter().for_each(|wanted| *wanted = true));
                 let wanted = |membership: &&Membership| is_wanted.get(place(membership.list)) == Some(&true);
-                let wanted: Vec<Membership> = memberships.iter().filter(wanted).copied().collect();
-                set.scanners.push(LiteralScanner::new(&literals, &wanted));
+                let mut wanted: Vec<u32> = memberships.iter().filter(wanted).map(|membership| membership.literal).collect();
+                wanted.dedup();
+                set.scanners.push(LiteralScanner::new(&literals, &table, &wanted));
                 set.scanners.len() - 1
             });
             set.set_scanner(*kind, scanner);
