@@ -1,6 +1,8 @@
 //! The actions of the language.
 
 use super::Support;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
 
 /// Role of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +157,10 @@ const REFUSED: &[(&str, &str)] = &[
 impl Action {
     /// Returns the row with this name, ignoring case.
     pub fn find(name: &str) -> Option<ActionEntry> {
-        Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name))
+        static AS_IN_THE_MANUALS: LazyLock<FxHashMap<&str, ActionEntry>> =
+            LazyLock::new(|| Action::table().map(|entry| (entry.name, entry)).collect());
+        let found = AS_IN_THE_MANUALS.get(name).copied();
+        found.or_else(|| Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name)))
     }
 }
 
