@@ -95,6 +95,15 @@ impl Automata {
         })
     }
 
+    /// As [`prepare`](Self::prepare), without a `Hir`.
+    pub(super) fn build(&self) {
+        if self.searcher.get().is_none()
+            && let Some(hir) = self.origin.hir()
+        {
+            self.prepare(&hir);
+        }
+    }
+
     /// Builds the automata before the first search. Building them recurses as deeply as the pattern nests, more deeply than anything else that a load
     /// does, so those of patterns that nest deeply are left to the first search.
     pub(super) fn prepare(&self, hir: &Hir) {

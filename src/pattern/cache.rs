@@ -12,10 +12,12 @@ static SHARED: LazyLock<PatternCache<Pattern>> = LazyLock::new(PatternCache::def
 /// `T` is a [`Pattern`], or contains one.
 #[derive(Debug)]
 pub(crate) struct PatternCache<T> {
-    patterns: Mutex<FxHashMap<Key, Weak<T>>>,
+    /// The patterns of each source, which they share. Mostly there is one.
+    patterns: Mutex<FxHashMap<Arc<[u8]>, Same<T>>>,
 }
 
-type Key = (Box<[u8]>, PatternOptions);
+/// Patterns of the same source, by their options.
+type Same<T> = Vec<(PatternOptions, Weak<T>)>;
 
 impl<T> Default for PatternCache<T> {
     fn default() -> Self {
@@ -35,25 +37,27 @@ impl<T: AsRef<Pattern>> PatternCache<T> {
         compile: impl FnOnce(&[u8], PatternOptions) -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
         // The step limit does not change a linear pattern.
-        let mut key = (Box::from(source), PatternOptions { step_limit: 0, ..options });
-        if let Some(pattern) = self.find(&key).or_else(|| self.find(&(Box::from(source), options))) {
+        let of_linear = PatternOptions { step_limit: 0, ..options };
+        if let Some(pattern) = self.find(source, of_linear).or_else(|| self.find(source, options)) {
             return Ok(pattern);
         }
         // Compiles outside the lock: two threads may compile the same pattern, but none waits for another's.
         let pattern = Arc::new(compile(source, options)?);
-        if pattern.as_ref().as_ref().engine() == Engine::Backtracking {
-            key.1 = options;
-        }
+        let compiled: &Pattern = pattern.as_ref().as_ref();
+        let options = if compiled.engine() == Engine::Linear { of_linear } else { options };
         let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
         if patterns.len() == patterns.capacity() {
-            patterns.retain(|_, pattern| pattern.strong_count() > 0);
+            patterns.retain(|_, same| same.iter().any(|(_, pattern)| pattern.strong_count() > 0));
         }
-        patterns.insert(key, Arc::downgrade(&pattern));
+        let same = patterns.entry(compiled.shared_source()).or_insert_with(|| Vec::with_capacity(1));
+        same.retain(|(known, pattern)| *known != options && pattern.strong_count() > 0);
+        same.push((options, Arc::downgrade(&pattern)));
         Ok(pattern)
     }
 
-    fn find(&self, key: &Key) -> Option<Arc<T>> {
-        self.patterns.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
+    fn find(&self, source: &[u8], options: PatternOptions) -> Option<Arc<T>> {
+        let patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
+        patterns.get(source)?.iter().find(|(known, _)| *known == options).and_then(|(_, pattern)| pattern.upgrade())
     }
 }
 

@@ -110,9 +110,13 @@ impl Pattern {
         Self { source: source.into(), options, facts, matcher: OnceLock::new() }
     }
 
-    /// Builds the automata before the first search. `hir` was made for this pattern.
-    pub(crate) fn prepare(&self, hir: &Hir) {
-        self.matcher.get().into_iter().flatten().for_each(|matcher| matcher.prepare(hir));
+    /// Builds the automata before the first search, unless the pattern nests deeply.
+    pub fn prepare(&self) {
+        match self.matcher() {
+            Ok(Matcher::Linear(automata)) => automata.build(),
+            Ok(Matcher::Backtracking(backtracking)) => backtracking.relaxed.iter().for_each(Automata::build),
+            Err(LimitExceeded) => {}
+        }
     }
 
     /// Fails if the pattern cannot be compiled, which is known to be false: a pattern that was never searched must not look like one without a match.
@@ -129,6 +133,10 @@ impl Pattern {
     #[must_use]
     pub fn source(&self) -> &[u8] {
         &self.source
+    }
+
+    pub(super) fn shared_source(&self) -> Arc<[u8]> {
+        Arc::clone(&self.source)
     }
 
     /// Returns the options that it was compiled with.

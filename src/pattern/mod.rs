@@ -29,8 +29,8 @@
 //!    end with `^` (`line_start`), which captures automata would get wrong.
 //! 4. [`Pattern::compile_with_hir`] hands out the `Hir`, from which `prefilter/` extracts literals, and drops it: it is large.
 //!
-//! Then the automata of a rule's pattern are built from that `Hir` (`searcher`), if clean traffic is likely to search for it. All other patterns, and
-//! those that a request writes, have them built by their first search, for which the source is read again.
+//! The automata are built by the first search (`searcher`), for which the source is read again: most patterns of a rule set are never searched for. The
+//! exchanges that warm a rule set up make those searches that clean traffic would.
 //!
 //! At each search: [`Pattern::is_match`] or [`Pattern::captures`] → `AnchoredPrefix::decide` → `Searcher::is_match` or `Searcher::find`; of a
 //! backtracking pattern `Automata::start_of_match` → `backtrack::search`. The work beyond reading each byte once is added to an [`Effort`].

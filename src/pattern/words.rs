@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 /// A set of words, compiled for a search in one pass.
 #[derive(Debug)]
 pub struct Words {
-    words: Vec<Box<[u8]>>,
+    /// All words, one after the other.
+    bytes: Box<[u8]>,
+    /// The end of each word in `bytes`; it starts where the one before ends.
+    ends: Box<[u32]>,
     /// Built by the first search: prefilters keep most lists from being searched.
     automaton: OnceLock<Option<AhoCorasick>>,
 }
@@ -44,12 +47,15 @@ impl Words {
     /// # Errors
     /// If the words are too many or too long for an automaton.
     pub fn new<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Result<Self, WordsError> {
-        let words: Vec<Box<[u8]>> = words.into_iter().filter(|word| !word.is_empty()).map(Box::from).collect();
-        let bytes: usize = words.iter().map(|word| word.len()).sum();
-        if bytes > MAX_BYTES {
-            return Err(WordsError { bytes });
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for word in words.into_iter().filter(|word| !word.is_empty()) {
+            bytes.extend_from_slice(word);
+            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         }
-        Ok(Self { words, automaton: OnceLock::new() })
+        if bytes.len() > MAX_BYTES {
+            return Err(WordsError { bytes: bytes.len() });
+        }
+        Ok(Self { bytes: bytes.into(), ends: ends.into(), automaton: OnceLock::new() })
     }
 
     /// Returns the match that ends first; of those that end at the same offset, the longest.
@@ -70,12 +76,11 @@ impl Words {
 
     fn automaton(&self) -> Option<&AhoCorasick> {
         let build = || {
-            let bytes: usize = self.words.iter().map(|word| word.len()).sum();
             // Building a larger DFA takes longer than all searches together save.
-            let kind = if bytes > MAX_BYTES_OF_DFA { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA };
+            let kind = if self.bytes.len() > MAX_BYTES_OF_DFA { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA };
             // The values are folded instead of the words: an automaton that ignores case takes twice as long to build.
-            let folded = self.words.iter().map(|word| word.to_ascii_lowercase());
-            AhoCorasickBuilder::new().match_kind(MatchKind::Standard).kind(Some(kind)).build(folded).ok()
+            let folded = Self { bytes: self.bytes.to_ascii_lowercase().into(), ends: self.ends.clone(), automaton: OnceLock::new() };
+            AhoCorasickBuilder::new().match_kind(MatchKind::Standard).kind(Some(kind)).build(folded.iter()).ok()
         };
         self.automaton.get_or_init(build).as_ref()
     }
@@ -83,12 +88,21 @@ impl Words {
     /// Returns a word as it was given.
     #[must_use]
     pub fn word(&self, index: usize) -> Option<&[u8]> {
-        self.words.get(index).map(AsRef::as_ref)
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.bytes.get(start as usize..*self.ends.get(index)? as usize)
     }
 
     /// Returns all words as they were given, without empty ones.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.words.iter().map(AsRef::as_ref)
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let word = self.bytes.get(start..*end as usize).unwrap_or_default();
+            start = *end as usize;
+            word
+        })
     }
 }
 

@@ -37,17 +37,13 @@ impl FilteredPattern {
         Self { pattern, required }
     }
 
-    /// Compiles a pattern, and extracts its required literals. The automata of a pattern that requires rare ones are built by its first search.
+    /// Compiles a pattern, and extracts its required literals. Its automata are built by its first search.
     ///
     /// # Errors
     /// If the pattern cannot be compiled, with the place in its source.
     pub fn compile(source: &[u8], options: PatternOptions) -> Result<Self, PatternError> {
         let (pattern, hir) = Pattern::compile_with_hir(source, options)?;
         let required = hir.as_ref().and_then(extract);
-        // Hardly any value of clean traffic holds rare literals.
-        if let Some(hir) = hir.as_ref().filter(|_| required.as_ref().is_none_or(|required| !required.is_rare())) {
-            pattern.prepare(hir);
-        }
         Ok(Self { pattern, required })
     }
 

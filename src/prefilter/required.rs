@@ -163,7 +163,8 @@ impl RequiredLiterals {
     }
 
     /// Returns `true` if hardly any value satisfies it.
-    pub(super) fn is_rare(&self) -> bool {
+    #[must_use]
+    pub fn is_rare(&self) -> bool {
         self.frequency() < RARE
     }
 

@@ -5,11 +5,13 @@
 //! prefilters that traffic opens: pages, forms, JSON, and values full of the characters and words of attacks.
 //!
 //! Nobody may notice. The exchanges have services of their own instead of stores, logs, resolvers and observers, and no rule stops them, so that all rules
-//! run. Rules that reach out of the engine, as scripts and programs do, rule the warm-up out.
+//! run. Rules that reach out of the engine, as scripts and programs do, rule the exchanges out. Then the automata of all patterns are built that do not
+//! require rare literals.
 
 use super::{Shared, Transaction};
 use crate::engine::Services;
 use crate::graph::{Effect, EngineMode, Lookup, OperatorArgument, Phase, PlanPart, RuleGraph, Test};
+use crate::pattern::Pattern;
 use crate::resolver::{Answer, Resolver};
 use crate::store::{MemoryStore, RateLimits};
 use std::sync::Arc;
@@ -68,8 +70,11 @@ const HEADERS: [(&str, &str); 9] = [
 pub fn warm_up(shared: &Shared) {
     let settings = &shared.graph.settings;
     let is_wanted = shared.graph.plan.as_ref().is_none_or(|plan| plan.has(PlanPart::WarmUp));
-    if !is_wanted || settings.engine == EngineMode::Off || reaches_out(&shared.graph) {
+    if !is_wanted || settings.engine == EngineMode::Off {
         return;
+    }
+    if reaches_out(&shared.graph) {
+        return prepare_patterns(&shared.graph);
     }
     let services = Services {
         store: Arc::new(MemoryStore::new()),
@@ -108,6 +113,16 @@ fn judge(mut transaction: Transaction, exchange: &Exchange) {
     let _ = transaction.append_response_body(exchange.page.as_bytes());
     let _ = transaction.process_response_body();
     transaction.process_logging();
+}
+
+/// Builds the automata of patterns that clean traffic may search for.
+fn prepare_patterns(graph: &RuleGraph) {
+    for rule in &graph.rules {
+        let Test::Operator { argument: OperatorArgument::Compiled { operator, .. }, .. } = &rule.test else { continue };
+        if operator.required_literals().is_none_or(|required| !required.is_rare()) {
+            operator.pattern().into_iter().for_each(Pattern::prepare);
+        }
+    }
 }
 
 /// Returns `true` if a rule may run a script or a program.
