@@ -16,7 +16,7 @@ use crate::escape::{cut, shown, text};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, RulePlan, Selector, Test, ValueScan};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::prefilter::ValueKind;
-use crate::state::{Collections, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, Text, Transformed, ValueId};
+use crate::state::{Collections, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, State, Text, Transformed, ValueId};
 use crate::vocabulary::Limit;
 use std::cell::Cell;
 use std::time::Instant;
@@ -245,22 +245,27 @@ fn ask_about(
         return test(eval, rule_test, selected, Step { value: selected.value, chain: ChainId::EMPTY, ruled_out: false }, draft);
     }
     let id = id.unwrap_or_else(|| eval.state.transforms.number(&mut eval.state.collections.arena, selected.value, ValueKind::default()));
+    let ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, id, scan));
+    if ruled_out && !question.negated {
+        return false;
+    }
     if !rule.multi_match {
-        let ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, id, scan));
-        if ruled_out && !question.negated {
-            return false;
-        }
         let reached = transformed(eval, id, rule.transformations);
         debug_transformations(eval, rule, id);
         return test(eval, rule_test, selected, Step { value: reached.value, chain: rule.transformations, ruled_out }, draft);
     }
-    let mut steps = vec![Step { value: selected.value, chain: ChainId::EMPTY, ruled_out: false }];
+    let received = Step { value: selected.value, chain: ChainId::EMPTY, ruled_out };
+    let State { transforms, collections, .. } = &mut *eval.state;
+    if !transforms.may_change(eval.rules, &collections.arena, id, rule.transformations) && !eval.debugs(9) {
+        return test(eval, rule_test, selected, received, draft);
+    }
+    let mut steps = vec![received];
     let mut last = selected.value;
     for chain in eval.rules.transformations.prefixes(rule.transformations) {
         let reached = transformed(eval, id, chain);
         if reached.counted && reached.value != last {
             last = reached.value;
-            steps.push(Step { value: reached.value, chain, ruled_out: false });
+            steps.push(Step { value: reached.value, chain, ruled_out });
         }
         debug_transformation(eval, rule, chain, reached, steps.len() - 1);
     }

@@ -161,6 +161,12 @@ impl TransformCache {
         reached
     }
 
+    /// Returns `true` if a step of a chain may change a value, or count as a change.
+    pub fn may_change(&mut self, graph: &RuleGraph, arena: &Arena, id: ValueId, chain: ChainId) -> bool {
+        let known = graph.plan.as_ref().and_then(|plan| plan.chain(chain));
+        known.is_none_or(|known| known.may_change(self.bytes(arena, id)))
+    }
+
     fn text(&self, id: ValueId) -> Text {
         self.values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text)
     }
