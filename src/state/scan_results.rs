@@ -16,9 +16,7 @@ pub struct ScanResults {
     pub changing: ScanPointSet,
     /// Results by their places.
     points: Vec<ScannedPoint>,
-    /// The place of the value as received.
-    plain: Option<NonZeroU8>,
-    /// The place of each point that may change the value.
+    /// The place of each point that may change the value, and that of the value as received.
     places: Vec<Option<NonZeroU8>>,
     /// The literals found, as bits of the plan's set.
     literals: Vec<u64>,
@@ -47,16 +45,22 @@ impl ScannedPoint {
 impl ScanResults {
     /// Removes all results, and keeps the memory. The new value has these bytes, and these points may change it.
     pub fn begin(&mut self, bytes: ByteSet, changing: ScanPointSet) {
-        (self.bytes, self.changing, self.plain) = (bytes, changing, None);
+        (self.bytes, self.changing) = (bytes, changing);
         self.points.clear();
         self.places.clear();
         self.literals.clear();
     }
 
-    /// Returns the place of a point's result, if it is known.
+    /// Returns the point whose result a point has: all those that cannot change the value have that of [`ScanPointId::PLAIN`].
+    #[inline]
+    pub fn distinct(&self, point: ScanPointId) -> ScanPointId {
+        if self.changing.contains(point) { point } else { ScanPointId::PLAIN }
+    }
+
+    /// Returns the place of the result of a distinct point, if it is known.
     #[inline]
     pub fn place(&self, point: ScanPointId) -> Option<NonZeroU8> {
-        if self.changing.contains(point) { self.places.get(usize::from(point.0)).copied().flatten() } else { self.plain }
+        self.places.get(usize::from(point.0)).copied().flatten()
     }
 
     /// Returns the result at a place.
@@ -65,7 +69,7 @@ impl ScanResults {
         self.points.get(usize::from(place.get() - 1))
     }
 
-    /// Stores the result of a point.
+    /// Stores the result of a distinct point.
     pub fn insert(&mut self, point: ScanPointId, signature: Signature<'_>, work: usize, exceeds: bool) {
         let start = signature.literals.iter().any(|word| *word != 0).then(|| u32::try_from(self.literals.len()).unwrap_or(u32::MAX));
         if start.is_some() {
@@ -73,13 +77,9 @@ impl ScanResults {
         }
         self.points.push(ScannedPoint { bytes: signature.bytes, start, work: u32::try_from(work).unwrap_or(u32::MAX), exceeds });
         let place = u8::try_from(self.points.len()).ok().and_then(NonZeroU8::new);
-        if self.changing.contains(point) {
-            let number = usize::from(point.0);
-            self.places.resize(self.places.len().max(number + 1), None);
-            self.places.get_mut(number).into_iter().for_each(|known| *known = place);
-        } else {
-            self.plain = place;
-        }
+        let number = usize::from(point.0);
+        self.places.resize(self.places.len().max(number + 1), None);
+        self.places.get_mut(number).into_iter().for_each(|known| *known = place);
     }
 
     /// Returns the signature that a scan found; `words` is that of the plan's prefilters.

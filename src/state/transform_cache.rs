@@ -11,6 +11,7 @@ use crate::prefilter::{Signature, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
 use rustc_hash::FxHashMap;
+use std::num::NonZeroU8;
 use std::time::Instant;
 
 /// The number of a value within its transaction.
@@ -229,16 +230,21 @@ impl TransformCache {
         point: ScanPointId,
         others: ScanPointSet,
     ) -> Signature<'_> {
-        let unknown = Signature { bytes: ByteSet::ALL, literals: &[] };
-        let Some(scan) = self.place(plan, arena, id) else { return unknown };
-        if self.scans.get(scan).is_some_and(|results| results.place(point).is_none()) {
-            self.scan(graph, plan, arena, id, scan, point, others);
-        }
-        let Some((results, value)) = self.scans.get(scan).zip(self.values.get_mut(id.0 as usize)) else { return unknown };
-        let Some(scanned) = results.place(point).and_then(|place| results.at(place)) else { return unknown };
-        let charged = if results.changing.contains(point) { point } else { ScanPointId::PLAIN };
-        if !value.charged.contains(charged) {
-            value.charged = value.charged.with(charged);
+        const UNKNOWN: Signature<'static> = Signature { bytes: ByteSet::ALL, literals: &[] };
+        let Some(scan) = self.place(plan, arena, id) else { return UNKNOWN };
+        let Some(results) = self.scans.get(scan) else { return UNKNOWN };
+        let point = results.distinct(point);
+        let place = match results.place(point) {
+            Some(place) => place,
+            None => match self.scan(graph, plan, arena, id, scan, point, others) {
+                Some(place) => place,
+                None => return UNKNOWN,
+            },
+        };
+        let Some((results, value)) = self.scans.get(scan).zip(self.values.get_mut(id.0 as usize)) else { return UNKNOWN };
+        let Some(scanned) = results.at(place) else { return UNKNOWN };
+        if !value.charged.contains(point) {
+            value.charged = value.charged.with(point);
             arena.budget.charge(scanned.work as usize);
             arena.budget.reserve(size_of_val(scanned) + scanned.size_of_literals(plan.prefilters.words()));
             if scanned.exceeds {
@@ -248,10 +254,20 @@ impl TransformCache {
         results.signature(scanned, plan.prefilters.words())
     }
 
+    /// Scans a value at a distinct point. Returns the place of the result.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
-    fn scan(&mut self, graph: &RuleGraph, plan: &Plan, arena: &Arena, id: ValueId, scan: ScanId, point: ScanPointId, others: ScanPointSet) {
-        let Some((results, value)) = self.scans.get_mut(scan).zip(self.values.get(id.0 as usize)) else { return };
+    fn scan(
+        &mut self,
+        graph: &RuleGraph,
+        plan: &Plan,
+        arena: &Arena,
+        id: ValueId,
+        scan: ScanId,
+        point: ScanPointId,
+        others: ScanPointSet,
+    ) -> Option<NonZeroU8> {
+        let (results, value) = self.scans.get_mut(scan).zip(self.values.get(id.0 as usize))?;
         let original = Original { value: arena.read(value.text), kind: value.kind, graph, plan };
         if results.changing.contains(point) {
             self.reached = self.reached.with(point);
@@ -259,6 +275,7 @@ impl TransformCache {
         } else {
             self.stages.scan_plain(original, results);
         }
+        results.place(point)
     }
 
     /// Returns the place of a value's scan results.
