@@ -2,12 +2,17 @@
 
 use super::token::{Class, LONGEST_TEXT, Token};
 use super::tokenizer::{Tokens, is_blank};
+use std::sync::LazyLock;
+
+/// The bytes that end a word: words can be as long as the value, and a table takes a third of the instructions.
+static ENDS_WORD: LazyLock<[bool; 256]> = LazyLock::new(|| std::array::from_fn(|byte| ends_word(byte as u8)));
 
 impl<'a> Tokens<'a> {
     /// Reads a word: of the lexicon, or any name.
     pub(super) fn word(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let end = rest.iter().position(|&byte| ends_word(byte));
+        let ends = &*ENDS_WORD;
+        let end = rest.iter().position(|&byte| ends.get(usize::from(byte)) == Some(&true));
         let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         let splits = memchr::memchr2(b'.', b'`', text).is_some();
         if let Some(word) = Some(text).filter(|_| splits).and_then(|text| self.word_within(text)) {
