@@ -5,6 +5,7 @@ use ::base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
 
 use super::rewrite::Step;
+use std::sync::LazyLock;
 
 /// Decodes strictly, as ModSecurity v3 does: the value ends at its first NUL, and any error makes it empty.
 ///
@@ -23,7 +24,12 @@ fn decode_strict(text: &[u8], output: &mut Vec<u8>) -> Option<()> {
     let mut padding = 0;
     let mut after_blank = false;
     let mut rest = text;
-    while let Some((&byte, tail)) = rest.split_first() {
+    let sextets = &*SEXTETS;
+    loop {
+        if group.characters == 0 && padding == 0 && !after_blank {
+            rest = decode_groups(sextets, rest, output);
+        }
+        let Some((&byte, tail)) = rest.split_first() else { break };
         rest = tail;
         let line_end = byte == b'\n' || (byte == b'\r' && tail.first() == Some(&b'\n'));
         match byte {
@@ -40,6 +46,27 @@ fn decode_strict(text: &[u8], output: &mut Vec<u8>) -> Option<()> {
     }
     Some(())
 }
+
+/// Decodes groups of four characters, and returns the rest: most of a text has nothing else.
+fn decode_groups<'t>(sextets: &[u8; 256], text: &'t [u8], output: &mut Vec<u8>) -> &'t [u8] {
+    let mut rest = text;
+    while let Some((group, tail)) = rest.split_first_chunk::<4>() {
+        let sextets = group.map(|byte| sextets.get(usize::from(byte)).copied().unwrap_or(NO_SEXTET));
+        if sextets.iter().fold(0, |all, sextet| all | sextet) > MAX_SEXTET {
+            break;
+        }
+        let [_, bytes @ ..] = sextets.iter().fold(0, |bits: u32, sextet| bits << 6 | u32::from(*sextet)).to_be_bytes();
+        output.extend_from_slice(&bytes);
+        rest = tail;
+    }
+    rest
+}
+
+const MAX_SEXTET: u8 = 63;
+const NO_SEXTET: u8 = u8::MAX;
+
+/// The value of each character; [`NO_SEXTET`] outside of the alphabet.
+static SEXTETS: LazyLock<[u8; 256]> = LazyLock::new(|| std::array::from_fn(|byte| sextet(byte as u8).unwrap_or(NO_SEXTET)));
 
 /// Up to four characters of Base64, 6 bits each.
 #[derive(Default)]

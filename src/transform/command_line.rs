@@ -2,7 +2,11 @@
 
 use memchr::memchr_iter;
 
-use super::rewrite::{Step, position_of};
+use super::rewrite::{ByteTable, Step, position_of};
+use std::sync::LazyLock;
+
+/// The bytes on which more than their case depends.
+static ACTING: LazyLock<ByteTable> = LazyLock::new(|| ByteTable::new(|byte| is_dropped(byte) || is_blank(byte) || swallows_blank(byte)));
 
 /// Drops `"`, `'`, `\` and `^`. Replaces each run of blanks, tabs, line ends, `,` and `;` by one blank, or by none before `/` or `(`. Lowercases
 /// ASCII letters.
@@ -11,22 +15,30 @@ pub(super) fn normalise(input: &[u8], output: &mut Vec<u8>) -> Step {
         return Step::Unchanged;
     }
     output.reserve(input.len());
-    let mut after_blank = false;
-    for &byte in input {
-        if is_dropped(byte) {
-            continue;
+    let acting = &*ACTING;
+    let (mut rest, mut after_blank) = (input, false);
+    loop {
+        let (plain, behind) = acting.split(rest);
+        if !plain.is_empty() {
+            output.extend_from_slice(plain);
+            after_blank = false;
         }
-        let blank = byte == b' ' || becomes_blank(byte);
-        if blank && !after_blank {
-            output.push(b' ');
-        } else if !blank {
-            if after_blank && swallows_blank(byte) {
+        let Some((&byte, behind)) = behind.split_first() else { break };
+        rest = behind;
+        if is_blank(byte) {
+            if !after_blank {
+                output.push(b' ');
+            }
+            after_blank = true;
+        } else if swallows_blank(byte) {
+            if after_blank {
                 output.pop();
             }
-            output.push(byte.to_ascii_lowercase());
+            output.push(byte);
+            after_blank = false;
         }
-        after_blank = blank;
     }
+    output.make_ascii_lowercase();
     Step::Written
 }
 
@@ -40,6 +52,10 @@ fn is_dropped(byte: u8) -> bool {
 
 fn becomes_blank(byte: u8) -> bool {
     matches!(byte, b',' | b';' | b'\t' | b'\r' | b'\n')
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || becomes_blank(byte)
 }
 
 fn swallows_blank(byte: u8) -> bool {

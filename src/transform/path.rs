@@ -1,6 +1,6 @@
 //! `normalisePath`, `normalisePathWin`: normalise the spellings of a path.
 
-use memchr::{memchr2_iter, memrchr};
+use memchr::{memchr, memchr2, memchr2_iter, memrchr};
 
 use super::rewrite::Step;
 
@@ -56,6 +56,12 @@ impl Path<'_> {
     fn write(&mut self, output: &mut Vec<u8>) {
         let mut at = 0;
         while let Some(byte) = self.byte(at) {
+            // Only the last byte of a segment decides what becomes of it.
+            if let Some(start) = self.start_of_segment(at) {
+                output.extend_from_slice(start);
+                at += start.len();
+                continue;
+            }
             let next = self.byte(at + 1);
             if matches!(next, None | Some(b'/')) {
                 if byte == b'.' {
@@ -72,6 +78,17 @@ impl Path<'_> {
         if !ends_in_slash && output.last() == Some(&b'/') {
             output.pop();
         }
+    }
+
+    /// Returns the bytes of the segment from `at` on, without the last one; `None` if there are none.
+    fn start_of_segment(&self, at: usize) -> Option<&[u8]> {
+        let rest = self.input.get(at..)?;
+        let slash = match self.separators {
+            Separators::Slash => memchr(b'/', rest),
+            Separators::SlashAndBackslash => memchr2(b'/', b'\\', rest),
+        };
+        let last = slash.unwrap_or(rest.len()).checked_sub(1)?;
+        rest.get(..last).filter(|start| !start.is_empty())
     }
 
     /// Handles the last dot of a segment, before it is copied: drops the segment if it is `.` or `..`.

@@ -82,12 +82,40 @@ pub(super) fn keep_first<'a>(text: &'a [u8], output: &mut Vec<u8>) -> &'a [u8] {
 
 /// Returns the offset of the first byte of a class.
 ///
-/// Tests a block of bytes without branches before it locates the byte: the compiler turns that into vector code.
+/// Tests a block of bytes without branches before it locates the byte: the compiler turns that into vector code, as the block's length is constant.
 pub(super) fn position_of(input: &[u8], class: impl Fn(u8) -> bool) -> Option<usize> {
     const BLOCK: usize = 32;
-    let (index, block) = input.chunks(BLOCK).enumerate().find(|(_, block)| block.iter().fold(false, |any, &byte| any | class(byte)))?;
-    let within = block.iter().position(|&byte| class(byte))?;
-    Some(index * BLOCK + within)
+    let has = |block: &[u8; BLOCK]| block.iter().fold(false, |any, &byte| any | class(byte));
+    let mut skipped = 0;
+    while let Some(block) = input.get(skipped..)?.first_chunk() {
+        if has(block) {
+            break;
+        }
+        skipped += BLOCK;
+    }
+    let within = input.get(skipped..)?.iter().position(|&byte| class(byte))?;
+    Some(skipped + within)
+}
+
+/// The bytes of a class, as a table: for short texts between them, a look-up for each byte takes less than [`position_of`].
+pub(super) struct ByteTable([bool; 256]);
+
+impl ByteTable {
+    pub(super) fn new(class: impl Fn(u8) -> bool) -> Self {
+        Self(std::array::from_fn(|byte| class(byte as u8)))
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)) == Some(&true)
+    }
+
+    /// Splits a text before its first byte of the class.
+    #[inline]
+    pub(super) fn split<'t>(&self, text: &'t [u8]) -> (&'t [u8], &'t [u8]) {
+        let place = text.iter().position(|&byte| self.contains(byte));
+        place.and_then(|place| text.split_at_checked(place)).unwrap_or((text, &[]))
+    }
 }
 
 /// Copies `input` without the bytes of a class, the first of which is at `first`.

@@ -2,11 +2,14 @@
 
 use memchr::memmem;
 
-use super::rewrite::{self, Step, position_of};
+use super::rewrite::{self, ByteTable, Step, position_of};
 use std::sync::LazyLock;
 
 /// The no-break space in Latin-1, and the second of its two bytes in UTF-8.
 const NO_BREAK_SPACE: u8 = 0xa0;
+
+/// White space, and the bytes of a no-break space.
+static WHITE: LazyLock<ByteTable> = LazyLock::new(|| ByteTable::new(is_removed));
 
 pub(super) fn trim(input: &[u8], output: &mut Vec<u8>) -> Step {
     keep(without_end(without_start(input)), input, output)
@@ -28,8 +31,15 @@ pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) -> Step {
         return Step::Unchanged;
     }
     output.reserve(input.len());
+    let white = &*WHITE;
     let (mut rest, mut in_run, mut before) = (input, false, 0u8);
-    while let Some((&byte, behind)) = rest.split_first() {
+    loop {
+        let (plain, behind) = white.split(rest);
+        if let Some(last) = plain.last() {
+            output.extend_from_slice(plain);
+            (in_run, before) = (false, *last);
+        }
+        let Some((&byte, behind)) = behind.split_first() else { break };
         let after = match (byte, behind) {
             (byte, _) if is_space(byte) => Some(behind),
             (NO_BREAK_SPACE, _) if in_run || before.is_ascii() => Some(behind),
@@ -50,10 +60,9 @@ pub(super) fn compress(input: &[u8], output: &mut Vec<u8>) -> Step {
 
 /// Removes white space and, as ModSecurity v3 does, the bytes A0 and C2: a no-break space in Latin-1 and in UTF-8.
 pub(super) fn remove(input: &[u8], output: &mut Vec<u8>) -> Step {
-    static REMOVED: LazyLock<[bool; 256]> = LazyLock::new(|| std::array::from_fn(|byte| is_removed(byte as u8)));
     let Some(first) = position_of(input, is_removed) else { return Step::Unchanged };
-    let removed = &*REMOVED;
-    rewrite::remove(input, first, output, |byte| removed.get(usize::from(byte)) == Some(&true))
+    let white = &*WHITE;
+    rewrite::remove(input, first, output, |byte| white.contains(byte))
 }
 
 fn is_removed(byte: u8) -> bool {
