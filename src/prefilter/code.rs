@@ -60,6 +60,7 @@ hash_of_files! {
     "required.rs",
     "scanner.rs",
     "set.rs",
+    "spread.rs",
     "stored.rs",
     "texts.rs",
     "trigram.rs",

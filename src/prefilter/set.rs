@@ -3,6 +3,7 @@
 use super::RequiredLiterals;
 use super::literal::{Membership, with_trigrams};
 use super::scanner::{LiteralScanner, LiteralTable};
+use super::spread::SpreadLiterals;
 use super::texts::Texts;
 use crate::pattern::ByteSet;
 use rustc_hash::FxHashMap;
@@ -47,6 +48,8 @@ pub struct PrefilterSet {
     scanners: Vec<LiteralScanner>,
     /// Index into `scanners` for each kind: by its origin, and by what made it.
     scanner_of: Vec<Vec<Option<usize>>>,
+    /// The literals that are searched for in transformed values of a kind, if they are few.
+    few: FxHashMap<ValueKind, SpreadLiterals>,
 }
 
 /// What prefilters know of a value, or of several together: the bytes in it, and the lists of which it holds a literal.
@@ -139,7 +142,11 @@ impl PrefilterSetBuilder {
         };
         let table = Arc::new(LiteralTable::new(&literals, &memberships));
         let mut known = HashMap::new();
+        let texts: FxHashMap<u32, &Arc<Texts>> = self.lists.iter().map(|(texts, number)| (*number, texts)).collect();
         for (kind, lists) in &self.wanted {
+            if kind.made_by > 0 && self.base.is_none() && size(lists) <= SpreadLiterals::MAX {
+                set.few.insert(*kind, SpreadLiterals::new(lists.iter().filter_map(|list| texts.get(list)).flat_map(|texts| texts.iter())));
+            }
             let whole = self.wanted.get(&ValueKind::of(kind.origin));
             let whole = whole.filter(|whole| size(lists) > size(whole) / 2 && whole.is_superset(lists));
             let lists = if self.base.is_some() { &all } else { whole.unwrap_or(lists) };
@@ -179,6 +186,13 @@ impl PrefilterSet {
         if let Some(scanner) = self.scanner(kind).and_then(|scanner| self.scanners.get(scanner)) {
             scanner.scan(value, seen);
         }
+    }
+
+    /// Returns the literals that are searched for in values that a transformation made, if they are few.
+    #[inline]
+    pub fn few(&self, kind: ValueKind) -> Option<&SpreadLiterals> {
+        // An extension searches for its own literals in all kinds of values.
+        self.few.get(&kind)
     }
 
     /// Returns `false` if no value of this signature can match the patterns of a prefilter, and `true` if one may.
