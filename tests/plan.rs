@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         trial!(a_marker_that_stands_twice_ends_a_jump_at_its_next_place),
         trial!(a_count_is_called_as_its_rule_spells_it),
         trial!(a_value_that_is_remembered_is_charged_as_a_new_one),
+        trial!(a_literal_is_found_in_a_body_whose_white_space_is_removed),
         trial!(rules_on_tx_in_any_order_answer_alike_with_and_without_a_plan),
         trial!(a_run_of_rules_on_tx_leaves_no_matched_variable),
     ])
@@ -240,6 +241,32 @@ fn a_value_that_is_remembered_is_charged_as_a_new_one() {
     let verdicts: Vec<bool> = (1..120).map(|step| is_stopped(step * 25)).collect();
     assert!(verdicts.contains(&true) && verdicts.contains(&false), "no budget tells the work");
     assert!(verdicts.is_sorted_by(|one, other| one >= other), "less work needs a larger budget: {verdicts:?}");
+}
+
+fn a_literal_is_found_in_a_body_whose_white_space_is_removed() {
+    let rules = "SecRuleEngine On\nSecResponseBodyAccess On\n\
+        SecRule RESPONSE_BODY \"@contains <title>shell\" \"id:1,phase:4,deny,log,t:none,t:removeWhitespace,t:lowercase\"\n\
+        SecRule RESPONSE_BODY \"@rx (?i)a(?:b|c)shell\" \"id:2,phase:4,deny,log,t:none,t:removeNulls\"\n";
+    let pair = Pair::load(|| Waf::builder().rules("rules", rules)).unwrap();
+    let judge = |body: &[u8]| {
+        let (planned, unplanned) = pair.endings(|mut transaction| {
+            let stop = Exchange::new(b"GET", b"/").answered("text/html", body).run(&mut transaction);
+            assert_eq!(stop.is_some(), body.starts_with(b"-"), "{body:?}");
+            (transaction, stop.into_iter().collect())
+        });
+        assert_eq!(planned, unplanned);
+    };
+    let bodies: [&[u8]; 8] = [
+        b"-<title>shell",
+        b"-< t i\nT\tle > s\x0bHe\xc2\xa0LL",
+        b"-<title>\xa0shell <title>",
+        b"-a\0B\0\0shell\0",
+        b"<title> shel",
+        b"<title>.shell",
+        b"<title>\0shell",
+        b"a bshell \0",
+    ];
+    bodies.into_iter().for_each(judge);
 }
 
 /// Actions and tests of rules on TX: those that a plan runs without evaluating them, and others between them.

@@ -5,7 +5,7 @@
 
 use super::PER_VALUE;
 use super::scan_results::ScanResults;
-use crate::graph::{Plan, RuleGraph, ScanPointId, ScanPointSet};
+use crate::graph::{Plan, PlannedTransformation, RuleGraph, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
 use crate::pattern::ByteSet;
 use crate::prefilter::{Signature, ValueKind};
@@ -101,6 +101,13 @@ impl Stages {
         let plan = original.plan;
         let scan_point = plan.scan_point(point);
         let steps = plan.chain(scan_point.chain).map_or(&[][..], |chain| &chain.steps);
+        if let ([step], false) = (steps, scan_point.every_stage)
+            && holds_none(original, step)
+        {
+            // The bytes are those of the value as received: more of them than there are, which a prefilter may see.
+            let signature = Signature { bytes: results.bytes, literals: &[] };
+            return results.insert(point, signature, original.value.len() + PER_VALUE, false);
+        }
         let mut joint = Joint { bytes: ByteSet::EMPTY, literals: std::mem::take(&mut self.literals) };
         joint.literals.clear();
         joint.literals.resize(plan.prefilters.words(), 0);
@@ -217,6 +224,12 @@ impl Stages {
         (self.count, self.length) = (0, 0);
         self.steps.clear();
     }
+}
+
+/// Returns `true` if it is known without the transformation that its result holds no literal that is searched for there.
+fn holds_none(original: Original<'_>, step: &PlannedTransformation) -> bool {
+    let few = || original.plan.prefilters.few(original.kind.made_by(step.transformation as u8));
+    step.transformation.only_removes() && few().is_some_and(|few| !few.are_in(original.value, step.triggers))
 }
 
 /// The union of signatures.

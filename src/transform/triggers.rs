@@ -49,6 +49,11 @@ impl Transformation {
     pub fn is_triggered_by(self, byte: u8) -> Option<bool> {
         triggers(self).map(|triggers| triggers.contains(byte))
     }
+
+    /// Returns `true` if the only effect on any value is that all its triggers are removed.
+    pub fn only_removes(self) -> bool {
+        matches!(self, Self::RemoveNulls | Self::RemoveWhitespace)
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +72,16 @@ mod tests {
                 let mut output = Vec::new();
                 let effect = transformation.apply(&quiet, &mut output, None);
                 prop_assert!(!effect.rewritten && !effect.counted, "{} changes {quiet:?}", transformation.name());
+            }
+        }
+
+        #[test]
+        fn what_only_removes_leaves_all_but_its_triggers(value in proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..=0x20, 0xa0u8..=0xc3], 0..40)) {
+            for transformation in Transformation::ALL.iter().filter(|transformation| transformation.only_removes()) {
+                let rest: Vec<u8> = value.iter().copied().filter(|byte| transformation.is_triggered_by(*byte) == Some(false)).collect();
+                let mut output = Vec::new();
+                let effect = transformation.apply(&value, &mut output, None);
+                prop_assert_eq!(if effect.rewritten { &output } else { &value }, &rest, "{}", transformation.name());
             }
         }
     }
