@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         trial!(a_plan_without_one_part_answers_as_a_whole_one),
         trial!(the_core_rule_set_answers_alike_with_and_without_a_plan, [Needs::Shared("crs")]),
         trial!(rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan),
+        trial!(rules_on_large_values_answer_alike_with_and_without_a_plan),
         trial!(a_marker_that_stands_twice_ends_a_jump_at_its_next_place),
         trial!(a_count_is_called_as_its_rule_spells_it),
         trial!(a_value_that_is_remembered_is_charged_as_a_new_one),
@@ -151,9 +152,13 @@ fn lead(mut transaction: Transaction, request: &Request) -> (Transaction, Vec<In
 
 /// Judges random requests with a rule set and its twin without a plan; `PROPTEST_CASES` sets their number.
 fn compare(rules: &Pair, cases: u32) {
+    compare_requests(rules, cases, request());
+}
+
+fn compare_requests(rules: &Pair, cases: u32, requests: impl Strategy<Value = Request>) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(cases);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let outcome = runner.run(&request(), |request| {
+    let outcome = runner.run(&requests, |request| {
         let (planned, unplanned) = rules.endings(|transaction| lead(transaction, &request));
         prop_assert_eq!(planned, unplanned);
         Ok(())
@@ -198,6 +203,21 @@ fn rules_of_many() -> String {
 fn rules_that_look_at_every_stage_answer_alike_with_and_without_a_plan() {
     let rules = format!("SecRuleEngine On\nSecRequestBodyAccess On\n{}", rules_of_many());
     compare(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 300);
+}
+
+fn rules_on_large_values_answer_alike_with_and_without_a_plan() {
+    let rules = rules_of_many();
+    let rules = format!(
+        "SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n{rules}{}",
+        rules.replace("multiMatch,", "").replace("id:", "id:10")
+    );
+    let large = |text: String| text.repeat(2000_usize.div_ceil(text.len().max(1)));
+    let requests = request().prop_map(move |request| Request {
+        arguments: request.arguments.into_iter().map(|(name, value)| (name, large(value))).collect(),
+        body: large(request.body),
+        ..request
+    });
+    compare_requests(&Pair::load(|| Waf::builder().rules("rules", &rules)).unwrap(), 100, requests);
 }
 
 /// Rules that gave different results in fuzzing.
