@@ -6,7 +6,7 @@
 
 use super::PER_VALUE;
 use super::scan_results::ScanResults;
-use super::stages::unite;
+use super::stages::{few_literals, unite};
 use crate::graph::{Plan, PlanId, PlannedTransformation, RuleGraph, ScanPointId, ScanPointSet, Selector, Target, TargetId};
 use crate::pattern::ByteSet;
 use crate::prefilter::{LONGEST_LITERAL, Signature, ValueKind};
@@ -128,7 +128,12 @@ impl Progress {
 
     /// Adds the stages of a scan point, if its transformations can work on a body that arrives.
     fn add_point(&mut self, plan: &Plan, id: ScanPointId) {
-        let steps = plan.chain(plan.scan_point(id).chain).map_or(&[][..], |chain| &chain.steps);
+        let point = plan.scan_point(id);
+        // To search the whole body for a few literals takes less time than a transformation.
+        if few_literals(plan, point, self.kind).is_some() {
+            return;
+        }
+        let steps = plan.chain(point.chain).map_or(&[][..], |chain| &chain.steps);
         if steps.is_empty() || steps.iter().any(|step| step.transformation.apply_to_beginning(b"", &mut Vec::new(), None).is_none()) {
             return;
         }

@@ -5,10 +5,10 @@
 
 use super::PER_VALUE;
 use super::scan_results::ScanResults;
-use crate::graph::{Plan, PlannedTransformation, RuleGraph, ScanPointId, ScanPointSet};
+use crate::graph::{Plan, RuleGraph, ScanPoint, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
 use crate::pattern::ByteSet;
-use crate::prefilter::{Signature, ValueKind};
+use crate::prefilter::{Signature, SpreadLiterals, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
 use std::time::Instant;
@@ -101,8 +101,8 @@ impl Stages {
         let plan = original.plan;
         let scan_point = plan.scan_point(point);
         let steps = plan.chain(scan_point.chain).map_or(&[][..], |chain| &chain.steps);
-        if let ([step], false) = (steps, scan_point.every_stage)
-            && holds_none(original, step)
+        if let Some((few, removed)) = few_literals(plan, scan_point, original.kind)
+            && !few.are_in(original.value, removed)
         {
             // The bytes are those of the value as received: more of them than there are, which a prefilter may see.
             let signature = Signature { bytes: results.bytes, literals: &[] };
@@ -226,10 +226,12 @@ impl Stages {
     }
 }
 
-/// Returns `true` if it is known without the transformation that its result holds no literal that is searched for there.
-fn holds_none(original: Original<'_>, step: &PlannedTransformation) -> bool {
-    let few = || original.plan.prefilters.few(original.kind.made_by(step.transformation as u8));
-    step.transformation.only_removes() && few().is_some_and(|few| !few.are_in(original.value, step.triggers))
+/// Returns the literals that are searched for at a point, if they are few, and a value can be searched for them before the point's transformation.
+pub fn few_literals<'p>(plan: &'p Plan, point: ScanPoint, kind: ValueKind) -> Option<(&'p SpreadLiterals, ByteSet)> {
+    let [step] = &*plan.chain(point.chain)?.steps else { return None };
+    let removes = !point.every_stage && step.transformation.only_removes();
+    let few = plan.prefilters.few(kind.made_by(step.transformation as u8)).filter(|_| removes)?;
+    Some((few, step.triggers))
 }
 
 /// The union of signatures.
