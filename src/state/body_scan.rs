@@ -12,14 +12,15 @@ use crate::pattern::ByteSet;
 use crate::prefilter::{LONGEST_LITERAL, Signature, ValueKind};
 use crate::vocabulary::Variable;
 
-/// The length of a body from which on it is scanned while it arrives, in bytes.
-const FIRST: usize = 32 << 10;
+/// The length of a body from which on it is scanned while it arrives, in bytes. To scan shorter ones at their end is no long pause, and spares the scan if
+/// no rule asks for it.
+const FIRST: usize = 128 << 10;
 
 /// How many bytes arrive between two scans, at least.
 const STEP: usize = 16 << 10;
 
-/// The most bytes that are scanned at once: stages take several times as much memory.
-const MAX_PART: usize = 64 << 10;
+/// The most bytes that are scanned at once: stages take several times as much memory, and a body that begins to be scanned is no long pause, either.
+const MAX_PART: usize = 48 << 10;
 
 /// The most bytes of a stage that may wait for those that follow them.
 const MAX_WAITING: usize = 4 << 10;
@@ -97,13 +98,13 @@ impl BodyScan {
         if self.begun.is_none() {
             self.begun = target_of(plan, variable).map(|target| Progress::new(plan, target, reached));
         }
-        self.begun.iter_mut().for_each(|begun| begun.read(graph, plan, body, false));
+        self.begun.iter_mut().for_each(|begun| begun.read(graph, plan, body));
     }
 
     /// Scans the rest of a body, and returns the results, with the kind of the value; `None` if the body was not scanned while it arrived.
     pub fn finish(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8]) -> Option<(ValueKind, ScanResults)> {
         let mut begun = self.begun.take().filter(|begun| begun.plan == plan.id && begun.scanned <= body.len())?;
-        begun.read(graph, plan, body, true);
+        begun.finish(graph, plan, body);
         Some((begun.kind, begun.results(plan)))
     }
 }
@@ -152,19 +153,27 @@ impl Progress {
         self.points.push(Point { id, stages });
     }
 
-    /// Scans the bytes that arrived since the last scan.
-    fn read(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8], is_end: bool) {
+    /// Scans a part of the bytes that arrived; more of them, if too many were left for the end.
+    fn read(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8]) {
         loop {
-            let end = body.len().min(self.scanned + MAX_PART);
-            let is_last = end == body.len();
-            self.read_part(graph, plan, body.get(..end).unwrap_or_default(), is_end && is_last);
-            if is_last {
+            self.read_part(graph, plan, body, false);
+            if body.len() - self.scanned <= FIRST {
                 break;
             }
         }
     }
 
+    /// Scans the rest of a body.
+    fn finish(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8]) {
+        while body.len() - self.scanned > MAX_PART {
+            self.read_part(graph, plan, body, false);
+        }
+        self.read_part(graph, plan, body, true);
+    }
+
+    /// Scans the next part of a body; `is_end` if nothing follows it.
     fn read_part(&mut self, graph: &RuleGraph, plan: &Plan, body: &[u8], is_end: bool) {
+        let body = body.get(..self.scanned + MAX_PART).unwrap_or(body);
         let overlap = self.scanned.min(OVERLAP);
         let recent = body.get(self.scanned - overlap..).unwrap_or_default();
         for place in 1..self.stages.len() {
