@@ -227,7 +227,7 @@ impl Stages {
 }
 
 /// Returns the literals that are searched for at a point, if they are few, and a value can be searched for them before the point's transformation.
-pub fn few_literals<'p>(plan: &'p Plan, point: ScanPoint, kind: ValueKind) -> Option<(&'p SpreadLiterals, ByteSet)> {
+pub fn few_literals(plan: &Plan, point: ScanPoint, kind: ValueKind) -> Option<(&SpreadLiterals, ByteSet)> {
     let [step] = &*plan.chain(point.chain)?.steps else { return None };
     let removes = !point.every_stage && step.transformation.only_removes();
     let few = plan.prefilters.few(kind.made_by(step.transformation as u8)).filter(|_| removes)?;
