@@ -143,6 +143,8 @@ static void lead(Transaction *transaction) {
         request_header(transaction, "Cookie", text);
     }
     length = 0;
+    /* Some uploads are large: the lines of the file come again and again, a chunk each time. */
+    size_t lines_start = 0, lines_end = 0, repeats = 0;
     switch (kind) {
     case FORM: add_fields(2 + next() % 12, hostile); break;
     case JSON: add_json(next() % 4, hostile); break;
@@ -150,18 +152,23 @@ static void lead(Transaction *transaction) {
     case UPLOAD:
         add("--xYzZY\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", PICK(WORDS), value(hostile));
         add("--xYzZY\r\nContent-Disposition: form-data; name=\"file\"; filename=\"%s.csv\"\r\nContent-Type: text/csv\r\n\r\n", PICK(WORDS));
+        lines_start = length;
         for (unsigned lines = next() % 300; lines; lines--) add("%s,%u,%s\r\n", PICK(WORDS), next() % 1000, PICK(SENTENCES));
+        lines_end = length;
+        repeats = next() % 32 ? 0 : 60;
         add("\r\n--xYzZY--\r\n");
     }
     if (TYPES[kind]) {
         char bytes[24];
-        snprintf(bytes, sizeof bytes, "%zu", length);
+        snprintf(bytes, sizeof bytes, "%zu", length + repeats * (lines_end - lines_start));
         request_header(transaction, "Content-Type", TYPES[kind]);
         request_header(transaction, "Content-Length", bytes);
     }
     msc_process_request_headers(transaction);
     if (is_stopped(transaction)) return;
-    if (length) msc_append_request_body(transaction, (const unsigned char *)text, length);
+    if (lines_end) msc_append_request_body(transaction, (const unsigned char *)text, lines_end);
+    for (; repeats; repeats--) msc_append_request_body(transaction, (const unsigned char *)text + lines_start, lines_end - lines_start);
+    if (length) msc_append_request_body(transaction, (const unsigned char *)text + lines_end, length - lines_end);
     msc_process_request_body(transaction);
     if (is_stopped(transaction)) return;
     length = 0;
