@@ -31,7 +31,9 @@ const OVERLAP: usize = LONGEST_LITERAL - 1;
 /// The scan of a body that arrives.
 #[derive(Debug, Default)]
 pub struct BodyScan {
-    /// The scan of the body so far; `None` as long as it is short.
+    /// The length of the body from which on it is looked at again.
+    due: usize,
+    /// The scan of the body so far; `None` as long as it is short, and if no rule reads it.
     begun: Option<Progress>,
 }
 
@@ -91,13 +93,13 @@ impl Stage {
 impl BodyScan {
     /// Scans what has arrived of a body, which is a value of `variable`, if it is enough. `reached` are the scan points that are worth it.
     pub fn read(&mut self, graph: &RuleGraph, plan: &Plan, variable: Variable, reached: ScanPointSet, body: &[u8]) {
-        let due = self.begun.as_ref().map_or(FIRST, |begun| begun.scanned + STEP);
-        if body.len() < due {
+        if body.len() < self.due.max(FIRST) {
             return;
         }
-        if self.begun.is_none() {
+        if self.due == 0 {
             self.begun = target_of(plan, variable).map(|target| Progress::new(plan, target, reached));
         }
+        self.due = body.len() + STEP;
         self.begun.iter_mut().for_each(|begun| begun.read(graph, plan, body));
     }
 

@@ -84,7 +84,7 @@ pub fn append_body(eval: &mut Evaluation<'_>, chunk: &[u8]) {
     eval.state.body_lengths.response = eval.state.body_lengths.response.saturating_add(admission.taken);
     if is_body_wanted(eval.rules, eval.state) {
         eval.state.collections.arena.append_response_body(chunk.get(..admission.taken).unwrap_or_default());
-        arriving_body::scan_response(eval);
+        arriving_body::read_response(eval);
     }
 }
 

@@ -4,6 +4,9 @@ use super::boundary::{self, delimiter};
 use super::flags::MultipartFlags;
 use memchr::{memmem, memrchr};
 
+/// How many bytes arrive between two searches, at least.
+const STEP: usize = 16 << 10;
+
 /// The most lines that are remembered. A body with more of them is read line by line from there on.
 const MAX_LINES: usize = 4096;
 
@@ -20,21 +23,28 @@ pub struct BoundaryCandidates {
     searched: usize,
     /// The lines before this offset are known: it is the start of the last line, or of the first one that is not remembered.
     known: usize,
-    /// `true` if there were too many lines.
+    /// `true` if there were too many lines, or there is no boundary.
     is_full: bool,
 }
 
 impl BoundaryCandidates {
-    /// Begins the search in a body with this `Content-Type`; `None` if that names no boundary.
-    pub fn new(content_type: &[u8]) -> Option<Self> {
-        let boundary = boundary::parse(Some(content_type), &mut MultipartFlags::default(), &mut Vec::new()).ok()?;
+    /// Begins the search in a body with this `Content-Type`. If that names no boundary, nothing is searched for.
+    pub fn new(content_type: &[u8]) -> Self {
+        let boundary = boundary::parse(Some(content_type), &mut MultipartFlags::default(), &mut Vec::new()).unwrap_or_default();
         let delimiter = memmem::Finder::new(&delimiter(boundary)).into_owned();
         let hyphens = memmem::Finder::new(b"\n--").into_owned();
-        Some(Self { delimiter, hyphens, lines: vec![0], searched: 0, known: 0, is_full: false })
+        Self { delimiter, hyphens, lines: vec![0], searched: 0, known: 0, is_full: boundary.is_empty() }
     }
 
-    /// Searches the bytes that have arrived since the last call. `body` is the body so far.
+    /// Searches the bytes that have arrived since the last search, if they are enough. `body` is the body so far.
     pub fn read(&mut self, body: &[u8]) {
+        if body.len() >= self.searched + STEP {
+            self.finish(body);
+        }
+    }
+
+    /// Searches all bytes that have arrived since the last search.
+    pub fn finish(&mut self, body: &[u8]) {
         if self.is_full || body.len() <= self.searched {
             return;
         }
@@ -99,8 +109,8 @@ mod tests {
         let body = b"--cut\r\na: b\r\n\r\none\r\n--two\r\nthree --cut\r\nfour\r\n--cut--";
         for first in 0..body.len() {
             for second in first..body.len() {
-                let mut candidates = BoundaryCandidates::new(TYPE).unwrap();
-                [first, second, body.len()].iter().for_each(|end| candidates.read(&body[..*end]));
+                let mut candidates = BoundaryCandidates::new(TYPE);
+                [first, second, body.len()].iter().for_each(|end| candidates.finish(&body[..*end]));
                 let mut lines = candidates.lines.clone();
                 lines.dedup();
                 assert_eq!(lines, [0, 20, 27, 46], "{first} {second}");
@@ -112,8 +122,8 @@ mod tests {
     #[test]
     fn a_body_with_very_many_of_them_is_read_line_by_line() {
         let body = "--x\r\n".repeat(2 * MAX_LINES);
-        let mut candidates = BoundaryCandidates::new(TYPE).unwrap();
-        candidates.read(body.as_bytes());
+        let mut candidates = BoundaryCandidates::new(TYPE);
+        candidates.finish(body.as_bytes());
         assert_eq!((candidates.lines.len(), candidates.known), (MAX_LINES, 5 * MAX_LINES));
         assert_eq!(candidates.next(5 * MAX_LINES + 1), 5 * MAX_LINES + 1);
     }
@@ -125,11 +135,11 @@ mod tests {
                 "(--cut\r\n|--cut--\r\n|--cut|\r\n|\n|Content-Disposition: form-data; name=a|; filename=\"x|b: c\r\n| d\r\n|-|--|e|\r){0,12}", 0..6),
         ) {
             let body = pieces.concat().into_bytes();
-            let mut candidates = BoundaryCandidates::new(TYPE).unwrap();
+            let mut candidates = BoundaryCandidates::new(TYPE);
             let mut arrived = 0;
             for piece in &pieces {
                 arrived += piece.len();
-                candidates.read(&body[..arrived]);
+                candidates.finish(&body[..arrived]);
             }
             let limits = MultipartLimits::default();
             let whole = Multipart::parse(Some(TYPE), &body, &limits, None);
