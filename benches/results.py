@@ -148,7 +148,7 @@ def longest_calls(folder):
         where = f"`{our_call}`" if our_call == their_call else f"ours `{our_call}`, peer `{their_call}`"
         rows.append(row(f"calls.{what}.sum", f"{what}: all calls, ms", our_sum, their_sum))
         rows.append(row(f"calls.{what}.longest", f"{what}: longest call ({where}), ms", our_longest, their_longest))
-    note = "Chunks of 16 kB, time on the wall. A host with an event loop serves nobody else during a call (`benches/longest_call.c`)."
+    note = "Bodies come in chunks of 16 kB; times are those on the wall. A host with an event loop serves nobody else during a call (`benches/longest_call.c`)."
     return {"title": "Longest call", "note": note, "rows": rows}
 
 

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! * `load` reads an input and its includes, and lists their directives in order. `precompile` then compiles their patterns on several
-//!   processors, because that is most of the work of a load, or takes what is known of them from the file of `pattern_cache`.
+//!   processors, because that is most of the work of a load. It takes those that an earlier load stored from the file of `pattern_file`.
 //! * `directives` looks up each directive in the table of `vocabulary` and calls its function: in `rules` and `updates` for rules and
 //!   changes to them, in `settings` for values. These compile the parts with `targets`, `operators`, `actions` and their helpers.
 //!   All of them are functions that take a `Context` (the loader, the texts, the report) and return the compiled part. An invalid part is
@@ -72,7 +72,7 @@ mod load;
 mod lookups;
 mod openings;
 mod operators;
-mod pattern_cache;
+mod pattern_file;
 mod plan;
 mod precompile;
 mod references;
@@ -99,7 +99,7 @@ use crate::diagnostic::{Code, Severity};
 use crate::graph::RuleGraph;
 use crate::source::Loader;
 use context::Context;
-use pattern_cache::PatternCache;
+use pattern_file::PatternFile;
 use report::LoadedInput;
 use rule_set::RuleSetDraft;
 
@@ -121,14 +121,14 @@ pub struct Compiled {
 pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) -> Result<Compiled, LoadError> {
     let mut context = Context::new(loader);
     let mut rule_set = RuleSetDraft::default();
-    let mut cache = None;
-    let loads = read_loads(&mut context, &mut rule_set, inputs, &mut cache);
+    let mut file = None;
+    let loads = read_loads(&mut context, &mut rule_set, inputs, &mut file);
     let (mut graph, kept) = rule_set.into_graph(&mut context);
     if let Some(left_out) = options.planning.left_out() {
         plan::plan(&mut graph, left_out);
     }
-    if let Some(cache) = cache.filter(|_| !context.has_errors()) {
-        cache.save(&mut context);
+    if let Some(file) = file.filter(|_| !context.has_errors()) {
+        file.save(&mut context);
     }
     let (sources, mut diagnostics) = context.into_report();
     if diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) {
@@ -141,19 +141,19 @@ pub fn compile(inputs: &[Input], loader: &dyn Loader, options: &CompileOptions) 
     Ok(Compiled { graph, report, kept })
 }
 
-/// Reads loads, and all files that they include. `cache` becomes the cache of patterns that the first of them names.
+/// Reads loads, and all files that they include. `patterns` becomes the file of patterns that the first of them names.
 fn read_loads(
     context: &mut Context<'_>,
     rule_set: &mut RuleSetDraft,
     inputs: &[Input],
-    cache: &mut Option<PatternCache>,
+    patterns: &mut Option<PatternFile>,
 ) -> Vec<LoadedInput> {
     let mut loads = Vec::with_capacity(inputs.len());
     for input in inputs {
         let first_text = context.sources.len();
         let directives = load::load(context, input);
-        *cache = cache.take().or_else(|| PatternCache::of(context, &directives));
-        let _held = precompile::patterns(context, &directives, cache.as_mut());
+        *patterns = patterns.take().or_else(|| PatternFile::of(context, &directives));
+        let _held = precompile::patterns(context, &directives, patterns.as_mut());
         let sets_engine = directives::read_load(context, rule_set, &directives);
         loads.push(LoadedInput { texts: first_text..context.sources.len(), sets_engine });
     }

@@ -1,4 +1,4 @@
-//! The cache of patterns: a file in the folder of `SecDataDir`, by which a load learns what an earlier process learned of the same patterns.
+//! The file of patterns, in the folder of `SecDataDir`: a load learns from it what an earlier process learned of the same patterns.
 //!
 //! Without it a load is the same, and takes longer. So whatever is wrong with the file is a warning.
 
@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// The name of the file, before the number of its user.
 const NAME: &str = concat!("secrule-patterns-", env!("CARGO_PKG_VERSION"));
 
-/// The cache of patterns of a rule set.
-pub struct PatternCache {
+/// The file of patterns of a rule set.
+pub struct PatternFile {
     path: PathBuf,
     /// The directive that names the folder.
     place: Span,
@@ -28,8 +28,8 @@ pub struct PatternCache {
     used: Vec<Arc<FilteredPattern>>,
 }
 
-impl PatternCache {
-    /// Returns the cache that these directives name; `None` if they name none, or the loader keeps nothing.
+impl PatternFile {
+    /// Returns the file that these directives name; `None` if they name none, or the loader keeps nothing.
     pub fn of(context: &Context<'_>, directives: &[Directive]) -> Option<Self> {
         let (folder, place) = directives.iter().rev().find_map(folder)?;
         let path = context.loader.cache_file(folder, NAME)?;

@@ -1,7 +1,7 @@
 //! Compiles the patterns of a load before its rules, on several processors: this is most of the work of loading.
 
 use super::context::Context;
-use super::pattern_cache::PatternCache;
+use super::pattern_file::PatternFile;
 use crate::pattern::PatternOptions;
 use crate::prefilter::FilteredPattern;
 use crate::seclang::{Body, Directive};
@@ -16,9 +16,9 @@ const MAX_THREADS: usize = 4;
 /// Minimum number of patterns for a thread.
 const MIN_PATTERNS: usize = 32;
 
-/// Compiles the patterns of these rules, except for those that the cache has. While the result is held, the rules find them in the process's cache. A
+/// Compiles the patterns of these rules, except for those that the file has. While the result is held, the rules find them in the process's cache. A
 /// pattern that cannot be compiled is left to its rule, which reports it, and so are all if they are few.
-pub fn patterns(context: &mut Context<'_>, directives: &[Directive], cache: Option<&mut PatternCache>) -> Vec<Arc<FilteredPattern>> {
+pub fn patterns(context: &mut Context<'_>, directives: &[Directive], file: Option<&mut PatternFile>) -> Vec<Arc<FilteredPattern>> {
     let mut sources: Vec<&str> = directives.iter().filter_map(pattern).collect();
     sources.sort_unstable();
     sources.dedup();
@@ -26,10 +26,10 @@ pub fn patterns(context: &mut Context<'_>, directives: &[Directive], cache: Opti
         return Vec::new();
     }
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-    let Some(cache) = cache else {
+    let Some(file) = file else {
         return if threads < 2 { Vec::new() } else { compile(sources, threads) };
     };
-    let stored = cache.stored(context);
+    let stored = file.stored(context);
     let mut patterns = Vec::with_capacity(sources.len());
     sources.retain(|source| {
         let known = stored.shared(source.as_bytes(), PatternOptions::default());
@@ -39,7 +39,7 @@ pub fn patterns(context: &mut Context<'_>, directives: &[Directive], cache: Opti
     });
     let threads = if sources.len() < MIN_PATTERNS { 1 } else { threads };
     patterns.extend(compile(sources, threads));
-    cache.add(&patterns);
+    file.add(&patterns);
     patterns
 }
 

@@ -1,7 +1,7 @@
 //! The memory of searches: states of automata, kept for later searches of the same pattern.
 //!
-//! What one pattern may keep is limited, but rules have hundreds of patterns, and each search that runs at the same time as another has caches of its own.
-//! So all of them together have a limit, too: caches that have grown beyond it are made anew.
+//! The cache of one search has a limit. But rules have hundreds of patterns, and each search that runs at the same time as another has caches of its own.
+//! So all caches together have a limit, too: those that have grown beyond it are made anew.
 
 use regex_automata::dfa::onepass;
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -48,7 +48,7 @@ pub(super) struct Caches {
     searches: u8,
     /// Their memory when they were measured, in bytes.
     measured: usize,
-    /// What they count for.
+    /// The memory that they are part of.
     held: &'static Held,
 }
 

@@ -39,14 +39,14 @@ pub(super) fn extract(pattern: &Hir) -> Option<RequiredLiterals> {
     info(pattern, &mut Memo::default()).into_required().filter(RequiredLiterals::is_selective)
 }
 
-/// What is known of the last different repetitions. Patterns against evasion have the same few between all letters of their words.
+/// The information about the last different repetitions. Patterns against evasion have the same few between all letters of their words.
 #[derive(Default)]
 struct Memo<'h> {
     known: VecDeque<(&'h Repetition, Info)>,
 }
 
 impl<'h> Memo<'h> {
-    /// How many repetitions are kept.
+    /// Maximum number of repetitions that are kept.
     const MAX: usize = 6;
 
     fn find(&self, repetition: &Repetition) -> Option<Info> {

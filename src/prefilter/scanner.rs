@@ -145,7 +145,7 @@ impl LiteralTable {
         Self { literals: compiled, tails, lists }
     }
 
-    /// Sets the bits of the lists that a literal is a member of. Some of them may not be wanted of this value: nobody asks for those.
+    /// Sets the bits of the lists that a literal is a member of. No rule asks for those that are not wanted of this value.
     #[inline]
     fn note(&self, start: u32, end: u32, seen: &mut [u64]) {
         for list in part(&self.lists, start, end) {

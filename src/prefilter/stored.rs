@@ -10,9 +10,9 @@
 //! entries                  length and bytes of each: flags, source, number of groups, size, required literals
 //! ```
 //!
-//! Literals that are not those of the pattern would let attacks through. So no literals of other code are used, which may have read patterns
-//! otherwise; a pattern is compared as a whole; and whoever reads the bytes from a file must know that nobody else has written it. Any bytes are safe to
-//! read: they take memory in proportion to their length, and never cause a panic.
+//! Literals that are not those of the pattern would let attacks through. So literals of other code are not used: it may have read patterns otherwise.
+//! A pattern is compared as a whole. The caller knows that nobody else has written the bytes. Any bytes are safe to read: they take memory in
+//! proportion to their length, and never cause a panic.
 
 use super::code::CODE;
 use super::filtered::FilteredPattern;

@@ -1,7 +1,7 @@
-//! Files that a process keeps for later processes, and that nobody else may have written.
+//! Keeps files for later processes. Nobody else may have written them.
 //!
 //! The folder may be one in which everybody writes, such as `/tmp`. So a file is read only if it is a regular file, not a link, of the effective user or
-//! of root, and if nobody else may write to it. It is written under a new name, and then renamed: a reader sees all of it, or the one before.
+//! of root, and if nobody else may write to it. A new file gets its name once it is complete, so that a reader sees all of it, or the one before.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     check(&named)?;
     let file = File::open(path)?;
     let open = file.metadata()?;
-    // What was opened is what was looked at, and not what a link leads to that has taken its place.
+    // Meanwhile a link may have taken its place.
     if (open.dev(), open.ino()) != (named.dev(), named.ino()) {
         return Err(not_regular());
     }
