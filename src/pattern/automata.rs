@@ -9,7 +9,7 @@ use super::error::{LimitExceeded, PatternError};
 use super::line_start;
 use super::lower;
 use super::parser::parse;
-use super::prefix::{AnchoredPrefix, matches_everything};
+use super::prefix::{AnchoredPrefix, ContainedLiteral, matches_everything};
 use super::program::{Program, compile};
 use super::searcher::{self, Searcher};
 use super::tree::Syntax;
@@ -48,6 +48,7 @@ pub(super) struct Automata {
     /// `true` if the pattern has large counted repetitions: the work of a search is limited.
     has_repetitions: bool,
     prefix: Option<AnchoredPrefix>,
+    contained: Option<ContainedLiteral>,
     /// `true` if the pattern matches every input as a whole.
     matches_everything: bool,
     /// `true` if an empty match between the bytes of a character does not count.
@@ -87,6 +88,8 @@ impl Automata {
             work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
             has_repetitions: repeated > FREE_REPEATED,
             prefix: AnchoredPrefix::of(hir),
+            // The work of patterns with large repetitions is counted by the search.
+            contained: if repeated > FREE_REPEATED { None } else { ContainedLiteral::of(hir) },
             matches_everything: matches_everything(hir),
             utf,
             searcher: OnceLock::new(),
@@ -147,7 +150,8 @@ impl Automata {
     }
 
     pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
-        if let Some(answer) = self.matches_everything.then_some(true).or_else(|| self.prefix.as_ref()?.decide(input)) {
+        let decided = self.matches_everything.then_some(true).or_else(|| self.prefix.as_ref()?.decide(input));
+        if let Some(answer) = decided.or_else(|| self.contained.as_ref()?.decide(input)) {
             return Ok(answer);
         }
         let search = Input::new(input);

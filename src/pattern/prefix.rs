@@ -1,5 +1,5 @@
-//! Patterns that often need no search: those that match every input as a whole, and those that begin with a literal at the start of a line, because
-//! most inputs begin with another.
+//! Patterns that often need no search: those that match every input as a whole, those that begin with a literal at the start of a line, because most
+//! inputs begin with another, and those that match wherever a literal occurs, if the input is short.
 
 use super::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -7,11 +7,20 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 /// The literal prefix of a pattern that begins with `^` or `\A`.
 #[derive(Debug)]
 pub(super) struct AnchoredPrefix {
-    /// The bytes, each with the case bit of a letter that matches in either case, and otherwise 0.
-    bytes: Box<[(u8, u8)]>,
+    bytes: Box<[FoldedByte]>,
     /// `true` if the pattern is only this prefix.
     is_whole: bool,
 }
+
+/// The literal of a pattern that matches wherever it occurs, like `"?literal.*`.
+#[derive(Debug)]
+pub(super) struct ContainedLiteral(Box<[FoldedByte]>);
+
+/// A byte, and the case bit of a letter that matches in either case, or 0.
+type FoldedByte = (u8, u8);
+
+/// The longest input that is compared with a contained literal at each place: longer ones take an automaton less time.
+const MAX_COMPARED: usize = 64;
 
 /// The bit that differs between the two cases of an ASCII letter.
 const CASE: u8 = 0x20;
@@ -47,34 +56,60 @@ impl AnchoredPrefix {
             return None;
         }
         let mut bytes = Vec::new();
-        let mut is_whole = true;
-        for part in parts {
-            match part.kind() {
-                HirKind::Literal(literal) => bytes.extend(literal.0.iter().map(|byte| (*byte, 0))),
-                HirKind::Class(Class::Bytes(class)) => match class.ranges() {
-                    [upper, lower] if is_letter_in_both_cases((upper.start(), upper.end()), (lower.start(), lower.end())) => {
-                        bytes.push((lower.start(), CASE));
-                    }
-                    _ => is_whole = false,
-                },
-                _ => is_whole = false,
-            }
-            if !is_whole {
-                break;
-            }
-        }
+        let is_whole = parts.iter().all(|part| adds_literal(part, &mut bytes));
         (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_whole })
     }
 
     /// Returns `true` if the pattern matches, `false` if it does not; `None` if the start of the input does not decide it. A later line may begin
     /// with the prefix if the first does not.
     pub(super) fn decide(&self, input: &[u8]) -> Option<bool> {
-        let begins = input.len() >= self.bytes.len() && self.bytes.iter().zip(input).all(|((byte, case), found)| found | case == *byte);
-        match begins {
+        match begins_with(input, &self.bytes) {
             true => self.is_whole.then_some(true),
             false => memchr::memchr(b'\n', input).is_none().then_some(false),
         }
     }
+}
+
+impl ContainedLiteral {
+    /// Returns the literal of a pattern; `None` if a match needs more than one literal.
+    pub(super) fn of(pattern: &Hir) -> Option<Self> {
+        let parts = match pattern.kind() {
+            HirKind::Concat(parts) => parts.as_slice(),
+            _ => std::slice::from_ref(pattern),
+        };
+        // What surrounds the literal may be empty, wherever it is.
+        let is_needed = |part: &Hir| part.properties().minimum_len() != Some(0) || !part.properties().look_set().is_empty();
+        let first = parts.iter().position(is_needed)?;
+        let last = parts.iter().rposition(is_needed)?;
+        let mut bytes = Vec::new();
+        parts.get(first..=last)?.iter().all(|part| adds_literal(part, &mut bytes)).then(|| Self(bytes.into()))
+    }
+
+    /// Returns `true` if the literal occurs in an input, `false` if not; `None` if the input is too long to be compared.
+    pub(super) fn decide(&self, input: &[u8]) -> Option<bool> {
+        let Self(bytes) = self;
+        (input.len() <= MAX_COMPARED).then(|| input.windows(bytes.len()).any(|part| begins_with(part, bytes)))
+    }
+}
+
+#[inline]
+fn begins_with(input: &[u8], bytes: &[FoldedByte]) -> bool {
+    input.len() >= bytes.len() && bytes.iter().zip(input).all(|((byte, case), found)| found | case == *byte)
+}
+
+/// Adds the bytes of a part that is a literal, or a letter in either case. Returns `false` if it is something else.
+fn adds_literal(part: &Hir, bytes: &mut Vec<FoldedByte>) -> bool {
+    match part.kind() {
+        HirKind::Literal(literal) => bytes.extend(literal.0.iter().map(|byte| (*byte, 0))),
+        HirKind::Class(Class::Bytes(class)) => match class.ranges() {
+            [upper, lower] if is_letter_in_both_cases((upper.start(), upper.end()), (lower.start(), lower.end())) => {
+                bytes.push((lower.start(), CASE));
+            }
+            _ => return false,
+        },
+        _ => return false,
+    }
+    true
 }
 
 /// Returns the bytes that a match of a pattern may begin with; `None` if a match may be empty.
@@ -133,6 +168,19 @@ mod tests {
             let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input, &mut Effort::default()).unwrap();
             // A group around the whole hides the start.
             prop_assert_eq!(matches(pattern), matches(&format!("(?:{pattern}|[^\\x00-\\xff])")));
+        }
+
+        #[test]
+        fn a_contained_literal_answers_as_the_whole_pattern_does(
+            pattern in proptest::sample::select(&["ab", "a", r"b?\x60A.*", "a-b_*", "(b?)a(b*)", ".*a[bB].?", r"\ba", "(*UTF)ab?", "a$", "[ab]a*", "a?"][..]),
+            case_insensitive: bool,
+            input in proptest::collection::vec(proptest::sample::select(&b"abABc_-@`\n"[..]), 0..70),
+        ) {
+            let options = PatternOptions { case_insensitive, ..PatternOptions::default() };
+            let matches = |source: &str| Pattern::compile(source.as_bytes(), options).unwrap().is_match(&input, &mut Effort::default()).unwrap();
+            // A group around the whole hides the literal.
+            let (verb, rest) = pattern.strip_prefix("(*UTF)").map_or(("", pattern), |rest| ("(*UTF)", rest));
+            prop_assert_eq!(matches(pattern), matches(&format!("{verb}(?:{rest}|c_c_c_c_c)")));
         }
 
         #[test]
