@@ -39,15 +39,15 @@ impl Collections {
             let value = self.arena.store_number(number);
             return found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
         }
-        let before = found.len();
-        let all = Selection { max: usize::MAX, ..*selection };
-        self.select_values(target, if target.count { &all } else { selection }, found);
-        if target.count {
-            let number = found.len() - before;
-            found.truncate(before);
-            let value = self.arena.store_number(number);
-            found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
+        if !target.count {
+            return self.select_values(target, selection, found);
         }
+        let before = found.len();
+        self.select_values(target, &Selection { max: usize::MAX, ..*selection }, found);
+        let number = found.len() - before;
+        found.truncate(before);
+        let value = self.arena.store_number(number);
+        found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
     }
 
     /// Returns the number of members of the largest collections, if the target counts all of them.
@@ -149,27 +149,29 @@ impl Collections {
 
     fn pick<'e>(&self, target: &Target, column: Column, entries: impl Iterator<Item = &'e Entry>, found: (usize, &mut Vec<Selected>)) {
         let (max, found) = found;
-        let wanted = entries.filter(|entry| self.is_wanted(target, entry.name)).take(max);
-        found.extend(wanted.map(|entry| Selected {
-            label: Label::Keyed(target.variable, entry.name),
-            value: match column {
-                Column::Value => entry.value,
-                Column::Name => entry.name,
-            },
-            offsets: Some(match column {
-                Column::Value => entry.offsets,
-                Column::Name => Offsets { value: entry.offsets.name, ..entry.offsets },
-            }),
-        }));
+        let end = found.len().saturating_add(max);
+        // Most members are not wanted because of the length of their key, or need no comparison at all.
+        let wants_all = matches!(target.selector, Selector::All) && target.exclusions.is_empty();
+        let length = match &target.selector {
+            Selector::Key(wanted) => Some(wanted.text.len()),
+            _ => None,
+        };
+        for entry in entries {
+            if length.is_some_and(|length| length != entry.name.len()) || !(wants_all || self.is_wanted(target, entry.name)) {
+                continue;
+            }
+            if found.len() >= end {
+                break;
+            }
+            let (value, offsets) = match column {
+                Column::Value => (entry.value, entry.offsets),
+                Column::Name => (entry.name, Offsets { value: entry.offsets.name, ..entry.offsets }),
+            };
+            found.push(Selected { label: Label::Keyed(target.variable, entry.name), value, offsets: Some(offsets) });
+        }
     }
 
     fn is_wanted(&self, target: &Target, key: Text) -> bool {
-        if matches!(target.selector, Selector::All) && target.exclusions.is_empty() {
-            return true;
-        }
-        if matches!(&target.selector, Selector::Key(wanted) if wanted.text.len() != key.len()) {
-            return false;
-        }
         let key = self.arena.read(key);
         target.selector.selects(key) && !target.excludes(key)
     }
