@@ -81,7 +81,9 @@ fn measure_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, batch: Ru
 fn look_at_batch(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, id: RuleBatchId) {
     let Some(batch) = plan.batches.at(phase).get(id.0 as usize) else { return };
     if !eval.state.filter.knows_list(batch.target_list) {
-        plan.target_list(batch.target_list).iter().for_each(|target| learn(eval, plan, *target));
+        for target in plan.target_list(batch.target_list) {
+            learn(eval, plan, *target);
+        }
     }
     let State { filter, transforms, collections, .. } = &mut *eval.state;
     filter.look_at(&mut View { graph: eval.rules, plan, transforms, arena: &mut collections.arena }, id, batch);
@@ -95,6 +97,7 @@ fn learn(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     }
 }
 
+#[inline(never)]
 fn select_once(eval: &mut Evaluation<'_>, plan: &Plan, target: TargetId) {
     let Some(planned) = plan.targets.get(target.0 as usize) else { return };
     let mut selected = std::mem::take(&mut eval.state.scratch.selected);

@@ -48,6 +48,13 @@ impl Text {
         self.length == 0
     }
 
+    /// Returns a hash of its place, of which the high bits are mixed best.
+    #[inline]
+    pub fn hash(self) -> u32 {
+        let place = (u64::from(self.length) << 32) | (u64::from(self.start) ^ ((self.buffer as u64) << 30));
+        (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
+    }
+
     /// Returns a part of it, cut at its end.
     pub fn part(self, start: usize, length: usize) -> Text {
         let start = start.min(self.len());

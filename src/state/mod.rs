@@ -27,6 +27,7 @@ mod store_deadline;
 mod transform_cache;
 mod tx;
 mod uploads;
+mod value_numbers;
 mod verdict;
 
 pub use arena::{Arena, BodyView, Text};

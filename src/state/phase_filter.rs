@@ -13,7 +13,7 @@ const MAX_KEPT: usize = 1 << 12;
 /// Values and signatures of targets, and the rules of the running phase that may still match.
 #[derive(Debug, Default)]
 pub struct PhaseFilter {
-    /// Number of the phase: cached data of an earlier phase is invalid.
+    /// Number of the phase: cached data of an earlier phase is invalid, but for targets with the same values.
     phase: u32,
     targets: Vec<KnownTarget>,
     target_lists: Vec<KnownTargetList>,
@@ -98,6 +98,7 @@ impl PhaseFilter {
             *self = Self::default();
         }
         self.phase = 0;
+        self.literals.clear();
         self.targets.iter_mut().for_each(|target| (target.phase, target.max_values) = (0, 0));
         self.target_lists.iter_mut().for_each(|target_list| target_list.phase = 0);
     }
@@ -105,7 +106,6 @@ impl PhaseFilter {
     /// Begins a phase. All its rules may match.
     pub fn begin_phase(&mut self, plan: &Plan, phase: Phase) {
         self.phase += 1;
-        self.literals.clear();
         self.open.clone_from(plan.open.at(phase));
         self.seen.clear();
         self.seen.resize(plan.batches.at(phase).len(), false);
@@ -145,26 +145,34 @@ impl PhaseFilter {
         self.targets.get(target.0 as usize).is_some_and(|known| known.phase == self.phase)
     }
 
-    /// Stores the values of a target.
+    /// Stores the values of a target. If they are those of an earlier phase, all that is known of them stays.
     pub fn learn(&mut self, view: &mut View<'_>, target: TargetId, selected: &[Selected]) {
         let Some((known, planned)) = self.targets.get_mut(target.0 as usize).zip(view.plan.targets.get(target.0 as usize)) else { return };
-        (known.phase, known.changing, known.plain) = (self.phase, ScanPointSet::default(), None);
+        let is_over = view.arena.budget.is_over();
+        let earlier = std::mem::replace(&mut known.phase, self.phase);
+        if earlier > 0 && !is_over && known.values.iter().map(|value| &value.selected).eq(selected) {
+            return;
+        }
+        (known.changing, known.plain) = (ScanPointSet::default(), None);
         known.scanned.clear();
         known.values.clear();
         view.arena.budget.reserve(selected.len().saturating_sub(known.max_values).saturating_mul(size_of::<TargetValue>()));
         known.max_values = known.max_values.max(selected.len());
+        let (mut joint, mut is_scanned) = (JointSignature::default(), false);
         for selected in selected {
             let id = view.transforms.number(view.arena, selected.value, planned.kind);
+            let mut changing = ScanPointSet::default();
             // Once the budget is exhausted no rule runs, so that nothing need be known of the values.
-            if view.arena.budget.is_over() {
-                known.values.push(TargetValue { selected: *selected, id, changing: ScanPointSet::default() });
-                continue;
+            if !view.arena.budget.is_over() {
+                let signature;
+                (changing, signature) = view.transforms.plain(view.graph, view.plan, view.arena, id);
+                known.changing = known.changing.union(changing);
+                joint.add(&mut self.literals, signature);
+                is_scanned = true;
             }
-            let (changing, signature) = view.transforms.plain(view.graph, view.plan, view.arena, id);
             known.values.push(TargetValue { selected: *selected, id, changing });
-            known.changing = known.changing.union(changing);
-            known.plain.get_or_insert_default().add(&mut self.literals, signature);
         }
+        known.plain = is_scanned.then_some(joint);
     }
 
     /// Lends the values of a target, if there are any and one of them may match. They must be known; [`give_back`](Self::give_back) takes

@@ -1,8 +1,9 @@
 //! Values before and after transformations, and their signatures: each is computed at most once.
 
 use super::scan_memo::{ScanId, ScanMemo};
-use super::scan_results::ScanResults;
+use super::scan_results::{ScanResults, ScannedPoint};
 use super::stages::{Original, Stages};
+use super::value_numbers::ValueNumbers;
 use super::{Arena, Budget, PER_VALUE, Text};
 use crate::graph::{ChainId, Plan, PlanPart, RuleGraph, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
@@ -10,13 +11,12 @@ use crate::pattern::ByteSet;
 use crate::prefilter::{Signature, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
-use rustc_hash::FxHashMap;
 use std::num::NonZeroU8;
 use std::time::Instant;
 
 /// The number of a value within its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ValueId(u32);
+pub struct ValueId(pub(super) u32);
 
 /// A transaction with more values than these frees its memory.
 const MAX_KEPT: usize = 4096;
@@ -24,10 +24,13 @@ const MAX_KEPT: usize = 4096;
 /// Maximum size of the output buffer that is kept for the next transaction, in bytes.
 const MAX_OUTPUT: usize = 256 << 10;
 
+/// The signature of a value that was not scanned.
+const UNKNOWN: Signature<'static> = Signature { bytes: ByteSet::ALL, literals: &[] };
+
 /// Values, and their results after transformation chains.
 #[derive(Debug, Default)]
 pub struct TransformCache {
-    numbers: FxHashMap<(Text, ValueKind), ValueId>,
+    numbers: ValueNumbers,
     values: Vec<Value>,
     /// Results of transformations.
     computed: Computed,
@@ -94,7 +97,7 @@ impl Computed {
 struct Value {
     text: Text,
     kind: ValueKind,
-    /// The bytes that occur in it, once they are known.
+    /// The bytes that occur in it, if they were asked for before it was scanned.
     bytes: Option<ByteSet>,
     /// The place of its scan results, once it was scanned.
     scan: Option<ScanId>,
@@ -128,15 +131,31 @@ impl TransformCache {
     }
 
     /// Returns the number of a value, and assigns one if it is new.
+    #[inline]
     pub fn number(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
         let Self { numbers, values, .. } = self;
-        *numbers.entry((text, kind)).or_insert_with(|| add(values, arena, text, kind))
+        let is_same = |id: ValueId| values.get(id.0 as usize).is_some_and(|value| value.text == text && value.kind == kind);
+        match numbers.find(text, is_same) {
+            Some(id) => id,
+            None => self.number_anew(arena, text, kind),
+        }
+    }
+
+    #[inline(never)]
+    fn number_anew(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
+        let Self { numbers, values, .. } = self;
+        let id = add(values, arena, text, kind);
+        numbers.insert(text, id, |id| values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text));
+        id
     }
 
     /// Returns the bytes that occur in a value.
     fn bytes(&mut self, arena: &Arena, id: ValueId) -> ByteSet {
         let Some(value) = self.values.get_mut(id.0 as usize) else { return ByteSet::ALL };
-        *value.bytes.get_or_insert_with(|| ByteSet::of(arena.read(value.text)))
+        match value.scan.and_then(|scan| self.scans.get(scan)) {
+            Some(results) => results.bytes,
+            None => *value.bytes.get_or_insert_with(|| ByteSet::of(arena.read(value.text))),
+        }
     }
 
     /// Returns a value after a chain, and computes it if necessary. The result of a step is shared by all chains that reach it.
@@ -213,9 +232,11 @@ impl TransformCache {
     /// Returns the scan points that may change a value, and its signature as received.
     #[inline]
     pub fn plain(&mut self, graph: &RuleGraph, plan: &Plan, arena: &mut Arena, id: ValueId) -> (ScanPointSet, Signature<'_>) {
-        let scan = self.place(plan, arena, id);
-        let changing = scan.and_then(|scan| self.scans.get(scan)).map_or_else(ScanPointSet::default, |results| results.changing);
-        (changing, self.signature(graph, plan, arena, id, ScanPointId::PLAIN, ScanPointSet::default()))
+        let place = self.place_of(graph, plan, arena, id, ScanPointId::PLAIN, ScanPointSet::default());
+        match place.and_then(|(scan, place)| self.at(scan, place)) {
+            Some((results, scanned)) => (results.changing, results.signature(scanned, plan.prefilters.words())),
+            None => (ScanPointSet::default(), UNKNOWN),
+        }
     }
 
     /// Returns the signature of a value at a scan point. If the value must be scanned, it is scanned ahead at those of `others` that rules have
@@ -230,19 +251,64 @@ impl TransformCache {
         point: ScanPointId,
         others: ScanPointSet,
     ) -> Signature<'_> {
-        const UNKNOWN: Signature<'static> = Signature { bytes: ByteSet::ALL, literals: &[] };
-        let Some(scan) = self.place(plan, arena, id) else { return UNKNOWN };
-        let Some(results) = self.scans.get(scan) else { return UNKNOWN };
+        let place = self.place_of(graph, plan, arena, id, point, others);
+        let scanned = place.and_then(|(scan, place)| self.at(scan, place));
+        scanned.map_or(UNKNOWN, |(results, scanned)| results.signature(scanned, plan.prefilters.words()))
+    }
+
+    #[inline]
+    fn at(&self, scan: ScanId, place: NonZeroU8) -> Option<(&ScanResults, &ScannedPoint)> {
+        let results = self.scans.get(scan)?;
+        Some((results, results.at(place)?))
+    }
+
+    /// Returns the place of a value's result at a scan point, which is charged when it is first asked for.
+    #[inline]
+    fn place_of(
+        &mut self,
+        graph: &RuleGraph,
+        plan: &Plan,
+        arena: &mut Arena,
+        id: ValueId,
+        point: ScanPointId,
+        others: ScanPointSet,
+    ) -> Option<(ScanId, NonZeroU8)> {
+        match self.charged_place(id, point) {
+            Some(known) => Some(known),
+            None => self.charge_place(graph, plan, arena, id, point, others),
+        }
+    }
+
+    /// Returns the place of a result that was charged.
+    #[inline]
+    fn charged_place(&self, id: ValueId, point: ScanPointId) -> Option<(ScanId, NonZeroU8)> {
+        let value = self.values.get(id.0 as usize)?;
+        let scan = value.scan?;
+        let results = self.scans.get(scan)?;
+        let point = results.distinct(point);
+        value.charged.contains(point).then(|| results.place(point)).flatten().map(|place| (scan, place))
+    }
+
+    /// Returns the place of a result, and charges it.
+    #[inline(never)]
+    fn charge_place(
+        &mut self,
+        graph: &RuleGraph,
+        plan: &Plan,
+        arena: &mut Arena,
+        id: ValueId,
+        point: ScanPointId,
+        others: ScanPointSet,
+    ) -> Option<(ScanId, NonZeroU8)> {
+        let scan = self.place(plan, arena, id)?;
+        let results = self.scans.get(scan)?;
         let point = results.distinct(point);
         let place = match results.place(point) {
             Some(place) => place,
-            None => match self.scan(graph, plan, arena, id, scan, point, others) {
-                Some(place) => place,
-                None => return UNKNOWN,
-            },
+            None => self.scan(graph, plan, arena, id, scan, point, others)?,
         };
-        let Some((results, value)) = self.scans.get(scan).zip(self.values.get_mut(id.0 as usize)) else { return UNKNOWN };
-        let Some(scanned) = results.at(place) else { return UNKNOWN };
+        let (results, value) = self.scans.get(scan).zip(self.values.get_mut(id.0 as usize))?;
+        let scanned = results.at(place)?;
         if !value.charged.contains(point) {
             value.charged = value.charged.with(point);
             arena.budget.charge(scanned.work as usize);
@@ -251,7 +317,7 @@ impl TransformCache {
                 arena.budget.exceed(Limit::Transformation);
             }
         }
-        results.signature(scanned, plan.prefilters.words())
+        Some((scan, place))
     }
 
     /// Scans a value at a distinct point. Returns the place of the result.
@@ -296,7 +362,6 @@ impl TransformCache {
             Some(place) => self.scans.add(plan, self.arrived.swap_remove(place).results),
             None => self.scans.find(plan, value.kind, arena.read(value.text), plan.has(PlanPart::ScanMemo) && self.costs.is_none()),
         };
-        value.bytes = self.scans.get(scan).map(|results| results.bytes);
         value.scan = Some(scan);
         value.scan
     }
