@@ -40,18 +40,28 @@ fn is_described(graph: &RuleGraph, rule: &Rule) -> bool {
 
 /// Adds the rules that read and write nothing but TX to the steps of a phase.
 pub fn add(graph: &RuleGraph, phase: Phase, markers: &MarkerPlaces, steps: &mut [PlannedStep]) {
-    for (position, (step, planned)) in graph.phases.at(phase).iter().zip(steps).enumerate() {
+    let all = graph.phases.at(phase);
+    // Markers have no effect after a jump to one of them.
+    let after_markers = |position: usize| {
+        let markers = all.iter().skip(position).take_while(|step| matches!(step, Step::Marker(_))).count();
+        position.saturating_add(markers)
+    };
+    for (position, (step, planned)) in all.iter().zip(steps).enumerate() {
         let Step::Rule(index) = step else { continue };
-        let jump = |marker| markers.next(marker, position).unwrap_or(usize::MAX);
+        let next = |marker: Option<MarkerId>| {
+            let next = marker.map_or(Some(position + 1), |marker| markers.next(marker, position)).map_or(usize::MAX, after_markers);
+            u32::try_from(next).unwrap_or(u32::MAX)
+        };
         let rule = graph.rule(*index).filter(|_| graph.removal(*index).is_none());
-        if let Some(step) = rule.and_then(|rule| tx_step(graph, rule, position, jump)) {
+        if let Some(step) = rule.and_then(|rule| tx_step(graph, rule, next)) {
             *planned = PlannedStep::Tx(step);
         }
     }
 }
 
-/// Returns the step of a rule that compares a TX variable, or tests nothing and only acts on TX. `jump` returns the position of a marker.
-fn tx_step(graph: &RuleGraph, rule: &Rule, position: usize, jump: impl FnOnce(MarkerId) -> usize) -> Option<TxStep> {
+/// Returns the step of a rule that compares a TX variable, or tests nothing and only acts on TX. `next` returns the position of the step after it, or
+/// after the marker that it jumps to.
+fn tx_step(graph: &RuleGraph, rule: &Rule, next: impl FnOnce(Option<MarkerId>) -> u32) -> Option<TxStep> {
     let comparison = match &rule.plan {
         RulePlan::Comparison(comparison) => Some(*comparison),
         _ => None,
@@ -60,7 +70,8 @@ fn tx_step(graph: &RuleGraph, rule: &Rule, position: usize, jump: impl FnOnce(Ma
     let is_of_tx = comparison.is_some() || act.is_some() && matches!(rule.test, Test::Unconditional);
     let on_match = act.map_or(OnMatch::Evaluate, |Act { passes, marker }| OnMatch::Act {
         passes,
-        next: u32::try_from(marker.map_or(position + 1, jump)).unwrap_or(u32::MAX),
+        assigns: !rule.assignments.is_empty(),
+        next: next(marker),
     });
     is_of_tx.then_some(TxStep { comparison, on_match })
 }

@@ -2,29 +2,33 @@
 //! check the paranoia level. `compile/tx_steps.rs` decides at load which rules qualify.
 
 use super::Evaluation;
-use crate::graph::{Selector, Target, TxComparison, TxOperand};
-use crate::state::{Label, Matched, PER_VALUE};
+use crate::graph::{Selector, Target, TxComparison, TxName, TxOperand};
+use crate::state::{Collections, Label, Matched, PER_VALUE};
 use crate::vocabulary::{Limit, Variable};
 
 /// Returns `true` if a comparison holds; `None` if its rule must be evaluated, because the text of its operand exceeds the limit of macros.
+#[inline]
 pub fn holds(eval: &mut Evaluation<'_>, comparison: &TxComparison) -> Option<bool> {
-    let max = eval.rules.settings.limit(Limit::MacroBytes);
-    let tx = &mut eval.state.collections.tx;
-    let arena = &mut eval.state.collections.arena;
     let operand = match comparison.operand {
         TxOperand::Number(number) => number,
-        TxOperand::Variable(name) => {
-            let operand = tx.known(name);
-            let length = tx.read(operand).map_or(0, |text| text.len());
-            if length > max {
-                return None;
-            }
-            arena.budget.charge(length + PER_VALUE);
-            tx.number(operand, arena).unwrap_or(0)
-        }
+        TxOperand::Variable(name) => operand(eval, name)?,
     };
-    let variable = tx.number(tx.known(comparison.name), arena);
-    Some(comparison.holds(variable, operand))
+    let Collections { tx, arena, .. } = &mut eval.state.collections;
+    Some(comparison.holds(tx.number(tx.known(comparison.name), arena), operand))
+}
+
+/// Returns the number of a TX variable that another is compared with; `None` if its text exceeds the limit of macros.
+#[inline(never)]
+fn operand(eval: &mut Evaluation<'_>, name: TxName) -> Option<i64> {
+    let max = eval.rules.settings.limit(Limit::MacroBytes);
+    let Collections { tx, arena, .. } = &mut eval.state.collections;
+    let operand = tx.known(name);
+    let length = tx.read(operand).map_or(0, |text| text.len());
+    if length > max {
+        return None;
+    }
+    arena.budget.charge(length + PER_VALUE);
+    Some(tx.number(operand, arena).unwrap_or(0))
 }
 
 /// Records a match for MATCHED_VAR and related variables. The target is that of the rule.

@@ -24,8 +24,13 @@ pub fn run_tx_steps(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, mut pl
         let matches = comparison.as_ref().map_or(Some(true), |comparison| holds(eval, comparison));
         match (matches, on_match) {
             (Some(false), _) => place += 1,
-            (Some(true), OnMatch::Act { passes, next }) if may_act => {
-                act(eval, phase, place, *passes);
+            (Some(true), OnMatch::Act { passes, assigns, next }) if may_act => {
+                if *assigns {
+                    assign(eval, phase, place);
+                }
+                if *passes && eval.engine_mode() == EngineMode::On {
+                    eval.state.pending.take_back();
+                }
                 if !eval.may_go_on(phase) {
                     return Reached::Rule(steps.len());
                 }
@@ -37,14 +42,12 @@ pub fn run_tx_steps(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, mut pl
     Reached::Step(place)
 }
 
-fn act(eval: &mut Evaluation<'_>, phase: Phase, place: usize, passes: bool) {
+/// Runs the assignments of the rule at `place`.
+fn assign(eval: &mut Evaluation<'_>, phase: Phase, place: usize) {
     let rules = eval.rules;
     if let Some(Step::Rule(index)) = rules.phases.at(phase).get(place)
         && let Some(rule) = rules.rule(*index)
     {
         assign_all(eval, rule);
-    }
-    if passes && eval.engine_mode() == EngineMode::On {
-        eval.state.pending.take_back();
     }
 }

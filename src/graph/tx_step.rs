@@ -21,7 +21,9 @@ pub enum OnMatch {
     Act {
         /// `true` if it also revokes an earlier decision, as `pass` does.
         passes: bool,
-        /// The position of the next step: after the rule, or that of the marker that it jumps to.
+        /// `true` if it has assignments.
+        assigns: bool,
+        /// The position of the next step that is not a marker: after the rule, or after the marker that it jumps to.
         next: u32,
     },
 }

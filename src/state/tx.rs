@@ -116,9 +116,10 @@ impl TxVariables {
     }
 
     /// Returns the value at an index as operators read it that compare numbers.
+    #[inline]
     pub fn number(&mut self, slot: TxSlot, arena: &Arena) -> Option<i64> {
         let value = self.values.get_mut(slot.0)?.as_mut()?;
-        Some(*value.number.get_or_insert_with(|| leading_integer(arena.read(value.text))))
+        Some(value.number.unwrap_or_else(|| value.learn_number(arena)))
     }
 
     /// Sets or removes the value at an index.
@@ -144,6 +145,13 @@ impl TxVariables {
     pub fn made(&self) -> impl Iterator<Item = (&[u8], Text)> {
         let made = self.spellings.iter().zip(self.values.iter().skip(self.known));
         made.filter_map(|(spelling, value)| Some((spelling, value.as_ref()?.text)))
+    }
+}
+
+impl Value {
+    #[inline(never)]
+    fn learn_number(&mut self, arena: &Arena) -> i64 {
+        *self.number.insert(leading_integer(arena.read(self.text)))
     }
 }
 
