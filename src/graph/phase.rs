@@ -46,15 +46,9 @@ pub struct PhaseMap<T>([T; 6]);
 impl<T> PhaseMap<T> {
     /// Returns the value of a phase.
     pub fn at(&self, phase: Phase) -> &T {
-        let [connection, request_headers, request_body, response_headers, response_body, logging] = &self.0;
-        match phase {
-            Phase::Connection => connection,
-            Phase::RequestHeaders => request_headers,
-            Phase::RequestBody => request_body,
-            Phase::ResponseHeaders => response_headers,
-            Phase::ResponseBody => response_body,
-            Phase::Logging => logging,
-        }
+        // There is a value for each phase, in the order of their numbers.
+        let [first, ..] = &self.0;
+        self.0.get(phase as usize).unwrap_or(first)
     }
 
     /// Returns the value of a phase, mutably.
