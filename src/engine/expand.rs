@@ -33,12 +33,11 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
         match part {
             Part::Text(literal) => text.extend_from_slice(literal),
             Part::Value(target) => {
-                if target.variable == Variable::Rule {
-                    add_rule_texts(eval, rule, target, nested);
-                }
-                let namespaces = &rule.namespaces;
-                let selection = Selection { graph: rules, store: eval.services.store.as_ref(), namespaces, rule: nested.here(), max: 1 };
-                let Some(value) = eval.state.collections.first(target, &selection) else { continue };
+                let value = match target.as_tx_key() {
+                    Some(name) => eval.state.collections.tx.read(eval.state.collections.tx.known(name)),
+                    None => first_value(eval, rule, target, nested),
+                };
+                let Some(value) = value else { continue };
                 eval.charge(value.len() + PER_VALUE);
                 text.extend_from_slice(eval.state.collections.arena.read(value));
                 let max = rules.settings.limit(Limit::MacroBytes);
@@ -52,6 +51,15 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
             }
         }
     }
+}
+
+/// Returns the first value of a target.
+fn first_value(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts) -> Option<Text> {
+    if target.variable == Variable::Rule {
+        add_rule_texts(eval, rule, target, nested);
+    }
+    let (graph, store, namespaces) = (eval.rules, eval.services.store.as_ref(), &rule.namespaces);
+    eval.state.collections.first(target, &Selection { graph, store, namespaces, rule: nested.here(), max: 1 })
 }
 
 /// Returns the text of a template as a value; literals are stored unchanged.
