@@ -1,5 +1,6 @@
 //! Patterns that often need no search: those that match every input as a whole, those that begin with a literal at the start of a line, because most
-//! inputs begin with another, and those that match wherever a literal occurs, if the input is short.
+//! inputs begin with another, and those that match wherever a literal occurs, if the input is short. `^$` begins with the empty literal, and most
+//! inputs do not end there.
 
 use super::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -8,8 +9,18 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 #[derive(Debug)]
 pub(super) struct AnchoredPrefix {
     bytes: Box<[FoldedByte]>,
-    /// `true` if the pattern is only this prefix.
-    is_whole: bool,
+    rest: Rest,
+}
+
+/// The rest of a pattern after its prefix.
+#[derive(Debug)]
+enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Only the end of a line, or with `false` that of the input.
+    End { of_line: bool },
+    /// Anything else.
+    Other,
 }
 
 /// The literal of a pattern that matches wherever it occurs, like `"?literal.*`.
@@ -56,17 +67,33 @@ impl AnchoredPrefix {
             return None;
         }
         let mut bytes = Vec::new();
-        let is_whole = parts.iter().all(|part| adds_literal(part, &mut bytes));
-        (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_whole })
+        let literals = parts.iter().take_while(|part| adds_literal(part, &mut bytes)).count();
+        let rest = match parts.get(literals..).unwrap_or_default() {
+            [] => Rest::Nothing,
+            [end] if matches!(end.kind(), HirKind::Look(Look::End | Look::EndLF)) => {
+                Rest::End { of_line: matches!(end.kind(), HirKind::Look(Look::EndLF)) }
+            }
+            _ => Rest::Other,
+        };
+        (!bytes.is_empty() || matches!(rest, Rest::End { .. })).then(|| Self { bytes: bytes.into(), rest })
     }
 
     /// Returns `true` if the pattern matches, `false` if it does not; `None` if the start of the input does not decide it. A later line may begin
     /// with the prefix if the first does not.
     pub(super) fn decide(&self, input: &[u8]) -> Option<bool> {
-        match begins_with(input, &self.bytes) {
-            true => self.is_whole.then_some(true),
-            false => memchr::memchr(b'\n', input).is_none().then_some(false),
+        let matches = match self.rest {
+            _ if !begins_with(input, &self.bytes) => false,
+            Rest::Nothing => true,
+            Rest::End { of_line } => match input.get(self.bytes.len()) {
+                None => true,
+                Some(next) => of_line && *next == b'\n',
+            },
+            Rest::Other => return None,
+        };
+        if matches {
+            return Some(true);
         }
+        memchr::memchr(b'\n', input).is_none().then_some(false)
     }
 }
 
@@ -155,7 +182,8 @@ mod tests {
     use crate::pattern::{Effort, Pattern, PatternOptions};
     use proptest::prelude::*;
 
-    const PATTERNS: [&str; 9] = ["^_ab", r"\Aab", "^ab$", "^a(?:b|c)", "^A-b", "^ab*", "^a[bB]", r"^a@", r"^\x60a"];
+    const PATTERNS: [&str; 15] =
+        ["^_ab", r"\Aab", "^ab$", "^a(?:b|c)", "^A-b", "^ab*", "^a[bB]", r"^a@", r"^\x60a", "^$", r"\A$", r"^\z", r"^a\z", "^a$b", "^$\n"];
 
     proptest! {
         #[test]
