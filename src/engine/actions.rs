@@ -63,7 +63,7 @@ fn tag(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 fn add_tag(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
     let tag = expand(eval, rule, template);
     eval.debug(9, || format!("Rule tag: {}", text(&tag)));
-    draft.entry.tags.push(tag);
+    draft.entry().tags.push(tag);
 }
 
 /// Adds the texts that describe the rule to the log entry.
@@ -75,7 +75,7 @@ fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
         return;
     }
     if let Some(template) = &rule.metadata.log_data {
-        draft.entry.data = expand(eval, rule, template);
+        draft.entry().data = expand(eval, rule, template);
     }
     if let Some(template) = &rule.metadata.message {
         set_message(eval, rule, template, draft);
@@ -83,8 +83,8 @@ fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 }
 
 fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
-    draft.entry.message = expand(eval, rule, template);
-    eval.debug(9, || format!("Saving msg: {}", text(&draft.entry.message)));
+    draft.entry().message = expand(eval, rule, template);
+    eval.debug(9, || format!("Saving msg: {}", text(&draft.entry().message)));
 }
 
 /// Adds a log entry for one of the matches of a rule with `multiMatch`, as ModSecurity v3 does.
@@ -93,17 +93,17 @@ fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draf
 pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, note: &MatchNote, draft: &mut PendingMatch) {
     if draft.is_kept && may_log(eval, draft.hits.len()) {
         write_places(eval, draft);
-        let mut one = PendingMatch { entry: draft.entry.clone(), hits: Vec::new(), ..*draft };
-        one.entry.name_values(std::slice::from_ref(note), &eval.state.collections.arena);
-        one.entry.score = std::mem::take(&mut eval.state.scratch.score);
+        let mut one = draft.single();
+        one.entry().name_values(std::slice::from_ref(note), &eval.state.collections.arena);
+        one.entry().score = std::mem::take(&mut eval.state.scratch.score);
         tag(eval, rule, &mut one);
         describe(eval, rule, &mut one);
-        let size = one.entry.size();
+        let size = one.entry().size();
         eval.charge(size);
         eval.state.collections.arena.budget.reserve(size);
-        draft.hits.push(one.entry);
-        if draft.entry.reference.len() > MAX_SHARED_PLACES {
-            draft.entry.reference.clear();
+        draft.hits.push(one.into_entry());
+        if draft.entry().reference.len() > MAX_SHARED_PLACES {
+            draft.entry().reference.clear();
         }
     }
 }
@@ -119,7 +119,7 @@ fn may_log(eval: &mut Evaluation<'_>, more: usize) -> bool {
 
 fn set_severity(eval: &mut Evaluation<'_>, severity: u32, draft: &mut PendingMatch) {
     eval.debug(9, || format!("This rule severity is: {severity} current transaction is: {}", eval.state.collections.highest_severity));
-    draft.entry.severity = Some(severity);
+    draft.entry().severity = Some(severity);
     eval.state.collections.highest_severity = eval.state.collections.highest_severity.min(severity);
 }
 
@@ -133,7 +133,7 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
         Effect::Assign(assignment) => assign(eval, rule, assignment),
         Effect::Tag(template) => add_tag(eval, rule, template, draft),
         Effect::Message(template) => set_message(eval, rule, template, draft),
-        Effect::LogData(template) => draft.entry.data = expand(eval, rule, template),
+        Effect::LogData(template) => draft.entry().data = expand(eval, rule, template),
         Effect::Severity(severity) => set_severity(eval, *severity, draft),
         Effect::Status(status) => eval.state.pending.name_status(*status),
         Effect::Skip(count) => {
@@ -183,7 +183,7 @@ fn block(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
             decide(eval, rule, disruptive, draft);
         }
     } else if let Some(disruptive) = disruptive {
-        eval.state.pending.detect(disruptive, draft.entry.rule);
+        eval.state.pending.detect(disruptive, draft.entry().rule);
     }
 }
 
@@ -192,7 +192,7 @@ fn disrupt(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draf
     if may_disrupt(eval, if let Disruptive::Redirect(_) = disruptive { "redirert" } else { disruptive.name() }) {
         decide(eval, rule, disruptive, draft);
     } else {
-        eval.state.pending.detect(disruptive, draft.entry.rule);
+        eval.state.pending.detect(disruptive, draft.entry().rule);
     }
 }
 
@@ -241,13 +241,13 @@ fn decide(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draft
 
 fn stop(eval: &mut Evaluation<'_>, rule: &Rule, action: Action, draft: &mut PendingMatch) {
     let status = action.status();
-    draft.entry.disruptive = true;
+    draft.entry().disruptive = true;
     eval.state.pending.status = Some(status);
     let mut reason = format!("Access denied with code {status} (phase {}). ", rule.phase.number()).into_bytes();
-    draft.entry.write_detail(&mut reason);
+    draft.entry().write_detail(&mut reason);
     let reason = text(&reason);
-    let (index, rule_id) = (Some(draft.entry.rule), draft.entry.id);
-    let found = Some(Box::new(draft.entry.clone()));
+    let (index, rule_id) = (Some(draft.entry().rule), draft.entry().id);
+    let found = Some(Box::new(draft.entry().clone()));
     eval.intervene(Intervention { action, rule: index, rule_id, reason, found });
 }
 
@@ -255,12 +255,12 @@ fn stop(eval: &mut Evaluation<'_>, rule: &Rule, action: Action, draft: &mut Pend
 /// by default.
 pub fn log_match(eval: &mut Evaluation<'_>, rule: &Rule, mut draft: PendingMatch) {
     let speaks =
-        !draft.entry.message.is_empty() || draft.entry.disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
+        !draft.entry().message.is_empty() || draft.entry().disruptive || rule.effects.iter().any(|effect| matches!(effect, Effect::Block));
     let silent = matches!(rule.test, Test::Unconditional) && !speaks;
-    if draft.is_kept && !silent && !rule.multi_match && (draft.entry.disruptive || may_log(eval, 0)) {
-        eval.state.collections.arena.budget.reserve(draft.entry.size());
-        draft.entry.score = eval.state.scratch.score;
-        eval.state.matches.push(draft.entry);
+    if draft.is_kept && !silent && !rule.multi_match && (draft.entry().disruptive || may_log(eval, 0)) {
+        eval.state.collections.arena.budget.reserve(draft.entry().size());
+        draft.entry().score = eval.state.scratch.score;
+        eval.state.matches.push(draft.into_entry());
     }
 }
 

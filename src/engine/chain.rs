@@ -166,7 +166,7 @@ fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMat
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
         let value = eval.state.collections.arena.read(selected.value);
-        (draft.entry.detail, draft.entry.detail_own) = question.detail(&name, value);
+        (draft.entry().detail, draft.entry().detail_own) = question.detail(&name, value);
     }
 }
 

@@ -35,8 +35,8 @@ pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut Pend
         Ok(Returned::Number(1.0, number)) => {
             block_by_script(eval, script, number, draft);
             if draft.logs {
-                draft.entry.message = format!("Blocked by decision script {}", script.name()).into_bytes();
-                draft.entry.data = last_words;
+                draft.entry().message = format!("Blocked by decision script {}", script.name()).into_bytes();
+                draft.entry().data = last_words;
             }
             true
         }
@@ -59,7 +59,7 @@ fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure
     let blocks = eval.rules.settings.decision_failure == OnFailure::Closed;
     if blocks {
         block_by_script(eval, script, failure.to_string().into_bytes(), draft);
-        draft.entry.message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
+        draft.entry().message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
     }
     blocks
 }

@@ -46,11 +46,11 @@ pub fn ask_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, draft
 pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
     if draft.logs {
         let value = shown(&found, LONGEST_VALUE);
-        let detail = &mut draft.entry.detail;
-        *detail = format!("Matched script `{}'", script.name()).into_bytes();
-        draft.entry.detail_own = detail.len();
-        detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
-        draft.entry.message = found;
+        let entry = draft.entry();
+        entry.detail = format!("Matched script `{}'", script.name()).into_bytes();
+        entry.detail_own = entry.detail.len();
+        entry.detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
+        entry.message = found;
     }
 }
 
