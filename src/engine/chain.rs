@@ -18,7 +18,6 @@ use crate::operator::{CapturedValue, Findings, Operator, OperatorError, Operator
 use crate::prefilter::ValueKind;
 use crate::state::{Collections, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, State, Text, Transformed, ValueId};
 use crate::vocabulary::Limit;
-use std::cell::Cell;
 use std::time::Instant;
 
 /// Maximum number of characters of a value in the debug log.
@@ -136,12 +135,24 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
         (Some(plan), RulePlan::Scan(scan)) => Some((plan, scan)),
         _ => None,
     };
-    let rule_test = RuleTest { rule, question, call, scan, found: Cell::new(false) };
+    let mut rule_test = RuleTest {
+        rule,
+        question,
+        call,
+        scan,
+        work_of_value: PER_VALUE + eval.state.overrides.removed_targets.len(),
+        wanted: if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict },
+        is_observed: eval.state.profile.is_some() || eval.debugs(4),
+        may_be_renewed: matches!(question.argument, OperatorArgument::Template(template) if template.may_change()),
+        found: false,
+        findings: eval.state.scratch.findings.take().unwrap_or_default(),
+    };
     eval.debug(4, || question.announcement(rule));
     let found = match scan {
-        Some((plan, scan)) => ask_open_targets(eval, plan, scan, &rule_test, draft),
-        None => ask_target_by_target(eval, &rule_test, draft),
+        Some((plan, scan)) => ask_open_targets(eval, plan, scan, &mut rule_test, draft),
+        None => ask_target_by_target(eval, &mut rule_test, draft),
     };
+    eval.state.scratch.findings = Some(rule_test.findings);
     // A rule that exhausts the budget has no effect: its decision would replace that of the limit.
     let any = found && !eval.state.collections.arena.budget.is_over();
     if any && draft.logs && !rule.multi_match && may_log_detail(eval, rule) {
@@ -171,7 +182,13 @@ fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMat
 }
 
 /// Tests values that no rule can change during the phase, of those targets that may match.
-fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, rule_test: &RuleTest<'_>, draft: &mut PendingMatch) -> bool {
+fn ask_open_targets(
+    eval: &mut Evaluation<'_>,
+    plan: &Plan,
+    scan: &ValueScan,
+    rule_test: &mut RuleTest<'_>,
+    draft: &mut PendingMatch,
+) -> bool {
     let mut any = false;
     for target in plan.target_list(scan.target_list) {
         if let Some(values) = open_values(eval, plan, *target, scan) {
@@ -185,7 +202,7 @@ fn ask_open_targets(eval: &mut Evaluation<'_>, plan: &Plan, scan: &ValueScan, ru
 }
 
 /// Selects the values of each target after the previous target was tested: rules change variables while they run.
-fn ask_target_by_target(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, draft: &mut PendingMatch) -> bool {
+fn ask_target_by_target(eval: &mut Evaluation<'_>, rule_test: &mut RuleTest<'_>, draft: &mut PendingMatch) -> bool {
     let mut any = false;
     for target in rule_test.question.targets {
         let mut selected = std::mem::take(&mut eval.state.scratch.selected);
@@ -200,14 +217,15 @@ fn ask_target_by_target(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, dra
 }
 
 /// Tests one value, unless a `ctl` removes it. A value of a planned target has a number.
+#[inline]
 fn ask_unless_removed(
     eval: &mut Evaluation<'_>,
-    rule_test: &RuleTest<'_>,
+    rule_test: &mut RuleTest<'_>,
     selected: &Selected,
     id: Option<ValueId>,
     draft: &mut PendingMatch,
 ) -> bool {
-    eval.charge(PER_VALUE + eval.state.overrides.removed_targets.len());
+    eval.charge(rule_test.work_of_value);
     eval.may_go_on(rule_test.rule.phase)
         && !is_removed_target(eval, rule_test.rule, selected)
         && ask_about(eval, rule_test, selected, id, draft)
@@ -234,30 +252,49 @@ fn is_removed_target(eval: &Evaluation<'_>, rule: &Rule, value: &Selected) -> bo
 /// Tests one value: after all transformations, or with `multiMatch` after each that changes it.
 fn ask_about(
     eval: &mut Evaluation<'_>,
-    rule_test: &RuleTest<'_>,
+    rule_test: &mut RuleTest<'_>,
     selected: &Selected,
     id: Option<ValueId>,
     draft: &mut PendingMatch,
 ) -> bool {
-    let RuleTest { rule, question, scan, .. } = rule_test;
-    if rule.transformations == ChainId::EMPTY && scan.is_none() && !rule.multi_match {
-        // Such a value needs no number.
-        return test(eval, rule_test, selected, Step { value: selected.value, chain: ChainId::EMPTY, ruled_out: false }, draft);
+    let RuleTest { rule, question, scan, .. } = *rule_test;
+    let mut step = Step { value: selected.value, chain: rule.transformations, ruled_out: false };
+    // Other values need a number.
+    if rule.transformations != ChainId::EMPTY || scan.is_some() || rule.multi_match {
+        let number = || eval.state.transforms.number(&mut eval.state.collections.arena, selected.value, ValueKind::default());
+        let id = id.unwrap_or_else(number);
+        step.ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, id, scan));
+        if step.ruled_out && !question.negated {
+            return false;
+        }
+        if rule.multi_match {
+            return ask_about_stages(eval, rule_test, selected, id, step.ruled_out, draft);
+        }
+        if rule.transformations != ChainId::EMPTY {
+            step.value = transformed(eval, id, rule.transformations).value;
+        }
+        if rule_test.is_observed {
+            debug_transformations(eval, rule, id);
+        }
     }
-    let id = id.unwrap_or_else(|| eval.state.transforms.number(&mut eval.state.collections.arena, selected.value, ValueKind::default()));
-    let ruled_out = scan.is_some_and(|(plan, scan)| !may_find(eval, plan, id, scan));
-    if ruled_out && !question.negated {
-        return false;
-    }
-    if !rule.multi_match {
-        let reached = transformed(eval, id, rule.transformations);
-        debug_transformations(eval, rule, id);
-        return test(eval, rule_test, selected, Step { value: reached.value, chain: rule.transformations, ruled_out }, draft);
-    }
+    test(eval, rule_test, selected, step, draft)
+}
+
+/// Tests one value after each of its transformations that changes it.
+#[inline(never)]
+fn ask_about_stages(
+    eval: &mut Evaluation<'_>,
+    rule_test: &mut RuleTest<'_>,
+    selected: &Selected,
+    id: ValueId,
+    ruled_out: bool,
+    draft: &mut PendingMatch,
+) -> bool {
+    let rule = rule_test.rule;
     let received = Step { value: selected.value, chain: ChainId::EMPTY, ruled_out };
     let State { transforms, collections, .. } = &mut *eval.state;
     if !transforms.may_change(eval.rules, &collections.arena, id, rule.transformations) && !eval.debugs(9) {
-        return test(eval, rule_test, selected, received, draft);
+        return test_all(eval, rule_test, selected, &[received], draft);
     }
     let mut steps = vec![received];
     let mut last = selected.value;
@@ -270,87 +307,129 @@ fn ask_about(
         debug_transformation(eval, rule, chain, reached, steps.len() - 1);
     }
     eval.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
-    steps.into_iter().fold(false, |any, step| test(eval, rule_test, selected, step, draft) | any)
+    test_all(eval, rule_test, selected, &steps, draft)
+}
+
+fn test_all(
+    eval: &mut Evaluation<'_>,
+    rule_test: &mut RuleTest<'_>,
+    selected: &Selected,
+    steps: &[Step],
+    draft: &mut PendingMatch,
+) -> bool {
+    steps.iter().fold(false, |any, step| test(eval, rule_test, selected, *step, draft) | any)
 }
 
 fn transformed(eval: &mut Evaluation<'_>, value: ValueId, chain: ChainId) -> Transformed {
     eval.state.transforms.value(eval.rules, &mut eval.state.collections.arena, value, chain)
 }
 
-fn test(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
-    let RuleTest { rule, question, call, found: has_found, .. } = rule_test;
-    eval.debug(9, || {
-        let mut name = Vec::new();
-        selected.label.write(&eval.state.collections.arena, &mut name);
-        format!("Target value: \"{}\" (Variable: {})", shown(eval.state.collections.arena.read(step.value), LONGEST_SHOWN), text(&name))
-    });
-    let mut findings = eval.state.scratch.findings.take().unwrap_or_default();
-    findings.clear();
-    let wanted = if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict };
-    let renewed = renewed(eval, rule_test);
-    let call = renewed.as_ref().map_or(*call, OperatorCall::Value);
-    let start = eval.state.profile.as_ref().map(|_| Instant::now());
-    let found = match call {
+/// Tests one value after its transformations.
+#[inline(always)]
+fn test(eval: &mut Evaluation<'_>, rule_test: &mut RuleTest<'_>, selected: &Selected, step: Step, draft: &mut PendingMatch) -> bool {
+    let start = if rule_test.is_observed { observe(eval, selected, step) } else { None };
+    rule_test.findings.clear();
+    let renewed = if rule_test.may_be_renewed { renewed(eval, rule_test) } else { None };
+    let RuleTest { rule, question, call, wanted, ref mut findings, .. } = *rule_test;
+    let found = match renewed.as_deref().map_or(call, OperatorCall::Value) {
         OperatorCall::Value(_) if step.ruled_out => false,
         OperatorCall::Value(operator) => {
-            eval.charge(operator.work(step.value.len()));
-            if eval.state.collections.arena.budget.is_over() {
+            let Collections { arena, .. } = &mut eval.state.collections;
+            arena.budget.charge(operator.work(step.value.len()));
+            if arena.budget.is_over() {
                 // The call would exceed the budget, so its result would not be used.
-                eval.state.scratch.findings = Some(findings);
                 return false;
             }
-            findings.effort.limit = eval.state.collections.arena.budget.left();
-            let found = operator.evaluate(eval.state.collections.arena.read(step.value), wanted, &mut findings);
-            eval.charge(findings.effort.used);
+            findings.effort.limit = arena.budget.left();
+            let found = operator.evaluate(arena.read(step.value), wanted, findings);
+            arena.budget.charge(findings.effort.used);
             found
         }
-        OperatorCall::Lookup(lookup, text) => look_up(eval, rule, lookup, text, step.value, &mut findings),
+        OperatorCall::Lookup(lookup, text) => look_up(eval, rule, lookup, text, step.value, findings),
     };
-    if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
-        profile.answer(selected.label.variable(), rule.chain_head.is_none(), found != question.negated, start.elapsed());
+    if rule_test.is_observed {
+        observe_answer(eval, rule_test, selected, step, found, start);
     }
+    let findings = &rule_test.findings;
     if findings.limit_exceeded {
         limit_exceeded(eval, rule, question);
     }
     if findings.too_many_captures && rule.capture {
         eval.exceed(Limit::Captures);
     }
-    if eval.debugs(4)
-        && let Some((level, message)) = question.finding(found, eval.state.collections.arena.read(step.value), &findings)
-    {
-        eval.debug(level, || message);
-    }
     let is_match = found != question.negated;
-    has_found.set(has_found.get() || found || is_match);
-    if found && rule.capture {
-        capture(eval, question.kind, step.value, &findings);
+    if found || is_match {
+        rule_test.found = true;
+        take_match(eval, rule_test, selected, step, found, draft);
     }
-    if is_match {
-        let note = MatchNote::new(draft.rule, *selected, step.chain);
-        if draft.logs {
-            eval.state.scratch.notes.add(note, &findings.offsets);
-            if rule.multi_match {
-                detail(eval, question, draft);
-            }
-        }
-        eval.state.collections.note_match(Matched { label: selected.label, value: step.value });
-        eval.debug(9, || "Matched vars updated.".to_owned());
-        assign_all(eval, rule);
-        if rule.multi_match {
-            log_one_of_many(eval, rule, &note, draft);
-        }
-    }
-    eval.state.scratch.findings = Some(findings);
     is_match
 }
 
-/// Compiles the operator again if matches of earlier values have changed its argument, as in ModSecurity v3: by captures, or by MATCHED_VAR.
-fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Operator> {
-    let RuleTest { rule, question, .. } = rule_test;
-    let OperatorArgument::Template(template) = question.argument else { return None };
-    if !rule_test.found.get() || !template.may_change() {
-        return None;
+/// Stores the captures of a value in which the operator found something, and the effects of a match. A negated rule matches if the operator found
+/// nothing.
+#[inline(never)]
+fn take_match(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected, step: Step, found: bool, draft: &mut PendingMatch) {
+    let RuleTest { rule, question, ref findings, .. } = *rule_test;
+    if found && rule.capture {
+        capture(eval, question.kind, step.value, findings);
     }
+    if found == question.negated {
+        return;
+    }
+    let note = MatchNote::new(draft.rule, *selected, step.chain);
+    if draft.logs {
+        eval.state.scratch.notes.add(note, &findings.offsets);
+        if rule.multi_match {
+            detail(eval, question, draft);
+        }
+    }
+    eval.state.collections.note_match(Matched { label: selected.label, value: step.value });
+    eval.debug(9, || "Matched vars updated.".to_owned());
+    assign_all(eval, rule);
+    if rule.multi_match {
+        log_one_of_many(eval, rule, &note, draft);
+    }
+}
+
+/// Writes a value that is tested next to the debug log. Returns the time, if a profile is taken.
+#[cold]
+#[inline(never)]
+fn observe(eval: &Evaluation<'_>, selected: &Selected, step: Step) -> Option<Instant> {
+    eval.debug(9, || {
+        let mut name = Vec::new();
+        selected.label.write(&eval.state.collections.arena, &mut name);
+        format!("Target value: \"{}\" (Variable: {})", shown(eval.state.collections.arena.read(step.value), LONGEST_SHOWN), text(&name))
+    });
+    eval.state.profile.as_ref().map(|_| Instant::now())
+}
+
+/// Adds the result of a test to the profile, and to the debug log.
+#[cold]
+#[inline(never)]
+fn observe_answer(
+    eval: &mut Evaluation<'_>,
+    rule_test: &RuleTest<'_>,
+    selected: &Selected,
+    step: Step,
+    found: bool,
+    start: Option<Instant>,
+) {
+    let RuleTest { rule, question, ref findings, .. } = *rule_test;
+    if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
+        profile.answer(selected.label.variable(), rule.chain_head.is_none(), found != question.negated, start.elapsed());
+    }
+    if eval.debugs(4)
+        && let Some((level, message)) = question.finding(found, eval.state.collections.arena.read(step.value), findings)
+    {
+        eval.debug(level, || message);
+    }
+}
+
+/// Compiles the operator again if matches of earlier values have changed its argument, as in ModSecurity v3: by captures, or by MATCHED_VAR.
+#[inline(never)]
+fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Box<Operator>> {
+    let RuleTest { rule, question, found: true, .. } = rule_test else { return None };
+    let OperatorArgument::Template(template) = question.argument else { return None };
     let text = expand(eval, rule, template);
     if question.expanded.as_ref() == Some(&text) {
         return None;
@@ -358,7 +437,7 @@ fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Operat
     eval.charge(question.kind.work_to_compile(text.len()));
     let operator = Operator::compile_expanded(question.kind, &text, operator_limits(eval.rules)).ok()?;
     eval.charge(operator.work_to_build());
-    Some(operator)
+    Some(Box::new(operator))
 }
 
 /// Stores the operator's captures in TX. As in ModSecurity v3, captures of earlier matches stay if this one has none with their number.
@@ -422,8 +501,17 @@ struct RuleTest<'a> {
     call: OperatorCall<'a>,
     /// The plan, and the scan that rules out values, if the plan is followed.
     scan: Option<(&'a Plan, &'a ValueScan)>,
+    /// Work for each value, in addition to that of the operator.
+    work_of_value: usize,
+    wanted: Wanted,
+    /// `true` if a profile is taken, or tests are written to the debug log.
+    is_observed: bool,
+    /// `true` if its argument has macros that effects of its own matches may change.
+    may_be_renewed: bool,
     /// `true` after it found something in a value: captures may change its own argument.
-    found: Cell<bool>,
+    found: bool,
+    /// The findings of the last value.
+    findings: Box<Findings>,
 }
 
 /// A value to test, and its transformations.
