@@ -8,6 +8,7 @@ use super::effort::Effort;
 use super::error::{LimitExceeded, PatternError};
 use super::line_start;
 use super::lower;
+use super::nfa;
 use super::parser::parse;
 use super::prefix::{AnchoredPrefix, ContainedLiteral, matches_everything};
 use super::program::{Program, compile};
@@ -47,12 +48,7 @@ pub(super) struct Automata {
     work_of_repeated: usize,
     /// `true` if the pattern has large counted repetitions: the work of a search is limited.
     has_repetitions: bool,
-    prefix: Option<AnchoredPrefix>,
-    contained: Option<ContainedLiteral>,
-    /// `true` if the pattern matches every input as a whole.
-    matches_everything: bool,
-    /// `true` if an empty match between the bytes of a character does not count.
-    utf: bool,
+    traits: Traits,
     searcher: OnceLock<Option<Searcher>>,
     /// For patterns whose match may end with `^`: the slower engine that implements PCRE's line start.
     exact_line_start: Option<OnceLock<Option<PikeVM>>>,
@@ -60,14 +56,61 @@ pub(super) struct Automata {
     exact_captures: Option<OnceLock<Option<Program>>>,
 }
 
+/// What a search needs to know before it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Traits {
+    /// Number of states that counted repetitions add.
+    pub repeated: usize,
+    pub prefix: Option<AnchoredPrefix>,
+    pub contained: Option<ContainedLiteral>,
+    /// `true` if the pattern matches every input as a whole.
+    pub matches_everything: bool,
+    /// `true` if a match may end with `^`.
+    pub may_end_with_line_start: bool,
+    /// `true` if a group is within a repetition of which an iteration may be empty.
+    pub captures_empty_rounds: bool,
+    /// `true` if an empty match between the bytes of a character does not count.
+    pub utf: bool,
+}
+
+impl Traits {
+    fn of(hir: &Hir, size: &Size, utf: bool) -> Self {
+        let repeated = size.expanded.saturating_sub(size.plain);
+        Self {
+            repeated,
+            prefix: AnchoredPrefix::of(hir),
+            // The work of patterns with large repetitions is counted by the search.
+            contained: if repeated > FREE_REPEATED { None } else { ContainedLiteral::of(hir) },
+            matches_everything: matches_everything(hir),
+            may_end_with_line_start: line_start::may_end_a_match(hir),
+            captures_empty_rounds: captures_empty_rounds(hir, false),
+            utf,
+        }
+    }
+}
+
 impl Origin {
+    pub(super) fn exact(source: &Arc<[u8]>, case_insensitive: bool) -> Self {
+        Self { source: Arc::clone(source), case_insensitive, relaxed: false }
+    }
+
     fn syntax(&self) -> Option<Syntax> {
         parse(&self.source, self.case_insensitive).ok()
     }
 
     fn hir(&self) -> Option<Hir> {
         let syntax = self.syntax()?;
-        if self.relaxed { lower::relaxed(&syntax) } else { lower::exact(&syntax) }
+        self.hir_of(&syntax)
+    }
+
+    fn hir_of(&self, syntax: &Syntax) -> Option<Hir> {
+        if self.relaxed { lower::relaxed(syntax) } else { lower::exact(syntax) }
+    }
+
+    fn nfa(&self) -> Option<NFA> {
+        let syntax = self.syntax()?;
+        let built = if self.relaxed { None } else { nfa::build(&syntax) };
+        built.or_else(|| nfa_of(&self.hir_of(&syntax)?, syntax.utf))
     }
 }
 
@@ -77,25 +120,29 @@ impl Automata {
     /// # Errors
     /// If it has more states.
     pub(super) fn new(origin: Origin, hir: &Hir, utf: bool, max_size: usize) -> Result<Self, PatternError> {
-        let Size { expanded: size, plain } = Size::of(hir);
-        if size > max_size {
+        let size = Size::of(hir);
+        if size.expanded > max_size {
             return Err(PatternError::too_large());
         }
-        let repeated = size.saturating_sub(plain);
-        Ok(Self {
+        Ok(Self::with_traits(origin, size.expanded, Traits::of(hir, &size, utf)))
+    }
+
+    /// Prepares the automata of a pattern of which everything is known that is read off its `Hir`.
+    pub(super) fn with_traits(origin: Origin, size: usize, traits: Traits) -> Self {
+        Self {
             origin,
             size,
-            work_of_repeated: repeated.saturating_mul(WORK_OF_REPEATED),
-            has_repetitions: repeated > FREE_REPEATED,
-            prefix: AnchoredPrefix::of(hir),
-            // The work of patterns with large repetitions is counted by the search.
-            contained: if repeated > FREE_REPEATED { None } else { ContainedLiteral::of(hir) },
-            matches_everything: matches_everything(hir),
-            utf,
+            work_of_repeated: traits.repeated.saturating_mul(WORK_OF_REPEATED),
+            has_repetitions: traits.repeated > FREE_REPEATED,
             searcher: OnceLock::new(),
-            exact_line_start: line_start::may_end_a_match(hir).then(OnceLock::new),
-            exact_captures: captures_empty_rounds(hir, false).then(OnceLock::new),
-        })
+            exact_line_start: traits.may_end_with_line_start.then(OnceLock::new),
+            exact_captures: traits.captures_empty_rounds.then(OnceLock::new),
+            traits,
+        }
+    }
+
+    pub(super) const fn traits(&self) -> &Traits {
+        &self.traits
     }
 
     /// As [`prepare`](Self::prepare), without a `Hir`.
@@ -113,18 +160,18 @@ impl Automata {
         if !nests_within(hir, MAX_PREPARED_LEVELS) {
             return;
         }
-        self.searcher.get_or_init(|| Searcher::new(hir, self.utf, self.has_repetitions));
+        self.searcher.get_or_init(|| Searcher::new(nfa_of(hir, self.traits.utf)?, self.has_repetitions));
     }
 
     /// Fails if the automata cannot be built, which all checks should exclude: a pattern that was never searched must not look like one without a
     /// match.
     fn searcher(&self) -> Result<&Searcher, LimitExceeded> {
-        let build = || Searcher::new(&self.origin.hir()?, self.utf, self.has_repetitions);
+        let build = || Searcher::new(self.origin.nfa()?, self.has_repetitions);
         self.searcher.get_or_init(build).as_ref().ok_or(LimitExceeded)
     }
 
     fn exact<'a>(&self, exact: &'a OnceLock<Option<PikeVM>>) -> Result<&'a PikeVM, LimitExceeded> {
-        exact.get_or_init(|| exact_automaton(&self.origin.hir()?, self.utf)).as_ref().ok_or(LimitExceeded)
+        exact.get_or_init(|| exact_automaton(&self.origin.hir()?, self.traits.utf)).as_ref().ok_or(LimitExceeded)
     }
 
     /// Returns the searcher, and the part of `input` in which matches may start, if there may be a match.
@@ -150,8 +197,9 @@ impl Automata {
     }
 
     pub(super) fn is_match(&self, input: &[u8], effort: &mut Effort) -> Result<bool, LimitExceeded> {
-        let decided = self.matches_everything.then_some(true).or_else(|| self.prefix.as_ref()?.decide(input));
-        if let Some(answer) = decided.or_else(|| self.contained.as_ref()?.decide(input)) {
+        let traits = &self.traits;
+        let decided = traits.matches_everything.then_some(true).or_else(|| traits.prefix.as_ref()?.decide(input));
+        if let Some(answer) = decided.or_else(|| traits.contained.as_ref()?.decide(input)) {
             return Ok(answer);
         }
         let search = Input::new(input);
@@ -169,7 +217,7 @@ impl Automata {
 
     /// Returns the start of the first match at or after `start`. A line start at the very end counts too.
     pub(super) fn start_of_match(&self, input: &[u8], start: usize, effort: &mut Effort) -> Result<Option<usize>, LimitExceeded> {
-        if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
+        if start == 0 && self.traits.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(None);
         }
         Ok(self.find(Input::new(input).range(start..), effort)?.map(|(found, _)| found.start))
@@ -184,10 +232,10 @@ impl Automata {
         groups: &mut Vec<Option<Range<usize>>>,
         effort: &mut Effort,
     ) -> Result<bool, LimitExceeded> {
-        if start == 0 && self.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
+        if start == 0 && self.traits.prefix.as_ref().and_then(|prefix| prefix.decide(input)) == Some(false) {
             return Ok(false);
         }
-        if start == 0 && self.matches_everything {
+        if start == 0 && self.traits.matches_everything {
             groups.clear();
             groups.push(Some(0..input.len()));
             return Ok(true);
@@ -230,9 +278,13 @@ impl Automata {
 }
 
 fn exact_automaton(hir: &Hir, utf: bool) -> Option<PikeVM> {
+    PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa_of(hir, utf)?)?).ok()
+}
+
+/// Builds the NFA of a `Hir`. With `utf`, empty matches between the bytes of a character do not count.
+fn nfa_of(hir: &Hir, utf: bool) -> Option<NFA> {
     let config = NFA::config().utf8(utf).which_captures(WhichCaptures::All);
-    let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
-    PikeVM::new_from_nfa(line_start::as_in_pcre(&nfa)?).ok()
+    NFA::compiler().configure(config).build_from_hir(hir).ok()
 }
 
 /// The approximate number of states of a pattern.

@@ -1,6 +1,6 @@
 //! A compiled pattern.
 
-use super::automata::{Automata, Origin};
+use super::automata::{Automata, Origin, Traits};
 use super::backtrack;
 use super::byte_set::ByteSet;
 use super::effort::Effort;
@@ -51,6 +51,8 @@ pub struct Pattern {
     facts: PatternFacts,
     /// Of a pattern whose facts were known, made by the first search.
     matcher: OnceLock<Option<Matcher>>,
+    /// Of a linear pattern whose facts were known: what else is known of it.
+    traits: Option<Box<Traits>>,
 }
 
 /// Properties of a pattern that can be compiled.
@@ -102,12 +104,21 @@ impl Pattern {
     pub fn compile_with_hir(source: &[u8], options: PatternOptions) -> Result<(Self, Option<Hir>), PatternError> {
         let source: Arc<[u8]> = source.into();
         let (matcher, facts, hir) = Matcher::compile(&source, options)?;
-        Ok((Self { source, options, facts, matcher: OnceLock::from(Some(matcher)) }, hir))
+        Ok((Self { source, options, facts, matcher: OnceLock::from(Some(matcher)), traits: None }, hir))
     }
 
-    /// Makes a pattern that was compiled before, with these facts as the result. It is compiled again by its first search.
-    pub(crate) fn known(source: &[u8], options: PatternOptions, facts: PatternFacts) -> Self {
-        Self { source: source.into(), options, facts, matcher: OnceLock::new() }
+    /// Makes a pattern that was compiled before, with these facts and, if it is linear, these traits as the result. Its first search builds the automata,
+    /// or compiles it again if it backtracks.
+    pub(crate) fn known(source: &[u8], options: PatternOptions, facts: PatternFacts, traits: Option<Traits>) -> Self {
+        Self { source: source.into(), options, facts, matcher: OnceLock::new(), traits: traits.map(Box::new) }
+    }
+
+    /// Returns what is known of a linear pattern, besides the facts.
+    pub(crate) fn traits(&self) -> Option<&Traits> {
+        match self.matcher.get() {
+            Some(Some(Matcher::Linear(automata))) => Some(automata.traits()),
+            _ => self.traits.as_deref(),
+        }
     }
 
     /// Builds the automata before the first search, unless the pattern nests deeply.
@@ -122,6 +133,10 @@ impl Pattern {
     /// Fails if the pattern cannot be compiled, which is known to be false: a pattern that was never searched must not look like one without a match.
     fn matcher(&self) -> Result<&Matcher, LimitExceeded> {
         let compile = || {
+            if let Some(traits) = &self.traits {
+                let origin = Origin::exact(&self.source, self.options.case_insensitive);
+                return Some(Matcher::Linear(Box::new(Automata::with_traits(origin, self.facts.size, Traits::clone(traits)))));
+            }
             let (matcher, _, hir) = Matcher::compile(&self.source, self.options).ok()?;
             hir.iter().for_each(|hir| matcher.prepare(hir));
             Some(matcher)
@@ -219,7 +234,7 @@ impl Matcher {
             return Err(PatternError::too_large());
         }
         let syntax = parse(source, case_insensitive)?;
-        let origin = Origin { source: Arc::clone(source), case_insensitive, relaxed: false };
+        let origin = Origin::exact(source, case_insensitive);
         let (matcher, hir) = match lower::exact(&syntax) {
             Some(hir) => (Self::Linear(Box::new(Automata::new(origin, &hir, syntax.utf, max_size)?)), Some(hir)),
             None => {

@@ -13,7 +13,7 @@
 //! # Stages of a pattern
 //!
 //! ```text
-//! source ─parser─▶ Syntax ─┬─lower::exact───▶ Hir ───────────────────────▶ Automata
+//! source ─parser─▶ Syntax ─┬─lower::exact───▶ Hir ───────────────────────▶ Automata, and nfa::build at the first search
 //!                          │ without a Hir:
 //!                          ├─program─▶ Program ──────────────────────────▶ backtrack
 //!                          └─lower::relaxed─▶ Hir ───────────────────────▶ Automata, searched first
@@ -29,8 +29,9 @@
 //!    end with `^` (`line_start`), which captures automata would get wrong.
 //! 4. [`Pattern::compile_with_hir`] hands out the `Hir`, from which `prefilter/` extracts literals, and drops it: it is large.
 //!
-//! The automata are built by the first search (`searcher`), for which the source is read again: most patterns of a rule set are never searched for. The
-//! exchanges that warm a rule set up make those searches that clean traffic would.
+//! The automata are built by the first search (`searcher`), for which the source is read again: most patterns of a rule set are never searched for.
+//! `nfa::build` makes an NFA of the `Syntax`; that of a relaxed form, or of characters, is made of the `Hir`. The exchanges that warm a rule set up make
+//! those searches that clean traffic would.
 //!
 //! At each search: [`Pattern::is_match`] or [`Pattern::captures`] → `AnchoredPrefix::decide` → `Searcher::is_match` or `Searcher::find`; of a
 //! backtracking pattern `Automata::start_of_match` → `backtrack::search`. The work beyond reading each byte once is added to an [`Effort`].
@@ -50,6 +51,7 @@ mod groups;
 mod line_start;
 mod lower;
 mod newline;
+mod nfa;
 mod parser;
 mod prefix;
 mod program;
@@ -60,9 +62,11 @@ mod shorthand;
 mod tree;
 mod words;
 
+pub(crate) use automata::Traits;
 pub use byte_set::ByteSet;
 pub(crate) use cache::PatternCache;
 pub use compiled::{Engine, Pattern, PatternFacts, PatternOptions};
 pub use effort::Effort;
 pub use error::{LimitExceeded, PatternError};
+pub(crate) use prefix::{AnchoredPrefix, ContainedLiteral, FoldedByte, Rest};
 pub use words::{WordMatch, Words, WordsError};

@@ -6,15 +6,15 @@ use super::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 /// The literal prefix of a pattern that begins with `^` or `\A`.
-#[derive(Debug)]
-pub(super) struct AnchoredPrefix {
-    bytes: Box<[FoldedByte]>,
-    rest: Rest,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AnchoredPrefix {
+    pub bytes: Box<[FoldedByte]>,
+    pub rest: Rest,
 }
 
 /// The rest of a pattern after its prefix.
-#[derive(Debug)]
-enum Rest {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
     /// Nothing.
     Nothing,
     /// Only the end of a line, or with `false` that of the input.
@@ -24,11 +24,11 @@ enum Rest {
 }
 
 /// The literal of a pattern that matches wherever it occurs, like `"?literal.*`.
-#[derive(Debug)]
-pub(super) struct ContainedLiteral(Box<[FoldedByte]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContainedLiteral(pub Box<[FoldedByte]>);
 
 /// A byte, and the case bit of a letter that matches in either case, or 0.
-type FoldedByte = (u8, u8);
+pub(crate) type FoldedByte = (u8, u8);
 
 /// The longest input that is compared with a contained literal at each place: longer ones take an automaton less time.
 const MAX_COMPARED: usize = 64;

@@ -64,9 +64,8 @@ pub(super) struct Searcher {
 type Slots = [Option<NonMaxUsize>];
 
 impl Searcher {
-    /// Builds the automata of a pattern; `None` if they cannot be built. With `utf`, empty matches between the bytes of a character do not count.
-    pub(super) fn new(hir: &Hir, utf: bool, has_repetitions: bool) -> Option<Self> {
-        let nfa = NFA::compiler().configure(NFA::config().utf8(utf).which_captures(WhichCaptures::All)).build_from_hir(hir).ok()?;
+    /// Builds the automata of a pattern; `None` if they cannot be built.
+    pub(super) fn new(nfa: NFA, has_repetitions: bool) -> Option<Self> {
         let (capacity, clears, bytes) = match has_repetitions {
             true => (CACHE_OF_REPETITIONS, 0, BYTES_OF_REPEATED_STATE),
             false => (CACHE, 1, BYTES_OF_STATE),

@@ -41,6 +41,7 @@ hash_of_files! {
     "../pattern/lower.rs",
     "../pattern/mod.rs",
     "../pattern/newline.rs",
+    "../pattern/nfa.rs",
     "../pattern/parser.rs",
     "../pattern/prefix.rs",
     "../pattern/program.rs",

@@ -1,13 +1,13 @@
 //! Patterns as bytes: what a load learns of its patterns, for the loads of later processes.
 //!
 //! Of each pattern, the facts and the required literals are stored. They cost two thirds of a load of the OWASP CRS, and take 300 kB. A pattern that is
-//! found here was valid, and is compiled by its first search.
+//! found here was valid; its first search builds its automata.
 //!
 //! ```text
-//! "secrule patterns 1\n"   the format
+//! "secrule patterns 2\n"   the format
 //! 8 bytes                  the code that extracted the literals: a hash of the sources of `pattern` and `prefilter`
 //! 20 bytes                 SHA-1 of what follows, against accidents
-//! entries                  length and bytes of each: flags, source, number of groups, size, required literals
+//! entries                  length and bytes of each: flags, source, number of groups, size, traits of a linear pattern, required literals
 //! ```
 //!
 //! Literals that are not those of the pattern would let attacks through. So literals of other code are not used: it may have read patterns otherwise.
@@ -18,7 +18,7 @@ use super::code::CODE;
 use super::filtered::FilteredPattern;
 use super::required::RequiredLiterals;
 use super::texts::Texts;
-use crate::pattern::{ByteSet, Engine, Pattern, PatternFacts, PatternOptions};
+use crate::pattern::{AnchoredPrefix, ByteSet, ContainedLiteral, Engine, FoldedByte, Pattern, PatternFacts, PatternOptions, Rest, Traits};
 use rustc_hash::FxHashMap;
 use sha1::{Digest as _, Sha1};
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The first bytes. The number is that of the format.
-const MAGIC: &[u8] = b"secrule patterns 1\n";
+const MAGIC: &[u8] = b"secrule patterns 2\n";
 
 /// Length of a SHA-1.
 const CHECKSUM: usize = 20;
@@ -41,6 +41,14 @@ const MAX_LEVELS: usize = 64;
 /// Flags of an entry.
 const CASE_INSENSITIVE: u8 = 1;
 const BACKTRACKS: u8 = 2;
+
+/// Flags of traits.
+const MATCHES_EVERYTHING: u8 = 1;
+const MAY_END_WITH_LINE_START: u8 = 2;
+const CAPTURES_EMPTY_ROUNDS: u8 = 4;
+const UTF: u8 = 8;
+const HAS_PREFIX: u8 = 16;
+const HAS_CONTAINED: u8 = 32;
 
 /// Marks of required literals.
 const NOTHING: u8 = 0;
@@ -95,8 +103,9 @@ impl StoredPatterns {
         reader.block()?;
         let groups = reader.size()?;
         let size = reader.size()?;
+        let traits = if engine == Engine::Linear { Some(reader.traits()?) } else { None };
         let required = reader.required_or_nothing(MAX_LEVELS)?;
-        let pattern = Pattern::known(source, options, PatternFacts { engine, groups, size });
+        let pattern = Pattern::known(source, options, PatternFacts { engine, groups, size }, traits);
         // A pattern that is too large is compiled, which reports it.
         (size <= options.max_size && reader.0.is_empty()).then(|| FilteredPattern::of(pattern, required))
     }
@@ -138,11 +147,46 @@ fn entry(pattern: &FilteredPattern) -> Option<Vec<u8>> {
     for number in [groups, size] {
         entry.extend(u32::try_from(number).ok()?.to_le_bytes());
     }
+    if engine == Engine::Linear {
+        push_traits(&mut entry, pattern.pattern().traits()?)?;
+    }
     match pattern.required_literals() {
         Some(required) => push_required(&mut entry, required)?,
         None => entry.push(NOTHING),
     }
     Some(entry)
+}
+
+fn push_traits(entry: &mut Vec<u8>, traits: &Traits) -> Option<()> {
+    let Traits { repeated, prefix, contained, matches_everything, may_end_with_line_start, captures_empty_rounds, utf } = traits;
+    let flags = [
+        (*matches_everything, MATCHES_EVERYTHING),
+        (*may_end_with_line_start, MAY_END_WITH_LINE_START),
+        (*captures_empty_rounds, CAPTURES_EMPTY_ROUNDS),
+        (*utf, UTF),
+        (prefix.is_some(), HAS_PREFIX),
+        (contained.is_some(), HAS_CONTAINED),
+    ];
+    entry.push(flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, flag)| all | flag));
+    entry.extend(u32::try_from(*repeated).ok()?.to_le_bytes());
+    if let Some(AnchoredPrefix { bytes, rest }) = prefix {
+        push_folded(entry, bytes);
+        entry.push(match rest {
+            Rest::Nothing => 0,
+            Rest::End { of_line: false } => 1,
+            Rest::End { of_line: true } => 2,
+            Rest::Other => 3,
+        });
+    }
+    if let Some(ContainedLiteral(bytes)) = contained {
+        push_folded(entry, bytes);
+    }
+    Some(())
+}
+
+fn push_folded(entry: &mut Vec<u8>, bytes: &[FoldedByte]) {
+    let bytes: Vec<u8> = bytes.iter().flat_map(|(byte, case)| [*byte, *case]).collect();
+    push_block(entry, &bytes);
 }
 
 fn push_required(entry: &mut Vec<u8>, required: &RequiredLiterals) -> Option<()> {
@@ -202,6 +246,39 @@ impl<'b> Reader<'b> {
         self.take(length)
     }
 
+    fn traits(&mut self) -> Option<Traits> {
+        let flags = self.byte()?;
+        let has = |flag: u8| flags & flag != 0;
+        let repeated = self.size()?;
+        let prefix = if has(HAS_PREFIX) { Some(AnchoredPrefix { bytes: self.folded()?, rest: self.rest()? }) } else { None };
+        // A literal that is contained is not empty.
+        let contained =
+            if has(HAS_CONTAINED) { Some(self.folded().filter(|bytes| !bytes.is_empty()).map(ContainedLiteral)?) } else { None };
+        Some(Traits {
+            repeated,
+            prefix,
+            contained,
+            matches_everything: has(MATCHES_EVERYTHING),
+            may_end_with_line_start: has(MAY_END_WITH_LINE_START),
+            captures_empty_rounds: has(CAPTURES_EMPTY_ROUNDS),
+            utf: has(UTF),
+        })
+    }
+
+    fn folded(&mut self) -> Option<Box<[FoldedByte]>> {
+        Some(self.block()?.as_chunks().0.iter().map(|[byte, case]| (*byte, *case)).collect())
+    }
+
+    fn rest(&mut self) -> Option<Rest> {
+        match self.byte()? {
+            0 => Some(Rest::Nothing),
+            1 => Some(Rest::End { of_line: false }),
+            2 => Some(Rest::End { of_line: true }),
+            3 => Some(Rest::Other),
+            _ => None,
+        }
+    }
+
     fn required_or_nothing(&mut self, levels: usize) -> Option<Option<RequiredLiterals>> {
         match self.byte()? {
             NOTHING => Some(None),
@@ -235,7 +312,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SOURCES: [&str; 9] = [
+    const SOURCES: [&str; 15] = [
         r"(?i)php://(?:std(?:in|out|err)|(?:in|out)put|f(?:d|ilter)|memory|temp)",
         r"(?i)w[\x22'\[]*(?:\$[a-z]*)?\x5c?g[\x22'\[]*(?:\$[a-z]*)?\x5c?et",
         r"\b(?:in|on)\d*\(",
@@ -245,6 +322,12 @@ mod tests {
         "[;|`]",
         r"(?:\x00|\xff)abc",
         "x{3}y*(z)",
+        "^(?i:get)",
+        "^a$",
+        "^$",
+        "x?(?i)lit[a-z]*",
+        r"^\s*$|(a*)*",
+        "(*UTF)ä+b{2,90}",
     ];
 
     fn compiled() -> Vec<Arc<FilteredPattern>> {
@@ -255,6 +338,7 @@ mod tests {
     fn assert_same(found: &FilteredPattern, compiled: &FilteredPattern) {
         assert_eq!(found.required_literals(), compiled.required_literals());
         assert_eq!(found.pattern().facts(), compiled.pattern().facts());
+        assert_eq!(found.pattern().traits(), compiled.pattern().traits());
         assert_eq!(found.pattern().source(), compiled.pattern().source());
     }
 
@@ -321,7 +405,8 @@ mod tests {
         let nested = |levels: usize| {
             let mut entry = vec![0];
             push_block(&mut entry, b"x");
-            entry.extend([0; 8]);
+            // No groups, no size, no traits.
+            entry.extend([0; 13]);
             entry.extend([ALL, 1].repeat(levels));
             entry.push(BYTES);
             push_block(&mut entry, b"x");
