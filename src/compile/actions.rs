@@ -25,18 +25,25 @@ const TEXTS: [&str; 8] = ["msg", "logdata", "tag", "rev", "ver", "redirect", "se
 /// Compiles all actions of a rule.
 pub fn rule_actions(context: &mut Context<'_>, written: Option<&Actions>) -> RuleActions {
     let mut actions = RuleActions::default();
-    for (action, _) in parsed_actions(context, written) {
-        actions.add(action);
+    context.report_all(several_decisions(written));
+    for (action, before) in each_with_the_one_before(written) {
+        if let Some(action) = read_action(context, action, before) {
+            actions.add(action);
+        }
     }
+    actions.shrink_to_fit();
     actions
 }
 
 /// Compiles the actions of a list, each with its expression; an invalid action is reported and left out.
 pub fn parsed_actions<'w>(context: &mut Context<'_>, written: Option<&'w Actions>) -> Vec<(ParsedAction, &'w ActionExpression)> {
     context.report_all(several_decisions(written));
+    each_with_the_one_before(written).filter_map(|(action, before)| Some((read_action(context, action, before)?, action))).collect()
+}
+
+fn each_with_the_one_before(written: Option<&Actions>) -> impl Iterator<Item = (&ActionExpression, Option<&ActionExpression>)> {
     let list = written.map(|actions| actions.list.as_slice()).unwrap_or_default();
-    let before = std::iter::once(None).chain(list.iter().map(Some));
-    list.iter().zip(before).filter_map(|(action, before)| Some((read_action(context, action, before)?, action))).collect()
+    list.iter().zip(std::iter::once(None).chain(list.iter().map(Some)))
 }
 
 /// Compiles an action; `before` is the one before it.

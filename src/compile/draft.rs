@@ -137,6 +137,13 @@ impl RuleActions {
             ParsedAction::Namespace(prefix, uri) => self.namespaces.push((prefix, uri)),
         }
     }
+
+    /// Gives back the memory of lists that the rule keeps and that are complete.
+    pub fn shrink_to_fit(&mut self) {
+        self.metadata.tags.shrink_to_fit();
+        self.assignments.shrink_to_fit();
+        self.effects.shrink_to_fit();
+    }
 }
 
 /// Returns an action as an effect of a default or an update, where texts of the rule are set when it matches.

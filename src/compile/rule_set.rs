@@ -63,7 +63,9 @@ impl RuleSetDraft {
         open_before_use(&mut rules);
         mark_stopping_chains(&mut rules, &actions);
 
-        graph.rules = rules.into_iter().map(Arc::new).collect();
+        // Not collected, which would keep the memory of the list of whole rules.
+        graph.rules = Vec::with_capacity(rules.len());
+        graph.rules.extend(rules.into_iter().map(Arc::new));
         graph.phases = phases.map(Arc::from);
         graph.defaults = Arc::new(actions);
         graph.transformations = Arc::new(tree);

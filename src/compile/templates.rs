@@ -10,10 +10,17 @@ use crate::vocabulary::{Shape, Support, Variable, did_you_mean};
 
 /// Resolves the macros of a text. As in ModSecurity v3, a macro that names no variable is an error, and so is one that is never closed.
 pub fn template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
-    if let Some(unclosed) = unclosed_macro(text) {
+    if has_percent(text)
+        && let Some(unclosed) = unclosed_macro(text)
+    {
         report_unclosed_macro(context, text, unclosed, span);
     }
     argument_template(context, text, span)
+}
+
+/// Returns `false` for a text without macros, as most are.
+fn has_percent(text: &str) -> bool {
+    memchr::memchr(b'%', text.as_bytes()).is_some()
 }
 
 /// Resolves an operator's argument, in which a `%{` without its `}` may be text.
@@ -44,6 +51,9 @@ pub fn argument_template(context: &mut Context<'_>, text: &str, span: Span) -> T
 
 /// Resolves the text of an action. As in ModSecurity v3, a `%` right after a macro is part of the macro: old rules write `%{variable}%`.
 pub fn action_template(context: &mut Context<'_>, text: &str, span: Span) -> Template {
+    if !has_percent(text) {
+        return argument_template(context, text, span);
+    }
     let mut pieces = text.split("}%");
     let mut written = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

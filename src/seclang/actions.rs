@@ -10,20 +10,27 @@ use nom::Parser;
 use nom::branch::alt;
 use nom::character::complete::{char, space0};
 use nom::combinator::{consumed, opt, rest};
-use nom::multi::separated_list1;
 use nom::sequence::{delimited, pair, preceded};
+
+/// The most actions for which room is made at once.
+const MAX_ROOM: usize = 32;
 
 pub fn actions<'a>(line: &'a LogicalLine, text: &'a str) -> Result<Actions, nom::Err<Failure<'a>>> {
     let span = line.span(text);
     if text.trim().is_empty() {
         return Ok(Actions { list: Vec::new(), span });
     }
-    let one = delimited(space0, consumed(|input| action(line, input)), space0);
-    let (behind, list) = separated_list1(char(','), one).parse(text)?;
-    match list.last() {
-        Some((last, _)) if !behind.is_empty() => Err(remedies::comma_expected(line, last, behind)),
-        _ => Ok(Actions { list: list.into_iter().map(|(_, action)| action).collect(), span }),
+    let mut one = delimited(space0, consumed(|input| action(line, input)), space0);
+    // Room for all: growing lists are copied again and again.
+    let mut list = Vec::with_capacity(memchr::memchr_iter(b',', text.as_bytes()).count().saturating_add(1).min(MAX_ROOM));
+    let (mut behind, (mut last, first)) = one.parse(text)?;
+    list.push(first);
+    while let Some(next) = behind.strip_prefix(',') {
+        let (after, (whole, action)) = one.parse(next)?;
+        list.push(action);
+        (behind, last) = (after, whole);
     }
+    if behind.is_empty() { Ok(Actions { list, span }) } else { Err(remedies::comma_expected(line, last, behind)) }
 }
 
 fn action<'a>(line: &'a LogicalLine, input: &'a str) -> Parsed<'a, ActionExpression> {
