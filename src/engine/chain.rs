@@ -191,11 +191,11 @@ fn ask_open_targets(
 ) -> bool {
     let mut any = false;
     for target in plan.target_list(scan.target_list) {
-        if let Some(values) = open_values(eval, plan, *target, scan) {
-            for value in &values {
+        if let Some(lent) = open_values(eval, plan, *target, scan) {
+            for value in &lent.values {
                 any |= ask_unless_removed(eval, rule_test, &value.selected, Some(value.id), draft);
             }
-            eval.state.filter.give_back(*target, values);
+            eval.state.filter.give_back(lent);
         }
     }
     any

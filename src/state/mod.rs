@@ -41,7 +41,7 @@ pub use matches::{MatchNote, MatchNotes, RecordedValue, RuleMatch};
 pub use memory::MemoryPool;
 pub use origin::{Places, write_place};
 pub use overrides::Overrides;
-pub use phase_filter::{PhaseFilter, TargetValue, View};
+pub use phase_filter::{LentValues, PhaseFilter, View};
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
 pub use transform_cache::{TransformCache, Transformed, ValueId};

@@ -10,6 +10,9 @@ use crate::prefilter::{PrefilterId, Signature};
 /// A transaction whose targets have more values than these frees its memory.
 const MAX_KEPT: usize = 1 << 12;
 
+/// Cost of testing the signature of a value, in units of the budget.
+const TEST: usize = 8;
+
 /// Values and signatures of targets, and the rules of the running phase that may still match.
 #[derive(Debug, Default)]
 pub struct PhaseFilter {
@@ -21,6 +24,8 @@ pub struct PhaseFilter {
     literals: Vec<u64>,
     /// Buffer for the literals of a union.
     united: Vec<u64>,
+    /// Buffer for the values of a target that may match.
+    candidates: Vec<TargetValue>,
     /// The steps of the phase that may still match, one bit each.
     open: Vec<u64>,
     /// The batches of the phase that were scanned.
@@ -36,6 +41,15 @@ pub struct TargetValue {
     pub id: ValueId,
     /// The scan points that may change it.
     changing: ScanPointSet,
+}
+
+/// Values of a target that a rule tests. They are lent until [`PhaseFilter::give_back`].
+#[derive(Debug)]
+pub struct LentValues {
+    /// The values.
+    pub values: Vec<TargetValue>,
+    /// The target, if they are all of its values.
+    all_of: Option<TargetId>,
 }
 
 /// Union of the signatures of several values.
@@ -175,22 +189,37 @@ impl PhaseFilter {
         known.plain = is_scanned.then_some(joint);
     }
 
-    /// Lends the values of a target, if there are any and one of them may match. They must be known; [`give_back`](Self::give_back) takes
-    /// them back.
-    pub fn lend_open(&mut self, view: &mut View<'_>, target: TargetId, scan: &ValueScan) -> Option<Vec<TargetValue>> {
+    /// Lends the values of a target that may match, or all of them for a rule that tests all, if there are any. They must be known.
+    pub fn lend_open(&mut self, view: &mut View<'_>, target: TargetId, scan: &ValueScan) -> Option<LentValues> {
         if let Some(prefilter) = scan.excluding() {
             let changed = self.changed(view, target, scan.scan_point);
             let joint = changed.or_else(|| self.targets.get(target.0 as usize)?.plain)?;
             view.plan.prefilters.may_match(prefilter, joint.signature(view.plan, &self.literals)).then_some(())?;
+            let known = self.targets.get(target.0 as usize)?;
+            if known.values.len() > 1 {
+                view.arena.budget.charge(known.values.len().saturating_mul(TEST));
+                let mut values = std::mem::take(&mut self.candidates);
+                values.clear();
+                let prefilters = &view.plan.prefilters;
+                values.extend(known.values.iter().filter(|value| {
+                    prefilters.may_match(prefilter, view.signature(value.id, scan.scan_point, ScanPointSet::default()))
+                }));
+                return Some(LentValues { values, all_of: None });
+            }
         }
         let known = self.targets.get_mut(target.0 as usize).filter(|known| !known.values.is_empty())?;
-        Some(std::mem::take(&mut known.values))
+        Some(LentValues { values: std::mem::take(&mut known.values), all_of: Some(target) })
     }
 
-    /// Takes lent values of a target back.
-    pub fn give_back(&mut self, target: TargetId, values: Vec<TargetValue>) {
-        if let Some(known) = self.targets.get_mut(target.0 as usize) {
-            known.values = values;
+    /// Takes lent values back.
+    pub fn give_back(&mut self, LentValues { values, all_of }: LentValues) {
+        match all_of {
+            Some(target) => {
+                if let Some(known) = self.targets.get_mut(target.0 as usize) {
+                    known.values = values;
+                }
+            }
+            None => self.candidates = values,
         }
     }
 

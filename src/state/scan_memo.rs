@@ -26,7 +26,7 @@ const CAPACITY: usize = 1024;
 const GROWTH: usize = 4;
 
 /// A transaction with more values that are not remembered frees their memory.
-const MAX_KEPT: usize = 256;
+const MAX_KEPT: usize = 1024;
 
 /// Scan results of values.
 #[derive(Debug, Default)]

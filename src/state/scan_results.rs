@@ -5,6 +5,9 @@ use crate::pattern::ByteSet;
 use crate::prefilter::Signature;
 use std::num::NonZeroU8;
 
+/// The number of results for which a value gets memory at first.
+const FEW: usize = 4;
+
 /// The signatures of a value at the scan points that were asked about.
 ///
 /// A point whose transformations cannot change the value has the results of the value as received.
@@ -72,6 +75,11 @@ impl ScanResults {
     /// Stores the result of a distinct point.
     pub fn insert(&mut self, point: ScanPointId, signature: Signature<'_>, work: usize, exceeds: bool) {
         let start = signature.literals.iter().any(|word| *word != 0).then(|| u32::try_from(self.literals.len()).unwrap_or(u32::MAX));
+        if self.points.is_empty() {
+            // A value with one result usually gets several: memory for a few at once is cheaper.
+            self.literals.reserve(start.map_or(0, |_| FEW * signature.literals.len()));
+            self.places.reserve_exact(ScanPointSet::CAPACITY);
+        }
         if start.is_some() {
             self.literals.extend_from_slice(signature.literals);
         }
