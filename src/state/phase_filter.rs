@@ -161,7 +161,7 @@ impl PhaseFilter {
 
     /// Stores the values of a target. If they are those of an earlier phase, all that is known of them stays.
     pub fn learn(&mut self, view: &mut View<'_>, target: TargetId, selected: &[Selected]) {
-        let Some((known, planned)) = self.targets.get_mut(target.0 as usize).zip(view.plan.targets.get(target.0 as usize)) else { return };
+        let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
         let is_over = view.arena.budget.is_over();
         let earlier = std::mem::replace(&mut known.phase, self.phase);
         if earlier > 0 && !is_over && known.values.iter().map(|value| &value.selected).eq(selected) {
@@ -170,16 +170,22 @@ impl PhaseFilter {
         (known.changing, known.plain) = (ScanPointSet::default(), None);
         known.scanned.clear();
         known.values.clear();
+        if !selected.is_empty() {
+            self.learn_values(view, target, selected);
+        }
+    }
+
+    fn learn_values(&mut self, view: &mut View<'_>, target: TargetId, selected: &[Selected]) {
+        let Some((known, planned)) = self.targets.get_mut(target.0 as usize).zip(view.plan.targets.get(target.0 as usize)) else { return };
         view.arena.budget.reserve(selected.len().saturating_sub(known.max_values).saturating_mul(size_of::<TargetValue>()));
         known.max_values = known.max_values.max(selected.len());
         let (mut joint, mut is_scanned) = (JointSignature::default(), false);
         for selected in selected {
-            let id = view.transforms.number(view.arena, selected.value, planned.kind);
+            let (id, scanned) = view.transforms.learn(view.graph, view.plan, view.arena, selected.value, planned.kind);
             let mut changing = ScanPointSet::default();
             // Once the budget is exhausted no rule runs, so that nothing need be known of the values.
-            if !view.arena.budget.is_over() {
-                let signature;
-                (changing, signature) = view.transforms.plain(view.graph, view.plan, view.arena, id);
+            if let Some((changed_at, signature)) = scanned {
+                changing = changed_at;
                 known.changing = known.changing.union(changing);
                 joint.add(&mut self.literals, signature);
                 is_scanned = true;

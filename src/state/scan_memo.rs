@@ -145,6 +145,13 @@ impl ScanMemo {
             ways.get_mut(way)?.used = self.now;
             return u32::try_from(first + way).ok().map(ScanId);
         }
+        self.remember(first, plan, kind, value, hash)
+    }
+
+    /// Remembers a value in place of the one of its ways that was not used for longest.
+    #[inline(never)]
+    fn remember(&mut self, first: usize, plan: &Plan, kind: ValueKind, value: &[u8], hash: u64) -> Option<ScanId> {
+        let ways = self.remembered.get_mut(first..first + WAYS)?;
         let (way, oldest) = ways.iter_mut().enumerate().min_by_key(|(_, known)| known.used)?;
         if oldest.used == self.now {
             return None;

@@ -35,12 +35,12 @@ pub struct RuleTexts {
 impl Collections {
     /// Appends the values that a target selects, in the order of their arrival, without those that the target excludes.
     pub fn select(&mut self, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
+        if !target.count {
+            return self.select_values(target, selection, found);
+        }
         if let Some(number) = self.count_all(target) {
             let value = self.arena.store_number(number);
             return found.push(Selected { label: Label::of_count(target, &mut self.arena), value, offsets: None });
-        }
-        if !target.count {
-            return self.select_values(target, selection, found);
         }
         let before = found.len();
         self.select_values(target, &Selection { max: usize::MAX, ..*selection }, found);
@@ -52,7 +52,7 @@ impl Collections {
 
     /// Returns the number of members of the largest collections, if the target counts all of them.
     fn count_all(&self, target: &Target) -> Option<usize> {
-        let all = target.count && matches!(target.selector, Selector::All) && target.exclusions.is_empty();
+        let all = matches!(target.selector, Selector::All) && target.exclusions.is_empty();
         match target.variable {
             Variable::Args | Variable::ArgsNames if all => Some(self.arguments.len()),
             Variable::RequestHeaders if all => Some(self.request_headers.len()),

@@ -3,7 +3,7 @@
 use super::scan_memo::{ScanId, ScanMemo};
 use super::scan_results::{ScanResults, ScannedPoint};
 use super::stages::{Original, Stages};
-use super::value_numbers::ValueNumbers;
+use super::value_numbers::{Vacant, ValueNumbers};
 use super::{Arena, Budget, PER_VALUE, Text};
 use crate::graph::{ChainId, Plan, PlanPart, RuleGraph, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
@@ -131,21 +131,46 @@ impl TransformCache {
     }
 
     /// Returns the number of a value, and assigns one if it is new.
-    #[inline]
     pub fn number(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
-        let Self { numbers, values, .. } = self;
-        let is_same = |id: ValueId| values.get(id.0 as usize).is_some_and(|value| value.text == text && value.kind == kind);
-        match numbers.find(text, is_same) {
-            Some(id) => id,
-            None => self.number_anew(arena, text, kind),
-        }
+        self.find(text, kind).unwrap_or_else(|vacant| self.add(arena, vacant, text, kind))
     }
 
-    #[inline(never)]
-    fn number_anew(&mut self, arena: &mut Arena, text: Text, kind: ValueKind) -> ValueId {
+    /// Returns the number of a value as [`number`](Self::number) does, with the scan points that may change it, and its signature as received: `None`
+    /// for a value that is new once the budget is exhausted.
+    #[inline]
+    pub fn learn(
+        &mut self,
+        graph: &RuleGraph,
+        plan: &Plan,
+        arena: &mut Arena,
+        text: Text,
+        kind: ValueKind,
+    ) -> (ValueId, Option<(ScanPointSet, Signature<'_>)>) {
+        let (id, charged) = match self.find(text, kind) {
+            Ok(id) => (id, self.charged_place(id, ScanPointId::PLAIN)),
+            Err(vacant) => (self.add(arena, vacant, text, kind), None),
+        };
+        let place = match charged {
+            Some(place) => Some(place),
+            None if arena.budget.is_over() => return (id, None),
+            None => self.charge_place(graph, plan, arena, id, ScanPointId::PLAIN, ScanPointSet::default()),
+        };
+        let scanned = place.and_then(|(scan, place)| self.at(scan, place));
+        let known = scanned.map(|(results, scanned)| (results.changing, results.signature(scanned, plan.prefilters.words())));
+        (id, Some(known.unwrap_or((ScanPointSet::default(), UNKNOWN))))
+    }
+
+    #[inline]
+    fn find(&self, text: Text, kind: ValueKind) -> Result<ValueId, Vacant> {
+        let is_same = |id: ValueId| self.values.get(id.0 as usize).is_some_and(|value| value.text == text && value.kind == kind);
+        self.numbers.find(text, is_same)
+    }
+
+    #[inline]
+    fn add(&mut self, arena: &mut Arena, vacant: Vacant, text: Text, kind: ValueKind) -> ValueId {
         let Self { numbers, values, .. } = self;
         let id = add(values, arena, text, kind);
-        numbers.insert(text, id, |id| values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text));
+        numbers.insert(vacant, text, id, |id| values.get(id.0 as usize).map_or(Text::EMPTY, |value| value.text));
         id
     }
 
@@ -229,16 +254,6 @@ impl TransformCache {
         self.arrived.push(Arrived { text, kind, results });
     }
 
-    /// Returns the scan points that may change a value, and its signature as received.
-    #[inline]
-    pub fn plain(&mut self, graph: &RuleGraph, plan: &Plan, arena: &mut Arena, id: ValueId) -> (ScanPointSet, Signature<'_>) {
-        let place = self.place_of(graph, plan, arena, id, ScanPointId::PLAIN, ScanPointSet::default());
-        match place.and_then(|(scan, place)| self.at(scan, place)) {
-            Some((results, scanned)) => (results.changing, results.signature(scanned, plan.prefilters.words())),
-            None => (ScanPointSet::default(), UNKNOWN),
-        }
-    }
-
     /// Returns the signature of a value at a scan point. If the value must be scanned, it is scanned ahead at those of `others` that rules have
     /// reached before.
     #[inline]
@@ -300,14 +315,25 @@ impl TransformCache {
         point: ScanPointId,
         others: ScanPointSet,
     ) -> Option<(ScanId, NonZeroU8)> {
-        let scan = self.place(plan, arena, id)?;
-        let results = self.scans.get(scan)?;
-        let point = results.distinct(point);
-        let place = match results.place(point) {
-            Some(place) => place,
-            None => self.scan(graph, plan, arena, id, scan, point, others)?,
+        let Self { values, scans, arrived, costs, .. } = &mut *self;
+        let value = values.get_mut(id.0 as usize)?;
+        let scan = match value.scan {
+            Some(scan) => scan,
+            None => {
+                let is_this = |arrived: &Arrived| arrived.text == value.text && arrived.kind == value.kind;
+                *value.scan.insert(match arrived.iter().position(is_this) {
+                    Some(place) => scans.add(plan, arrived.swap_remove(place).results),
+                    // A profile measures scans, so that it remembers none.
+                    None => scans.find(plan, value.kind, arena.read(value.text), plan.has(PlanPart::ScanMemo) && costs.is_none()),
+                })
+            }
         };
-        let (results, value) = self.scans.get(scan).zip(self.values.get_mut(id.0 as usize))?;
+        let results = scans.get(scan)?;
+        let point = results.distinct(point);
+        let Some(place) = results.place(point) else {
+            self.scan(graph, plan, arena, id, scan, point, others)?;
+            return self.charge_place(graph, plan, arena, id, point, others);
+        };
         let scanned = results.at(place)?;
         if !value.charged.contains(point) {
             value.charged = value.charged.with(point);
@@ -342,28 +368,6 @@ impl TransformCache {
             self.stages.scan_plain(original, results);
         }
         results.place(point)
-    }
-
-    /// Returns the place of a value's scan results.
-    #[inline]
-    fn place(&mut self, plan: &Plan, arena: &Arena, id: ValueId) -> Option<ScanId> {
-        match self.values.get(id.0 as usize)?.scan {
-            Some(scan) => Some(scan),
-            None => self.find(plan, arena, id),
-        }
-    }
-
-    /// Finds the scan results of a value. A profile measures scans, so that it remembers none.
-    #[inline(never)]
-    fn find(&mut self, plan: &Plan, arena: &Arena, id: ValueId) -> Option<ScanId> {
-        let value = self.values.get_mut(id.0 as usize)?;
-        let arrived = self.arrived.iter().position(|arrived| arrived.text == value.text && arrived.kind == value.kind);
-        let scan = match arrived {
-            Some(place) => self.scans.add(plan, self.arrived.swap_remove(place).results),
-            None => self.scans.find(plan, value.kind, arena.read(value.text), plan.has(PlanPart::ScanMemo) && self.costs.is_none()),
-        };
-        value.scan = Some(scan);
-        value.scan
     }
 }
 

@@ -17,6 +17,10 @@ pub struct ValueNumbers {
     taken: usize,
 }
 
+/// A place for the number of a new value, until the next insertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vacant(usize);
+
 impl ValueNumbers {
     /// Removes all numbers, and keeps the memory.
     pub fn clear(&mut self) {
@@ -26,30 +30,40 @@ impl ValueNumbers {
         }
     }
 
-    /// Returns the number of a value, for which `is_same` returns `true`.
+    /// Returns the number of a value, for which `is_same` returns `true`, or else the place for a new number.
     #[inline]
-    pub fn find(&self, text: Text, is_same: impl Fn(ValueId) -> bool) -> Option<ValueId> {
+    pub fn find(&self, text: Text, is_same: impl Fn(ValueId) -> bool) -> Result<ValueId, Vacant> {
         let mut place = self.first_place(text);
         loop {
-            let id = ValueId(self.places.get(place)?.checked_sub(1)?);
-            if is_same(id) {
-                return Some(id);
+            let number = self.places.get(place).copied().unwrap_or(0);
+            let Some(number) = number.checked_sub(1) else { return Err(Vacant(place)) };
+            if is_same(ValueId(number)) {
+                return Ok(ValueId(number));
             }
             place = self.next_place(place);
         }
     }
 
-    /// Adds the number of a value that has none; `text_of` returns the values of others.
-    pub fn insert(&mut self, text: Text, id: ValueId, text_of: impl Fn(ValueId) -> Text) {
-        if self.taken * 2 >= self.places.len() {
-            let capacity = (self.places.len() * 2).max(FIRST_CAPACITY);
-            let before = std::mem::replace(&mut self.places, vec![0; capacity]);
-            for id in before.into_iter().filter_map(|place| place.checked_sub(1)).map(ValueId) {
-                self.take_place(text_of(id), id);
-            }
-        }
-        self.take_place(text, id);
+    /// Adds the number of a value at the place that [`find`](Self::find) returned for it; `text_of` returns the values of others.
+    #[inline]
+    pub fn insert(&mut self, Vacant(place): Vacant, text: Text, id: ValueId, text_of: impl Fn(ValueId) -> Text) {
         self.taken += 1;
+        if self.taken * 2 <= self.places.len() {
+            self.places.get_mut(place).into_iter().for_each(|place| *place = id.0.saturating_add(1));
+        } else {
+            self.grow(text_of);
+            self.take_place(text, id);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, text_of: impl Fn(ValueId) -> Text) {
+        let capacity = (self.places.len() * 2).max(FIRST_CAPACITY);
+        let before = std::mem::replace(&mut self.places, vec![0; capacity]);
+        for id in before.into_iter().filter_map(|place| place.checked_sub(1)).map(ValueId) {
+            self.take_place(text_of(id), id);
+        }
     }
 
     fn take_place(&mut self, text: Text, ValueId(number): ValueId) {
@@ -82,13 +96,13 @@ mod tests {
         let texts: Vec<Text> = (0..5_000).map(|number| arena.store_number(number % 100)).collect();
         let text_of = |ValueId(number)| texts[number as usize];
         for (number, text) in (0..).zip(&texts) {
-            assert_eq!(numbers.find(*text, |id| text_of(id) == *text), None);
-            numbers.insert(*text, ValueId(number), text_of);
+            let place = numbers.find(*text, |id| text_of(id) == *text).unwrap_err();
+            numbers.insert(place, *text, ValueId(number), text_of);
         }
         for (number, text) in (0..).zip(&texts) {
-            assert_eq!(numbers.find(*text, |id| text_of(id) == *text), Some(ValueId(number)));
+            assert_eq!(numbers.find(*text, |id| text_of(id) == *text), Ok(ValueId(number)));
         }
         numbers.clear();
-        assert_eq!(numbers.find(texts[0], |_| true), None);
+        assert!(numbers.find(texts[0], |_| true).is_err());
     }
 }
