@@ -83,10 +83,24 @@ impl ScanResults {
         if start.is_some() {
             self.literals.extend_from_slice(signature.literals);
         }
-        self.points.push(ScannedPoint { bytes: signature.bytes, start, work: u32::try_from(work).unwrap_or(u32::MAX), exceeds });
+        self.push(point, ScannedPoint { bytes: signature.bytes, start, work: to_work(work), exceeds });
+    }
+
+    /// Stores the result of a distinct point at which the value is the same as at another, whose result has a place.
+    pub fn insert_again(&mut self, point: ScanPointId, known: NonZeroU8, work: usize, exceeds: bool) {
+        if let Some(ScannedPoint { bytes, start, .. }) = self.at(known) {
+            let again = ScannedPoint { bytes: *bytes, start: *start, work: to_work(work), exceeds };
+            self.push(point, again);
+        }
+    }
+
+    fn push(&mut self, point: ScanPointId, scanned: ScannedPoint) {
+        self.points.push(scanned);
         let place = u8::try_from(self.points.len()).ok().and_then(NonZeroU8::new);
         let number = usize::from(point.0);
-        self.places.resize(self.places.len().max(number + 1), None);
+        if self.places.len() <= number {
+            self.places.resize(number + 1, None);
+        }
         self.places.get_mut(number).into_iter().for_each(|known| *known = place);
     }
 
@@ -96,4 +110,8 @@ impl ScanResults {
         let literals = scanned.start.and_then(|start| self.literals.get(start as usize..)?.get(..words));
         Signature { bytes: scanned.bytes, literals: literals.unwrap_or_default() }
     }
+}
+
+fn to_work(work: usize) -> u32 {
+    u32::try_from(work).unwrap_or(u32::MAX)
 }

@@ -11,6 +11,7 @@ use crate::pattern::ByteSet;
 use crate::prefilter::{Signature, SpreadLiterals, ValueKind};
 use crate::transform::Transformation;
 use crate::vocabulary::Limit;
+use std::num::NonZeroU8;
 use std::time::Instant;
 
 /// The maximum length of all stages, in bytes, that are kept for further points. Beyond it a stage is freed once the next one is computed.
@@ -46,6 +47,8 @@ struct Stage {
     bytes: ByteSet,
     /// The literals in it; empty if it was not scanned.
     literals: Vec<u64>,
+    /// The place of the results of a point that ends with it.
+    place: Option<NonZeroU8>,
     /// `true` if it was cut at the limit of transformations.
     is_cut: bool,
 }
@@ -108,13 +111,11 @@ impl Stages {
             let signature = Signature { bytes: results.bytes, literals: &[] };
             return results.insert(point, signature, original.value.len() + PER_VALUE, false);
         }
-        let mut joint = Joint { bytes: ByteSet::EMPTY, literals: std::mem::take(&mut self.literals) };
-        joint.literals.clear();
-        joint.literals.resize(plan.prefilters.words(), 0);
-        let (mut at, mut work, mut exceeds) = (0, 0, false);
-        if scan_point.every_stage {
+        let mut joint = scan_point.every_stage.then(|| Joint::new(&mut self.literals, plan));
+        if let Some(joint) = &mut joint {
             joint.unite(plain(results, plan));
         }
+        let (mut at, mut work, mut exceeds) = (0, 0, false);
         for step in steps {
             let (length, bytes) = self.measure(at, original, results);
             if !step.may_change(bytes) {
@@ -129,20 +130,34 @@ impl Stages {
                 {
                     stage.value = Vec::new();
                 }
-                exceeds |= self.stage(at).is_some_and(|stage| stage.is_cut);
-                if scan_point.every_stage {
-                    work += self.unite_stage(original, at, &mut joint);
+                let Some(stage) = self.stage_mut(at) else { continue };
+                exceeds |= stage.is_cut;
+                if let Some(joint) = &mut joint {
+                    work += stage.value.len();
+                    joint.unite(stage.scan(plan));
                 }
             }
         }
-        if !scan_point.every_stage {
-            match at {
-                0 => joint.unite(plain(results, plan)),
-                stage => work += self.unite_stage(original, stage, &mut joint),
+        match (joint, self.stage_mut(at)) {
+            (Some(joint), _) => {
+                results.insert(point, Signature { bytes: joint.bytes, literals: &joint.literals }, work, exceeds);
+                self.literals = joint.literals;
             }
+            (None, Some(stage)) => {
+                work += stage.value.len();
+                match stage.place {
+                    Some(place) => results.insert_again(point, place, work, exceeds),
+                    None => {
+                        results.insert(point, stage.scan(plan), work, exceeds);
+                        stage.place = results.place(point);
+                    }
+                }
+            }
+            (None, None) => match results.place(ScanPointId::PLAIN) {
+                Some(place) => results.insert_again(point, place, work, exceeds),
+                None => results.insert(point, Signature { bytes: results.bytes, literals: &[] }, work, exceeds),
+            },
         }
-        results.insert(point, Signature { bytes: joint.bytes, literals: &joint.literals }, work, exceeds);
-        self.literals = joint.literals;
     }
 
     /// Returns length and bytes of a stage.
@@ -187,6 +202,7 @@ impl Stages {
             stage.value.truncate(max);
             (stage.kind, stage.bytes) = (kind.made_by(transformation as u8), ByteSet::of(&stage.value));
             stage.literals.clear();
+            stage.place = None;
             self.length += stage.value.len();
             self.count += 1;
             after = self.count;
@@ -196,18 +212,6 @@ impl Stages {
             *known = after;
         }
         after
-    }
-
-    /// Adds the signature of a stage, and returns the work of its scan.
-    fn unite_stage(&mut self, original: Original<'_>, stage: StageId, joint: &mut Joint) -> usize {
-        let Some(stage) = self.stage_mut(stage) else { return 0 };
-        if stage.literals.is_empty() {
-            let prefilters = &original.plan.prefilters;
-            stage.literals.resize(prefilters.words(), 0);
-            prefilters.scan(stage.kind, &stage.value, &mut stage.literals);
-        }
-        joint.unite(Signature { bytes: stage.bytes, literals: &stage.literals });
-        stage.value.len()
     }
 
     /// Returns a stage; `None` for the value as received.
@@ -226,6 +230,17 @@ impl Stages {
     }
 }
 
+impl Stage {
+    /// Returns the signature of the stage, which is scanned if it was not yet.
+    fn scan(&mut self, plan: &Plan) -> Signature<'_> {
+        if self.literals.is_empty() {
+            self.literals.resize(plan.prefilters.words(), 0);
+            plan.prefilters.scan(self.kind, &self.value, &mut self.literals);
+        }
+        Signature { bytes: self.bytes, literals: &self.literals }
+    }
+}
+
 /// Returns the literals that are searched for at a point, if they are few, and a value can be searched for them before the point's transformation.
 pub fn few_literals(plan: &Plan, point: ScanPoint, kind: ValueKind) -> Option<(&SpreadLiterals, ByteSet)> {
     let [step] = &*plan.chain(point.chain)?.steps else { return None };
@@ -241,6 +256,14 @@ struct Joint {
 }
 
 impl Joint {
+    /// Takes a buffer for the literals.
+    fn new(literals: &mut Vec<u64>, plan: &Plan) -> Self {
+        let mut literals = std::mem::take(literals);
+        literals.clear();
+        literals.resize(plan.prefilters.words(), 0);
+        Self { bytes: ByteSet::EMPTY, literals }
+    }
+
     fn unite(&mut self, more: Signature<'_>) {
         self.bytes = self.bytes.union(more.bytes);
         unite(&mut self.literals, more.literals);
