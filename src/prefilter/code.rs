@@ -65,6 +65,7 @@ hash_of_files! {
     "stored.rs",
     "texts.rs",
     "trigram.rs",
+    "trigram_table.rs",
 }
 
 /// Adds bytes to a hash: eight at a time, as `rustc-hash` does, with a rotation, so that no part is lost.

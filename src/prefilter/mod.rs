@@ -28,7 +28,7 @@
 //!   Literal           each is found by a trigram that is rare in clean traffic, and chosen for few others: `://` is in every address
 //!                       php://fd → p:/    php://input → hp:    php://filter → //f    php://memory → //m    …
 //!
-//!   TrigramBitmap     a bit for each of these trigrams, of 2¹⁸; its rank leads to the bucket of literals that are found by it
+//!   TrigramBitmap     a bit for each of these trigrams, of 2¹⁸; a table leads to the bucket of literals that are found by it
 //!
 //! a value: file=php://filter/resource=index
 //!                ↑↑↑             hp: is set, but php://input and php://stderr, which are found by it, are not there
@@ -101,6 +101,7 @@ mod spread;
 mod stored;
 mod texts;
 mod trigram;
+mod trigram_table;
 
 pub use filtered::FilteredPattern;
 pub use required::{LONGEST_LITERAL, RequiredLiterals};

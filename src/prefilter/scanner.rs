@@ -1,10 +1,11 @@
 //! Finds which of many literals a value holds, in one pass whatever their number.
 //!
-//! For each byte of a value, the trigram that it ends is looked up in a bitmap. If the bit is set, [`verify`](LiteralScanner::verify) compares the
+//! For each byte of a value, the trigram that it ends is looked up in a bitmap. If the bit is set, [`verify`](Search::verify) compares the
 //! literals in the bucket of that trigram with the value. A set bit alone proves nothing: several bytes share a class.
 
 use super::literal::{Literal, Membership};
-use super::trigram::{ClassSet, Trigram, TrigramBitmap};
+use super::trigram::{ClassSet, Pair, Trigram, TrigramBitmap};
+use super::trigram_table::TrigramTable;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -18,12 +19,15 @@ const BLOCK: usize = 8;
 #[derive(Debug)]
 pub(super) struct LiteralScanner {
     bitmap: Box<TrigramBitmap>,
-    /// Maps the rank of each set trigram bit to its bucket. A two-byte literal sets 64 bits, which share one bucket.
-    bucket_of_rank: Vec<u32>,
+    /// The bucket of each trigram.
+    bucket_of: TrigramTable,
     buckets: Vec<Bucket>,
+    /// One more than the place in `pairs` of the literals of two bytes with these classes; empty if the scanner has none.
+    pair_of: Vec<u16>,
+    pairs: Vec<Content>,
     /// Numbers of literals of the table, by bucket.
     members: Vec<u32>,
-    /// Not an argument of each search: one more would not fit the registers.
+    /// The literals of all scanners of the set.
     table: Arc<LiteralTable>,
 }
 
@@ -46,7 +50,7 @@ struct Bucket {
 /// Literals, by their numbers in the table.
 #[derive(Clone, Copy, Debug)]
 enum Content {
-    /// The trigram alone proves that a literal is there: it has two bytes, and no other byte is of their classes. Its lists are a range of
+    /// The classes alone prove that a literal is there: it has two bytes, and no other byte is of their classes. Its lists are a range of
     /// [`LiteralTable::lists`].
     Proof(u32, u32),
     One(u32),
@@ -128,7 +132,7 @@ fn eight_bytes(value: &[u8], start: usize) -> u64 {
 }
 
 impl CompiledLiteral {
-    fn is_proven_by_its_trigram(&self, bitmap: &TrigramBitmap) -> bool {
+    fn is_proven_by_its_classes(&self, bitmap: &TrigramBitmap) -> bool {
         self.head.length == 2 && self.head.bytes.to_le_bytes().iter().take(2).all(|byte| bitmap.is_alone(*byte))
     }
 }
@@ -178,30 +182,33 @@ impl LiteralScanner {
         let members = || wanted.iter().filter_map(|number| Some((literals.get(*number as usize)?, *number)));
         let mut scanner = Self {
             bitmap: TrigramBitmap::for_literals(members().map(|(literal, _)| literal.bytes)),
-            bucket_of_rank: Vec::new(),
+            bucket_of: TrigramTable::default(),
             buckets: Vec::new(),
+            pair_of: Vec::new(),
+            pairs: Vec::new(),
             members: Vec::new(),
             table: Arc::clone(table),
         };
-        let mut neighbours = Vec::with_capacity(wanted.len());
-        let mut trigrams = Vec::with_capacity(wanted.len());
-        let mut pairs = Vec::new();
-        for ((literal, _), place) in members().zip(0u32..) {
-            neighbours.push(scanner.neighbours(literal));
-            let found_by = |trigram: Trigram| u64::from(trigram.key()) << u32::BITS | u64::from(place);
+        // Each literal by the key of its trigram, or the number of its pair, and by its number.
+        let mut trigrams: Vec<(u32, u32, Neighbours)> = Vec::with_capacity(wanted.len());
+        let mut pairs: Vec<(usize, u32)> = Vec::new();
+        for (literal, number) in members() {
             match literal.trigram() {
-                Some(bytes) => trigrams.push(found_by(scanner.bitmap.trigram(&bytes))),
-                None => pairs.push(found_by(scanner.bitmap.trigram(literal.bytes))),
+                Some(bytes) => {
+                    let trigram = scanner.bitmap.trigram(&bytes);
+                    scanner.bitmap.insert(trigram);
+                    trigrams.push((trigram.key(), number, scanner.neighbours(literal)));
+                }
+                None => {
+                    let pair = scanner.bitmap.trigram(literal.bytes).last_pair();
+                    scanner.bitmap.insert_pair(pair);
+                    pairs.push((pair.number(), number));
+                }
             }
         }
-        // A literal of two bytes is found by 64 trigrams. They come in order, for the sake of the sort.
-        pairs.sort_unstable();
-        let classes = TrigramBitmap::first_classes().map(|class| u64::from(class.key()) << u32::BITS);
-        trigrams.extend(classes.flat_map(|class| pairs.iter().map(move |pair| class | pair)));
-        scanner.fill_buckets(trigrams, &neighbours, wanted);
+        scanner.fill_buckets(trigrams);
+        scanner.fill_pairs(pairs);
         scanner.members.shrink_to_fit();
-        scanner.buckets.shrink_to_fit();
-        scanner.bucket_of_rank.shrink_to_fit();
         scanner
     }
 
@@ -209,45 +216,22 @@ impl LiteralScanner {
     #[inline(never)]
     pub(super) fn scan(&self, value: &[u8], seen: &mut [u64]) {
         let bitmap = &*self.bitmap;
-        let mut trigram = Trigram::default();
-        let mut read = |at: usize, byte: u8| {
-            trigram = bitmap.next(trigram, byte);
+        let mut search = Search { scanner: self, value, seen };
+        let mut pair = Pair::default();
+        let mut read = |byte: u8, left: usize| {
+            let trigram = bitmap.next(pair, byte);
             if bitmap.contains(trigram) {
-                self.verify(trigram, value, at + 1, seen);
+                search.verify(trigram, left);
             }
+            pair = trigram.last_pair();
         };
         // Read in blocks, a byte takes half the instructions that it takes one by one.
-        let (blocks, rest) = value.as_chunks::<BLOCK>();
-        for (start, block) in (0..).step_by(BLOCK).zip(blocks) {
-            block.iter().enumerate().for_each(|(within, byte)| read(start + within, *byte));
+        let mut rest = value;
+        while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+            (1..).zip(block).for_each(|(taken, byte)| read(*byte, rest.len() - taken));
+            rest = behind;
         }
-        (value.len() - rest.len()..).zip(rest).for_each(|(at, byte)| read(at, *byte));
-    }
-
-    /// Compares the literals of a trigram that ends before `end`. This and what it calls are not inlined, so that the loop over all bytes keeps its
-    /// variables in registers.
-    #[inline(never)]
-    fn verify(&self, trigram: Trigram, value: &[u8], end: usize, seen: &mut [u64]) {
-        let bucket = self.bucket_of_rank.get(self.bitmap.rank(trigram)).and_then(|bucket| self.buckets.get(*bucket as usize));
-        let Some(bucket) = bucket else { return };
-        if let Content::Proof(start, end) = bucket.content {
-            // Most trigrams that occur in clean traffic are found for such a literal.
-            self.table.note(start, end, seen);
-        } else if bucket.neighbours.admit(trigram, self.bitmap.class_set(value.get(end))) {
-            self.compare(bucket.content, value, end, seen);
-        }
-    }
-
-    /// Compares the literals of a bucket whose trigram ends before `end`.
-    #[inline(never)]
-    fn compare(&self, content: Content, value: &[u8], end: usize, seen: &mut [u64]) {
-        match content {
-            Content::Proof(from, to) => self.table.note(from, to, seen),
-            Content::One(literal) => self.table.compare(literal, value, end, seen),
-            Content::Several(from, to) => {
-                part(&self.members, from, to).iter().for_each(|literal| self.table.compare(*literal, value, end, seen));
-            }
-        }
+        (1..).zip(rest).for_each(|(taken, byte)| read(*byte, rest.len() - taken));
     }
 
     /// The bytes before and after the trigram of a literal. At its ends, any byte may be.
@@ -256,54 +240,117 @@ impl LiteralScanner {
         Neighbours { preceding: side(end_offset.checked_sub(4).and_then(|at| bytes.get(at))), following: side(bytes.get(*end_offset)) }
     }
 
-    /// Fills the bitmap and the buckets. Each entry is the key of a trigram, and below it the place in `wanted` of a literal that is found by it.
-    fn fill_buckets(&mut self, mut trigrams: Vec<u64>, neighbours: &[Neighbours], wanted: &[u32]) {
-        let key = |found_by: &u64| (found_by >> u32::BITS) as u32;
-        self.bitmap.insert(trigrams.iter().map(|found_by| Trigram::of_key(key(found_by))));
-        trigrams.sort();
-        // The bucket of each literal that has one to itself.
-        let mut own = vec![None; wanted.len()];
-        for same in trigrams.chunk_by(|one, other| key(one) == key(other)) {
-            let places = || same.iter().map(|found_by| *found_by as u32 as usize);
-            let united = places().filter_map(|place| neighbours.get(place).copied()).reduce(Neighbours::union).unwrap_or(Neighbours::ALL);
-            let numbers = places().filter_map(|place| wanted.get(place).copied());
-            let known = match same {
-                [found_by] => own.get_mut(*found_by as u32 as usize),
-                _ => None,
-            };
-            let bucket = match known {
-                Some(known) => *known.get_or_insert_with(|| self.add_bucket(united, numbers)),
-                None => self.add_bucket(united, numbers),
-            };
-            self.bucket_of_rank.push(bucket);
-        }
+    /// Fills the buckets with literals, each with the key of its trigram and its neighbours.
+    fn fill_buckets(&mut self, mut trigrams: Vec<(u32, u32, Neighbours)>) {
+        trigrams.sort_by_key(|(key, ..)| *key);
+        let same = || trigrams.chunk_by(|(one, ..), (other, ..)| one == other);
+        self.bucket_of = TrigramTable::new(same().filter_map(|same| same.first()).map(|(key, ..)| *key));
+        self.buckets = same()
+            .map(|same| Bucket {
+                neighbours: same.iter().map(|(.., neighbours)| *neighbours).reduce(Neighbours::union).unwrap_or(Neighbours::ALL),
+                content: self.content(same.iter().map(|(_, number, _)| *number)),
+            })
+            .collect();
     }
 
-    /// Adds a bucket for literals of the same trigram, and returns its number.
-    fn add_bucket(&mut self, neighbours: Neighbours, numbers: impl Iterator<Item = u32>) -> u32 {
+    /// Adds the literals of two bytes, each with the number of its pair.
+    fn fill_pairs(&mut self, mut pairs: Vec<(usize, u32)>) {
+        if pairs.is_empty() {
+            return;
+        }
+        self.pair_of = vec![0; Pair::COUNT];
+        pairs.sort_unstable();
+        for same in pairs.chunk_by(|(one, _), (other, _)| one == other) {
+            let content = self.content(same.iter().map(|(_, number)| *number));
+            self.pairs.push(content);
+            let place = same.first().and_then(|(pair, _)| self.pair_of.get_mut(*pair));
+            if let (Some(place), Ok(number)) = (place, u16::try_from(self.pairs.len())) {
+                *place = number;
+            }
+        }
+        self.pairs.shrink_to_fit();
+    }
+
+    /// Adds literals of the same trigram or pair, by their numbers.
+    fn content(&mut self, numbers: impl Iterator<Item = u32>) -> Content {
         let start = self.members.len();
         self.members.extend(numbers);
-        let content = match self.members.get(start..) {
+        match self.members.get(start..) {
             Some([number]) => {
                 let number = *number;
                 self.members.truncate(start);
-                match self.table.literals.get(number as usize).filter(|literal| literal.is_proven_by_its_trigram(&self.bitmap)) {
+                match self.table.literals.get(number as usize).filter(|literal| literal.is_proven_by_its_classes(&self.bitmap)) {
                     Some(literal) => Content::Proof(literal.lists_start, literal.lists_end),
                     None => Content::One(number),
                 }
             }
             _ => Content::Several(start as u32, self.members.len() as u32),
-        };
-        self.buckets.push(Bucket { neighbours, content });
-        self.buckets.len() as u32 - 1
+        }
+    }
+}
+
+/// The search of a value. It is passed as one argument, so that the loop over all bytes keeps its variables in registers.
+struct Search<'s> {
+    scanner: &'s LiteralScanner,
+    value: &'s [u8],
+    seen: &'s mut [u64],
+}
+
+impl Search<'_> {
+    /// Compares the literals that are found by a trigram, or by its last two bytes, with `left` bytes of the value behind it.
+    #[inline(never)]
+    fn verify(&mut self, trigram: Trigram, left: usize) {
+        let pair = self.scanner.pair_of.get(trigram.last_pair().number()).copied().unwrap_or(0);
+        match usize::from(pair).checked_sub(1) {
+            Some(pair) => self.verify_pair(pair, trigram, left),
+            None => self.verify_trigram(trigram, left),
+        }
+    }
+
+    /// Compares the literals of two bytes, then those of the trigram. Not inlined, so that most trigrams need no registers saved.
+    #[inline(never)]
+    fn verify_pair(&mut self, pair: usize, trigram: Trigram, left: usize) {
+        match self.scanner.pairs.get(pair) {
+            // A third of the trigrams that are verified in clean traffic.
+            Some(Content::Proof(start, end)) => self.scanner.table.note(*start, *end, self.seen),
+            Some(content) => self.compare(*content, left),
+            None => {}
+        }
+        self.verify_trigram(trigram, left);
+    }
+
+    /// Compares the literals that are found by a trigram.
+    #[inline]
+    fn verify_trigram(&mut self, trigram: Trigram, left: usize) {
+        let Self { scanner, value, .. } = self;
+        let Some(bucket) = scanner.bucket_of.get(trigram.key()).and_then(|bucket| scanner.buckets.get(bucket as usize)) else { return };
+        let end = value.len() - left;
+        let preceding = scanner.bitmap.class_set(end.checked_sub(4).and_then(|at| value.get(at)));
+        if bucket.neighbours.admit(preceding, scanner.bitmap.class_set(value.get(end))) {
+            self.compare(bucket.content, left);
+        }
+    }
+
+    /// Compares literals whose trigram or pair ends there.
+    #[inline(never)]
+    fn compare(&mut self, content: Content, left: usize) {
+        let Self { scanner, value, seen } = self;
+        let end = value.len() - left;
+        match content {
+            Content::Proof(from, to) => scanner.table.note(from, to, seen),
+            Content::One(literal) => scanner.table.compare(literal, value, end, seen),
+            Content::Several(from, to) => {
+                part(&scanner.members, from, to).iter().for_each(|literal| scanner.table.compare(*literal, value, end, seen));
+            }
+        }
     }
 }
 
 impl Neighbours {
     /// Returns `true` if one of the literals may be there, given the byte before the trigram and the one after it.
     #[inline]
-    fn admit(self, trigram: Trigram, following: ClassSet) -> bool {
-        self.preceding.meets(trigram.preceding()) && self.following.meets(following)
+    fn admit(self, preceding: ClassSet, following: ClassSet) -> bool {
+        self.preceding.meets(preceding) && self.following.meets(following)
     }
 
     /// Any byte on both sides.

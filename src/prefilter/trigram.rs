@@ -1,8 +1,7 @@
 //! The bitmap that most bytes of a value fall through.
 //!
 //! Bytes belong to 64 classes, so that three bytes in a row, a [`Trigram`], are 18 bits: an index into a bitmap of 32 KiB, which fits the nearest cache.
-//! A bit is set for each trigram that a literal is found by. Its [rank](TrigramBitmap::rank), the number of bits that are set before it, tells which
-//! literals those are.
+//! A bit is set for each trigram that a literal is found by.
 
 /// The bits of a class of bytes.
 const CLASS_BITS: usize = 6;
@@ -10,25 +9,29 @@ const CLASS_BITS: usize = 6;
 /// The last class, of bytes for which no class of their own was left. Bytes that no literal holds are of class 0.
 const LAST_CLASS: usize = (1 << CLASS_BITS) - 1;
 
-const WORD_BITS: usize = u64::BITS as usize;
-
-/// The words of the bitmap, which has a bit for each trigram.
-const WORDS: usize = (1 << (3 * CLASS_BITS)) / WORD_BITS;
+/// The number of pairs of classes. The bitmap has a word for each of them, and in it a bit for each class that may follow.
+const PAIRS: usize = 1 << (2 * CLASS_BITS);
 
 /// A set of trigrams, and the classes of bytes that these are made of.
 #[derive(Debug)]
 pub(super) struct TrigramBitmap {
     class_of: [u8; 256],
-    bits: [u64; WORDS],
-    /// How many bits are set before each word.
-    ranks: [u32; WORDS],
+    bits: [u64; PAIRS],
     /// The classes of which there is one byte, or the two cases of a letter.
     alone: ClassSet,
 }
 
-/// The classes of the last bytes that were read, the last one lowest. The bitmap looks at the last three.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Trigram(usize);
+/// The classes of two bytes, the last one lowest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pair(usize);
+
+/// The classes of three bytes, the last one lowest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trigram {
+    before: Pair,
+    /// The class of the last byte.
+    last: usize,
+}
 
 /// A set of classes, a bit for each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +53,7 @@ impl TrigramBitmap {
         }
         let mut used: Vec<(usize, u8)> = counts.into_iter().zip(0..=u8::MAX).filter(|(count, _)| *count > 0).collect();
         used.sort_unstable_by(|one, other| other.cmp(one));
-        let mut bitmap = Box::new(Self { class_of: [0; 256], bits: [0; WORDS], ranks: [0; WORDS], alone: ClassSet::default() });
+        let mut bitmap = Box::new(Self { class_of: [0; 256], bits: [0; PAIRS], alone: ClassSet::default() });
         for (class, (_, byte)) in (1..).zip(used) {
             bitmap.set_class(byte, LAST_CLASS.min(class));
         }
@@ -61,18 +64,13 @@ impl TrigramBitmap {
 
     /// The trigram of three bytes, or of two bytes after one of class 0.
     pub(super) fn trigram(&self, bytes: &[u8]) -> Trigram {
-        bytes.iter().fold(Trigram::default(), |trigram, byte| self.next(trigram, *byte))
+        bytes.iter().fold(Trigram::default(), |trigram, byte| self.next(trigram.last_pair(), *byte))
     }
 
-    /// Each class as the first of a trigram, the other two being 0, in order.
-    pub(super) fn first_classes() -> impl Iterator<Item = Trigram> {
-        (0..=LAST_CLASS).map(|class| Trigram(class << (2 * CLASS_BITS)))
-    }
-
-    /// The trigram after one more byte.
+    /// The trigram of a pair and the byte after it.
     #[inline]
-    pub(super) fn next(&self, Trigram(before): Trigram, byte: u8) -> Trigram {
-        Trigram(before << CLASS_BITS | self.class(byte))
+    pub(super) fn next(&self, before: Pair, byte: u8) -> Trigram {
+        Trigram { before, last: self.class(byte) }
     }
 
     /// Returns `true` if the set has the trigram.
@@ -81,29 +79,21 @@ impl TrigramBitmap {
         self.bits.get(trigram.word()).is_some_and(|word| word >> trigram.bit() & 1 == 1)
     }
 
-    /// Adds trigrams to the set. That changes the ranks of others.
-    pub(super) fn insert(&mut self, trigrams: impl Iterator<Item = Trigram>) {
-        for trigram in trigrams {
-            if let Some(word) = self.bits.get_mut(trigram.word()) {
-                *word |= 1 << trigram.bit();
-            }
-        }
-        let mut count = 0;
-        for (rank, word) in self.ranks.iter_mut().zip(&self.bits) {
-            *rank = count;
-            count += word.count_ones();
-        }
+    /// Adds a trigram to the set.
+    pub(super) fn insert(&mut self, trigram: Trigram) {
+        self.bits.get_mut(trigram.word()).into_iter().for_each(|word| *word |= 1 << trigram.bit());
     }
 
-    /// How many trigrams of the set precede this one.
-    pub(super) fn rank(&self, trigram: Trigram) -> usize {
-        let (word, rank) = (self.bits.get(trigram.word()).copied().unwrap_or(0), self.ranks.get(trigram.word()).copied().unwrap_or(0));
-        (rank + (word & !(u64::MAX << trigram.bit())).count_ones()) as usize
+    /// Adds all trigrams that end with these two classes.
+    pub(super) fn insert_pair(&mut self, pair: Pair) {
+        let first_class = pair.0 >> CLASS_BITS;
+        let words = self.bits.iter_mut().skip(first_class).step_by(1 << CLASS_BITS);
+        words.for_each(|word| *word |= 1 << (pair.0 & LAST_CLASS));
     }
 
     /// The class of a byte as a set. The ends of a value, where there is no byte, have the class of bytes that no literal holds.
     pub(super) fn class_set(&self, byte: Option<&u8>) -> ClassSet {
-        ClassSet(1 << byte.map_or(0, |byte| self.class(*byte)))
+        ClassSet(1 << (byte.map_or(0, |byte| self.class(*byte)) & LAST_CLASS))
     }
 
     /// Returns `true` if no byte but the two cases of this one is of its class.
@@ -142,29 +132,36 @@ fn representative(byte: u8) -> u8 {
 }
 
 impl Trigram {
-    /// The trigram with this [`key`](Self::key).
-    pub(super) fn of_key(key: u32) -> Self {
-        Self(key as usize)
+    /// The classes of the last two bytes.
+    #[inline]
+    pub(super) fn last_pair(self) -> Pair {
+        Pair((self.before.0 << CLASS_BITS | self.last) % PAIRS)
     }
 
-    /// The class of the byte before the trigram, as a set.
-    pub(super) fn preceding(self) -> ClassSet {
-        ClassSet(1 << (self.0 >> (3 * CLASS_BITS) & LAST_CLASS))
-    }
-
-    /// The three classes as a number, in the order of the bitmap.
+    /// The three classes as a number.
     pub(super) fn key(self) -> u32 {
-        (self.0 % (WORDS * WORD_BITS)) as u32
+        (self.before.0 << CLASS_BITS | self.last) as u32
     }
 
     #[inline]
     fn word(self) -> usize {
-        self.0 / WORD_BITS % WORDS
+        self.before.0
     }
 
     #[inline]
     fn bit(self) -> usize {
-        self.0 % WORD_BITS
+        self.last % (1 << CLASS_BITS)
+    }
+}
+
+impl Pair {
+    /// The number of pairs.
+    pub(super) const COUNT: usize = PAIRS;
+
+    /// The two classes as a number below [`COUNT`](Self::COUNT).
+    #[inline]
+    pub(super) fn number(self) -> usize {
+        self.0
     }
 }
 
