@@ -303,6 +303,14 @@ proptest! {
     }
 
     #[test]
+    fn what_follows_two_words_is_read_as_by_libinjection(words in "(/\\*a\\*/|\\(|-)?[jz]q[ ,]?( |/\\*b\\*/)[jz]q ?", rest in text_of(&SQL)) {
+        let input = [words.as_bytes(), &rest].concat();
+        let other = libinjectionrs::detect_sqli(&input);
+        let expected = other.is_injection().then(|| other.fingerprint.unwrap().as_str().to_owned());
+        prop_assert_eq!(fingerprint(&input), expected, "{}", input.escape_ascii());
+    }
+
+    #[test]
     fn pages_are_read_as_by_libinjection(input in text_of(&HTML)) {
         // The translation lists the event handlers; the library takes any attribute that begins like one.
         let may_handle_events = input.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"on"));

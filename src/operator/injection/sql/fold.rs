@@ -3,6 +3,8 @@
 //! Rules look at two or three tokens from `left` on. They do not always drop a token that they looked at: rules drop from the end of the window,
 //! which is further away after a step back. The listed fingerprints were made in this way, so it must stay.
 
+use memchr::memchr3;
+
 use super::lexicon::Lexicon;
 use super::token::{Class, Token};
 use super::tokenizer::Tokens;
@@ -58,6 +60,10 @@ impl<'a> Window<'a> {
             input.find(|token| !matches!(token.class, Class::Comment | Class::LeftParenthesis | Class::SqlType) && !token.is_unary());
         if let Some(first) = first {
             self.push(first);
+            if self.read(2, input) && self.begins_with_two_words() && memchr3(b'(', b'{', b'*', input.input).is_none() {
+                self.length = 0;
+                return;
+            }
             while self.step(input) {}
             self.close();
         }
@@ -143,6 +149,15 @@ impl<'a> Window<'a> {
             }
             _ => true,
         }
+    }
+
+    /// Returns `true` if the first two tokens are words without a meaning of their own, of which no phrase begins.
+    ///
+    /// Then the text is harmless, unless it has a parenthesis, a brace or a comment with stars: no listed fingerprint begins with two such words. No
+    /// rule replaces the first one, only a parenthesis turns the second into a function, no rule drops them, and only a brace or such a comment is evil.
+    fn begins_with_two_words(&self) -> bool {
+        let [first, second, ..] = &self.tokens;
+        self.length == 2 && [first, second].iter().all(|token| token.is(Class::Bareword) && !token.leads)
     }
 
     fn next_two(&self) -> Option<&[Token<'a>; 2]> {

@@ -45,19 +45,21 @@ impl Lexicon {
     /// Returns the word or phrase, ignoring case.
     pub(super) fn find(&self, text: &[u8]) -> Option<&Word> {
         let hash = Hash::of(text)?;
-        for place in hash.probes() {
-            let place = self.places.get(place)?;
-            if place.mark == 0 {
-                return None;
-            }
-            if place.mark == hash.mark() {
+        let mark = hash.mark();
+        // There are free entries.
+        let mut at = hash.first();
+        loop {
+            let place = self.places.get(at)?;
+            if place.mark == mark {
                 let word = self.words.get(usize::from(place.word))?;
                 if word.text.eq_ignore_ascii_case(text) {
                     return Some(word);
                 }
+            } else if place.mark == 0 {
+                return None;
             }
+            at = (at + 1) % PLACES;
         }
-        None
     }
 
     /// Returns the phrase of two texts with a space between them.
@@ -81,8 +83,8 @@ impl Lexicon {
         let mut lexicon = Lexicon { words: words_of(words), places: Box::new([Place::default(); PLACES]), fingerprints };
         for (word, index) in lexicon.words.iter().zip(0..) {
             let Some(hash) = Hash::of(word.text) else { continue };
-            let free = hash.probes().find(|&place| lexicon.places.get(place).is_some_and(|place| place.mark == 0));
-            if let Some(place) = free.and_then(|place| lexicon.places.get_mut(place)) {
+            let (before, after) = lexicon.places.split_at_mut(hash.first());
+            if let Some(place) = after.iter_mut().chain(before).find(|place| place.mark == 0) {
                 *place = Place { mark: hash.mark(), word: index };
             }
         }
@@ -116,10 +118,9 @@ impl Hash {
         (self.0 >> 32) as u16 | 1
     }
 
-    /// Returns the entries to probe, in order: in the end all of them.
-    fn probes(self) -> impl Iterator<Item = usize> {
-        let first = (self.0 >> 48) as usize;
-        (0..PLACES).map(move |step| (first + step) % PLACES)
+    /// Returns the first entry to probe. The next ones follow.
+    fn first(self) -> usize {
+        (self.0 >> 48) as usize % PLACES
     }
 }
 

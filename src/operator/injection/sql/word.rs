@@ -2,19 +2,45 @@
 
 use super::token::{Class, LONGEST_TEXT, Token};
 use super::tokenizer::{Tokens, is_blank};
-use std::sync::LazyLock;
 
-/// The bytes that end a word: words can be as long as the value, and a table takes a third of the instructions.
-static ENDS_WORD: LazyLock<[bool; 256]> = LazyLock::new(|| std::array::from_fn(|byte| ends_word(byte as u8)));
+/// A byte within a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Letter,
+    /// It may end a word of the lexicon, and belongs to any other.
+    Split,
+    End,
+}
+
+/// The part of each byte: words can be as long as the value, and a table takes a third of the instructions.
+static PARTS: [Part; 256] = {
+    let mut parts = [Part::Letter; 256];
+    let mut rest: &mut [Part] = &mut parts;
+    let mut byte = 0u8;
+    while let Some((part, following)) = rest.split_first_mut() {
+        if ends_word(byte) {
+            *part = Part::End;
+        } else if matches!(byte, b'.' | b'`') {
+            *part = Part::Split;
+        }
+        rest = following;
+        byte = byte.wrapping_add(1);
+    }
+    parts
+};
 
 impl<'a> Tokens<'a> {
     /// Reads a word: of the lexicon, or any name.
     pub(super) fn word(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let ends = &*ENDS_WORD;
-        let end = rest.iter().position(|&byte| ends.get(usize::from(byte)) == Some(&true));
-        let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        let splits = memchr::memchr2(b'.', b'`', text).is_some();
+        let part = |byte: u8| PARTS.get(usize::from(byte)).copied().unwrap_or(Part::End);
+        let mut end = rest.iter().position(|&byte| part(byte) != Part::Letter).unwrap_or(rest.len());
+        let splits = rest.get(end).is_some_and(|&byte| part(byte) == Part::Split);
+        if splits {
+            let further = rest.get(end..).unwrap_or_default();
+            end += further.iter().position(|&byte| part(byte) == Part::End).unwrap_or(further.len());
+        }
+        let text = rest.get(..end).unwrap_or_default();
         if let Some(word) = Some(text).filter(|_| splits).and_then(|text| self.word_within(text)) {
             return word;
         }
@@ -90,7 +116,7 @@ impl<'a> Tokens<'a> {
 }
 
 /// Returns `true` if a byte is not part of a word: blanks, and bytes other than letters, digits, `$`, `.`, `_` and the backtick.
-fn ends_word(byte: u8) -> bool {
+const fn ends_word(byte: u8) -> bool {
     matches!(byte, 0 | b'\t'..=b'\r' | b' '..=b'#' | b'%'..=b'-' | b'/' | b':'..=b'@' | b'['..=b'^' | b'{'..=b'~' | 0xA0)
 }
 
