@@ -13,7 +13,7 @@ pub struct ByteSet {
 const CASE: u32 = 32;
 
 /// From this length on, a set is gathered in a table, which costs less for each byte and more at the end.
-const MANY: usize = 512;
+const MANY: usize = 48;
 
 /// `A` to `Z`, and `a` to `z`.
 const UPPER_CASE: u128 = 0x03FF_FFFF << 65;
@@ -52,19 +52,24 @@ impl ByteSet {
     /// Returns the set of the bytes that occur in `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
+        let mut words = [0u64; 4];
         if bytes.len() >= MANY {
-            let mut seen = [false; 256];
+            let mut seen = [0u8; 256];
             for byte in bytes {
                 if let Some(seen) = seen.get_mut(usize::from(*byte)) {
-                    *seen = true;
+                    *seen = 1;
                 }
             }
-            return (0..=u8::MAX).zip(seen).filter(|(_, seen)| *seen).fold(Self::EMPTY, |set, (byte, _)| set.with(byte));
-        }
-        let mut words = [0u64; 4];
-        for byte in bytes {
-            if let Some(word) = words.get_mut(usize::from(byte >> 6)) {
-                *word |= 1 << (byte & 63);
+            let (words_seen, _) = seen.as_chunks::<64>();
+            for (word, seen) in words.iter_mut().zip(words_seen) {
+                let (eights, _) = seen.as_chunks();
+                *word = (0..u64::BITS).step_by(8).zip(eights).fold(0, |word, (at, eight)| word | joined_bits(*eight) << at);
+            }
+        } else {
+            for byte in bytes {
+                if let Some(word) = words.get_mut(usize::from(byte >> 6)) {
+                    *word |= 1 << (byte & 63);
+                }
             }
         }
         let [first, second, third, fourth] = words.map(u128::from);
@@ -156,6 +161,13 @@ impl std::fmt::Debug for ByteSet {
     }
 }
 
+/// Joins eight bytes, each of them 0 or 1, into the low bits of a number, the first one lowest.
+fn joined_bits(bytes: [u8; 8]) -> u64 {
+    // Moves bit 8 N to bit 56 + N.
+    const SPREAD: u64 = 0x0102_0408_1020_4080;
+    u64::from_le_bytes(bytes).wrapping_mul(SPREAD) >> 56
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +184,9 @@ mod tests {
     fn long_texts_give_the_same_set_as_short_ones() {
         let text: Vec<u8> = b"a\x80Z\xFF\x00".repeat(100);
         assert_eq!(ByteSet::of(&text), ByteSet::of(b"a\x80Z\xFF\x00"));
+        for byte in 0..=u8::MAX {
+            assert_eq!(ByteSet::of(&[byte; MANY]), ByteSet::of(&[byte]));
+        }
     }
 
     #[test]
