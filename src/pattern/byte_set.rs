@@ -123,23 +123,31 @@ impl ByteSet {
 
     /// Returns the ranges of consecutive bytes, lowest first.
     pub fn ranges(self) -> impl Iterator<Item = RangeInclusive<u8>> {
-        let mut next = Some(0u8);
+        const HALF: u32 = u128::BITS;
+        let mut rest = self;
         std::iter::from_fn(move || {
-            let start = self.first_from(next?)?;
-            let behind = self.complement().first_from(start);
-            next = behind;
-            Some(start..=behind.map_or(u8::MAX, |behind| behind - 1))
+            let (start, length) = if rest.low != 0 {
+                let start = rest.low.trailing_zeros();
+                let length = (rest.low >> start).trailing_ones();
+                if start + length < HALF {
+                    rest.low &= u128::MAX << (start + length);
+                    (start, length)
+                } else {
+                    // The range goes on in the other half.
+                    let more = rest.high.trailing_ones();
+                    rest = Self { low: 0, high: rest.high & u128::MAX.unbounded_shl(more) };
+                    (start, length + more)
+                }
+            } else if rest.high != 0 {
+                let start = rest.high.trailing_zeros();
+                let length = (rest.high >> start).trailing_ones();
+                rest.high &= u128::MAX.unbounded_shl(start + length);
+                (HALF + start, length)
+            } else {
+                return None;
+            };
+            Some(start as u8..=(start + length - 1) as u8)
         })
-    }
-
-    /// Returns the first byte of the set that is at least `byte`.
-    fn first_from(self, byte: u8) -> Option<u8> {
-        let from_on = Self::from_on(byte);
-        match (self.low & from_on.low, self.high & from_on.high) {
-            (0, 0) => None,
-            (0, high) => Some(128 + high.trailing_zeros() as u8),
-            (low, _) => Some(low.trailing_zeros() as u8),
-        }
     }
 
     /// Returns the number of bytes in the set.
@@ -178,6 +186,8 @@ mod tests {
         assert_eq!(set.ranges().collect::<Vec<_>>(), [0..=0, 120..=130, 255..=255]);
         assert_eq!(ByteSet::ALL.ranges().collect::<Vec<_>>(), [0..=255]);
         assert_eq!(ByteSet::EMPTY.ranges().next(), None);
+        assert_eq!(ByteSet::range(100..=127).with(200).with(202).ranges().collect::<Vec<_>>(), [100..=127, 200..=200, 202..=202]);
+        assert_eq!(ByteSet::range(128..=255).ranges().collect::<Vec<_>>(), [128..=255]);
     }
 
     #[test]

@@ -50,7 +50,10 @@ impl CodeSet {
     }
 
     pub(super) fn one(mode: Mode, code: u32) -> Self {
-        Self::range(mode, code, code)
+        match u8::try_from(code) {
+            Ok(byte) if !mode.utf => Self::Bytes(ByteSet::EMPTY.with(byte)),
+            _ => Self::range(mode, code, code),
+        }
     }
 
     /// Returns the set of the characters of a class that the mode can read.

@@ -184,6 +184,9 @@ impl<'p> Parser<'p> {
             return self.item(Node::Byte(byte));
         }
         let set = CodeSet::one(self.mode(), code);
+        if self.mode() == Mode::default() && folds {
+            return self.item(Node::Set(set.fold_case(self.mode())));
+        }
         let set = if self.flags.case_insensitive { set.fold_case(self.mode()) } else { set };
         match (set.single_bytes().filter(|set| set.len() == 1), u8::try_from(code)) {
             (Some(_), Ok(byte)) => self.item(Node::Byte(byte)),
