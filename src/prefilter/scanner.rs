@@ -65,10 +65,12 @@ struct Neighbours {
     following: ClassSet,
 }
 
-/// A literal as it is compared: its head at once, then its tail.
+/// A literal as it is compared: its head at once, then its tail. Rule sets have tens of thousands.
 #[derive(Clone, Copy, Debug)]
 struct CompiledLiteral {
     head: Head,
+    /// How many bytes of the head count: eight, unless the literal has fewer.
+    head_length: u32,
     /// The offset in the literal after its trigram.
     end_offset: u32,
     /// The bytes after the head: a range of [`LiteralTable::tails`].
@@ -87,8 +89,6 @@ struct Head {
     mask: u64,
     /// The case bits of those bytes that are letters.
     case: u64,
-    /// How many bytes count.
-    length: u32,
 }
 
 /// Lists, as bits of one word.
@@ -108,14 +108,13 @@ impl Head {
             head.bytes |= u64::from(*byte) << at;
             head.mask |= 0xFF << at;
             head.case |= u64::from(if byte.is_ascii_lowercase() { CASE } else { 0 }) << at;
-            head.length += 1;
         }
         head
     }
 
-    /// Returns `true` if the value holds these bytes at `start`.
-    fn matches(&self, value: &[u8], start: usize) -> bool {
-        (eight_bytes(value, start) | self.case) & self.mask == self.bytes && value.len() - start >= self.length as usize
+    /// Returns `true` if the value holds these bytes, of which `length` count, at `start`.
+    fn matches(&self, length: u32, value: &[u8], start: usize) -> bool {
+        (eight_bytes(value, start) | self.case) & self.mask == self.bytes && value.len() - start >= length as usize
     }
 }
 
@@ -133,7 +132,7 @@ fn eight_bytes(value: &[u8], start: usize) -> u64 {
 
 impl CompiledLiteral {
     fn is_proven_by_its_classes(&self, bitmap: &TrigramBitmap) -> bool {
-        self.head.length == 2 && self.head.bytes.to_le_bytes().iter().take(2).all(|byte| bitmap.is_alone(*byte))
+        self.head_length == 2 && self.head.bytes.to_le_bytes().iter().take(2).all(|byte| bitmap.is_alone(*byte))
     }
 }
 
@@ -164,7 +163,7 @@ impl LiteralTable {
     fn compare(&self, literal: u32, value: &[u8], end: usize, seen: &mut [u64]) {
         let Some(literal) = self.literals.get(literal as usize) else { return };
         let Some(start) = end.checked_sub(literal.end_offset as usize) else { return };
-        if literal.head.matches(value, start) && self.tail_matches(literal, value, start + Head::LENGTH) {
+        if literal.head.matches(literal.head_length, value, start) && self.tail_matches(literal, value, start + Head::LENGTH) {
             self.note(literal.lists_start, literal.lists_end, seen);
         }
     }
@@ -388,6 +387,7 @@ impl Compiler {
         };
         CompiledLiteral {
             head: Head::of(literal.bytes),
+            head_length: number(literal.bytes.len().min(Head::LENGTH)),
             end_offset: number(literal.end_offset),
             tail_start: number(tail_start),
             tail_end: number(self.tails.len()),
