@@ -94,12 +94,15 @@ pub fn extend(
     let phases = phases(base, &steps, &steps_before);
     let changed_phases: Vec<Phase> =
         Phase::ALL.into_iter().filter(|phase| !steps.at(*phase).is_empty() || changes.reach(base, *phase)).collect();
+    // At its size: a list that grows takes twice the memory, in each of many rule sets.
+    let mut all_rules = Vec::with_capacity(base.rules.len().saturating_add(rules.len()));
+    all_rules.extend_from_slice(&base.rules);
     let mut graph = RuleGraph {
         settings,
         removed: changes.removed,
         phases,
         defaults: Arc::clone(&base.defaults),
-        rules: base.rules.clone(),
+        rules: all_rules,
         transformations: if tree.len() > base.transformations.len() { Arc::new(tree) } else { Arc::clone(&base.transformations) },
         unicode_map: context.settings.unicode_map.take(),
         ..RuleGraph::default()
