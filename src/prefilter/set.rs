@@ -111,9 +111,16 @@ impl PrefilterSetBuilder {
                 Prefilter::Literals(list)
             }
             RequiredLiterals::Bytes(set) => Prefilter::Bytes(*set),
-            RequiredLiterals::All(operands) => Prefilter::All(operands.iter().map(|operand| self.prefilter(operand, kinds)).collect()),
-            RequiredLiterals::Any(operands) => Prefilter::Any(operands.iter().map(|operand| self.prefilter(operand, kinds)).collect()),
+            RequiredLiterals::All(operands) => Prefilter::All(self.operands(operands, kinds)),
+            RequiredLiterals::Any(operands) => Prefilter::Any(self.operands(operands, kinds)),
         }
+    }
+
+    /// Returns operands with those first that cost least to test: one of them often decides.
+    fn operands(&mut self, operands: &[RequiredLiterals], kinds: &[ValueKind]) -> Box<[Prefilter]> {
+        let mut operands: Vec<Prefilter> = operands.iter().map(|operand| self.prefilter(operand, kinds)).collect();
+        operands.sort_by_key(|operand| matches!(operand, Prefilter::All(_) | Prefilter::Any(_)));
+        operands.into()
     }
 
     /// Returns the number of lists of the set that is extended.
@@ -246,15 +253,18 @@ impl Prefilter {
                 signature.literals.get((list / u64::BITS) as usize).is_some_and(|word| word >> (list % u64::BITS) & 1 == 1)
             }
             Self::Bytes(set) => signature.bytes.meets(*set),
-            Self::All(operands) => operands.iter().all(|operand| operand.admits_nested(signature)),
-            Self::Any(operands) => operands.iter().any(|operand| operand.admits_nested(signature)),
+            Self::All(_) | Self::Any(_) => self.admits_by_parts(signature),
         }
     }
 
     /// As `admits`, as a call: recursion cannot be inlined.
     #[inline(never)]
-    fn admits_nested(&self, signature: &Signature<'_>) -> bool {
-        self.admits(signature)
+    fn admits_by_parts(&self, signature: &Signature<'_>) -> bool {
+        match self {
+            Self::Literals(_) | Self::Bytes(_) => true,
+            Self::All(operands) => operands.iter().all(|operand| operand.admits(signature)),
+            Self::Any(operands) => operands.iter().any(|operand| operand.admits(signature)),
+        }
     }
 }
 

@@ -207,9 +207,11 @@ impl PhaseFilter {
                 let mut values = std::mem::take(&mut self.candidates);
                 values.clear();
                 let prefilters = &view.plan.prefilters;
-                values.extend(known.values.iter().filter(|value| {
-                    prefilters.may_match(prefilter, view.signature(value.id, scan.scan_point, ScanPointSet::default()))
-                }));
+                for value in &known.values {
+                    if prefilters.may_match(prefilter, view.signature(value.id, scan.scan_point, ScanPointSet::default())) {
+                        values.push(*value);
+                    }
+                }
                 return Some(LentValues { values, all_of: None });
             }
         }
