@@ -48,11 +48,12 @@ impl Text {
         self.length == 0
     }
 
-    /// Returns a hash of its place, of which the high bits are mixed best.
+    /// Returns a hash of its place, of which the high bits are mixed best. Senders choose places by the lengths of values, so that the factor, an odd
+    /// number, must be one that they do not know.
     #[inline]
-    pub fn hash(self) -> u32 {
+    pub fn hash(self, factor: u64) -> u32 {
         let place = (u64::from(self.length) << 32) | (u64::from(self.start) ^ ((self.buffer as u64) << 30));
-        (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
+        (place.wrapping_mul(factor) >> 32) as u32
     }
 
     /// Returns a part of it, cut at its end.

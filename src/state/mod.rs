@@ -44,9 +44,10 @@ pub use overrides::Overrides;
 pub use phase_filter::{LentValues, PhaseFilter, View};
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
-pub use transform_cache::{TransformCache, Transformed, ValueId};
+pub use transform_cache::{TransformCache, Transformed};
 pub use tx::{TxSlot, TxVariables};
 pub use uploads::Uploads;
+pub use value_numbers::ValueId;
 pub use verdict::{Action, Intervention, Pending, Verdict};
 
 use crate::body::multipart::BoundaryCandidates;

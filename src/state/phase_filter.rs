@@ -1,7 +1,8 @@
 //! Values and signatures of targets during one phase, and the rules that cannot match.
 
 use super::stages::unite;
-use super::transform_cache::{TransformCache, ValueId};
+use super::transform_cache::TransformCache;
+use super::value_numbers::ValueId;
 use super::{Arena, Selected};
 use crate::graph::{Phase, Plan, RuleBatch, RuleBatchId, RuleGraph, ScanPointId, ScanPointSet, TargetId, TargetListId, ValueScan};
 use crate::pattern::ByteSet;

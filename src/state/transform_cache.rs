@@ -3,7 +3,7 @@
 use super::scan_memo::{ScanId, ScanMemo};
 use super::scan_results::{ScanResults, ScannedPoint};
 use super::stages::{Original, Stages};
-use super::value_numbers::{Vacant, ValueNumbers};
+use super::value_numbers::{Vacant, ValueId, ValueNumbers};
 use super::{Arena, Budget, PER_VALUE, Text};
 use crate::graph::{ChainId, Plan, PlanPart, RuleGraph, ScanPointId, ScanPointSet};
 use crate::metrics::TransformationCosts;
@@ -13,10 +13,6 @@ use crate::transform::Transformation;
 use crate::vocabulary::Limit;
 use std::num::NonZeroU8;
 use std::time::Instant;
-
-/// The number of a value within its transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ValueId(pub(super) u32);
 
 /// A transaction with more values than these frees its memory.
 const MAX_KEPT: usize = 4096;

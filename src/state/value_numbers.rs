@@ -3,10 +3,14 @@
 //! A table with open addressing, at most half full. It does not store the values, only their numbers; its user compares the values.
 
 use super::Text;
-use super::transform_cache::ValueId;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// The first capacity; it is a power of two, as all later ones.
 const FIRST_CAPACITY: usize = 128;
+
+/// The number of a value within its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ValueId(pub(super) u32);
 
 /// Numbers of values.
 #[derive(Debug, Default)]
@@ -15,6 +19,8 @@ pub struct ValueNumbers {
     places: Vec<u32>,
     /// The number of places that are taken.
     taken: usize,
+    /// The factor of hashes, which senders must not know.
+    factor: u64,
 }
 
 /// A place for the number of a new value, until the next insertion.
@@ -59,6 +65,9 @@ impl ValueNumbers {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, text_of: impl Fn(ValueId) -> Text) {
+        if self.places.is_empty() {
+            self.factor = RandomState::new().hash_one(0) | 1;
+        }
         let capacity = (self.places.len() * 2).max(FIRST_CAPACITY);
         let before = std::mem::replace(&mut self.places, vec![0; capacity]);
         for id in before.into_iter().filter_map(|place| place.checked_sub(1)).map(ValueId) {
@@ -76,7 +85,7 @@ impl ValueNumbers {
 
     #[inline]
     fn first_place(&self, text: Text) -> usize {
-        ((u64::from(text.hash()) * self.places.len() as u64) >> 32) as usize
+        ((u64::from(text.hash(self.factor)) * self.places.len() as u64) >> 32) as usize
     }
 
     #[inline]
