@@ -295,6 +295,26 @@ fn a_transaction_that_fills_memory_ends_early() {
     assert_eq!(judge(&format!("{memory}\nSecTransactionBudget 1000000000 pass")), (None, None, vec![Limit::MacroBytes, Limit::Memory]));
 }
 
+#[test]
+fn what_was_not_scanned_for_lack_of_budget_is_scanned_in_the_logging_phase() {
+    let long = "x".repeat(20_000);
+    for second in ["attack", "att%61ck"] {
+        let transformation = if second.contains('%') { "t:urlDecodeUni," } else { "" };
+        let rules = |budget: usize| {
+            format!(
+                "SecTransactionBudget {budget} pass\n\
+                 SecRule REQUEST_HEADERS:A|REQUEST_HEADERS:B \"@contains attack\" \"id:1,phase:1,pass,nolog,{transformation}setvar:tx.first=1\"\n\
+                 SecRule REQUEST_HEADERS:B \"@contains attack\" \"id:2,phase:5,pass,nolog,{transformation}setvar:tx.last=1\""
+            )
+        };
+        for budget in (14_000..24_000).step_by(500) {
+            let sent = Sent { headers: vec![("A", long.clone()), ("B", second.to_owned())], ..Sent::to("/") };
+            let judged = sent.judged_by(&Rules::new(&rules(budget), &[]));
+            assert_eq!(judged.tx("last").as_deref(), Some("1"), "{second} with {budget}: first {:?}", judged.tx("first"));
+        }
+    }
+}
+
 fn budget_is_exceeded(transaction: &Transaction) -> bool {
     transaction.limits().contains(Limit::Budget)
 }

@@ -27,6 +27,8 @@ pub struct PhaseFilter {
     united: Vec<u64>,
     /// Buffer for the values of a target that may match.
     candidates: Vec<TargetValue>,
+    /// `true` once a value was not scanned, because the budget was exhausted: the logging phase, which has a share of its own, must scan it.
+    is_partial: bool,
     /// The steps of the phase that may still match, one bit each.
     open: Vec<u64>,
     /// The batches of the phase that were scanned.
@@ -112,7 +114,7 @@ impl PhaseFilter {
         if self.targets.iter().map(|target| target.values.capacity()).sum::<usize>() > MAX_KEPT {
             *self = Self::default();
         }
-        self.phase = 0;
+        (self.phase, self.is_partial) = (0, false);
         self.literals.clear();
         self.targets.iter_mut().for_each(|target| (target.phase, target.max_values) = (0, 0));
         self.target_lists.iter_mut().for_each(|target_list| target_list.phase = 0);
@@ -163,9 +165,8 @@ impl PhaseFilter {
     /// Stores the values of a target. If they are those of an earlier phase, all that is known of them stays.
     pub fn learn(&mut self, view: &mut View<'_>, target: TargetId, selected: &[Selected]) {
         let Some(known) = self.targets.get_mut(target.0 as usize) else { return };
-        let is_over = view.arena.budget.is_over();
         let earlier = std::mem::replace(&mut known.phase, self.phase);
-        if earlier > 0 && !is_over && known.values.iter().map(|value| &value.selected).eq(selected) {
+        if earlier > 0 && !self.is_partial && known.values.iter().map(|value| &value.selected).eq(selected) {
             return;
         }
         (known.changing, known.plain) = (ScanPointSet::default(), None);
@@ -184,12 +185,15 @@ impl PhaseFilter {
         for selected in selected {
             let (id, scanned) = view.transforms.learn(view.graph, view.plan, view.arena, selected.value, planned.kind);
             let mut changing = ScanPointSet::default();
-            // Once the budget is exhausted no rule runs, so that nothing need be known of the values.
-            if let Some((changed_at, signature)) = scanned {
-                changing = changed_at;
-                known.changing = known.changing.union(changing);
-                joint.add(&mut self.literals, signature);
-                is_scanned = true;
+            // Once the budget is exhausted no rule of the phase runs, so that nothing need be known of the values.
+            match scanned {
+                Some((changed_at, signature)) => {
+                    changing = changed_at;
+                    known.changing = known.changing.union(changing);
+                    joint.add(&mut self.literals, signature);
+                    is_scanned = true;
+                }
+                None => self.is_partial = true,
             }
             known.values.push(TargetValue { selected: *selected, id, changing });
         }
@@ -290,8 +294,9 @@ impl PhaseFilter {
             self.literals.extend_from_within(start..start + view.plan.prefilters.words());
         }
         for value in known.values.iter().filter(|value| value.changing.contains(point)) {
-            // Once the budget is exhausted no rule runs, so the result is not used.
+            // Once the budget is exhausted no rule of the phase runs, so the result is not used.
             if view.arena.budget.is_over() {
+                self.is_partial = true;
                 break;
             }
             joint.add(&mut self.literals, view.signature(value.id, point, others));
