@@ -56,7 +56,7 @@ pub(super) struct Automata {
     exact_captures: Option<OnceLock<Option<Program>>>,
 }
 
-/// What a search needs to know before it begins.
+/// Properties of a pattern that its searches read before they begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     /// Number of states that counted repetitions add.

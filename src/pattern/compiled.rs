@@ -113,7 +113,7 @@ impl Pattern {
         Self { source: source.into(), options, facts, matcher: OnceLock::new(), traits: traits.map(Box::new) }
     }
 
-    /// Returns what is known of a linear pattern, besides the facts.
+    /// Returns the traits of a linear pattern.
     pub(crate) fn traits(&self) -> Option<&Traits> {
         match self.matcher.get() {
             Some(Some(Matcher::Linear(automata))) => Some(automata.traits()),

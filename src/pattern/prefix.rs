@@ -104,7 +104,7 @@ impl ContainedLiteral {
             HirKind::Concat(parts) => parts.as_slice(),
             _ => std::slice::from_ref(pattern),
         };
-        // What surrounds the literal may be empty, wherever it is.
+        // A part around the literal that may be empty decides nothing.
         let is_needed = |part: &Hir| part.properties().minimum_len() != Some(0) || !part.properties().look_set().is_empty();
         let first = parts.iter().position(is_needed)?;
         let last = parts.iter().rposition(is_needed)?;

@@ -69,7 +69,7 @@ struct Neighbours {
 #[derive(Clone, Copy, Debug)]
 struct CompiledLiteral {
     head: Head,
-    /// How many bytes of the head count: eight, unless the literal has fewer.
+    /// Number of bytes of the head that count: eight, or fewer for a short literal.
     head_length: u32,
     /// The offset in the literal after its trigram.
     end_offset: u32,

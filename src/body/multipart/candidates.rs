@@ -4,7 +4,7 @@ use super::boundary::{self, delimiter};
 use super::flags::MultipartFlags;
 use memchr::{memmem, memrchr};
 
-/// How many bytes arrive between two searches, at least.
+/// Minimum number of bytes that arrive between two searches.
 const STEP: usize = 16 << 10;
 
 /// The most lines that are remembered. A body with more of them is read line by line from there on.

@@ -3,11 +3,10 @@
 //! Rules look at two or three tokens from `left` on. They do not always drop a token that they looked at: rules drop from the end of the window,
 //! which is further away after a step back. The listed fingerprints were made in this way, so it must stay.
 
-use memchr::memchr3;
-
 use super::lexicon::Lexicon;
 use super::token::{Class, Token};
 use super::tokenizer::Tokens;
+use memchr::memchr3;
 
 /// Maximum number of tokens of a fingerprint.
 pub(super) const MAX_TOKENS: usize = 5;
