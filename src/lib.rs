@@ -76,6 +76,7 @@ mod http;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod lua;
 mod metrics;
+mod once_per_process;
 mod operator;
 mod pattern;
 mod prefilter;
@@ -99,7 +100,10 @@ pub use graph::{AuditFormat, Pace, PersistentCollection, Phase, SiteId};
 pub use record::audit::record as audit_record;
 pub use resolver::{Answer, Resolver};
 pub use state::{Action, DebugLog, Intervention, ScriptFailure};
-pub use store::{Full, MemoryStore, RecordHistory, RecordKey, Store, StoreLimits};
+pub use store::{
+    AddError, Ban, Down, Full, MemoryStore, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, StoreLimits, Update, Variables,
+    WriteError,
+};
 pub use transaction::{AuditLog, BodyNeed, Connection, Match, MatchedValue, Misuse, Observer, Outcome, Rule, Stop, Transaction};
 pub use vocabulary::Limit;
 pub use waf::{Waf, WafBuilder};
@@ -118,7 +122,7 @@ pub mod internals {
     }
 
     rooms! {
-        compile core_rule_set diagnostic graph metrics operator pattern prefilter record resolver script seclang source store transform
+        compile core_rule_set diagnostic graph metrics once_per_process operator pattern prefilter record resolver script seclang source store transform
         vocabulary
     }
 }

@@ -235,9 +235,12 @@ fn the_address_of_a_redirect_adds_nothing_to_the_response() {
 fn an_ipv4_address_written_as_an_ipv6_one_is_the_same_client() {
     let rules = Rules::new("SecRule REMOTE_ADDR \"@ipMatch 10.0.0.0/8\" \"id:95,phase:1,deny\"", &[]);
     assert_eq!((from(&rules, "::ffff:10.1.2.3").status(), from(&rules, "::ffff:11.1.2.3").status()), (Some(403), None));
-    rules.waf.ban("::ffff:192.0.2.9".parse().unwrap(), 0, Duration::from_secs(60));
-    assert!(rules.waf.is_blacklisted("192.0.2.9".parse().unwrap(), 0));
-    assert!(rules.waf.unban("192.0.2.9".parse().unwrap(), 0) && !rules.waf.is_blacklisted("::ffff:192.0.2.9".parse().unwrap(), 0));
+    rules.waf.ban("::ffff:192.0.2.9".parse().unwrap(), 0, Duration::from_secs(60)).unwrap();
+    assert!(rules.waf.is_blacklisted("192.0.2.9".parse().unwrap(), 0).unwrap());
+    assert!(
+        rules.waf.unban("192.0.2.9".parse().unwrap(), 0).unwrap()
+            && !rules.waf.is_blacklisted("::ffff:192.0.2.9".parse().unwrap(), 0).unwrap()
+    );
 }
 
 #[test]

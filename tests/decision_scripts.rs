@@ -240,10 +240,14 @@ fn bans_come_from_scripts_and_from_the_host_and_end() {
     assert_eq!(status(None), Some(403));
     std::thread::sleep(Duration::from_millis(80));
     assert_eq!(status(None), None);
-    rules.waf.ban(address, 0, Duration::from_secs(60));
-    assert!(rules.waf.is_blacklisted(address, 3) && rules.waf.is_blacklisted(address, 99) && !rules.waf.is_whitelisted(address, 3));
+    rules.waf.ban(address, 0, Duration::from_secs(60)).unwrap();
+    assert!(
+        rules.waf.is_blacklisted(address, 3).unwrap()
+            && rules.waf.is_blacklisted(address, 99).unwrap()
+            && !rules.waf.is_whitelisted(address, 3)
+    );
     assert_eq!(status(None), Some(403));
-    assert!(!rules.waf.unban(address, 3) && rules.waf.unban(address, 0));
+    assert!(!rules.waf.unban(address, 3).unwrap() && rules.waf.unban(address, 0).unwrap());
     assert_eq!(status(None), None);
     let unban = value(
         "",
@@ -317,7 +321,7 @@ fn crawlers_are_who_their_names_say() {
         }
         panic!("the name server does not answer");
     };
-    let is_banned = |address: &str| rules.waf.is_blacklisted(address.parse().unwrap(), 0);
+    let is_banned = |address: &str| rules.waf.is_blacklisted(address.parse().unwrap(), 0).unwrap();
     assert_eq!(judge("66.249.66.1", GOOGLEBOT), None, "a true one");
     assert_eq!(judge("192.0.2.10", GOOGLEBOT), Some(403), "its name leads elsewhere");
     assert_eq!(judge("192.0.2.11", GOOGLEBOT), Some(403), "its name is another domain's");
@@ -342,7 +346,7 @@ fn a_false_crawler_that_is_found_out_behind_its_request_is_banned() {
     let began = Instant::now();
     assert_eq!(rules.judge(Request { client: "192.0.2.1", headers: &headers, ..Request::default() }).status(), None);
     assert!(began.elapsed() < Duration::from_millis(140), "{:?}", began.elapsed());
-    let is_banned = || rules.waf.is_blacklisted("192.0.2.1".parse().unwrap(), 0);
+    let is_banned = || rules.waf.is_blacklisted("192.0.2.1".parse().unwrap(), 0).unwrap();
     let mut looks = (0..200).map(|_| std::thread::sleep(Duration::from_millis(20)));
     assert!(looks.any(|()| is_banned()), "it is not banned");
     assert_eq!(rules.judge(Request { client: "192.0.2.1", headers: &headers, ..Request::default() }).status(), Some(403));
@@ -359,7 +363,7 @@ fn a_name_server_that_fails_blocks_nobody_and_holds_nobody_up() {
         assert!(began.elapsed() < Duration::from_millis(500), "{what}: {:?}", began.elapsed());
         assert_eq!((judged.status(), failure(&judged)), (None, ""), "{what}");
         assert!(rules.said().iter().any(|said| said.contains(NOT_YET)), "{what}");
-        assert!(!rules.waf.is_blacklisted("192.0.2.1".parse().unwrap(), 0));
+        assert!(!rules.waf.is_blacklisted("192.0.2.1".parse().unwrap(), 0).unwrap());
         let began = Instant::now();
         rules.judge(Request { headers: &headers, ..Request::default() });
         assert!(began.elapsed() < Duration::from_millis(100), "{what}: it is asked again at once");

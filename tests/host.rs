@@ -319,16 +319,16 @@ fn a_reload_swaps_the_rules_and_keeps_bans_rates_and_running_exchanges() {
     };
     let waf = Waf::from_rules(&counts(401)).unwrap();
     let (other, address) = (waf.clone(), IpAddr::from([203, 0, 113, 9]));
-    waf.ban(address, 0, Duration::from_secs(60));
+    waf.ban(address, 0, Duration::from_secs(60)).unwrap();
     let status = |waf: &Waf| waf.begin(connection()).request_head(&get("/")).err().map(|stop| stop.status());
     assert_eq!(status(&waf), None);
     let mut before = waf.begin(connection());
     other.reload(Waf::builder().rules("rules", &counts(402))).unwrap();
     assert_eq!(before.request_head(&get("/")).unwrap_err().status(), 401);
     assert_eq!(status(&waf), Some(402));
-    assert!(waf.is_blacklisted(address, 0));
-    waf.ban(IpAddr::from([203, 0, 113, 10]), 0, Duration::MAX);
-    assert!(waf.is_blacklisted(IpAddr::from([203, 0, 113, 10]), 0));
+    assert!(waf.is_blacklisted(address, 0).unwrap());
+    waf.ban(IpAddr::from([203, 0, 113, 10]), 0, Duration::MAX).unwrap();
+    assert!(waf.is_blacklisted(IpAddr::from([203, 0, 113, 10]), 0).unwrap());
     assert!(waf.reload(Waf::builder().rules("rules", "SecNothing")).is_err());
     assert_eq!((status(&waf), waf.report().rules), (Some(402), 1));
 }

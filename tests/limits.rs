@@ -1,11 +1,10 @@
 //! Every limit at its edge: the maximum has no effect, one more sets the flag that rules and hosts read, and is reported once.
 
-use secrule::internals::graph::{Pace, SiteId};
-use secrule::internals::store::{Full, MemoryStore, RecordKey, Store, StoreLimits};
+use secrule::internals::graph::Pace;
 use secrule::internals::vocabulary::{Directive, Limit};
+use secrule::{Down, MemoryStore, RecordHistory, RecordKey, Store, Update, Variables, WriteError};
 use secrule::{Transaction, Waf};
 use secrule_testkit::exchange::{Judged, Request, Rules, refusal};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -213,44 +212,36 @@ impl SlowStore {
 }
 
 impl Store for SlowStore {
-    fn read(&self, record: &RecordKey, name: &[u8]) -> Option<Vec<u8>> {
-        self.wait().read(record, name)
+    fn read(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<Option<Vec<u8>>, Down> {
+        self.wait().read(record, name, by)
     }
 
-    fn read_all(&self, record: &RecordKey) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.wait().read_all(record)
+    fn read_all(&self, record: &RecordKey, by: Instant) -> Result<Variables, Down> {
+        self.wait().read_all(record, by)
     }
 
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], limits: StoreLimits) -> Result<(), Full> {
-        self.wait().write(record, name, value, limits)
+    fn write(&self, update: Update<'_>, name: &[u8], value: &[u8], by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.wait().write(update, name, value, by)
     }
 
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, limits: StoreLimits) -> Result<i64, Full> {
-        self.wait().add(record, name, amount, limits)
+    fn add(&self, update: Update<'_>, name: &[u8], amount: i64, by: Instant) -> Result<(i64, Option<RecordHistory>), WriteError> {
+        self.wait().add(update, name, amount, by)
     }
 
-    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace) -> Option<i64> {
-        self.wait().deprecate(record, name, pace)
+    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace, by: Instant) -> Result<Option<i64>, Down> {
+        self.wait().deprecate(record, name, pace, by)
     }
 
-    fn remove(&self, record: &RecordKey, name: &[u8]) {
-        self.wait().remove(record, name);
+    fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down> {
+        self.wait().remove(record, name, by)
     }
 
-    fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime) {
-        self.wait().expire(record, name, moment);
+    fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime, by: Instant) -> Result<(), Down> {
+        self.wait().expire(record, name, moment, by)
     }
 
-    fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime) {
-        self.wait().ban(site, address, until);
-    }
-
-    fn unban(&self, site: SiteId, address: IpAddr) -> bool {
-        self.wait().unban(site, address)
-    }
-
-    fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
-        self.wait().is_banned(site, address)
+    fn history(&self, record: &RecordKey, by: Instant) -> Result<Option<RecordHistory>, Down> {
+        self.wait().history(record, by)
     }
 }
 

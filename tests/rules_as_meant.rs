@@ -256,7 +256,6 @@ fn directives_of_other_engines_that_change_no_verdict_are_warned_of() {
         "SecRequestBodyInMemoryLimit 131072",
         "SecRxPreFilter On",
         "SecCacheTransformations On \"minlen:0\"",
-        "SecCollectionTimeout 600",
         "SecIgnoreRuleCompilationErrors Off",
         "SecParseXmlIntoArgs Off",
         "SecServerSignature \"Apache\"",

@@ -74,6 +74,11 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             let closes = text.eq_ignore_ascii_case("closed");
             settings.decision_failure = Some(if closes { OnFailure::Closed } else { OnFailure::Open });
         }
+        Directive::SecCollectionFailure => {
+            let closes = text.eq_ignore_ascii_case("closed");
+            settings.collection_failure = Some(if closes { OnFailure::Closed } else { OnFailure::Open });
+        }
+        Directive::SecCollectionTimeout => settings.collection_timeout = number().map(|seconds| Duration::from_secs(seconds as u64)),
         Directive::SecDecisionStatus => match text.parse() {
             Ok(status @ 100..=999) => settings.decision_status = Some(status),
             _ => decisions::report_bad_value(context, argument, "write a status such as 403"),

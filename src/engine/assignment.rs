@@ -6,8 +6,9 @@ use crate::escape::{shown, text};
 use crate::graph::{Assignment, AssignmentChange, Pace, PersistentCollection, Rule, Template};
 use crate::operator::leading_integer;
 use crate::state::{Collections, Text, TxSlot};
-use crate::store::{Full, RecordKey, Store, StoreLimits};
+use crate::store::{Down, Full, RecordHistory, RecordKey, Store, StoreLimits, Update, WriteError};
 use crate::vocabulary::{Limit, Variable};
+use std::time::Instant;
 
 /// Runs the assignments of a rule, once for each value that matches, after opening the collections that they write to.
 pub fn assign_all(eval: &mut Evaluation<'_>, rule: &Rule) {
@@ -98,17 +99,17 @@ fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assign
     let value = match &assignment.change {
         AssignmentChange::Set(template) => {
             let value = expand(eval, rule, template);
-            keep(eval, &record, |store, limits| store.write(&record, &key, &value, limits)).map(|()| value)
+            keep(eval, &record, |store, update, by| Ok(((), store.write(update, &key, &value, by)?))).map(|()| value)
         }
         AssignmentChange::Add(template) => {
             let amount = amount(eval, rule, template);
-            keep(eval, &record, |store, limits| store.add(&record, &key, amount, limits)).map(|sum| sum.to_string().into_bytes())
+            keep(eval, &record, |store, update, by| store.add(update, &key, amount, by)).map(|sum| sum.to_string().into_bytes())
         }
         AssignmentChange::Subtract(template) => {
             let amount = amount(eval, rule, template).saturating_neg();
-            keep(eval, &record, |store, limits| store.add(&record, &key, amount, limits)).map(|sum| sum.to_string().into_bytes())
+            keep(eval, &record, |store, update, by| store.add(update, &key, amount, by)).map(|sum| sum.to_string().into_bytes())
         }
-        AssignmentChange::Remove => return ask_store(eval, |store| store.remove(&record, &key)),
+        AssignmentChange::Remove => return ask_store(eval, |store, by| store.remove(&record, &key, by)).unwrap_or_default(),
     };
     if let Some(value) = value {
         eval.debug(8, || {
@@ -118,16 +119,31 @@ fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assign
     }
 }
 
-/// Stores a variable of a record within the limits of the rule set. Returns `None` if it is not stored.
-pub fn keep<T>(eval: &mut Evaluation<'_>, record: &RecordKey, ask: impl FnOnce(&dyn Store, StoreLimits) -> Result<T, Full>) -> Option<T> {
-    if eval.state.collections.open_records.history(record.collection).is_none() {
-        let history = ask_store(eval, |store| store.begin_update(record));
-        eval.state.collections.open_records.keep_history(record.collection, history);
-    }
+/// Changes a record within the limits of the rule set. Returns `None` if it does not change.
+pub fn keep<T>(
+    eval: &mut Evaluation<'_>,
+    record: &RecordKey,
+    change: impl FnOnce(&dyn Store, Update<'_>, Instant) -> Result<(T, Option<RecordHistory>), WriteError>,
+) -> Option<T> {
     let settings = &eval.rules.settings;
-    let limits = StoreLimits { variables: settings.limit(Limit::StoreVariables), bytes: settings.limit(Limit::StoreBytes) };
-    match ask_store(eval, |store| Some(ask(store, limits)))? {
-        Ok(kept) => return Some(kept),
+    let update = Update {
+        record,
+        limits: StoreLimits { variables: settings.limit(Limit::StoreVariables), bytes: settings.limit(Limit::StoreBytes) },
+        timeout: Some(settings.collection_timeout).filter(|timeout| !timeout.is_zero()),
+        is_first: eval.state.collections.open_records.history(record.collection).is_none(),
+    };
+    let changed = ask_store(eval, |store, by| match change(store, update, by) {
+        Ok(changed) => Ok(Ok(changed)),
+        Err(WriteError::Full(full)) => Ok(Err(full)),
+        Err(WriteError::Down(down)) => Err(down),
+    });
+    match changed? {
+        Ok((value, history)) => {
+            if update.is_first {
+                eval.state.collections.open_records.keep_history(record.collection, history);
+            }
+            return Some(value);
+        }
         Err(Full::Record) => eval.exceed(Limit::StoreVariables),
         Err(Full::Store) => eval.exceed(Limit::StoreBytes),
     }
@@ -135,7 +151,7 @@ pub fn keep<T>(eval: &mut Evaluation<'_>, record: &RecordKey, ask: impl FnOnce(&
 }
 
 /// Calls the store, within the time that a transaction may wait for it.
-fn ask_store<T: Default>(eval: &mut Evaluation<'_>, ask: impl FnOnce(&dyn Store) -> T) -> T {
+fn ask_store<T>(eval: &mut Evaluation<'_>, ask: impl FnOnce(&dyn Store, Instant) -> Result<T, Down>) -> Option<T> {
     eval.state.collections.ask_store(&eval.rules.settings, eval.services.store.as_ref(), ask)
 }
 
@@ -148,7 +164,7 @@ pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &
     let moment = std::time::SystemTime::now().checked_add(std::time::Duration::from_secs(seconds));
     if let Some(moment) = moment {
         let record = eval.state.collections.record_key(collection, eval.rules);
-        ask_store(eval, |store| store.expire(&record, key, moment));
+        ask_store(eval, |store, by| store.expire(&record, key, moment, by));
         eval.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
     }
 }
@@ -162,8 +178,8 @@ pub fn deprecate(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key
         return eval.debug(1, || format!("(Rule: {}) deprecatevar: `{}` is not an amount and seconds.", rule.id, shown(pace, 80)));
     };
     let record = eval.state.collections.record_key(collection, eval.rules);
-    let left = ask_store(eval, |store| store.deprecate(&record, key, known));
-    if let Some(left) = left {
+    let left = ask_store(eval, |store, by| store.deprecate(&record, key, known, by));
+    if let Some(left) = left.flatten() {
         eval.debug(8, || format!("Saving variable: {}:{} with value: {left}", variable.name(), text(key)));
     }
 }

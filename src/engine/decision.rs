@@ -2,17 +2,21 @@
 
 use super::pending_match::PendingMatch;
 use super::script::{limits, note_script, script_failed, spend_on_script};
-use super::{Evaluation, Services, client};
+use super::{Evaluation, client};
 use crate::escape::text;
 use crate::graph::{OnFailure, RuleGraph, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
-use crate::store::Rate;
+use crate::store::{Down, Quota, Rate, RequestKey, Store};
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Maximum length of a ban: ten years.
 pub const LONGEST_BAN: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Maximum time for a ban that follows a look-up in the background.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Runs a decision script, unless an earlier one let the request pass. Returns `true` if it blocks.
 pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut PendingMatch) -> bool {
@@ -77,10 +81,19 @@ fn site_of(eval: &Evaluation<'_>) -> SiteId {
     eval.state.site.or(settings.site).or_else(of_host).unwrap_or_default()
 }
 
-/// Returns `true` if an address is blocked on a site: by a list for the site or for all sites, or by a ban.
-pub fn is_blacklisted(rules: &RuleGraph, services: &Services, address: IpAddr, site: SiteId) -> bool {
-    let address = address.to_canonical();
-    is_listed(rules, address, site, false) || [SiteId(0), site].into_iter().any(|site| services.store.is_banned(site, address))
+/// Returns `true` if a list for a site or for all sites blocks an address.
+pub fn is_on_block_list(rules: &RuleGraph, address: IpAddr, site: SiteId) -> bool {
+    is_listed(rules, address.to_canonical(), site, false)
+}
+
+/// Returns the bans that an address may have on a site: one from all sites, and one from this site.
+pub fn possible_bans(address: IpAddr, site: SiteId) -> [RequestKey; 2] {
+    [SiteId(0), site].map(|site| ban_key(address, site))
+}
+
+/// Returns the key of a ban from a site; site 0 means all sites.
+pub fn ban_key(address: IpAddr, site: SiteId) -> RequestKey {
+    RequestKey::of_address(Some(site).filter(|site| *site != SiteId(0)), address)
 }
 
 /// Returns `true` if an allow list for the site or for all sites contains the address.
@@ -175,7 +188,7 @@ impl OfDecision<'_, '_> {
                 let listed = if is_allow_list {
                     is_whitelisted(self.eval.rules, address, site)
                 } else {
-                    is_blacklisted(self.eval.rules, self.eval.services, address, site)
+                    is_on_block_list(self.eval.rules, address, site) || self.is_banned(address, site)
                 };
                 Ok(Reply::Truth(listed))
             }
@@ -187,18 +200,12 @@ impl OfDecision<'_, '_> {
             }
             Question::Unban(address, site) => {
                 let (address, site) = (address_of(address)?, self.site(site)?);
-                Ok(Reply::Truth(self.eval.services.store.unban(site, address)))
+                let was_banned = self.ask_store(|store, by| store.unban(&ban_key(address, site), by));
+                Ok(Reply::Truth(was_banned.unwrap_or_default()))
             }
             Question::IsRateLimited(address, site) => {
                 let site = self.site(site)?;
-                Ok(Reply::Truth(match self.eval.services.rates.count(site, address) {
-                    Rate::Within => false,
-                    Rate::Beyond => true,
-                    Rate::Unknown => {
-                        self.log("there are more addresses than can be counted, so that no new one is limited");
-                        false
-                    }
-                }))
+                Ok(Reply::Truth(self.is_rate_limited(address, site)))
             }
             Question::IsVerifiedCrawler(address, agent, exempts, minutes) => {
                 let address = address_of(address)?;
@@ -219,7 +226,8 @@ impl OfDecision<'_, '_> {
         let store = std::sync::Arc::clone(&services.store);
         let ban_later = move || {
             if bans {
-                store.ban(site, address, end_of_ban(minutes));
+                // Nobody waits for it. A store that does not answer is noticed by the next request that asks it.
+                let _ = store.ban(&ban_key(address, site), end_of_ban(minutes), Instant::now() + LATER);
             }
         };
         match services.origins.belongs(address, &crawler.domains, ban_later) {
@@ -238,9 +246,30 @@ impl OfDecision<'_, '_> {
         }
     }
 
-    fn ban(&self, address: IpAddr, site: SiteId, minutes: f64) {
-        self.eval.services.store.ban(site, address, end_of_ban(minutes));
-        self.log(&format!("{address} is banned from site {} for {minutes} minutes", site.0));
+    fn ban(&mut self, address: IpAddr, site: SiteId, minutes: f64) {
+        let is_banned = self.ask_store(|store, by| store.ban(&ban_key(address, site), end_of_ban(minutes), by)).is_some();
+        let fact = if is_banned { "is banned" } else { "could not be banned" };
+        self.log(&format!("{address} {fact} from site {} for {minutes} minutes", site.0));
+    }
+
+    fn is_banned(&mut self, address: IpAddr, site: SiteId) -> bool {
+        let keys = possible_bans(address, site);
+        self.eval.services.store.has_bans() && self.ask_store(|store, by| store.banned_until(&keys, by)).flatten().is_some()
+    }
+
+    /// Counts a request to a site, against the site's own limit, or that of all sites if it has none. Each site is counted separately. The requester
+    /// is an address as text, or another name; IPv6 addresses are counted by their /64 network.
+    fn is_rate_limited(&mut self, requester: &[u8], site: SiteId) -> bool {
+        let rates = &self.eval.rules.settings.decisions.rates;
+        let of = |site: SiteId| rates.iter().rev().find(|limit| limit.site == site);
+        let Some(limit) = of(site).or_else(|| of(SiteId(0))) else { return false };
+        let quota = Quota::new(limit.requests.get(), limit.period, limit.burst.get());
+        let key = counted(site, requester);
+        self.ask_store(|store, by| store.count(&key, quota, by)) == Some(Rate::Beyond)
+    }
+
+    fn ask_store<T>(&mut self, ask: impl FnOnce(&dyn Store, Instant) -> Result<T, Down>) -> Option<T> {
+        self.eval.state.collections.ask_store(&self.eval.rules.settings, self.eval.services.store.as_ref(), ask)
     }
 
     fn site(&self, site: Option<f64>) -> Result<SiteId, String> {
@@ -249,6 +278,17 @@ impl OfDecision<'_, '_> {
             Some(number) if number >= 0.0 && number.fract() == 0.0 => Ok(SiteId(number as u64)),
             Some(number) => Err(format!("{number} is not a site number")),
         }
+    }
+}
+
+/// Returns the key by which the requests of a client to a site are counted. One client usually has all of an IPv6 /64 network.
+fn counted(site: SiteId, requester: &[u8]) -> RequestKey {
+    let address = std::str::from_utf8(requester).ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V6(address)) => RequestKey::of_address(Some(site), Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
+        Some(address) => RequestKey::of_address(Some(site), address),
+        // Another name of a client, such as `unknown`.
+        None => RequestKey { site: Some(site), host: Some(text(requester).into()), ..RequestKey::default() },
     }
 }
 

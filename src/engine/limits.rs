@@ -1,9 +1,13 @@
 //! Exceeded limits: each is reported once, rules and hosts can read it, and after the budget is exhausted no rule is evaluated.
 
 use super::Evaluation;
-use crate::graph::{EngineMode, MarkerId, OverBudget, Phase, Settings};
+use super::notice::notice;
+use crate::graph::{EngineMode, MarkerId, OnFailure, OverBudget, Phase, Settings};
 use crate::state::Intervention;
 use crate::vocabulary::{Limit, LimitSet};
+
+/// Cause of notices about the store.
+const STORE: &str = "store";
 
 /// A marker that is in no phase.
 const NOWHERE: MarkerId = MarkerId(u32::MAX);
@@ -55,6 +59,9 @@ impl Evaluation<'_> {
         let new = self.report_new();
         let end = [Limit::Memory, Limit::Budget].into_iter().find(|limit| new.contains(*limit));
         end.into_iter().for_each(|limit| self.end_over(limit, phase));
+        if [Limit::StoreCall, Limit::StoreTime].into_iter().any(|limit| new.contains(limit)) {
+            self.end_without_store(phase);
+        }
         if is_over {
             self.debug(4, || "Skipping the rules of this phase: the transaction used up its budget.".to_owned());
             self.state.flow.skip_after = Some(NOWHERE);
@@ -64,12 +71,16 @@ impl Evaluation<'_> {
 
     /// Stops the exchange because of a limit, if the engine is on.
     pub fn reject(&mut self, reason: &str) {
+        self.reject_with(403, reason);
+    }
+
+    fn reject_with(&mut self, status: u16, reason: &str) {
         self.debug(5, || reason.to_owned());
         if self.is_decided() {
             self.debug(5, || "The request was already intercepted".to_owned());
         } else if self.engine_mode() == EngineMode::On {
             let reason = reason.to_owned();
-            self.intervene(Intervention::without_rule(403, reason));
+            self.intervene(Intervention::without_rule(status, reason));
         } else {
             self.debug(5, || "Not rejecting the request as the engine is not Enabled".to_owned());
         }
@@ -81,6 +92,24 @@ impl Evaluation<'_> {
         if phase != Phase::Logging && settings.over_budget != OverBudget::Pass {
             let (directive, max, phase) = (limit.directive().name(), settings.limit(limit), phase.number());
             self.reject(&format!("Access denied with code 403 (phase {phase}). The transaction goes beyond {directive} {max}."));
+        }
+    }
+
+    /// Notes that the store does not answer, and stops the exchange if `SecCollectionFailure` is `closed`.
+    fn end_without_store(&mut self, phase: Phase) {
+        let settings = &self.rules.settings;
+        let reason = match &self.state.collections.store_failure {
+            Some(down) => down.to_string(),
+            None => format!("the store takes longer than SecStoreTimeLimit {}", settings.limit(Limit::StoreTime)),
+        };
+        let closes = phase != Phase::Logging && settings.collection_failure == OnFailure::Closed;
+        let effect = if closes { "the request is denied" } else { "collections are empty, and nobody is banned" };
+        notice(self, STORE, || format!("{reason}: {effect}."));
+        if closes {
+            self.reject_with(
+                503,
+                &format!("Access denied with code 503 (phase {}). SecCollectionFailure closed: {reason}.", phase.number()),
+            );
         }
     }
 

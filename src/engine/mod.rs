@@ -45,7 +45,7 @@ mod tx_run;
 #[cfg(feature = "xml-validation")]
 mod xml_validation;
 
-pub use decision::{LONGEST_BAN, is_blacklisted, is_whitelisted};
+pub use decision::{LONGEST_BAN, ban_key, is_on_block_list, is_whitelisted, possible_bans};
 pub use limits::limit_text;
 pub use notice::{Notices, notice_audit_log, notice_debug_log};
 pub use phase::run;
@@ -54,7 +54,7 @@ use crate::escape::{legible, legible_text};
 use crate::graph::{EngineMode, LogLetters, RuleGraph};
 use crate::resolver::{Origins, Resolver};
 use crate::state::{DebugLog, Intervention, MemoryPool, State};
-use crate::store::{RateLimits, Store};
+use crate::store::Store;
 use std::sync::Arc;
 
 /// Services for evaluations, shared by all transactions of a rule set.
@@ -66,8 +66,6 @@ pub struct Services {
     pub resolver: Arc<dyn Resolver>,
     /// Checks if addresses belong to domains.
     pub origins: Arc<Origins>,
-    /// Request rates of addresses.
-    pub rates: Arc<RateLimits>,
     /// Receiver of debug messages, if any.
     pub debug_log: Option<Arc<dyn DebugLog>>,
     /// States of finished transactions, whose memory is reused.

@@ -267,7 +267,7 @@ impl OfRule<'_, '_> {
             }
             Some((_, Some(collection))) => {
                 let record = collections.record_key(collection, self.eval.rules);
-                if keep(self.eval, &record, |store, limits| store.write(&record, key, value, limits)).is_none() {
+                if keep(self.eval, &record, |store, update, by| Ok(((), store.write(update, key, value, by)?))).is_none() {
                     return 0;
                 }
             }

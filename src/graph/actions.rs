@@ -144,6 +144,11 @@ pub enum PersistentCollection {
     User,
 }
 
+impl PersistentCollection {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Global, Self::Ip, Self::Resource, Self::Session, Self::User];
+}
+
 /// A `setvar`.
 #[derive(Clone, Debug)]
 pub struct Assignment {

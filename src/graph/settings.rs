@@ -137,6 +137,10 @@ macro_rules! setting_rows {
             response_body_access: bool = false, SecResponseBodyAccess;
             /// `SecResponseBodyLimitAction`
             response_body_limit_action: LimitAction = LimitAction::Ignore, SecResponseBodyLimitAction;
+            /// `SecCollectionFailure`: by default, requests continue without a store that does not answer.
+            collection_failure: OnFailure = OnFailure::Open, SecCollectionFailure;
+            /// `SecCollectionTimeout`: the time without a change after which a record is removed; 0 for no end.
+            collection_timeout: Duration = Duration::from_secs(3600), SecCollectionTimeout;
             /// `SecWebAppId`
             web_app_id: Box<str> = Box::default(), SecWebAppId;
             /// `SecXmlExternalEntity`

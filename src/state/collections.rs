@@ -3,7 +3,7 @@
 use super::{Arena, Clock, Label, Places, Selected, Text, TxVariables};
 use crate::body::xml::XmlDocument;
 use crate::graph::PersistentCollection;
-use crate::store::RecordHistory;
+use crate::store::{Down, RecordHistory};
 use std::time::Duration;
 
 /// A named value as received.
@@ -196,6 +196,8 @@ pub struct Collections {
     pub geography: Vec<(&'static str, Text)>,
     /// Time spent waiting for the store.
     pub store_time: Duration,
+    /// Why the store did not answer, the first time.
+    pub store_failure: Option<Down>,
     /// Variables of `setenv`: names and values.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys of persistent collections.
@@ -277,6 +279,7 @@ impl Collections {
             request_is_complete,
             geography,
             store_time,
+            store_failure,
             environment,
             open_records,
             xml,
@@ -291,6 +294,7 @@ impl Collections {
         (*argument_bytes, *request_header_bytes, *response_header_bytes, *store_time) = Default::default();
         *max_matched = 0;
         (*request_is_complete, *xml, *full_request, *highest_severity) = (false, None, None, NO_SEVERITY);
+        *store_failure = None;
         for entries in [request_headers, cookies, response_headers, part_headers, part_names] {
             forget(entries);
         }

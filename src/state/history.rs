@@ -16,7 +16,7 @@ impl Collections {
         }
         let history = match self.open_records.history(record.collection) {
             Some(before) => before,
-            None => self.ask_store(&selection.graph.settings, selection.store, |store| store.history(record)),
+            None => self.ask_store(&selection.graph.settings, selection.store, |store, by| store.history(record, by)).flatten(),
         };
         let now = u64::try_from(self.clock.epoch().0).unwrap_or(0);
         let number = match entry {

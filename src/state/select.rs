@@ -323,10 +323,11 @@ impl Collections {
 
     fn persistent(&mut self, collection: PersistentCollection, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
         let record = self.record_key(collection, selection.graph);
-        let variables = self.ask_store(&selection.graph.settings, selection.store, |store| match &target.selector {
-            Selector::Key(key) => store.read(&record, &key.text).map(|value| (key.text.to_vec(), value)).into_iter().collect(),
-            _ => store.read_all(&record),
+        let variables = self.ask_store(&selection.graph.settings, selection.store, |store, by| match &target.selector {
+            Selector::Key(key) => Ok(store.read(&record, &key.text, by)?.map(|value| (key.text.to_vec(), value)).into_iter().collect()),
+            _ => store.read_all(&record, by),
         });
+        let variables = variables.unwrap_or_default();
         let variables = match &target.selector {
             Selector::Key(key) if variables.is_empty() => self.history_variable(&record, &key.text, selection),
             _ => variables,

@@ -1,8 +1,8 @@
-//! The time that a transaction waits for persistent collections.
+//! The time that a transaction waits for a store, and what comes of a store that does not answer.
 
 use super::Collections;
 use crate::graph::Settings;
-use crate::store::Store;
+use crate::store::{Down, Store};
 use crate::vocabulary::Limit;
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,35 @@ use std::time::{Duration, Instant};
 const CALL: usize = 500;
 
 impl Collections {
-    /// Calls the store. After the transaction has waited for it for its maximum time, it is not called again, and the result is empty.
-    pub fn ask_store<T: Default>(&mut self, settings: &Settings, store: &dyn Store, ask: impl FnOnce(&dyn Store) -> T) -> T {
-        let max = Duration::from_millis(settings.limit(Limit::StoreTime) as u64);
-        if self.store_time > max {
-            return T::default();
+    /// Calls the store, which must return by the instant that it is given. Returns `None` if the store does not answer, or if the transaction has
+    /// waited for it for its maximum time.
+    pub fn ask_store<T>(
+        &mut self,
+        settings: &Settings,
+        store: &dyn Store,
+        ask: impl FnOnce(&dyn Store, Instant) -> Result<T, Down>,
+    ) -> Option<T> {
+        let milliseconds = |limit: Limit| Duration::from_millis(u64::try_from(settings.limit(limit)).unwrap_or(u64::MAX));
+        let most = milliseconds(Limit::StoreTime);
+        if self.store_time > most {
+            return None;
         }
         self.arena.budget.charge(CALL);
         let began = Instant::now();
-        let answer = ask(store);
+        let wait = milliseconds(Limit::StoreCall).min(most.saturating_sub(self.store_time));
+        let by = began.checked_add(wait).unwrap_or(began);
+        let answer = ask(store, by);
         self.store_time += began.elapsed();
-        if self.store_time > max {
+        if self.store_time > most {
             self.arena.budget.exceed(Limit::StoreTime);
         }
-        answer
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(down) => {
+                self.store_failure.get_or_insert(down);
+                self.arena.budget.exceed(Limit::StoreCall);
+                None
+            }
+        }
     }
 }

@@ -1,67 +1,37 @@
-//! Persistent collections in the memory of the process.
-//!
-//! Clients choose keys and values of records, so the number of records and their total bytes are limited. Beyond a limit the least recently used
-//! record is dropped. Records are indexed by key, by last use and by the next expiry of a variable, so that a call takes the same time however many
-//! there are.
+//! A store in the memory of the process.
 
-use super::bans::Bans;
-use super::record::{Record, Variable};
-use super::{Full, RecordHistory, RecordKey, Store, StoreLimits};
-use crate::graph::{Pace, SiteId};
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use super::keyspace::Sizes;
+use super::operations::Operations;
+use super::{AddError, Ban, Down, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, Update, Variables, WriteError};
+use crate::graph::Pace;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-/// Maximum number of records.
-const MAX_RECORDS: usize = 100_000;
+/// Maximum size of all entries, in bytes, whatever the limits of the rule sets.
+const MOST: u64 = 1 << 30;
 
-/// Number of records with expired variables that one call cleans up, so that no call is slow after a burst of clients.
-const SWEPT: usize = 16;
-
-/// Persistent collections that live as long as the process.
+/// A store that lives as long as the process, and is not shared with others.
 ///
-/// It keeps at most 100,000 records, and as many bytes as [`StoreLimits`] allow; beyond that the least recently used records are dropped. A record
-/// may take a sixteenth of the bytes. Expired variables are removed by later calls, even if they are never read.
-#[derive(Debug, Default)]
+/// Clients choose keys and values, so its size is limited: by [`StoreLimits`](super::StoreLimits), and by 1 GiB in all. Beyond it the least recently
+/// used records and counts are dropped. A record may take a sixteenth of it. What expired is removed by later calls.
+#[derive(Debug)]
 pub struct MemoryStore {
-    records: Mutex<Records>,
-    bans: Bans,
+    entries: Mutex<Entries>,
+    has_bans: AtomicBool,
+    clock: fn() -> SystemTime,
 }
 
-#[derive(Debug)]
-struct Records {
-    /// Maximum number of records.
-    max: usize,
-    by_key: HashMap<Arc<RecordKey>, Kept>,
-    /// Records by the number of their last use.
-    by_use: BTreeMap<u64, Arc<RecordKey>>,
-    /// Records by the time of their next expiry, with a number that makes the key unique.
-    by_moment: BTreeMap<(SystemTime, u64), Arc<RecordKey>>,
-    /// Counter of uses.
-    last_number: u64,
-    /// Total bytes of all records.
-    bytes: usize,
+#[derive(Debug, Default)]
+struct Entries {
+    table: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    sizes: Sizes,
 }
 
-/// A record with its keys in the other two tables.
-#[derive(Debug)]
-struct Kept {
-    record: Record,
-    used: u64,
-    wakes: Option<(SystemTime, u64)>,
-}
-
-impl Default for Records {
+impl Default for MemoryStore {
     fn default() -> Self {
-        Self {
-            max: MAX_RECORDS,
-            by_key: HashMap::default(),
-            by_use: BTreeMap::default(),
-            by_moment: BTreeMap::default(),
-            last_number: 0,
-            bytes: 0,
-        }
+        Self { entries: Mutex::default(), has_bans: AtomicBool::new(false), clock: SystemTime::now }
     }
 }
 
@@ -71,331 +41,241 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Locks the records, and removes some that expired. A thread that panicked while it held the lock left complete records.
-    fn lock(&self) -> MutexGuard<'_, Records> {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        records.sweep(SystemTime::now());
-        records
-    }
-}
-
-impl Records {
-    /// Returns a record without expired variables; counts as a use.
-    fn find(&mut self, key: &RecordKey) -> Option<&mut Kept> {
-        let due = self.by_key.get(key)?.wakes.map(|(moment, _)| moment);
-        if let Some(moment) = due {
-            let now = SystemTime::now();
-            if moment <= now {
-                self.drop_expired(key, now);
-            }
-        }
-        let kept = self.by_key.get_mut(key)?;
-        if kept.used != self.last_number
-            && let Some(shared) = self.by_use.remove(&kept.used)
-        {
-            self.last_number += 1;
-            kept.used = self.last_number;
-            self.by_use.insert(kept.used, shared);
-        }
-        Some(kept)
+    /// Makes an empty store with a clock of its own, for tests.
+    pub fn with_clock(clock: fn() -> SystemTime) -> Self {
+        Self { clock, ..Self::default() }
     }
 
-    /// Sets a variable, in a new record if there is none, and drops other records to make room.
-    fn set(&mut self, key: &RecordKey, variable: Variable, limits: StoreLimits) -> Result<(), Full> {
-        match self.find(key) {
-            Some(kept) => {
-                let before = kept.record.bytes();
-                kept.record.set(variable, limits)?;
-                let after = kept.record.bytes();
-                self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
-            }
-            None => {
-                let mut record = Record::new(key);
-                record.set(variable, limits)?;
-                self.insert(Arc::new(key.clone()), record);
-            }
-        }
-        while (self.bytes > limits.bytes || self.by_key.len() > self.max) && self.by_key.len() > 1 {
-            let Some((_, least_used)) = self.by_use.pop_first() else { break };
-            self.remove(&least_used);
-        }
-        Ok(())
+    /// Returns the size of its entries, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).sizes.bytes
     }
 
-    fn insert(&mut self, key: Arc<RecordKey>, record: Record) {
-        self.last_number += 1;
-        self.bytes = self.bytes.saturating_add(record.bytes());
-        self.by_use.insert(self.last_number, Arc::clone(&key));
-        self.by_key.insert(key, Kept { record, used: self.last_number, wakes: None });
+    /// Runs an operation at a moment. A thread that panicked while it held the lock left whole entries, at worst with a place in an index too many.
+    fn run<R>(&self, operation: impl FnOnce(&mut Operations<'_, BTreeMap<Box<[u8]>, Box<[u8]>>>, SystemTime) -> R) -> R {
+        let now = (self.clock)();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let Entries { table, sizes } = &mut *entries;
+        operation(&mut Operations::new(table, sizes, now, MOST), now)
     }
 
-    fn remove(&mut self, key: &RecordKey) {
-        let Some(kept) = self.by_key.remove(key) else { return };
-        self.by_use.remove(&kept.used);
-        kept.wakes.and_then(|wakes| self.by_moment.remove(&wakes));
-        self.bytes = self.bytes.saturating_sub(kept.record.bytes());
-    }
-
-    /// Changes a record, if it exists; drops it if it is empty then.
-    fn change(&mut self, key: &RecordKey, change: impl FnOnce(&mut Record)) {
-        let Some(kept) = self.by_key.get_mut(key) else { return };
-        let before = kept.record.bytes();
-        change(&mut kept.record);
-        self.bytes = self.bytes.saturating_sub(before).saturating_add(kept.record.bytes());
-        if kept.record.is_empty() {
-            self.remove(key);
-        }
-    }
-
-    /// Schedules a clean-up of a record, unless there is an earlier one.
-    fn wake(&mut self, key: &RecordKey, moment: SystemTime) {
-        let Some((shared, _)) = self.by_key.get_key_value(key) else { return };
-        let shared = Arc::clone(shared);
-        let Some(kept) = self.by_key.get_mut(key) else { return };
-        if kept.wakes.is_some_and(|(known, _)| known <= moment) {
-            return;
-        }
-        kept.wakes.and_then(|wakes| self.by_moment.remove(&wakes));
-        // No two records have the same last use.
-        let wakes = (moment, kept.used);
-        kept.wakes = Some(wakes);
-        self.by_moment.insert(wakes, shared);
-    }
-
-    fn drop_expired(&mut self, key: &RecordKey, now: SystemTime) {
-        if let Some(kept) = self.by_key.get_mut(key) {
-            kept.wakes.take().and_then(|wakes| self.by_moment.remove(&wakes));
-        }
-        self.change(key, |record| record.drop_expired(now));
-        if let Some(next) = self.by_key.get(key).and_then(|kept| kept.record.next_expiry()) {
-            self.wake(key, next);
-        }
-    }
-
-    /// Removes expired variables of a few records.
-    fn sweep(&mut self, now: SystemTime) {
-        for _ in 0..SWEPT {
-            let due = self.by_moment.first_key_value().filter(|((moment, _), _)| *moment <= now);
-            let Some(key) = due.map(|(_, key)| Arc::clone(key)) else { break };
-            self.drop_expired(&key, now);
-        }
+    /// As [`run`](Self::run), for an operation that changes bans or limits.
+    fn run_on_bans<R>(
+        &self,
+        operation: impl FnOnce(&mut Operations<'_, BTreeMap<Box<[u8]>, Box<[u8]>>>) -> Result<R, Down>,
+    ) -> Result<R, Down> {
+        self.run(|operations, _| {
+            let result = operation(operations);
+            self.has_bans.store(operations.has_bans()?, Ordering::Release);
+            result
+        })
     }
 }
 
 impl Store for MemoryStore {
-    fn read(&self, record: &RecordKey, name: &[u8]) -> Option<Vec<u8>> {
-        Some(self.lock().find(record)?.record.get(&name.to_ascii_lowercase())?.value.to_vec())
+    fn read(&self, record: &RecordKey, name: &[u8], _: Instant) -> Result<Option<Vec<u8>>, Down> {
+        self.run(|operations, _| operations.read(record, name))
     }
 
-    fn read_all(&self, record: &RecordKey) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut records = self.lock();
-        let variables = records.find(record).map(|kept| kept.record.variables()).unwrap_or_default();
-        variables.iter().map(|variable| (variable.name.to_vec(), variable.value.to_vec())).collect()
+    fn read_all(&self, record: &RecordKey, _: Instant) -> Result<Variables, Down> {
+        self.run(|operations, _| operations.read_all(record))
     }
 
-    fn write(&self, record: &RecordKey, name: &[u8], value: &[u8], limits: StoreLimits) -> Result<(), Full> {
-        let name = name.to_ascii_lowercase().into();
-        self.lock().set(record, Variable { name, value: value.into(), expires: None, deprecated: SystemTime::now() }, limits)
+    fn write(&self, update: Update<'_>, name: &[u8], value: &[u8], _: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.run(|operations, _| operations.write(update, name, value))
     }
 
-    fn add(&self, record: &RecordKey, name: &[u8], amount: i64, limits: StoreLimits) -> Result<i64, Full> {
-        let mut records = self.lock();
-        let name: Box<[u8]> = name.to_ascii_lowercase().into();
-        let before = records.find(record).and_then(|kept| kept.record.get(&name));
-        let before = before.map(|variable| (variable.number(), variable.expires, variable.deprecated));
-        let (value, expires, deprecated) = before.unwrap_or_else(|| (0, None, SystemTime::now()));
-        let sum = value.saturating_add(amount);
-        let variable = Variable { name, value: sum.to_string().into_bytes().into(), expires, deprecated };
-        records.set(record, variable, limits).map(|()| sum)
+    fn add(&self, update: Update<'_>, name: &[u8], amount: i64, _: Instant) -> Result<(i64, Option<RecordHistory>), WriteError> {
+        self.run(|operations, _| operations.add(update, name, amount))
     }
 
-    fn remove(&self, record: &RecordKey, name: &[u8]) {
-        self.lock().change(record, |record| record.remove(&name.to_ascii_lowercase()));
+    fn remove(&self, record: &RecordKey, name: &[u8], _: Instant) -> Result<(), Down> {
+        self.run(|operations, _| operations.remove(record, name))
     }
 
-    fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime) {
-        let mut records = self.lock();
-        if records.find(record).is_some_and(|kept| kept.record.expire(&name.to_ascii_lowercase(), moment)) {
-            records.wake(record, moment);
-        }
+    fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime, _: Instant) -> Result<(), Down> {
+        self.run(|operations, _| operations.expire(record, name, moment))
     }
 
-    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace) -> Option<i64> {
-        let (mut left, now) = (None, SystemTime::now());
-        self.lock().change(record, |record| left = record.deprecate(&name.to_ascii_lowercase(), pace, now));
-        left
+    fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace, _: Instant) -> Result<Option<i64>, Down> {
+        self.run(|operations, _| operations.deprecate(record, name, pace))
     }
 
-    fn history(&self, record: &RecordKey) -> Option<RecordHistory> {
-        self.lock().find(record).map(|kept| kept.record.history())
+    fn history(&self, record: &RecordKey, _: Instant) -> Result<Option<RecordHistory>, Down> {
+        self.run(|operations, _| operations.history(record))
     }
 
-    fn begin_update(&self, record: &RecordKey) -> Option<RecordHistory> {
-        let mut records = self.lock();
-        let kept = records.find(record)?;
-        let before = kept.record.history();
-        kept.record.begin_update();
-        Some(before)
+    fn remove_record(&self, record: &RecordKey, _: Instant) -> Result<bool, Down> {
+        self.run(|operations, _| operations.remove_record(record))
     }
 
-    fn ban(&self, site: SiteId, address: IpAddr, until: SystemTime) {
-        self.bans.ban(site, address, until);
+    fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, _: Instant) -> Result<Vec<RecordKey>, Down> {
+        self.run(|operations, _| operations.records(web_app, after, most))
     }
 
-    fn unban(&self, site: SiteId, address: IpAddr) -> bool {
-        self.bans.unban(site, address, SystemTime::now())
+    fn ban(&self, key: &RequestKey, until: SystemTime, _: Instant) -> Result<(), Down> {
+        self.run_on_bans(|operations| operations.ban(key, until))
     }
 
-    fn is_banned(&self, site: SiteId, address: IpAddr) -> bool {
-        self.bans.is_banned(site, address, SystemTime::now())
+    fn unban(&self, key: &RequestKey, _: Instant) -> Result<bool, Down> {
+        self.run_on_bans(|operations| operations.unban(key))
+    }
+
+    fn banned_until(&self, keys: &[RequestKey], _: Instant) -> Result<Option<SystemTime>, Down> {
+        self.run(|operations, _| operations.banned_until(keys))
+    }
+
+    fn bans(&self, after: Option<&RequestKey>, most: usize, _: Instant) -> Result<Vec<Ban>, Down> {
+        self.run(|operations, _| operations.bans(after, most))
+    }
+
+    fn has_bans(&self) -> bool {
+        self.has_bans.load(Ordering::Acquire)
+    }
+
+    fn count(&self, key: &RequestKey, quota: Quota, _: Instant) -> Result<Rate, Down> {
+        self.run(|operations, now| operations.count(key, quota, now))
+    }
+
+    fn limit(&self, key: &RequestKey, quota: Quota, until: SystemTime, _: Instant) -> Result<(), Down> {
+        self.run_on_bans(|operations| operations.limit(key, quota, until))
+    }
+
+    fn limited_until(&self, keys: &[RequestKey], _: Instant) -> Result<Option<SystemTime>, Down> {
+        self.run(|operations, now| operations.limited_until(keys, now))
+    }
+
+    fn put_list(&self, name: &str, entries: &[&str], _: Instant) -> Result<(), Down> {
+        self.run(|operations, _| operations.put_list(name, entries))
+    }
+
+    fn list(&self, name: &str, known: Option<u64>, _: Instant) -> Result<Option<(u64, Vec<String>)>, Down> {
+        self.run(|operations, _| operations.list(name, known))
+    }
+
+    fn changes(&self, _: Instant) -> Result<u64, Down> {
+        self.run(|operations, _| operations.changes())
+    }
+
+    fn map_get(&self, map: &str, key: &[u8], _: Instant) -> Result<Option<Vec<u8>>, Down> {
+        self.run(|operations, _| operations.map_get(map, key))
+    }
+
+    fn map_set(&self, map: &str, key: &[u8], value: &[u8], _: Instant) -> Result<(), WriteError> {
+        self.run(|operations, _| operations.map_set(map, key, value))
+    }
+
+    fn map_add(&self, map: &str, key: &[u8], amount: f64, _: Instant) -> Result<f64, AddError> {
+        self.run(|operations, _| operations.map_add(map, key, amount))
+    }
+
+    fn map_remove(&self, map: &str, key: &[u8], _: Instant) -> Result<(), Down> {
+        self.run(|operations, _| operations.map_remove(map, key))
+    }
+
+    fn map_size(&self, map: &str, _: Instant) -> Result<u64, Down> {
+        self.run(|operations, _| operations.map_size(map))
+    }
+
+    fn map_clear(&self, map: &str, _: Instant) -> Result<(), Down> {
+        self.run(|operations, _| operations.map_clear(map))
+    }
+
+    fn lease(&self, name: &str, owner: &str, time: Duration, _: Instant) -> Result<bool, Down> {
+        self.run(|operations, _| operations.lease(name, owner, time))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::StoreLimits;
     use super::*;
     use crate::graph::PersistentCollection;
-    use std::time::Duration;
+    use std::sync::atomic::AtomicU64;
 
-    fn address(key: &str) -> RecordKey {
-        RecordKey { collection: PersistentCollection::Ip, key: key.as_bytes().into(), web_app: "".into() }
+    /// The time of the stores below, in milliseconds. Tests that use it are one after the other, in one test.
+    static NOW: AtomicU64 = AtomicU64::new(1_000_000);
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(NOW.load(Ordering::Relaxed))
     }
 
-    fn limits(variables: usize, bytes: usize) -> StoreLimits {
-        StoreLimits { variables, bytes }
+    fn address(number: usize) -> RecordKey {
+        RecordKey::new(PersistentCollection::Ip, number.to_string().as_bytes(), "")
     }
 
-    const ROOMY: StoreLimits = StoreLimits { variables: 1_000, bytes: 1 << 30 };
-
-    fn future() -> SystemTime {
-        SystemTime::now() + Duration::from_secs(60)
+    fn write(store: &MemoryStore, number: usize, length: usize, limits: StoreLimits) {
+        NOW.fetch_add(1, Ordering::Relaxed);
+        store.write(Update::first(&address(number), limits), b"a", &vec![b'x'; length], Instant::now()).unwrap();
     }
 
-    fn past() -> SystemTime {
-        SystemTime::now() - Duration::from_secs(1)
+    fn holds(store: &MemoryStore, number: usize) -> bool {
+        store.read(&address(number), b"a", Instant::now()).unwrap().is_some()
     }
 
-    /// Returns `true` if the tables agree with each other.
-    fn is_whole(store: &MemoryStore) -> bool {
-        let records = store.records.lock().unwrap();
-        let waking = records.by_key.values().filter(|kept| kept.wakes.is_some()).count();
-        records.bytes == records.by_key.values().map(|kept| kept.record.bytes()).sum::<usize>()
-            && records.by_use.iter().all(|(used, key)| records.by_key.get(key).is_some_and(|kept| kept.used == *used))
-            && records.by_moment.iter().all(|(wakes, key)| records.by_key.get(key).is_some_and(|kept| kept.wakes == Some(*wakes)))
-            && (records.by_use.len(), records.by_moment.len()) == (records.by_key.len(), waking)
-    }
-
-    #[test]
-    fn names_have_no_case_and_records_are_apart() {
-        let store = MemoryStore::new();
-        store.write(&address("1"), b"Seen", b"yes", ROOMY).unwrap();
-        assert_eq!(store.read(&address("1"), b"SEEN"), Some(b"yes".to_vec()));
-        assert_eq!(store.read(&address("2"), b"seen"), None);
-        let session = RecordKey { collection: PersistentCollection::Session, ..address("1") };
-        assert_eq!(store.read(&session, b"seen"), None);
-        store.remove(&address("1"), b"seen");
-        assert_eq!(store.read_all(&address("1")), []);
-        assert!(is_whole(&store) && store.lock().by_key.is_empty(), "a record without variables is none");
+    /// Returns the number of entries, without places in indexes; every place has its entry, and the sizes are those of the entries.
+    fn entries(store: &MemoryStore) -> usize {
+        let Entries { table, sizes } = &*store.entries.lock().unwrap();
+        let named = |prefix: u8| table.keys().filter(move |key| key.first() == Some(&prefix)).count();
+        let entries = table.iter().filter(|(key, _)| key.first() == Some(&b'K'));
+        let bytes: usize = entries.map(|(key, value)| key.len() - 2 + value.len() + 160).sum();
+        assert_eq!(sizes.bytes, bytes as u64);
+        assert!(named(b'U') <= named(b'K') && named(b'X') <= named(b'K'));
+        named(b'K')
     }
 
     #[test]
-    fn counters_keep_their_expiry_and_go_when_it_comes() {
-        let store = MemoryStore::new();
-        assert_eq!(store.add(&address("1"), b"n", 2, ROOMY), Ok(2));
-        store.expire(&address("1"), b"n", future());
-        assert_eq!(store.add(&address("1"), b"n", 3, ROOMY), Ok(5));
-        store.expire(&address("1"), b"n", past());
-        assert_eq!(store.read(&address("1"), b"n"), None);
-        assert_eq!(store.add(&address("1"), b"n", 1, ROOMY), Ok(1));
-        assert!(is_whole(&store));
-    }
-
-    #[test]
-    fn a_full_record_takes_what_it_has_and_nothing_new() {
-        let (store, two) = (MemoryStore::new(), limits(2, 1 << 30));
-        assert_eq!(store.write(&address("1"), b"a", b"1", two), Ok(()));
-        assert_eq!(store.add(&address("1"), b"b", 1, two), Ok(1));
-        assert_eq!(
-            (store.write(&address("1"), b"c", b"1", two), store.add(&address("1"), b"c", 1, two)),
-            (Err(Full::Record), Err(Full::Record))
-        );
-        assert_eq!((store.write(&address("1"), b"A", b"2", two), store.add(&address("1"), b"B", 1, two)), (Ok(()), Ok(2)));
-        assert_eq!(store.read(&address("1"), b"c"), None);
-        store.expire(&address("1"), b"b", past());
-        assert_eq!(store.write(&address("1"), b"c", b"1", two), Ok(()));
-    }
-
-    #[test]
-    fn variables_that_expired_go_though_nobody_reads_them() {
-        let store = MemoryStore::new();
-        for n in 0..100 {
-            let address = address(&n.to_string());
-            store.write(&address, b"gone", &[b'x'; 1000], ROOMY).unwrap();
-            store.expire(&address, b"gone", past());
-            if n % 2 == 0 {
-                store.write(&address, b"stays", b"1", ROOMY).unwrap();
-                store.expire(&address, b"stays", future());
-            }
-        }
-        for _ in 0..=100 / SWEPT {
-            store.read(&address("other"), b"n");
-        }
-        assert!(is_whole(&store));
-        let records = store.records.lock().unwrap();
-        assert_eq!(records.by_key.len(), 50);
-        assert!(records.by_key.values().all(|kept| kept.record.variables().len() == 1) && records.bytes < 50 * 1000);
-    }
-
-    #[test]
-    fn a_number_goes_down_by_whole_periods_and_not_below_0() {
-        let now = SystemTime::now();
-        let (minute, pace) = (Duration::from_secs(60), Pace::parse(b"2/60").unwrap());
-        let mut record = Record::new(&address("1"));
-        record.set(Variable { name: b"n"[..].into(), value: b"9"[..].into(), expires: None, deprecated: now }, ROOMY).unwrap();
-        let left = [minute / 2, minute, minute * 3 / 2, minute * 2, minute * 9, minute * 99];
-        let left = left.map(|passed| record.deprecate(b"n", pace, now + passed).unwrap());
-        assert_eq!(left, [9, 7, 7, 5, 0, 0]);
-        assert_eq!((record.deprecate(b"m", pace, now), record.deprecate(b"n", pace, now - minute)), (None, Some(0)));
-    }
-
-    #[test]
-    fn the_number_of_records_has_an_end() {
-        let store = MemoryStore::new();
-        store.lock().max = 3;
-        for key in ["0", "1", "2", "3"] {
-            store.write(&address(key), b"a", b"b", ROOMY).unwrap();
-        }
-        assert_eq!(store.lock().by_key.len(), 3);
-        assert_eq!(["0", "1", "2", "3"].map(|key| store.read(&address(key), b"a").is_some()), [false, true, true, true]);
-        assert!(is_whole(&store));
-    }
-
-    #[test]
-    fn beyond_its_bytes_a_store_drops_the_record_that_was_not_used_for_longest() {
-        let (store, limits) = (MemoryStore::new(), limits(10, 64 << 10));
+    fn what_did_not_change_for_longest_makes_room_and_what_expired_goes_though_nobody_reads_it() {
+        let (store, limits) = (MemoryStore::with_clock(now), StoreLimits::new(10, 64 << 10));
         let mut written = 0;
-        while store.lock().bytes < limits.bytes - 3000 {
-            store.write(&address(&written.to_string()), b"a", &[b'x'; 2000], limits).unwrap();
+        while store.bytes() < 60_000 {
+            write(&store, written, 2_000, limits);
             written += 1;
         }
-        assert_eq!(store.lock().by_key.len(), written);
-        assert!(store.read(&address("0"), b"a").is_some(), "reading is a use");
-        store.write(&address("new"), b"a", &[b'x'; 2000], limits).unwrap();
-        assert!(is_whole(&store) && store.lock().bytes <= limits.bytes);
-        assert!(store.read(&address("0"), b"a").is_some() && store.read(&address("2"), b"a").is_some());
-        assert_eq!(store.read(&address("1"), b"a"), None);
+        write(&store, 0, 2_000, limits);
+        let before = entries(&store);
+        for number in 0..3 {
+            write(&store, 1_000 + number, 2_000, limits);
+        }
+        assert!(store.bytes() <= 64 << 10 && entries(&store) <= before + 3);
+        assert!(holds(&store, 0) && holds(&store, written - 1) && !holds(&store, 1));
+
+        let store = MemoryStore::with_clock(now);
+        let roomy = StoreLimits::new(1_000, 1 << 30);
+        for number in 0..100 {
+            write(&store, number, 1_000, roomy);
+            let end = now() + Duration::from_secs(if number % 2 == 0 { 10 } else { 1_000 });
+            store.expire(&address(number), b"a", end, Instant::now()).unwrap();
+        }
+        assert_eq!(entries(&store), 100);
+        NOW.fetch_add(20_000, Ordering::Relaxed);
+        (0..5).for_each(|_| write(&store, 1, 10, roomy));
+        assert_eq!(entries(&store), 50);
     }
 
     #[test]
-    fn a_value_that_takes_more_than_its_share_is_not_kept_and_drives_nothing_out() {
-        let (store, limits) = (MemoryStore::new(), limits(10, 16 << 10));
-        store.write(&address("1"), b"a", b"1", limits).unwrap();
-        store.write(&address("2"), b"a", b"1", limits).unwrap();
-        assert_eq!(store.write(&address("2"), b"a", &[b'x'; 1000], limits), Err(Full::Store));
-        assert_eq!(store.write(&address("3"), b"a", &[b'x'; 1000], limits), Err(Full::Store));
-        assert_eq!(store.write(&address("2"), &[b'n'; 1000], b"1", limits), Err(Full::Store));
-        assert_eq!(store.read(&address("2"), b"a"), Some(b"1".to_vec()));
-        assert!(is_whole(&store));
-        assert_eq!(store.lock().by_key.len(), 2);
+    fn a_map_that_is_cleared_goes_a_few_values_at_a_time() {
+        let store = MemoryStore::new();
+        let by = Instant::now();
+        (0..100).for_each(|number| store.map_set("m", format!("{number}").as_bytes(), b"v", by).unwrap());
+        store.map_clear("m", by).unwrap();
+        assert!(entries(&store) > 100);
+        (0..8).for_each(|_| store.map_set("m", b"new", b"v", by).unwrap());
+        // The value, and the state of the map.
+        assert_eq!(entries(&store), 2);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_locks_nobody_out() {
+        let key = RequestKey::of_host(None, "shop.example");
+        let quota = Quota::new(1, Duration::from_secs(1), 1);
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut entries = Entries::default();
+        let mut count = |seconds: u64| {
+            let Entries { table, sizes } = &mut entries;
+            Operations::new(table, sizes, at(seconds), MOST).count(&key, quota, at(seconds)).unwrap()
+        };
+        assert_eq!([count(1_000), count(1_000), count(1_001)], [Rate::Within, Rate::Beyond, Rate::Within]);
+        assert_eq!([count(10), count(10), count(11)], [Rate::Within, Rate::Beyond, Rate::Within]);
     }
 }

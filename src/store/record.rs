@@ -1,65 +1,54 @@
-//! A record: the variables of an address, a session, a user…, and their size.
+//! A record: the variables of an address, a session, a user…
 
-use super::{Full, RecordHistory, RecordKey, StoreLimits};
+use super::encoding::{Reader, Writer};
+use super::{Full, Moment, StoreLimits};
 use crate::graph::Pace;
-use std::time::SystemTime;
 
-/// Size of a record without its key and its variables, in bytes: its entries in three tables, and allocation overhead.
+/// Size of a record without its key and its variables, in bytes.
 const RECORD_OVERHEAD: usize = 400;
 
 /// Size of a variable without its name and its value, in bytes.
-const VARIABLE_OVERHEAD: usize = 2 * size_of::<Variable>() + 2 * 16;
-
-/// Up to this number of variables the list has no spare capacity: most records have one or two.
-const FEW: usize = 8;
+const VARIABLE_OVERHEAD: usize = 160;
 
 /// Divisor of the store's limit for one record, so that one client cannot drive out all others.
 const SHARE: usize = 16;
 
+/// The time of what does not expire.
+const NEVER: Moment = Moment::MAX;
+
 /// A record of a persistent collection.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// The time of its creation.
+    pub created: Moment,
+    /// The time of its last change.
+    pub updated: Moment,
+    /// Number of transactions that changed it, without the one that created it.
+    pub updates: u64,
     /// Sorted by name. Names are in lower case.
     variables: Vec<Variable>,
-    bytes: usize,
-    history: RecordHistory,
 }
 
 /// A variable of a record.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
+    /// Its name, in lower case.
     pub name: Box<[u8]>,
+    /// Its value.
     pub value: Box<[u8]>,
-    /// Time at which it expires, if it does.
-    pub expires: Option<SystemTime>,
-    /// Time up to which its value was decreased.
-    pub deprecated: SystemTime,
+    /// The time at which it expires, if it does.
+    pub expires: Option<Moment>,
+    /// The time up to which its value was decreased.
+    pub deprecated: Moment,
 }
 
 impl Record {
-    /// Makes an empty record, created now.
-    pub fn new(key: &RecordKey) -> Self {
-        let now = SystemTime::now();
-        let history = RecordHistory::new(now, now, 0);
-        Self { variables: Vec::new(), bytes: RECORD_OVERHEAD + key.key.len() + key.web_app.len(), history }
+    /// Makes an empty record.
+    pub fn new(now: Moment) -> Self {
+        Self { created: now, updated: now, ..Self::default() }
     }
 
-    /// Returns the times of its creation and last change.
-    pub fn history(&self) -> RecordHistory {
-        self.history
-    }
-
-    /// Counts another transaction that changes it.
-    pub fn begin_update(&mut self) {
-        self.history.updated = SystemTime::now();
-        self.history.updates = self.history.updates.saturating_add(1);
-    }
-
-    /// Returns its size in memory, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
+    /// Returns `true` if it has no variable.
     pub fn is_empty(&self) -> bool {
         self.variables.is_empty()
     }
@@ -78,71 +67,72 @@ impl Record {
     ///
     /// # Errors
     /// If the limits do not allow it; the record does not change then.
-    pub fn set(&mut self, variable: Variable, limits: StoreLimits) -> Result<(), Full> {
+    pub fn set(&mut self, key: &[u8], variable: Variable, limits: StoreLimits) -> Result<(), Full> {
         let place = self.place(&variable.name);
-        let before = place.ok().and_then(|place| self.variables.get(place)).map_or(0, Variable::bytes);
         if place.is_err() && self.variables.len() >= limits.variables {
             return Err(Full::Record);
         }
-        let bytes = self.bytes.saturating_sub(before).saturating_add(variable.bytes());
-        if bytes > limits.bytes / SHARE {
+        let others = self.variables.iter().filter(|known| known.name != variable.name).map(Variable::bytes).sum::<usize>();
+        if RECORD_OVERHEAD + key.len() + others + variable.bytes() > limits.bytes / SHARE {
             return Err(Full::Store);
         }
-        self.bytes = bytes;
         match place {
-            Ok(place) => {
-                if let Some(known) = self.variables.get_mut(place) {
-                    *known = variable;
-                }
-            }
-            Err(place) => {
-                if self.variables.len() < FEW {
-                    self.variables.reserve_exact(1);
-                }
-                self.variables.insert(place, variable);
-            }
+            Ok(place) => self.variables.get_mut(place).into_iter().for_each(|known| known.clone_from(&variable)),
+            Err(place) => self.variables.insert(place, variable),
         }
         Ok(())
     }
 
+    /// Removes a variable.
     pub fn remove(&mut self, name: &[u8]) {
         if let Ok(place) = self.place(name) {
-            self.bytes = self.bytes.saturating_sub(self.variables.remove(place).bytes());
+            self.variables.remove(place);
         }
     }
 
-    /// Sets the expiry of a variable. Returns `false` if it does not exist.
-    pub fn expire(&mut self, name: &[u8], moment: SystemTime) -> bool {
-        let place = self.place(name).ok();
-        let variable = place.and_then(|place| self.variables.get_mut(place));
-        variable.map(|variable| variable.expires = Some(moment)).is_some()
+    /// Sets the expiry of a variable, if it exists.
+    pub fn expire(&mut self, name: &[u8], moment: Moment) {
+        if let Some(variable) = self.place(name).ok().and_then(|place| self.variables.get_mut(place)) {
+            variable.expires = Some(moment);
+        }
     }
 
     /// Decreases a number by what is due, and returns the rest. See [`Store::deprecate`](super::Store::deprecate).
-    pub fn deprecate(&mut self, name: &[u8], pace: Pace, now: SystemTime) -> Option<i64> {
+    pub fn deprecate(&mut self, name: &[u8], pace: Pace, now: Moment) -> Option<i64> {
         let place = self.place(name).ok()?;
-        let variable = self.variables.get_mut(place)?;
-        let before = variable.bytes();
-        let left = variable.deprecate(pace, now);
-        self.bytes = self.bytes.saturating_sub(before).saturating_add(variable.bytes());
-        Some(left)
+        Some(self.variables.get_mut(place)?.deprecate(pace, now))
     }
 
-    /// Removes expired variables.
-    pub fn drop_expired(&mut self, now: SystemTime) {
-        let Self { variables, bytes, .. } = self;
-        variables.retain(|variable| {
-            let stays = variable.expires.is_none_or(|moment| moment > now);
-            if !stays {
-                *bytes = bytes.saturating_sub(variable.bytes());
+    /// Returns the time at which all of it is gone: that of its last variable, if all expire.
+    pub fn expires(&self) -> Option<Moment> {
+        self.variables.iter().map(|variable| variable.expires.unwrap_or(NEVER)).max().filter(|moment| *moment != NEVER)
+    }
+
+    /// Returns the record as bytes, after its key.
+    pub fn encode(&self, key: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.bytes(key).number(self.created).number(self.updated).number(self.updates);
+        for variable in &self.variables {
+            writer.bytes(&variable.name).bytes(&variable.value);
+            writer.number(variable.expires.unwrap_or(NEVER)).number(variable.deprecated);
+        }
+        writer.0
+    }
+
+    /// Reads a record from its bytes, without the variables that expired. Returns its key, too.
+    pub fn decode(bytes: &[u8], now: Moment) -> Option<(&[u8], Self)> {
+        let mut reader = Reader(bytes);
+        let key = reader.bytes()?;
+        let mut record = Self { created: reader.number()?, updated: reader.number()?, updates: reader.number()?, variables: Vec::new() };
+        while !reader.0.is_empty() {
+            let (name, value) = (reader.bytes()?.into(), reader.bytes()?.into());
+            let expires = Some(reader.number()?).filter(|moment| *moment != NEVER);
+            let variable = Variable { name, value, expires, deprecated: reader.number()? };
+            if expires.is_none_or(|moment| moment > now) {
+                record.variables.push(variable);
             }
-            stays
-        });
-    }
-
-    /// Returns the next expiry of its variables.
-    pub fn next_expiry(&self) -> Option<SystemTime> {
-        self.variables.iter().filter_map(|variable| variable.expires).min()
+        }
+        Some((key, record))
     }
 
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
@@ -156,14 +146,12 @@ impl Variable {
         std::str::from_utf8(&self.value).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
-    fn deprecate(&mut self, pace: Pace, now: SystemTime) -> i64 {
-        let before = self.number();
-        let passed = now.duration_since(self.deprecated).unwrap_or_default();
-        let periods = u32::try_from(passed.as_nanos() / pace.period.as_nanos().max(1)).unwrap_or(u32::MAX);
-        let left = before.saturating_sub(pace.amount.saturating_mul(periods.into())).max(0);
+    fn deprecate(&mut self, pace: Pace, now: Moment) -> i64 {
+        let (before, period) = (self.number(), u64::try_from(pace.period.as_millis()).unwrap_or(u64::MAX).max(1));
+        let periods = now.saturating_sub(self.deprecated) / period;
+        let left = before.saturating_sub(pace.amount.saturating_mul(i64::try_from(periods).unwrap_or(i64::MAX))).max(0);
         // A value of 0 does not accumulate periods.
-        let paid = self.deprecated.checked_add(pace.period.saturating_mul(periods)).unwrap_or(now);
-        self.deprecated = if left == 0 { now } else { paid };
+        self.deprecated = if left == 0 { now } else { self.deprecated.saturating_add(periods.saturating_mul(period)) };
         if periods > 0 && left < before {
             self.value = left.to_string().into_bytes().into();
         }

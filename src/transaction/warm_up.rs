@@ -13,7 +13,7 @@ use crate::engine::Services;
 use crate::graph::{Effect, EngineMode, Lookup, OperatorArgument, Phase, PlanPart, RuleGraph, Test};
 use crate::pattern::Pattern;
 use crate::resolver::{Answer, Resolver};
-use crate::store::{MemoryStore, RateLimits};
+use crate::store::MemoryStore;
 use std::sync::Arc;
 
 /// A request and its response.
@@ -79,7 +79,6 @@ pub fn warm_up(shared: &Shared) {
     let services = Services {
         store: Arc::new(MemoryStore::new()),
         resolver: Arc::new(NoResolver),
-        rates: Arc::new(RateLimits::new(&[])),
         debug_log: None,
         notices: Arc::default(),
         ..shared.services.clone()

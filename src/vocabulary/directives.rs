@@ -113,6 +113,8 @@ directives! {
     SecAuditLogType "SecAuditLogType" DirectiveArgument::Word(&["Serial", "Parallel", "Concurrent", "HTTPS"]), "Destination of audit log records; HTTPS posts them to the address in SecAuditLog, in builds with the feature `remote`."
     SecCapturesLimit "SecCapturesLimit" NUMBER, "Maximum number of captures of one match, 1000 by default."
     SecChainLimit "SecChainLimit" NUMBER, "Maximum number of rules in a chain, 100 by default."
+    SecCollectionFailure "SecCollectionFailure" DirectiveArgument::Word(&["open", "closed"]), "Effect of a store that does not answer: open, the default, continues with empty collections and no bans, and closed denies the request with 503."
+    SecCollectionTimeout "SecCollectionTimeout" NUMBER, "Time without a change after which a record of a persistent collection is removed, in seconds, 3600 by default; 0 for no end."
     SecComponentSignature "SecComponentSignature" VALUE, "A component named in audit log records."
     SecCookiesLimit "SecCookiesLimit" NUMBER, "Maximum number of cookies that are read from a request, 10000 by default."
     SecCrawlerFile "SecCrawlerFile" VALUE, "A file of crawlers for is_verified_crawler, in addition to the built-in ones: a part of the user agent, then domains."
@@ -174,6 +176,7 @@ directives! {
     SecSite "SecSite" DirectiveArgument::Values, "The hosts of a site, for decision scripts: its number, then names such as shop.example or *.shop.example."
     SecSiteId "SecSiteId" VALUE, "The number of the site for decision scripts; it may differ between contexts of the server's configuration."
     SecSkipLimit "SecSkipLimit" NUMBER, "Maximum number of rules for `skip`, 10000 by default."
+    SecStoreCallLimit "SecStoreCallLimit" NUMBER, "Maximum time that a transaction waits for one answer of the store, in milliseconds, 50 by default."
     SecStoreTimeLimit "SecStoreTimeLimit" NUMBER, "Maximum total time that a transaction waits for persistent collections, in milliseconds, 1000 by default."
     SecStoreBytesLimit "SecStoreBytesLimit" NUMBER, "Maximum memory of persistent collections, in bytes, 67108864 by default."
     SecStoreVariablesLimit "SecStoreVariablesLimit" NUMBER, "Maximum number of variables in a record of a persistent collection, 1000 by default."
@@ -201,7 +204,6 @@ const NO_HASHES: &str = "link protection by hashes exists in ModSecurity v2 only
 /// are refused.
 const NO_EFFECT: &[(&str, DirectiveArgument, &str)] = &[
     ("SecCacheTransformations", VALUES, "transformations are always computed once"),
-    ("SecCollectionTimeout", NUMBER, "variables of persistent collections stay until expirevar removes them"),
     ("SecConnEngine", ONLY_OFF, "connections are the host's"),
     ("SecContentInjection", ONLY_OFF, "bodies cannot be rewritten"),
     ("SecCookieFormat", DirectiveArgument::Word(&["0"]), "version 0 cookies are the only ones that browsers send"),

@@ -93,6 +93,7 @@ limits! {
     LuaInstructions "lua_instructions" Own SecLuaInstructionLimit Some(10_000_000), "the script is stopped and does not match"
     LuaTime "lua_time" Own SecLuaTimeLimit Some(250), "the script is stopped and does not match"
     LuaMemory "lua_memory" Own SecLuaMemoryLimit Some(64 << 20), "the script is stopped and does not match"
+    StoreCall "store_call" Own SecStoreCallLimit Some(50), "the store does not answer, and SecCollectionFailure decides"
     StoreTime "store_time" Own SecStoreTimeLimit Some(1_000), "persistent collections are empty and are not written"
     StoreBytes "store_bytes" Own SecStoreBytesLimit Some(64 << 20), "a value is not kept in its record"
     StoreVariables "store_variables" Own SecStoreVariablesLimit Some(1_000), "a new variable is not kept in its record"

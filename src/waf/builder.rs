@@ -10,7 +10,7 @@ use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
 use crate::state::{DebugLog, MemoryPool};
-use crate::store::{MemoryStore, RateLimits, Store};
+use crate::store::{MemoryStore, Store};
 use crate::transaction::{AuditLog, Given, Observer, Shared, warm_up};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -45,7 +45,6 @@ pub struct WafBuilder {
     pub(super) debug_log: Option<Arc<dyn DebugLog>>,
     pub(super) audit_log: Option<Arc<dyn AuditLog>>,
     pub(super) observer: Option<Arc<dyn Observer>>,
-    pub(super) rates: Option<Arc<RateLimits>>,
     keeps_logs_closed: bool,
 }
 
@@ -247,11 +246,9 @@ impl WafBuilder {
             None => SystemResolver::shared(),
         });
         let origins = Arc::new(Origins::new(settings.resolver, settings.resolver_time_limit));
-        let limits = &settings.decisions.rates;
-        let rates = self.rates.filter(|rates| rates.counts(limits)).unwrap_or_else(|| Arc::new(RateLimits::new(limits)));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));
-        let services = Services { store, resolver, origins, rates, debug_log, memory, notices: Arc::default() };
+        let services = Services { store, resolver, origins, debug_log, memory, notices: Arc::default() };
         let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given };
         // An extension shares the automata of the rule set that it extends.
         if !shared.is_extension() {
@@ -262,9 +259,8 @@ impl WafBuilder {
 
     /// Takes services from another rule set, unless the builder sets others.
     pub(super) fn inherit(&mut self, before: &Shared) {
-        let Services { store, resolver, rates, debug_log, .. } = &before.services;
+        let Services { store, resolver, debug_log, .. } = &before.services;
         self.store.get_or_insert_with(|| Arc::clone(store));
-        self.rates.get_or_insert_with(|| Arc::clone(rates));
         self.resolver = self.resolver.take().or_else(|| before.given.resolver.then(|| Arc::clone(resolver)));
         self.debug_log = self.debug_log.take().or_else(|| debug_log.clone().filter(|_| before.given.debug_log));
         self.audit_log = self.audit_log.take().or_else(|| before.audit_log.clone().filter(|_| before.given.audit_log));

@@ -6,15 +6,17 @@ mod logs;
 pub use builder::WafBuilder;
 
 use crate::compile::{Foundation, LoadError, LoadReport};
-use crate::engine::{LONGEST_BAN, Services, is_blacklisted, is_whitelisted};
+use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
+use crate::store::{Down, Store};
 use crate::transaction::{Connection, Shared, Transaction};
+use crate::vocabulary::Limit;
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A rule set, ready to judge requests.
 ///
@@ -102,20 +104,37 @@ impl Waf {
 
     /// Bans an address from a site for some time, or from all sites with site 0. Decision scripts find it on the blacklist. The ban is in the store,
     /// so rule sets with the same store share it.
-    pub fn ban(&self, address: IpAddr, site: u64, time: Duration) {
+    ///
+    /// # Errors
+    /// If the store does not answer within `SecStoreCallLimit`.
+    pub fn ban(&self, address: IpAddr, site: u64, time: Duration) -> Result<(), Down> {
         let until = SystemTime::now() + time.min(LONGEST_BAN);
-        self.current.load().services.store.ban(SiteId(site), address.to_canonical(), until);
+        self.ask_store(|store, by| store.ban(&ban_key(address, SiteId(site)), until, by))
     }
 
     /// Ends a ban from exactly this site. Returns `true` if there was one.
-    pub fn unban(&self, address: IpAddr, site: u64) -> bool {
-        self.current.load().services.store.unban(SiteId(site), address.to_canonical())
+    ///
+    /// # Errors
+    /// If the store does not answer within `SecStoreCallLimit`.
+    pub fn unban(&self, address: IpAddr, site: u64) -> Result<bool, Down> {
+        self.ask_store(|store, by| store.unban(&ban_key(address, SiteId(site)), by))
     }
 
     /// Returns `true` if an address is on a blacklist of the site or of all sites, or banned from one of them.
-    pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> bool {
+    ///
+    /// # Errors
+    /// If it is on no list, and the store does not answer within `SecStoreCallLimit`.
+    pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> Result<bool, Down> {
+        let is_listed = is_on_block_list(&self.current.load().graph, address, SiteId(site));
+        let keys = possible_bans(address, SiteId(site));
+        Ok(is_listed || self.ask_store(|store, by| store.banned_until(&keys, by))?.is_some())
+    }
+
+    fn ask_store<T>(&self, ask: impl FnOnce(&dyn Store, Instant) -> Result<T, Down>) -> Result<T, Down> {
         let shared = self.current.load();
-        is_blacklisted(&shared.graph, &shared.services, address, SiteId(site))
+        let wait = u64::try_from(shared.graph.settings.limit(Limit::StoreCall)).unwrap_or(u64::MAX);
+        let now = Instant::now();
+        ask(&*shared.services.store, now.checked_add(Duration::from_millis(wait)).unwrap_or(now))
     }
 
     /// Returns `true` if an address is on a whitelist of the site or of all sites.

@@ -1,0 +1,79 @@
+//! What a store is asked about: records, and the requests that a ban or a limit means.
+
+use crate::graph::{PersistentCollection, SiteId};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The key of a record: the variables of one address, session, user or resource, or of all requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct RecordKey {
+    /// The collection.
+    pub collection: PersistentCollection,
+    /// The key that `initcol`, `setsid`, `setuid` or `setrsc` gave; empty if none did.
+    pub key: Box<[u8]>,
+    /// `SecWebAppId`
+    pub web_app: Box<str>,
+}
+
+/// The requests that a ban or a limit means: those that have all of its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct RequestKey {
+    /// A site; `None` for all sites.
+    pub site: Option<SiteId>,
+    /// The address of a client.
+    pub ip: Option<IpAddr>,
+    /// A host, in lower case and without port.
+    pub host: Option<Box<str>>,
+    /// A path of a URL, without query.
+    pub url_path: Option<Box<[u8]>>,
+}
+
+/// A number of requests in a time: the generic cell rate algorithm with the parameters of `SecRateLimit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quota {
+    /// The time in which one request becomes possible.
+    pub interval: Duration,
+    /// Number of requests at once.
+    pub burst: u32,
+}
+
+/// A ban or a limit, and its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ban {
+    /// The requests that it means.
+    pub key: RequestKey,
+    /// Its end.
+    pub until: std::time::SystemTime,
+}
+
+impl RecordKey {
+    /// The record of a collection with a key, of a web application.
+    pub fn new(collection: PersistentCollection, key: &[u8], web_app: &str) -> Self {
+        Self { collection, key: key.into(), web_app: web_app.into() }
+    }
+}
+
+impl RequestKey {
+    /// The requests of an address to one site, or to all sites.
+    pub fn of_address(site: Option<SiteId>, address: IpAddr) -> Self {
+        Self { site, ip: Some(address.to_canonical()), ..Self::default() }
+    }
+}
+
+impl RequestKey {
+    /// The requests to a host, of one site or of all sites.
+    pub fn of_host(site: Option<SiteId>, host: &str) -> Self {
+        Self { site, host: Some(host.to_ascii_lowercase().into()), ..Self::default() }
+    }
+}
+
+impl Quota {
+    /// A quota of this number of requests in each period, of which `burst` may come at once.
+    pub fn new(requests: u32, period: Duration, burst: u32) -> Self {
+        Self { interval: period / requests.max(1), burst: burst.max(1) }
+    }
+}
