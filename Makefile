@@ -9,7 +9,7 @@
 #                                   They divert Debian's own library and give it back
 #   make check-capi                 builds it and runs the C tests on it
 #
-# With FEATURES="lua xml-validation remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
+# With FEATURES="lua lmdb xml-validation remote" each of them means a library that fetches rules from https addresses, and posts audit records there, too;
 # without `lua` it runs no scripts, without `xml-validation` it refuses @validateDTD and @validateSchema. The library is the package `secrule-capi`, in capi/.
 
 PREFIX ?= /usr/local
@@ -19,7 +19,7 @@ LIBDIR ?= $(PREFIX)/$(if $(MULTIARCH),lib/$(MULTIARCH),$(if $(wildcard /etc/redh
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
-FEATURES ?= lua xml-validation
+FEATURES ?= lua lmdb xml-validation
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -114,7 +114,7 @@ endif
 deb: $(PACKAGED)
 	$(CARGO) build --package secrule-command --release
 	cat NOTICE LICENSE > $(CAPI)/LICENSES-command.txt
-	capi/notices secrule-command "lua xml-validation" >> $(CAPI)/LICENSES-command.txt
+	capi/notices secrule-command "lua lmdb xml-validation" >> $(CAPI)/LICENSES-command.txt
 	LIBRARY=$(CAPI)/$(SONAME) LICENSES=$(CAPI)/LICENSES.txt COMMAND=$(TARGET)/release/secrule COMMAND_LICENSES=$(CAPI)/LICENSES-command.txt HEADERS="$(HEADERS)" VERSION=$(VERSION) OUTPUT=$(TARGET)/deb capi/debian/build
 
 check-capi: capi

@@ -1,17 +1,26 @@
 //! What each process makes for itself: a host may load rules and then fork, and a child must not use the threads, files and connections of its parent.
 
+use arc_swap::ArcSwapOption;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A value that is made by the first use in each process.
+/// A value that is made by the first use in each process. Later uses take no lock.
 pub struct OncePerProcess<T> {
-    made: Mutex<Option<(u32, Arc<T>)>>,
+    made: ArcSwapOption<(u32, Arc<T>)>,
+    /// Held while it is made.
+    making: Mutex<()>,
 }
 
 impl<T> OncePerProcess<T> {
     /// Nothing is made yet.
-    pub const fn new() -> Self {
-        Self { made: Mutex::new(None) }
+    pub fn new() -> Self {
+        Self { made: ArcSwapOption::empty(), making: Mutex::new(()) }
+    }
+
+    /// Returns the value of this process, if it is made.
+    pub fn made(&self) -> Option<Arc<T>> {
+        let process = std::process::id();
+        self.made.load().as_ref().filter(|made| made.0 == process).map(|made| Arc::clone(&made.1))
     }
 
     /// Returns the value of this process, and makes it if there is none. That of a parent process is left alone: dropping it would close what the parent
@@ -20,17 +29,28 @@ impl<T> OncePerProcess<T> {
     /// # Errors
     /// If it cannot be made; the next use tries again.
     pub fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        let process = std::process::id();
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*made {
-            Some((maker, value)) if *maker == process => return Ok(Arc::clone(value)),
-            _ => {}
+        if let Some(made) = self.made() {
+            return Ok(made);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = self.made() {
+            return Ok(made);
         }
         let value = Arc::new(make()?);
-        if let Some(of_parent) = made.replace((process, Arc::clone(&value))) {
+        let made = Arc::new((std::process::id(), Arc::clone(&value)));
+        if let Some(of_parent) = self.made.swap(Some(made)) {
             std::mem::forget(of_parent);
         }
         Ok(value)
+    }
+}
+
+impl<T> Drop for OncePerProcess<T> {
+    fn drop(&mut self) {
+        let made = self.made.swap(None);
+        if let Some(of_parent) = made.filter(|made| made.0 != std::process::id()) {
+            std::mem::forget(of_parent);
+        }
     }
 }
 
@@ -54,7 +74,9 @@ mod tests {
     fn it_is_made_once_and_again_after_a_failure() {
         let value = OncePerProcess::new();
         assert_eq!(value.get_or_make(|| Err::<u8, _>("not now")), Err("not now"));
+        assert_eq!(value.made(), None);
         assert_eq!(value.get_or_make(|| Ok::<_, ()>(1)).map(|value| *value), Ok(1));
         assert_eq!(value.get_or_make(|| Ok::<_, ()>(2)).map(|value| *value), Ok(1));
+        assert_eq!(value.made().map(|value| *value), Some(1));
     }
 }

@@ -14,5 +14,6 @@ mod intervention;
 mod load_notices;
 mod loads;
 mod rules_set;
+mod stores;
 mod transaction;
 mod v3_errors;

@@ -14,8 +14,12 @@ const SHOWN: usize = 8;
 /// `true` once a load was reported. The first load of a process is reported even if it only sets values.
 static ENGINE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is the number of its rules.
-pub fn report(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
+/// `true` once the notice about the store was written.
+static STORE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is the number of its rules. The notice about
+/// the store of the rules is written once.
+pub fn report(loads: &[Arc<Load>], report: &LoadReport, rules: usize, store: Option<&str>) {
     let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_first_report()).map(|(input, _)| input).collect();
     let notice = |input: usize| {
         let is_reported = ENGINE_IS_REPORTED.swap(true, Ordering::Relaxed);
@@ -23,7 +27,9 @@ pub fn report(loads: &[Arc<Load>], report: &LoadReport, rules: usize) {
         Some(notice(&name.replace(UNNAMED, "inline rules"), rules, report.warnings_of(input).count()))
     };
     let of_input = |input: usize| notice(input).into_iter().chain(lines(report, input));
-    let lines: String = new.into_iter().flat_map(of_input).map(|line| format!("secrule: {line}\n")).collect();
+    let store = store.filter(|_| !new.is_empty() && !STORE_IS_REPORTED.swap(true, Ordering::Relaxed));
+    let lines = new.into_iter().flat_map(of_input).chain(store.map(str::to_owned));
+    let lines: String = lines.map(|line| format!("secrule: {line}\n")).collect();
     if !lines.is_empty() {
         // If the host closed its standard error, there is no other place for this.
         let _ = std::io::stderr().write_all(lines.as_bytes());

@@ -1,10 +1,10 @@
 //! The inputs of a rule set, and their files as they were when they were read. They are kept to compile the rule set again together with more inputs.
 
 use super::convert::return_memory;
+use super::stores;
 use secrule::Waf;
 use secrule::internals::compile::{CompileOptions, Foundation, Input, LoadError, Planning};
 use secrule::internals::source::{FileSystem, Loader, Sources};
-use secrule::internals::store::{MemoryStore, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::ops::Range;
@@ -46,9 +46,6 @@ struct Replay<'a>(&'a [Arc<Load>]);
 
 /// Number of rules from which on memory is returned to the system: looking for it takes time.
 pub const MANY_RULES: usize = 100;
-
-/// Persistent collections are shared by the process, whatever the rule set of a request, as in ModSecurity v3.
-static STORE: LazyLock<Arc<dyn Store>> = LazyLock::new(|| Arc::new(MemoryStore::new()));
 
 /// Compiled rule sets that are in use, by their loads. Hosts make a rule set for each of their contexts, and most inherit all rules.
 static COMPILED: Mutex<Vec<Known>> = Mutex::new(Vec::new());
@@ -114,7 +111,7 @@ fn build(loads: &[Arc<Load>]) -> Result<Arc<Waf>, LoadError> {
     if let Some((foundation, within)) = foundation(loads) {
         builder = builder.foundation(foundation, within);
     }
-    let waf = remember(loads, builder.store(Arc::clone(&STORE)).build_with(&Replay(loads))?);
+    let waf = remember(loads, stores::known(builder).build_with(&Replay(loads))?);
     if !waf.is_extension() {
         loads.iter().for_each(|load| load.files.share(waf.report().texts()));
         // Compiling takes about as much memory as the rules keep.
@@ -176,7 +173,8 @@ impl Known {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change under these locks is one insertion.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

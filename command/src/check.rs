@@ -1,6 +1,6 @@
 //! `secrule check`: checks rule files.
 
-use super::{Failure, Format, Outcome, write_json};
+use super::{Failure, Format, Outcome, stores, write_json};
 use clap::Args;
 use secrule::internals::diagnostic::{Code, Diagnostic, Severity, counted};
 use secrule::internals::source::Sources;
@@ -63,7 +63,7 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
         openable(path).map_err(|error| Failure::unreadable(path, error))?;
     }
     let start = Instant::now();
-    let loaded = options.files.iter().fold(Waf::builder(), WafBuilder::file).without_logs().build();
+    let loaded = options.files.iter().fold(stores::known(Waf::builder()), WafBuilder::file).without_logs().without_store().build();
     let elapsed = start.elapsed();
     match &loaded {
         Ok(waf) => {

@@ -17,6 +17,7 @@ mod message;
 mod profile;
 mod requests;
 mod rules;
+mod stores;
 mod subset;
 mod test;
 

@@ -1,7 +1,7 @@
 //! The rules of a verb: the starter rules, files, the OWASP CRS or a subset of it.
 
 use super::subset::Subset;
-use super::{Failure, note};
+use super::{Failure, note, stores};
 use clap::Args;
 use secrule::internals::compile::{CompileOptions, Input, Planning};
 use secrule::internals::core_rule_set::{self, CoreRuleSet};
@@ -55,7 +55,7 @@ impl RuleOptions {
         let mut loader = Replaced::default();
         let mut options = CompileOptions::default();
         options.planning = self.plan;
-        let mut builder = Waf::builder().options(options).without_logs();
+        let mut builder = stores::known(Waf::builder()).options(options).without_logs().without_store();
         if let Some(log) = debug_log {
             builder = builder.debug_log(log);
         }

@@ -3,7 +3,7 @@
 use super::error::LoadError;
 use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic};
 use crate::graph::{RuleGraph, Test};
-use crate::source::{Sources, Span};
+use crate::source::Sources;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -71,9 +71,9 @@ impl LoadReport {
     }
 
     /// Refuses the load afterwards, for a file that its rules name and that cannot be used.
-    pub(crate) fn refuse(self, place: Span, message: String) -> LoadError {
+    pub(crate) fn refuse(self, error: Diagnostic) -> LoadError {
         let mut diagnostics = self.warnings;
-        diagnostics.push(Diagnostic::new(Code::BadDirectiveFile, place, message));
+        diagnostics.push(error);
         diagnostics.sort_by_key(|diagnostic| (self.texts.place_of(diagnostic.span.source), diagnostic.span.start));
         LoadError { sources: self.texts, diagnostics }
     }

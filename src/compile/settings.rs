@@ -78,7 +78,15 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             let closes = text.eq_ignore_ascii_case("closed");
             settings.collection_failure = Some(if closes { OnFailure::Closed } else { OnFailure::Open });
         }
+        Directive::SecCollectionStore => {
+            settings.collection_store = Some(Spanned { node: text.into(), span: argument.span });
+        }
+        Directive::SecDataDir => settings.data_folder = Some(PathBuf::from(text)),
         Directive::SecCollectionTimeout => settings.collection_timeout = number().map(|seconds| Duration::from_secs(seconds as u64)),
+        Directive::SecPluginStatus => match text.parse() {
+            Ok(status @ 100..=999) => settings.plugin_status = Some(status),
+            _ => decisions::report_bad_value(context, argument, "write a status such as 403"),
+        },
         Directive::SecDecisionStatus => match text.parse() {
             Ok(status @ 100..=999) => settings.decision_status = Some(status),
             _ => decisions::report_bad_value(context, argument, "write a status such as 403"),

@@ -75,7 +75,7 @@ fn block_by_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, d
 }
 
 /// Returns the site of the request: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.
-fn site_of(eval: &Evaluation<'_>) -> SiteId {
+pub fn site_of(eval: &Evaluation<'_>) -> SiteId {
     let settings = &eval.rules.settings;
     let of_host = || settings.decisions.site_of(eval.state.collections.arena.read(eval.state.collections.scalars.server_name));
     eval.state.site.or(settings.site).or_else(of_host).unwrap_or_default()

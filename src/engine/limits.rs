@@ -74,7 +74,8 @@ impl Evaluation<'_> {
         self.reject_with(403, reason);
     }
 
-    fn reject_with(&mut self, status: u16, reason: &str) {
+    /// As [`reject`](Self::reject), with a status.
+    pub fn reject_with(&mut self, status: u16, reason: &str) {
         self.debug(5, || reason.to_owned());
         if self.is_decided() {
             self.debug(5, || "The request was already intercepted".to_owned());

@@ -22,9 +22,9 @@
 
 mod actions;
 mod assignment;
+mod bans;
 mod candidates;
 mod chain;
-#[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod client;
 mod comparison;
 mod control;
@@ -45,6 +45,7 @@ mod tx_run;
 #[cfg(feature = "xml-validation")]
 mod xml_validation;
 
+pub use bans::deny_banned;
 pub use decision::{LONGEST_BAN, ban_key, is_on_block_list, is_whitelisted, possible_bans};
 pub use limits::limit_text;
 pub use notice::{Notices, notice_audit_log, notice_debug_log};

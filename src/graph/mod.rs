@@ -100,6 +100,12 @@ impl RuleGraph {
         self.markers.get(id.0 as usize).map_or("", |name| name)
     }
 
+    /// Returns `true` if a rule that runs writes to a record of a persistent collection.
+    pub fn writes_records(&self) -> bool {
+        let mut rules = (0..).map(RuleIndex).zip(&self.rules).filter(|(index, _)| self.removal(*index).is_none());
+        rules.any(|(_, rule)| rule.assignments.iter().any(|assignment| PersistentCollection::of(assignment.variable).is_some()))
+    }
+
     /// Returns the rule with this id that starts a chain or is not in one.
     pub fn find(&self, id: u64) -> Option<&Rule> {
         self.rules.iter().map(Arc::as_ref).find(|rule| rule.id == id && rule.chain_head.is_none())

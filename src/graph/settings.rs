@@ -159,6 +159,8 @@ macro_rules! setting_rows {
             decision_failure: OnFailure = OnFailure::Open, SecDecisionFailure;
             /// `SecDecisionStatus`: the status of a request that a decision script blocks.
             decision_status: u16 = 403, SecDecisionStatus;
+            /// `SecPluginStatus`: the status of a request that is banned.
+            plugin_status: u16 = 403, SecPluginStatus;
             /// `SecDecisionBodyLimit`: maximum part of a body that decision scripts see, in bytes.
             decision_body_limit: usize = 128 << 10, SecDecisionBodyLimit;
             /// `SecResolverTimeLimit`: maximum time that decision scripts wait for the name server.
@@ -177,6 +179,10 @@ macro_rules! setting_rows {
             site: SiteId, SecSiteId;
             /// `SecResolver`: without it, the system's resolver is asked.
             resolver: SocketAddr, SecResolver;
+            /// `SecCollectionStore`: without it, the memory of the process.
+            collection_store: Spanned<Box<str>>, SecCollectionStore;
+            /// `SecDataDir`
+            data_folder: PathBuf, SecDataDir;
             /// `SecDebugLog`
             debug_log: Spanned<Box<str>>, SecDebugLog;
 

@@ -62,9 +62,41 @@ impl RequestKey {
     pub fn of_address(site: Option<SiteId>, address: IpAddr) -> Self {
         Self { site, ip: Some(address.to_canonical()), ..Self::default() }
     }
-}
 
-impl RequestKey {
+    /// Returns every key that means a request: each of its parts is in a key or not, and no key is empty. The host may be in any case, and may end with
+    /// a dot.
+    pub fn all_of(site: Option<SiteId>, ip: Option<IpAddr>, host: &[u8], url_path: &[u8]) -> Vec<Self> {
+        let host = host.strip_suffix(b".").unwrap_or(host);
+        let host = Some(String::from_utf8_lossy(host).to_ascii_lowercase()).filter(|host| !host.is_empty());
+        let url_path = Some(url_path).filter(|path| !path.is_empty());
+        let ip = ip.map(|ip| ip.to_canonical());
+        let all = (0..16_u8).filter_map(|parts| {
+            let with = |part: u8| parts & part != 0;
+            // A part that the request lacks is in no key, so that no key comes twice.
+            let lacks =
+                (with(1) && site.is_none()) || (with(2) && ip.is_none()) || (with(4) && host.is_none()) || (with(8) && url_path.is_none());
+            (parts > 1 && !lacks).then(|| Self {
+                site: site.filter(|_| with(1)),
+                ip: ip.filter(|_| with(2)),
+                host: host.as_deref().filter(|_| with(4)).map(Box::from),
+                url_path: url_path.filter(|_| with(8)).map(Box::from),
+            })
+        });
+        all.collect()
+    }
+
+    /// Those of these requests that go to a host.
+    #[must_use]
+    pub fn with_host(self, host: &str) -> Self {
+        Self { host: Some(host.to_ascii_lowercase().into()), ..self }
+    }
+
+    /// Those of these requests that go to a path, as in `REQUEST_FILENAME`.
+    #[must_use]
+    pub fn with_url_path(self, path: &[u8]) -> Self {
+        Self { url_path: Some(path.into()), ..self }
+    }
+
     /// The requests to a host, of one site or of all sites.
     pub fn of_host(site: Option<SiteId>, host: &str) -> Self {
         Self { site, host: Some(host.to_ascii_lowercase().into()), ..Self::default() }

@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn write(store: &MemoryStore, number: usize, length: usize, limits: StoreLimits) {
-        NOW.fetch_add(1, Ordering::Relaxed);
+        NOW.fetch_add(1_000, Ordering::Relaxed);
         store.write(Update::first(&address(number), limits), b"a", &vec![b'x'; length], Instant::now()).unwrap();
     }
 
@@ -244,11 +244,11 @@ mod tests {
         let roomy = StoreLimits::new(1_000, 1 << 30);
         for number in 0..100 {
             write(&store, number, 1_000, roomy);
-            let end = now() + Duration::from_secs(if number % 2 == 0 { 10 } else { 1_000 });
+            let end = now() + Duration::from_secs(if number % 2 == 0 { 200 } else { 10_000 });
             store.expire(&address(number), b"a", end, Instant::now()).unwrap();
         }
         assert_eq!(entries(&store), 100);
-        NOW.fetch_add(20_000, Ordering::Relaxed);
+        NOW.fetch_add(300_000, Ordering::Relaxed);
         (0..5).for_each(|_| write(&store, 1, 10, roomy));
         assert_eq!(entries(&store), 50);
     }

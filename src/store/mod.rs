@@ -3,18 +3,24 @@
 //! [`Store`] is the interface. [`MemoryStore`] keeps all of it in the process. What keeps it in a table elsewhere on the machine takes the operations
 //! from [`Operations`].
 
+mod breaker;
 mod encoding;
 mod keys;
 mod keyspace;
+mod kind;
 mod memory;
 mod operations;
 mod record;
+mod route;
 mod table;
 
+pub use breaker::Breaker;
 pub use keys::{Ban, Quota, RecordKey, RequestKey};
 pub use keyspace::Sizes;
+pub use kind::{BadAddress, StoreKind};
 pub use memory::MemoryStore;
 pub use operations::Operations;
+pub use route::{Failure, Route};
 pub use table::{Pair, Readable, Table};
 
 use crate::graph::Pace;

@@ -40,6 +40,7 @@ use crate::engine::{Evaluation, Services};
 use crate::graph::{RuleFilter, RuleGraph, SiteId};
 use crate::random::unique_number;
 use crate::state::{Budget, Clock, Intervention, Logging, NO_SEVERITY, State};
+use crate::store::StoreKind;
 use crate::vocabulary::Limit;
 use observer::Observed;
 use stage::{Call, Stage, result};
@@ -73,8 +74,10 @@ impl Shared {
 }
 
 /// The parts of a rule set that come from the host, not from the rules: a reload keeps them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Given {
+    pub store: bool,
+    pub store_kinds: Arc<[StoreKind]>,
     pub resolver: bool,
     pub debug_log: bool,
     pub audit_log: bool,

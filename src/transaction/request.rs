@@ -104,6 +104,7 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
 pub fn judge_headers(eval: &mut Evaluation<'_>) {
     eval.debug(4, || "Starting phase REQUEST_HEADERS.  (SecRules 1)".to_owned());
     if !eval.is_disabled() {
+        engine::deny_banned(eval);
         engine::run(eval, Phase::RequestHeaders);
     }
     eval.state.flow.headers_judged = true;

@@ -1,16 +1,16 @@
 //! Collects rules, settings and services, and builds a rule set.
 
-use super::{Waf, logs};
+use super::{Waf, logs, stores};
 use crate::compile::{CompileOptions, Compiled, Foundation, Input, Lineage, LoadError, LoadReport, compile, extend};
 use crate::core_rule_set::{self, CoreRuleSet};
 use crate::diagnostic::Code;
 use crate::engine::Services;
-use crate::graph::RuleGraph;
+use crate::graph::{RuleGraph, Settings};
 use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
 use crate::state::{DebugLog, MemoryPool};
-use crate::store::{MemoryStore, Store};
+use crate::store::{MemoryStore, Store, StoreKind};
 use crate::transaction::{AuditLog, Given, Observer, Shared, warm_up};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -41,12 +41,21 @@ pub struct WafBuilder {
     /// A rule set of some of the loads, and their positions.
     foundation: Option<(Arc<Foundation>, Range<usize>)>,
     pub(super) store: Option<Arc<dyn Store>>,
+    store_kinds: Vec<StoreKind>,
+    default_store: Option<DefaultStore>,
     pub(super) resolver: Option<Arc<dyn Resolver>>,
     pub(super) debug_log: Option<Arc<dyn DebugLog>>,
     pub(super) audit_log: Option<Arc<dyn AuditLog>>,
     pub(super) observer: Option<Arc<dyn Observer>>,
+    /// The store in memory of the rule set before this one, or of the one that it inherits from.
+    known_memory: Option<Arc<dyn Store>>,
     keeps_logs_closed: bool,
+    ignores_named_store: bool,
 }
+
+/// Returns the store of rules that name none.
+#[doc(hidden)]
+pub type DefaultStore = fn(&Settings) -> Arc<dyn Store>;
 
 /// A part of the rules.
 #[derive(Debug)]
@@ -146,9 +155,23 @@ impl WafBuilder {
         self
     }
 
-    /// Stores persistent collections and bans in a store of the host, instead of in the memory of this rule set. Several rule sets may share a store.
+    /// Keeps persistent collections, bans and rates in a store of the host, whatever `SecCollectionStore` names. Several rule sets may share a store.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Adds a kind of store that `SecCollectionStore` may name. Without one, rules can name `memory` alone. Rule sets of a process that name the same
+    /// address share a store.
+    pub fn store_kind(mut self, kind: StoreKind) -> Self {
+        self.store_kinds.push(kind);
+        self
+    }
+
+    /// Replaces the store in the memory of the rule set, for rules without `SecCollectionStore`.
+    #[doc(hidden)]
+    pub fn default_store(mut self, store: DefaultStore) -> Self {
+        self.default_store = Some(store);
         self
     }
 
@@ -174,6 +197,13 @@ impl WafBuilder {
     /// Reports the events of every exchange to an observer.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// Keeps persistent collections, bans and rates in memory, whatever store the rules name: for tools that check rules or try requests. The address of
+    /// the store is checked all the same.
+    pub fn without_store(mut self) -> Self {
+        self.ignores_named_store = true;
         self
     }
 
@@ -231,7 +261,13 @@ impl WafBuilder {
             self.inherit(&base);
         }
         let (graph, report, lineage) = self.compile(loader)?;
-        let given = Given { resolver: self.resolver.is_some(), debug_log: self.debug_log.is_some(), audit_log: self.audit_log.is_some() };
+        let given = Given {
+            store: self.store.is_some(),
+            store_kinds: self.store_kinds.into(),
+            resolver: self.resolver.is_some(),
+            debug_log: self.debug_log.is_some(),
+            audit_log: self.audit_log.is_some(),
+        };
         let settings = &graph.settings;
         let debug_log = match self.debug_log {
             None if !self.keeps_logs_closed => logs::debug_log(settings, &report)?,
@@ -246,7 +282,11 @@ impl WafBuilder {
             None => SystemResolver::shared(),
         });
         let origins = Arc::new(Origins::new(settings.resolver, settings.resolver_time_limit));
-        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let named = stores::named(settings, &report, &given.store_kinds)?.filter(|_| !self.ignores_named_store);
+        let store = self.store.or(named).or(self.known_memory).unwrap_or_else(|| match self.default_store {
+            Some(store) if settings.collection_store.is_none() => store(settings),
+            _ => Arc::new(MemoryStore::new()),
+        });
         let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));
         let services = Services { store, resolver, origins, debug_log, memory, notices: Arc::default() };
         let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given };
@@ -260,7 +300,12 @@ impl WafBuilder {
     /// Takes services from another rule set, unless the builder sets others.
     pub(super) fn inherit(&mut self, before: &Shared) {
         let Services { store, resolver, debug_log, .. } = &before.services;
-        self.store.get_or_insert_with(|| Arc::clone(store));
+        self.store_kinds.extend_from_slice(&before.given.store_kinds);
+        if before.given.store {
+            self.store.get_or_insert_with(|| Arc::clone(store));
+        } else if stores::is_memory(&before.graph.settings) {
+            self.known_memory.get_or_insert_with(|| Arc::clone(store));
+        }
         self.resolver = self.resolver.take().or_else(|| before.given.resolver.then(|| Arc::clone(resolver)));
         self.debug_log = self.debug_log.take().or_else(|| debug_log.clone().filter(|_| before.given.debug_log));
         self.audit_log = self.audit_log.take().or_else(|| before.audit_log.clone().filter(|_| before.given.audit_log));

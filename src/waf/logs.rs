@@ -1,6 +1,7 @@
 //! Opens the logs that rules name.
 
 use crate::compile::{LoadError, LoadReport};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Settings;
 use crate::record::audit::AuditWriter;
 use crate::record::debug_log::DebugFile;
@@ -14,7 +15,10 @@ pub fn debug_log(settings: &Settings, report: &LoadReport) -> Result<Option<Arc<
     let Some(path) = &settings.debug_log else { return Ok(None) };
     match DebugFile::open(Path::new(&*path.node), settings.debug_log_level) {
         Ok(log) => Ok(Some(Arc::new(log))),
-        Err(error) => Err(report.clone().refuse(path.span, format!("the debug log `{}` cannot be opened: {error}", path.node))),
+        Err(error) => {
+            let message = format!("the debug log `{}` cannot be opened: {error}", path.node);
+            Err(report.clone().refuse(Diagnostic::new(Code::BadDirectiveFile, path.span, message)))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod logs;
+mod stores;
 
 pub use builder::WafBuilder;
 
@@ -9,7 +10,7 @@ use crate::compile::{Foundation, LoadError, LoadReport};
 use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
-use crate::store::{Down, Store};
+use crate::store::{Ban, Down, RequestKey, Store};
 use crate::transaction::{Connection, Shared, Transaction};
 use crate::vocabulary::Limit;
 use arc_swap::ArcSwap;
@@ -17,6 +18,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+/// Number of bans that one call of the store returns at most.
+const PAGE: usize = 1_000;
 
 /// A rule set, ready to judge requests.
 ///
@@ -102,14 +106,13 @@ impl Waf {
         }
     }
 
-    /// Bans an address from a site for some time, or from all sites with site 0. Decision scripts find it on the blacklist. The ban is in the store,
-    /// so rule sets with the same store share it.
+    /// Bans an address from a site for some time, or from all sites with site 0, as [`ban_requests`](Self::ban_requests) does. Decision scripts find it
+    /// on the blacklist.
     ///
     /// # Errors
     /// If the store does not answer within `SecStoreCallLimit`.
     pub fn ban(&self, address: IpAddr, site: u64, time: Duration) -> Result<(), Down> {
-        let until = SystemTime::now() + time.min(LONGEST_BAN);
-        self.ask_store(|store, by| store.ban(&ban_key(address, SiteId(site)), until, by))
+        self.ban_requests(&ban_key(address, SiteId(site)), time)
     }
 
     /// Ends a ban from exactly this site. Returns `true` if there was one.
@@ -117,7 +120,53 @@ impl Waf {
     /// # Errors
     /// If the store does not answer within `SecStoreCallLimit`.
     pub fn unban(&self, address: IpAddr, site: u64) -> Result<bool, Down> {
-        self.ask_store(|store, by| store.unban(&ban_key(address, SiteId(site)), by))
+        self.unban_requests(&ban_key(address, SiteId(site)))
+    }
+
+    /// Bans requests for some time. They are denied with `SecPluginStatus` before any rule of phase 1, in all processes that share the store, at the
+    /// latest 100 ms from now. Clients on an allow list of `SecIpList` are not.
+    ///
+    /// # Errors
+    /// If the store does not answer within `SecStoreCallLimit`.
+    ///
+    /// ```
+    /// # use secrule::{RequestKey, Waf};
+    /// # use std::time::Duration;
+    /// let waf = Waf::from_rules("SecRuleEngine On")?;
+    /// let logins = RequestKey::of_address(None, [192, 0, 2, 7].into()).with_url_path(b"/login");
+    /// waf.ban_requests(&logins, Duration::from_secs(600))?;
+    /// assert_eq!(waf.bans()?.len(), 1);
+    /// assert!(waf.unban_requests(&logins)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ban_requests(&self, key: &RequestKey, time: Duration) -> Result<(), Down> {
+        let until = SystemTime::now() + time.min(LONGEST_BAN);
+        self.ask_store(|store, by| store.ban(key, until, by))
+    }
+
+    /// Ends the ban with exactly this key. Returns `true` if there was one.
+    ///
+    /// # Errors
+    /// If the store does not answer within `SecStoreCallLimit`.
+    pub fn unban_requests(&self, key: &RequestKey) -> Result<bool, Down> {
+        self.ask_store(|store, by| store.unban(key, by))
+    }
+
+    /// Returns all bans, in the order of the store.
+    ///
+    /// # Errors
+    /// If the store does not answer within `SecStoreCallLimit`, which each thousand of them may take.
+    pub fn bans(&self) -> Result<Vec<Ban>, Down> {
+        let mut bans: Vec<Ban> = Vec::new();
+        loop {
+            let after = bans.last().map(|ban| ban.key.clone());
+            let page = self.ask_store(|store, by| store.bans(after.as_ref(), PAGE, by))?;
+            let is_last = page.len() < PAGE;
+            bans.extend(page);
+            if is_last {
+                return Ok(bans);
+            }
+        }
     }
 
     /// Returns `true` if an address is on a blacklist of the site or of all sites, or banned from one of them.
@@ -175,7 +224,7 @@ impl Waf {
     pub fn reopened(&self) -> Result<Self, LoadError> {
         let shared = self.current.load();
         let settings = &shared.graph.settings;
-        let given = shared.given;
+        let given = shared.given.clone();
         let debug_log = if given.debug_log { shared.services.debug_log.clone() } else { logs::debug_log(settings, &shared.report)? };
         let audit_log = if given.audit_log { shared.audit_log.clone() } else { logs::audit_log(settings) };
         let services = Services { debug_log, notices: Arc::default(), ..shared.services.clone() };

@@ -13,6 +13,7 @@ pub mod name_server;
 pub mod places;
 pub mod plugins;
 pub mod regression;
+pub mod store_processes;
 pub mod store_suite;
 pub mod trials;
 pub mod unit;

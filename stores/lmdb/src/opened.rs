@@ -1,14 +1,12 @@
 //! The database as this process has opened it.
 
 use super::gate::Gate;
+use super::place::Place;
 use super::table::{Entries, Failed, Reading, Writing};
 use heed::{Env, EnvFlags, EnvOpenOptions};
 use secrule::Down;
 use secrule::internals::store::{Operations, Readable, Sizes, Table};
-use std::fs::OpenOptions;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// The key of the sizes: no entry has it.
 const SIZES: &[u8] = b"S";
@@ -19,9 +17,6 @@ const READERS: u32 = 1_024;
 /// The part of the file that entries may take: pages are not full, and a write needs free ones.
 const SHARE: u64 = 2;
 
-/// The time after which a process looks again whether others have set bans.
-const REFRESH: Duration = Duration::from_millis(50);
-
 /// An environment of LMDB, and what this process knows of it.
 #[derive(Debug)]
 pub struct Opened {
@@ -30,47 +25,28 @@ pub struct Opened {
     gate: Gate,
     /// Maximum size of all entries, in bytes.
     most: u64,
-    has_bans: AtomicBool,
-    opened: Instant,
-    /// The time of the last look at the bans, in milliseconds after `opened`.
-    looked: AtomicU64,
 }
 
 impl Opened {
-    /// Opens the file, and makes it if it is not there.
-    pub fn new(path: &Path, size: u64) -> Result<Self, Down> {
-        let lock = path.with_extension("write-lock");
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock);
-        let file = file.map_err(|error| Down::new(format!("{} cannot be opened: {error}", lock.display())))?;
-        let gate = Gate::new(file);
+    /// Opens the files, and makes them if they are not there.
+    pub fn new(place: &Place, size: u64, by: Instant) -> Result<Self, Down> {
+        let gate = Gate::new(place.open_lock()?);
+        let passed = gate.pass(by)?;
+        place.prepare()?;
         let mut options = EnvOpenOptions::new();
         options.map_size(usize::try_from(size).unwrap_or(usize::MAX)).max_readers(READERS);
-        // SAFETY: two things can break memory safety. A file that others change or cut while it is mapped: it has a name of its own in a folder that only
-        // the host writes to, and all who open it are this crate, which changes it through LMDB alone. And flags that leave out checks: `NO_SYNC` leaves
-        // out the flush to the disk, not the order of pages, so that the file is whole unless the machine stops; `NO_SUB_DIR` names a file.
+        // SAFETY: two things can break memory safety. A file that others change or cut while it is mapped: `place` makes sure that no other user may
+        // write to it, and all processes of this user who open it are this crate, which changes it through LMDB alone. And flags that leave out checks:
+        // `NO_SYNC` leaves out the flush to the disk, and `place` makes the file anew after a start of the system; `NO_SUB_DIR` names a file.
         #[allow(unsafe_code)]
-        let environment = unsafe { options.flags(EnvFlags::NO_SYNC | EnvFlags::NO_SUB_DIR).open(path) };
-        let environment = environment.map_err(|error| Down::new(format!("{} cannot be opened: {error}", path.display())))?;
-        let within = Instant::now() + Duration::from_secs(1);
-        let entries = {
-            let _passed = gate.pass(within)?;
-            environment.clear_stale_readers().map_err(Failed::from)?;
-            let mut transaction = environment.write_txn().map_err(Failed::from)?;
-            let entries = environment.create_database(&mut transaction, None).map_err(Failed::from)?;
-            transaction.commit().map_err(Failed::from)?;
-            entries
-        };
-        let opened = Self {
-            environment,
-            entries,
-            gate,
-            most: size / SHARE,
-            has_bans: AtomicBool::new(false),
-            opened: Instant::now(),
-            looked: AtomicU64::new(0),
-        };
-        opened.look_at_bans()?;
-        Ok(opened)
+        let environment = unsafe { options.flags(EnvFlags::NO_SYNC | EnvFlags::NO_SUB_DIR).open(&place.data) };
+        let environment = environment.map_err(|error| Down::new(format!("{} cannot be opened: {error}", place.data.display())))?;
+        environment.clear_stale_readers().map_err(Failed::from)?;
+        let mut transaction = environment.write_txn().map_err(Failed::from)?;
+        let entries = environment.create_database(&mut transaction, None).map_err(Failed::from)?;
+        transaction.commit().map_err(Failed::from)?;
+        drop(passed);
+        Ok(Self { environment, entries, gate, most: size / SHARE })
     }
 
     /// Runs an operation that reads.
@@ -97,24 +73,5 @@ impl Opened {
         }
         writing.transaction.commit().map_err(failed)?;
         Ok(result)
-    }
-
-    /// Returns `true` if there were bans or limits, at most [`REFRESH`] ago.
-    pub fn has_bans(&self) -> bool {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let looked = self.looked.load(Ordering::Relaxed);
-        let is_due = now.saturating_sub(looked) >= REFRESH.as_millis() as u64;
-        if is_due && self.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            // A store that does not answer is noticed by the next call that asks it for something.
-            let _ = self.look_at_bans();
-        }
-        self.has_bans.load(Ordering::Acquire)
-    }
-
-    /// Looks whether there are bans or limits.
-    pub fn look_at_bans(&self) -> Result<(), Down> {
-        let has_bans = self.read(|operations| operations.has_bans())?;
-        self.has_bans.store(has_bans, Ordering::Release);
-        Ok(())
     }
 }

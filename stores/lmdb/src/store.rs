@@ -1,155 +1,233 @@
 //! The operations of the store.
 
+use super::address::{Address, DEFAULT_SIZE, SCHEME};
 use super::opened::Opened;
+use super::place::Place;
+use super::table::{Reading, Writing};
 use secrule::internals::graph::Pace;
 use secrule::internals::once_per_process::OncePerProcess;
-use secrule::{AddError, Ban, Down, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, Update, Variables, WriteError};
+use secrule::internals::store::{Breaker, Operations};
+use secrule::{
+    AddError, BadAddress, Ban, Down, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, StoreKind, Update, Variables, WriteError,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+
+/// The time after which a process looks again whether others have set bans.
+const REFRESH: Duration = Duration::from_millis(50);
 
 /// A store in a file of LMDB.
 ///
-/// It is opened by the first call of each process. The file takes no more than its size; beyond half of it, the records and counts that did not change
-/// for longest are dropped.
+/// It is opened by the first call of each process.
 #[derive(Debug)]
 pub struct LmdbStore {
     path: PathBuf,
     size: u64,
     opened: OncePerProcess<Opened>,
+    /// `true` if there were bans or limits at the last look.
+    has_bans: AtomicBool,
+    made: Instant,
+    /// The time of the next look at the bans, in milliseconds after `made`.
+    next_look: AtomicU64,
 }
 
 impl LmdbStore {
-    /// The size of a file if none is given, in bytes.
-    pub const SIZE: u64 = 256 << 20;
+    /// The stores that `SecCollectionStore lmdb:PATH[?size=256M]` names.
+    pub const KIND: StoreKind = StoreKind { schemes: &[SCHEME], make: |address| Ok(Arc::new(Breaker::new(Self::parse(address)?))) };
 
-    /// Names a file, and its maximum size in bytes. Nothing is opened yet.
-    pub fn new(path: impl AsRef<Path>, size: u64) -> Self {
-        Self { path: path.as_ref().to_owned(), size: size.max(1 << 20), opened: OncePerProcess::new() }
+    /// The size of a file if an address does not name one, in bytes: 256 MiB.
+    pub const SIZE: u64 = DEFAULT_SIZE;
+
+    /// Names a folder in which each user has a file, `secrule-UID.mdb`, and the maximum size of the file in bytes. Nothing is opened yet.
+    pub fn in_folder(folder: impl AsRef<Path>, size: u64) -> Self {
+        // A path that ends with a separator names a folder.
+        Self::new(folder.as_ref().join(""), size)
     }
 
-    fn opened(&self) -> Result<Arc<Opened>, Down> {
-        self.opened.get_or_make(|| Opened::new(&self.path, self.size))
+    /// Names a file, and its maximum size in bytes. A path that ends with `/`, or is a folder, is that of [`in_folder`](Self::in_folder). Nothing is
+    /// opened yet.
+    pub fn new(path: impl AsRef<Path>, size: u64) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            size,
+            opened: OncePerProcess::new(),
+            has_bans: AtomicBool::new(false),
+            made: Instant::now(),
+            next_look: AtomicU64::new(0),
+        }
+    }
+
+    /// Names a file by an address such as `lmdb:/var/lib/waf/store.mdb?size=256M`. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// If the address names no file, or has other options.
+    pub fn parse(address: &str) -> Result<Self, BadAddress> {
+        let Address { path, size } = Address::parse(address)?;
+        Ok(Self::new(path, size))
+    }
+
+    /// Checks that this process may make and open the files, and that no other user may write to them.
+    ///
+    /// # Errors
+    /// If that is not so.
+    pub fn check(&self) -> Result<(), Down> {
+        Place::of(&self.path).check()
+    }
+
+    fn opened(&self, by: Instant) -> Result<Arc<Opened>, Down> {
+        self.opened.get_or_make(|| Opened::new(&Place::of(&self.path), self.size, by))
+    }
+
+    fn read<R>(&self, by: Instant, operation: impl FnOnce(&Operations<'_, Reading<'_>>) -> Result<R, Down>) -> Result<R, Down> {
+        self.opened(by)?.read(operation)
+    }
+
+    fn write<R, E: From<Down>>(
+        &self,
+        by: Instant,
+        operation: impl FnOnce(&mut Operations<'_, Writing<'_>>, SystemTime) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.opened(by)?.write(by, operation)
+    }
+
+    /// As [`write`](Self::write), for an operation that changes bans or limits.
+    fn write_bans<R>(&self, by: Instant, operation: impl FnOnce(&mut Operations<'_, Writing<'_>>) -> Result<R, Down>) -> Result<R, Down> {
+        let (result, has_bans) = self.write(by, |operations, _| {
+            let result = operation(operations)?;
+            Ok::<_, Down>((result, operations.has_bans()?))
+        })?;
+        self.has_bans.store(has_bans, Ordering::Release);
+        Ok(result)
+    }
+
+    /// Looks whether there are bans or limits. A file that does not exist has none, and is not made for this.
+    fn look_at_bans(&self) -> Result<bool, Down> {
+        if self.opened.made().is_none() && !Place::of(&self.path).data.exists() {
+            return Ok(false);
+        }
+        self.read(Instant::now() + REFRESH, |operations| operations.has_bans())
     }
 }
 
 impl Store for LmdbStore {
-    fn read(&self, record: &RecordKey, name: &[u8], _: Instant) -> Result<Option<Vec<u8>>, Down> {
-        self.opened()?.read(|operations| operations.read(record, name))
+    fn read(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<Option<Vec<u8>>, Down> {
+        self.read(by, |operations| operations.read(record, name))
     }
 
-    fn read_all(&self, record: &RecordKey, _: Instant) -> Result<Variables, Down> {
-        self.opened()?.read(|operations| operations.read_all(record))
+    fn read_all(&self, record: &RecordKey, by: Instant) -> Result<Variables, Down> {
+        self.read(by, |operations| operations.read_all(record))
     }
 
     fn write(&self, update: Update<'_>, name: &[u8], value: &[u8], by: Instant) -> Result<Option<RecordHistory>, WriteError> {
-        self.opened()?.write(by, |operations, _| operations.write(update, name, value))
+        self.write(by, |operations, _| operations.write(update, name, value))
     }
 
     fn add(&self, update: Update<'_>, name: &[u8], amount: i64, by: Instant) -> Result<(i64, Option<RecordHistory>), WriteError> {
-        self.opened()?.write(by, |operations, _| operations.add(update, name, amount))
+        self.write(by, |operations, _| operations.add(update, name, amount))
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down> {
-        self.opened()?.write(by, |operations, _| operations.remove(record, name))
+        self.write(by, |operations, _| operations.remove(record, name))
     }
 
     fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime, by: Instant) -> Result<(), Down> {
-        self.opened()?.write(by, |operations, _| operations.expire(record, name, moment))
+        self.write(by, |operations, _| operations.expire(record, name, moment))
     }
 
     fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace, by: Instant) -> Result<Option<i64>, Down> {
-        self.opened()?.write(by, |operations, _| operations.deprecate(record, name, pace))
+        self.write(by, |operations, _| operations.deprecate(record, name, pace))
     }
 
-    fn history(&self, record: &RecordKey, _: Instant) -> Result<Option<RecordHistory>, Down> {
-        self.opened()?.read(|operations| operations.history(record))
+    fn history(&self, record: &RecordKey, by: Instant) -> Result<Option<RecordHistory>, Down> {
+        self.read(by, |operations| operations.history(record))
     }
 
     fn remove_record(&self, record: &RecordKey, by: Instant) -> Result<bool, Down> {
-        self.opened()?.write(by, |operations, _| operations.remove_record(record))
+        self.write(by, |operations, _| operations.remove_record(record))
     }
 
-    fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, _: Instant) -> Result<Vec<RecordKey>, Down> {
-        self.opened()?.read(|operations| operations.records(web_app, after, most))
+    fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, by: Instant) -> Result<Vec<RecordKey>, Down> {
+        self.read(by, |operations| operations.records(web_app, after, most))
     }
 
     fn ban(&self, key: &RequestKey, until: SystemTime, by: Instant) -> Result<(), Down> {
-        let opened = self.opened()?;
-        opened.write(by, |operations, _| operations.ban(key, until))?;
-        opened.look_at_bans()
+        self.write_bans(by, |operations| operations.ban(key, until))
     }
 
     fn unban(&self, key: &RequestKey, by: Instant) -> Result<bool, Down> {
-        let opened = self.opened()?;
-        let was_banned = opened.write(by, |operations, _| operations.unban(key))?;
-        opened.look_at_bans()?;
-        Ok(was_banned)
+        self.write_bans(by, |operations| operations.unban(key))
     }
 
-    fn banned_until(&self, keys: &[RequestKey], _: Instant) -> Result<Option<SystemTime>, Down> {
-        self.opened()?.read(|operations| operations.banned_until(keys))
+    fn banned_until(&self, keys: &[RequestKey], by: Instant) -> Result<Option<SystemTime>, Down> {
+        self.read(by, |operations| operations.banned_until(keys))
     }
 
-    fn bans(&self, after: Option<&RequestKey>, most: usize, _: Instant) -> Result<Vec<Ban>, Down> {
-        self.opened()?.read(|operations| operations.bans(after, most))
+    fn bans(&self, after: Option<&RequestKey>, most: usize, by: Instant) -> Result<Vec<Ban>, Down> {
+        self.read(by, |operations| operations.bans(after, most))
     }
 
     fn has_bans(&self) -> bool {
-        self.opened().is_ok_and(|opened| opened.has_bans())
+        let now = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let due = self.next_look.load(Ordering::Relaxed);
+        let next = now + REFRESH.as_millis() as u64;
+        if now >= due && self.next_look.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            // A store that does not answer is noticed by the next call that asks it for something.
+            let _ = self.look_at_bans().map(|has_bans| self.has_bans.store(has_bans, Ordering::Release));
+        }
+        self.has_bans.load(Ordering::Acquire)
     }
 
     fn count(&self, key: &RequestKey, quota: Quota, by: Instant) -> Result<Rate, Down> {
-        self.opened()?.write(by, |operations, now| operations.count(key, quota, now))
+        self.write(by, |operations, now| operations.count(key, quota, now))
     }
 
     fn limit(&self, key: &RequestKey, quota: Quota, until: SystemTime, by: Instant) -> Result<(), Down> {
-        let opened = self.opened()?;
-        opened.write(by, |operations, _| operations.limit(key, quota, until))?;
-        opened.look_at_bans()
+        self.write_bans(by, |operations| operations.limit(key, quota, until))
     }
 
     fn limited_until(&self, keys: &[RequestKey], by: Instant) -> Result<Option<SystemTime>, Down> {
-        self.opened()?.write(by, |operations, now| operations.limited_until(keys, now))
+        self.write(by, |operations, now| operations.limited_until(keys, now))
     }
 
     fn put_list(&self, name: &str, entries: &[&str], by: Instant) -> Result<(), Down> {
-        self.opened()?.write(by, |operations, _| operations.put_list(name, entries))
+        self.write(by, |operations, _| operations.put_list(name, entries))
     }
 
-    fn list(&self, name: &str, known: Option<u64>, _: Instant) -> Result<Option<(u64, Vec<String>)>, Down> {
-        self.opened()?.read(|operations| operations.list(name, known))
+    fn list(&self, name: &str, known: Option<u64>, by: Instant) -> Result<Option<(u64, Vec<String>)>, Down> {
+        self.read(by, |operations| operations.list(name, known))
     }
 
-    fn changes(&self, _: Instant) -> Result<u64, Down> {
-        self.opened()?.read(|operations| operations.changes())
+    fn changes(&self, by: Instant) -> Result<u64, Down> {
+        self.read(by, |operations| operations.changes())
     }
 
-    fn map_get(&self, map: &str, key: &[u8], _: Instant) -> Result<Option<Vec<u8>>, Down> {
-        self.opened()?.read(|operations| operations.map_get(map, key))
+    fn map_get(&self, map: &str, key: &[u8], by: Instant) -> Result<Option<Vec<u8>>, Down> {
+        self.read(by, |operations| operations.map_get(map, key))
     }
 
     fn map_set(&self, map: &str, key: &[u8], value: &[u8], by: Instant) -> Result<(), WriteError> {
-        self.opened()?.write(by, |operations, _| operations.map_set(map, key, value))
+        self.write(by, |operations, _| operations.map_set(map, key, value))
     }
 
     fn map_add(&self, map: &str, key: &[u8], amount: f64, by: Instant) -> Result<f64, AddError> {
-        self.opened()?.write(by, |operations, _| operations.map_add(map, key, amount))
+        self.write(by, |operations, _| operations.map_add(map, key, amount))
     }
 
     fn map_remove(&self, map: &str, key: &[u8], by: Instant) -> Result<(), Down> {
-        self.opened()?.write(by, |operations, _| operations.map_remove(map, key))
+        self.write(by, |operations, _| operations.map_remove(map, key))
     }
 
-    fn map_size(&self, map: &str, _: Instant) -> Result<u64, Down> {
-        self.opened()?.read(|operations| operations.map_size(map))
+    fn map_size(&self, map: &str, by: Instant) -> Result<u64, Down> {
+        self.read(by, |operations| operations.map_size(map))
     }
 
     fn map_clear(&self, map: &str, by: Instant) -> Result<(), Down> {
-        self.opened()?.write(by, |operations, _| operations.map_clear(map))
+        self.write(by, |operations, _| operations.map_clear(map))
     }
 
     fn lease(&self, name: &str, owner: &str, time: Duration, by: Instant) -> Result<bool, Down> {
-        self.opened()?.write(by, |operations, _| operations.lease(name, owner, time))
+        self.write(by, |operations, _| operations.lease(name, owner, time))
     }
 }

@@ -1,6 +1,6 @@
-/* What calling a script of three lines costs: nanoseconds for each `exec`, beside rules that differ in nothing else.
+/* What an action costs: nanoseconds for each, beside rules that differ in nothing else.
  *
- *   script_cost RULES_WITH RULES_WITHOUT CALLS
+ *   action_cost RULES_WITH RULES_WITHOUT CALLS
  *
  * Each file holds CALLS actions; the difference of what a transaction takes, divided by CALLS, is printed. */
 
@@ -55,7 +55,7 @@ static RulesSet *load(const char *file) {
 
 int main(int count, char **arguments) {
     if (count != 4) {
-        fprintf(stderr, "script_cost RULES_WITH RULES_WITHOUT CALLS\n");
+        fprintf(stderr, "action_cost RULES_WITH RULES_WITHOUT CALLS\n");
         return 2;
     }
     ModSecurity *engine = msc_init();

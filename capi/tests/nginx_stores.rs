@@ -1,0 +1,91 @@
+//! A real nginx with four workers and our library: they count, ban and limit as one, over a reload and the end of a worker.
+
+#[path = "common/nginx.rs"]
+mod nginx;
+
+use nginx::{NGINX, Nginx, Site};
+use secrule::{RequestKey, Store};
+use secrule_lmdb::LmdbStore;
+use secrule_testkit::{trial, trials};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Lets ten requests of a client pass.
+const TEN_PASS: &str = "SecRuleEngine On\n\
+    SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},setvar:ip.n=+1,expirevar:ip.n=600\"\n\
+    SecRule IP:n \"@gt 10\" \"id:2,phase:1,deny,status:429,log\"\n";
+
+fn main() -> ExitCode {
+    trials::run([
+        trial!(workers_share_a_store_that_the_rules_name, NGINX),
+        trial!(workers_share_a_store_in_the_folder_of_sec_data_dir, NGINX),
+        trial!(a_ban_holds_in_all_workers_within_100_ms, NGINX),
+    ])
+}
+
+/// Starts nginx with a store, named by a directive in which `{folder}` stands for the folder of the test.
+fn start(name: &str, store: &str) -> Nginx {
+    let rules = |folder: &Path| {
+        fs::create_dir_all(folder.join("data")).unwrap();
+        format!("{}\n{TEN_PASS}", store.replace("{folder}", &folder.display().to_string()))
+    };
+    Nginx::start(&Site { name, environment: &[], workers: 4, rules: &rules, in_front: "", behind: "" })
+}
+
+/// Sends requests from four threads, and returns the number of those with a status.
+fn answers(nginx: &Nginx, requests: usize, status: u16) -> usize {
+    let counted = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let of_thread = (0..requests / 4).filter(|_| nginx.ask("GET", "/page", None).status == status).count();
+                counted.fetch_add(of_thread, Ordering::Relaxed);
+            });
+        }
+    });
+    counted.into_inner()
+}
+
+fn signal(process: u32, name: &str) {
+    assert!(Command::new("kill").args([format!("-{name}"), process.to_string()]).status().unwrap().success());
+}
+
+fn ten_of_a_hundred_pass(nginx: &Nginx) {
+    assert_eq!(answers(nginx, 40, 200), 10);
+    signal(*nginx.workers().first().unwrap(), "KILL");
+    assert_eq!(answers(nginx, 60, 200), 0);
+    nginx.reload();
+    assert_eq!(answers(nginx, 100, 200), 0);
+}
+
+fn workers_share_a_store_that_the_rules_name() {
+    let nginx = start("stores-named", "SecCollectionStore lmdb:{folder}/data/store.mdb?size=16M");
+    ten_of_a_hundred_pass(&nginx);
+    assert!(nginx.folder.join("data/store.mdb").exists());
+}
+
+fn workers_share_a_store_in_the_folder_of_sec_data_dir() {
+    ten_of_a_hundred_pass(&start("stores-folder", "SecDataDir {folder}/data"));
+}
+
+fn a_ban_holds_in_all_workers_within_100_ms() {
+    let nginx = start("stores-ban", "SecDataDir {folder}/data\nSecRuleRemoveById 2");
+    assert_eq!(answers(&nginx, 40, 200), 40);
+    let store = LmdbStore::in_folder(nginx.folder.join("data"), LmdbStore::SIZE);
+    let client = RequestKey::of_address(None, [127, 0, 0, 1].into());
+    let by = || Instant::now() + Duration::from_secs(1);
+    store.ban(&client, SystemTime::now() + Duration::from_secs(60), by()).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(answers(&nginx, 40, 403), 40);
+    let errors = fs::read_to_string(nginx.folder.join("error.log")).unwrap();
+    assert!(errors.contains("127.0.0.1 is banned until"), "{errors:.2000}");
+    nginx.reload();
+    assert_eq!(answers(&nginx, 40, 403), 40);
+    assert!(store.unban(&client, by()).unwrap());
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(answers(&nginx, 40, 200), 40);
+}

@@ -1,0 +1,61 @@
+//! Refuses requests that are banned, or beyond a limit of the store, before any rule of their phase runs.
+
+use super::decision::{is_whitelisted, site_of};
+use super::notice::notice;
+use super::{Evaluation, client};
+use crate::graph::{EngineMode, SiteId};
+use crate::store::{Down, RequestKey, Store};
+use std::time::{Instant, SystemTime};
+
+/// Cause of notices about requests that would be denied.
+const BAN: &str = "ban";
+
+/// Status of a request beyond a limit: Too Many Requests.
+const BEYOND_LIMIT: u16 = 429;
+
+/// Denies the request if it is banned, or beyond a limit. A client on an allow list is neither. While there are no bans and no limits, this takes one
+/// look at a variable of the process.
+pub fn deny_banned(eval: &mut Evaluation<'_>) {
+    if eval.services.store.has_bans() {
+        look_up(eval);
+    }
+}
+
+#[cold]
+fn look_up(eval: &mut Evaluation<'_>) {
+    let settings = &eval.rules.settings;
+    let collections = &eval.state.collections;
+    let site = site_of(eval);
+    let address = client::address(collections, &settings.decisions.trusted);
+    if address.is_some_and(|address| is_whitelisted(eval.rules, address, site)) {
+        return;
+    }
+    let read = |text| collections.arena.read(text);
+    let (host, path) = (read(collections.scalars.server_name), read(collections.scalars.request_filename));
+    let keys = RequestKey::all_of(Some(site).filter(|site| *site != SiteId(0)), address, host, path);
+    let client = address.map_or_else(|| "a client without an address".to_owned(), |address| address.to_string());
+    let status = settings.plugin_status;
+    if let Some(until) = ask(eval, |store, by| store.banned_until(&keys, by)) {
+        deny(eval, status, &format!("{client} is banned until {}.", shown(until)));
+    } else if let Some(until) = ask(eval, |store, by| store.limited_until(&keys, by)) {
+        deny(eval, BEYOND_LIMIT, &format!("{client} is beyond a limit that holds until {}.", shown(until)));
+    }
+}
+
+/// Denies the request, or if the engine only detects, gives a notice.
+fn deny(eval: &mut Evaluation<'_>, status: u16, reason: &str) {
+    if eval.engine_mode() == EngineMode::DetectionOnly {
+        notice(eval, BAN, || format!("{reason} The engine only detects, so the request passes."));
+    }
+    eval.reject_with(status, &format!("Access denied with code {status} (phase 1). {reason}"));
+}
+
+/// Asks the store, unless it did not answer before in this exchange.
+fn ask(eval: &mut Evaluation<'_>, question: impl FnOnce(&dyn Store, Instant) -> Result<Option<SystemTime>, Down>) -> Option<SystemTime> {
+    eval.state.collections.ask_store(&eval.rules.settings, eval.services.store.as_ref(), question).flatten()
+}
+
+/// Returns a time as the logs show it: `2026-11-30T14:05:00Z`.
+fn shown(time: SystemTime) -> String {
+    chrono::DateTime::<chrono::Utc>::from(time).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
