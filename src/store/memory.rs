@@ -89,6 +89,14 @@ impl Store for MemoryStore {
         self.run(|operations, _| operations.add(update, name, amount))
     }
 
+    fn set_timeout(&self, update: Update<'_>, timeout: Duration, _: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.run(|operations, _| operations.set_timeout(update, timeout))
+    }
+
+    fn touch(&self, update: Update<'_>, _: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.run(|operations, _| operations.touch(update))
+    }
+
     fn remove(&self, record: &RecordKey, name: &[u8], _: Instant) -> Result<(), Down> {
         self.run(|operations, _| operations.remove(record, name))
     }

@@ -104,6 +104,8 @@ pub struct RecordHistory {
     pub updated: SystemTime,
     /// Number of transactions that changed it, without the one that created it.
     pub updates: u64,
+    /// The time without a change after which it is removed, if rules set one for this record.
+    pub timeout: Option<Duration>,
 }
 
 /// What a call that changes a record is told.
@@ -114,7 +116,7 @@ pub struct Update<'a> {
     pub record: &'a RecordKey,
     /// The limits of the rule set.
     pub limits: StoreLimits,
-    /// The time without a change after which the record is removed: `SecCollectionTimeout`; `None` for no end.
+    /// The time without a change after which a record without a timeout of its own is removed: `SecCollectionTimeout`; `None` for no end.
     pub timeout: Option<Duration>,
     /// `true` for the first change of a transaction: it is counted, and the history until then is returned.
     pub is_first: bool,
@@ -144,6 +146,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Adds to a variable and returns the sum; a value that is not a number counts as 0. The expiry does not change.
     fn add(&self, update: Update<'_>, name: &[u8], amount: i64, by: Instant) -> Result<(i64, Option<RecordHistory>), WriteError>;
+
+    /// Sets the time without a change after which the record is removed, instead of that of updates. The record is made if there is none, and stays
+    /// until that time, with variables or without. Returns as [`write`](Self::write) does.
+    fn set_timeout(&self, _update: Update<'_>, _timeout: Duration, _by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        Err(Down::LACKING.into())
+    }
+
+    /// Notes a change of a record by [`remove`](Self::remove) or [`expire`](Self::expire): its timeout begins anew, and the first change of a
+    /// transaction is counted. Does nothing if there is no record. Returns as [`write`](Self::write) does.
+    fn touch(&self, _update: Update<'_>, _by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        Err(Down::LACKING.into())
+    }
 
     /// Removes a variable.
     fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down>;
@@ -286,6 +300,19 @@ impl<'a> Update<'a> {
     }
 }
 
+impl RecordHistory {
+    /// The times of creation and last change, and the number of changes in between, of a record without a timeout of its own.
+    pub const fn new(created: SystemTime, updated: SystemTime, updates: u64) -> Self {
+        Self { created, updated, updates, timeout: None }
+    }
+
+    /// The same history, of a record with a timeout of its own.
+    #[must_use]
+    pub const fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+}
+
 impl Down {
     /// A store that does not keep what was asked for.
     pub const LACKING: Self = Self(Cow::Borrowed("it does not keep this"));
@@ -310,7 +337,12 @@ impl From<std::convert::Infallible> for Down {
 
 /// Returns the moment of a time.
 fn moment(time: SystemTime) -> Moment {
-    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(Moment::MAX)
+    milliseconds(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Returns a duration in milliseconds.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns the time of a moment.

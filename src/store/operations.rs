@@ -5,7 +5,8 @@ use super::keyspace::{Entry, Keyspace, Kind, Sizes};
 use super::record::{Record, Variable};
 use super::table::{Readable, Table};
 use super::{
-    AddError, Ban, Down, Full, Moment, Quota, Rate, RecordHistory, RecordKey, RequestKey, Update, Variables, WriteError, moment, time,
+    AddError, Ban, Down, Full, Moment, Quota, Rate, RecordHistory, RecordKey, RequestKey, Update, Variables, WriteError, milliseconds,
+    moment, time,
 };
 use crate::graph::Pace;
 use std::time::{Duration, SystemTime};
@@ -193,7 +194,7 @@ impl<T: Table> Operations<'_, T> {
         let now = self.now();
         let name = name.to_ascii_lowercase().into();
         let variable = Variable { name, value: value.into(), expires: None, deprecated: now };
-        self.update(update, |_| variable)
+        self.update(update, |record, key| record.set(key, variable, update.limits))
     }
 
     /// See [`Store::add`](super::Store::add).
@@ -203,13 +204,32 @@ impl<T: Table> Operations<'_, T> {
     pub fn add(&mut self, update: Update<'_>, name: &[u8], amount: i64) -> Result<(i64, Option<RecordHistory>), WriteError> {
         let (now, mut sum) = (self.now(), 0);
         let name: Box<[u8]> = name.to_ascii_lowercase().into();
-        let history = self.update(update, |record| {
+        let history = self.update(update, |record, key| {
             let before = record.get(&name);
             sum = before.map_or(0, Variable::number).saturating_add(amount);
             let (expires, deprecated) = before.map_or((None, now), |before| (before.expires, before.deprecated));
-            Variable { name: name.clone(), value: sum.to_string().into_bytes().into(), expires, deprecated }
+            record.set(key, Variable { name, value: sum.to_string().into_bytes().into(), expires, deprecated }, update.limits)
         })?;
         Ok((sum, history))
+    }
+
+    /// See [`Store::set_timeout`](super::Store::set_timeout).
+    ///
+    /// # Errors
+    /// If there is no room, or the table fails.
+    pub fn set_timeout(&mut self, update: Update<'_>, timeout: Duration) -> Result<Option<RecordHistory>, WriteError> {
+        self.update(update, |record, key| record.set_timeout(key, timeout, update.limits))
+    }
+
+    /// See [`Store::touch`](super::Store::touch).
+    ///
+    /// # Errors
+    /// If the table fails.
+    pub fn touch(&mut self, update: Update<'_>) -> Result<Option<RecordHistory>, WriteError> {
+        match self.record(update.record)? {
+            Some(_) => self.update(update, |_, _| Ok(())),
+            None => Ok(None),
+        }
     }
 
     /// See [`Store::remove`](super::Store::remove).
@@ -421,47 +441,45 @@ impl<T: Table> Operations<'_, T> {
         if self.entries.get(Kind::Lease, &key)?.is_some_and(|entry| entry.contents != owner.as_bytes()) {
             return Ok(false);
         }
-        let end = self.now().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let end = self.now().saturating_add(milliseconds(time));
         self.entries.put(Kind::Lease, &key, owner.as_bytes().to_vec(), Some(end))?;
         Ok(true)
     }
 
-    /// Sets a variable of a record, which is made if there is none.
-    fn update(&mut self, update: Update<'_>, variable: impl FnOnce(&Record) -> Variable) -> Result<Option<RecordHistory>, WriteError> {
+    /// Changes a record, which is made if there is none, and begins its timeout anew. The change is told the record's key.
+    fn update(
+        &mut self,
+        update: Update<'_>,
+        change: impl FnOnce(&mut Record, &[u8]) -> Result<(), Full>,
+    ) -> Result<Option<RecordHistory>, WriteError> {
         let (name, now) = (update.record.encode(), self.now());
         let known = self.record(update.record)?;
         let before = known.as_ref().filter(|_| update.is_first).map(history);
         let is_known = known.is_some();
         let mut record = known.unwrap_or_else(|| Record::new(now));
-        let variable = variable(&record);
-        record.set(&name, variable, update.limits)?;
+        change(&mut record, &name)?;
         if update.is_first && is_known {
             record.updated = now;
             record.updates = record.updates.saturating_add(1);
         }
-        let timeout = update.timeout.map(|timeout| now.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)));
-        let expires = [record.expires(), timeout].into_iter().flatten().min();
+        record.begin_timeout(update.timeout, now);
         let key = bounded(name.clone());
-        self.entries.put(Kind::Record, &key, record.encode(&name), expires)?;
+        self.entries.put(Kind::Record, &key, record.encode(&name), record.expires())?;
         self.entries.make_room(self.most.min(update.limits.bytes as u64), &key)?;
         Ok(before)
     }
 
-    /// Changes a record, if there is one, and removes it if it has no variables then.
+    /// Changes a record, if there is one, and removes it if nothing keeps it then. Its timeout goes on.
     fn change(&mut self, key: &RecordKey, change: impl FnOnce(&mut Record)) -> Result<(), Down> {
         let name = key.encode();
         let place = bounded(name.clone());
         let Some(entry) = self.entries.get(Kind::Record, &place)? else { return Ok(()) };
         let Some(mut record) = self.decode(&entry) else { return Ok(()) };
-        let before = record.expires();
         change(&mut record);
         if record.is_empty() {
             return self.entries.remove(Kind::Record, &place).map(drop);
         }
-        // The end that a timeout gave stays.
-        let timeout = entry.expires.filter(|end| Some(*end) != before);
-        let expires = [record.expires(), timeout].into_iter().flatten().min();
-        self.entries.put(Kind::Record, &place, record.encode(&name), expires)
+        self.entries.put(Kind::Record, &place, record.encode(&name), record.expires())
     }
 
     fn keep_map(&mut self, map: &str, state: MapState) -> Result<(), Down> {
@@ -484,7 +502,7 @@ impl<T: Table> Operations<'_, T> {
 }
 
 fn history(record: &Record) -> RecordHistory {
-    RecordHistory { created: time(record.created), updated: time(record.updated), updates: record.updates }
+    RecordHistory { timeout: record.timeout(), ..RecordHistory::new(time(record.created), time(record.updated), record.updates) }
 }
 
 fn map_prefix(map: &str, generation: u64) -> Vec<u8> {

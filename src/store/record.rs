@@ -1,8 +1,9 @@
 //! A record: the variables of an address, a session, a user…
 
 use super::encoding::{Reader, Writer};
-use super::{Full, Moment, StoreLimits};
+use super::{Full, Moment, StoreLimits, milliseconds};
 use crate::graph::Pace;
+use std::time::Duration;
 
 /// Size of a record without its key and its variables, in bytes.
 const RECORD_OVERHEAD: usize = 400;
@@ -25,6 +26,10 @@ pub struct Record {
     pub updated: Moment,
     /// Number of transactions that changed it, without the one that created it.
     pub updates: u64,
+    /// The time without a change after which it is removed, in milliseconds, if rules set one.
+    timeout: Option<u64>,
+    /// The time at which it is removed unless it changes before.
+    end: Option<Moment>,
     /// Sorted by name. Names are in lower case.
     variables: Vec<Variable>,
 }
@@ -48,9 +53,31 @@ impl Record {
         Self { created: now, updated: now, ..Self::default() }
     }
 
-    /// Returns `true` if it has no variable.
+    /// Returns `true` if nothing keeps it: it has no variable, and no timeout of its own.
     pub fn is_empty(&self) -> bool {
-        self.variables.is_empty()
+        self.variables.is_empty() && self.timeout.is_none()
+    }
+
+    /// Returns its own timeout.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_millis)
+    }
+
+    /// Sets its own timeout.
+    ///
+    /// # Errors
+    /// If the limits do not allow a record with this key; the record does not change then.
+    pub fn set_timeout(&mut self, key: &[u8], timeout: Duration, limits: StoreLimits) -> Result<(), Full> {
+        if self.variables.is_empty() && RECORD_OVERHEAD + key.len() > limits.bytes / SHARE {
+            return Err(Full::Store);
+        }
+        self.timeout = Some(milliseconds(timeout));
+        Ok(())
+    }
+
+    /// Begins its timeout anew: its own, or the one that is given.
+    pub fn begin_timeout(&mut self, timeout: Option<Duration>, now: Moment) {
+        self.end = self.timeout.or(timeout.map(milliseconds)).map(|timeout| now.saturating_add(timeout));
     }
 
     /// Returns its variables, sorted by name.
@@ -103,15 +130,19 @@ impl Record {
         Some(self.variables.get_mut(place)?.deprecate(pace, now))
     }
 
-    /// Returns the time at which all of it is gone: that of its last variable, if all expire.
+    /// Returns the time at which all of it is gone: its end, or that of its last variable, if all expire. With a timeout of its own it stays without
+    /// variables.
     pub fn expires(&self) -> Option<Moment> {
-        self.variables.iter().map(|variable| variable.expires.unwrap_or(NEVER)).max().filter(|moment| *moment != NEVER)
+        let last = self.variables.iter().map(|variable| variable.expires.unwrap_or(NEVER)).max();
+        let last = last.filter(|moment| *moment != NEVER && self.timeout.is_none());
+        [last, self.end].into_iter().flatten().min()
     }
 
     /// Returns the record as bytes, after its key.
     pub fn encode(&self, key: &[u8]) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.bytes(key).number(self.created).number(self.updated).number(self.updates);
+        writer.number(self.timeout.unwrap_or(NEVER)).number(self.end.unwrap_or(NEVER));
         for variable in &self.variables {
             writer.bytes(&variable.name).bytes(&variable.value);
             writer.number(variable.expires.unwrap_or(NEVER)).number(variable.deprecated);
@@ -123,7 +154,9 @@ impl Record {
     pub fn decode(bytes: &[u8], now: Moment) -> Option<(&[u8], Self)> {
         let mut reader = Reader(bytes);
         let key = reader.bytes()?;
-        let mut record = Self { created: reader.number()?, updated: reader.number()?, updates: reader.number()?, variables: Vec::new() };
+        let (created, updated, updates) = (reader.number()?, reader.number()?, reader.number()?);
+        let [timeout, end] = [reader.number()?, reader.number()?].map(|number| Some(number).filter(|number| *number != NEVER));
+        let mut record = Self { created, updated, updates, timeout, end, variables: Vec::new() };
         while !reader.0.is_empty() {
             let (name, value) = (reader.bytes()?.into(), reader.bytes()?.into());
             let expires = Some(reader.number()?).filter(|moment| *moment != NEVER);
@@ -147,7 +180,7 @@ impl Variable {
     }
 
     fn deprecate(&mut self, pace: Pace, now: Moment) -> i64 {
-        let (before, period) = (self.number(), u64::try_from(pace.period.as_millis()).unwrap_or(u64::MAX).max(1));
+        let (before, period) = (self.number(), milliseconds(pace.period).max(1));
         let periods = now.saturating_sub(self.deprecated) / period;
         let left = before.saturating_sub(pace.amount.saturating_mul(i64::try_from(periods).unwrap_or(i64::MAX))).max(0);
         // A value of 0 does not accumulate periods.

@@ -20,6 +20,8 @@ pub const CHECKS: &[Check] = &[
     ("a value that takes more than its share is not kept", a_value_that_takes_more_than_its_share_is_not_kept),
     ("what is no number counts as 0, and sums saturate", what_is_no_number_counts_as_0_and_sums_saturate),
     ("a record without a change ends with its timeout", a_record_without_a_change_ends_with_its_timeout),
+    ("a record keeps a timeout of its own", a_record_keeps_a_timeout_of_its_own),
+    ("a touch is a change", a_touch_is_a_change),
     ("history counts transactions", history_counts_transactions),
     ("a number goes down by whole periods", a_number_goes_down_by_whole_periods),
     ("records are listed and removed", records_are_listed_and_removed),
@@ -164,6 +166,51 @@ fn a_record_without_a_change_ends_with_its_timeout(store: &dyn Store) {
     store.expire(&record, b"a", in_seconds(60.0), by()).unwrap();
     sleep(Duration::from_millis(300));
     assert_eq!(store.read_all(&record, by()).unwrap(), [], "an expiry does not prolong it");
+    store.write(update, b"a", b"1", by()).unwrap();
+    store.expire(&record, b"a", in_seconds(0.3), by()).unwrap();
+    store.expire(&record, b"a", in_seconds(60.0), by()).unwrap();
+    sleep(Duration::from_millis(600));
+    assert_eq!(store.read_all(&record, by()).unwrap(), [], "nor does one that replaces another");
+}
+
+fn a_record_keeps_a_timeout_of_its_own(store: &dyn Store) {
+    let timeout = Duration::from_millis(500);
+    let (short, long) = (record(), record());
+    let [update, longer] = [&short, &long].map(|record| Update::first(record, LIMITS).with_timeout(Duration::from_millis(200)));
+    assert_eq!(store.set_timeout(update, timeout, by()).unwrap(), None);
+    let history = store.history(&short, by()).unwrap().unwrap();
+    assert!(history.timeout == Some(timeout) && history.updates == 0 && store.read_all(&short, by()).unwrap().is_empty());
+    store.write(longer, b"a", b"1", by()).unwrap();
+    let before = store.set_timeout(longer, Duration::from_secs(60), by()).unwrap().unwrap();
+    assert_eq!((before.timeout, before.updates), (None, 0));
+    sleep(Duration::from_millis(300));
+    assert_eq!(store.add(update.further(), b"n", 1, by()).unwrap(), (1, None), "it is not that of the update");
+    store.expire(&short, b"n", in_seconds(0.1), by()).unwrap();
+    sleep(Duration::from_millis(300));
+    assert_eq!(store.history(&short, by()).unwrap().unwrap().timeout, Some(timeout), "it stays without variables");
+    assert_eq!(store.read(&long, b"a", by()).unwrap(), Some(b"1".to_vec()));
+    assert_eq!(store.history(&long, by()).unwrap().unwrap().updates, 1);
+    sleep(Duration::from_millis(300));
+    assert_eq!(store.history(&short, by()).unwrap(), None);
+    store.set_timeout(longer.further(), Duration::ZERO, by()).unwrap();
+    assert_eq!((store.read(&long, b"a", by()).unwrap(), store.history(&long, by()).unwrap()), (None, None));
+    let large = RecordKey::new(short.collection, &[b'k'; 5_000], &unique("shop"));
+    let small = Update::first(&large, StoreLimits::new(10, 16 << 10));
+    assert_eq!(store.set_timeout(small, timeout, by()).unwrap_err(), WriteError::Full(Full::Store));
+}
+
+fn a_touch_is_a_change(store: &dyn Store) {
+    let record = record();
+    let update = Update::first(&record, LIMITS).with_timeout(Duration::from_millis(500));
+    assert_eq!((store.touch(update, by()).unwrap(), store.history(&record, by()).unwrap()), (None, None));
+    store.write(update, b"a", b"1", by()).unwrap();
+    let first = store.history(&record, by()).unwrap();
+    sleep(Duration::from_millis(300));
+    assert_eq!(store.touch(update, by()).unwrap(), first);
+    assert_eq!(store.touch(update.further(), by()).unwrap(), None);
+    sleep(Duration::from_millis(300));
+    assert_eq!(store.read(&record, b"a", by()).unwrap(), Some(b"1".to_vec()));
+    assert_eq!(store.history(&record, by()).unwrap().map(|history| history.updates), Some(1));
 }
 
 fn history_counts_transactions(store: &dyn Store) {
