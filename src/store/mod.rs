@@ -141,7 +141,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Returns every variable of a record with its value, sorted by name.
     fn read_all(&self, record: &RecordKey, by: Instant) -> Result<Variables, Down>;
 
-    /// Sets a variable that does not expire. Returns the history of the record until then, if there was a record and the update is the first.
+    /// Sets a variable; its expiry does not change. Returns the history of the record until then, if there was a record and the update is the first.
     fn write(&self, update: Update<'_>, name: &[u8], value: &[u8], by: Instant) -> Result<Option<RecordHistory>, WriteError>;
 
     /// Adds to a variable and returns the sum; a value that is not a number counts as 0. The expiry does not change.

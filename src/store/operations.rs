@@ -192,9 +192,11 @@ impl<T: Table> Operations<'_, T> {
     /// If there is no room, or the table fails.
     pub fn write(&mut self, update: Update<'_>, name: &[u8], value: &[u8]) -> Result<Option<RecordHistory>, WriteError> {
         let now = self.now();
-        let name = name.to_ascii_lowercase().into();
-        let variable = Variable { name, value: value.into(), expires: None, deprecated: now };
-        self.update(update, |record, key| record.set(key, variable, update.limits))
+        let name: Box<[u8]> = name.to_ascii_lowercase().into();
+        self.update(update, |record, key| {
+            let expires = record.get(&name).and_then(|before| before.expires);
+            record.set(key, Variable { name, value: value.into(), expires, deprecated: now }, update.limits)
+        })
     }
 
     /// See [`Store::add`](super::Store::add).
