@@ -302,7 +302,7 @@ fn a_record_tells_how_often_it_changed_before() {
     };
     let told = |counter: u64, is_new: u64| (counter.to_string(), format!("{counter} {is_new} 192.0.2.1"));
     let answers: Vec<_> = (0..4).map(|_| ask("192.0.2.1")).collect();
-    assert_eq!(answers, [told(0, 1), told(0, 0), told(1, 0), told(2, 0)]);
+    assert_eq!(answers, [told(0, 1), told(1, 0), told(2, 0), told(3, 0)]);
     assert_eq!(ask("192.0.2.2").0, "0");
 }
 

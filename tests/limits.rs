@@ -228,6 +228,14 @@ impl Store for SlowStore {
         self.wait().add(update, name, amount, by)
     }
 
+    fn set_timeout(&self, update: Update<'_>, timeout: Duration, by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.wait().set_timeout(update, timeout, by)
+    }
+
+    fn touch(&self, update: Update<'_>, by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.wait().touch(update, by)
+    }
+
     fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace, by: Instant) -> Result<Option<i64>, Down> {
         self.wait().deprecate(record, name, pace, by)
     }

@@ -3,12 +3,12 @@
 use super::Evaluation;
 use super::expand::{expand, expand_text, tx_value, with_expanded};
 use crate::escape::{shown, text};
-use crate::graph::{Assignment, AssignmentChange, Pace, PersistentCollection, Rule, Template};
+use crate::graph::{Assignment, AssignmentChange, Pace, PersistentCollection, RecordField, Rule, Template};
 use crate::operator::leading_integer;
 use crate::state::{Collections, Text, TxSlot};
 use crate::store::{Down, Full, RecordHistory, RecordKey, Store, StoreLimits, Update, WriteError};
 use crate::vocabulary::{Limit, Variable};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Runs the assignments of a rule, once for each value that matches, after opening the collections that they write to.
 pub fn assign_all(eval: &mut Evaluation<'_>, rule: &Rule) {
@@ -96,10 +96,13 @@ fn amount(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> i64 {
 fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment, collection: PersistentCollection) {
     let key = expand(eval, rule, &assignment.key_template);
     let record = eval.state.collections.record_key(collection, eval.rules);
+    if let Some(field) = RecordField::find(&key) {
+        return assign_field(eval, rule, assignment, (&record, field));
+    }
     let value = match &assignment.change {
         AssignmentChange::Set(template) => {
             let value = expand(eval, rule, template);
-            keep(eval, &record, |store, update, by| Ok(((), store.write(update, &key, &value, by)?))).map(|()| value)
+            write(eval, &record, &key, &value).map(|()| value)
         }
         AssignmentChange::Add(template) => {
             let amount = amount(eval, rule, template);
@@ -109,7 +112,10 @@ fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assign
             let amount = amount(eval, rule, template).saturating_neg();
             keep(eval, &record, |store, update, by| store.add(update, &key, amount, by)).map(|sum| sum.to_string().into_bytes())
         }
-        AssignmentChange::Remove => return ask_store(eval, |store, by| store.remove(&record, &key, by)).unwrap_or_default(),
+        AssignmentChange::Remove => {
+            touch(eval, &record);
+            return ask_store(eval, |store, by| store.remove(&record, &key, by)).unwrap_or_default();
+        }
     };
     if let Some(value) = value {
         eval.debug(8, || {
@@ -119,8 +125,70 @@ fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assign
     }
 }
 
+/// Changes a field of a record, as in ModSecurity v2: the timeout is set, and the record is removed by its key. The others are read-only.
+fn assign_field(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment, (record, field): (&RecordKey, RecordField)) {
+    match (field, &assignment.change) {
+        (RecordField::Key, AssignmentChange::Remove) => {
+            let removed = ask_store(eval, |store, by| store.remove_record(record, by));
+            eval.debug(4, || format!("Removed the record of {}: {}.", assignment.variable.name(), removed.unwrap_or_default()));
+        }
+        (RecordField::Timeout, AssignmentChange::Set(template)) => {
+            let seconds = with_expanded(eval, rule, template, |_, text| leading_integer(text));
+            set_timeout(eval, record, seconds);
+        }
+        (RecordField::Timeout, AssignmentChange::Add(template)) => {
+            let amount = amount(eval, rule, template);
+            change_timeout(eval, record, amount);
+        }
+        (RecordField::Timeout, AssignmentChange::Subtract(template)) => {
+            let amount = amount(eval, rule, template).saturating_neg();
+            change_timeout(eval, record, amount);
+        }
+        _ => debug_read_only(eval, record, field),
+    }
+}
+
+fn change_timeout(eval: &mut Evaluation<'_>, record: &RecordKey, amount: i64) {
+    if let Some(history) = ask_store(eval, |store, by| store.history(record, by)) {
+        let known = history.and_then(|history| history.timeout).unwrap_or(eval.rules.settings.collection_timeout);
+        set_timeout(eval, record, i64::try_from(known.as_secs()).unwrap_or(i64::MAX).saturating_add(amount));
+    }
+}
+
+fn set_timeout(eval: &mut Evaluation<'_>, record: &RecordKey, seconds: i64) {
+    let timeout = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    keep(eval, record, |store, update, by| Ok(((), store.set_timeout(update, timeout, by)?)));
+    eval.debug(8, || format!("Saving variable: {}:TIMEOUT with value: {}", record.collection.variable().name(), timeout.as_secs()));
+}
+
+fn debug_read_only(eval: &Evaluation<'_>, record: &RecordKey, field: RecordField) {
+    eval.debug(4, || format!("{}:{} stays as it is: it is read-only.", record.collection.variable().name(), field.name()));
+}
+
+/// Sets a variable of a record to a text, or its timeout. Returns `None` if it does not change.
+pub fn write(eval: &mut Evaluation<'_>, record: &RecordKey, key: &[u8], value: &[u8]) -> Option<()> {
+    match RecordField::find(key) {
+        Some(RecordField::Timeout) => {
+            set_timeout(eval, record, leading_integer(value));
+            Some(())
+        }
+        Some(field) => {
+            debug_read_only(eval, record, field);
+            None
+        }
+        None => keep(eval, record, |store, update, by| Ok(((), store.write(update, key, value, by)?))),
+    }
+}
+
+/// Counts a change that removes or expires a variable, if it is the first of the transaction: later ones have begun the record's timeout anew before.
+fn touch(eval: &mut Evaluation<'_>, record: &RecordKey) {
+    if eval.state.collections.open_records.history(record.collection).is_none() {
+        keep(eval, record, |store, update, by| Ok(((), store.touch(update, by)?)));
+    }
+}
+
 /// Changes a record within the limits of the rule set. Returns `None` if it does not change.
-pub fn keep<T>(
+fn keep<T>(
     eval: &mut Evaluation<'_>,
     record: &RecordKey,
     change: impl FnOnce(&dyn Store, Update<'_>, Instant) -> Result<(T, Option<RecordHistory>), WriteError>,
@@ -161,9 +229,13 @@ pub fn expire(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key: &
         return eval.debug(4, || "Variables of TX do not expire: they live as long as the transaction.".to_owned());
     };
     let seconds = u64::try_from(leading_integer(seconds)).unwrap_or(0);
-    let moment = std::time::SystemTime::now().checked_add(std::time::Duration::from_secs(seconds));
+    let moment = SystemTime::now().checked_add(Duration::from_secs(seconds));
+    let record = eval.state.collections.record_key(collection, eval.rules);
+    if let Some(field) = RecordField::find(key) {
+        return debug_read_only(eval, &record, field);
+    }
     if let Some(moment) = moment {
-        let record = eval.state.collections.record_key(collection, eval.rules);
+        touch(eval, &record);
         ask_store(eval, |store, by| store.expire(&record, key, moment, by));
         eval.debug(9, || format!("(Rule: {}) {}:{} expires in {seconds} s.", rule.id, variable.name(), text(key)));
     }
@@ -178,6 +250,9 @@ pub fn deprecate(eval: &mut Evaluation<'_>, rule: &Rule, variable: Variable, key
         return eval.debug(1, || format!("(Rule: {}) deprecatevar: `{}` is not an amount and seconds.", rule.id, shown(pace, 80)));
     };
     let record = eval.state.collections.record_key(collection, eval.rules);
+    if let Some(field) = RecordField::find(key) {
+        return debug_read_only(eval, &record, field);
+    }
     let left = ask_store(eval, |store, by| store.deprecate(&record, key, known, by));
     if let Some(left) = left.flatten() {
         eval.debug(8, || format!("Saving variable: {}:{} with value: {left}", variable.name(), text(key)));

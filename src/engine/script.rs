@@ -1,7 +1,7 @@
 //! Scripts in rules: `SecRuleScript`, `exec`, `@inspectFile FILE.lua`, and the functions of `m`.
 
 use super::Evaluation;
-use super::assignment::{assign_all, keep};
+use super::assignment::{assign_all, write};
 use super::expand::rule_texts;
 use super::notice::notice;
 use super::pending_match::PendingMatch;
@@ -267,7 +267,7 @@ impl OfRule<'_, '_> {
             }
             Some((_, Some(collection))) => {
                 let record = collections.record_key(collection, self.eval.rules);
-                if keep(self.eval, &record, |store, update, by| Ok(((), store.write(update, key, value, by)?))).is_none() {
+                if write(self.eval, &record, key, value).is_none() {
                     return 0;
                 }
             }

@@ -147,6 +147,12 @@ pub enum PersistentCollection {
 impl PersistentCollection {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Global, Self::Ip, Self::Resource, Self::Session, Self::User];
+
+    /// Returns `true` if each web application of `SecWebAppId` has records of its own, as in ModSecurity v2: a session or a user of one is none of
+    /// another, while a client's address is the same everywhere.
+    pub const fn is_of_web_app(self) -> bool {
+        matches!(self, Self::Resource | Self::Session | Self::User)
+    }
 }
 
 /// A `setvar`.

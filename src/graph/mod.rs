@@ -9,6 +9,7 @@ mod lookup;
 mod names;
 mod phase;
 mod plan;
+mod record_field;
 mod rule;
 mod settings;
 mod target;
@@ -29,6 +30,7 @@ pub use plan::{
     MarkerPlaces, Plan, PlanId, PlanPart, PlannedChain, PlannedStep, PlannedTarget, PlannedTransformation, RuleBatch, RuleBatchId,
     RulePlan, ScanPoint, ScanPointChanges, ScanPointId, ScanPointSet, SelectedNames, TargetId, TargetListId, ValueScan,
 };
+pub use record_field::RecordField;
 pub use rule::{Location, Metadata, OperatorArgument, Removal, Rule, RuleIndex, Test, UpdatedActions};
 pub(crate) use settings::setting_rows;
 pub use settings::{

@@ -1,58 +1,53 @@
-//! Variables of every record of a persistent collection: its creation and changes.
+//! Variables that every record of a persistent collection has: its key, its creation, changes and timeout.
 
 use super::{Collections, Selection};
-use crate::store::{RecordHistory, RecordKey};
+use crate::graph::RecordField;
+use crate::store::{RecordHistory, RecordKey, Variables};
 use std::time::{Duration, SystemTime};
 
 impl Collections {
-    /// Returns a history variable of a record, as in ModSecurity v2 without TIMEOUT: records do not expire. Only a target with its name selects it,
-    /// and only if the collection was opened. Changes by this transaction do not count.
-    pub(super) fn history_variable(&mut self, record: &RecordKey, name: &[u8], selection: &Selection<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let Some(entry) = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, entry)| entry) else {
-            return Vec::new();
-        };
-        if self.open_records.key(record.collection).is_none() {
-            return Vec::new();
+    /// Returns fields of a record with their values, if the collection was opened and the store answers. Changes by this transaction do not count,
+    /// except that of the timeout.
+    pub(super) fn record_fields(&mut self, record: &RecordKey, fields: &[RecordField], selection: &Selection<'_>) -> Variables {
+        if fields.is_empty() || self.open_records.key(record.collection).is_none() {
+            return Variables::new();
         }
-        let history = match self.open_records.history(record.collection) {
-            Some(before) => before,
-            None => self.ask_store(&selection.graph.settings, selection.store, |store, by| store.history(record, by)).flatten(),
+        let settings = &selection.graph.settings;
+        let kept = self.open_records.history(record.collection);
+        let asks = |field: &RecordField| match field {
+            RecordField::Key => false,
+            RecordField::Timeout => true,
+            _ => kept.is_none(),
         };
+        let current = match fields.iter().any(asks) {
+            true => match self.ask_store(settings, selection.store, |store, by| store.history(record, by)) {
+                Some(history) => history,
+                None => return Variables::new(),
+            },
+            false => None,
+        };
+        let before = kept.unwrap_or(current);
         let now = u64::try_from(self.clock.epoch().0).unwrap_or(0);
-        let number = match entry {
-            Told::Key => return vec![(name.to_vec(), record.key.to_vec())],
-            Told::IsNew => u64::from(history.is_none()),
-            Told::CreateTime => history.map_or(now, |history| seconds(history.created)),
-            Told::LastUpdateTime => history.map_or(now, |history| seconds(history.updated)),
-            Told::UpdateCounter => history.map_or(0, |history| history.updates),
-            Told::UpdateRate => history.map_or(0, |history| rate(history, now)),
+        let number = |field: RecordField| match field {
+            RecordField::IsNew => u64::from(before.is_none()),
+            RecordField::CreateTime => before.map_or(now, |history| seconds(history.created)),
+            RecordField::LastUpdateTime => before.map_or(now, |history| seconds(history.updated)),
+            RecordField::Timeout => current.and_then(|history| history.timeout).unwrap_or(settings.collection_timeout).as_secs(),
+            RecordField::UpdateCounter => before.map_or(0, updates),
+            RecordField::UpdateRate => before.map_or(0, |history| rate(history, now)),
+            RecordField::Key => 0,
         };
-        vec![(name.to_vec(), number.to_string().into_bytes())]
+        let value = |field: RecordField| match field {
+            RecordField::Key => record.key.to_vec(),
+            field => number(field).to_string().into_bytes(),
+        };
+        fields.iter().map(|field| (field.name().as_bytes().to_vec(), value(*field))).collect()
     }
 }
 
-const NAMES: [(&[u8], Told); 6] = [
-    (b"CREATE_TIME", Told::CreateTime),
-    (b"IS_NEW", Told::IsNew),
-    (b"KEY", Told::Key),
-    (b"LAST_UPDATE_TIME", Told::LastUpdateTime),
-    (b"UPDATE_COUNTER", Told::UpdateCounter),
-    (b"UPDATE_RATE", Told::UpdateRate),
-];
-
-enum Told {
-    /// Creation of the record, in seconds since 1970.
-    CreateTime,
-    /// 1 if no earlier transaction wrote to it, otherwise 0.
-    IsNew,
-    /// Its key.
-    Key,
-    /// Last change, in seconds since 1970.
-    LastUpdateTime,
-    /// Number of transactions that changed it after its creation.
-    UpdateCounter,
-    /// Average number of changes per minute since its creation; 0 in the first second.
-    UpdateRate,
+/// Returns the number of transactions that changed a record.
+fn updates(history: RecordHistory) -> u64 {
+    history.updates.saturating_add(1)
 }
 
 fn seconds(moment: SystemTime) -> u64 {
@@ -60,5 +55,5 @@ fn seconds(moment: SystemTime) -> u64 {
 }
 
 fn rate(history: RecordHistory, now: u64) -> u64 {
-    history.updates.saturating_mul(60).checked_div(now.saturating_sub(seconds(history.created))).unwrap_or(0)
+    updates(history).saturating_mul(60).checked_div(now.saturating_sub(seconds(history.created))).unwrap_or(0)
 }

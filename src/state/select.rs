@@ -2,7 +2,7 @@
 
 use super::{ArgumentOrigin, Collections, Entry, Label, Offsets, Selected, Text, XPathAnswer};
 use crate::body::xml::XPathError;
-use crate::graph::{Key, PersistentCollection, RuleGraph, Selector, Target};
+use crate::graph::{Key, PersistentCollection, RecordField, RuleGraph, Selector, Target};
 use crate::store::{RecordKey, Store};
 use crate::vocabulary::{Limit, Variable};
 use std::io::Write as _;
@@ -323,19 +323,25 @@ impl Collections {
 
     fn persistent(&mut self, collection: PersistentCollection, target: &Target, selection: &Selection<'_>, found: &mut Vec<Selected>) {
         let record = self.record_key(collection, selection.graph);
-        let variables = self.ask_store(&selection.graph.settings, selection.store, |store, by| match &target.selector {
-            Selector::Key(key) => Ok(store.read(&record, &key.text, by)?.map(|value| (key.text.to_vec(), value)).into_iter().collect()),
-            _ => store.read_all(&record, by),
-        });
-        let variables = variables.unwrap_or_default();
-        let variables = match &target.selector {
-            Selector::Key(key) if variables.is_empty() => self.history_variable(&record, &key.text, selection),
-            _ => variables,
+        let wants = |name: &[u8]| target.selector.selects(name) && !target.excludes(name);
+        // A whole collection has no fields: a rule about all of its variables means those that rules set.
+        let fields: Vec<RecordField> = match &target.selector {
+            Selector::Key(key) => RecordField::find(&key.text).into_iter().collect(),
+            Selector::Pattern(_) => RecordField::ALL.into_iter().filter(|field| wants(field.name().as_bytes())).collect(),
+            Selector::All | Selector::XPath(_) => Vec::new(),
         };
-        for (name, value) in variables.into_iter().filter(|(name, _)| target.selector.selects(name) && !target.excludes(name)) {
+        let variables = match &target.selector {
+            Selector::Key(_) if !fields.is_empty() => None,
+            Selector::Key(key) => self.ask_store(&selection.graph.settings, selection.store, |store, by| {
+                Ok(store.read(&record, &key.text, by)?.map(|value| (key.text.to_vec(), value)).into_iter().collect())
+            }),
+            _ => self.ask_store(&selection.graph.settings, selection.store, |store, by| store.read_all(&record, by)),
+        };
+        let variables = variables.unwrap_or_default().into_iter().chain(self.record_fields(&record, &fields, selection));
+        for (name, value) in variables.filter(|(name, _)| wants(name)) {
             let key = self.arena.build(|bytes| {
                 bytes.extend_from_slice(&record.key);
-                let _ = write!(bytes, "::{}::", record.web_app);
+                let _ = write!(bytes, "::{}::", selection.graph.settings.web_app_id);
                 bytes.extend_from_slice(&name);
             });
             let value = self.arena.store(&value);
@@ -346,7 +352,8 @@ impl Collections {
     /// Returns the key of a persistent collection's record in this transaction.
     pub fn record_key(&self, collection: PersistentCollection, graph: &RuleGraph) -> RecordKey {
         let key = self.open_records.key(collection).map_or(&b""[..], |key| self.arena.read(key)).into();
-        RecordKey { collection, key, web_app: graph.settings.web_app_id.clone() }
+        let web_app = if collection.is_of_web_app() { graph.settings.web_app_id.clone() } else { Box::default() };
+        RecordKey { collection, key, web_app }
     }
 
     fn push_keyed(&mut self, variable: Variable, key: &[u8], value: &[u8], found: &mut Vec<Selected>) {

@@ -149,15 +149,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Sets the time without a change after which the record is removed, instead of that of updates. The record is made if there is none, and stays
     /// until that time, with variables or without. Returns as [`write`](Self::write) does.
-    fn set_timeout(&self, _update: Update<'_>, _timeout: Duration, _by: Instant) -> Result<Option<RecordHistory>, WriteError> {
-        Err(Down::LACKING.into())
-    }
+    fn set_timeout(&self, update: Update<'_>, timeout: Duration, by: Instant) -> Result<Option<RecordHistory>, WriteError>;
 
     /// Notes a change of a record by [`remove`](Self::remove) or [`expire`](Self::expire): its timeout begins anew, and the first change of a
     /// transaction is counted. Does nothing if there is no record. Returns as [`write`](Self::write) does.
-    fn touch(&self, _update: Update<'_>, _by: Instant) -> Result<Option<RecordHistory>, WriteError> {
-        Err(Down::LACKING.into())
-    }
+    fn touch(&self, update: Update<'_>, by: Instant) -> Result<Option<RecordHistory>, WriteError>;
 
     /// Removes a variable.
     fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down>;
