@@ -117,10 +117,9 @@ fn published_rate_limits_do_what_they_are_meant_to_do() {
         ("a resource", other("initcol:resource=%{REQUEST_FILENAME}", "resource"), AT_ONCE, "...XXXXX"),
         (
             "changes that the record counts",
-            format!(
-                "SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{{REMOTE_ADDR}},setvar:ip.seen=1\"\n\
-                 SecRule IP:UPDATE_COUNTER \"@gt 3\" \"id:3,phase:1,deny\""
-            ),
+            "SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},setvar:ip.seen=1\"\n\
+             SecRule IP:UPDATE_COUNTER \"@gt 3\" \"id:3,phase:1,deny\""
+                .to_owned(),
             AT_ONCE,
             "....XXXX",
         ),
@@ -220,10 +219,8 @@ fn every_collection_has_fields_once_it_is_opened() {
 
 #[test]
 fn a_key_of_any_length_is_told_whole() {
-    let waf = waf(&format!(
-        "SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{{ARGS.k}},setvar:ip.n=+1\"\n\
-         SecRule IP:KEY \"@streq %{{ARGS.k}}\" \"id:2,phase:1,pass,nolog,setvar:tx.told=%{{ip.n}}\"\n"
-    ));
+    let waf = waf("SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{ARGS.k},setvar:ip.n=+1\"\n\
+         SecRule IP:KEY \"@streq %{ARGS.k}\" \"id:2,phase:1,pass,nolog,setvar:tx.told=%{ip.n}\"\n");
     let [one, other] = ["a", "b"].map(|end| format!("/?k={}{end}", "k".repeat(64 << 10)));
     assert_eq!([told(&waf, &one), told(&waf, &other), told(&waf, &one)], ["1", "1", "2"]);
 }
@@ -403,4 +400,26 @@ fn a_record_changes_and_ends_as_its_model_does() {
         Ok(())
     });
     assert!(result.is_ok() && cases.get() >= 500 && ended.get() > 100, "{result:?} {} {}", cases.get(), ended.get());
+}
+
+/// Returns the codes of the warnings about rules, and about those of a second load that extends them.
+fn warned(loads: &[&str]) -> Vec<&'static str> {
+    let named = loads.iter().enumerate().map(|(at, rules)| (format!("load {at}"), format!("SecRuleEngine On\n{rules}")));
+    let builder = named.fold(Waf::builder(), |builder, (name, rules)| builder.rules(&name, &rules));
+    let waf = builder.build().unwrap_or_else(|error| panic!("{error}"));
+    waf.report().warnings().iter().map(|warning| warning.code.as_str()).collect()
+}
+
+#[test]
+fn writes_that_do_not_do_what_they_say_are_warned_of() {
+    let counting = "SecAction \"id:2,phase:1,pass,nolog,setvar:ip.n=+1,expirevar:ip.n=7200\"\n";
+    assert_eq!(warned(&[counting]), ["W234", "W233"]);
+    assert_eq!(warned(&[ADDRESS, counting]), ["W233"]);
+    assert_eq!(warned(&[counting, &format!("SecCollectionTimeout 7200\n{ADDRESS}")]), [] as [&str; 0]);
+    assert_eq!(warned(&[ADDRESS, counting, "SecRuleUpdateActionById 1 setvar:ip.timeout=7200"]), [] as [&str; 0]);
+    assert_eq!(warned(&[counting, "SecAction id:1,phase:1,pass\nSecRuleUpdateActionById 1 initcol:ip=a"]), ["W233"]);
+    assert_eq!(warned(&["SecAction id:1,phase:1,pass,setvar:ip.%{ARGS.a}=1,setvar:global.n=1"]), ["W234"]);
+    let often = "SecRule IP:UPDATE_COUNTER \"@gt 3\" id:3,phase:1,deny\n";
+    assert_eq!((warned(&[ADDRESS, often]), warned(&[ADDRESS, often, COUNT])), (vec!["W235"], Vec::new()));
+    assert_eq!(warned(&[ADDRESS, "SecRule &IP:UPDATE_COUNTER|IP:KEY \"@gt 3\" id:3,phase:1,deny\n"]), [] as [&str; 0]);
 }

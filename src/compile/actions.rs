@@ -95,14 +95,24 @@ fn understood(context: &mut Context<'_>, action: Action, written: &ActionExpress
         Action::MultiMatch => ParsedAction::MultiMatch,
         Action::Chain => ParsedAction::Chain,
         Action::T => ParsedAction::Transformation(transformation(context, written)?),
-        Action::SetVar => ParsedAction::Assign(assignment(context, written)?),
+        Action::SetVar => {
+            let assignment = assignment(context, written)?;
+            let warning = context.references.collections.note_assignment(&assignment, written.span);
+            context.report_all(warning);
+            ParsedAction::Assign(assignment)
+        }
         Action::Deny => ParsedAction::Disruptive(Disruptive::Deny),
         Action::Drop => ParsedAction::Disruptive(Disruptive::Drop),
         Action::Pass => ParsedAction::Disruptive(Disruptive::Pass),
         Action::Redirect => ParsedAction::Disruptive(Disruptive::Redirect(value_template(context, written))),
         Action::Allow => ParsedAction::Disruptive(Disruptive::Allow(allow_scope(context, written)?)),
         Action::XmlNs => namespace(context, written)?,
-        _ => ParsedAction::Effect(effect(context, action, written)?),
+        _ => {
+            let effect = effect(context, action, written)?;
+            let warning = context.references.collections.note_effect(&effect, written.span);
+            context.report_all(warning);
+            ParsedAction::Effect(effect)
+        }
     })
 }
 

@@ -57,6 +57,7 @@ mod action_values;
 mod actions;
 mod arguments;
 mod chains;
+mod collection_uses;
 mod context;
 mod controls;
 mod decisions;

@@ -1,6 +1,7 @@
 //! Names in rules that must exist somewhere: markers, other rules, settings. These may come after the rules, so they are checked when all files are
 //! read.
 
+use super::collection_uses::CollectionUses;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{MarkerId, Rule, RuleFilter, Settings};
 #[cfg(feature = "xml-validation")]
@@ -24,6 +25,8 @@ pub struct References {
     pub needs: Vec<(Need, Span)>,
     /// Rules that `ctl` removes, or whose targets it removes.
     pub removals: Vec<RuleReference>,
+    /// Uses of persistent collections.
+    pub collections: CollectionUses,
     /// Number of rules so far.
     pub rules: usize,
 }
@@ -107,6 +110,7 @@ impl References {
         self.placed_markers.extend_from_slice(&others.placed_markers);
         self.needs.extend_from_slice(&others.needs);
         self.removals.extend_from_slice(&others.removals);
+        self.collections.add(&others.collections);
     }
 
     /// Leaves out the removals by `ctl` that match a rule: `exists` is `true` for the filter of those.

@@ -84,6 +84,7 @@ impl RuleSetDraft {
 pub fn check(context: &mut Context<'_>, settings: &Settings, facts: &RuleFacts) {
     let mut warnings = context.references.unknown_markers(&context.names.markers);
     warnings.extend(context.references.unmet_needs(settings));
+    warnings.extend(context.references.collections.warnings(settings));
     warnings.extend(lints::limits_without_action(settings, &context.settings.body_limits));
     warnings.extend(lints::rules_of_skipped_phase(settings, facts));
     warnings.extend(lints::upload_folder(settings, context.settings.upload_place));

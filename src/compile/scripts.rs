@@ -15,6 +15,7 @@ pub const SHOULD_BLOCK: &str = "should_block";
 /// Returns the script of a file. Reports one that cannot be read, is not a script, or does not have `function`. Rules that name the same file share
 /// one script.
 pub fn read_script(context: &mut Context<'_>, name: &str, function: &str, span: Span) -> Option<Script> {
+    context.references.collections.note_script();
     let script = readable_script(context, name, span)?;
     if has_word(script.source(), function) {
         return Some(script);

@@ -71,6 +71,9 @@ pub fn target_changes(context: &mut Context<'_>, written: &Targets) -> Vec<Targe
 
 fn target_change(context: &mut Context<'_>, written: &TargetExpression) -> Option<TargetChange> {
     let (variable, selector) = variable_and_selector(context, written)?;
+    if written.mode == TargetMode::Values {
+        context.references.collections.note_target(variable, &selector, written.span);
+    }
     Some(match written.mode {
         TargetMode::Exclude => TargetChange::Exclude(variable, selector),
         mode => TargetChange::Add(Target { count: mode == TargetMode::Count, ..Target::new(variable, selector) }),

@@ -151,6 +151,16 @@ codes! {
     Overruled = "W226",
     /// A script requires a module that does not exist.
     MissingModule = "W230",
+    /// A rule writes a variable of a record that is read-only.
+    ReadOnlyField = "W231",
+    /// An `expirevar` or `deprecatevar` has no effect, or removes its variable at once.
+    NoExpiry = "W232",
+    /// A variable would expire after its record is removed.
+    ExpiresTooLate = "W233",
+    /// Rules write to a persistent collection that none opens.
+    NeverOpened = "W234",
+    /// A rule reads how often records of a collection changed, and no rule changes them.
+    NeverChanged = "W235",
 }
 
 impl Code {
@@ -170,6 +180,9 @@ impl Code {
                 | Code::Unreached
                 | Code::XmlBodyUnseen
                 | Code::LimitWithoutAction
+                | Code::ExpiresTooLate
+                | Code::NeverOpened
+                | Code::NeverChanged
         )
     }
 }
