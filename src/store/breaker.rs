@@ -135,6 +135,14 @@ mod tests {
             Ok(self.answer()?)
         }
 
+        fn set_timeout(&self, _: Update<'_>, _: Duration, _: Instant) -> Result<Option<RecordHistory>, WriteError> {
+            Ok(self.answer()?)
+        }
+
+        fn touch(&self, _: Update<'_>, _: Instant) -> Result<Option<RecordHistory>, WriteError> {
+            Ok(self.answer()?)
+        }
+
         fn remove(&self, _: &RecordKey, _: &[u8], _: Instant) -> Result<(), Down> {
             self.answer()
         }

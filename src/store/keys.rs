@@ -12,7 +12,7 @@ pub struct RecordKey {
     pub collection: PersistentCollection,
     /// The key that `initcol`, `setsid`, `setuid` or `setrsc` gave; empty if none did.
     pub key: Box<[u8]>,
-    /// `SecWebAppId`
+    /// `SecWebAppId` for RESOURCE, SESSION and USER; empty for GLOBAL and IP, which web applications share.
     pub web_app: Box<str>,
 }
 

@@ -173,7 +173,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Err(Down::LACKING)
     }
 
-    /// Returns at most `most` records of a web application, those that follow one in the order of the store.
+    /// Returns at most `most` records of a web application, or those that all share if it is empty: those that follow one in the order of the store.
     fn records(&self, _web_app: &str, _after: Option<&RecordKey>, _most: usize, _by: Instant) -> Result<Vec<RecordKey>, Down> {
         Err(Down::LACKING)
     }

@@ -66,6 +66,8 @@ impl<T: Route> Store for T {
         read_all(record: &RecordKey, by: Instant) -> Result<Variables, Down>;
         write(update: Update<'_>, name: &[u8], value: &[u8], by: Instant) -> Result<Option<RecordHistory>, WriteError>;
         add(update: Update<'_>, name: &[u8], amount: i64, by: Instant) -> Result<(i64, Option<RecordHistory>), WriteError>;
+        set_timeout(update: Update<'_>, timeout: Duration, by: Instant) -> Result<Option<RecordHistory>, WriteError>;
+        touch(update: Update<'_>, by: Instant) -> Result<Option<RecordHistory>, WriteError>;
         remove(record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down>;
         expire(record: &RecordKey, name: &[u8], moment: SystemTime, by: Instant) -> Result<(), Down>;
         deprecate(record: &RecordKey, name: &[u8], pace: Pace, by: Instant) -> Result<Option<i64>, Down>;

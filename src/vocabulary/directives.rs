@@ -192,7 +192,7 @@ directives! {
     SecUploadFileLimit "SecUploadFileLimit" NUMBER, "Maximum number of files in a request."
     SecUploadFileMode "SecUploadFileMode" DirectiveArgument::Mode, "The mode of uploaded files."
     SecUploadKeepFiles "SecUploadKeepFiles" ON_OFF_RELEVANT, "On keeps uploaded files after the transaction."
-    SecWebAppId "SecWebAppId" VALUE, "Part of the keys of persistent collections."
+    SecWebAppId "SecWebAppId" VALUE, "Part of the keys of RESOURCE, SESSION and USER; GLOBAL and IP are shared."
     SecXPathLimit "SecXPathLimit" NUMBER, "Maximum number of XML nodes that an XPath visits, 2000000 by default."
     SecXmlExternalEntity "SecXmlExternalEntity" ON_OFF, "On lets @validateDTD and @validateSchema read files."
 }

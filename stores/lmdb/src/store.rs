@@ -129,11 +129,11 @@ impl Store for LmdbStore {
     }
 
     fn set_timeout(&self, update: Update<'_>, timeout: Duration, by: Instant) -> Result<Option<RecordHistory>, WriteError> {
-        self.opened()?.write(by, |operations, _| operations.set_timeout(update, timeout))
+        self.write(by, |operations, _| operations.set_timeout(update, timeout))
     }
 
     fn touch(&self, update: Update<'_>, by: Instant) -> Result<Option<RecordHistory>, WriteError> {
-        self.opened()?.write(by, |operations, _| operations.touch(update))
+        self.write(by, |operations, _| operations.touch(update))
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down> {
