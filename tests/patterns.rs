@@ -51,6 +51,16 @@ fn what_pcre2_takes_loads_matches_and_captures() {
 }
 
 #[test]
+fn a_group_within_a_repetition_of_zero_times_captures_nothing() {
+    // Long inputs are searched by following all states at once.
+    for length in [1, 100_000] {
+        let rule = "SecRule ARGS:q \"@rx (?:((((a))))){0}(?:b|bb)*$\" \"id:1,phase:2,deny,capture,logdata:'%{TX.0} %{TX.1}'\"";
+        let judged = form(&rules(rule), &format!("q={}", "b".repeat(length)));
+        assert_eq!(judged.status(), Some(403), "{length}");
+    }
+}
+
+#[test]
 fn look_behind_without_a_fixed_length_is_refused_where_it_stands() {
     let refused = refusal("SecRule ARGS \"@rx a(?<=b+)c\" \"id:1,phase:2,pass\"", &[]);
     assert!(refused.contains("look-behind must have a fixed length"), "{refused}");

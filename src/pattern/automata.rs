@@ -266,7 +266,7 @@ impl Automata {
             None => searcher.groups(&search, found, &mut slots),
             Some(exact) => {
                 let exact = self.exact(exact)?;
-                exact.search_slots(&mut exact.create_cache(), &search, &mut slots).is_some()
+                searcher::follow_states(exact, &mut exact.create_cache(), &search, &mut slots)
             }
         };
         if matched {

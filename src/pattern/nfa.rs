@@ -210,6 +210,7 @@ fn begins_at_text_start(part: &Node) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::searcher::follow_states;
     use super::super::{lower, parser};
     use super::*;
     use proptest::collection::vec;
@@ -230,8 +231,8 @@ mod tests {
 
     fn slots(nfa: NFA, input: &[u8], count: usize) -> (bool, Vec<Option<usize>>) {
         let (search, mut slots) = (PikeVM::new_from_nfa(nfa).unwrap(), vec![None; 2 * (count + 1)]);
-        let found = search.search_slots(&mut search.create_cache(), &Input::new(input), &mut slots);
-        (found.is_some(), slots.into_iter().map(|slot| slot.map(|slot| slot.get())).collect())
+        let found = follow_states(&search, &mut search.create_cache(), &Input::new(input), &mut slots);
+        (found, slots.into_iter().map(|slot| slot.map(|slot| slot.get())).collect())
     }
 
     fn sources() -> impl Strategy<Value = String> {

@@ -18,7 +18,7 @@ use super::error::LimitExceeded;
 use super::search_caches::{CachePool, Caches, pool};
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::backtrack::BoundedBacktracker;
-use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{NFA, WhichCaptures};
 use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::primitives::NonMaxUsize;
@@ -221,8 +221,15 @@ impl Searcher {
             }
         }
         let cache = caches.stepper.get_or_insert_with(|| self.stepper.create_cache());
-        self.stepper.search_slots(cache, input, slots).is_some()
+        follow_states(&self.stepper, cache, input, slots)
     }
+}
+
+/// Follows all states of an NFA at once. A group within a repetition of zero times has no slots in the NFA, and the search may not be given more slots
+/// than that.
+pub(super) fn follow_states(stepper: &PikeVM, cache: &mut pikevm::Cache, input: &Input<'_>, slots: &mut Slots) -> bool {
+    let known = slots.len().min(stepper.get_nfa().group_info().slot_len());
+    slots.get_mut(..known).is_some_and(|slots| stepper.search_slots(cache, input, slots).is_some())
 }
 
 /// Returns the range between two slots.
