@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use secrule::{BadAddress, Connection, MemoryStore, RequestKey, Store, StoreKind, Waf, WafBuilder};
-use secrule_testkit::store_suite;
+use secrule_testkit::{store_soak, store_suite};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,4 +141,13 @@ fn requests_beyond_a_limit_of_the_store_are_denied() {
     let until = std::time::SystemTime::now() + Duration::from_secs(60);
     store.limit(&RequestKey::of_host(None, "shop.example"), quota, until, std::time::Instant::now()).unwrap();
     assert_eq!([status(&waf), status(&waf), status(&waf)], [None, None, Some(429)]);
+}
+
+#[test]
+fn more_clients_than_the_memory_holds_make_room_for_each_other() {
+    let store = MemoryStore::new();
+    let mut largest = 0;
+    let soaked = store_soak::run(&store, || largest = largest.max(store.bytes()));
+    eprintln!("{soaked:?}, at most {largest} bytes");
+    assert!(largest <= soaked.limit as u64 && (soaked.newest, soaked.oldest) == (1_000, 0));
 }

@@ -14,6 +14,7 @@ pub mod places;
 pub mod plugins;
 pub mod regression;
 pub mod store_processes;
+pub mod store_soak;
 pub mod store_suite;
 pub mod trials;
 pub mod unit;

@@ -1,10 +1,25 @@
 //! The store in LMDB does what every store must do.
 
+// A helper that fails ends the test, as it should.
+#![allow(clippy::unwrap_used)]
+
 use secrule_lmdb::LmdbStore;
-use secrule_testkit::store_suite;
+use secrule_testkit::{store_soak, store_suite};
+use std::fs;
 
 #[test]
 fn the_store_in_lmdb_passes_the_suite() {
     let folder = tempfile::tempdir().unwrap();
     store_suite::run(&LmdbStore::new(folder.path().join("store.mdb"), LmdbStore::SIZE));
+}
+
+#[test]
+fn more_clients_than_the_file_holds_make_room_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, size) = (folder.path().join("store.mdb"), 32 << 20);
+    let store = LmdbStore::new(&path, size);
+    let mut largest = 0;
+    let soaked = store_soak::run(&store, || largest = largest.max(fs::metadata(&path).unwrap().len()));
+    eprintln!("{soaked:?}, a file of at most {largest} bytes");
+    assert!(largest <= size && (soaked.newest, soaked.oldest) == (1_000, 0));
 }
