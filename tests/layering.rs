@@ -26,8 +26,13 @@ const FLOORS: [&[&str]; 6] = [
 const ROOT: &str = "lib.rs";
 
 /// The members beside the engine, and the members that each may use outside of its tests.
-const MEMBERS: [(&str, &[&str]); 4] =
-    [("command", &["secrule"]), ("capi", &["secrule"]), ("stores/lmdb", &["secrule"]), ("testkit", &["secrule"])];
+const MEMBERS: [(&str, &[&str]); 5] = [
+    ("command", &["secrule", "secrule-lmdb", "secrule-redis"]),
+    ("capi", &["secrule", "secrule-lmdb", "secrule-redis"]),
+    ("stores/lmdb", &["secrule"]),
+    ("stores/redis", &["secrule"]),
+    ("testkit", &["secrule"]),
+];
 
 /// The members at the borders to C: the C ABI, and LMDB, which is opened by one unsafe call.
 const UNSAFE: [&str; 2] = ["capi", "stores/lmdb"];

@@ -53,6 +53,7 @@ mod in_folder {
     use std::io::Write as _;
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex};
+    use std::time::Instant;
 
     /// The stores by their folders. A host may read its configuration again, and the store must stay the same.
     static STORES: Mutex<Vec<(PathBuf, Arc<InFolder>)>> = Mutex::new(Vec::new());
@@ -95,8 +96,8 @@ mod in_folder {
     }
 
     impl Route for InFolder {
-        fn route<R, E: Failure>(&self, ask: impl FnOnce(&dyn Store) -> Result<R, E>) -> Result<R, E> {
-            if self.uses_lmdb() { self.lmdb.route(ask) } else { ask(&self.memory) }
+        fn route<R, E: Failure>(&self, by: Instant, ask: impl FnOnce(&dyn Store) -> Result<R, E>) -> Result<R, E> {
+            if self.uses_lmdb() { self.lmdb.route(by, ask) } else { ask(&self.memory) }
         }
 
         fn has_bans(&self) -> bool {

@@ -86,14 +86,22 @@ pub fn is_on_block_list(rules: &RuleGraph, address: IpAddr, site: SiteId) -> boo
     is_listed(rules, address.to_canonical(), site, false)
 }
 
-/// Returns the bans that an address may have on a site: one from all sites, and one from this site.
-pub fn possible_bans(address: IpAddr, site: SiteId) -> [RequestKey; 2] {
-    [SiteId(0), site].map(|site| ban_key(address, site))
+/// Returns the bans of an address that count for a site: from all sites and from this one, by scripts and by others.
+pub fn possible_bans(address: IpAddr, site: SiteId) -> [RequestKey; 4] {
+    let [of_all, of_site] = [SiteId(0), site].map(|site| ban_key(address, site));
+    [of_all.clone().only_for_scripts(), of_site.clone().only_for_scripts(), of_all, of_site]
 }
 
 /// Returns the key of a ban from a site; site 0 means all sites.
 pub fn ban_key(address: IpAddr, site: SiteId) -> RequestKey {
     RequestKey::of_address(Some(site).filter(|site| *site != SiteId(0)), address)
+}
+
+/// Ends the bans of an address from exactly this site, by scripts and by others. Returns `true` if there was one.
+pub fn unban(store: &dyn Store, address: IpAddr, site: SiteId, by: Instant) -> Result<bool, Down> {
+    let key = ban_key(address, site);
+    let was_banned = store.unban(&key, by)?;
+    Ok(store.unban(&key.only_for_scripts(), by)? || was_banned)
 }
 
 /// Returns `true` if an allow list for the site or for all sites contains the address.
@@ -200,7 +208,7 @@ impl OfDecision<'_, '_> {
             }
             Question::Unban(address, site) => {
                 let (address, site) = (address_of(address)?, self.site(site)?);
-                let was_banned = self.ask_store(|store, by| store.unban(&ban_key(address, site), by));
+                let was_banned = self.ask_store(|store, by| unban(store, address, site, by));
                 Ok(Reply::Truth(was_banned.unwrap_or_default()))
             }
             Question::IsRateLimited(address, site) => {
@@ -227,7 +235,7 @@ impl OfDecision<'_, '_> {
         let ban_later = move || {
             if bans {
                 // Nobody waits for it. A store that does not answer is noticed by the next request that asks it.
-                let _ = store.ban(&ban_key(address, site), end_of_ban(minutes), Instant::now() + LATER);
+                let _ = store.ban(&ban_key(address, site).only_for_scripts(), end_of_ban(minutes), Instant::now() + LATER);
             }
         };
         match services.origins.belongs(address, &crawler.domains, ban_later) {
@@ -247,7 +255,8 @@ impl OfDecision<'_, '_> {
     }
 
     fn ban(&mut self, address: IpAddr, site: SiteId, minutes: f64) {
-        let is_banned = self.ask_store(|store, by| store.ban(&ban_key(address, site), end_of_ban(minutes), by)).is_some();
+        let key = ban_key(address, site).only_for_scripts();
+        let is_banned = self.ask_store(|store, by| store.ban(&key, end_of_ban(minutes), by)).is_some();
         let fact = if is_banned { "is banned" } else { "could not be banned" };
         self.log(&format!("{address} {fact} from site {} for {minutes} minutes", site.0));
     }

@@ -46,7 +46,7 @@ mod tx_run;
 mod xml_validation;
 
 pub use bans::deny_banned;
-pub use decision::{LONGEST_BAN, ban_key, is_on_block_list, is_whitelisted, possible_bans};
+pub use decision::{LONGEST_BAN, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};
 pub use limits::limit_text;
 pub use notice::{Notices, notice_audit_log, notice_debug_log};
 pub use phase::run;

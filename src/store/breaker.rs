@@ -74,12 +74,17 @@ impl<S: Store> Breaker<S> {
 }
 
 impl<S: Store> Route for Breaker<S> {
-    fn route<R, E: Failure>(&self, ask: impl FnOnce(&dyn Store) -> Result<R, E>) -> Result<R, E> {
+    fn route<R, E: Failure>(&self, by: Instant, ask: impl FnOnce(&dyn Store) -> Result<R, E>) -> Result<R, E> {
         self.admit()?;
+        // Without any time for an answer, nothing is learned of the store.
+        let is_late = Instant::now() >= by;
         let answer = ask(&self.store);
-        // A store that does not keep what it was asked for did answer.
-        let is_down = answer.as_ref().err().and_then(Failure::down).is_some_and(|down| *down != Down::LACKING);
-        self.note(is_down);
+        match answer.as_ref().err().and_then(Failure::down) {
+            Some(_) if is_late => {}
+            // A store that does not keep what it was asked for did answer.
+            Some(down) => self.note(*down != Down::LACKING),
+            None => self.note(false),
+        }
         answer
     }
 
@@ -167,7 +172,8 @@ mod tests {
         let asked = |times: usize, pause: u64| {
             MILLIS.fetch_add(pause, Ordering::Relaxed);
             let before = breaker.store().calls.load(Ordering::Relaxed);
-            let answers = (0..times).filter(|_| breaker.read(&record, b"a", now()).is_ok()).count();
+            let by = Instant::now() + PAUSE;
+            let answers = (0..times).filter(|_| breaker.read(&record, b"a", by).is_ok()).count();
             (breaker.store().calls.load(Ordering::Relaxed) - before, answers)
         };
         assert_eq!(asked(10, 0), (10, 10));

@@ -96,6 +96,7 @@ impl RequestKey {
         let mut writer = Writer::default();
         writer.option(site.as_ref().map(|site| &site[..])).option(ip.as_ref().map(String::as_bytes));
         writer.option(self.host.as_ref().map(|host| host.as_bytes())).option(self.url_path.as_deref());
+        writer.0.push(u8::from(self.only_for_scripts));
         writer.0
     }
 
@@ -107,7 +108,8 @@ impl RequestKey {
         let ip = reader.option()?.map(|ip| text(ip)?.parse::<IpAddr>().ok());
         let host = reader.option()?.map(|host| Some(text(host)?.into_boxed_str()));
         let url_path = reader.option()?.map(Into::into);
-        Some(Self { site: whole(site)?, ip: whole(ip)?, host: whole(host)?, url_path })
+        let only_for_scripts = *reader.0.first()? != 0;
+        Some(Self { site: whole(site)?, ip: whole(ip)?, host: whole(host)?, url_path, only_for_scripts })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct RequestKey {
     pub host: Option<Box<str>>,
     /// A path of a URL, without query.
     pub url_path: Option<Box<[u8]>>,
+    /// `true` for a ban that decision scripts made: it stands on the blacklist that scripts ask, and they decide what it means. Other bans deny requests.
+    pub only_for_scripts: bool,
 }
 
 /// A number of requests in a time: the generic cell rate algorithm with the parameters of `SecRateLimit`.
@@ -63,7 +65,7 @@ impl RequestKey {
         Self { site, ip: Some(address.to_canonical()), ..Self::default() }
     }
 
-    /// Returns every key that means a request: each of its parts is in a key or not, and no key is empty. The host may be in any case, and may end with
+    /// Returns every key of a ban or limit that denies a request: each of its parts is in a key or not, and no key is empty. The host may be in any case, and may end with
     /// a dot.
     pub fn all_of(site: Option<SiteId>, ip: Option<IpAddr>, host: &[u8], url_path: &[u8]) -> Vec<Self> {
         let host = host.strip_suffix(b".").unwrap_or(host);
@@ -80,9 +82,16 @@ impl RequestKey {
                 ip: ip.filter(|_| with(2)),
                 host: host.as_deref().filter(|_| with(4)).map(Box::from),
                 url_path: url_path.filter(|_| with(8)).map(Box::from),
+                only_for_scripts: false,
             })
         });
         all.collect()
+    }
+
+    /// The same requests, in a ban that is only on the blacklist that decision scripts ask.
+    #[must_use]
+    pub fn only_for_scripts(self) -> Self {
+        Self { only_for_scripts: true, ..self }
     }
 
     /// Those of these requests that go to a host.

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Passes calls on to a store. What implements it is a [`Store`].
 pub trait Route: Send + Sync + Debug {
-    /// Passes a call on, or answers it with a failure.
+    /// Passes a call with a deadline on, or answers it with a failure.
     ///
     /// # Errors
     /// Those of the call, and that no store is asked.
-    fn route<R, E: Failure>(&self, ask: impl FnOnce(&dyn Store) -> Result<R, E>) -> Result<R, E>;
+    fn route<R, E: Failure>(&self, by: Instant, ask: impl FnOnce(&dyn Store) -> Result<R, E>) -> Result<R, E>;
 
     /// See [`Store::has_bans`].
     fn has_bans(&self) -> bool;
@@ -47,11 +47,11 @@ impl Failure for AddError {
     }
 }
 
-/// Makes a method that passes its arguments on, for each line `name(argument: type, …) -> result;`.
+/// Makes a method that passes its arguments and its deadline on, for each line `name(argument: type, …) -> result;`.
 macro_rules! passed_on {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
-        $(fn $name(&self, $($argument: $type),*) -> $result {
-            self.route(|store| store.$name($($argument),*))
+        $(fn $name(&self, $($argument: $type,)* by: Instant) -> $result {
+            self.route(by, |store| store.$name($($argument,)* by))
         })*
     };
 }
@@ -62,34 +62,34 @@ impl<T: Route> Store for T {
     }
 
     passed_on! {
-        read(record: &RecordKey, name: &[u8], by: Instant) -> Result<Option<Vec<u8>>, Down>;
-        read_all(record: &RecordKey, by: Instant) -> Result<Variables, Down>;
-        write(update: Update<'_>, name: &[u8], value: &[u8], by: Instant) -> Result<Option<RecordHistory>, WriteError>;
-        add(update: Update<'_>, name: &[u8], amount: i64, by: Instant) -> Result<(i64, Option<RecordHistory>), WriteError>;
-        set_timeout(update: Update<'_>, timeout: Duration, by: Instant) -> Result<Option<RecordHistory>, WriteError>;
-        touch(update: Update<'_>, by: Instant) -> Result<Option<RecordHistory>, WriteError>;
-        remove(record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down>;
-        expire(record: &RecordKey, name: &[u8], moment: SystemTime, by: Instant) -> Result<(), Down>;
-        deprecate(record: &RecordKey, name: &[u8], pace: Pace, by: Instant) -> Result<Option<i64>, Down>;
-        history(record: &RecordKey, by: Instant) -> Result<Option<RecordHistory>, Down>;
-        remove_record(record: &RecordKey, by: Instant) -> Result<bool, Down>;
-        records(web_app: &str, after: Option<&RecordKey>, most: usize, by: Instant) -> Result<Vec<RecordKey>, Down>;
-        ban(key: &RequestKey, until: SystemTime, by: Instant) -> Result<(), Down>;
-        unban(key: &RequestKey, by: Instant) -> Result<bool, Down>;
-        banned_until(keys: &[RequestKey], by: Instant) -> Result<Option<SystemTime>, Down>;
-        bans(after: Option<&RequestKey>, most: usize, by: Instant) -> Result<Vec<Ban>, Down>;
-        count(key: &RequestKey, quota: Quota, by: Instant) -> Result<Rate, Down>;
-        limit(key: &RequestKey, quota: Quota, until: SystemTime, by: Instant) -> Result<(), Down>;
-        limited_until(keys: &[RequestKey], by: Instant) -> Result<Option<SystemTime>, Down>;
-        put_list(name: &str, entries: &[&str], by: Instant) -> Result<(), Down>;
-        list(name: &str, known: Option<u64>, by: Instant) -> Result<Option<(u64, Vec<String>)>, Down>;
-        changes(by: Instant) -> Result<u64, Down>;
-        map_get(map: &str, key: &[u8], by: Instant) -> Result<Option<Vec<u8>>, Down>;
-        map_set(map: &str, key: &[u8], value: &[u8], by: Instant) -> Result<(), WriteError>;
-        map_add(map: &str, key: &[u8], amount: f64, by: Instant) -> Result<f64, AddError>;
-        map_remove(map: &str, key: &[u8], by: Instant) -> Result<(), Down>;
-        map_size(map: &str, by: Instant) -> Result<u64, Down>;
-        map_clear(map: &str, by: Instant) -> Result<(), Down>;
-        lease(name: &str, owner: &str, time: Duration, by: Instant) -> Result<bool, Down>;
+        read(record: &RecordKey, name: &[u8]) -> Result<Option<Vec<u8>>, Down>;
+        read_all(record: &RecordKey) -> Result<Variables, Down>;
+        write(update: Update<'_>, name: &[u8], value: &[u8]) -> Result<Option<RecordHistory>, WriteError>;
+        add(update: Update<'_>, name: &[u8], amount: i64) -> Result<(i64, Option<RecordHistory>), WriteError>;
+        set_timeout(update: Update<'_>, timeout: Duration) -> Result<Option<RecordHistory>, WriteError>;
+        touch(update: Update<'_>) -> Result<Option<RecordHistory>, WriteError>;
+        remove(record: &RecordKey, name: &[u8]) -> Result<(), Down>;
+        expire(record: &RecordKey, name: &[u8], moment: SystemTime) -> Result<(), Down>;
+        deprecate(record: &RecordKey, name: &[u8], pace: Pace) -> Result<Option<i64>, Down>;
+        history(record: &RecordKey) -> Result<Option<RecordHistory>, Down>;
+        remove_record(record: &RecordKey) -> Result<bool, Down>;
+        records(web_app: &str, after: Option<&RecordKey>, most: usize) -> Result<Vec<RecordKey>, Down>;
+        ban(key: &RequestKey, until: SystemTime) -> Result<(), Down>;
+        unban(key: &RequestKey) -> Result<bool, Down>;
+        banned_until(keys: &[RequestKey]) -> Result<Option<SystemTime>, Down>;
+        bans(after: Option<&RequestKey>, most: usize) -> Result<Vec<Ban>, Down>;
+        count(key: &RequestKey, quota: Quota) -> Result<Rate, Down>;
+        limit(key: &RequestKey, quota: Quota, until: SystemTime) -> Result<(), Down>;
+        limited_until(keys: &[RequestKey]) -> Result<Option<SystemTime>, Down>;
+        put_list(name: &str, entries: &[&str]) -> Result<(), Down>;
+        list(name: &str, known: Option<u64>) -> Result<Option<(u64, Vec<String>)>, Down>;
+        changes() -> Result<u64, Down>;
+        map_get(map: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Down>;
+        map_set(map: &str, key: &[u8], value: &[u8]) -> Result<(), WriteError>;
+        map_add(map: &str, key: &[u8], amount: f64) -> Result<f64, AddError>;
+        map_remove(map: &str, key: &[u8]) -> Result<(), Down>;
+        map_size(map: &str) -> Result<u64, Down>;
+        map_clear(map: &str) -> Result<(), Down>;
+        lease(name: &str, owner: &str, time: Duration) -> Result<bool, Down>;
     }
 }

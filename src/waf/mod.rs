@@ -7,7 +7,7 @@ mod stores;
 pub use builder::WafBuilder;
 
 use crate::compile::{Foundation, LoadError, LoadReport};
-use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans};
+use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
 use crate::store::{Ban, Down, RequestKey, Store};
@@ -115,12 +115,12 @@ impl Waf {
         self.ban_requests(&ban_key(address, SiteId(site)), time)
     }
 
-    /// Ends a ban from exactly this site. Returns `true` if there was one.
+    /// Ends a ban from exactly this site, also one by a decision script. Returns `true` if there was one.
     ///
     /// # Errors
     /// If the store does not answer within `SecStoreCallLimit`.
     pub fn unban(&self, address: IpAddr, site: u64) -> Result<bool, Down> {
-        self.unban_requests(&ban_key(address, SiteId(site)))
+        self.ask_store(|store, by| unban(store, address, SiteId(site), by))
     }
 
     /// Bans requests for some time. They are denied with `SecPluginStatus` before any rule of phase 1, in all processes that share the store, at the
