@@ -75,6 +75,7 @@ mod http;
 // A build without scripts does not use their host functions.
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
 mod lua;
+mod mask;
 mod metrics;
 mod once_per_process;
 mod operator;

@@ -15,7 +15,7 @@ mod rings;
 /// `store` is before `state`, because the selection of values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
     &["source", "diagnostic", "random", "once_per_process"],
-    &["escape", "transform", "pattern", "prefilter", "operator", "script", "http", "body"],
+    &["escape", "transform", "pattern", "prefilter", "operator", "script", "http", "body", "mask"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
     &["store", "resolver", "metrics", "state", "lua", "engine", "transaction", "record"],

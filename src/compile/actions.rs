@@ -5,10 +5,13 @@ use super::context::Context;
 use super::controls::read_control;
 use super::draft::{ParsedAction, RuleActions, SpelledTransformation};
 use super::lints::several_decisions;
+use super::masks::{kept_bytes, masked_member};
 use super::scripts::{MAIN, is_lua, read_script};
 use super::templates::{action_template, collection_key, place_of, template};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, Pace, PersistentCollection, Phase};
+use crate::graph::{
+    AllowScope, Assignment, AssignmentChange, Disruptive, Effect, LoggingAction, MaskedPart, Pace, PersistentCollection, Phase,
+};
 use crate::script::Script;
 use crate::seclang::{self, ActionExpression, Actions, AssignmentKind};
 use crate::transform::Transformation;
@@ -197,6 +200,11 @@ fn effect(context: &mut Context<'_>, action: Action, written: &ActionExpression)
             }
             Effect::Deprecate { variable, key, pace }
         }
+        Action::SanitiseArg => masked_member(context, Variable::Args, written)?,
+        Action::SanitiseRequestHeader => masked_member(context, Variable::RequestHeaders, written)?,
+        Action::SanitiseResponseHeader => masked_member(context, Variable::ResponseHeaders, written)?,
+        Action::SanitiseMatched => Effect::MaskMatched(MaskedPart::Whole),
+        Action::SanitiseMatchedBytes => Effect::MaskMatched(MaskedPart::Found(kept_bytes(context, written)?)),
         Action::Ctl => Effect::Control(read_control(context, written)?),
         Action::Exec => Effect::Execute(executed(context, written)?),
         _ => {

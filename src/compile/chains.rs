@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::draft::{Draft, LogFlags, SpelledTransformation};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{DefaultActions, Disruptive, MarkerId, Phase, PhaseMap, Rule, RuleIndex, Step, TransformationTree};
+use crate::graph::{DefaultActions, Disruptive, Effect, MarkerId, Phase, PhaseMap, Rule, RuleIndex, Step, TransformationTree};
 use crate::seclang::{ActionExpression, Actions};
 use crate::source::Span;
 use crate::vocabulary::{Action, ActionRole, Limit};
@@ -178,6 +178,18 @@ pub fn mark_stopping_chains(rules: &mut [Rule], defaults: &PhaseMap<DefaultActio
         marks.get_mut(at).into_iter().for_each(|mark| *mark |= follows);
     }
     rules.iter_mut().zip(marks).for_each(|(rule, mark)| rule.stops = mark);
+}
+
+/// Marks each rule from which on its chain keeps values that matched out of the logs. Updates and defaults must be applied before.
+pub fn mark_masking_chains(rules: &mut [Rule], defaults: &PhaseMap<DefaultActions>) {
+    let masks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::MaskMatched(_)));
+    for at in (0..rules.len()).rev() {
+        let Some(rule) = rules.get(at) else { break };
+        let updated = rule.updated.as_ref().map_or(&[][..], |updated| &updated.effects);
+        let follows = rule.next.and_then(|next| rules.get(next.0 as usize)).is_some_and(|next| next.masks_matched);
+        let mark = masks(&rule.effects) || masks(updated) || masks(&defaults.at(rule.phase).effects) || follows;
+        rules.get_mut(at).into_iter().for_each(|rule| rule.masks_matched = mark);
+    }
 }
 
 /// Returns the action that decides about the request.

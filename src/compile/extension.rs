@@ -1,5 +1,6 @@
 //! Extends a compiled rule set by a few directives, so that rule sets that inherit the same rules share them.
 
+use super::chains::{mark_masking_chains, mark_stopping_chains};
 use super::context::Context;
 use super::foundation::{Foundation, Kept};
 use super::input::{CompileOptions, Input};
@@ -85,7 +86,8 @@ pub fn extend(
     context.references.retain_missing(is_known);
     context.report_all(context.references.missing_rules());
     open_before_use(&mut rules);
-    super::chains::mark_stopping_chains(&mut rules, &base.defaults);
+    mark_stopping_chains(&mut rules, &base.defaults);
+    mark_masking_chains(&mut rules, &base.defaults);
     let searches = rules.iter().filter(|rule| plan::is_search(rule)).count();
     if searches > plan::MAX_UNFILTERED.max(base.rules.len() / RULES_OF_SEARCH) {
         return None;
@@ -118,6 +120,7 @@ pub fn extend(
     graph.markers = names.markers;
     graph.tx_names = if names.tx.differs() { Arc::new(names.tx) } else { Arc::clone(&base.tx_names) };
     graph.body_use = BodyUses::extending(&base.body_use, &graph, &changed_phases, &changed_rules);
+    graph.masks = graph.has_masks();
     if let Some(base_plan) = &base.plan {
         plan::extend(&mut graph, base, base_plan, &changed_rules, &changed_phases);
     }

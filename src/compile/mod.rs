@@ -71,6 +71,7 @@ mod input;
 mod lints;
 mod load;
 mod lookups;
+mod masks;
 mod openings;
 mod operators;
 mod pattern_file;

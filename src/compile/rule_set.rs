@@ -1,6 +1,6 @@
 //! A rule set while its files are read, and the last steps after that: checks, then the graph.
 
-use super::chains::{RuleDrafts, mark_stopping_chains};
+use super::chains::{RuleDrafts, mark_masking_chains, mark_stopping_chains};
 use super::context::Context;
 use super::draft::DefaultDraft;
 use super::foundation::Kept;
@@ -62,6 +62,7 @@ impl RuleSetDraft {
         context.report_all(context.references.missing_rules());
         open_before_use(&mut rules);
         mark_stopping_chains(&mut rules, &actions);
+        mark_masking_chains(&mut rules, &actions);
 
         // Not collected, which would keep the memory of the list of whole rules.
         graph.rules = Vec::with_capacity(rules.len());
@@ -75,6 +76,7 @@ impl RuleSetDraft {
         graph.tx_names = Arc::new(take(&mut names.tx));
         graph.markers = take(&mut names.markers);
         graph.body_use = BodyUses::of(&graph);
+        graph.masks = graph.has_masks();
         let (updates, references) = (updates, take(&mut context.references));
         (graph, Kept { updates, references, marker_ids: Arc::new(names.into_marker_ids()), ..kept })
     }

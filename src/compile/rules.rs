@@ -5,6 +5,7 @@ use super::context::Context;
 use super::decisions;
 use super::draft::{DefaultDraft, Draft, ParsedAction, RuleActions, as_effect};
 use super::lints;
+use super::masks;
 use super::operators::read_operator;
 use super::rule_set::RuleSetDraft;
 use super::scripts::{MAIN, SHOULD_BLOCK, read_script};
@@ -34,6 +35,8 @@ pub fn rule(
         return rule_set.rules.abandon_chain(understood.chain);
     };
     context.report_all(lints::doubtful_argument(operator, kind));
+    let transforms = !understood.transformations.list.is_empty();
+    context.report_all(masks::bytes_not_known(actions, kind, operator.negated, transforms));
     let test = Test::Operator { targets, kind, argument, negated: operator.negated };
     let draft = draft(context, test, understood, directive.span);
     rule_set.rules.add(context, draft, actions);
@@ -42,6 +45,7 @@ pub fn rule(
 /// `SecAction`
 pub fn unconditional(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directive: &Directive, actions: &Actions) {
     let understood = rule_actions(context, Some(actions));
+    context.report_all(masks::nothing_to_mask(Some(actions)));
     let draft = draft(context, Test::Unconditional, understood, directive.span);
     rule_set.rules.add(context, draft, Some(actions));
 }
@@ -49,6 +53,7 @@ pub fn unconditional(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, dir
 /// `SecRuleScript`
 pub fn script(context: &mut Context<'_>, rule_set: &mut RuleSetDraft, directive: &Directive, file: &Argument, actions: Option<&Actions>) {
     let understood = rule_actions(context, actions);
+    context.report_all(masks::nothing_to_mask(actions));
     let Some(script) = read_script(context, &file.text, MAIN, file.span) else {
         return rule_set.rules.abandon_chain(understood.chain);
     };
@@ -157,6 +162,7 @@ fn draft(context: &Context<'_>, test: Test, actions: RuleActions, span: Span) ->
         namespaces: actions.namespaces,
         updated: None,
         stops: false,
+        masks_matched: false,
         plan: RulePlan::default(),
     };
     Draft { rule, has_phase: actions.phase.is_some(), transformations: actions.transformations, span }

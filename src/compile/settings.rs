@@ -4,6 +4,7 @@ use super::arguments::report_bad_value;
 use super::context::Context;
 use super::decisions;
 use super::files::{candidates, looked_at, reason};
+use super::masks::masked_targets;
 use super::targets::report_bad_pattern;
 use super::values::{audit_engine, audit_type, engine_mode, limit_action, octal, on_off};
 use crate::diagnostic::{Code, Diagnostic};
@@ -147,6 +148,7 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             Ok(pattern) => context.settings.load.audit_relevant_status = Some(pattern),
             Err(error) => report_bad_pattern(context, Code::BadDirectiveValue, text, &error, argument.span),
         },
+        Directive::SecSanitise => masked_targets(context, arguments),
         Directive::SecUnicodeMapFile => unicode_map(context, argument, rest.first()),
         Directive::SecTransactionBudget => {
             settings.limits.set(Limit::Budget, number());

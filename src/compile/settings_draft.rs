@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{
     AuditEngine, AuditFormat, AuditType, Decisions, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OnFailure, OverBudget,
-    Settings, SiteId, setting_rows,
+    Settings, SiteId, Target, setting_rows,
 };
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
@@ -86,6 +86,7 @@ macro_rules! define_draft {
             pub response_body_types: Vec<Box<str>>,
             pub components: Vec<Box<str>>,
             pub decisions: Decisions,
+            pub masked: Vec<Target>,
             pub limits: LimitsDraft,
         }
 
@@ -115,6 +116,7 @@ macro_rules! define_draft {
                 }
                 self.components.extend(later.components);
                 self.decisions.append(later.decisions);
+                self.masked.extend(later.masked);
                 self.limits.merge(&later.limits);
             }
 
@@ -129,6 +131,7 @@ macro_rules! define_draft {
                     response_body_types: self.response_body_types,
                     components: self.components,
                     decisions: self.decisions,
+                    masked: self.masked,
                     limits: self.limits.finish(defaults.limits),
                 }
             }

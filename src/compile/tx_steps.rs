@@ -31,11 +31,11 @@ fn operand(kind: OperatorKind, argument: &OperatorArgument) -> Option<(Relation,
     }
 }
 
-/// Returns `true` if a log describes the match of a rule: that of the head of its chain, whose text it has, or that of a rule with `multiMatch`,
+/// Returns `true` if a log describes the match of a rule, or an action names the values that matched: that of the head of its chain, whose text it has, or that of a rule with `multiMatch`,
 /// which has an entry for each match.
 fn is_described(graph: &RuleGraph, rule: &Rule) -> bool {
     let first = rule.chain_head.and_then(|head| graph.rule(head)).unwrap_or(rule);
-    first.logs || first.stops || rule.multi_match
+    first.logs || first.stops || first.masks_matched || rule.multi_match
 }
 
 /// Adds the rules that read and write nothing but TX to the steps of a phase.
@@ -101,6 +101,7 @@ fn act(rule: &Rule, defaults: &[Effect]) -> Option<Act> {
         logs: false,
         audits: false,
         stops: false,
+        masks_matched: false,
         metadata: Metadata { severity: None, .. },
         // It is not part of a chain, and not updated.
         multi_match: false,

@@ -145,6 +145,8 @@ codes! {
     SeveralDecisions = "W223",
     /// A body limit has no action for what exceeds it.
     LimitWithoutAction = "W224",
+    /// It may not be known which bytes of a value matched, so that all of it is masked.
+    BytesNotKnown = "W227",
     /// A script does not have the function that is called.
     NothingToCall = "W225",
     /// A setting has no effect, because rules that were loaded before set it.

@@ -4,12 +4,13 @@ use super::Evaluation;
 use super::assignment::{assign, deprecate, expire, open_collection};
 use super::control::carry_out;
 use super::expand::expand;
-use super::pending_match::{PendingMatch, write_places};
+use super::pending_match::{PendingMatch, name_values, write_places};
+use super::sanitise::{expand_for_log, veiled_text};
 use super::script::run_script;
 use crate::escape::text;
 use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
 use crate::http::location::location;
-use crate::state::{Action, Intervention, MatchNote};
+use crate::state::{Action, Intervention, MatchNote, MatchText};
 use crate::vocabulary::Limit;
 
 /// Default status of `deny` and `drop`.
@@ -61,8 +62,9 @@ fn tag(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 }
 
 fn add_tag(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
-    let tag = expand(eval, rule, template);
-    eval.debug(9, || format!("Rule tag: {}", text(&tag)));
+    let place = MatchText::Tag(draft.entry().tags.len());
+    let tag = expand_for_log(eval, rule, template, place, draft);
+    eval.debug(9, || format!("Rule tag: {}", text(&veiled_text(eval, draft.entry(), place, &tag))));
     draft.entry().tags.push(tag);
 }
 
@@ -75,7 +77,7 @@ fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
         return;
     }
     if let Some(template) = &rule.metadata.log_data {
-        draft.entry().data = expand(eval, rule, template);
+        draft.entry().data = expand_for_log(eval, rule, template, MatchText::Data, draft);
     }
     if let Some(template) = &rule.metadata.message {
         set_message(eval, rule, template, draft);
@@ -83,8 +85,9 @@ fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 }
 
 fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
-    draft.entry().message = expand(eval, rule, template);
-    eval.debug(9, || format!("Saving msg: {}", text(&draft.entry().message)));
+    let message = expand_for_log(eval, rule, template, MatchText::Message, draft);
+    eval.debug(9, || format!("Saving msg: {}", text(&veiled_text(eval, draft.entry(), MatchText::Message, &message))));
+    draft.entry().message = message;
 }
 
 /// Adds a log entry for one of the matches of a rule with `multiMatch`, as ModSecurity v3 does.
@@ -94,7 +97,7 @@ pub fn log_one_of_many(eval: &mut Evaluation<'_>, rule: &Rule, note: &MatchNote,
     if draft.is_kept && may_log(eval, draft.hits.len()) {
         write_places(eval, draft);
         let mut one = draft.single();
-        one.entry().name_values(std::slice::from_ref(note), &eval.state.collections.arena);
+        name_values(eval, std::slice::from_ref(note), &mut one);
         one.entry().score = std::mem::take(&mut eval.state.scratch.score);
         tag(eval, rule, &mut one);
         describe(eval, rule, &mut one);
@@ -133,7 +136,7 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
         Effect::Assign(assignment) => assign(eval, rule, assignment),
         Effect::Tag(template) => add_tag(eval, rule, template, draft),
         Effect::Message(template) => set_message(eval, rule, template, draft),
-        Effect::LogData(template) => draft.entry().data = expand(eval, rule, template),
+        Effect::LogData(template) => draft.entry().data = expand_for_log(eval, rule, template, MatchText::Data, draft),
         Effect::Severity(severity) => set_severity(eval, *severity, draft),
         Effect::Status(status) => eval.state.pending.name_status(*status),
         Effect::Skip(count) => {
@@ -158,7 +161,7 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
         Effect::SetEnvironment { name, value } => {
             let name = expand(eval, rule, name);
             let value = expand(eval, rule, value);
-            eval.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&value)));
+            eval.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&eval.veiled(&value))));
             eval.state.collections.environment.retain(|(known, _)| *known != name);
             eval.state.collections.arena.budget.reserve(size_of::<(Vec<u8>, Vec<u8>)>() + name.len() + value.len());
             eval.state.collections.environment.push((name, value));
@@ -171,6 +174,8 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
         // Resolved at load: the rule has its log flags.
         Effect::Logging(LoggingAction::Log | LoggingAction::AuditLog) => eval.debug(9, || "Saving transaction to logs".to_owned()),
         Effect::Logging(LoggingAction::NoLog | LoggingAction::NoAuditLog) => {}
+        // Done before: `mask_values`.
+        Effect::Mask(_) | Effect::MaskMatched(_) => {}
     }
 }
 
@@ -229,23 +234,21 @@ fn decide(eval: &mut Evaluation<'_>, rule: &Rule, disruptive: &Disruptive, draft
             });
             let status = eval.state.pending.status.filter(|status| *status != 200).unwrap_or(DENIED);
             let action = if matches!(disruptive, Disruptive::Drop) { Action::Drop { status } } else { Action::Deny { status } };
-            stop(eval, rule, action, draft);
+            stop(eval, action, draft);
         }
         Disruptive::Redirect(template) => {
             let address = expand(eval, rule, template);
             let status = eval.state.pending.status.filter(|status| (301..=307).contains(status)).unwrap_or(REDIRECTED);
-            stop(eval, rule, Action::Redirect { status, location: location(&address) }, draft);
+            stop(eval, Action::Redirect { status, location: location(&address) }, draft);
         }
     }
 }
 
-fn stop(eval: &mut Evaluation<'_>, rule: &Rule, action: Action, draft: &mut PendingMatch) {
+fn stop(eval: &mut Evaluation<'_>, action: Action, draft: &mut PendingMatch) {
     let status = action.status();
     draft.entry().disruptive = true;
     eval.state.pending.status = Some(status);
-    let mut reason = format!("Access denied with code {status} (phase {}). ", rule.phase.number()).into_bytes();
-    draft.entry().write_detail(&mut reason);
-    let reason = text(&reason);
+    let reason = draft.entry().denial(status);
     let (index, rule_id) = (Some(draft.entry().rule), draft.entry().id);
     let found = Some(Box::new(draft.entry().clone()));
     eval.intervene(Intervention { action, rule: index, rule_id, reason, found });
@@ -287,6 +290,7 @@ fn name(effect: &Effect) -> &'static str {
         Effect::Deprecate { .. } => "deprecatevar",
         Effect::SetEnvironment { .. } => "setenv",
         Effect::Control(_) => "ctl",
+        Effect::Mask(_) | Effect::MaskMatched(_) => "sanitise",
         Effect::Execute(_) => "exec",
         Effect::Logging(action) => action.name(),
     }

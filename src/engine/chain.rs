@@ -9,14 +9,15 @@ use super::decision::ask_decision;
 use super::expand::expand;
 use super::lookup::{OperatorCall, look_up};
 use super::pending_match::{PendingMatch, describe_values};
-use super::question::Question;
+use super::question::{Detail, Question};
+use super::sanitise::mask_values;
 use super::script::ask_script;
 use super::select::select;
 use crate::escape::{cut, shown, text};
 use crate::graph::{ChainId, OperatorArgument, Plan, Rule, RuleFilter, RuleGraph, RuleIndex, RulePlan, Selector, Test, ValueScan};
 use crate::operator::{CapturedValue, Findings, Operator, OperatorError, OperatorKind, OperatorLimits, Wanted};
 use crate::prefilter::ValueKind;
-use crate::state::{Collections, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, State, Text, Transformed, ValueId};
+use crate::state::{Collections, DetailSource, MatchNote, Matched, PER_VALUE, RuleMatch, Selected, State, Text, Transformed, ValueId};
 use crate::vocabulary::Limit;
 use std::time::Instant;
 
@@ -30,16 +31,20 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r
     eval.state.collections.matched.clear();
     eval.state.scratch.score = 0;
     eval.state.scratch.notes.clear();
-    let logs = first.logs || first.stops || eval.debugs(7);
+    let logs = first.logs || first.stops || first.masks_matched || eval.debugs(7);
     let mut draft = PendingMatch::new(first, head, logs);
     let Some(last) = ask_chain(eval, first, &mut draft) else {
         return eval.state.collections.arena.budget.release(draft.hits.iter().map(RuleMatch::size).sum());
     };
     eval.state.matches.append(&mut draft.hits);
+    let before = |rule: &&Rule| rule.before.and_then(|before| eval.rules.rule(before));
+    if eval.state.secrets.is_some() {
+        // Before anything else shows the values.
+        std::iter::successors(Some(last), before).for_each(|rule| mask_values(eval, rule));
+    }
     if draft.logs {
         describe_values(eval, &mut draft);
     }
-    let before = |rule: &&Rule| rule.before.and_then(|before| eval.rules.rule(before));
     for rule in std::iter::successors(Some(last), before) {
         after_match(eval, rule, &mut draft);
     }
@@ -147,7 +152,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
         found: false,
         findings: eval.state.scratch.findings.take().unwrap_or_default(),
     };
-    eval.debug(4, || question.announcement(rule));
+    eval.debug(4, || announcement(eval, rule, question));
     let found = match scan {
         Some((plan, scan)) => ask_open_targets(eval, plan, scan, &mut rule_test, draft),
         None => ask_target_by_target(eval, &mut rule_test, draft),
@@ -172,12 +177,27 @@ fn may_log_detail(eval: &Evaluation<'_>, rule: &Rule) -> bool {
 }
 
 /// Describes the match of the last value that matched.
-fn detail(eval: &Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
+fn detail(eval: &mut Evaluation<'_>, question: &Question<'_>, draft: &mut PendingMatch) {
     if let Some(selected) = eval.state.scratch.notes.last() {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
         let value = eval.state.collections.arena.read(selected.value);
-        (draft.entry().detail, draft.entry().detail_own) = question.detail(&name, value);
+        let Detail { text, own, argument, value_start } = question.detail(&name, value);
+        let entry = draft.entry();
+        (entry.detail, entry.detail_own) = (text, own);
+        if eval.state.secrets.is_some() {
+            let value = *selected;
+            let expanded = question.expanded.as_ref().map(|text| eval.state.collections.arena.store(text));
+            entry.sources().detail = value_start.map(|value_start| DetailSource { argument, expanded, value_start, value });
+        }
+    }
+}
+
+/// Returns the message of an operator that is about to run.
+fn announcement(eval: &Evaluation<'_>, rule: &Rule, question: &Question<'_>) -> String {
+    match (&question.expanded, eval.state.veil(&eval.rules.settings)) {
+        (Some(expanded), Some(_)) => Question { expanded: Some(eval.veiled(expanded).into_owned()), ..*question }.announcement(rule),
+        _ => question.announcement(rule),
     }
 }
 
@@ -274,7 +294,7 @@ fn ask_about(
             step.value = transformed(eval, id, rule.transformations).value;
         }
         if rule_test.is_observed {
-            debug_transformations(eval, rule, id);
+            debug_transformations(eval, rule, selected, id);
         }
     }
     test(eval, rule_test, selected, step, draft)
@@ -304,7 +324,7 @@ fn ask_about_stages(
             last = reached.value;
             steps.push(Step { value: reached.value, chain, ruled_out });
         }
-        debug_transformation(eval, rule, chain, reached, steps.len() - 1);
+        debug_transformation(eval, rule, selected, (chain, reached), steps.len() - 1);
     }
     eval.debug(9, || format!("multiMatch is enabled. {} values to be tested.", steps.len()));
     test_all(eval, rule_test, selected, &steps, draft)
@@ -371,7 +391,7 @@ fn test(eval: &mut Evaluation<'_>, rule_test: &mut RuleTest<'_>, selected: &Sele
 fn take_match(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Selected, step: Step, found: bool, draft: &mut PendingMatch) {
     let RuleTest { rule, question, ref findings, .. } = *rule_test;
     if found && rule.capture {
-        capture(eval, question.kind, step.value, findings);
+        capture(eval, question.kind, (selected, step.value), findings);
     }
     if found == question.negated {
         return;
@@ -398,7 +418,7 @@ fn observe(eval: &Evaluation<'_>, selected: &Selected, step: Step) -> Option<Ins
     eval.debug(9, || {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
-        format!("Target value: \"{}\" (Variable: {})", shown(eval.state.collections.arena.read(step.value), LONGEST_SHOWN), text(&name))
+        format!("Target value: \"{}\" (Variable: {})", shown(&eval.veiled_test(selected, step.value), LONGEST_SHOWN), text(&name))
     });
     eval.state.profile.as_ref().map(|_| Instant::now())
 }
@@ -418,10 +438,10 @@ fn observe_answer(
     if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
         profile.answer(selected.label.variable(), rule.chain_head.is_none(), found != question.negated, start.elapsed());
     }
-    if eval.debugs(4)
-        && let Some((level, message)) = question.finding(found, eval.state.collections.arena.read(step.value), findings)
-    {
-        eval.debug(level, || message);
+    if eval.debugs(4) {
+        let value = eval.state.collections.arena.read(step.value);
+        let finding = question.finding(found, value, &eval.veiled_test(selected, step.value), findings);
+        finding.into_iter().for_each(|(level, message)| eval.debug(level, || message));
     }
 }
 
@@ -441,7 +461,7 @@ fn renewed(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>) -> Option<Box<Op
 }
 
 /// Stores the operator's captures in TX. As in ModSecurity v3, captures of earlier matches stay if this one has none with their number.
-fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings: &Findings) {
+fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, (selected, value): (&Selected, Text), findings: &Findings) {
     let rules = eval.rules;
     for capture in &findings.captures {
         let value = match &capture.value {
@@ -461,7 +481,7 @@ fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, value: Text, findings:
                 OperatorKind::Rbl => "RXL match".to_owned(),
                 other => format!("{} match", other.log_name()),
             };
-            format!("Added {what} TX.{}: {}", capture.index, text(eval.state.collections.arena.read(value)))
+            format!("Added {what} TX.{}: {}", capture.index, text(&eval.veiled_test(selected, value)))
         });
     }
 }
@@ -476,21 +496,21 @@ fn limit_exceeded(eval: &mut Evaluation<'_>, rule: &Rule, question: &Question<'_
     eval.debug(3, || format!("(Rule: {}) rx: regex error 'MATCH_LIMIT' for pattern '{}'", rule.id, text(question.argument_bytes())));
 }
 
-fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, original: ValueId) {
+fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Selected, original: ValueId) {
     if !eval.debugs(9) {
         return;
     }
     for chain in eval.rules.transformations.prefixes(rule.transformations) {
         let reached = transformed(eval, original, chain);
-        debug_transformation(eval, rule, chain, reached, 0);
+        debug_transformation(eval, rule, selected, (chain, reached), 0);
     }
 }
 
 /// Writes the value after a transformation to the debug log; `changes` is the number of values that the rule tests besides the original.
-fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, chain: ChainId, reached: Transformed, changes: usize) {
+fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, (chain, reached): (ChainId, Transformed), changes: usize) {
     eval.debug(9, || {
         let name = rule.transformation_name(&eval.rules.transformations, chain);
-        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(eval.state.collections.arena.read(reached.value), LONGEST_SHOWN)))
+        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(&eval.veiled_test(selected, reached.value), LONGEST_SHOWN)))
     });
 }
 

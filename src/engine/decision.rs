@@ -1,12 +1,14 @@
 //! Decision scripts: each blocks the request, lets it pass, or leaves it to the next.
 
 use super::pending_match::PendingMatch;
+use super::sanitise::keep_script_text;
 use super::script::{limits, note_script, script_failed, spend_on_script};
 use super::{Evaluation, client};
 use crate::escape::text;
 use crate::graph::{OnFailure, RuleGraph, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
+use crate::state::MatchText;
 use crate::store::{Down, Quota, Rate, RequestKey, Store};
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
@@ -40,6 +42,8 @@ pub fn ask_decision(eval: &mut Evaluation<'_>, script: &Script, draft: &mut Pend
             block_by_script(eval, script, number, draft);
             if draft.logs {
                 draft.entry().message = format!("Blocked by decision script {}", script.name()).into_bytes();
+                keep_script_text(eval, MatchText::Message, b"", draft);
+                keep_script_text(eval, MatchText::Data, &last_words, draft);
                 draft.entry().data = last_words;
             }
             true
@@ -63,6 +67,7 @@ fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure
     let blocks = eval.rules.settings.decision_failure == OnFailure::Closed;
     if blocks {
         block_by_script(eval, script, failure.to_string().into_bytes(), draft);
+        keep_script_text(eval, MatchText::Message, b"", draft);
         draft.entry().message = format!("Blocked, for decision script {} failed", script.name()).into_bytes();
     }
     blocks
@@ -71,7 +76,7 @@ fn decision_failed(eval: &mut Evaluation<'_>, script: &Script, failure: &Failure
 /// Prepares the match of a decision script that blocks.
 fn block_by_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
     eval.state.pending.name_status(eval.rules.settings.decision_status);
-    note_script(script, found, draft);
+    note_script(eval, script, found, draft);
 }
 
 /// Returns the site of the request: the one that the host named, that of `SecSiteId`, or that of the `Host` header by `SecSite`.

@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use crate::graph::{Part, Rule, RuleGraph, Selector, Target, Template};
-use crate::state::{PER_VALUE, RuleTexts, Selection, Text, TxSlot};
+use crate::state::{MacroValue, PER_VALUE, RuleTexts, Selection, Text, TxSlot};
 use crate::vocabulary::{Limit, Variable};
 
 /// Returns the text of a template; a macro becomes the first value of its target, or nothing.
@@ -10,6 +10,14 @@ pub fn expand(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Ve
     let mut text = Vec::with_capacity(template.source().len());
     expand_into(eval, rule, template, &mut NestedTexts::new(eval.rules), &mut text);
     text
+}
+
+/// Returns the text of a template, and the value of each macro in it.
+pub fn expand_with_values(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> (Vec<u8>, Vec<MacroValue>) {
+    let mut text = Vec::with_capacity(template.source().len());
+    let mut nested = NestedTexts { values: Some(Vec::new()), ..NestedTexts::new(eval.rules) };
+    expand_into(eval, rule, template, &mut nested, &mut text);
+    (text, nested.values.unwrap_or_default())
 }
 
 /// Passes the text of a template to a function, in a buffer that is reused.
@@ -39,6 +47,10 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
                 };
                 let Some(value) = value else { continue };
                 eval.charge(value.len() + PER_VALUE);
+                if let Some(values) = nested.values.as_mut().filter(|_| nested.depth == 0) {
+                    let key = if let Selector::Key(key) = &target.selector { Some(key.text.clone()) } else { None };
+                    values.push(MacroValue { start: text.len(), variable: Some(target.variable), key, value });
+                }
                 text.extend_from_slice(eval.state.collections.arena.read(value));
                 let max = rules.settings.limit(Limit::MacroBytes);
                 if text.len() > max {
@@ -141,11 +153,13 @@ struct NestedTexts {
     levels: Vec<RuleTexts>,
     depth: usize,
     max_depth: usize,
+    /// The values of macros in the outermost text, if they are asked for.
+    values: Option<Vec<MacroValue>>,
 }
 
 impl NestedTexts {
     fn new(graph: &RuleGraph) -> Self {
-        Self { levels: Vec::new(), depth: 0, max_depth: graph.settings.limit(Limit::MacroDepth) }
+        Self { levels: Vec::new(), depth: 0, max_depth: graph.settings.limit(Limit::MacroDepth), values: None }
     }
 
     /// Returns the texts at this depth.

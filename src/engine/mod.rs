@@ -39,6 +39,7 @@ mod phase;
 mod program;
 mod question;
 #[cfg_attr(not(feature = "lua"), allow(dead_code))]
+mod sanitise;
 mod script;
 mod select;
 mod tx_run;
@@ -51,11 +52,12 @@ pub use limits::limit_text;
 pub use notice::{Notices, notice_audit_log, notice_debug_log};
 pub use phase::run;
 
-use crate::escape::{legible, legible_text};
+use crate::escape::{legible, legible_text, text};
 use crate::graph::{EngineMode, LogLetters, RuleGraph};
 use crate::resolver::{Origins, Resolver};
-use crate::state::{DebugLog, Intervention, MemoryPool, State};
+use crate::state::{DebugLog, Intervention, MemoryPool, Selected, State, Text, Veil};
 use crate::store::Store;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Services for evaluations, shared by all transactions of a rule set.
@@ -104,11 +106,38 @@ impl Evaluation<'_> {
     #[inline(never)]
     fn debug_to(&self, log: &dyn DebugLog, level: u8, message: impl FnOnce() -> String) {
         if log.level() >= level {
+            let veil = self.state.veil(&self.rules.settings);
             let sent = self.state.collections.arena.read(self.state.collections.scalars.request_uri_raw);
+            let sent = veil.map_or(Cow::Borrowed(sent), Veil::target);
             let mut target = Vec::with_capacity(sent.len());
-            legible(sent, &mut target);
-            log.write(level, &legible_text(&self.state.id()), &target, &legible_text(&message()));
+            legible(&sent, &mut target);
+            let mut message = message();
+            if let Some(Cow::Owned(covered)) = veil.map(|veil| veil.text(message.as_bytes())) {
+                message = text(&covered);
+            }
+            log.write(level, &legible_text(&self.state.id()), &target, &legible_text(&message));
         }
+    }
+
+    /// Returns a value for the debug log, as the rule tests it that selected it. Secrets are covered.
+    fn veiled_test(&self, selected: &Selected, tested: Text) -> Cow<'_, [u8]> {
+        match self.state.veil(&self.rules.settings) {
+            Some(veil) => veil.tested(selected, tested, self.matched_secret(veil)),
+            None => Cow::Borrowed(self.state.collections.arena.read(tested)),
+        }
+    }
+
+    /// Returns a text for the debug log that the evaluated chain made of the values that it matched so far. Secrets are covered.
+    fn veiled<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        match self.state.veil(&self.rules.settings) {
+            Some(veil) => veil.derived(text, self.matched_secret(veil)),
+            None => Cow::Borrowed(text),
+        }
+    }
+
+    /// Returns `true` if the evaluated chain has matched a secret so far.
+    fn matched_secret(&self, veil: Veil<'_>) -> bool {
+        veil.covers_any(self.state.scratch.notes.all().iter().map(|note| &note.selected))
     }
 
     /// Returns the mode of the engine, from the settings or `ctl:ruleEngine`.

@@ -5,7 +5,7 @@
 
 use super::Evaluation;
 use crate::graph::{Phase, Rule, RuleIndex};
-use crate::state::{RuleMatch, write_place};
+use crate::state::{MatchNote, RuleMatch, write_place};
 
 /// A match before it is logged.
 #[derive(Debug)]
@@ -60,7 +60,17 @@ impl PendingMatch {
 /// Writes the places and the values of a chain's matches into its entry.
 pub fn describe_values(eval: &mut Evaluation<'_>, draft: &mut PendingMatch) {
     write_places(eval, draft);
-    draft.entry().name_values(eval.state.scratch.notes.all(), &eval.state.collections.arena);
+    let notes = std::mem::take(&mut eval.state.scratch.notes);
+    name_values(eval, notes.all(), draft);
+    eval.state.scratch.notes = notes;
+}
+
+/// Writes values that matched into the entry of a match.
+pub fn name_values(eval: &mut Evaluation<'_>, notes: &[MatchNote], draft: &mut PendingMatch) {
+    draft.entry().name_values(notes, &eval.state.collections.arena);
+    if eval.state.secrets.is_some() {
+        draft.entry().sources().values = notes.iter().take(RuleMatch::MAX_VALUES).map(|note| note.selected).collect();
+    }
 }
 
 /// Appends the places of the matches since the last call, in ModSecurity's notation: the match `oOFFSET,LENGTH`, the value `vOFFSET,LENGTH`, and the
@@ -100,6 +110,7 @@ impl Head {
             score: 0,
             disruptive: false,
             audits,
+            sources: None,
         }
     }
 }

@@ -3,11 +3,9 @@
 use crate::escape::{cut, shown, text};
 use crate::graph::{OperatorArgument, Part, Rule, Target};
 use crate::operator::{CapturedValue, Findings, OperatorKind, url_encoding_fault, utf8_fault};
+use crate::state::{LONGEST_ARGUMENT, LONGEST_VALUE};
 use std::borrow::Cow;
-
-/// Maximum length of an argument and of a value in an entry of the error log, in bytes.
-const LONGEST_ARGUMENT: usize = 200;
-const LONGEST_VALUE: usize = 100;
+use std::ops::Range;
 
 /// The test of a rule.
 pub struct Question<'a> {
@@ -17,6 +15,17 @@ pub struct Question<'a> {
     pub negated: bool,
     /// The argument with expanded macros, if it has any.
     pub expanded: Option<Vec<u8>>,
+}
+
+/// The description of a match.
+pub struct Detail {
+    pub text: Vec<u8>,
+    /// Number of leading bytes that do not come from the request.
+    pub own: usize,
+    /// The range of the operator's argument.
+    pub argument: Range<usize>,
+    /// The offset of the value, if it is part of the description.
+    pub value_start: Option<usize>,
 }
 
 impl Question<'_> {
@@ -56,29 +65,36 @@ impl Question<'_> {
         }
     }
 
-    /// Describes a match as the error log does, and returns the number of leading bytes that do not come from the request. As in ModSecurity v3, the
-    /// argument of some operators has no macros here.
-    pub fn detail(&self, name: &[u8], value: &[u8]) -> (Vec<u8>, usize) {
+    /// Describes a match as the error log does. As in ModSecurity v3, the argument of some operators has no macros here.
+    pub fn detail(&self, name: &[u8], value: &[u8]) -> Detail {
         if !self.negated {
-            match self.kind {
-                OperatorKind::DetectSqli => return (b"detected SQLi using libinjection.".to_vec(), 0),
-                OperatorKind::DetectXss => return (b"detected XSS using libinjection.".to_vec(), 0),
-                _ => {}
+            let found = match self.kind {
+                OperatorKind::DetectSqli => Some(&b"detected SQLi using libinjection."[..]),
+                OperatorKind::DetectXss => Some(&b"detected XSS using libinjection."[..]),
+                _ => None,
+            };
+            if let Some(text) = found {
+                return Detail { text: text.to_vec(), own: 0, argument: 0..0, value_start: None };
             }
         }
         let beginning = [b"Matched \"Operator `", self.kind.log_name().as_bytes(), b"' with parameter `"].concat();
         let argument = self.argument_shown();
         let argument = cut(&argument, LONGEST_ARGUMENT);
+        let argument_end = beginning.len().saturating_add(argument.len());
         // An argument with macros contains their values.
-        let own = beginning.len().saturating_add(if self.expanded.is_none() { argument.len() } else { 0 });
+        let own = if self.expanded.is_none() { argument_end } else { beginning.len() };
         let value = shown(value, LONGEST_VALUE);
-        let parts = [&beginning, &*argument, b"' against variable `", name, b"' (Value: `", value.as_bytes(), b"' )"];
-        (parts.concat(), own)
+        let parts = [&beginning, &*argument, b"' against variable `", name, b"' (Value: `"];
+        let mut text = parts.concat();
+        let value_start = text.len();
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"' )");
+        Detail { text, own, argument: beginning.len()..argument_end, value_start: Some(value_start) }
     }
 
-    /// Returns the operator's own message for the debug log about its result, with the level.
-    pub fn finding(&self, found: bool, value: &[u8], findings: &Findings) -> Option<(u8, String)> {
-        let input = || text(value);
+    /// Returns the operator's own message for the debug log about its result, with the level. `input` is the value as logs show it.
+    pub fn finding(&self, found: bool, value: &[u8], input: &[u8], findings: &Findings) -> Option<(u8, String)> {
+        let input = || text(input);
         let offset = || findings.offsets.first().map_or(0, |(offset, _)| *offset);
         Some(match (self.kind, found) {
             (OperatorKind::DetectSqli, true) => {

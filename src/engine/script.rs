@@ -5,13 +5,14 @@ use super::assignment::{assign_all, write};
 use super::expand::rule_texts;
 use super::notice::notice;
 use super::pending_match::PendingMatch;
+use super::sanitise::keep_script_text;
 use super::select::select;
 use crate::escape::{shown, text};
 use crate::graph::{PersistentCollection, Rule, Selector, Settings, Target};
 use crate::lua::{self, Budget, Call, Chain, Excess, Failure, Host, Limits, Question, Reply, Returned, Step, VariableName, World};
 use crate::resolver::Names;
 use crate::script::Script;
-use crate::state::{ScriptFailure, Selected, Selection, Text};
+use crate::state::{DetailSource, Label, MatchText, ScriptFailure, Selected, Selection, Text};
 use crate::vocabulary::{Limit, Shape, Variable};
 use std::borrow::Cow;
 use std::io;
@@ -37,20 +38,27 @@ pub fn ask_script(eval: &mut Evaluation<'_>, rule: &Rule, script: &Script, draft
     let found = run_script(eval, rule, script, None);
     eval.debug(4, || format!("Rule returned {}.", u8::from(found.is_some())));
     let Some(found) = found else { return false };
-    note_script(script, found, draft);
+    note_script(eval, script, found, draft);
     assign_all(eval, rule);
     true
 }
 
 /// Describes a script's match in the log entry.
-pub fn note_script(script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
+pub fn note_script(eval: &mut Evaluation<'_>, script: &Script, found: Vec<u8>, draft: &mut PendingMatch) {
     if draft.logs {
         let value = shown(&found, LONGEST_VALUE);
         let entry = draft.entry();
         entry.detail = format!("Matched script `{}'", script.name()).into_bytes();
         entry.detail_own = entry.detail.len();
-        entry.detail.extend_from_slice(format!(" (Value: `{value}' )").as_bytes());
-        entry.message = found;
+        entry.detail.extend_from_slice(" (Value: `".as_bytes());
+        let (argument, value_start) = (entry.detail.len()..entry.detail.len(), entry.detail.len());
+        entry.detail.extend_from_slice(format!("{value}' )").as_bytes());
+        if eval.state.secrets.is_some() {
+            let value = Selected { label: Label::Unnamed, value: eval.state.collections.arena.store(&found), offsets: None };
+            entry.sources().detail = Some(DetailSource { argument, expanded: None, value_start, value });
+        }
+        keep_script_text(eval, MatchText::Message, &found, draft);
+        draft.entry().message = found;
     }
 }
 

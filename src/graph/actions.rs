@@ -1,6 +1,7 @@
 //! Actions of rules.
 
-use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Phase, Selector, Template};
+use super::{AuditEngine, BodyProcessor, EngineMode, Key, LogLetters, MarkerId, Phase, Selector, Target, Template};
+use crate::mask::Kept;
 use crate::script::Script;
 use crate::vocabulary::Variable;
 use std::ops::RangeInclusive;
@@ -109,10 +110,23 @@ pub enum Effect {
     },
     /// `ctl`
     Control(Control),
+    /// `sanitiseArg`, `sanitiseRequestHeader`, `sanitiseResponseHeader`: the members that logs do not show.
+    Mask(Target),
+    /// `sanitiseMatched` and `sanitiseMatchedBytes`
+    MaskMatched(MaskedPart),
     /// `exec`
     Execute(Script),
     /// `log`, `nolog`, `auditlog`, `noauditlog`: resolved at load, kept for the debug log.
     Logging(LoggingAction),
+}
+
+/// The part of a value that matched which logs do not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskedPart {
+    /// All of it.
+    Whole,
+    /// What the operator found in it, without some bytes at both ends.
+    Found(Kept),
 }
 
 /// The actions that select the logs of a match.

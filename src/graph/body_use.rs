@@ -146,9 +146,15 @@ impl BodyUse {
                 Self::of_text(key).or(Self::of_text(value))
             }
             Effect::SetEnvironment { name, value } => Self::of_text(name).or(Self::of_text(value)),
-            Effect::Block | Effect::Severity(_) | Effect::Status(_) | Effect::Skip(_) | Effect::SkipAfter(_) | Effect::Logging(_) => {
-                Self::default()
-            }
+            // What these cover is in the logs only if the body was read for another reason.
+            Effect::Block
+            | Effect::Severity(_)
+            | Effect::Status(_)
+            | Effect::Skip(_)
+            | Effect::SkipAfter(_)
+            | Effect::Mask(_)
+            | Effect::MaskMatched(_)
+            | Effect::Logging(_) => Self::default(),
         }
     }
 

@@ -18,7 +18,7 @@ mod transformations;
 mod tx_step;
 
 pub use actions::{
-    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, Opening, Pace,
+    AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, MaskedPart, Opening, Pace,
     PersistentCollection, RuleFilter, TargetFilter,
 };
 pub use body_use::{BodyUse, BodyUses};
@@ -84,12 +84,23 @@ pub struct RuleGraph {
     pub body_use: BodyUses,
     /// The evaluation plan; `None` if planning is off.
     pub plan: Option<Plan>,
+    /// `true` if logs may have to leave something out: a rule has a `sanitise…` action, or there is a `SecSanitise`.
+    pub masks: bool,
 }
 
 impl RuleGraph {
     /// Returns the rule with this number.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0 as usize).map(Arc::as_ref)
+    }
+
+    /// Returns `true` if a `SecSanitise`, a rule or a `SecDefaultAction` keeps values out of the logs.
+    pub fn has_masks(&self) -> bool {
+        let masks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Mask(_) | Effect::MaskMatched(_)));
+        let of_rule = |rule: &Rule| masks(&rule.effects) || rule.updated.as_ref().is_some_and(|updated| masks(&updated.effects));
+        !self.settings.masked.is_empty()
+            || self.rules.iter().any(|rule| of_rule(rule))
+            || self.defaults.iter().any(|(_, defaults)| masks(&defaults.effects))
     }
 
     /// Returns the directive that removed a rule, if one did.

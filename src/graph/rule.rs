@@ -56,6 +56,8 @@ pub struct Rule {
     pub updated: Option<Box<UpdatedActions>>,
     /// `true` if it, or a rule that is chained to it, may stop the request, so that an intervention needs a reason.
     pub stops: bool,
+    /// `true` if it, or a rule that is chained to it, keeps values that matched out of the logs.
+    pub masks_matched: bool,
     /// Its part of the plan.
     pub plan: RulePlan,
 }

@@ -1,6 +1,6 @@
 //! Settings of the engine, and their single table of defaults.
 
-use super::{Decisions, SiteId};
+use super::{Decisions, SiteId, Target};
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
@@ -231,6 +231,8 @@ macro_rules! define_settings {
             pub components: Vec<Box<str>>,
             /// Settings of decision scripts.
             pub decisions: Decisions,
+            /// `SecSanitise`: the values that logs do not show.
+            pub masked: Vec<Target>,
             /// The limits; their defaults are in the table of [`Limit`].
             pub limits: Limits,
         }
@@ -244,6 +246,7 @@ macro_rules! define_settings {
                     response_body_types: Vec::new(),
                     components: Vec::new(),
                     decisions: Decisions::default(),
+                    masked: Vec::new(),
                     limits: Limits::default(),
                 }
             }

@@ -19,6 +19,15 @@ pub fn auth_type(header: &[u8]) -> &[u8] {
 ///
 /// The scheme may be in either case, and blanks follow it, as in RFC 9110; v3 requires `Basic` and one blank.
 pub fn basic_user(header: &[u8]) -> Option<Vec<u8>> {
+    credentials(header).map(|(user, _)| user)
+}
+
+/// Returns the password of `Basic` credentials; `None` where [`basic_user`] returns it.
+pub fn basic_password(header: &[u8]) -> Option<Vec<u8>> {
+    credentials(header).map(|(_, password)| password)
+}
+
+fn credentials(header: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (scheme, encoded) = cut_at(header, b' ')?;
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return None;
@@ -28,8 +37,8 @@ pub fn basic_user(header: &[u8]) -> Option<Vec<u8>> {
     let unpadded = encoded.get(..encoded.len().checked_sub(padding)?)?;
     let mut credentials = BASE64.decode(unpadded).ok()?;
     let colon = credentials.iter().position(|byte| *byte == b':')?;
-    credentials.truncate(colon);
-    Some(credentials)
+    let password = credentials.split_off(colon).split_off(1);
+    Some((credentials, password))
 }
 
 #[cfg(test)]
@@ -47,6 +56,7 @@ mod tests {
     fn the_user_ends_at_the_first_colon() {
         assert_eq!(basic_user(b"Basic am9lOmE6Yg=="), Some(b"joe".to_vec()));
         assert_eq!(basic_user(b"Basic OnB3"), Some(Vec::new()));
+        assert_eq!(basic_password(b"Basic am9lOmE6Yg=="), Some(b"a:b".to_vec()));
         assert_eq!(basic_user(b"bAsic  am9lOmE6Yg=="), Some(b"joe".to_vec()));
     }
 

@@ -168,6 +168,26 @@ impl OperatorKind {
         }
     }
 
+    /// Returns `true` if the offsets of a match say which bytes of the value the operator found. Those of `@within` are in its argument, and those of
+    /// the operators about encodings are of bytes that are wrong.
+    pub const fn locates(self) -> bool {
+        matches!(
+            self,
+            Self::BeginsWith
+                | Self::Contains
+                | Self::ContainsWord
+                | Self::EndsWith
+                | Self::Rx
+                | Self::RxGlobal
+                | Self::Pm
+                | Self::PmFromFile
+                | Self::VerifyCc
+                | Self::VerifyCpf
+                | Self::VerifySsn
+                | Self::VerifySvnr
+        )
+    }
+
     /// Returns all operators, by name.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         TABLE.iter().map(|row| row.kind)

@@ -1,10 +1,12 @@
 //! The line of the error log for a rule that matched.
 
+use super::veiled::Veiled;
 use crate::escape::{cut, quoted, unquoted};
 use crate::graph::Phase;
 use crate::state::{Intervention, RuleMatch};
 use crate::transaction::Transaction;
 use crate::vocabulary::Limit;
+use std::borrow::Cow;
 use std::io::Write as _;
 
 /// Maximum length of a text in the line, in bytes: data, path, offsets.
@@ -42,7 +44,7 @@ pub fn intervention(transaction: &Transaction, decision: &Intervention) -> Strin
 pub fn limit(transaction: &Transaction, limit: Limit) -> String {
     let mut line = b"ModSecurity: Warning. ".to_vec();
     line.extend_from_slice(transaction.limit_text(limit).as_bytes());
-    place(transaction, transaction.path(), &mut line);
+    place(transaction, &Veiled::new(transaction).path(), &mut line);
     shown(line)
 }
 
@@ -50,7 +52,7 @@ pub fn limit(transaction: &Transaction, limit: Limit) -> String {
 pub fn notice(transaction: &Transaction, text: &str) -> String {
     let mut line = b"ModSecurity: Error. ".to_vec();
     unquoted(text.as_bytes(), &mut line);
-    place(transaction, transaction.path(), &mut line);
+    place(transaction, &Veiled::new(transaction).path(), &mut line);
     shown(line)
 }
 
@@ -93,13 +95,15 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     for tag in &found.tags {
         field(line, "tag", tag);
     }
-    place(transaction, if found.phase == Phase::Connection { b"" } else { transaction.path() }, line);
+    let path = if found.phase == Phase::Connection { Cow::default() } else { Veiled::new(transaction).path() };
+    place(transaction, &path, line);
     field(line, "ref", &cut(&found.reference, LONGEST_TEXT));
 }
 
 /// Appends the fields that identify the request.
 fn place(transaction: &Transaction, path: &[u8], line: &mut Vec<u8>) {
-    field(line, "hostname", transaction.hostname());
+    let veiled = Veiled::new(transaction);
+    field(line, "hostname", &veiled.text(transaction.hostname()));
     field(line, "uri", &cut(path, LONGEST_TEXT));
     field(line, "unique_id", transaction.id().as_bytes());
 }

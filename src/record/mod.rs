@@ -7,3 +7,4 @@ pub mod error_log;
 mod failures;
 mod log_file;
 mod queue;
+mod veiled;

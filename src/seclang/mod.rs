@@ -22,7 +22,7 @@ pub use macros::{MacroPart, macro_parts, unclosed_macro};
 pub use parser::parse;
 pub use print::print;
 pub use setvar::{Assignment, AssignmentKind, assignment};
-pub use targets::parse_target;
+pub use targets::{parse_target, parse_targets};
 
 #[cfg(test)]
 mod tests;

@@ -16,14 +16,19 @@ use nom::sequence::{delimited, preceded, terminated};
 /// Separators of targets.
 const SEPARATORS: &str = "|,";
 
+/// Parses a list of targets in a value, as in `SecSanitise ARGS:a|ARGS:b`; `start` is the offset of the text.
+pub fn parse_targets(text: &str, source: SourceId, start: usize) -> Result<Targets, Diagnostic> {
+    let line = LogicalLine::join(source, &[PhysicalLine { number: 1, start, text }]);
+    match targets(&line, (line.text(), Quote::None)) {
+        Ok(list) => Ok(list),
+        Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => Err(line.diagnose(&failure)),
+        Err(nom::Err::Incomplete(_)) => Err(Diagnostic::new(Code::Syntax, line.span(line.text()), "expected a target")),
+    }
+}
+
 /// Parses a single target in a value, as in `ctl:ruleRemoveTargetById=1;ARGS:x`; `start` is the offset of the text.
 pub fn parse_target(text: &str, source: SourceId, start: usize) -> Result<TargetExpression, Diagnostic> {
-    let line = LogicalLine::join(source, &[PhysicalLine { number: 1, start, text }]);
-    let list = match targets(&line, (line.text(), Quote::None)) {
-        Ok(list) => list,
-        Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => return Err(line.diagnose(&failure)),
-        Err(nom::Err::Incomplete(_)) => return Err(Diagnostic::new(Code::Syntax, line.span(line.text()), "expected a target")),
-    };
+    let list = parse_targets(text, source, start)?;
     let span = list.span;
     let mut list = list.list.into_iter();
     match (list.next(), list.next()) {

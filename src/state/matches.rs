@@ -1,10 +1,11 @@
 //! Data of a rule that matched.
 
-use super::{Arena, Selected};
-use crate::escape::{printable, unquoted};
+use super::{Arena, Selected, Text};
+use crate::escape::{printable, text, unquoted};
 use crate::graph::{ChainId, Phase, RuleIndex};
 use crate::vocabulary::Variable;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The values that a chain matched so far. They are described after all its rules matched: most chains of the OWASP CRS that match a value fail later.
 #[derive(Debug, Default)]
@@ -67,6 +68,12 @@ impl MatchNotes {
         &self.notes
     }
 
+    /// Returns all notes, each with the offsets that the operator found.
+    pub fn with_offsets(&self) -> impl Iterator<Item = (&MatchNote, &[(usize, usize)])> {
+        let starts = std::iter::once(0).chain(self.notes.iter().map(|note| note.end));
+        self.notes.iter().zip(starts).map(|(note, start)| (note, self.offsets.get(start..note.end).unwrap_or_default()))
+    }
+
     /// Returns the next note whose place was not taken, with its offsets.
     pub fn next_place(&mut self) -> Option<(MatchNote, &[(usize, usize)])> {
         let note = *self.notes.get(self.placed)?;
@@ -111,6 +118,56 @@ pub struct RuleMatch {
     pub disruptive: bool,
     /// `true` if it is written to the audit log.
     pub audits: bool,
+    /// The values that its texts were made of, in a rule set with secrets.
+    pub(crate) sources: Option<Box<MatchSources>>,
+}
+
+/// The values that the texts of a match were made of: what is secret may become known later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchSources {
+    /// The values that matched.
+    pub values: Vec<Selected>,
+    /// The parts of its description.
+    pub detail: Option<DetailSource>,
+    /// The values of macros in its texts.
+    pub macros: Vec<(MatchText, MacroValue)>,
+}
+
+/// The parts of a description that come from the request: the argument with expanded macros, the name of the value, the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailSource {
+    /// The range of the argument in the description.
+    pub argument: Range<usize>,
+    /// The whole argument, if it has macros.
+    pub expanded: Option<Text>,
+    /// The offset of the value in the description.
+    pub value_start: usize,
+    /// The value that it ends with.
+    pub value: Selected,
+}
+
+/// A text of a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchText {
+    /// The message.
+    Message,
+    /// The data.
+    Data,
+    /// A tag, by its position.
+    Tag(usize),
+}
+
+/// The value of a macro in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacroValue {
+    /// Its offset in the text.
+    pub start: usize,
+    /// The variable; `None` for the result of a script.
+    pub variable: Option<Variable>,
+    /// The key, if the macro has one.
+    pub key: Option<Box<[u8]>>,
+    /// The value.
+    pub value: Text,
 }
 
 /// A value that a rule matched.
@@ -125,11 +182,15 @@ pub struct RecordedValue {
     pub chain: ChainId,
 }
 
+/// Maximum length of an operator's argument and of a value in the description of a match, in bytes.
+pub const LONGEST_ARGUMENT: usize = 200;
+pub const LONGEST_VALUE: usize = 100;
+
 /// Maximum text of the values of a match, in bytes.
 const MAX_VALUE_TEXT: usize = 16 << 10;
 
 /// Maximum length of a name or a value, in bytes.
-const MAX_SHOWN: usize = 200;
+pub const MAX_SHOWN: usize = 200;
 
 impl RuleMatch {
     /// Maximum number of values of a match.
@@ -145,7 +206,7 @@ impl RuleMatch {
 
     /// Sets the values that matched.
     pub fn name_values(&mut self, notes: &[MatchNote], arena: &Arena) {
-        let mut text = 0;
+        let mut length = 0;
         let shown = |text| arena.read(text).get(..MAX_SHOWN).unwrap_or(arena.read(text)).to_vec();
         let named = notes.iter().take(Self::MAX_VALUES).map(|MatchNote { selected, chain, .. }| {
             let (variable, key) = selected.label.parts();
@@ -158,11 +219,23 @@ impl RuleMatch {
         });
         self.values = named
             .take_while(|found| {
-                text += found.variable.len() + found.key.as_ref().map_or(0, Vec::len) + found.value.len();
-                text <= MAX_VALUE_TEXT
+                length += found.variable.len() + found.key.as_ref().map_or(0, Vec::len) + found.value.len();
+                length <= MAX_VALUE_TEXT
             })
             .collect();
         self.value_count = notes.len();
+    }
+
+    /// Returns the values that its texts were made of.
+    pub(crate) fn sources(&mut self) -> &mut MatchSources {
+        self.sources.get_or_insert_default()
+    }
+
+    /// Keeps the values of macros in one of its texts, instead of those of an earlier one.
+    pub(crate) fn keep_macros(&mut self, text: MatchText, macros: Vec<MacroValue>) {
+        let kept = &mut self.sources().macros;
+        kept.retain(|(known, _)| *known != text);
+        kept.extend(macros.into_iter().map(|value| (text, value)));
     }
 
     /// Returns the message as text.
@@ -183,6 +256,13 @@ impl RuleMatch {
     /// Returns the names of the values that matched, and the values, as text.
     pub fn values(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
         self.values.iter().map(|found| (found.label(), String::from_utf8_lossy(&found.value)))
+    }
+
+    /// Returns the reason of a decision with this status, as ModSecurity v3 words it.
+    pub(crate) fn denial(&self, status: u16) -> String {
+        let mut reason = format!("Access denied with code {status} (phase {}). ", self.phase.number()).into_bytes();
+        self.write_detail(&mut reason);
+        text(&reason)
     }
 
     /// Appends the description of the match to a line of the error log, without quotation marks of the request: they could begin a field such as `[id

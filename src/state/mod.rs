@@ -20,6 +20,7 @@ mod phase_filter;
 mod scalar;
 mod scan_memo;
 mod scan_results;
+mod secrets;
 mod select;
 mod selected;
 mod stages;
@@ -37,11 +38,12 @@ pub use budget::{Budget, PER_VALUE};
 pub use clock::Clock;
 pub use collections::*;
 pub use debug_log::DebugLog;
-pub use matches::{MatchNote, MatchNotes, RecordedValue, RuleMatch};
+pub use matches::{DetailSource, LONGEST_ARGUMENT, LONGEST_VALUE, MacroValue, MatchNote, MatchNotes, MatchText, RecordedValue, RuleMatch};
 pub use memory::MemoryPool;
 pub use origin::{Places, write_place};
 pub use overrides::Overrides;
 pub use phase_filter::{LentValues, PhaseFilter, View};
+pub use secrets::*;
 pub use select::{RuleTexts, Selection};
 pub use selected::{Label, Selected};
 pub use transform_cache::{TransformCache, Transformed};
@@ -101,6 +103,8 @@ pub struct State {
     pub scratch: Scratch,
     /// Cost of rules, if it is measured.
     pub profile: Option<Box<Profile>>,
+    /// What logs must not show, if the rule set may say so.
+    pub secrets: Option<Box<Secrets>>,
 }
 
 /// Progress of the evaluation.

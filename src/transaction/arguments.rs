@@ -5,7 +5,7 @@ use crate::engine::Evaluation;
 use crate::escape::text;
 use crate::graph::BodyProcessor;
 use crate::state::{Argument, ArgumentOrigin, Entry};
-use crate::vocabulary::Limit;
+use crate::vocabulary::{Limit, Variable};
 
 /// Adds an argument, unless there are too many. Returns `true` if it was added.
 pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: Entry) -> bool {
@@ -33,8 +33,10 @@ pub fn add_argument(eval: &mut Evaluation<'_>, origin: ArgumentOrigin, entry: En
 /// Writes an argument to the debug log, without its line breaks: ModSecurity v3 drops them from fields of multipart forms.
 pub fn debug_argument(eval: &Evaluation<'_>, origin: &str, entry: Entry) {
     eval.debug(4, || {
-        let shown = |part| text(eval.state.collections.arena.read(part)).replace(['\r', '\n'], "");
-        let (name, value) = (shown(entry.name), shown(entry.value));
+        let shown = |bytes: &[u8]| text(bytes).replace(['\r', '\n'], "");
+        let [name, value] = [entry.name, entry.value].map(|part| eval.state.collections.arena.read(part));
+        let veiled = eval.state.veil(&eval.rules.settings).map(|veil| veil.value(Variable::Args, name, value));
+        let (name, value) = (shown(name), shown(veiled.as_deref().unwrap_or(value)));
         format!("Adding request argument ({origin}): name \"{name}\", value \"{value}\"")
     });
 }

@@ -39,7 +39,7 @@ use crate::compile::{Lineage, LoadReport};
 use crate::engine::{Evaluation, Services};
 use crate::graph::{RuleFilter, RuleGraph, SiteId};
 use crate::random::unique_number;
-use crate::state::{Budget, Clock, Intervention, Logging, NO_SEVERITY, State};
+use crate::state::{Budget, Clock, Intervention, Logging, NO_SEVERITY, Secrets, State};
 use crate::store::StoreKind;
 use crate::vocabulary::Limit;
 use observer::Observed;
@@ -158,6 +158,7 @@ impl Transaction {
         collections.highest_severity = NO_SEVERITY;
         collections.scalars.unique_id = collections.arena.store(id.as_bytes());
         collections.scalars.urlencoded_error = collections.arena.store(b"0");
+        state.secrets = shared.graph.masks.then(|| Box::new(Secrets::new(&settings.masked)));
         let mut transaction = Self {
             shared,
             state,

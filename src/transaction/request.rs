@@ -5,7 +5,7 @@ use crate::engine::{self, Evaluation};
 use crate::graph::Phase;
 use crate::http::request_target::{RequestTarget, request_line, request_protocol};
 use crate::http::{arguments, authorization, cookies, host};
-use crate::state::{ArgumentOrigin, Entry, Offsets, Places};
+use crate::state::{ArgumentOrigin, Entry, Offsets, Places, learn_query, learn_request_header};
 use crate::vocabulary::Limit;
 
 /// Takes the connection, and runs phase 0, even if the engine is off, as in ModSecurity v3.
@@ -40,6 +40,8 @@ pub fn take_request_line(eval: &mut Evaluation<'_>, target: &[u8], method: &[u8]
     let end = scalars.request_line.len() + 1;
     eval.state.collections.places = Places { end, query: method.len() + 1 + path + 1, target: sent.len(), path, body_processor: 0 };
     let behind_hash = split.query_behind_hash(separator).map(|(start, text)| (method.len() + 1 + start, text));
+    let queries = split.query_string().into_iter().chain(behind_hash.map(|(_, text)| text));
+    queries.for_each(|text| learn_query(eval.state, text, separator));
     for (place, text) in split.query_string().map(|text| (eval.state.collections.places.query, text)).into_iter().chain(behind_hash) {
         add_query(eval, place, text, separator);
     }
@@ -69,6 +71,7 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     eval.state.collections.request_header_bytes += name.len() + value.len();
     let entry = eval.state.collections.entry(name, value, Offsets { name: name_offset, value: value_offset });
     eval.state.collections.request_headers.push(entry);
+    learn_request_header(eval.state, &eval.rules.settings, entry);
     let arena = &mut eval.state.collections.arena;
     let scalars = &mut eval.state.collections.scalars;
     if name.eq_ignore_ascii_case(b"cookie") {

@@ -11,7 +11,9 @@ use crate::engine::{self, Evaluation};
 use crate::escape::{shown, text};
 use crate::graph::{AuditEngine, BodyProcessor, EngineMode, KeepFiles, LimitAction, Phase, RuleGraph};
 use crate::http::charset;
-use crate::state::{Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, State, Text, UploadedFile};
+use crate::state::{
+    Arena, Argument, ArgumentOrigin, BodyView, Entry, Offsets, State, Text, UploadedFile, learn_body_arguments, learn_files, learn_xml,
+};
 use crate::vocabulary::Limit;
 use std::ops::ControlFlow;
 
@@ -196,6 +198,7 @@ fn read_form(eval: &mut Evaluation<'_>) {
         }
     });
     flag_encoding(eval, invalid);
+    learn_body_arguments(eval.state, &eval.rules.settings, &entries);
     for entry in entries {
         add_argument(eval, ArgumentOrigin::Form, entry);
     }
@@ -227,6 +230,7 @@ fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
             ControlFlow::Continue(())
         })
     });
+    learn_body_arguments(eval.state, &eval.rules.settings, &entries);
     for entry in entries {
         add_argument(eval, ArgumentOrigin::Json, entry);
     }
@@ -274,6 +278,7 @@ fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     let document = parsed?;
     let unread = document.unread_entity().map(|name| format!("entity {name} is outside of the document"));
     eval.state.collections.xml = Some(document);
+    learn_xml(eval.state, &eval.rules.settings);
     // Unparsed content is not judged; the rest is.
     let Some(reason) = unread else { return Ok(()) };
     eval.debug(4, || format!("XML: {}", shown(reason.as_bytes(), MAX_REASON)));
@@ -296,6 +301,8 @@ fn read_multipart(eval: &mut Evaluation<'_>, no_files_limit: usize) {
         let multipart = Multipart::parse(content_type.as_deref(), body.bytes(), &limits, candidates.as_ref());
         found.take(arena, body, &multipart);
     });
+    learn_body_arguments(eval.state, &eval.rules.settings, &found.fields);
+    learn_files(eval.state, &found.files);
     for (level, note) in std::mem::take(&mut found.notes) {
         eval.debug(level, || note);
     }

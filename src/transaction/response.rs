@@ -7,7 +7,7 @@ use crate::engine::{self, Evaluation};
 use crate::escape::text;
 use crate::graph::{EngineMode, Phase, RuleGraph};
 use crate::http::content_type::media_type;
-use crate::state::{Offsets, State};
+use crate::state::{Offsets, State, learn_response_header};
 use crate::vocabulary::Limit;
 
 /// Takes a response header.
@@ -21,6 +21,7 @@ pub fn take_header(eval: &mut Evaluation<'_>, name: &[u8], value: &[u8]) {
     let end = eval.state.collections.places.end;
     let entry = eval.state.collections.entry(name, value, Offsets { name: end, value: end });
     eval.state.collections.response_headers.push(entry);
+    learn_response_header(eval.state, &eval.rules.settings, entry);
     if name.eq_ignore_ascii_case(b"content-type") {
         eval.state.collections.scalars.response_content_type = eval.state.collections.arena.store(media_type(value));
     }

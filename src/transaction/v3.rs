@@ -7,7 +7,7 @@ use super::{Transaction, audit, request, request_body, response};
 use crate::engine::{self, Evaluation, notice_debug_log};
 use crate::graph::{KeepFiles, Phase, RuleIndex, SiteId};
 use crate::metrics::Profile;
-use crate::state::{Logging, Verdict};
+use crate::state::{Logging, Verdict, cover_matches};
 
 #[doc(hidden)]
 impl Transaction {
@@ -112,6 +112,7 @@ impl Transaction {
             engine::run(&mut evaluation, Phase::Logging);
             let pending = &mut evaluation.state.pending.intervention;
             *pending = decision.or(pending.take());
+            cover_matches(&mut self.state, &self.shared.graph.settings);
             audit::write(self);
             let keeps = self.shared.graph.settings.upload_keep_files == KeepFiles::RelevantOnly;
             if keeps && self.state.matches.iter().any(|found| found.audits) {
@@ -132,6 +133,7 @@ impl Transaction {
         #[cfg(not(feature = "tracing"))]
         let _ = name;
         take(&mut self.evaluation());
+        cover_matches(&mut self.state, &self.shared.graph.settings);
         self.observe();
         self.verdict()
     }

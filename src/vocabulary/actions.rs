@@ -122,6 +122,11 @@ actions! {
     Phase "phase" Metadata Required "When the rule runs: 1 to 5, request, response or logging."
     Redirect "redirect" Disruptive Required "Sends the client to another address."
     Rev "rev" Metadata Required "The rule's revision."
+    SanitiseArg "sanitiseArg" NonDisruptive Required "Keeps the values of an argument out of all logs of the transaction."
+    SanitiseMatched "sanitiseMatched" NonDisruptive None "Keeps the values that the rule matched out of all logs of the transaction."
+    SanitiseMatchedBytes "sanitiseMatchedBytes" NonDisruptive Optional "Keeps the bytes that the operator found out of all logs of the transaction; `1/4` leaves the first and the last 4 of them."
+    SanitiseRequestHeader "sanitiseRequestHeader" NonDisruptive Required "Keeps the values of a request header out of all logs of the transaction."
+    SanitiseResponseHeader "sanitiseResponseHeader" NonDisruptive Required "Keeps the values of a response header out of all logs of the transaction."
     SetEnv "setenv" NonDisruptive Required "Sets a variable that ENV shows."
     SetRsc "setrsc" NonDisruptive Required "Opens the RESOURCE collection under a key."
     SetSid "setsid" NonDisruptive Required "Opens the SESSION collection under a key."
@@ -142,25 +147,19 @@ const REFUSED: &[(&str, &str)] = &[
     ("pause", "a pause would hold the host's worker; use the host's rate limits"),
     ("append", "bodies cannot be rewritten"),
     ("prepend", "bodies cannot be rewritten"),
-    ("sanitiseArg", "take the part out of SecAuditLogParts instead"),
-    ("sanitiseMatched", "take the part out of SecAuditLogParts instead"),
-    ("sanitiseMatchedBytes", "take the part out of SecAuditLogParts instead"),
-    ("sanitiseRequestHeader", "take the part out of SecAuditLogParts instead"),
-    ("sanitiseResponseHeader", "take the part out of SecAuditLogParts instead"),
-    ("sanitizeArg", "take the part out of SecAuditLogParts instead"),
-    ("sanitizeMatched", "take the part out of SecAuditLogParts instead"),
-    ("sanitizeMatchedBytes", "take the part out of SecAuditLogParts instead"),
-    ("sanitizeRequestHeader", "take the part out of SecAuditLogParts instead"),
-    ("sanitizeResponseHeader", "take the part out of SecAuditLogParts instead"),
 ];
 
 impl Action {
-    /// Returns the row with this name, ignoring case.
+    /// Returns the row with this name, ignoring case. As in ModSecurity v2, `sanitise` may be written with a z.
     pub fn find(name: &str) -> Option<ActionEntry> {
         static AS_IN_THE_MANUALS: LazyLock<FxHashMap<&str, ActionEntry>> =
             LazyLock::new(|| Action::table().map(|entry| (entry.name, entry)).collect());
         let found = AS_IN_THE_MANUALS.get(name).copied();
-        found.or_else(|| Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name)))
+        let in_any_case = |name: &str| Self::table().find(|entry| entry.name.eq_ignore_ascii_case(name));
+        found.or_else(|| in_any_case(name)).or_else(|| {
+            let (start, rest) = name.split_at_checked("sanitize".len()).filter(|(start, _)| start.eq_ignore_ascii_case("sanitize"))?;
+            in_any_case(&format!("{}se{rest}", start.get(..6)?))
+        })
     }
 }
 
@@ -172,6 +171,7 @@ mod tests {
     fn names_are_found_in_any_case() {
         assert_eq!(Action::find("skipafter").unwrap().action, Some(Action::SkipAfter));
         assert!(matches!(Action::find("proxy").unwrap().support, Support::Refused(_)));
+        assert_eq!(Action::find("sanitizearg").unwrap().action, Some(Action::SanitiseArg));
         assert!(Action::find("den").is_none());
     }
 }

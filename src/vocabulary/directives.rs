@@ -175,6 +175,7 @@ directives! {
     SecRuleUpdateTargetById "SecRuleUpdateTargetById" OWN, "Changes targets of rules by id or range."
     SecRuleUpdateTargetByMsg "SecRuleUpdateTargetByMsg" OWN, "Changes targets of rules by message."
     SecRuleUpdateTargetByTag "SecRuleUpdateTargetByTag" OWN, "Changes targets of rules by tag."
+    SecSanitise "SecSanitise" DirectiveArgument::Values, "Values that no log shows: targets such as ARGS:password, REQUEST_HEADERS:Authorization, RESPONSE_HEADERS:Set-Cookie or REQUEST_COOKIES:session."
     SecSite "SecSite" DirectiveArgument::Values, "The hosts of a site, for decision scripts: its number, then names such as shop.example or *.shop.example."
     SecSiteId "SecSiteId" VALUE, "The number of the site for decision scripts; it may differ between contexts of the server's configuration."
     SecSkipLimit "SecSkipLimit" NUMBER, "Maximum number of rules for `skip`, 10000 by default."

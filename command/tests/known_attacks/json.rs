@@ -1,7 +1,6 @@
 //! JSON bodies.
 
 use crate::host::{FLAGS, GET, JSON, LONG, Request, in_little_memory, judge, post, takes_as_long, waf};
-use secrule::Waf;
 
 #[test]
 fn cve_2021_42717_json_within_json() {
@@ -24,9 +23,17 @@ fn cve_2021_42717_json_within_json() {
 
 #[test]
 fn cve_2025_47947_and_48866_as_many_arguments_as_fit() {
-    for action in ["sanitiseMatchedBytes", "sanitiseMatched", "sanitiseArg:a", "sanitizeArg:a"] {
-        let error = Waf::from_rules(&format!("SecRule ARGS \"@rx .\" \"id:1,phase:2,pass,{action}\"\n")).unwrap_err().to_string();
-        assert!(error.contains("SecAuditLogParts"), "{error}");
+    let many = format!("[{}\"long\"]", "\"long\",".repeat(LONG / 4));
+    let harmless = many.replace('o', "x");
+    let log = "SecAuditEngine On\nSecAuditLogParts ABCFHZ\nSecAuditLog /dev/null\n";
+    for action in ["sanitiseMatchedBytes", "sanitiseMatched", "sanitiseArg:array_7", "sanitizeArg:a"] {
+        let rules = format!("{JSON}{log}SecRule ARGS \"@rx o\" \"id:1,phase:2,pass,log,{action}\"\n");
+        let waf = waf(&rules);
+        let body = |body| Request { headers: &[("Content-Type", b"application/json")], body, ..GET };
+        assert_eq!(judge(&waf, body(many.as_bytes())).ids.first(), Some(&1));
+        takes_as_long(&waf, body(many.as_bytes()), body(harmless.as_bytes()));
+        let request = format!("POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Type: application/json\r\n\r\n{many}");
+        let _ = in_little_memory("masks", &rules, request.as_bytes());
     }
     let rules = format!("{JSON}SecRule ARGS \"@contains a\" \"id:1,phase:2,pass,capture,log,logdata:'%{{MATCHED_VAR}}'\"\n");
     let many = format!("[{}\"a\"]", "\"a\",".repeat(LONG / 4));

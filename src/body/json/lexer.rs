@@ -53,6 +53,11 @@ impl<'a> RawString<'a> {
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+
+    /// Returns the string as written.
+    pub(super) fn raw(&self) -> &'a [u8] {
+        self.text
+    }
 }
 
 /// Reads tokens in order.
@@ -93,6 +98,11 @@ impl<'a> Lexer<'a> {
     pub(super) fn is_at_end(&mut self) -> bool {
         self.skip_blanks();
         self.rest.is_empty()
+    }
+
+    /// Returns the number of bytes after the last token.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     fn skip_blanks(&mut self) {

@@ -5,7 +5,7 @@ mod lexer;
 mod string;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 pub use error::JsonError;
 use lexer::{Lexer, RawString, Token};
@@ -39,6 +39,51 @@ pub type Sink<'sink, 'body> = dyn FnMut(&[u8], Cow<'body, [u8]>) -> ControlFlow<
 /// The grammar is YAJL's: no comments, no trailing commas, no control characters in strings; vertical tabs and form feeds are blanks. Three things
 /// are errors here and pass in v3: an unfinished string after the document, bytes that are not UTF-8, and halves of surrogate pairs.
 pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>) -> Result<(), JsonError> {
+    walk(body, limits, |name, token, _| {
+        let value = match token {
+            Token::String(string) => string.unescaped(),
+            Token::Number(text) => Cow::Borrowed(text),
+            Token::True => Cow::Borrowed(&b"true"[..]),
+            Token::False => Cow::Borrowed(&b"false"[..]),
+            _ => Cow::Borrowed(&b""[..]),
+        };
+        sink(name, value)
+    })
+}
+
+/// The place of a scalar in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its range in bytes; that of a string is without quotation marks.
+    pub range: Range<usize>,
+    /// `true` for a string.
+    pub is_string: bool,
+}
+
+/// Reads a body as [`flatten`] does, and passes the name and the place of every scalar to `sink`.
+///
+/// # Errors
+/// Those of [`flatten`].
+pub fn places(body: &[u8], limits: &JsonLimits, sink: &mut dyn FnMut(&[u8], Place) -> ControlFlow<()>) -> Result<(), JsonError> {
+    walk(body, limits, |name, token, end| {
+        let (length, is_string) = match token {
+            Token::String(string) => (string.raw().len(), true),
+            Token::Number(text) => (text.len(), false),
+            Token::False => ("false".len(), false),
+            _ => ("true".len(), false),
+        };
+        let end = end.saturating_sub(usize::from(is_string));
+        sink(name, Place { range: end.saturating_sub(length)..end, is_string })
+    })
+}
+
+/// Reads a body, and passes every scalar to `sink` with its name and the offset after it.
+#[inline]
+fn walk<'a>(
+    body: &'a [u8],
+    limits: &JsonLimits,
+    mut sink: impl FnMut(&[u8], Token<'a>, usize) -> ControlFlow<()>,
+) -> Result<(), JsonError> {
     if body.is_empty() {
         return Ok(());
     }
@@ -67,7 +112,7 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
                 if expected != Expected::Value {
                     path.name_element();
                 }
-                let value = match token {
+                match token {
                     Token::OpenObject | Token::OpenArray if path.depth() >= limits.depth => return Err(JsonError::TooDeep),
                     Token::OpenObject => {
                         path.open(Container::Object);
@@ -79,14 +124,10 @@ pub fn flatten<'a>(body: &'a [u8], limits: &JsonLimits, sink: &mut Sink<'_, 'a>)
                         expected = Expected::ElementOrClose;
                         continue;
                     }
-                    Token::String(string) => string.unescaped(),
-                    Token::Number(text) => Cow::Borrowed(text),
-                    Token::True => Cow::Borrowed(&b"true"[..]),
-                    Token::False => Cow::Borrowed(&b"false"[..]),
-                    Token::Null => Cow::Borrowed(&b""[..]),
                     Token::CloseObject | Token::CloseArray | Token::Colon | Token::Comma => return Err(JsonError::UnexpectedToken),
-                };
-                if sink(&path.name, value).is_break() {
+                    Token::String(_) | Token::Number(_) | Token::True | Token::False | Token::Null => {}
+                }
+                if sink(&path.name, token, body.len().saturating_sub(lexer.left())).is_break() {
                     return Err(JsonError::Cancelled);
                 }
             }

@@ -2,6 +2,7 @@
 
 use crate::escape::{disturbs, text};
 use crate::graph::{EngineMode, RuleGraph};
+use crate::record::veiled::Veiled;
 use crate::state::RuleMatch;
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
@@ -9,6 +10,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::ser::{Formatter, Serializer};
 use sha1::{Digest as _, Sha1};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::{fs, io};
 
@@ -129,6 +131,12 @@ enum Version {
 /// Headers in the order of their arrival. As in v3, repeated names are repeated.
 struct Headers(Vec<(String, String)>);
 
+impl Headers {
+    fn of<'a>(headers: impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)>) -> Self {
+        Self(headers.map(|(name, value)| (text(&name), text(&value))).collect())
+    }
+}
+
 impl Serialize for Headers {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
@@ -142,7 +150,7 @@ impl Serialize for Headers {
 impl Body {
     fn of(transaction: &Transaction) -> Self {
         let parts = transaction.audit_parts();
-        let headers = |headers: Vec<(&[u8], &[u8])>| Headers(headers.into_iter().map(|(name, value)| (text(name), text(value))).collect());
+        let veiled = Veiled::new(transaction);
         Self {
             client_ip: text(transaction.client_address()),
             time_stamp: DateTime::<Local>::from(transaction.began()).format("%a %b %e %H:%M:%S %Y").to_string(),
@@ -154,14 +162,14 @@ impl Body {
             request: Request {
                 method: text(transaction.method()),
                 http_version: Version::of(transaction.protocol()),
-                uri: text(transaction.target()),
-                body: parts.contains('C').then(|| text(transaction.request_body_bytes())),
-                headers: parts.contains('B').then(|| headers(transaction.request_headers().collect())),
+                uri: text(&veiled.target()),
+                body: parts.contains('C').then(|| text(&veiled.request_body())),
+                headers: parts.contains('B').then(|| Headers::of(veiled.request_headers())),
             },
             response: Response {
-                body: parts.contains('E').then(|| text(transaction.response_body_bytes())),
+                body: parts.contains('E').then(|| text(&veiled.response_body())),
                 http_code: transaction.status(),
-                headers: parts.contains('F').then(|| headers(transaction.response_headers().collect())),
+                headers: parts.contains('F').then(|| Headers::of(veiled.response_headers())),
             },
             producer: parts.contains('H').then(|| Producer::of(transaction)),
             messages: parts.contains('H').then(|| messages(transaction)),

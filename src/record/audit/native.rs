@@ -3,6 +3,7 @@
 use crate::escape::{legible, legible_lines, printable};
 use crate::random::unique_number;
 use crate::record::error_log;
+use crate::record::veiled::Veiled;
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
 use std::io::Write as _;
@@ -30,8 +31,8 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
         sections.begin(letter);
         match letter {
             'B' => sections.request_head(transaction),
-            'C' => sections.body(transaction.request_body_bytes(), legible_lines),
-            'E' => sections.body(transaction.response_body_bytes(), printable),
+            'C' => sections.body(&Veiled::new(transaction).request_body(), legible_lines),
+            'E' => sections.body(&Veiled::new(transaction).response_body(), printable),
             'F' => sections.response_head(transaction),
             'H' => sections.matches(transaction),
             _ => {}
@@ -74,14 +75,15 @@ impl Sections {
     }
 
     fn request_head(&mut self, transaction: &Transaction) {
-        self.line(&[transaction.method(), b" ", transaction.target(), b" ", transaction.protocol()]);
-        transaction.request_headers().for_each(|(name, value)| self.line(&[name, b": ", value]));
+        let veiled = Veiled::new(transaction);
+        self.line(&[transaction.method(), b" ", &veiled.target(), b" ", transaction.protocol()]);
+        veiled.request_headers().for_each(|(name, value)| self.line(&[&name, b": ", &value]));
     }
 
     fn response_head(&mut self, transaction: &Transaction) {
         let status = transaction.status().to_string();
         self.line(&[transaction.protocol(), b" ", status.as_bytes()]);
-        transaction.response_headers().for_each(|(name, value)| self.line(&[name, b": ", value]));
+        Veiled::new(transaction).response_headers().for_each(|(name, value)| self.line(&[&name, b": ", &value]));
     }
 
     fn body(&mut self, body: &[u8], write: impl Fn(&[u8], &mut Vec<u8>)) {
