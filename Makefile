@@ -119,7 +119,7 @@ deb: $(PACKAGED)
 
 check-capi: capi
 	$(CARGO) test --package secrule-capi --lib --no-default-features --features "$(FEATURES)"
-	$(CARGO) test --package secrule-capi --test functions --test abi --test nginx --test luajit --test trafficserver
+	$(CARGO) test --package secrule-capi --test functions --test abi --test nginx --test masking --test luajit --test trafficserver
 
 clean-capi:
 	rm -rf $(CAPI)
