@@ -5,6 +5,7 @@
 use secrule::internals::graph::{Pace, PersistentCollection, SiteId};
 use secrule::{AddError, Full, Quota, Rate, RecordKey, RequestKey, Store, StoreLimits, Update, WriteError};
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
@@ -44,6 +45,47 @@ pub fn run(store: &dyn Store) {
         check(store);
     }
 }
+
+/// Two processes with two threads each add to one record of a store.
+///
+/// Each process runs one test of the program that runs now, the `adder`: it opens the store of [`place_of_additions`], if there is one, and calls
+/// [`add_as_asked`]. The number of additions of a thread is 10,000, or what `SECRULE_ADDITIONS` says.
+pub fn no_addition_of_several_processes_is_lost(store: &dyn Store, adder: &str, place: &str) {
+    let record = record();
+    let additions = std::env::var("SECRULE_ADDITIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(10_000);
+    let start = Instant::now();
+    let processes = [(); PROCESSES].map(|()| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([adder, "--exact"]).env(PLACE, place).env(RECORD, std::str::from_utf8(&record.key).unwrap());
+        command.env(ADDITIONS, additions.to_string()).spawn().unwrap()
+    });
+    for mut process in processes {
+        assert!(process.wait().unwrap().success());
+    }
+    let sum = (PROCESSES * THREADS * additions).to_string();
+    eprintln!("{sum} additions of {PROCESSES} processes took {:?}", start.elapsed());
+    assert_eq!(store.read(&record, b"n", by()).unwrap(), Some(sum.into_bytes()));
+}
+
+/// Returns the place of the store in a process that is asked to add to it.
+pub fn place_of_additions() -> Option<String> {
+    std::env::var(PLACE).ok()
+}
+
+/// Adds what [`no_addition_of_several_processes_is_lost`] asks for.
+pub fn add_as_asked(store: &dyn Store) {
+    let record = RecordKey::new(PersistentCollection::Ip, std::env::var(RECORD).unwrap().as_bytes(), "shop");
+    let additions = std::env::var(ADDITIONS).unwrap().parse().unwrap();
+    add(store, &record, THREADS, additions);
+}
+
+const PROCESSES: usize = 2;
+const THREADS: usize = 2;
+
+/// Variables of the environment of a process that adds.
+const PLACE: &str = "SECRULE_STORE_OF_TEST";
+const RECORD: &str = "SECRULE_RECORD_OF_TEST";
+const ADDITIONS: &str = "SECRULE_ADDITIONS_OF_TEST";
 
 const LIMITS: StoreLimits = StoreLimits::new(1_000, 64 << 20);
 
@@ -386,18 +428,20 @@ fn a_lease_has_one_owner_until_it_ends(store: &dyn Store) {
 }
 
 fn no_addition_of_several_threads_is_lost(store: &dyn Store) {
-    const THREADS: i64 = 4;
-    const ADDITIONS: i64 = 250;
     let record = record();
+    add(store, &record, 4, 250);
+    assert_eq!(store.read(&record, b"n", by()).unwrap(), Some(b"1000".to_vec()));
+}
+
+/// Adds 1 in several threads, again and again.
+fn add(store: &dyn Store, record: &RecordKey, threads: usize, additions: usize) {
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..threads {
             scope.spawn(|| {
-                for _ in 0..ADDITIONS {
-                    store.add(Update::first(&record, LIMITS), b"n", 1, by()).unwrap();
+                for _ in 0..additions {
+                    store.add(Update::first(record, LIMITS), b"n", 1, by()).unwrap();
                 }
             });
         }
     });
-    let sum = (THREADS * ADDITIONS).to_string().into_bytes();
-    assert_eq!(store.read(&record, b"n", by()).unwrap(), Some(sum));
 }

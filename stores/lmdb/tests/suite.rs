@@ -23,3 +23,18 @@ fn more_clients_than_the_file_holds_make_room_for_each_other() {
     eprintln!("{soaked:?}, a file of at most {largest} bytes");
     assert!(largest <= size && (soaked.newest, soaked.oldest) == (1_000, 0));
 }
+
+#[test]
+fn no_addition_of_several_processes_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.mdb");
+    let store = LmdbStore::new(&path, LmdbStore::SIZE);
+    store_suite::no_addition_of_several_processes_is_lost(&store, "a_process_adds_if_it_is_asked_to", path.to_str().unwrap());
+}
+
+#[test]
+fn a_process_adds_if_it_is_asked_to() {
+    if let Some(place) = store_suite::place_of_additions() {
+        store_suite::add_as_asked(&LmdbStore::new(place, LmdbStore::SIZE));
+    }
+}
