@@ -1,0 +1,125 @@
+//! Servers that do not answer, or not yet: each call ends by its deadline.
+
+use crate::proxy::Proxy;
+use crate::server::{Kind, Server, free_port};
+use crate::{LIMITS, by, record, within};
+use secrule::{Guarded, Store, Update};
+use secrule_redis::RedisStore;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The deadline of calls to a server that does not answer.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What a call may take beyond its deadline on a machine that does other things, too.
+const TOLERANCE: Duration = Duration::from_millis(40);
+
+/// Adds, and returns the sum if the store answers. It must not take longer than it may.
+fn add(store: &dyn Store, record: &secrule::RecordKey, patience: Duration) -> Option<i64> {
+    let start = Instant::now();
+    let sum = store.add(Update::first(record, LIMITS), b"n", 1, start + patience).ok();
+    assert!(start.elapsed() < patience + TOLERANCE, "a call took {:?}", start.elapsed());
+    sum.map(|(sum, _)| sum)
+}
+
+pub fn a_stopped_server_delays_no_call_beyond_its_deadline_and_opens_the_circuit(kind: Kind) {
+    let server = Server::start(kind);
+    let store = Guarded::new(RedisStore::new(&server.url()).unwrap());
+    let record = record();
+    assert_eq!(add(&store, &record, within()), Some(1));
+    server.signal("STOP");
+    let failures = (0..5).filter(|_| add(&store, &record, PATIENCE).is_none()).count();
+    assert_eq!(failures, 5);
+    let start = Instant::now();
+    assert!((0..100).all(|_| add(&store, &record, PATIENCE).is_none()));
+    assert!(start.elapsed() < PATIENCE, "the circuit is not open: {:?}", start.elapsed());
+    server.signal("CONT");
+    sleep(Duration::from_millis(1_100));
+    // What was sent before is carried out: a call that failed may count. What was acknowledged counts.
+    let sum = add(&store, &record, within()).expect("the circuit is closed again");
+    assert!((2..=7).contains(&sum), "{sum}");
+    assert_eq!(add(&store, &record, within()), Some(sum + 1));
+}
+
+pub fn several_threads_do_not_wait_for_a_stopped_server_one_after_the_other(kind: Kind) {
+    let server = Server::start(kind);
+    let store = RedisStore::new(&server.url()).unwrap();
+    let record = record();
+    assert_eq!(add(&store, &record, within()), Some(1));
+    server.signal("STOP");
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| assert_eq!(add(&store, &record, PATIENCE), None));
+        }
+    });
+    server.signal("CONT");
+    assert!(add(&store, &record, within()).is_some());
+}
+
+pub fn a_server_that_is_killed_and_started_again_is_used_again_at_once(kind: Kind) {
+    let mut server = Server::start(kind);
+    let store = RedisStore::new(&server.url()).unwrap();
+    let record = record();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..20).for_each(|_| assert!(add(&store, &record, within()).is_some())));
+        }
+    });
+    server.restart();
+    // It kept nothing, not even the scripts.
+    assert_eq!([(); 3].map(|()| add(&store, &record, within())), [Some(1), Some(2), Some(3)]);
+}
+
+pub fn a_server_that_is_not_there_is_down_at_once(_: Kind) {
+    let store = RedisStore::new(&format!("redis://127.0.0.1:{}", free_port())).unwrap();
+    let down = store.read(&record(), b"n", by()).unwrap_err().to_string();
+    assert!(down.contains("refused"), "{down}");
+    let store = RedisStore::new("redis://no-such-host.invalid").unwrap();
+    let start = Instant::now();
+    let down = store.read(&record(), b"n", start + PATIENCE).unwrap_err().to_string();
+    assert!(start.elapsed() < PATIENCE + TOLERANCE && down.contains("no-such-host"), "{down}");
+}
+
+pub fn a_connection_that_is_cut_off_delays_no_call_beyond_its_deadline(kind: Kind) {
+    let server = Server::start(kind);
+    let proxy = Proxy::to(server.address());
+    let store = RedisStore::new(&proxy.url()).unwrap();
+    let record = record();
+    assert_eq!(add(&store, &record, within()), Some(1));
+    proxy.cut();
+    assert!((0..10).all(|_| add(&store, &record, PATIENCE).is_none()));
+    proxy.slow(Duration::ZERO, 0);
+    assert!(add(&store, &record, within()).is_some());
+}
+
+pub fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next_call(kind: Kind) {
+    let server = Server::start(kind);
+    let proxy = Proxy::to(server.address());
+    let store = RedisStore::new(&proxy.url()).unwrap();
+    let record = record();
+    for name in 0..20_u8 {
+        store.write(Update::first(&record, LIMITS), &[b'a' + name], &[b'a' + name], by()).unwrap();
+    }
+    proxy.slow(Duration::from_millis(10), 0);
+    let mut answers = 0;
+    for name in 0..20_u8 {
+        let patience = if name % 2 == 0 { Duration::from_millis(4) } else { Duration::from_secs(5) };
+        if let Ok(value) = store.read(&record, &[b'a' + name], Instant::now() + patience) {
+            assert_eq!(value, Some(vec![b'a' + name]));
+            answers += 1;
+        }
+    }
+    assert_eq!(answers, 10);
+}
+
+pub fn an_answer_that_comes_byte_by_byte_ends_by_the_deadline(kind: Kind) {
+    let server = Server::start(kind);
+    let proxy = Proxy::to(server.address());
+    let store = RedisStore::new(&proxy.url()).unwrap();
+    let record = record();
+    store.write(Update::first(&record, LIMITS), b"n", &[b'x'; 1_000], by()).unwrap();
+    proxy.slow(Duration::from_millis(5), 1);
+    let start = Instant::now();
+    assert!(store.read(&record, b"n", start + PATIENCE).is_err());
+    assert!(start.elapsed() < PATIENCE + TOLERANCE, "{:?}", start.elapsed());
+}
