@@ -14,11 +14,14 @@ use rustls::{ClientConfig, RootCertStore};
 use secrule::Down;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Maximum number of nodes that a request is sent to, one after the other.
 const HOPS: usize = 4;
+
+/// The time after which nodes are asked again which slots they serve, if one of them does not answer.
+const REFRESH: Duration = Duration::from_secs(1);
 
 /// The servers, and what this process knows of them.
 #[derive(Debug)]
@@ -27,7 +30,19 @@ pub struct Servers {
     tls: Option<Arc<ClientConfig>>,
     names: Names,
     pools: Mutex<HashMap<Node, Arc<Pool>>>,
-    slots: Mutex<Slots>,
+    slots: Mutex<KnownSlots>,
+}
+
+/// The slots of a cluster, as this process knows them.
+#[derive(Debug, Default)]
+struct KnownSlots {
+    slots: Arc<Slots>,
+    /// `true` if a node said that they are wrong: they are asked for before the next request.
+    are_wrong: bool,
+    /// `true` if a node does not answer: another one may serve its slots by now.
+    may_be_wrong: bool,
+    /// The time at which nodes were asked for them.
+    asked: Option<Instant>,
 }
 
 impl Servers {
@@ -67,7 +82,7 @@ impl Servers {
     /// Returns the nodes that have all keys together.
     pub fn nodes(&self, by: Instant) -> Result<Vec<Node>, Down> {
         match &self.address.place {
-            Place::Cluster(_) => Ok(self.known_slots(by)?.nodes()),
+            Place::Cluster(_) => Ok(self.slots(by)?.nodes()),
             _ => Ok(vec![self.main()]),
         }
     }
@@ -78,18 +93,17 @@ impl Servers {
         }
         let slot = slot(key);
         for _ in 0..HOPS {
-            let node = self.known_slots(by)?.node(slot).cloned();
+            let node = self.slots(by)?.node(slot).cloned();
             let node = node.ok_or_else(|| Down::new("no node of the cluster serves the key"))?;
             let answer = self.exchange(&node, &[request], by);
             match &answer {
-                Ok(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "CLUSTERDOWN") => self.forget_slots(),
+                Ok(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "CLUSTERDOWN") => self.known().are_wrong = true,
                 Ok(Value::ServerError(error)) if error.code() == "ASK" => {
                     let node = error.details().and_then(|details| node_of(details, &node)).ok_or_else(|| Down::new(reason(error)))?;
                     return self.exchange(&node, &[&command("ASKING", &[]).get_packed_command(), request], by);
                 }
                 Err(_) => {
-                    // Another node may serve it by now: the next call asks which one.
-                    self.forget_slots();
+                    self.known().may_be_wrong = true;
                     return answer;
                 }
                 _ => return answer,
@@ -113,10 +127,10 @@ impl Servers {
         let Place::Sentinels { nodes, service } = &self.address.place else { return self.open(node, &self.address.login, true, by) };
         let mut failure = Down::new("there is no sentinel");
         for (place, sentinel) in nodes.iter().enumerate() {
-            // A sentinel that does not answer leaves time for the others, and for the master.
-            let parts = u32::try_from(nodes.len() - place + 1).unwrap_or(2);
-            let share = Instant::now() + by.saturating_duration_since(Instant::now()) / parts;
-            match self.master(sentinel, service, share).and_then(|master| self.open(&master, &self.address.login, true, by)) {
+            match self
+                .master(sentinel, service, share(by, nodes.len() - place))
+                .and_then(|master| self.open(&master, &self.address.login, true, by))
+            {
                 Ok(connection) => return Ok(connection),
                 Err(down) => failure = down,
             }
@@ -149,21 +163,39 @@ impl Servers {
         }
     }
 
-    fn known_slots(&self, by: Instant) -> Result<Slots, Down> {
-        let known = self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if !known.nodes().is_empty() {
-            return Ok(known);
+    /// Returns the slots, and asks for them if they are not known.
+    fn slots(&self, by: Instant) -> Result<Arc<Slots>, Down> {
+        let mut known = self.known();
+        let slots = Arc::clone(&known.slots);
+        let is_due = known.may_be_wrong && known.asked.is_none_or(|asked| asked.elapsed() >= REFRESH);
+        if !known.are_wrong && !is_due && !slots.is_empty() {
+            return Ok(slots);
         }
-        let Place::Cluster(seeds) = &self.address.place else { return Ok(known) };
-        let mut failure = Down::new("the cluster has no node");
-        for (place, seed) in seeds.iter().enumerate() {
-            let parts = u32::try_from(seeds.len() - place + 1).unwrap_or(2);
-            let share = Instant::now() + by.saturating_duration_since(Instant::now()) / parts;
-            match self.command_on(seed, "CLUSTER", &[Argument::Bytes(b"SLOTS")], share) {
+        known.asked = Some(Instant::now());
+        drop(known);
+        match self.ask_for_slots(&slots, by) {
+            Ok(found) => {
+                let found = Arc::new(found);
+                *self.known() = KnownSlots { slots: Arc::clone(&found), asked: Some(Instant::now()), ..KnownSlots::default() };
+                Ok(found)
+            }
+            Err(_) if !slots.is_empty() => Ok(slots),
+            Err(down) => Err(down),
+        }
+    }
+
+    /// Asks the nodes that are named and those that are known, one after the other.
+    fn ask_for_slots(&self, known: &Slots, by: Instant) -> Result<Slots, Down> {
+        let Place::Cluster(named) = &self.address.place else { return Ok(Slots::default()) };
+        let nodes = [named.clone(), known.nodes()].concat();
+        let mut failure = Down::new("the nodes that are named serve no slot");
+        for (place, node) in nodes.iter().enumerate() {
+            match self.command_on(node, "CLUSTER", &[Argument::Bytes(b"SLOTS")], share(by, nodes.len() - place)) {
                 Ok(answer) => {
-                    let slots = Slots::read(&answer, seed);
-                    *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = slots.clone();
-                    return Ok(slots);
+                    let slots = Slots::read(&answer, node);
+                    if !slots.is_empty() {
+                        return Ok(slots);
+                    }
                 }
                 Err(down) => failure = down,
             }
@@ -171,8 +203,8 @@ impl Servers {
         Err(failure)
     }
 
-    fn forget_slots(&self) {
-        *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = Slots::default();
+    fn known(&self) -> MutexGuard<'_, KnownSlots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pool(&self, node: &Node) -> Arc<Pool> {
@@ -182,6 +214,12 @@ impl Servers {
         }
         Arc::clone(pools.entry(node.clone()).or_default())
     }
+}
+
+/// Returns the deadline of one of several attempts: each leaves as much time for the others, and for what follows.
+fn share(by: Instant, attempts: usize) -> Instant {
+    let now = Instant::now();
+    now + by.saturating_duration_since(now) / u32::try_from(attempts + 1).unwrap_or(u32::MAX)
 }
 
 /// Returns an answer that is not an error.

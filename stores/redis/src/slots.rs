@@ -47,6 +47,11 @@ impl Slots {
         Self { ranges: ranges.iter().filter_map(range).collect() }
     }
 
+    /// Returns `true` if no slot is served.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// Returns the node of a slot.
     pub fn node(&self, slot: u16) -> Option<&Node> {
         self.ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot)).map(|(_, _, node)| node)

@@ -15,7 +15,7 @@ elseif string.sub(number, 1, 1) ~= '-' and due < 9223372036854775807 then
   left = string.sub(left, 1, 1) == '-' and '0' or left
 end
 -- A value of 0 does not accumulate periods.
-decreased = left == '0' and now or decreased + periods * period
+decreased = left == '0' and text(now) or text(decreased + periods * period)
 if periods > 0 and left ~= number and string.sub(number, 1, 1) ~= '-' then
   exclude(record, ARGV[1], expires, value)
   include(record, ARGV[1], expires, left)

@@ -6,6 +6,6 @@ if not before then
 end
 local expires, decreased, value = parts(before)
 exclude(record, ARGV[1], expires, value)
-expires = math.max(now + ARGV[2], 1)
+expires = text(math.max(now + ARGV[2], 1))
 include(record, ARGV[1], expires, value)
 save(record, '=' .. ARGV[1], variable(expires, decreased, value))

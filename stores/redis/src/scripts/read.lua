@@ -5,4 +5,4 @@ if not found then
   return false
 end
 local expires, _, value = parts(found)
-return (expires == 0 or expires > now) and value
+return (expires == '0' or tonumber(expires) > now) and value

@@ -1,44 +1,46 @@
 -- A record is a hash. The field '' has its history and sizes, and '=' .. name the variable of this name: when it expires (0 for never), the time up to
 -- which it was decreased, and its value. Times are in milliseconds since 1970.
+--
+-- Numbers that do not change stay texts: a conversion costs as much as a command.
 local key = KEYS[1]
 
 -- Overhead of a variable, in bytes.
 local OVERHEAD = 160
 
--- Returns the parts of a variable.
+-- Returns the parts of a variable as texts.
 local function parts(variable)
   local expires, decreased, start = string.match(variable, '^(%d+) (%d+) ()')
-  return tonumber(expires), tonumber(decreased), string.sub(variable, start)
+  return expires, decreased, string.sub(variable, start)
 end
 
 -- Counts a variable in what is known of its record.
 local function include(record, name, expires, value)
   record.bytes = record.bytes + OVERHEAD + #name + #value
-  if expires == 0 then
+  if expires == '0' then
     record.lasting = record.lasting + 1
   else
-    record.next = record.next == 0 and expires or math.min(record.next, expires)
-    record.last = math.max(record.last, expires)
+    record.next = record.next == '0' and expires or text(math.min(record.next, expires))
+    record.last = text(math.max(record.last, expires))
   end
 end
 
 -- Removes a variable from what is known of its record. The first and the last expiry stay: they are bounds.
 local function exclude(record, name, expires, value)
   record.bytes = record.bytes - OVERHEAD - #name - #value
-  if expires == 0 then
+  if expires == '0' then
     record.lasting = record.lasting - 1
   end
 end
 
 -- Removes the variables that expired. Returns false if none is left.
 local function purge(record)
-  record.bytes, record.next, record.last, record.lasting = 0, 0, 0, 0
+  record.bytes, record.next, record.last, record.lasting = 0, '0', '0', 0
   local fields, is_empty = redis.call('HGETALL', key), true
   for place = 1, #fields, 2 do
     local field = fields[place]
     if field ~= '' then
       local expires, _, value = parts(fields[place + 1])
-      if expires ~= 0 and expires <= now then
+      if expires ~= '0' and tonumber(expires) <= now then
         redis.call('HDEL', key, field)
       else
         include(record, string.sub(field, 2), expires, value)
@@ -60,11 +62,10 @@ local function load(name)
   if not found[1] then
     return nil
   end
-  local record, numbers = {}, string.gmatch(found[1], '%d+')
-  for _, part in ipairs({ 'created', 'updated', 'updates', 'ends', 'bytes', 'next', 'last', 'lasting' }) do
-    record[part] = tonumber(numbers())
-  end
-  if record.next ~= 0 and record.next <= now then
+  local record = {}
+  record.created, record.updated, record.updates, record.ends, record.bytes, record.next, record.last, record.lasting =
+    string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if record.next ~= '0' and tonumber(record.next) <= now then
     if not purge(record) then
       redis.call('DEL', key)
       return nil
@@ -76,19 +77,17 @@ end
 
 -- Keeps what is known of the record, and fields of variables: a record whose variables all expire ends with the last one.
 local function save(record, ...)
-  local known = {}
-  for place, part in ipairs({ 'created', 'updated', 'updates', 'ends', 'bytes', 'next', 'last', 'lasting' }) do
-    known[place] = text(record[part])
-  end
-  redis.call('HSET', key, '', table.concat(known, ' '), ...)
+  local known = record.created .. ' ' .. record.updated .. ' ' .. record.updates .. ' ' .. record.ends .. ' ' .. record.bytes
+  known = known .. ' ' .. record.next .. ' ' .. record.last .. ' ' .. record.lasting
+  redis.call('HSET', key, '', known, ...)
   local ends = record.ends
-  if record.lasting == 0 then
-    ends = math.min(ends, record.last)
+  if tonumber(record.lasting) == 0 then
+    ends = text(math.min(ends, record.last))
   end
-  redis.call('PEXPIREAT', key, text(ends))
+  redis.call('PEXPIREAT', key, ends)
 end
 
 -- Returns a field of a variable.
 local function variable(expires, decreased, value)
-  return text(expires) .. ' ' .. text(decreased) .. ' ' .. value
+  return expires .. ' ' .. decreased .. ' ' .. value
 end

@@ -5,14 +5,14 @@
 --   1 if the record has the maximum number of variables; 2 if it takes too many bytes.
 local operation, name, value = ARGV[1], ARGV[2], ARGV[3]
 local record, before = load(name)
-local is_new = not record
-record = record or { created = now, updated = now, updates = 0, bytes = 0, next = 0, last = 0, lasting = 0 }
+local is_new, moment = not record, text(now)
+record = record or { created = moment, updated = moment, updates = '0', bytes = 0, next = '0', last = '0', lasting = 0 }
 local answer = { 0, '' }
 if ARGV[5] == '1' and not is_new then
   answer = { 0, '', record.created, record.updated, record.updates }
-  record.updated, record.updates = now, record.updates + 1
+  record.updated, record.updates = moment, text(record.updates + 1)
 end
-local expires, decreased, old = 0, now, nil
+local expires, decreased, old = '0', moment, nil
 if before then
   expires, decreased, old = parts(before)
   exclude(record, name, expires, old)
@@ -22,13 +22,13 @@ end
 if operation == 'add' then
   value = sum(old and whole(old) or '0', value)
 else
-  expires, decreased = 0, now
+  expires, decreased = '0', moment
 end
 include(record, name, expires, value)
 if record.bytes > tonumber(ARGV[7]) then
   return { 2 }
 end
-record.ends = now + ARGV[4]
+record.ends = text(now + ARGV[4])
 save(record, '=' .. name, variable(expires, decreased, value))
 answer[2] = value
 return answer

@@ -100,16 +100,16 @@ pub fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next_call(kind: Ki
     for name in 0..20_u8 {
         store.write(Update::first(&record, LIMITS), &[b'a' + name], &[b'a' + name], by()).unwrap();
     }
-    proxy.slow(Duration::from_millis(10), 0);
+    proxy.slow(Duration::from_millis(50), 0);
     let mut answers = 0;
     for name in 0..20_u8 {
-        let patience = if name % 2 == 0 { Duration::from_millis(4) } else { Duration::from_secs(5) };
+        let patience = if name % 2 == 0 { Duration::from_millis(10) } else { Duration::from_secs(5) };
         if let Ok(value) = store.read(&record, &[b'a' + name], Instant::now() + patience) {
             assert_eq!(value, Some(vec![b'a' + name]));
             answers += 1;
         }
     }
-    assert_eq!(answers, 10);
+    assert!((10..20).contains(&answers), "{answers}");
 }
 
 pub fn an_answer_that_comes_byte_by_byte_ends_by_the_deadline(kind: Kind) {

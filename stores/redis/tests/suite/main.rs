@@ -5,6 +5,7 @@ mod failures;
 mod model;
 mod proxy;
 mod server;
+mod several;
 mod sharing;
 
 use secrule::{PersistentCollection, RecordKey, StoreLimits};
@@ -46,6 +47,11 @@ fn main() -> ExitCode {
             an_answer_that_comes_byte_by_byte_ends_by_the_deadline
         }
         model { random_operations_have_the_same_results_as_in_memory }
+        several {
+            a_cluster_passes_the_suite_and_shares_the_records
+            a_slot_of_a_cluster_is_followed_while_it_moves_and_after
+            the_master_that_a_sentinel_names_is_used_after_a_failover_too
+        }
         sharing {
             every_key_has_an_end
             no_addition_of_several_processes_is_lost

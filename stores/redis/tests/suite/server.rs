@@ -1,5 +1,6 @@
 //! Servers that a test starts, each on a port of its own in a folder of its own.
 
+use redis::{Client, FromRedisValue};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -44,7 +45,27 @@ impl Server {
 
     /// Starts a server with options, and waits until it listens at a port.
     pub fn start_with(kind: Kind, port: u16, options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let options = [&["--bind", "127.0.0.1", "--save", "", "--logfile", "log"], options].concat();
+        Self::start_in(tempfile::tempdir().unwrap(), kind, port, &options)
+    }
+
+    /// Starts a node of a cluster that has no slots yet.
+    pub fn start_node(kind: Kind) -> Self {
+        let (port, bus) = (free_port().to_string(), free_port().to_string());
+        let options = ["--port", &port, "--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+        Self::start_with(kind, port.parse().unwrap(), &options)
+    }
+
+    /// Starts a sentinel that watches a server under the name `main`.
+    pub fn start_sentinel(kind: Kind, server: &Self) -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let file = folder.path().join("sentinel.conf");
+        let watch = format!("sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 500\n", server.port);
+        std::fs::write(&file, format!("bind 127.0.0.1\nport {port}\nlogfile log\n{watch}sentinel failover-timeout main 2000\n")).unwrap();
+        Self::start_in(folder, kind, port, &[file.to_str().unwrap(), "--sentinel"])
+    }
+
+    fn start_in(folder: TempDir, kind: Kind, port: u16, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let child = spawn(kind, &folder, &options);
         let server = Self { kind, options, port, folder, child };
@@ -73,6 +94,15 @@ impl Server {
         assert!(Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status().unwrap().success());
     }
 
+    /// Runs a command.
+    pub fn query<T: FromRedisValue>(&self, command: &str) -> T {
+        let mut words = command.split(' ');
+        redis::cmd(words.next().unwrap())
+            .arg(words.collect::<Vec<_>>())
+            .query(&mut Client::open(self.url()).unwrap().get_connection().unwrap())
+            .unwrap()
+    }
+
     fn wait_until_it_listens(&self) {
         let end = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(self.address()).is_err() {
@@ -95,9 +125,7 @@ impl Drop for Server {
 
 fn spawn(kind: Kind, folder: &TempDir, options: &[String]) -> Child {
     let mut command = Command::new(kind.program());
-    // What is named in a file comes first: a sentinel needs one.
-    let (files, options): (Vec<_>, Vec<_>) = options.iter().partition(|option| option.ends_with(".conf"));
-    command.args(files).args(["--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder.path()).args(["--logfile", "log"]).args(options);
+    command.args(options).current_dir(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
