@@ -1,5 +1,5 @@
--- A record is a hash. The field '' has its history and sizes, and '=' .. name the variable of this name: when it expires (0 for never), the time up to
--- which it was decreased, and its value. Times are in milliseconds since 1970.
+-- A record is a hash. The field '' has its history, '#' its sizes, and '=' .. name the variable of this name: when it expires (0 for never), the time up
+-- to which it was decreased, and its value. Times are in milliseconds since 1970. Fields of at most 64 bytes take little memory.
 --
 -- Numbers that do not change stay texts: a conversion costs as much as a command.
 local key = KEYS[1]
@@ -38,7 +38,7 @@ local function purge(record)
   local fields, is_empty = redis.call('HGETALL', key), true
   for place = 1, #fields, 2 do
     local field = fields[place]
-    if field ~= '' then
+    if string.sub(field, 1, 1) == '=' then
       local expires, _, value = parts(fields[place + 1])
       if expires ~= '0' and tonumber(expires) <= now then
         redis.call('HDEL', key, field)
@@ -58,13 +58,13 @@ end
 --   last     no variable that expires does so later
 --   lasting  the number of variables that do not expire
 local function load(name)
-  local found = redis.call('HMGET', key, '', '=' .. name)
-  if not found[1] then
+  local found = redis.call('HMGET', key, '', '#', '=' .. name)
+  if not found[1] or not found[2] then
     return nil
   end
   local record = {}
-  record.created, record.updated, record.updates, record.ends, record.bytes, record.next, record.last, record.lasting =
-    string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  record.created, record.updated, record.updates, record.ends = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+)$')
+  record.bytes, record.next, record.last, record.lasting = string.match(found[2], '^(%d+) (%d+) (%d+) (%d+)$')
   if record.next ~= '0' and tonumber(record.next) <= now then
     if not purge(record) then
       redis.call('DEL', key)
@@ -72,14 +72,14 @@ local function load(name)
     end
     return record, redis.call('HGET', key, '=' .. name)
   end
-  return record, found[2]
+  return record, found[3]
 end
 
 -- Keeps what is known of the record, and fields of variables: a record whose variables all expire ends with the last one.
 local function save(record, ...)
-  local known = record.created .. ' ' .. record.updated .. ' ' .. record.updates .. ' ' .. record.ends .. ' ' .. record.bytes
-  known = known .. ' ' .. record.next .. ' ' .. record.last .. ' ' .. record.lasting
-  redis.call('HSET', key, '', known, ...)
+  local history = record.created .. ' ' .. record.updated .. ' ' .. record.updates .. ' ' .. record.ends
+  local sizes = record.bytes .. ' ' .. record.next .. ' ' .. record.last .. ' ' .. record.lasting
+  redis.call('HSET', key, '', history, '#', sizes, ...)
   local ends = record.ends
   if tonumber(record.lasting) == 0 then
     ends = text(math.min(ends, record.last))

@@ -16,7 +16,7 @@ local expires, decreased, old = '0', moment, nil
 if before then
   expires, decreased, old = parts(before)
   exclude(record, name, expires, old)
-elseif not is_new and redis.call('HLEN', key) - 1 >= tonumber(ARGV[6]) or tonumber(ARGV[6]) < 1 then
+elseif not is_new and redis.call('HLEN', key) - 2 >= tonumber(ARGV[6]) or tonumber(ARGV[6]) < 1 then
   return { 1 }
 end
 if operation == 'add' then

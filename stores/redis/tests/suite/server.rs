@@ -1,6 +1,6 @@
 //! Servers that a test starts, each on a port of its own in a folder of its own.
 
-use redis::{Client, FromRedisValue};
+use redis::{Client, FromRedisValue, RedisResult};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -96,11 +96,13 @@ impl Server {
 
     /// Runs a command.
     pub fn query<T: FromRedisValue>(&self, command: &str) -> T {
+        self.ask(command).unwrap()
+    }
+
+    /// Runs a command, which may fail: a server that becomes a replica closes connections.
+    pub fn ask<T: FromRedisValue>(&self, command: &str) -> RedisResult<T> {
         let mut words = command.split(' ');
-        redis::cmd(words.next().unwrap())
-            .arg(words.collect::<Vec<_>>())
-            .query(&mut Client::open(self.url()).unwrap().get_connection().unwrap())
-            .unwrap()
+        redis::cmd(words.next().unwrap()).arg(words.collect::<Vec<_>>()).query(&mut Client::open(self.url())?.get_connection()?)
     }
 
     fn wait_until_it_listens(&self) {

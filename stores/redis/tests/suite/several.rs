@@ -32,18 +32,15 @@ pub fn the_master_that_a_sentinel_names_is_used_after_a_failover_too(kind: Kind)
     let add = || store.add(Update::first(&record, LIMITS), b"n", 1, Instant::now() + Duration::from_millis(500)).ok().map(|(sum, _)| sum);
     assert_eq!(add(), Some(1));
     until("the sentinel does not know the replica", || {
-        let known: Vec<Value> = sentinel.query("SENTINEL REPLICAS main");
-        let has_data: String = replica.query("INFO replication");
-        (!known.is_empty() && has_data.contains("master_link_status:up")).then_some(())
+        let known: Vec<Value> = sentinel.ask("SENTINEL REPLICAS main").ok()?;
+        let state: String = replica.ask("INFO replication").ok()?;
+        (!known.is_empty() && state.contains("master_link_status:up")).then_some(())
     });
-    until("the sentinel does not start the failover", || {
-        let mut connection = redis::Client::open(sentinel.url()).unwrap().get_connection().unwrap();
-        redis::cmd("SENTINEL").arg("FAILOVER").arg("main").exec(&mut connection).ok()
-    });
+    until("the sentinel does not start the failover", || sentinel.ask::<()>("SENTINEL FAILOVER main").ok());
     // Until then the former master takes writes, which are lost: the server's way of a failover.
     until("the former master does not become a replica", || {
-        let role: String = master.query("INFO replication");
-        role.contains("role:slave").then_some(())
+        let state: String = master.ask("INFO replication").ok()?;
+        state.contains("role:slave").then_some(())
     });
     assert_eq!(until("the store does not find the new master", add), 2);
     drop(master);
