@@ -54,7 +54,8 @@
 //! their last change, so that no process takes a list of before for the one of after.
 //!
 //! What does not fit into the memory of the server is the server's to decide: with `maxmemory` and `maxmemory-policy volatile-lru` it drops the keys that
-//! were not used for longest, because each key has an end; with `noeviction` calls that write fail as if the server did not answer.
+//! were not used for longest, because each key has an end; with `noeviction` a variable is not written, as if the store were full, and requests are not
+//! counted.
 
 mod address;
 mod command;

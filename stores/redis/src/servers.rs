@@ -11,7 +11,7 @@ use redis::Value;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use secrule::Down;
+use secrule::{AddError, Down, Full, WriteError};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,14 @@ const HOPS: usize = 4;
 
 /// The time after which nodes are asked again which slots they serve, if one of them does not answer.
 const REFRESH: Duration = Duration::from_secs(1);
+
+/// Reason why a request failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The server has no memory left for what was to be written.
+    Full,
+    Down(Down),
+}
 
 /// The servers, and what this process knows of them.
 #[derive(Debug)]
@@ -45,6 +53,36 @@ struct KnownSlots {
     asked: Option<Instant>,
 }
 
+impl From<Down> for Failure {
+    fn from(down: Down) -> Self {
+        Self::Down(down)
+    }
+}
+
+impl From<Failure> for Down {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Full => Self::new("the server has no memory left"),
+            Failure::Down(down) => down,
+        }
+    }
+}
+
+impl From<Failure> for WriteError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Full => Full::Store.into(),
+            Failure::Down(down) => down.into(),
+        }
+    }
+}
+
+impl From<Failure> for AddError {
+    fn from(failure: Failure) -> Self {
+        Self::Write(failure.into())
+    }
+}
+
 impl Servers {
     /// Names the servers. Nothing is opened yet.
     pub fn new(address: Arc<Address>, tls: Option<Arc<ClientConfig>>) -> Self {
@@ -52,7 +90,7 @@ impl Servers {
     }
 
     /// Runs a script on the server of its keys, which are all in one slot.
-    pub fn run<K: AsRef<[u8]>>(&self, script: &Script, keys: &[K], arguments: &[Argument<'_>], by: Instant) -> Result<Value, Down> {
+    pub fn run<K: AsRef<[u8]>>(&self, script: &Script, keys: &[K], arguments: &[Argument<'_>], by: Instant) -> Result<Value, Failure> {
         let key = keys.first().map_or(&b""[..], AsRef::as_ref);
         let request = |name: &str, script: &str| {
             let mut command = command(name, &[Argument::Bytes(script.as_bytes())]);
@@ -63,8 +101,8 @@ impl Servers {
         };
         match self.send(key, &request("EVALSHA", &script.hash), by)? {
             // A server that was started anew does not know it.
-            Value::ServerError(error) if error.code() == "NOSCRIPT" => checked(self.send(key, &request("EVAL", script.code), by)?),
-            answer => checked(answer),
+            Value::ServerError(error) if error.code() == "NOSCRIPT" => filled(self.send(key, &request("EVAL", script.code), by)?),
+            answer => filled(answer),
         }
     }
 
@@ -220,6 +258,14 @@ impl Servers {
 fn share(by: Instant, attempts: usize) -> Instant {
     let now = Instant::now();
     now + by.saturating_duration_since(now) / u32::try_from(attempts + 1).unwrap_or(u32::MAX)
+}
+
+/// Returns an answer that is not an error, or says that the server is full.
+fn filled(answer: Value) -> Result<Value, Failure> {
+    match answer {
+        Value::ServerError(error) if error.code() == "OOM" => Err(Failure::Full),
+        answer => Ok(checked(answer)?),
+    }
 }
 
 /// Returns an answer that is not an error.

@@ -4,7 +4,7 @@ use super::address::{Address, AddressError};
 use super::command::Argument::{self, Bytes, Number};
 use super::keys;
 use super::scripts;
-use super::servers::{Servers, tls};
+use super::servers::{Failure, Servers, tls};
 use super::watch::Watch;
 use redis::{FromRedisValue, Value, from_redis_value};
 use rustls::ClientConfig;
@@ -91,8 +91,8 @@ impl RedisStore {
         keys: &[K],
         arguments: &[Argument<'_>],
         by: Instant,
-    ) -> Result<T, Down> {
-        typed(self.servers().run(script, keys, arguments, by)?)
+    ) -> Result<T, Failure> {
+        Ok(typed(self.servers().run(script, keys, arguments, by)?)?)
     }
 
     /// Runs a script on a record.
@@ -102,7 +102,7 @@ impl RedisStore {
         script: &scripts::Script,
         arguments: &[Argument<'_>],
         by: Instant,
-    ) -> Result<T, Down> {
+    ) -> Result<T, Failure> {
         self.run(script, &[keys::record(record)], arguments, by)
     }
 
@@ -178,7 +178,7 @@ impl Page {
 
 impl Store for RedisStore {
     fn read(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<Option<Vec<u8>>, Down> {
-        self.run_on(record, &scripts::READ, &[Bytes(&name.to_ascii_lowercase())], by)
+        Ok(self.run_on(record, &scripts::READ, &[Bytes(&name.to_ascii_lowercase())], by)?)
     }
 
     fn read_all(&self, record: &RecordKey, by: Instant) -> Result<Variables, Down> {
@@ -197,11 +197,11 @@ impl Store for RedisStore {
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down> {
-        self.run_on(record, &scripts::REMOVE, &[Bytes(&name.to_ascii_lowercase())], by)
+        Ok(self.run_on(record, &scripts::REMOVE, &[Bytes(&name.to_ascii_lowercase())], by)?)
     }
 
     fn expire(&self, record: &RecordKey, name: &[u8], moment: SystemTime, by: Instant) -> Result<(), Down> {
-        self.run_on(record, &scripts::EXPIRE, &[Bytes(&name.to_ascii_lowercase()), Number(until(moment))], by)
+        Ok(self.run_on(record, &scripts::EXPIRE, &[Bytes(&name.to_ascii_lowercase()), Number(until(moment))], by)?)
     }
 
     fn deprecate(&self, record: &RecordKey, name: &[u8], pace: Pace, by: Instant) -> Result<Option<i64>, Down> {
@@ -217,7 +217,7 @@ impl Store for RedisStore {
     }
 
     fn remove_record(&self, record: &RecordKey, by: Instant) -> Result<bool, Down> {
-        self.run_on(record, &scripts::REMOVE_RECORD, &[], by)
+        Ok(self.run_on(record, &scripts::REMOVE_RECORD, &[], by)?)
     }
 
     fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, by: Instant) -> Result<Vec<RecordKey>, Down> {
@@ -241,7 +241,7 @@ impl Store for RedisStore {
     }
 
     fn unban(&self, key: &RequestKey, by: Instant) -> Result<bool, Down> {
-        self.run(&scripts::UNBAN, &[keys::BANS, keys::BAN_NAMES, keys::CHANGES], &[Bytes(&key.encode())], by)
+        Ok(self.run(&scripts::UNBAN, &[keys::BANS, keys::BAN_NAMES, keys::CHANGES], &[Bytes(&key.encode())], by)?)
     }
 
     fn banned_until(&self, keys: &[RequestKey], by: Instant) -> Result<Option<SystemTime>, Down> {
@@ -286,7 +286,7 @@ impl Store for RedisStore {
 
     fn put_list(&self, name: &str, entries: &[&str], by: Instant) -> Result<(), Down> {
         let entries: String = entries.iter().map(|entry| format!("{}:{entry}", entry.len())).collect();
-        self.run(&scripts::PUT_LIST, &[keys::list(name).as_bytes(), keys::CHANGES], &[Bytes(entries.as_bytes())], by)
+        Ok(self.run(&scripts::PUT_LIST, &[keys::list(name).as_bytes(), keys::CHANGES], &[Bytes(entries.as_bytes())], by)?)
     }
 
     fn list(&self, name: &str, known: Option<u64>, by: Instant) -> Result<Option<(u64, Vec<String>)>, Down> {
@@ -323,7 +323,7 @@ impl Store for RedisStore {
     }
 
     fn map_remove(&self, map: &str, key: &[u8], by: Instant) -> Result<(), Down> {
-        self.run(&scripts::MAP_REMOVE, &[keys::map(map)], &[Bytes(key)], by)
+        Ok(self.run(&scripts::MAP_REMOVE, &[keys::map(map)], &[Bytes(key)], by)?)
     }
 
     fn map_size(&self, map: &str, by: Instant) -> Result<u64, Down> {
@@ -338,7 +338,7 @@ impl Store for RedisStore {
 
     fn lease(&self, name: &str, owner: &str, time: Duration, by: Instant) -> Result<bool, Down> {
         let time = millis(time.max(Duration::from_millis(1)));
-        self.run(&scripts::LEASE, &[keys::lease(name)], &[Bytes(owner.as_bytes()), Number(time)], by)
+        Ok(self.run(&scripts::LEASE, &[keys::lease(name)], &[Bytes(owner.as_bytes()), Number(time)], by)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::proxy::Proxy;
 use crate::server::{Kind, Server, free_port};
 use crate::{LIMITS, by, record, within};
-use secrule::{Guarded, Store, Update};
+use secrule::{AddError, Full, Guarded, Quota, Store, Update, WriteError};
 use secrule_redis::RedisStore;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -122,4 +122,22 @@ pub fn an_answer_that_comes_byte_by_byte_ends_by_the_deadline(kind: Kind) {
     let start = Instant::now();
     assert!(store.read(&record, b"n", start + PATIENCE).is_err());
     assert!(start.elapsed() < PATIENCE + TOLERANCE, "{:?}", start.elapsed());
+}
+
+pub fn a_server_without_memory_is_full_and_can_be_read(kind: Kind) {
+    let server = Server::start(kind);
+    let store = Guarded::new(RedisStore::new(&server.url()).unwrap());
+    let (record, full) = (record(), WriteError::Full(Full::Store));
+    assert_eq!(add(&store, &record, within()), Some(1));
+    server.query::<()>("CONFIG SET maxmemory 1");
+    for _ in 0..10 {
+        assert_eq!(store.add(Update::first(&record, LIMITS), b"n", 1, by()).unwrap_err(), full);
+    }
+    assert_eq!(store.map_set("m", b"a", b"1", by()).unwrap_err(), full);
+    assert_eq!(store.map_add("m", b"a", 1.0, by()).unwrap_err(), AddError::Write(full));
+    assert_eq!(store.read(&record, b"n", by()).unwrap(), Some(b"1".to_vec()));
+    let down = store.count(&secrule::RequestKey::of_host(None, "a"), Quota::new(1, Duration::from_secs(1), 1), by()).unwrap_err();
+    assert!(down.to_string().contains("no memory left"), "{down}");
+    server.query::<()>("CONFIG SET maxmemory 0");
+    assert_eq!(add(&store, &record, within()), Some(2));
 }

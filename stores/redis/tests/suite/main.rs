@@ -43,6 +43,7 @@ fn main() -> ExitCode {
             a_server_that_is_killed_and_started_again_is_used_again_at_once
             a_server_that_is_not_there_is_down_at_once
             a_connection_that_is_cut_off_delays_no_call_beyond_its_deadline
+            a_server_without_memory_is_full_and_can_be_read
             an_answer_that_comes_late_is_not_taken_for_that_of_the_next_call
             an_answer_that_comes_byte_by_byte_ends_by_the_deadline
         }
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
             the_master_that_a_sentinel_names_is_used_after_a_failover_too
         }
         sharing {
-            every_key_has_an_end
+            the_store_passes_the_suite_and_every_key_has_an_end
             no_addition_of_several_processes_is_lost
             a_process_has_no_connection_before_its_first_call_and_never_more_than_eight
             a_ban_of_one_process_holds_in_all_within_100_ms

@@ -78,7 +78,7 @@ pub fn a_ban_of_one_process_holds_in_all_within_100_ms(kind: Kind) {
     assert!(knows_of_none(&other));
 }
 
-pub fn every_key_has_an_end(kind: Kind) {
+pub fn the_store_passes_the_suite_and_every_key_has_an_end(kind: Kind) {
     let server = Server::start(kind);
     let store = RedisStore::new(&server.url()).unwrap();
     store_suite::run(&store);
