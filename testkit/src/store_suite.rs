@@ -320,6 +320,9 @@ fn bans_end_by_themselves_and_by_hand(store: &dyn Store) {
     sleep(Duration::from_millis(500));
     assert_eq!(store.banned_until(&[one.clone(), other.clone()], by()).unwrap(), None);
     assert!(!store.unban(&one, by()).unwrap(), "it has ended");
+    store.ban(&other, in_seconds(60.0), by()).unwrap();
+    store.ban(&other, past(), by()).unwrap();
+    assert_eq!(store.banned_until(std::slice::from_ref(&other), by()).unwrap(), None, "the last one counts");
 }
 
 fn a_ban_means_requests_with_all_of_its_parts(store: &dyn Store) {
@@ -349,6 +352,9 @@ fn a_limit_counts_until_its_end(store: &dyn Store) {
     let beyond = |keys: &[RequestKey]| store.limited_until(keys, by()).unwrap().is_some();
     assert_eq!([(); 4].map(|()| beyond(&[free.clone(), limited.clone()])), [false, false, true, true]);
     assert!(!beyond(std::slice::from_ref(&free)));
+    store.limit(&limited, Quota::new(2, Duration::from_secs(600), 3), in_seconds(0.6), by()).unwrap();
+    let again = [(); 2].map(|()| beyond(std::slice::from_ref(&limited)));
+    assert_eq!(again, [false, true], "what was counted before counts");
     sleep(Duration::from_millis(700));
     assert!(!beyond(&[limited]));
 }
