@@ -38,6 +38,9 @@ pub enum AddressError {
     /// A private authority is named, and TLS is not asked for.
     #[error("the parameter ca needs TLS: rediss://, rediss-sentinel:// or rediss-cluster://")]
     AuthorityWithoutTls,
+    /// It has a user without a password.
+    #[error("the URL has a user and no password: write USER:PASSWORD@HOST, or :PASSWORD@HOST")]
+    NoPassword,
     /// The user or the password is not text after its percent signs are decoded.
     #[error("the user or the password is not UTF-8")]
     NoText,
@@ -117,9 +120,9 @@ impl Address {
             "rediss-cluster" | "valkeys-cluster" => (Kind::Cluster, true),
             _ => return Err(AddressError::Scheme),
         };
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        // A password that is not encoded may have any of `/@`: the hosts begin after the last `@`.
+        // A password that is not encoded may have any of `/?@`: the hosts begin after the last `@`. What is before is never shown.
         let (login, rest) = rest.rsplit_once('@').map_or((None, rest), |(login, rest)| (Some(login), rest));
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
         let port = if kind == Kind::Sentinels { SENTINEL_PORT } else { PORT };
         let mut nodes = hosts.split(',').map(|host| Node::parse(host, port)).collect::<Result<Vec<_>, _>>()?;
@@ -167,9 +170,8 @@ impl Address {
 impl Login {
     fn parse(login: Option<&str>) -> Result<Self, AddressError> {
         let Some(login) = login else { return Ok(Self::default()) };
-        let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
-        let user = Some(decoded(user)?).filter(|user| !user.is_empty());
-        Ok(Self { user, password: password.map(decoded).transpose()? })
+        let (user, password) = login.split_once(':').ok_or(AddressError::NoPassword)?;
+        Ok(Self { user: Some(decoded(user)?).filter(|user| !user.is_empty()), password: Some(decoded(password)?) })
     }
 }
 
@@ -237,6 +239,9 @@ mod tests {
             ("redis://user:secret@localhost?insecure=1", "\"insecure\" is not a parameter"),
             ("redis://user:secret@localhost?ca=/etc/ca.pem", "needs TLS"),
             ("redis://user:%ff@localhost", "not UTF-8"),
+            ("redis://secret@localhost", "no password"),
+            ("redis://user:secret?secret=1@localhost/first", "\"first\" is not"),
+            ("redis://localhost?ca=/secret@file", "no password"),
         ];
         for (url, text) in wrong {
             let error = Address::parse(url).unwrap_err();

@@ -27,6 +27,7 @@ pub struct Greeting<'a> {
 
 /// A connection. One whose call failed is of no use any more: its answer may come to the next call.
 pub struct Connection {
+    node: Node,
     stream: Stream,
     parser: Parser,
 }
@@ -47,24 +48,22 @@ impl Connection {
     pub fn open(node: &Node, greeting: Greeting<'_>, names: &Names, by: Instant) -> Result<Self, Down> {
         let socket = connect(node, &names.addresses(node, by)?, by)?;
         let timed = Timed { socket, by };
-        let failed = |error: &dyn std::fmt::Display| Down::new(format!("{node}: {error}"));
         let stream = match greeting.tls {
             None => Stream::Plain(timed),
             Some(config) => {
-                let name = ServerName::try_from(node.host.clone()).map_err(|error| failed(&error))?;
-                let connection = ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error))?;
+                let name = ServerName::try_from(node.host.clone()).map_err(|error| failed(node, error))?;
+                let connection = ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(node, error))?;
                 Stream::Secure(Box::new(StreamOwned::new(connection, timed)))
             }
         };
-        let mut connection = Self { stream, parser: Parser::new() };
-        connection.greet(greeting, by).map_err(|error| failed(&error))?;
+        let mut connection = Self { node: node.clone(), stream, parser: Parser::new() };
+        connection.greet(greeting, by).map_err(|error| failed(node, error))?;
         Ok(connection)
     }
 
     /// Sends a request and returns its answer, which may be an error of the server.
-    pub fn call(&mut self, request: &[u8], by: Instant) -> Result<Value, String> {
-        self.send(request, by)?;
-        self.answer()
+    pub fn call(&mut self, request: &[u8], by: Instant) -> Result<Value, Down> {
+        self.send(request, by).and_then(|()| self.answer()).map_err(|error| failed(&self.node, error))
     }
 
     /// Returns `true` if the server did not close the connection, as far as is known, and nothing is left to read from it.
@@ -137,7 +136,11 @@ fn connect(node: &Node, addresses: &[SocketAddr], by: Instant) -> Result<TcpStre
         }
     }
     let failure = failure.map_or_else(|| "no address".to_owned(), |error| error.to_string());
-    Err(Down::new(format!("{node}: {failure}")))
+    Err(failed(node, failure))
+}
+
+fn failed(node: &Node, error: impl std::fmt::Display) -> Down {
+    Down::new(format!("{node}: {error}"))
 }
 
 fn left(by: Instant) -> io::Result<Duration> {

@@ -10,7 +10,7 @@
 //! | `redis-cluster://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…` | a cluster, some of whose nodes are named |
 //! | `rediss-sentinel://…`, `rediss-cluster://…` | the same over TLS, to all of them |
 //!
-//! `valkey` may stand for `redis`. Signs of the user, the password and parameters that have a meaning in URLs are written as `%40`.
+//! `valkey` may stand for `redis`. A sign that has a meaning in URLs, such as `@`, is written as `%40`.
 //!
 //! # Calls
 //!

@@ -37,7 +37,7 @@ impl Pool {
         };
         let mut answer = Value::Nil;
         for request in requests {
-            answer = connection.call(request, by).map_err(Down::new)?;
+            answer = connection.call(request, by)?;
         }
         if !matches!(&answer, Value::ServerError(error) if is_of_no_use(error.code())) {
             place.keep(connection);

@@ -187,7 +187,7 @@ impl Servers {
         let mut connection = self.open(sentinel, &self.address.sentinel_login, false, by)?;
         let request =
             command("SENTINEL", &[Argument::Bytes(b"GET-MASTER-ADDR-BY-NAME"), Argument::Bytes(service.as_bytes())]).get_packed_command();
-        let answer = checked(connection.call(&request, by).map_err(Down::new)?)?;
+        let answer = checked(connection.call(&request, by)?)?;
         let (host, port): (String, u16) =
             redis::from_redis_value(answer).map_err(|_| Down::new(format!("{sentinel} knows no service {service}")))?;
         Ok(Node { host, port })

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             a_server_that_is_not_there_is_down_at_once
             a_connection_that_is_cut_off_delays_no_call_beyond_its_deadline
             a_server_without_memory_is_full_and_can_be_read
+            what_is_not_a_server_of_this_kind_is_down
             an_answer_that_comes_late_is_not_taken_for_that_of_the_next_call
             an_answer_that_comes_byte_by_byte_ends_by_the_deadline
         }
