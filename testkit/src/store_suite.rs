@@ -204,9 +204,11 @@ fn a_record_without_a_change_ends_with_its_timeout(store: &dyn Store) {
     let update = Update::first(&record, LIMITS).with_timeout(Duration::from_millis(500));
     store.write(update, b"a", b"1", by()).unwrap();
     sleep(Duration::from_millis(300));
+    let changed = Instant::now();
     store.write(update, b"b", b"1", by()).unwrap();
     sleep(Duration::from_millis(300));
-    assert_eq!(store.read(&record, b"a", by()).unwrap(), Some(b"1".to_vec()), "a change begins it anew");
+    let is_there = store.read(&record, b"a", by()).unwrap().is_some();
+    assert!(is_there || changed.elapsed() >= Duration::from_millis(500), "a change begins it anew");
     store.expire(&record, b"a", in_seconds(60.0), by()).unwrap();
     sleep(Duration::from_millis(300));
     assert_eq!(store.read_all(&record, by()).unwrap(), [], "an expiry does not prolong it");
@@ -424,13 +426,15 @@ fn a_map_adds_real_numbers_and_refuses_texts(store: &dyn Store) {
 fn a_lease_has_one_owner_until_it_ends(store: &dyn Store) {
     let (name, time) = (unique("lease"), Duration::from_millis(400));
     assert!(store.lease(&name, "one", time, by()).unwrap());
-    assert!(!store.lease(&name, "other", time, by()).unwrap());
     sleep(Duration::from_millis(250));
+    let renewed = Instant::now();
     assert!(store.lease(&name, "one", time, by()).unwrap(), "the owner may renew it");
     sleep(Duration::from_millis(250));
-    assert!(!store.lease(&name, "other", time, by()).unwrap());
+    let is_held = !store.lease(&name, "other", time, by()).unwrap();
+    assert!(is_held || renewed.elapsed() >= time, "the time begins anew");
     sleep(Duration::from_millis(250));
     assert!(store.lease(&name, "other", time, by()).unwrap());
+    assert!(!store.lease(&name, "one", Duration::from_secs(60), by()).unwrap());
 }
 
 fn no_addition_of_several_threads_is_lost(store: &dyn Store) {
