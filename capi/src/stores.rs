@@ -11,6 +11,8 @@ use std::sync::{Arc, LazyLock};
 const KINDS: &[StoreKind] = &[
     #[cfg(feature = "lmdb")]
     secrule_lmdb::LmdbStore::KIND,
+    #[cfg(feature = "redis")]
+    secrule_redis::RedisStore::KIND,
 ];
 
 /// The memory of the process.

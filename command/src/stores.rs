@@ -6,6 +6,8 @@ use secrule::{StoreKind, WafBuilder};
 pub const KINDS: &[StoreKind] = &[
     #[cfg(feature = "lmdb")]
     secrule_lmdb::LmdbStore::KIND,
+    #[cfg(feature = "redis")]
+    secrule_redis::RedisStore::KIND,
 ];
 
 /// Adds all kinds to a builder.
