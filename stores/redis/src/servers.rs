@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// Maximum number of nodes that a request is sent to, one after the other.
 const HOPS: usize = 4;
 
+/// The time of a call that fails after which other connections to the server may be cut off, too.
+const IN_VAIN: Duration = Duration::from_millis(10);
+
 /// The time after which nodes are asked again which slots they serve, if one of them does not answer.
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -152,10 +155,15 @@ impl Servers {
 
     /// Sends requests over one connection and returns the last answer.
     fn exchange(&self, node: &Node, requests: &[&[u8]], by: Instant) -> Result<Value, Down> {
-        let pool = self.pool(node);
+        let (pool, start) = (self.pool(node), Instant::now());
         let answer = pool.call(requests, by, || self.connect(node, by));
-        let is_demoted = |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "READONLY");
-        if answer.as_ref().map_or(true, is_demoted) {
+        let are_of_no_use = match &answer {
+            Ok(Value::ServerError(error)) => error.code() == "READONLY",
+            Ok(_) => false,
+            // One that had little time tells nothing of the others.
+            Err(_) => start.elapsed() >= IN_VAIN,
+        };
+        if are_of_no_use {
             pool.forget_idle();
         }
         answer
