@@ -112,6 +112,13 @@ impl RequestKey {
     }
 }
 
+impl Ban {
+    /// A ban of requests, or a limit, until a time.
+    pub const fn new(key: RequestKey, until: std::time::SystemTime) -> Self {
+        Self { key, until }
+    }
+}
+
 impl Quota {
     /// A quota of this number of requests in each period, of which `burst` may come at once.
     pub fn new(requests: u32, period: Duration, burst: u32) -> Self {

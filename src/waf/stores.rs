@@ -9,9 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// The address of a store in the memory of the process.
 const MEMORY: &str = "memory";
 
-/// The kinds that a build may have, each with what it needs, for messages.
-const BUILT_BY_FEATURE: [(&str, &str); 4] = [("lmdb", "lmdb"), ("redis", "redis"), ("rediss", "redis"), ("redis-sentinel", "redis")];
-
 /// The stores of this process by their addresses. Rule sets that name the same address share a store.
 static SHARED: Mutex<Vec<Named>> = Mutex::new(Vec::new());
 
@@ -57,7 +54,12 @@ pub fn open(address: &str, kinds: &[StoreKind]) -> Result<Arc<dyn Store>, BadAdd
 }
 
 fn unknown(scheme: &str, kinds: &[StoreKind]) -> BadAddress {
-    if let Some((_, feature)) = BUILT_BY_FEATURE.iter().find(|(known, _)| *known == scheme) {
+    let feature = match scheme {
+        "lmdb" => Some("lmdb"),
+        _ if scheme.starts_with("redis") || scheme.starts_with("valkey") => Some("redis"),
+        _ => None,
+    };
+    if let Some(feature) = feature {
         let problem = format!("this build has no stores of the kind `{scheme}`");
         return BadAddress::new(problem, format!("build it with the feature `{feature}`, or write {MEMORY}"));
     }

@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 /// Names the store to a process that a test has started.
 const ADDRESS: &str = "SECRULE_TEST_STORE";
 
-/// Number of threads of each process.
-const THREADS: usize = 2;
-
 const LIMITS: StoreLimits = StoreLimits::new(1_000, 64 << 20);
 
 fn record() -> RecordKey {
@@ -39,35 +36,11 @@ pub fn start(test: &str, address: &str) -> Process {
     Process(Command::new(program).args(["--exact", test, "--nocapture"]).env(ADDRESS, address).spawn().unwrap())
 }
 
-/// Adds 1 to the common counter again and again, in each of some threads.
-pub fn add(store: &dyn Store, times: usize) {
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                for _ in 0..times {
-                    let by = Instant::now() + Duration::from_secs(10);
-                    store.add(Update::first(&record(), LIMITS), b"n", 1, by).unwrap();
-                }
-            });
-        }
-    });
-}
-
 /// Adds 1 to a counter until the process ends.
 pub fn add_without_end(store: &dyn Store) {
     loop {
         let _ = store.add(Update::first(&record(), LIMITS), b"endless", 1, Instant::now() + Duration::from_secs(10));
     }
-}
-
-/// Asserts that additions of two processes with two threads each are not lost. The process that is started must call [`add`] with the same number.
-pub fn no_addition_of_two_processes_is_lost(test: &str, address: &str, store: &dyn Store, times: usize) {
-    let processes = [start(test, address), start(test, address)];
-    for mut process in processes {
-        assert!(process.0.wait().unwrap().success());
-    }
-    let sum = store.read(&record(), b"n", Instant::now() + Duration::from_secs(1)).unwrap().unwrap();
-    assert_eq!(String::from_utf8(sum).unwrap(), (2 * THREADS * times).to_string());
 }
 
 /// Adds 1 to a counter that other processes do not use, with the time that a call may take by default. Returns the time that it took, and `true` if the

@@ -6,21 +6,14 @@
 use rustix::process::{Pid, Signal, kill_process};
 use secrule::Store as _;
 use secrule_lmdb::LmdbStore;
-use secrule_testkit::store_processes::{self, CALL, Process, add, add_once, add_without_end};
+use secrule_testkit::store_processes::{self, CALL, Process, add_once, add_without_end};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Number of additions of a thread; `SECRULE_ADDITIONS` sets another one.
-const ADDITIONS: usize = 10_000;
-
 /// Time beyond its deadline after which a call returned late: the machine may be busy.
 const TOLERANCE: Duration = Duration::from_millis(50);
-
-fn additions() -> usize {
-    std::env::var("SECRULE_ADDITIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(ADDITIONS)
-}
 
 fn open(path: impl AsRef<Path>) -> LmdbStore {
     LmdbStore::new(path, LmdbStore::SIZE)
@@ -28,17 +21,6 @@ fn open(path: impl AsRef<Path>) -> LmdbStore {
 
 fn signal(process: &Process, signal: Signal) {
     kill_process(Pid::from_child(&process.0), signal).unwrap();
-}
-
-#[test]
-fn no_addition_of_two_processes_is_lost() {
-    if let Some(path) = store_processes::address() {
-        return add(&open(path), additions());
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.mdb");
-    let (name, address) = ("no_addition_of_two_processes_is_lost", path.to_str().unwrap());
-    store_processes::no_addition_of_two_processes_is_lost(name, address, &open(&path), additions());
 }
 
 #[test]

@@ -9,7 +9,11 @@ use super::watch::Watch;
 use redis::{FromRedisValue, Value, from_redis_value};
 use rustls::ClientConfig;
 use secrule::internals::once_per_process::OncePerProcess;
-use secrule::{AddError, Ban, Down, Full, Pace, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, Update, Variables, WriteError};
+use secrule::internals::store::Breaker;
+use secrule::{
+    AddError, BadAddress, Ban, Down, Full, Pace, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, StoreKind, Update, Variables,
+    WriteError,
+};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -40,6 +44,25 @@ const STEP: i64 = 1_000;
 const KEPT_RECORDS: usize = 10_000;
 const KEPT_FOR: Duration = Duration::from_secs(10);
 
+/// Beginnings of the URLs.
+const SCHEMES: &[&str] = &[
+    "redis",
+    "rediss",
+    "redis-sentinel",
+    "rediss-sentinel",
+    "redis-cluster",
+    "rediss-cluster",
+    "valkey",
+    "valkeys",
+    "valkey-sentinel",
+    "valkeys-sentinel",
+    "valkey-cluster",
+    "valkeys-cluster",
+];
+
+/// Remedy for a URL that names no servers.
+const REMEDY: &str = "write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, redis-sentinel:// or redis-cluster://";
+
 /// A store on servers of Redis or Valkey.
 ///
 /// The servers are connected to by the first call of each process.
@@ -64,6 +87,15 @@ struct Page {
 }
 
 impl RedisStore {
+    /// The stores that `SecCollectionStore redis://HOST` and the like name.
+    pub const KIND: StoreKind = StoreKind {
+        schemes: SCHEMES,
+        make: |url| {
+            let store = Self::new(url).map_err(|error| BadAddress::new(error.to_string(), REMEDY))?;
+            Ok(Arc::new(Breaker::new(store)))
+        },
+    };
+
     /// Names the servers. Nothing is connected to yet.
     ///
     /// # Errors
@@ -115,7 +147,7 @@ impl RedisStore {
         by: Instant,
     ) -> Result<(Vec<u8>, Option<RecordHistory>), WriteError> {
         let taken = RECORD_OVERHEAD + keys::record(update.record).len();
-        let bytes = (update.limits.bytes / SHARE).saturating_sub(taken);
+        let bytes = count(update.limits.bytes / SHARE) - count(taken);
         let arguments = [
             Bytes(operation.as_bytes()),
             Bytes(&name.to_ascii_lowercase()),
@@ -123,7 +155,7 @@ impl RedisStore {
             Number(millis(update.timeout.unwrap_or(LONGEST))),
             Number(update.is_first.into()),
             Number(count(update.limits.variables)),
-            Number(count(bytes)),
+            Number(bytes),
         ];
         let answer: Vec<Value> = self.run_on(update.record, &scripts::UPDATE, &arguments, by)?;
         let mut answer = answer.into_iter();
@@ -194,6 +226,14 @@ impl Store for RedisStore {
     fn add(&self, update: Update<'_>, name: &[u8], amount: i64, by: Instant) -> Result<(i64, Option<RecordHistory>), WriteError> {
         let (sum, history) = self.update("add", update, name, Number(amount), by)?;
         Ok((number(&sum)?, history))
+    }
+
+    fn set_timeout(&self, update: Update<'_>, timeout: Duration, by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.update("timeout", update, b"", Number(millis(timeout)), by).map(|(_, history)| history)
+    }
+
+    fn touch(&self, update: Update<'_>, by: Instant) -> Result<Option<RecordHistory>, WriteError> {
+        self.update("touch", update, b"", Bytes(b""), by).map(|(_, history)| history)
     }
 
     fn remove(&self, record: &RecordKey, name: &[u8], by: Instant) -> Result<(), Down> {
@@ -363,9 +403,10 @@ fn number(text: &[u8]) -> Result<i64, Down> {
 }
 
 fn history(numbers: &[u64]) -> Option<RecordHistory> {
-    let [created, updated, updates] = numbers else { return None };
+    let [created, updated, updates, timeout @ ..] = numbers else { return None };
     let time = |millis: &u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(*millis)).unwrap_or(SystemTime::UNIX_EPOCH);
-    Some(RecordHistory::new(time(created), time(updated), *updates))
+    let history = RecordHistory::new(time(created), time(updated), *updates);
+    Some(timeout.first().map_or(history, |timeout| history.with_timeout(Duration::from_millis(*timeout))))
 }
 
 /// Returns a time in milliseconds.

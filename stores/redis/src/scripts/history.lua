@@ -1,3 +1,3 @@
--- Returns the creation, the last change and the number of changes of a record.
+-- Returns the history of a record.
 local record = load('')
-return record and { record.created, record.updated, record.updates } or false
+return record and history_of(record) or false

@@ -53,6 +53,7 @@ end
 
 -- Returns what is known of the record, and one of its variables; nil if there is no record.
 --   ends     the time at which it ends without a further change
+--   own      the time without a change after which it ends, if rules gave it one of its own: it stays without variables then
 --   bytes    the size of its variables
 --   next     no variable expires before, 0 for never
 --   last     no variable that expires does so later
@@ -63,10 +64,10 @@ local function load(name)
     return nil
   end
   local record = {}
-  record.created, record.updated, record.updates, record.ends = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+)$')
+  record.created, record.updated, record.updates, record.ends, record.own = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) ?(%d*)$')
   record.bytes, record.next, record.last, record.lasting = string.match(found[2], '^(%d+) (%d+) (%d+) (%d+)$')
   if record.next ~= '0' and tonumber(record.next) <= now then
-    if not purge(record) then
+    if not purge(record) and record.own == '' then
       redis.call('DEL', key)
       return nil
     end
@@ -77,14 +78,19 @@ end
 
 -- Keeps what is known of the record, and fields of variables: a record whose variables all expire ends with the last one.
 local function save(record, ...)
-  local history = record.created .. ' ' .. record.updated .. ' ' .. record.updates .. ' ' .. record.ends
+  local history = record.created .. ' ' .. record.updated .. ' ' .. record.updates .. ' ' .. record.ends .. ' ' .. record.own
   local sizes = record.bytes .. ' ' .. record.next .. ' ' .. record.last .. ' ' .. record.lasting
   redis.call('HSET', key, '', history, '#', sizes, ...)
   local ends = record.ends
-  if tonumber(record.lasting) == 0 then
+  if tonumber(record.lasting) == 0 and record.own == '' then
     ends = text(math.min(ends, record.last))
   end
   redis.call('PEXPIREAT', key, ends)
+end
+
+-- Returns the creation, the last change, the number of changes, and the own timeout of a record, if it has one.
+local function history_of(record)
+  return { record.created, record.updated, record.updates, record.own ~= '' and record.own or nil }
 end
 
 -- Returns a field of a variable.

@@ -4,7 +4,7 @@ local record, before = load(ARGV[1])
 if not before then
   return
 end
-if redis.call('HLEN', key) == 3 then
+if redis.call('HLEN', key) == 3 and record.own == '' then
   redis.call('DEL', key)
   return
 end

@@ -3,7 +3,8 @@
 use crate::proxy::Proxy;
 use crate::server::{Kind, Server, free_port};
 use crate::{LIMITS, by, record, within};
-use secrule::{AddError, Full, Guarded, Quota, Store, Update, WriteError};
+use secrule::internals::store::Breaker;
+use secrule::{AddError, Full, Quota, Store, Update, WriteError};
 use secrule_redis::RedisStore;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -26,7 +27,7 @@ fn add(store: &dyn Store, record: &secrule::RecordKey, patience: Duration) -> Op
 
 pub fn a_stopped_server_delays_no_call_beyond_its_deadline_and_opens_the_circuit(kind: Kind) {
     let server = Server::start(kind);
-    let store = Guarded::new(RedisStore::new(&server.url()).unwrap());
+    let store = Breaker::new(RedisStore::new(&server.url()).unwrap());
     let record = record();
     assert_eq!(add(&store, &record, within()), Some(1));
     server.signal("STOP");
@@ -129,7 +130,7 @@ pub fn an_answer_that_comes_byte_by_byte_ends_by_the_deadline(kind: Kind) {
 
 pub fn a_server_without_memory_is_full_and_can_be_read(kind: Kind) {
     let server = Server::start(kind);
-    let store = Guarded::new(RedisStore::new(&server.url()).unwrap());
+    let store = Breaker::new(RedisStore::new(&server.url()).unwrap());
     let (record, full) = (record(), WriteError::Full(Full::Store));
     assert_eq!(add(&store, &record, within()), Some(1));
     server.query::<()>("CONFIG SET maxmemory 1");
