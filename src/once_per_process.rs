@@ -2,7 +2,7 @@
 
 use arc_swap::ArcSwapOption;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// A value that is made by the first use in each process. Later uses take no lock.
 pub struct OncePerProcess<T> {
@@ -23,16 +23,42 @@ impl<T> OncePerProcess<T> {
         self.made.load().as_ref().filter(|made| made.0 == process).map(|made| Arc::clone(&made.1))
     }
 
+    /// Takes out the value that a parent process made: where a child can close it without harm to the parent, it should.
+    pub fn take_inherited(&self) -> Option<Arc<T>> {
+        let process = std::process::id();
+        let inherited = self.made.load_full().filter(|made| made.0 != process)?;
+        self.made.compare_and_swap(&inherited, None);
+        Some(Arc::clone(&inherited.1))
+    }
+
     /// Returns the value of this process, and makes it if there is none. That of a parent process is left alone: dropping it would close what the parent
     /// still uses.
     ///
     /// # Errors
     /// If it cannot be made; the next use tries again.
     pub fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        if let Some(made) = self.made() {
-            return Ok(made);
+        match self.made() {
+            Some(made) => Ok(made),
+            None => self.make_under(self.making.lock().unwrap_or_else(PoisonError::into_inner), make),
         }
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// As [`get_or_make`](Self::get_or_make), but returns `None` at once while another thread makes it.
+    ///
+    /// # Errors
+    /// If it cannot be made; the next use tries again.
+    pub fn try_get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Option<Arc<T>>, E> {
+        if let Some(made) = self.made() {
+            return Ok(Some(made));
+        }
+        match self.making.try_lock() {
+            Ok(making) => self.make_under(making, make).map(Some),
+            Err(TryLockError::Poisoned(making)) => self.make_under(making.into_inner(), make).map(Some),
+            Err(TryLockError::WouldBlock) => Ok(None),
+        }
+    }
+
+    fn make_under<E>(&self, _making: MutexGuard<'_, ()>, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
         if let Some(made) = self.made() {
             return Ok(made);
         }

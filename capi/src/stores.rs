@@ -23,10 +23,10 @@ pub fn known(builder: WafBuilder) -> WafBuilder {
     KINDS.iter().fold(builder, |builder, kind| builder.store_kind(*kind)).default_store(of_settings)
 }
 
-/// Returns the store of rules that name none.
+/// Returns the store of rules that name none, or memory.
 fn of_settings(settings: &Settings) -> Arc<dyn Store> {
     #[cfg(feature = "lmdb")]
-    if let Some(folder) = &settings.data_folder {
+    if let Some(folder) = settings.data_folder.as_ref().filter(|_| settings.collection_store.is_none()) {
         return in_folder::store(folder);
     }
     let _ = settings;

@@ -12,7 +12,8 @@ pub enum RecordField {
     Key,
     /// Time of its last change, in seconds since 1970.
     LastUpdateTime,
-    /// Time without a change after which it is removed, in seconds; 0 for no end.
+    /// Time without a change after which it is removed, in seconds. Rules that set it to 0 remove the record; with `SecCollectionTimeout 0` it is 0
+    /// and has no end.
     Timeout,
     /// Number of earlier transactions that changed it.
     UpdateCounter,

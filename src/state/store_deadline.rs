@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 const CALL: usize = 500;
 
 impl Collections {
-    /// Calls the store, which must return by the instant that it is given. Returns `None` if the store does not answer, or if the transaction has
-    /// waited for it for its maximum time.
+    /// Calls the store, which must return by the instant that it is given. Returns `None` if the store does not answer, or did not answer
+    /// before in this transaction, or if the transaction has waited for it for its maximum time.
     pub fn ask_store<T>(
         &mut self,
         settings: &Settings,
@@ -20,7 +20,8 @@ impl Collections {
     ) -> Option<T> {
         let milliseconds = |limit: Limit| Duration::from_millis(u64::try_from(settings.limit(limit)).unwrap_or(u64::MAX));
         let most = milliseconds(Limit::StoreTime);
-        if self.store_time > most {
+        // One call in vain is all that a request waits for.
+        if self.store_failure.is_some() || self.store_time > most {
             return None;
         }
         self.arena.budget.charge(CALL);

@@ -63,9 +63,12 @@ impl<'b> Reader<'b> {
     }
 }
 
+/// The first byte of a hash, and of no key that is kept as it is.
+const HASHED: u8 = b'\xFF';
+
 /// Returns a key that a table takes: a long one is replaced by its hash.
 pub fn bounded(key: Vec<u8>) -> Vec<u8> {
-    if key.len() < LONGEST_KEY { key } else { [&b"\xFF"[..], &Sha1::digest(&key)].concat() }
+    if key.len() < LONGEST_KEY && key.first() != Some(&HASHED) { key } else { [&[HASHED][..], &Sha1::digest(&key)].concat() }
 }
 
 impl RecordKey {

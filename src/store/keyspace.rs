@@ -9,6 +9,9 @@ use super::{Down, Moment};
 /// Number of expired entries that one write removes.
 const SWEPT: usize = 16;
 
+/// Maximum number of entries that one write removes to make room.
+const EVICTED: usize = 64;
+
 /// The longest key that a table takes, without the byte of its index, its kind and a time.
 pub const LONGEST_KEY: usize = 200;
 
@@ -53,9 +56,14 @@ impl Kind {
         matches!(self, Self::Record | Self::Count)
     }
 
-    /// Returns the index of its entries by expiry. Bans have their own, because the one that ends first makes room for a new one.
+    /// Returns `true` for bans and limits, of which the one that ends first makes room for a new one.
+    fn is_ban(self) -> bool {
+        matches!(self, Self::Ban | Self::Limit)
+    }
+
+    /// Returns the index of its entries by expiry.
     fn by_expiry(self) -> u8 {
-        if self == Self::Ban { BANS_BY_EXPIRY } else { BY_EXPIRY }
+        if self.is_ban() { BANS_BY_EXPIRY } else { BY_EXPIRY }
     }
 
     fn of(byte: u8) -> Option<Self> {
@@ -78,22 +86,30 @@ pub struct Entry {
 /// The sizes of a keyspace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// All entries, in bytes.
+    /// Records and counts, in bytes: they make room for others.
     pub bytes: u64,
-    /// Number of bans.
+    /// All other entries, in bytes.
+    pub lasting_bytes: u64,
+    /// Number of bans and limits.
     pub bans: u64,
 }
 
 impl Sizes {
     /// Returns the sizes as bytes.
     pub fn encode(self) -> Vec<u8> {
-        [self.bytes.to_be_bytes(), self.bans.to_be_bytes()].concat()
+        [self.bytes, self.lasting_bytes, self.bans].map(u64::to_be_bytes).concat()
     }
 
     /// Reads the sizes from their bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (bytes, rest) = bytes.split_first_chunk()?;
-        Some(Self { bytes: u64::from_be_bytes(*bytes), bans: u64::from_be_bytes(*rest.first_chunk()?) })
+        let (lasting_bytes, rest) = rest.split_first_chunk()?;
+        let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+        Some(Self { bytes: number(bytes), lasting_bytes: number(lasting_bytes), bans: number(rest.first_chunk()?) })
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut u64 {
+        if kind.makes_room() { &mut self.bytes } else { &mut self.lasting_bytes }
     }
 }
 
@@ -134,9 +150,9 @@ fn change_key(kind: Kind, changed: Moment, key: &[u8]) -> Vec<u8> {
 impl Entry {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (expires, rest) = bytes.split_first_chunk()?;
-        let (used, contents) = rest.split_first_chunk()?;
+        let (changed, contents) = rest.split_first_chunk()?;
         let expires = Some(Moment::from_be_bytes(*expires)).filter(|expires| *expires != NEVER);
-        Some(Self { expires, changed: Moment::from_be_bytes(*used), contents: contents.to_vec() })
+        Some(Self { expires, changed: Moment::from_be_bytes(*changed), contents: contents.to_vec() })
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -178,6 +194,15 @@ impl<'t, T: Readable> Keyspace<'t, T> {
         }
         Ok(None)
     }
+
+    /// Returns `true` if there is a ban or a limit that did not end.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn has_bans(&self) -> Result<bool, Down> {
+        let from = [&[BANS_BY_EXPIRY], &self.now.saturating_add(1).to_be_bytes()[..]].concat();
+        Ok(self.table.first(&[BANS_BY_EXPIRY], &from).map_err(Into::into)?.is_some())
+    }
 }
 
 impl<T: Table> Keyspace<'_, T> {
@@ -202,9 +227,9 @@ impl<T: Table> Keyspace<'_, T> {
         }
         let bytes = entry.encode();
         let size = |bytes: usize| (bytes + key.len() + OVERHEAD) as u64;
-        self.sizes.bytes =
-            self.sizes.bytes.saturating_add(size(bytes.len())).saturating_sub(before.as_ref().map_or(0, |(bytes, _)| size(*bytes)));
-        if kind == Kind::Ban && before.is_none() {
+        let sizes = self.sizes.of(kind);
+        *sizes = sizes.saturating_add(size(bytes.len())).saturating_sub(before.as_ref().map_or(0, |(bytes, _)| size(*bytes)));
+        if kind.is_ban() && before.is_none() {
             self.sizes.bans += 1;
         }
         self.table.put(&entry_key(kind, key), &bytes).map_err(Into::into)
@@ -221,21 +246,26 @@ impl<T: Table> Keyspace<'_, T> {
         if let Some(entry) = &entry {
             self.leave_indexes(kind, key, entry, None)?;
         }
-        self.sizes.bytes = self.sizes.bytes.saturating_sub((bytes.len() + key.len() + OVERHEAD) as u64);
-        if kind == Kind::Ban {
+        let sizes = self.sizes.of(kind);
+        *sizes = sizes.saturating_sub((bytes.len() + key.len() + OVERHEAD) as u64);
+        if kind.is_ban() {
             self.sizes.bans = self.sizes.bans.saturating_sub(1);
         }
         self.table.remove(&name).map_err(Into::into)?;
         Ok(entry.filter(|entry| !entry.is_over(self.now)))
     }
 
-    /// Removes entries that did not change for longest until the keyspace has at most this many bytes. The entry that is named stays.
+    /// Removes entries that did not change for longest until they have at most this many bytes, but only some at a time: the next writes go on. The
+    /// entry that is named stays.
     ///
     /// # Errors
     /// If the table cannot be written.
-    pub fn make_room(&mut self, most: u64, stays: &[u8]) -> Result<(), Down> {
+    pub fn make_room(&mut self, max: u64, stays: &[u8]) -> Result<(), Down> {
         let mut from = vec![BY_CHANGE];
-        while self.sizes.bytes > most {
+        for _ in 0..EVICTED {
+            if self.sizes.bytes <= max {
+                break;
+            }
             let Some((name, _)) = self.table.first(&[BY_CHANGE], &from).map_err(Into::into)? else { break };
             let Some((kind, _, key)) = place(&name) else { break };
             if key == stays {
@@ -249,12 +279,12 @@ impl<T: Table> Keyspace<'_, T> {
         Ok(())
     }
 
-    /// Removes the ban that ends first.
+    /// Removes the ban or limit that ends first. Returns `true` if there was one.
     ///
     /// # Errors
     /// If the table cannot be written.
-    pub fn remove_first_ban(&mut self) -> Result<(), Down> {
-        self.remove_first(BANS_BY_EXPIRY, NEVER).map(drop)
+    pub fn remove_first_ban(&mut self) -> Result<bool, Down> {
+        self.remove_first(BANS_BY_EXPIRY, NEVER)
     }
 
     /// Removes a few entries that expired.

@@ -48,7 +48,8 @@ impl MemoryStore {
 
     /// Returns the size of its entries, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).sizes.bytes
+        let sizes = self.entries.lock().unwrap_or_else(PoisonError::into_inner).sizes;
+        sizes.bytes + sizes.lasting_bytes
     }
 
     /// Runs an operation at a moment. A thread that panicked while it held the lock left whole entries, at worst with a place in an index too many.
@@ -59,13 +60,13 @@ impl MemoryStore {
         operation(&mut Operations::new(table, sizes, now, MOST), now)
     }
 
-    /// As [`run`](Self::run), for an operation that changes bans or limits.
+    /// As [`run`](Self::run), for an operation on bans or limits: those that ended are noticed, too.
     fn run_on_bans<R>(
         &self,
-        operation: impl FnOnce(&mut Operations<'_, BTreeMap<Box<[u8]>, Box<[u8]>>>) -> Result<R, Down>,
+        operation: impl FnOnce(&mut Operations<'_, BTreeMap<Box<[u8]>, Box<[u8]>>>, SystemTime) -> Result<R, Down>,
     ) -> Result<R, Down> {
-        self.run(|operations, _| {
-            let result = operation(operations);
+        self.run(|operations, now| {
+            let result = operation(operations, now);
             self.has_bans.store(operations.has_bans()?, Ordering::Release);
             result
         })
@@ -122,15 +123,15 @@ impl Store for MemoryStore {
     }
 
     fn ban(&self, key: &RequestKey, until: SystemTime, _: Instant) -> Result<(), Down> {
-        self.run_on_bans(|operations| operations.ban(key, until))
+        self.run_on_bans(|operations, _| operations.ban(key, until))
     }
 
     fn unban(&self, key: &RequestKey, _: Instant) -> Result<bool, Down> {
-        self.run_on_bans(|operations| operations.unban(key))
+        self.run_on_bans(|operations, _| operations.unban(key))
     }
 
     fn banned_until(&self, keys: &[RequestKey], _: Instant) -> Result<Option<SystemTime>, Down> {
-        self.run(|operations, _| operations.banned_until(keys))
+        self.run_on_bans(|operations, _| operations.banned_until(keys))
     }
 
     fn bans(&self, after: Option<&RequestKey>, most: usize, _: Instant) -> Result<Vec<Ban>, Down> {
@@ -146,11 +147,11 @@ impl Store for MemoryStore {
     }
 
     fn limit(&self, key: &RequestKey, quota: Quota, until: SystemTime, _: Instant) -> Result<(), Down> {
-        self.run_on_bans(|operations| operations.limit(key, quota, until))
+        self.run_on_bans(|operations, _| operations.limit(key, quota, until))
     }
 
     fn limited_until(&self, keys: &[RequestKey], _: Instant) -> Result<Option<SystemTime>, Down> {
-        self.run(|operations, now| operations.limited_until(keys, now))
+        self.run_on_bans(|operations, now| operations.limited_until(keys, now))
     }
 
     fn put_list(&self, name: &str, entries: &[&str], _: Instant) -> Result<(), Down> {
@@ -227,7 +228,7 @@ mod tests {
         let named = |prefix: u8| table.keys().filter(move |key| key.first() == Some(&prefix)).count();
         let entries = table.iter().filter(|(key, _)| key.first() == Some(&b'K'));
         let bytes: usize = entries.map(|(key, value)| key.len() - 2 + value.len() + 160).sum();
-        assert_eq!(sizes.bytes, bytes as u64);
+        assert_eq!(sizes.bytes + sizes.lasting_bytes, bytes as u64);
         assert!(named(b'U') <= named(b'K') && named(b'X') <= named(b'K'));
         named(b'K')
     }

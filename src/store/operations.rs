@@ -11,7 +11,7 @@ use super::{
 use crate::graph::Pace;
 use std::time::{Duration, SystemTime};
 
-/// Maximum number of bans. Beyond it the one that ends first is dropped.
+/// Maximum number of bans and limits. Beyond it the one that ends first is dropped.
 const MAX_BANS: u64 = 100_000;
 
 /// Maximum number of values of a map.
@@ -19,6 +19,9 @@ const MAX_VALUES: u64 = 100_000;
 
 /// Maximum size of the keys and values of a map, in bytes.
 const MAX_MAP: u64 = 64 << 20;
+
+/// The part of the store that bans, limits, lists and maps may take, so that they leave room for records and counts.
+const LASTING_SHARE: u64 = 2;
 
 /// Number of values of cleared maps that one write to a map removes.
 const SWEPT: usize = 16;
@@ -126,7 +129,20 @@ impl<'t, T: Readable> Operations<'t, T> {
     /// # Errors
     /// If the table fails.
     pub fn has_bans(&self) -> Result<bool, Down> {
-        Ok(self.entries.next(Kind::Ban, b"", None)?.is_some() || self.entries.next(Kind::Limit, b"", None)?.is_some())
+        self.entries.has_bans()
+    }
+
+    /// Returns `true` if there is a limit with one of these keys.
+    ///
+    /// # Errors
+    /// If the table fails.
+    pub fn has_limit(&self, keys: &[RequestKey]) -> Result<bool, Down> {
+        for key in keys {
+            if self.entries.get(Kind::Limit, &bounded(key.encode()))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// See [`Store::list`](super::Store::list).
@@ -274,11 +290,24 @@ impl<T: Table> Operations<'_, T> {
     /// If the table fails.
     pub fn ban(&mut self, key: &RequestKey, until: SystemTime) -> Result<(), Down> {
         let name = key.encode();
-        if self.entries.sizes.bans >= MAX_BANS && self.entries.get(Kind::Ban, &bounded(name.clone()))?.is_none() {
-            self.entries.remove_first_ban()?;
+        self.put_ban(Kind::Ban, &bounded(name.clone()), name, until)
+    }
+
+    /// Puts a ban or a limit, in place of the one that ends first if there are too many.
+    fn put_ban(&mut self, kind: Kind, key: &[u8], contents: Vec<u8>, until: SystemTime) -> Result<(), Down> {
+        let is_new = self.entries.get(kind, key)?.is_none();
+        while (is_new && self.entries.sizes.bans >= MAX_BANS) || self.lasting_bytes_with(contents.len()) > self.most / LASTING_SHARE {
+            if !self.entries.remove_first_ban()? {
+                break;
+            }
         }
-        self.entries.put(Kind::Ban, &bounded(name.clone()), name, Some(moment(until)))?;
+        self.entries.put(kind, key, contents, Some(moment(until)))?;
         self.changed()
+    }
+
+    /// Returns the size of all entries that make no room for others, with one more of this length, in bytes.
+    fn lasting_bytes_with(&self, length: usize) -> u64 {
+        self.entries.sizes.lasting_bytes.saturating_add(length as u64)
     }
 
     /// See [`Store::unban`](super::Store::unban).
@@ -307,8 +336,7 @@ impl<T: Table> Operations<'_, T> {
     pub fn limit(&mut self, key: &RequestKey, quota: Quota, until: SystemTime) -> Result<(), Down> {
         let mut contents = Writer::default();
         contents.bytes(&quota.encode()).bytes(&key.encode());
-        self.entries.put(Kind::Limit, &bounded(key.encode()), contents.0, Some(moment(until)))?;
-        self.changed()
+        self.put_ban(Kind::Limit, &bounded(key.encode()), contents.0, until)
     }
 
     /// See [`Store::limited_until`](super::Store::limited_until).
@@ -386,7 +414,7 @@ impl<T: Table> Operations<'_, T> {
         if state.values > MAX_VALUES {
             return Err(Full::Record.into());
         }
-        if state.bytes > MAX_MAP {
+        if state.bytes > MAX_MAP || self.lasting_bytes_with(value.len()) > self.most / LASTING_SHARE {
             return Err(Full::Store.into());
         }
         self.entries.put(Kind::MapEntry, &name, value.to_vec(), None)?;
@@ -508,9 +536,8 @@ fn history(record: &Record) -> RecordHistory {
 }
 
 fn map_prefix(map: &str, generation: u64) -> Vec<u8> {
-    let mut writer = Writer(bounded(map.as_bytes().to_vec()));
-    writer.0.push(0);
-    writer.number(generation);
+    let mut writer = Writer::default();
+    writer.bytes(&bounded(map.as_bytes().to_vec())).number(generation);
     writer.0
 }
 

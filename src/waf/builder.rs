@@ -168,7 +168,7 @@ impl WafBuilder {
         self
     }
 
-    /// Replaces the store in the memory of the rule set, for rules without `SecCollectionStore`.
+    /// Replaces the store in the memory of the rule set, for rules without `SecCollectionStore`, or with `SecCollectionStore memory`.
     #[doc(hidden)]
     pub fn default_store(mut self, store: DefaultStore) -> Self {
         self.default_store = Some(store);
@@ -284,7 +284,7 @@ impl WafBuilder {
         let origins = Arc::new(Origins::new(settings.resolver, settings.resolver_time_limit));
         let named = stores::named(settings, &report, &given.store_kinds)?.filter(|_| !self.ignores_named_store);
         let store = self.store.or(named).or(self.known_memory).unwrap_or_else(|| match self.default_store {
-            Some(store) if settings.collection_store.is_none() => store(settings),
+            Some(store) if stores::is_memory(settings) => store(settings),
             _ => Arc::new(MemoryStore::new()),
         });
         let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));

@@ -28,10 +28,10 @@
 //! ```
 
 mod address;
-mod gate;
 mod opened;
 mod place;
 mod store;
 mod table;
+mod write_lock;
 
 pub use store::LmdbStore;

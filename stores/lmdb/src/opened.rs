@@ -1,12 +1,15 @@
 //! The database as this process has opened it.
 
-use super::gate::Gate;
 use super::place::Place;
 use super::table::{Entries, Failed, Reading, Writing};
+use super::write_lock::WriteLock;
 use heed::{Env, EnvFlags, EnvOpenOptions};
 use secrule::Down;
 use secrule::internals::store::{Operations, Readable, Sizes, Table};
-use std::time::{Instant, SystemTime};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The key of the sizes: no entry has it.
 const SIZES: &[u8] = b"S";
@@ -17,12 +20,20 @@ const READERS: u32 = 1_024;
 /// The part of the file that entries may take: pages are not full, and a write needs free ones.
 const SHARE: u64 = 2;
 
+/// The time between two marks that the files are in use.
+const MARKED_EVERY: Duration = Duration::from_secs(3_600);
+
 /// An environment of LMDB, and what this process knows of it.
 #[derive(Debug)]
 pub struct Opened {
     environment: Env,
     entries: Entries,
-    gate: Gate,
+    write_lock: WriteLock,
+    /// The file of LMDB, with a lock that tells other processes that it is in use.
+    _data: File,
+    readers: PathBuf,
+    /// Time of the last mark that the files are in use.
+    marked: Mutex<Instant>,
     /// Maximum size of all entries, in bytes.
     most: u64,
 }
@@ -30,9 +41,9 @@ pub struct Opened {
 impl Opened {
     /// Opens the files, and makes them if they are not there.
     pub fn new(place: &Place, size: u64, by: Instant) -> Result<Self, Down> {
-        let gate = Gate::new(place.open_lock()?);
-        let passed = gate.pass(by)?;
-        place.prepare()?;
+        let write_lock = WriteLock::new(place.open_lock()?);
+        let held = write_lock.hold(by)?;
+        let data = place.open_data()?;
         let mut options = EnvOpenOptions::new();
         options.map_size(usize::try_from(size).unwrap_or(usize::MAX)).max_readers(READERS);
         // SAFETY: two things can break memory safety. A file that others change or cut while it is mapped: `place` makes sure that no other user may
@@ -45,8 +56,21 @@ impl Opened {
         let mut transaction = environment.write_txn().map_err(Failed::from)?;
         let entries = environment.create_database(&mut transaction, None).map_err(Failed::from)?;
         transaction.commit().map_err(Failed::from)?;
-        drop(passed);
-        Ok(Self { environment, entries, gate, most: size / SHARE })
+        drop(held);
+        let marked = Mutex::new(Instant::now());
+        Ok(Self { environment, entries, write_lock, _data: data, readers: place.readers.clone(), marked, most: size / SHARE })
+    }
+
+    /// Sets the times of the files of locks now and then: programs that remove old files from folders such as `/tmp` must not take them for unused.
+    fn mark_in_use(&self) {
+        let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        if marked.elapsed() >= MARKED_EVERY {
+            *marked = Instant::now();
+            let now = SystemTime::now();
+            // Files that cannot be marked are used all the same.
+            let _ = self.write_lock.file().set_modified(now);
+            let _ = File::options().write(true).open(&self.readers).and_then(|file| file.set_modified(now));
+        }
     }
 
     /// Runs an operation that reads.
@@ -62,7 +86,8 @@ impl Opened {
         by: Instant,
         operation: impl FnOnce(&mut Operations<'_, Writing<'_>>, SystemTime) -> Result<R, E>,
     ) -> Result<R, E> {
-        let _passed = self.gate.pass(by)?;
+        let _held = self.write_lock.hold(by)?;
+        self.mark_in_use();
         let failed = |error: heed::Error| E::from(Failed::from(error).into());
         let mut writing = Writing { entries: self.entries, transaction: self.environment.write_txn().map_err(failed)? };
         let known = writing.get(SIZES).map_err(Down::from)?.and_then(|bytes| Sizes::decode(&bytes)).unwrap_or_default();

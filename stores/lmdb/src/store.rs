@@ -4,6 +4,7 @@ use super::address::{Address, DEFAULT_SIZE, SCHEME};
 use super::opened::Opened;
 use super::place::Place;
 use super::table::{Reading, Writing};
+use super::write_lock::wait;
 use secrule::internals::graph::Pace;
 use secrule::internals::once_per_process::OncePerProcess;
 use secrule::internals::store::{Breaker, Operations};
@@ -77,7 +78,13 @@ impl LmdbStore {
     }
 
     fn opened(&self, by: Instant) -> Result<Arc<Opened>, Down> {
-        self.opened.get_or_make(|| Opened::new(&Place::of(&self.path), self.size, by))
+        if let Some(opened) = self.opened.made() {
+            return Ok(opened);
+        }
+        // LMDB opens a file once in a process, and a child must close its parent's first. That does no harm to the parent.
+        drop(self.opened.take_inherited());
+        let opened = wait(by, || self.opened.try_get_or_make(|| Opened::new(&Place::of(&self.path), self.size, by)))?;
+        opened.ok_or_else(|| Down::new("another thread has been opening it for too long"))
     }
 
     fn read<R>(&self, by: Instant, operation: impl FnOnce(&Operations<'_, Reading<'_>>) -> Result<R, Down>) -> Result<R, Down> {
@@ -107,7 +114,8 @@ impl LmdbStore {
         if self.opened.made().is_none() && !Place::of(&self.path).data.exists() {
             return Ok(false);
         }
-        self.read(Instant::now() + REFRESH, |operations| operations.has_bans())
+        // A file that another process is writing to is opened a little later.
+        self.read(Instant::now(), |operations| operations.has_bans())
     }
 }
 
@@ -196,6 +204,9 @@ impl Store for LmdbStore {
     }
 
     fn limited_until(&self, keys: &[RequestKey], by: Instant) -> Result<Option<SystemTime>, Down> {
+        if !self.read(by, |operations| operations.has_limit(keys))? {
+            return Ok(None);
+        }
         self.write(by, |operations, now| operations.limited_until(keys, now))
     }
 

@@ -11,21 +11,21 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_micros(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// A lock of a file, for one thread of one process.
+/// A lock of a file, which one thread of one process holds at a time.
 #[derive(Debug)]
-pub struct Gate {
+pub struct WriteLock {
     file: File,
     threads: Mutex<()>,
 }
 
 /// The lock, as long as it is held.
 #[derive(Debug)]
-pub struct Passed<'g> {
-    file: &'g File,
-    _thread: MutexGuard<'g, ()>,
+pub struct Held<'l> {
+    file: &'l File,
+    _thread: MutexGuard<'l, ()>,
 }
 
-impl Gate {
+impl WriteLock {
     /// Makes a lock of a file.
     pub fn new(file: File) -> Self {
         Self { file, threads: Mutex::new(()) }
@@ -35,33 +35,48 @@ impl Gate {
     ///
     /// # Errors
     /// If another thread or process holds it until the deadline.
-    pub fn pass(&self, by: Instant) -> Result<Passed<'_>, Down> {
-        let held = || Down::new("another process has been writing to it for too long");
+    pub fn hold(&self, by: Instant) -> Result<Held<'_>, Down> {
+        let too_long = || Down::new("another process has been writing to it for too long");
         let thread = wait(by, || match self.threads.try_lock() {
             Ok(guard) => Ok(Some(guard)),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Poisoned(poisoned)) => Ok(Some(PoisonError::into_inner(poisoned))),
         })?;
-        let thread = thread.ok_or_else(held)?;
-        let locked = wait(by, || match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(())),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Ok(None),
-            Err(error) => Err(Down::new(format!("its lock cannot be taken: {error}"))),
-        })?;
-        locked.ok_or_else(held)?;
-        Ok(Passed { file: &self.file, _thread: thread })
+        let thread = thread.ok_or_else(too_long)?;
+        wait(by, || Ok(try_lock(&self.file, FlockOperation::NonBlockingLockExclusive)?.then_some(())))?.ok_or_else(too_long)?;
+        Ok(Held { file: &self.file, _thread: thread })
+    }
+
+    /// Returns its file.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 }
 
-impl Drop for Passed<'_> {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
         // It cannot fail for a file that is open.
         let _ = flock(self.file, FlockOperation::Unlock);
     }
 }
 
+/// Locks a file. Returns `false` if another process has a lock of it.
+///
+/// # Errors
+/// If the file system has no locks.
+pub fn try_lock(file: &File, operation: FlockOperation) -> Result<bool, Down> {
+    match flock(file, operation) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(Down::new(format!("its lock cannot be taken: {error}"))),
+    }
+}
+
 /// Tries again and again until something succeeds, or the deadline comes: then `None`.
-fn wait<T>(by: Instant, mut attempt: impl FnMut() -> Result<Option<T>, Down>) -> Result<Option<T>, Down> {
+///
+/// # Errors
+/// That of a try, which ends the wait.
+pub fn wait<T>(by: Instant, mut attempt: impl FnMut() -> Result<Option<T>, Down>) -> Result<Option<T>, Down> {
     let mut pause = FIRST_PAUSE;
     loop {
         if let Some(done) = attempt()? {
