@@ -113,6 +113,7 @@ pub use waf::{Waf, WafBuilder};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::state::{RuleMatch, Verdict};
+    pub use crate::waf::open_store;
 
     macro_rules! rooms {
         ($($room:ident)+) => {
@@ -123,8 +124,8 @@ pub mod internals {
     }
 
     rooms! {
-        compile core_rule_set diagnostic graph metrics once_per_process operator pattern prefilter record resolver script seclang source store transform
-        vocabulary
+        compile core_rule_set diagnostic escape graph metrics once_per_process operator pattern prefilter record resolver script seclang source store
+        transform vocabulary
     }
 }
 

@@ -6,7 +6,10 @@
 #![warn(missing_docs)]
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
+mod ban;
+mod bytes;
 mod check;
+mod duration;
 mod eval;
 // A test of the project runs the cases of the CRS with these two.
 #[doc(hidden)]
@@ -14,11 +17,14 @@ pub mod exchange;
 #[doc(hidden)]
 pub mod ftw;
 mod message;
+mod open_store;
 mod profile;
 mod requests;
 mod rules;
+mod store;
 mod stores;
 mod subset;
+mod table;
 mod test;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -43,14 +49,17 @@ pub struct Arguments {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
-  1  something was found: an error in the rules, a request that is denied, a test that fails
+  1  something was found: an error in the rules, a request that is denied, a test that fails;
+     or what is asked for does not exist: a ban, a record
   2  the work could not be done: wrong usage, a file that cannot be read, rules that do not load";
 
 #[derive(Subcommand, Debug)]
 enum Verb {
+    Ban(ban::Options),
     Check(check::Options),
     Eval(eval::Options),
     Profile(profile::Options),
+    Store(store::Options),
     Test(test::Options),
 }
 
@@ -84,9 +93,11 @@ enum Failure {
 pub fn run(arguments: Arguments) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match arguments.verb {
+        Verb::Ban(options) => ban::run(&options, arguments.format, &mut out),
         Verb::Check(options) => check::run(&options, arguments.format, &mut out),
         Verb::Eval(options) => eval::run(&options, arguments.format, &mut out),
         Verb::Profile(options) => profile::run(&options, arguments.format, &mut out),
+        Verb::Store(options) => store::run(&options, arguments.format, &mut out),
         Verb::Test(options) => test::run(&options, arguments.format, &mut out),
     };
     match result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {

@@ -6,7 +6,7 @@ use clap::Args;
 use secrule::internals::compile::{CompileOptions, Input, Planning};
 use secrule::internals::core_rule_set::{self, CoreRuleSet};
 use secrule::internals::source::{FileSystem, Loader, Memory};
-use secrule::{DebugLog, Waf};
+use secrule::{DebugLog, LoadError, Waf};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,7 +69,7 @@ impl RuleOptions {
         } else {
             builder = builder.input(Input::Group(self.definitions(self.paranoia).into_iter().chain(files).collect()));
         }
-        builder.build_with(&loader).map_err(|error| Failure::Reason(format!("the rules do not load\n{error}")))
+        builder.build_with(&loader).map_err(|error| unloadable(&error))
     }
 
     fn core_rule_set(&self, folder: &Path, loader: &mut Replaced) -> Result<Vec<Input>, Failure> {
@@ -107,6 +107,17 @@ impl RuleOptions {
         }
         (!text.is_empty()).then(|| Input::Text { name: "command line".to_owned(), text })
     }
+}
+
+/// Loads rule files as one rule set, for their settings: it opens no log and no store.
+pub fn load_files(files: &[PathBuf]) -> Result<Waf, Failure> {
+    let inputs = files.iter().cloned().map(Input::File).collect();
+    let builder = stores::known(Waf::builder()).without_logs().without_store().input(Input::Group(inputs));
+    builder.build().map_err(|error| unloadable(&error))
+}
+
+fn unloadable(error: &LoadError) -> Failure {
+    Failure::Reason(format!("the rules do not load\n{error}"))
 }
 
 fn definition(text: &str) -> Result<(String, String), String> {

@@ -1,6 +1,9 @@
-//! The kinds of stores that this build has.
+//! The kinds of stores that this build has, and how a verb opens one.
 
-use secrule::{StoreKind, WafBuilder};
+use secrule::internals::open_store;
+use secrule::{Store, StoreKind, WafBuilder};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The kinds, besides memory.
 pub const KINDS: &[StoreKind] = &[
@@ -13,4 +16,111 @@ pub const KINDS: &[StoreKind] = &[
 /// Adds all kinds to a builder.
 pub fn known(builder: WafBuilder) -> WafBuilder {
     KINDS.iter().fold(builder, |builder, kind| builder.store_kind(*kind))
+}
+
+/// Opens the store at an address. If it is a file, it must exist, unless the verb may make it.
+///
+/// # Errors
+/// The reason, with a remedy.
+pub fn open(address: &str, may_make: bool) -> Result<Arc<dyn Store>, String> {
+    let store = open_store(address, KINDS).map_err(|error| error.to_string())?;
+    #[cfg(feature = "lmdb")]
+    if StoreKind::scheme(address) == "lmdb" {
+        lmdb::check(&secrule_lmdb::LmdbStore::parse(address).map_err(|error| error.to_string())?, may_make)?;
+    }
+    let _ = may_make;
+    Ok(store)
+}
+
+/// Opens the store that the C library keeps in the folder of `SecDataDir`.
+///
+/// # Errors
+/// The reason, with a remedy.
+#[cfg(feature = "lmdb")]
+pub fn open_folder(folder: &Path, may_make: bool) -> Result<Arc<dyn Store>, String> {
+    let store = secrule_lmdb::LmdbStore::in_folder(folder, secrule_lmdb::LmdbStore::SIZE);
+    lmdb::check(&store, may_make)?;
+    Ok(Arc::new(store))
+}
+
+#[cfg(not(feature = "lmdb"))]
+pub fn open_folder(folder: &Path, _may_make: bool) -> Result<Arc<dyn Store>, String> {
+    Err(format!("{}: this build has no stores of the kind `lmdb`: build it with the feature `lmdb`", folder.display()))
+}
+
+#[cfg(feature = "lmdb")]
+mod lmdb {
+    use secrule_lmdb::LmdbStore;
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::{Path, PathBuf};
+
+    /// Checks that the file of a store can be opened by this user, and exists: a file that the administrator makes by accident would shut out the
+    /// server, whose user is another one.
+    pub fn check(store: &LmdbStore, may_make: bool) -> Result<(), String> {
+        let file = store.file();
+        match fs::metadata(&file) {
+            Ok(metadata) if own_id().is_some_and(|id| id != metadata.uid()) => Err(format!(
+                "{} belongs to {}, and only its user opens it: {}",
+                file.display(),
+                user(metadata.uid()),
+                as_user(metadata.uid())
+            )),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(format!(
+                "{}: {error}: run this as the user of the server's workers, such as `sudo -u www-data secrule …`",
+                file.display()
+            )),
+            Err(_) if !may_make => Err(missing(&file)),
+            _ => Ok(()),
+        }
+    }
+
+    fn missing(file: &Path) -> String {
+        let shown = file.display();
+        if let Some((other, id)) = of_another_user(file) {
+            return format!("there is no {shown}, but there is {}, which belongs to {}: {}", other.display(), user(id), as_user(id));
+        }
+        format!(
+            "there is no store {shown}: the server makes it when a rule first keeps something; to make it now, add --create and run this as the user \
+             of the server's workers"
+        )
+    }
+
+    /// Returns the file of another user in the folder of a file that is named `secrule-USER.mdb`, and that user.
+    fn of_another_user(file: &Path) -> Option<(PathBuf, u32)> {
+        let is_store = |name: &str| name.starts_with("secrule-") && name.ends_with(".mdb");
+        if !file.file_name()?.to_str().is_some_and(is_store) {
+            return None;
+        }
+        let mut entries = fs::read_dir(file.parent()?).ok()?.flatten();
+        let other = entries.find(|entry| entry.file_name().to_str().is_some_and(is_store))?;
+        Some((other.path(), other.metadata().ok()?.uid()))
+    }
+
+    fn as_user(id: u32) -> String {
+        match name(id) {
+            Some(name) => format!("run this as that user: `sudo -u {name} secrule …`"),
+            None => format!("run this as that user: `sudo -u '#{id}' secrule …`"),
+        }
+    }
+
+    fn user(id: u32) -> String {
+        name(id).map_or_else(|| format!("user {id}"), |name| format!("user {name}"))
+    }
+
+    /// Returns the name of a user of this system.
+    fn name(id: u32) -> Option<String> {
+        let users = fs::read_to_string("/etc/passwd").ok()?;
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let (name, number) = (fields.next()?, fields.nth(1)?);
+            (number.parse() == Ok(id)).then(|| name.to_owned())
+        })
+    }
+
+    /// Returns the effective user of this process, where the system tells it in a file.
+    fn own_id() -> Option<u32> {
+        fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+    }
 }

@@ -5,6 +5,7 @@ mod logs;
 mod stores;
 
 pub use builder::WafBuilder;
+pub use stores::open as open_store;
 
 use crate::compile::{Foundation, LoadError, LoadReport};
 use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};

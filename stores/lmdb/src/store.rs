@@ -69,6 +69,11 @@ impl LmdbStore {
         Ok(Self::new(path, size))
     }
 
+    /// Returns the path of the file, in a folder that of this user's. It need not exist.
+    pub fn file(&self) -> PathBuf {
+        Place::of(&self.path).data
+    }
+
     /// Checks that this process may make and open the files, and that no other user may write to them.
     ///
     /// # Errors
