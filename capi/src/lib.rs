@@ -8,6 +8,7 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
+mod bans;
 mod convert;
 mod engine;
 mod intervention;

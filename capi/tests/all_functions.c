@@ -200,6 +200,62 @@ static void files(ModSecurity *engine) {
     unlink(body_path);
 }
 
+/* The status of a request to a path of a host. */
+static int ask(ModSecurity *engine, RulesSet *rules, const char *client, const char *host, const char *path) {
+    ModSecurityIntervention intervention = blank();
+    Transaction *transaction = msc_new_transaction(engine, rules, NULL);
+    CHECK(msc_process_connection(transaction, client, 40000, "192.0.2.2", 443) == 1);
+    CHECK(msc_set_site(transaction, 7) == 1);
+    CHECK(msc_process_uri(transaction, path, "GET", "1.1") == 1);
+    CHECK(msc_add_request_header(transaction, u("Host"), u(host)) == 1);
+    CHECK(msc_process_request_headers(transaction) == 1);
+    msc_intervention(transaction, &intervention);
+    free(intervention.url);
+    free(intervention.log);
+    msc_transaction_cleanup(transaction);
+    return intervention.status;
+}
+
+static void bans(ModSecurity *engine) {
+    RulesSet *rules = rules_of("SecPluginStatus 451");
+    CHECK(msc_unban(rules, 0, "203.0.113.1", NULL, NULL) == 1);
+    CHECK(ask(engine, rules, "203.0.113.1", "shop.example", "/login") == 200);
+    CHECK(msc_ban(rules, 0, "203.0.113.1", NULL, NULL, 600) == 0);
+    CHECK(ask(engine, rules, "203.0.113.1", "shop.example", "/") == 451);
+    CHECK(ask(engine, rules, "203.0.113.2", "shop.example", "/") == 200);
+    CHECK(msc_unban(rules, 0, "203.0.113.1", NULL, "/") == 1 && msc_unban(rules, 7, "203.0.113.1", NULL, NULL) == 1);
+    CHECK(msc_unban(rules, 0, "::ffff:203.0.113.1", NULL, NULL) == 0);
+    CHECK(ask(engine, rules, "203.0.113.1", "shop.example", "/") == 200);
+    CHECK(msc_ban(rules, 7, "2001:db8::1", "Shop.Example.", "/log in", 600) == 0);
+    CHECK(ask(engine, rules, "2001:db8::1", "shop.example:8080", "/log%20in?a=b") == 451);
+    CHECK(ask(engine, rules, "2001:db8::1", "shop.example", "/") == 200 && ask(engine, rules, "2001:db8::1", "blog.example", "/log%20in") == 200);
+    CHECK(msc_unban(rules, 7, "2001:db8::1", "shop.example", "/log in") == 0 && msc_unban(rules, 7, "2001:db8::1", "shop.example", "/log in") == 1);
+    CHECK(msc_ban(rules, 0, NULL, "blog.example", NULL, 600) == 0 && ask(engine, rules, "203.0.113.3", "blog.example", "/") == 451);
+    CHECK(msc_ban(rules, 0, NULL, "blog.example", NULL, ~0ul) == 0 && msc_unban(rules, 0, NULL, "blog.example", NULL) == 0);
+    CHECK(msc_ban(rules, 0, NULL, NULL, "/admin", 600) == 0 && ask(engine, rules, "203.0.113.3", "shop.example", "/admin") == 451);
+    CHECK(msc_unban(rules, 0, NULL, NULL, "/admin") == 0);
+    const struct { const char *ip, *host, *path; unsigned long seconds; } wrong[] = {
+        {NULL, NULL, NULL, 600},          {"", NULL, NULL, 600},     {"203.0.113.0/24", NULL, NULL, 600}, {"a", NULL, NULL, 600},
+        {"203.0.113.1", "", NULL, 600},   {NULL, ".", NULL, 600},    {NULL, "a.example:80", NULL, 600},   {NULL, "[::1]:80", NULL, 600},
+        {"203.0.113.1", NULL, "", 600},   {"203.0.113.1", NULL, NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(msc_ban(rules, 7, wrong[i].ip, wrong[i].host, wrong[i].path, wrong[i].seconds) == -1);
+        if (wrong[i].seconds > 0) {
+            CHECK(msc_unban(rules, 7, wrong[i].ip, wrong[i].host, wrong[i].path) == -1);
+        }
+    }
+    CHECK(ask(engine, rules, "203.0.113.1", "shop.example", "/") == 200);
+    RulesSet *down = msc_create_rules_set();
+    /* A library that is built without LMDB refuses the rules. */
+    if (msc_rules_add(down, "SecCollectionStore lmdb:/nonexistent/store.mdb", NULL) == 0) {
+        CHECK(msc_ban(down, 0, "203.0.113.1", NULL, NULL, 600) == -1 && msc_unban(down, 0, "203.0.113.1", NULL, NULL) == -1);
+    }
+    msc_rules_cleanup(down);
+    CHECK(msc_ban(NULL, 0, "203.0.113.1", NULL, NULL, 600) == -1 && msc_unban(NULL, 0, "203.0.113.1", NULL, NULL) == -1);
+    msc_rules_cleanup(rules);
+}
+
 /* Rules outlive their handle, and the engine its own, while a transaction runs. */
 static void given_up_early(void) {
     atomic_int lines = 0;
@@ -339,6 +395,7 @@ int main(int count, char **arguments) {
     interventions(engine);
     rule_sets();
     files(engine);
+    bans(engine);
     given_up_early();
     out_of_order(engine);
     null_everywhere(engine);

@@ -38,6 +38,28 @@ void msc_rules_error_cleanup(const char *error);
 /* Gives up a rule set: 1, or 0 for NULL. */
 int msc_rules_cleanup(RulesSet *rules);
 
+/*
+ * The next two are not in libmodsecurity: look them up with dlsym() where another library may be loaded.
+ */
+
+/*
+ * Bans requests for some seconds, at most ten years: they are denied before any rule runs, in all processes that share the store of the rule set
+ * (SecCollectionStore, or SecDataDir), at the latest 100 ms from now. A ban with the same parts gets the new end.
+ *
+ * It means the requests that have all of its parts; NULL, or 0 for the site, stands for any. One of the three texts must be given:
+ *   site  the number of msc_set_site(), SecSite or SecSiteId
+ *   ip    the address of the client, v4 or v6
+ *   host  the name of the host, in any case, without port
+ *   path  the path without query, decoded, as in REQUEST_FILENAME
+ *
+ * Gives 0, or -1 where the store does not answer within SecStoreCallLimit or an argument is wrong: no rule set, no text, an empty one, an address that
+ * is not one, a host with a port, no time. It may be called from any thread, and waits no longer than SecStoreCallLimit.
+ */
+int msc_ban(RulesSet *rules, unsigned long site, const char *ip, const char *host, const char *path, unsigned long seconds);
+
+/* Ends the ban that has exactly these parts: 0, 1 where there is none, or -1 as msc_ban(). */
+int msc_unban(RulesSet *rules, unsigned long site, const char *ip, const char *host, const char *path);
+
 #ifdef __cplusplus
 }
 #endif
