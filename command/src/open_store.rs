@@ -69,7 +69,7 @@ impl StoreOptions {
             let environment = || std::env::var(VARIABLE).ok().filter(|address| !address.is_empty());
             let address = self.address.clone().or_else(environment).ok_or_else(unnamed)?;
             let no_limits = StoreLimits::new(usize::MAX, usize::MAX);
-            return self.open_named(Name::Address(address), &Settings::default(), no_limits);
+            return self.open_named(Name::Address(stores::without_limit(address)), &Settings::default(), no_limits);
         }
         let waf = rules::load_files(&self.rules)?;
         let settings = &waf.graph().settings;

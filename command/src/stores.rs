@@ -32,6 +32,16 @@ pub fn open(address: &str, may_make: bool) -> Result<Arc<dyn Store>, String> {
     Ok(store)
 }
 
+/// Returns the address with a size at which a verb drops nothing that is there: an address that names none means the default, and the server may have
+/// been told a larger one.
+pub fn without_limit(address: String) -> String {
+    #[cfg(feature = "lmdb")]
+    if StoreKind::scheme(&address) == "lmdb" && !address.contains('?') {
+        return lmdb::with_size(address);
+    }
+    address
+}
+
 /// Opens the store that the C library keeps in the folder of `SecDataDir`.
 ///
 /// # Errors
@@ -73,6 +83,16 @@ mod lmdb {
             )),
             Err(_) if !may_make => Err(missing(&file)),
             _ => Ok(()),
+        }
+    }
+
+    /// Adds a size to an address. Entries take half of it at most, and a file is never smaller than its entries.
+    pub fn with_size(address: String) -> String {
+        let file = LmdbStore::parse(&address).map(|store| store.file());
+        let length = file.ok().and_then(|file| fs::metadata(file).ok()).map_or(0, |metadata| metadata.len());
+        match length.saturating_mul(2) {
+            size if size > LmdbStore::SIZE => format!("{address}?size={size}"),
+            _ => address,
         }
     }
 
@@ -122,5 +142,25 @@ mod lmdb {
     /// Returns the effective user of this process, where the system tells it in a file.
     fn own_id() -> Option<u32> {
         fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+    }
+}
+
+#[cfg(all(test, feature = "lmdb"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_keeps_its_entries_if_the_address_names_no_size() {
+        let path = std::env::temp_dir().join(format!("secrule-large-{}.mdb", std::process::id()));
+        let address = format!("lmdb:{}", path.display());
+        assert_eq!(without_limit(address.clone()), address);
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(100 << 20).unwrap();
+        assert_eq!(without_limit(address.clone()), address);
+        file.set_len(1 << 30).unwrap();
+        assert_eq!(without_limit(address.clone()), format!("{address}?size={}", 2_u64 << 30));
+        assert_eq!(without_limit(format!("{address}?size=1M")), format!("{address}?size=1M"));
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(without_limit("redis://a".to_owned()), "redis://a");
     }
 }
