@@ -36,6 +36,9 @@ pub struct Options {
     most: usize,
 }
 
+/// The difference of two ends of a ban that are the same: a store may tell the time that is left, by its own clock.
+const SAME_END: Duration = Duration::from_secs(1);
+
 /// The variables of a record.
 type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -118,9 +121,14 @@ fn changes<'s>(before: &'s Seen, now: &'s Seen) -> Vec<Change<'s>> {
     }
     let ended = before.bans.keys().filter(|key| !now.bans.contains_key(*key));
     changes.extend(ended.map(|key| Change::Ban { key, until: None }));
-    let begun = now.bans.iter().filter(|(key, until)| before.bans.get(*key) != Some(*until));
+    let begun = now.bans.iter().filter(|(key, until)| before.bans.get(*key).is_none_or(|known| !is_same_end(*known, **until)));
     changes.extend(begun.map(|(key, until)| Change::Ban { key, until: Some(*until) }));
     changes
+}
+
+fn is_same_end(one: SystemTime, other: SystemTime) -> bool {
+    let apart = one.duration_since(other).unwrap_or_else(|later| later.duration());
+    apart <= SAME_END
 }
 
 fn differences<'s>(record: &'s RecordKey, old: &'s Variables, new: &'s Variables) -> impl Iterator<Item = Change<'s>> {
@@ -162,5 +170,22 @@ impl Change<'_> {
             Self::Ban { key, until: Some(until) } => json!({ "ban": ban::object(key, *until) }),
             Self::Ban { key, until: None } => json!({ "unban": ban::parts(key) }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ban_whose_end_wavers_did_not_change() {
+        let key = RequestKey::default().with_host("a.example");
+        let seen = |millis| Seen {
+            bans: HashMap::from([(key.clone(), SystemTime::UNIX_EPOCH + Duration::from_millis(millis))]),
+            ..Seen::default()
+        };
+        let shown = |before, now| changes(&seen(before), &seen(now)).len();
+        assert_eq!((shown(5_000, 5_000), shown(5_000, 5_900), shown(5_900, 5_000)), (0, 0, 0));
+        assert_eq!((shown(5_000, 7_000), shown(7_000, 5_000)), (1, 1));
     }
 }
