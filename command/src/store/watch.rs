@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 /// Show what changes, until it is interrupted
 ///
 /// It looks at the store again and again, so that of several changes in between only the last is shown. Each line is a variable or a ban. With
-/// --format json each line is a JSON object.
+/// --format json each line is a JSON object. If nobody reads its output any more, it ends at the next change.
 #[derive(Args, Debug)]
 pub struct Options {
     /// Only records of a collection, and no bans
