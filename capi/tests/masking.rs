@@ -116,8 +116,11 @@ SecRule ARGS|REQUEST_HEADERS:X-Key \"@contains attack\" \"id:3,phase:2,pass,log,
 SecAction \"id:4,phase:5,nolog,pass,sanitiseArg:late,sanitiseRequestHeader:X-Late\"
 ";
 
+/// A method, a target, and a body with its type.
+type Sent = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+
 /// Requests of which both engines mask the same bytes. The values occur once, because v2 masks no other places.
-fn requests() -> Vec<(&'static str, &'static str, Option<(&'static str, &'static str)>)> {
+fn requests() -> Vec<Sent> {
     let form = "application/x-www-form-urlencoded";
     let multipart = "multipart/form-data; boundary=part";
     vec![

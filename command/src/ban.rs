@@ -62,7 +62,7 @@ struct ListOptions {
 
     /// Maximum number of bans
     #[arg(long, value_name = "N", default_value = "1000")]
-    most: usize,
+    limit: usize,
 }
 
 #[derive(Args, Debug)]
@@ -119,7 +119,7 @@ fn show(options: &ListOptions, store: &OpenStore, format: Format, out: &mut dyn 
     for ban in store.bans() {
         let ban = ban?;
         if options.key.selects(&ban.key) {
-            if shown.len() == options.most {
+            if shown.len() == options.limit {
                 is_cut = true;
                 break;
             }
@@ -137,7 +137,7 @@ fn show(options: &ListOptions, store: &OpenStore, format: Format, out: &mut dyn 
             let rows: Vec<Vec<String>> = shown.iter().map(row).collect();
             table::write(out, &columns, &rows)?;
             if is_cut {
-                writeln!(out, "and more: --most")?;
+                writeln!(out, "and more: --limit")?;
             }
         }
     }

@@ -19,18 +19,18 @@ impl Collections {
         ask: impl FnOnce(&dyn Store, Instant) -> Result<T, Down>,
     ) -> Option<T> {
         let milliseconds = |limit: Limit| Duration::from_millis(u64::try_from(settings.limit(limit)).unwrap_or(u64::MAX));
-        let most = milliseconds(Limit::StoreTime);
+        let max = milliseconds(Limit::StoreTime);
         // One call in vain is all that a request waits for.
-        if self.store_failure.is_some() || self.store_time > most {
+        if self.store_failure.is_some() || self.store_time > max {
             return None;
         }
         self.arena.budget.charge(CALL);
         let began = Instant::now();
-        let wait = milliseconds(Limit::StoreCall).min(most.saturating_sub(self.store_time));
+        let wait = milliseconds(Limit::StoreCall).min(max.saturating_sub(self.store_time));
         let by = began.checked_add(wait).unwrap_or(began);
         let answer = ask(store, by);
         self.store_time += began.elapsed();
-        if self.store_time > most {
+        if self.store_time > max {
             self.arena.budget.exceed(Limit::StoreTime);
         }
         match answer {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Maximum size of all entries, in bytes, whatever the limits of the rule sets.
-const MOST: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// A store that lives as long as the process, and is not shared with others.
 ///
@@ -57,7 +57,7 @@ impl MemoryStore {
         let now = (self.clock)();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let Entries { table, sizes } = &mut *entries;
-        operation(&mut Operations::new(table, sizes, now, MOST), now)
+        operation(&mut Operations::new(table, sizes, now, MAX_BYTES), now)
     }
 
     /// As [`run`](Self::run), for an operation on bans or limits: those that ended are noticed, too.
@@ -118,8 +118,8 @@ impl Store for MemoryStore {
         self.run(|operations, _| operations.remove_record(record))
     }
 
-    fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, _: Instant) -> Result<Vec<RecordKey>, Down> {
-        self.run(|operations, _| operations.records(web_app, after, most))
+    fn records(&self, web_app: &str, after: Option<&RecordKey>, limit: usize, _: Instant) -> Result<Vec<RecordKey>, Down> {
+        self.run(|operations, _| operations.records(web_app, after, limit))
     }
 
     fn ban(&self, key: &RequestKey, until: SystemTime, _: Instant) -> Result<(), Down> {
@@ -134,8 +134,8 @@ impl Store for MemoryStore {
         self.run_on_bans(|operations, _| operations.banned_until(keys))
     }
 
-    fn bans(&self, after: Option<&RequestKey>, most: usize, _: Instant) -> Result<Vec<Ban>, Down> {
-        self.run(|operations, _| operations.bans(after, most))
+    fn bans(&self, after: Option<&RequestKey>, limit: usize, _: Instant) -> Result<Vec<Ban>, Down> {
+        self.run(|operations, _| operations.bans(after, limit))
     }
 
     fn has_bans(&self) -> bool {
@@ -282,7 +282,7 @@ mod tests {
         let mut entries = Entries::default();
         let mut count = |seconds: u64| {
             let Entries { table, sizes } = &mut entries;
-            Operations::new(table, sizes, at(seconds), MOST).count(&key, quota, at(seconds)).unwrap()
+            Operations::new(table, sizes, at(seconds), MAX_BYTES).count(&key, quota, at(seconds)).unwrap()
         };
         assert_eq!([count(1_000), count(1_000), count(1_001)], [Rate::Within, Rate::Beyond, Rate::Within]);
         assert_eq!([count(10), count(10), count(11)], [Rate::Within, Rate::Beyond, Rate::Within]);

@@ -77,8 +77,8 @@ pub enum WriteError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
-    /// The value is no number.
-    #[error("the value is no number")]
+    /// The value is not a number.
+    #[error("the value is not a number")]
     NoNumber,
     /// It cannot be written.
     #[error(transparent)]
@@ -108,7 +108,7 @@ pub struct RecordHistory {
     pub timeout: Option<Duration>,
 }
 
-/// What a call that changes a record is told.
+/// A change of a record.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Update<'a> {
@@ -173,8 +173,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Err(Down::LACKING)
     }
 
-    /// Returns at most `most` records of a web application, or those that all share if it is empty: those that follow one in the order of the store.
-    fn records(&self, _web_app: &str, _after: Option<&RecordKey>, _most: usize, _by: Instant) -> Result<Vec<RecordKey>, Down> {
+    /// Returns at most `limit` records of a web application, or those that all share if it is empty: those that follow one in the order of the store.
+    fn records(&self, _web_app: &str, _after: Option<&RecordKey>, _limit: usize, _by: Instant) -> Result<Vec<RecordKey>, Down> {
         Err(Down::LACKING)
     }
 
@@ -193,8 +193,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Err(Down::LACKING)
     }
 
-    /// Returns at most `most` bans, those that follow one in the order of the store.
-    fn bans(&self, _after: Option<&RequestKey>, _most: usize, _by: Instant) -> Result<Vec<Ban>, Down> {
+    /// Returns at most `limit` bans, those that follow one in the order of the store.
+    fn bans(&self, _after: Option<&RequestKey>, _limit: usize, _by: Instant) -> Result<Vec<Ban>, Down> {
         Err(Down::LACKING)
     }
 

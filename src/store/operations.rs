@@ -31,7 +31,7 @@ const SWEPT: usize = 16;
 pub struct Operations<'t, T> {
     entries: Keyspace<'t, T>,
     /// Maximum size of all entries, in bytes. Beyond it the least recently used make room.
-    most: u64,
+    max_bytes: u64,
 }
 
 /// The state of a map.
@@ -46,9 +46,9 @@ struct MapState {
 }
 
 impl<'t, T: Readable> Operations<'t, T> {
-    /// Opens a table at a time. The sizes are kept with the table; `most` is the maximum size of all entries, in bytes.
-    pub fn new(table: &'t mut T, sizes: &'t mut Sizes, now: SystemTime, most: u64) -> Self {
-        Self { entries: Keyspace::new(table, sizes, moment(now)), most }
+    /// Opens a table at a time. The sizes are kept with the table; `max_bytes` is the maximum size of all entries, in bytes.
+    pub fn new(table: &'t mut T, sizes: &'t mut Sizes, now: SystemTime, max_bytes: u64) -> Self {
+        Self { entries: Keyspace::new(table, sizes, moment(now)), max_bytes }
     }
 
     fn now(&self) -> Moment {
@@ -85,10 +85,10 @@ impl<'t, T: Readable> Operations<'t, T> {
     ///
     /// # Errors
     /// If the table fails.
-    pub fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize) -> Result<Vec<RecordKey>, Down> {
+    pub fn records(&self, web_app: &str, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, Down> {
         let mut found = Vec::new();
         let mut after = after.map(|after| bounded(after.encode()));
-        while found.len() < most {
+        while found.len() < limit {
             let Some((key, entry)) = self.entries.next(Kind::Record, b"", after.as_deref())? else { break };
             let record = Reader(&entry.contents).bytes().and_then(RecordKey::decode);
             found.extend(record.filter(|record| &*record.web_app == web_app));
@@ -113,10 +113,10 @@ impl<'t, T: Readable> Operations<'t, T> {
     ///
     /// # Errors
     /// If the table fails.
-    pub fn bans(&self, after: Option<&RequestKey>, most: usize) -> Result<Vec<Ban>, Down> {
+    pub fn bans(&self, after: Option<&RequestKey>, limit: usize) -> Result<Vec<Ban>, Down> {
         let mut found = Vec::new();
         let mut after = after.map(|after| bounded(after.encode()));
-        while found.len() < most {
+        while found.len() < limit {
             let Some((key, entry)) = self.entries.next(Kind::Ban, b"", after.as_deref())? else { break };
             found.extend(RequestKey::decode(&entry.contents).zip(entry.expires).map(|(key, until)| Ban { key, until: time(until) }));
             after = Some(key);
@@ -296,7 +296,7 @@ impl<T: Table> Operations<'_, T> {
     /// Puts a ban or a limit, in place of the one that ends first if there are too many.
     fn put_ban(&mut self, kind: Kind, key: &[u8], contents: Vec<u8>, until: SystemTime) -> Result<(), Down> {
         let is_new = self.entries.get(kind, key)?.is_none();
-        while (is_new && self.entries.sizes.bans >= MAX_BANS) || self.lasting_bytes_with(contents.len()) > self.most / LASTING_SHARE {
+        while (is_new && self.entries.sizes.bans >= MAX_BANS) || self.lasting_bytes_with(contents.len()) > self.max_bytes / LASTING_SHARE {
             if !self.entries.remove_first_ban()? {
                 break;
             }
@@ -373,7 +373,7 @@ impl<T: Table> Operations<'_, T> {
         let mut contents = Writer::default();
         contents.number(next);
         self.entries.put(Kind::Count, &key, contents.0, Some(next / 1000 + 1))?;
-        self.entries.make_room(self.most, &key)?;
+        self.entries.make_room(self.max_bytes, &key)?;
         Ok(Rate::Within)
     }
 
@@ -414,7 +414,7 @@ impl<T: Table> Operations<'_, T> {
         if state.values > MAX_VALUES {
             return Err(Full::Record.into());
         }
-        if state.bytes > MAX_MAP || self.lasting_bytes_with(value.len()) > self.most / LASTING_SHARE {
+        if state.bytes > MAX_MAP || self.lasting_bytes_with(value.len()) > self.max_bytes / LASTING_SHARE {
             return Err(Full::Store.into());
         }
         self.entries.put(Kind::MapEntry, &name, value.to_vec(), None)?;
@@ -424,7 +424,7 @@ impl<T: Table> Operations<'_, T> {
     /// See [`Store::map_add`](super::Store::map_add).
     ///
     /// # Errors
-    /// If the value is no number, there is no room, or the table fails.
+    /// If the value is not a number, there is no room, or the table fails.
     pub fn map_add(&mut self, map: &str, key: &[u8], amount: f64) -> Result<f64, AddError> {
         let before = self.map_get(map, key).map_err(WriteError::from)?;
         let before = match before {
@@ -476,7 +476,7 @@ impl<T: Table> Operations<'_, T> {
         Ok(true)
     }
 
-    /// Changes a record, which is made if there is none, and begins its timeout anew. The change is told the record's key.
+    /// Changes a record, which is made if there is none, and begins its timeout anew. The change takes the key of the record.
     fn update(
         &mut self,
         update: Update<'_>,
@@ -495,7 +495,7 @@ impl<T: Table> Operations<'_, T> {
         record.begin_timeout(update.timeout, now);
         let key = bounded(name.clone());
         self.entries.put(Kind::Record, &key, record.encode(&name), record.expires())?;
-        self.entries.make_room(self.most.min(update.limits.bytes as u64), &key)?;
+        self.entries.make_room(self.max_bytes.min(update.limits.bytes as u64), &key)?;
         Ok(before)
     }
 

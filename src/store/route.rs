@@ -73,11 +73,11 @@ impl<T: Route> Store for T {
         deprecate(record: &RecordKey, name: &[u8], pace: Pace) -> Result<Option<i64>, Down>;
         history(record: &RecordKey) -> Result<Option<RecordHistory>, Down>;
         remove_record(record: &RecordKey) -> Result<bool, Down>;
-        records(web_app: &str, after: Option<&RecordKey>, most: usize) -> Result<Vec<RecordKey>, Down>;
+        records(web_app: &str, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, Down>;
         ban(key: &RequestKey, until: SystemTime) -> Result<(), Down>;
         unban(key: &RequestKey) -> Result<bool, Down>;
         banned_until(keys: &[RequestKey]) -> Result<Option<SystemTime>, Down>;
-        bans(after: Option<&RequestKey>, most: usize) -> Result<Vec<Ban>, Down>;
+        bans(after: Option<&RequestKey>, limit: usize) -> Result<Vec<Ban>, Down>;
         count(key: &RequestKey, quota: Quota) -> Result<Rate, Down>;
         limit(key: &RequestKey, quota: Quota, until: SystemTime) -> Result<(), Down>;
         limited_until(keys: &[RequestKey]) -> Result<Option<SystemTime>, Down>;

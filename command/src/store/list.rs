@@ -21,7 +21,7 @@ pub struct Options {
 
     /// Maximum number of records
     #[arg(long, value_name = "N", default_value = "100")]
-    most: usize,
+    limit: usize,
 
     /// Begin behind a record: the last one of the list before
     #[arg(long, value_name = "COLLECTION:KEY", value_parser = place)]
@@ -37,14 +37,14 @@ struct Shown {
 
 pub fn run(options: &Options, store: &OpenStore, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
     let after = options.after.as_ref().map(|(collection, key)| RecordKey::new(*collection, key, &store.web_app));
-    let bar = (options.most > MANY).then(|| progress_bar(options.most as u64, "records", format));
+    let bar = (options.limit > MANY).then(|| progress_bar(options.limit as u64, "records", format));
     let (mut records, mut next) = (Vec::new(), None);
     for key in store.records(&store.web_app, after) {
         let key = key?;
         if options.collection.is_some_and(|collection| collection != key.collection) {
             continue;
         }
-        if records.len() == options.most {
+        if records.len() == options.limit {
             next = records.last().map(|Shown { key, .. }| format!("{}:{}", name(key.collection), bytes::line(&key.key)));
             break;
         }
@@ -93,7 +93,7 @@ fn write(records: &[Shown], next: Option<&str>, store: &OpenStore, out: &mut dyn
     });
     table::write(out, &columns, &rows.collect::<Vec<_>>())?;
     match next {
-        Some(next) => writeln!(out, "and more: --after '{next}', or --most")?,
+        Some(next) => writeln!(out, "and more: --after '{next}', or --limit")?,
         None => writeln!(out, "{}{of_application}", counted(records.len(), "record"))?,
     }
     Ok(())

@@ -33,7 +33,7 @@ pub struct Options {
 
     /// Maximum number of records that are looked at
     #[arg(long, value_name = "N", default_value = "10000")]
-    most: usize,
+    limit: usize,
 }
 
 /// The difference of two ends of a ban that are the same: a store may tell the time that is left, by its own clock.
@@ -87,7 +87,7 @@ fn look(options: &Options, store: &OpenStore, before: &Seen) -> Result<Seen, Fai
         (collection, _) => {
             let is_meant = |key: &RecordKey| collection.is_none_or(|collection| collection == key.collection);
             let keys = store.records(&store.web_app, None).filter(|key| key.as_ref().map_or(true, is_meant));
-            keys.take(options.most).collect::<Result<_, _>>()?
+            keys.take(options.limit).collect::<Result<_, _>>()?
         }
     };
     for key in keys {

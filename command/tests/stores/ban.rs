@@ -51,9 +51,9 @@ fn bans_are_selected_by_their_parts_and_a_long_list_is_cut() {
     let count = |arguments: &[&str]| folder.json(&[&["ban", "list"], arguments].concat())["bans"].as_array().unwrap().len();
     assert_eq!((count(&[]), count(&["--ip", "192.0.2.2"]), count(&["--host", "a.example"])), (6, 2, 3));
     assert_eq!((count(&["--path", "/"]), count(&["--host", "a.example", "--ip", "192.0.2.1"])), (0, 1));
-    assert_eq!((count(&["--most", "4"]), count(&["--most", "6"])), (4, 6));
-    assert!(folder.run(&["ban", "list", "--most", "5"]).out.ends_with("\nand more: --most\n"));
-    assert!(!folder.run(&["ban", "list", "--most", "6"]).out.contains("more"));
+    assert_eq!((count(&["--limit", "4"]), count(&["--limit", "6"])), (4, 6));
+    assert!(folder.run(&["ban", "list", "--limit", "5"]).out.ends_with("\nand more: --limit\n"));
+    assert!(!folder.run(&["ban", "list", "--limit", "6"]).out.contains("more"));
 }
 
 #[test]

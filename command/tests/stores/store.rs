@@ -88,7 +88,7 @@ fn records_are_listed_in_a_table_and_page_by_page() {
     let ends: Vec<usize> = lines[..6].iter().map(|line| line.rfind(' ').unwrap()).collect();
     assert!(ends.iter().all(|end| *end == ends[0]), "{shown}");
     assert_eq!((lines.len(), lines[6]), (7, "5 records"));
-    let page = |arguments: &[&str]| folder.json(&[&["store", "list", "ip", "--most", "2"], arguments].concat());
+    let page = |arguments: &[&str]| folder.json(&[&["store", "list", "ip", "--limit", "2"], arguments].concat());
     let keys = |page: &Value| page["records"].as_array().unwrap().iter().map(|record| record["key"].clone()).collect::<Vec<_>>();
     let (mut all, mut next) = (keys(&page(&[])), page(&[])["after"].clone());
     while let Some(after) = next.as_str() {
@@ -97,8 +97,8 @@ fn records_are_listed_in_a_table_and_page_by_page() {
         next = page["after"].clone();
     }
     assert_eq!(all, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"]);
-    assert!(folder.run(&["store", "list", "ip", "--most", "2"]).out.ends_with("\nand more: --after 'ip:192.0.2.2', or --most\n"));
-    let first = folder.json(&["store", "list", "ip", "--most", "1"])["records"][0].clone();
+    assert!(folder.run(&["store", "list", "ip", "--limit", "2"]).out.ends_with("\nand more: --after 'ip:192.0.2.2', or --limit\n"));
+    let first = folder.json(&["store", "list", "ip", "--limit", "1"])["records"][0].clone();
     assert_eq!((&first["variables"], &first["updates"], &first["web_app"]), (&2.into(), &1.into(), &"".into()));
     assert!(first["created"].as_u64() > Some(1_700_000_000));
     let of_shop = folder.run(&["store", "list", "--web-app", "shop"]).out;
@@ -113,7 +113,7 @@ fn many_records_are_listed_completely() {
         .collect();
     let wrote = said(command(&["store", "import", "--store", &folder.address()]).arg("--expires=1d"), &lines);
     assert_eq!((wrote.code, wrote.out.as_str()), (Some(0), "wrote 2500 records and 0 bans\n"), "{}", wrote.err);
-    let listed = folder.json(&["store", "list", "--most", "3000"]);
+    let listed = folder.json(&["store", "list", "--limit", "3000"]);
     assert_eq!((listed["records"].as_array().unwrap().len(), &listed["more"]), (2_500, &false.into()));
     assert_eq!(folder.run(&["store", "export"]).out.lines().count(), 2_500);
 }

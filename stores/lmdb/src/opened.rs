@@ -35,7 +35,7 @@ pub struct Opened {
     /// Time of the last mark that the files are in use.
     marked: Mutex<Instant>,
     /// Maximum size of all entries, in bytes.
-    most: u64,
+    max_bytes: u64,
 }
 
 impl Opened {
@@ -58,7 +58,7 @@ impl Opened {
         transaction.commit().map_err(Failed::from)?;
         drop(held);
         let marked = Mutex::new(Instant::now());
-        Ok(Self { environment, entries, write_lock, _data: data, readers: place.readers.clone(), marked, most: size / SHARE })
+        Ok(Self { environment, entries, write_lock, _data: data, readers: place.readers.clone(), marked, max_bytes: size / SHARE })
     }
 
     /// Sets the times of the files of locks now and then: programs that remove old files from folders such as `/tmp` must not take them for unused.
@@ -77,7 +77,7 @@ impl Opened {
     pub fn read<R>(&self, operation: impl FnOnce(&Operations<'_, Reading<'_>>) -> Result<R, Down>) -> Result<R, Down> {
         let transaction = self.environment.read_txn().map_err(Failed::from)?;
         let mut reading = Reading { entries: self.entries, transaction };
-        operation(&Operations::new(&mut reading, &mut Sizes::default(), SystemTime::now(), self.most))
+        operation(&Operations::new(&mut reading, &mut Sizes::default(), SystemTime::now(), self.max_bytes))
     }
 
     /// Runs an operation that writes. All of it is kept, or nothing.
@@ -92,7 +92,7 @@ impl Opened {
         let mut writing = Writing { entries: self.entries, transaction: self.environment.write_txn().map_err(failed)? };
         let known = writing.get(SIZES).map_err(Down::from)?.and_then(|bytes| Sizes::decode(&bytes)).unwrap_or_default();
         let (mut sizes, now) = (known, SystemTime::now());
-        let result = operation(&mut Operations::new(&mut writing, &mut sizes, now, self.most), now)?;
+        let result = operation(&mut Operations::new(&mut writing, &mut sizes, now, self.max_bytes), now)?;
         if sizes != known {
             writing.put(SIZES, &sizes.encode()).map_err(Down::from)?;
         }

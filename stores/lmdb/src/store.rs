@@ -169,8 +169,8 @@ impl Store for LmdbStore {
         self.write(by, |operations, _| operations.remove_record(record))
     }
 
-    fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, by: Instant) -> Result<Vec<RecordKey>, Down> {
-        self.read(by, |operations| operations.records(web_app, after, most))
+    fn records(&self, web_app: &str, after: Option<&RecordKey>, limit: usize, by: Instant) -> Result<Vec<RecordKey>, Down> {
+        self.read(by, |operations| operations.records(web_app, after, limit))
     }
 
     fn ban(&self, key: &RequestKey, until: SystemTime, by: Instant) -> Result<(), Down> {
@@ -185,8 +185,8 @@ impl Store for LmdbStore {
         self.read(by, |operations| operations.banned_until(keys))
     }
 
-    fn bans(&self, after: Option<&RequestKey>, most: usize, by: Instant) -> Result<Vec<Ban>, Down> {
-        self.read(by, |operations| operations.bans(after, most))
+    fn bans(&self, after: Option<&RequestKey>, limit: usize, by: Instant) -> Result<Vec<Ban>, Down> {
+        self.read(by, |operations| operations.bans(after, limit))
     }
 
     fn has_bans(&self) -> bool {

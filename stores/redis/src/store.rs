@@ -30,7 +30,7 @@ const MAX_MAP: i64 = 64 << 20;
 /// The time without a change after which a record is removed, if its rule set has none.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
-/// The longest time until an end that the server is told.
+/// The longest time until an end that the server is sent.
 const FURTHEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Overhead of a record and the part of the store's limit that it may take, as in the other stores.
@@ -164,9 +164,9 @@ impl RedisStore {
         Ok((value, history(answer.map(typed).collect::<Result<Vec<u64>, Down>>()?.as_slice())))
     }
 
-    /// Returns the keys of records that follow one, at least `most` of them if there are as many. It looks at all keys of the servers.
-    fn page(&self, prefix: &str, after: &[u8], most: usize, by: Instant) -> Result<Page, Down> {
-        let most = most.max(KEPT_RECORDS);
+    /// Returns the keys of records that follow one, at least `limit` of them if there are as many. It looks at all keys of the servers.
+    fn page(&self, prefix: &str, after: &[u8], limit: usize, by: Instant) -> Result<Page, Down> {
+        let limit = limit.max(KEPT_RECORDS);
         let (servers, mut found, mut is_last) = (self.servers(), std::collections::BTreeSet::new(), true);
         for node in servers.nodes(by)? {
             let mut cursor = b"0".to_vec();
@@ -175,7 +175,7 @@ impl RedisStore {
                 let arguments = [Bytes(&cursor), Bytes(b"MATCH"), Bytes(pattern.as_bytes()), Bytes(b"COUNT"), Number(STEP)];
                 let (next, keys): (Vec<u8>, Vec<Vec<u8>>) = typed(servers.command_on(&node, "SCAN", &arguments, by)?)?;
                 found.extend(keys.into_iter().filter(|key| key.as_slice() > after));
-                while found.len() > most {
+                while found.len() > limit {
                     found.pop_last();
                     is_last = false;
                 }
@@ -198,13 +198,13 @@ impl std::fmt::Debug for RedisStore {
 
 impl Page {
     /// Returns the keys that follow one, if they are known.
-    fn following(&self, prefix: &str, after: &[u8], most: usize) -> Option<&[Vec<u8>]> {
+    fn following(&self, prefix: &str, after: &[u8], limit: usize) -> Option<&[Vec<u8>]> {
         if self.prefix != prefix || after < self.after.as_slice() || self.read.elapsed() > KEPT_FOR {
             return None;
         }
         let start = self.records.partition_point(|key| key.as_slice() <= after);
         let following = self.records.get(start..)?;
-        (self.is_last || following.len() >= most).then(|| following.get(..most).unwrap_or(following))
+        (self.is_last || following.len() >= limit).then(|| following.get(..limit).unwrap_or(following))
     }
 }
 
@@ -260,14 +260,14 @@ impl Store for RedisStore {
         Ok(self.run_on(record, &scripts::REMOVE_RECORD, &[], by)?)
     }
 
-    fn records(&self, web_app: &str, after: Option<&RecordKey>, most: usize, by: Instant) -> Result<Vec<RecordKey>, Down> {
+    fn records(&self, web_app: &str, after: Option<&RecordKey>, limit: usize, by: Instant) -> Result<Vec<RecordKey>, Down> {
         let (prefix, after) = (keys::records(web_app), after.map(keys::record).unwrap_or_default());
         let mut known = self.page.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The first page is read anew.
-        if after.is_empty() || known.as_ref().and_then(|page| page.following(&prefix, &after, most)).is_none() {
-            known = Some(self.page(&prefix, &after, most, by)?);
+        if after.is_empty() || known.as_ref().and_then(|page| page.following(&prefix, &after, limit)).is_none() {
+            known = Some(self.page(&prefix, &after, limit, by)?);
         }
-        let following = known.as_ref().and_then(|page| page.following(&prefix, &after, most)).unwrap_or_default();
+        let following = known.as_ref().and_then(|page| page.following(&prefix, &after, limit)).unwrap_or_default();
         let records = following.iter().filter_map(|key| keys::record_of(key)).collect();
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(records)
@@ -291,9 +291,9 @@ impl Store for RedisStore {
         Ok(left.map(after_now))
     }
 
-    fn bans(&self, after: Option<&RequestKey>, most: usize, by: Instant) -> Result<Vec<Ban>, Down> {
+    fn bans(&self, after: Option<&RequestKey>, limit: usize, by: Instant) -> Result<Vec<Ban>, Down> {
         let from = after.map_or_else(|| b"-".to_vec(), |after| [&b"("[..], &after.encode()].concat());
-        let arguments = [Bytes(&from), Number(count(most).min(MAX_BANS))];
+        let arguments = [Bytes(&from), Number(count(limit).min(MAX_BANS))];
         let found: Vec<(Vec<u8>, u64)> = self.run(&scripts::BANS, &[keys::BANS, keys::BAN_NAMES], &arguments, by)?;
         let bans = found.into_iter().filter_map(|(name, left)| Some(Ban::new(RequestKey::decode(&name)?, after_now(left))));
         Ok(bans.collect())
