@@ -1,18 +1,25 @@
-//! A real nginx with four workers and our library: they count, ban and limit as one, over a reload and the end of a worker.
+//! A real nginx with four workers and our library: they count, ban and limit as one, over a reload and the end of a worker. With Redis two of them do.
 
 #[path = "common/nginx.rs"]
 mod nginx;
 
 use nginx::{NGINX, Nginx, Site};
-use secrule::{RequestKey, Store};
+use secrule::{PersistentCollection, RecordKey, RequestKey, Store};
 use secrule_lmdb::LmdbStore;
+use secrule_redis::RedisStore;
+use secrule_testkit::trials::Needs;
 use secrule_testkit::{trial, trials};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+/// Needs of a test with Redis.
+const ON_REDIS: [Needs; 5] =
+    [NGINX[0], NGINX[1], NGINX[2], Needs::CLibraryWith("redis"), Needs::Program("redis-server")];
 
 /// Lets ten requests of a client pass.
 const TEN_PASS: &str = "SecRuleEngine On\n\
@@ -24,6 +31,7 @@ fn main() -> ExitCode {
         trial!(workers_share_a_store_that_the_rules_name, NGINX),
         trial!(workers_share_a_store_in_the_folder_of_sec_data_dir, NGINX),
         trial!(a_ban_holds_in_all_workers_within_100_ms, NGINX),
+        trial!(two_servers_count_and_ban_as_one_with_redis, ON_REDIS),
     ])
 }
 
@@ -88,4 +96,59 @@ fn a_ban_holds_in_all_workers_within_100_ms() {
     assert!(store.unban(&client, by()).unwrap());
     thread::sleep(Duration::from_millis(100));
     assert_eq!(answers(&nginx, 40, 200), 40);
+}
+
+/// A server of Redis, which ends with the value.
+struct Redis {
+    server: Child,
+    address: String,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).stdout(Stdio::null());
+        let (server, address) = (command.spawn().unwrap(), format!("127.0.0.1:{port}"));
+        let end = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(&address).is_err() {
+            assert!(Instant::now() < end, "redis-server does not start");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Self { server, address: format!("redis://{address}") }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn two_servers_count_and_ban_as_one_with_redis() {
+    const REQUESTS: usize = 10_000;
+    let redis = Redis::start();
+    let directive = format!("SecCollectionStore {}\nSecStoreCallLimit 1000\n", redis.address);
+    let (one, other) = (start("redis-one", &directive), start("redis-other", &directive));
+    assert_eq!(answers(&one, 20, 200) + answers(&other, 20, 200), 10);
+    signal(*one.workers().first().unwrap(), "KILL");
+    one.reload();
+    assert_eq!(answers(&one, 20, 200) + answers(&other, 20, 200), 0);
+
+    let store = RedisStore::new(&redis.address).unwrap();
+    let by = || Instant::now() + Duration::from_secs(1);
+    let record = RecordKey::new(PersistentCollection::Ip, b"127.0.0.1", "");
+    let counted = || String::from_utf8(store.read(&record, b"n", by()).unwrap().unwrap()).unwrap().parse::<usize>().unwrap();
+    let before = counted();
+    thread::scope(|scope| [&one, &other].map(|nginx| scope.spawn(|| assert_eq!(answers(nginx, REQUESTS / 2, 429), REQUESTS / 2))));
+    assert_eq!(counted() - before, REQUESTS);
+
+    let client = RequestKey::of_address(None, [127, 0, 0, 1].into());
+    store.ban(&client, SystemTime::now() + Duration::from_secs(60), by()).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!((answers(&one, 20, 403), answers(&other, 20, 403)), (20, 20));
+    assert!(store.unban(&client, by()).unwrap());
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!((answers(&one, 20, 429), answers(&other, 20, 429)), (20, 20));
 }

@@ -42,6 +42,8 @@ pub enum Needs {
     Rust(&'static str),
     /// The library that `make capi` builds.
     CLibrary,
+    /// The same, with a feature.
+    CLibraryWith(&'static str),
     /// The command of the release build.
     ReleaseCommand,
 }
@@ -107,6 +109,10 @@ impl Needs {
                 version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with(&format!("rustc {release}.")))
             }
             Self::CLibrary => c_library().exists(),
+            Self::CLibraryWith(feature) => {
+                let features = std::fs::read_to_string(built("capi/features")).unwrap_or_default();
+                Self::CLibrary.is_there() && features.split_ascii_whitespace().any(|known| known == feature)
+            }
             Self::ReleaseCommand => release_command().exists(),
         }
     }
@@ -135,6 +141,7 @@ impl fmt::Display for Needs {
             Self::Writable(path) => write!(f, "{path} to be writable"),
             Self::Rust(release) => write!(f, "Rust {release}"),
             Self::CLibrary => f.write_str("the C library; `make capi` builds it"),
+            Self::CLibraryWith(feature) => write!(f, "the C library with the feature {feature}; `make capi FEATURES=…` builds it"),
             Self::ReleaseCommand => f.write_str("the command; `cargo build --release` builds it"),
         }
     }
