@@ -10,16 +10,15 @@ use secrule_redis::RedisStore;
 use secrule_testkit::trials::Needs;
 use secrule_testkit::{trial, trials};
 use std::fs;
-use std::path::Path;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Needs of a test with Redis.
-const ON_REDIS: [Needs; 5] =
-    [NGINX[0], NGINX[1], NGINX[2], Needs::CLibraryWith("redis"), Needs::Program("redis-server")];
+const ON_REDIS: [Needs; 5] = [NGINX[0], NGINX[1], NGINX[2], Needs::CLibraryWith("redis"), Needs::Program("redis-server")];
 
 /// Lets ten requests of a client pass.
 const TEN_PASS: &str = "SecRuleEngine On\n\
@@ -141,7 +140,11 @@ fn two_servers_count_and_ban_as_one_with_redis() {
     let record = RecordKey::new(PersistentCollection::Ip, b"127.0.0.1", "");
     let counted = || String::from_utf8(store.read(&record, b"n", by()).unwrap().unwrap()).unwrap().parse::<usize>().unwrap();
     let before = counted();
-    thread::scope(|scope| [&one, &other].map(|nginx| scope.spawn(|| assert_eq!(answers(nginx, REQUESTS / 2, 429), REQUESTS / 2))));
+    thread::scope(|scope| {
+        for nginx in [&one, &other] {
+            scope.spawn(move || assert_eq!(answers(nginx, REQUESTS / 2, 429), REQUESTS / 2));
+        }
+    });
     assert_eq!(counted() - before, REQUESTS);
 
     let client = RequestKey::of_address(None, [127, 0, 0, 1].into());

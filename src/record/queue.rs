@@ -1,6 +1,8 @@
 //! A queue before a thread that writes: the thread waits for slow writers, and no request does.
 
 use super::failures::Failures;
+use crate::once_per_process::OncePerProcess;
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,13 +30,12 @@ type Open = Arc<dyn Fn() -> io::Result<Writer> + Send + Sync>;
 pub struct Queue {
     open: Open,
     failures: Arc<Failures>,
-    running: Mutex<Option<Running>>,
+    /// A server that loads rules and then forks loses its threads.
+    running: OncePerProcess<Mutex<Option<Running>>>,
 }
 
 /// A running thread and the sender to it.
 struct Running {
-    /// The process of the thread: a server that loads rules and then forks loses its threads.
-    process: u32,
     records: SyncSender<Vec<u8>>,
     progress: Arc<Progress>,
     /// Receives nothing; it is closed when the thread ends.
@@ -52,7 +53,7 @@ struct Progress {
 impl Queue {
     /// Makes a queue before a writer. Lost records are counted in `failures`.
     pub fn new(open: impl Fn() -> io::Result<Writer> + Send + Sync + 'static, failures: Arc<Failures>) -> Self {
-        Self { open: Arc::new(open), failures, running: Mutex::new(None) }
+        Self { open: Arc::new(open), failures, running: OncePerProcess::new() }
     }
 
     /// Passes a record to the thread.
@@ -60,11 +61,9 @@ impl Queue {
     /// # Errors
     /// If the queue is full or the thread cannot start.
     pub fn append(&self, record: &[u8]) -> io::Result<()> {
-        let mut place = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = match place.take() {
-            Some(running) if running.process == std::process::id() => running,
-            _ => self.start()?,
-        };
+        let Ok(place) = self.running.get_or_make(|| Ok::<_, Infallible>(Mutex::new(None)));
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = place.take().map_or_else(|| self.start(), Ok)?;
         let sent = running.send(record);
         // If the thread has ended, the next record starts another.
         if !matches!(sent, Err(TrySendError::Disconnected(()))) {
@@ -82,7 +81,7 @@ impl Queue {
         let progress = Arc::new(Progress::default());
         let thread = Thread { open: self.open.clone(), failures: self.failures.clone(), progress: progress.clone(), _alive: alive };
         thread::Builder::new().name("secrule-log".to_owned()).spawn(move || thread.run(&receiver))?;
-        Ok(Running { process: std::process::id(), records, progress, ended })
+        Ok(Running { records, progress, ended })
     }
 }
 
@@ -106,10 +105,8 @@ impl Running {
 /// Waits for the rest of the queue, up to its deadline.
 impl Drop for Queue {
     fn drop(&mut self) {
-        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { records, progress, ended, .. }) = running.filter(|running| running.process == std::process::id()) else {
-            return;
-        };
+        let running = self.running.made().and_then(|place| place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(Running { records, progress, ended }) = running else { return };
         let _ = progress.end.set(Instant::now() + LAST_CHANCE);
         drop(records);
         if progress.waiting.load(Ordering::Relaxed) > 0 {

@@ -4,7 +4,9 @@
 //! wait for the same answer. Threads start on demand, in the process that needs them, and end when they are idle for a while: a server that forks its
 //! workers after it loaded the rules has none.
 
+use crate::once_per_process::OncePerProcess;
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,9 +29,12 @@ pub(super) struct LookupLimits {
     pub answers: usize,
 }
 
-/// Questions, their answers, and the threads of their look-ups. Clones share everything.
+/// Questions, their answers, and the threads of their look-ups.
 pub(super) struct Lookups<Q, A> {
-    shared: Arc<Shared<Q, A>>,
+    limits: LookupLimits,
+    lookup: Arc<Lookup<Q, A>>,
+    /// A process that is forked from one with threads has none of them.
+    shared: OncePerProcess<Shared<Q, A>>,
 }
 
 /// Looks up an answer, without a time limit, and returns the time for which it is cached.
@@ -40,7 +45,7 @@ pub(super) type Listener<A> = Box<dyn FnOnce(&A) + Send>;
 
 struct Shared<Q, A> {
     limits: LookupLimits,
-    lookup: Box<Lookup<Q, A>>,
+    lookup: Arc<Lookup<Q, A>>,
     state: Mutex<State<Q, A>>,
     /// A question waits.
     work: Condvar,
@@ -69,21 +74,32 @@ enum Progress<A> {
 
 impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + 'static> Lookups<Q, A> {
     pub(super) fn new(limits: LookupLimits, lookup: impl Fn(&Q) -> (A, Duration) + Send + Sync + 'static) -> Self {
-        let state = State { questions: HashMap::new(), line: VecDeque::new(), threads: 0, idle: 0 };
-        let shared = Shared { limits, lookup: Box::new(lookup), state: Mutex::new(state), work: Condvar::new(), answered: Condvar::new() };
-        Self { shared: Arc::new(shared) }
+        Self { limits, lookup: Arc::new(lookup), shared: OncePerProcess::new() }
+    }
+
+    fn shared(&self) -> Arc<Shared<Q, A>> {
+        let state = || State { questions: HashMap::new(), line: VecDeque::new(), threads: 0, idle: 0 };
+        let make = || Shared {
+            limits: self.limits,
+            lookup: Arc::clone(&self.lookup),
+            state: Mutex::new(state()),
+            work: Condvar::new(),
+            answered: Condvar::new(),
+        };
+        let Ok(shared) = self.shared.get_or_make(|| Ok::<_, Infallible>(make()));
+        shared
     }
 
     /// Returns the answer if it is cached, or comes within `wait`. Otherwise the look-up continues, and `listener` receives the answer.
     pub(super) fn ask(&self, question: &Q, wait: Duration, listener: Option<Listener<A>>) -> Option<A> {
-        let shared = &self.shared;
+        let shared = self.shared();
         let deadline = Instant::now() + wait;
         let mut state = shared.lock();
         let is_late = match state.questions.get(question) {
             Some(Progress::Known { answer, until }) if *until > Instant::now() => return Some(answer.clone()),
             Some(Progress::Open { late, .. }) => *late,
             _ => {
-                if state.line.len() >= shared.limits.line || !Shared::ensure_thread(shared, &mut state) {
+                if state.line.len() >= shared.limits.line || !Shared::ensure_thread(&shared, &mut state) {
                     return None;
                 }
                 state.make_room(shared.limits.answers);
@@ -183,7 +199,7 @@ impl<Q: Eq + Hash, A> State<Q, A> {
 
 impl<Q, A> fmt::Debug for Lookups<Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookups").field("limits", &self.shared.limits).finish_non_exhaustive()
+        f.debug_struct("Lookups").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -233,12 +249,12 @@ mod tests {
         for number in 0..50 {
             assert_eq!(held.ask(&number, Duration::ZERO, None), None);
         }
-        assert!(held.shared.lock().line.len() <= 5);
+        assert!(held.shared().lock().line.len() <= 5);
         drop(release);
         let quick = lookups();
         for number in 0..50 {
             assert_eq!(quick.ask(&number, LONG, None), Some(number * 2));
         }
-        assert!(quick.shared.lock().questions.len() <= 10);
+        assert!(quick.shared().lock().questions.len() <= 10);
     }
 }
