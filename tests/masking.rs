@@ -309,6 +309,15 @@ fn short_values_are_masked_in_their_own_places_only() {
 }
 
 #[test]
+fn a_name_of_which_bytes_matched_masks_its_value() {
+    let rules = "SecRule ARGS_NAMES|REQUEST_COOKIES_NAMES \"@rx ^pass\" \"id:1,phase:2,pass,log,t:none,sanitiseMatchedBytes\"";
+    let logs = logs_of(rules, &form("password=s3cret&x=password").header("Cookie", "passkey=s3cret2; b=1"), 3);
+    logs.lack("s3cret");
+    assert_eq!(logs.body(), "password=******&x=password");
+    assert_eq!(logs.request()["headers"]["Cookie"], "passkey=*******; b=1");
+}
+
+#[test]
 fn patterns_and_exclusions_select_names() {
     let rules = "SecSanitise \"ARGS:/^pass/|ARGS_POST:'a b'\" ARGS_GET|!ARGS_GET:user";
     let exchange = Exchange { target: b"/?user=jo&q=queryvalue", ..form("password=s3cret&passwd=s3cret2&a+b=s3cret3&c=clear") };

@@ -7,6 +7,7 @@ use crate::graph::{Effect, MaskedPart, Rule, Target, Template, Test};
 use crate::mask::Kept;
 use crate::prefilter::ValueKind;
 use crate::state::{MacroValue, MatchNote, MatchText, RuleMatch, State, Text, cover_macros, learn_all, learn_parts, targets_of};
+use crate::vocabulary::Variable;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -37,11 +38,29 @@ fn mask_matched(eval: &mut Evaluation<'_>, rule: &Rule, part: MaskedPart, target
             continue;
         }
         match part {
-            MaskedPart::Found(kept) if locates && !found.is_empty() && is_unchanged(eval, note) => mask_found(eval, note, found, kept),
+            MaskedPart::Found(kept) if locates && !found.is_empty() && is_value(note) && is_unchanged(eval, note) => {
+                mask_found(eval, note, found, kept);
+            }
             _ => targets.extend(targets_of(eval.state, &note.selected)),
         }
     }
     eval.state.scratch.notes = notes;
+}
+
+/// Returns `false` for a name, which stands for its whole value: no bytes of the name are secret.
+fn is_value(note: &MatchNote) -> bool {
+    let is_name = |variable: Variable| {
+        matches!(
+            variable,
+            Variable::ArgsNames
+                | Variable::ArgsGetNames
+                | Variable::ArgsPostNames
+                | Variable::RequestHeadersNames
+                | Variable::ResponseHeadersNames
+                | Variable::RequestCookiesNames
+        )
+    };
+    !note.selected.label.variable().is_some_and(is_name)
 }
 
 /// Returns `true` if transformations did not change a value that matched, so that the operator's offsets are those of the value as received.
