@@ -200,6 +200,23 @@ fn elements_and_nodes_of_xml_are_masked() {
 }
 
 #[test]
+fn xml_that_cannot_be_read_without_doubt_is_masked_as_a_whole() {
+    let element = "<a><user>joe</user><password>s3cretvalue</password></a>";
+    let bodies = [
+        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{element}"),
+        format!("<!DOCTYPE a [<!ENTITY e \"x\">]>{element}"),
+        "<a><user>joe</user><password>s3cr\u{1}et".to_owned(),
+    ];
+    for body in &bodies {
+        let exchange = Exchange::of(b"/", body.as_bytes()).header("Content-Type", "text/xml");
+        let rule = "SecRule XML:/* \"@rx (s3.*)\" \"id:1,phase:2,pass,log,capture,t:none,t:lowercase,logdata:'%{TX.1} in %{MATCHED_VAR}'\"";
+        let logs = logs(&format!("{XML}SecSanitise ARGS:password\n{rule}"), &exchange);
+        logs.lack("s3cr");
+        assert_eq!(logs.body(), "*".repeat(body.len()));
+    }
+}
+
+#[test]
 fn headers_and_cookies_are_masked_by_name() {
     let mut exchange = Exchange::new(b"GET", b"/")
         .header("Authorization", "Basic am86czNjcmV0")

@@ -228,17 +228,24 @@ fn xml(secrets: &mut Secrets, collections: &Collections, settings: &Settings) {
     let body = collections.arena.read(collections.arena.request_body());
     let mut values: Vec<Vec<u8>> = Vec::new();
     if secrets.names_arguments(Part::Body) {
-        let pieces = mask::xml_pieces(body, |name| secrets.argument(Part::Body, name)).unwrap_or_default();
-        values.extend(pieces.iter().filter(|piece| piece.is_chosen).map(|piece| piece.decoded(body).into_owned()));
+        match mask::xml_pieces(body, |name| secrets.argument(Part::Body, name)) {
+            Some(pieces) => values.extend(pieces.iter().filter(|piece| piece.is_chosen).map(|piece| piece.decoded(body).into_owned())),
+            None => secrets.hide_xml(),
+        }
     }
     if secrets.xpaths().next().is_some()
         && let Ok(mut document) = XmlDocument::parse(body, &xml_limits(settings))
     {
-        let selected = secrets.xpaths().filter_map(|path| document.select(path, &[]).ok());
-        values.extend(selected.flatten().map(String::into_bytes));
+        let selected: Result<Vec<Vec<String>>, _> = secrets.xpaths().map(|path| document.select(path, &[])).collect();
+        match selected {
+            Ok(selected) => values.extend(selected.into_iter().flatten().map(String::into_bytes)),
+            Err(_) => secrets.hide_xml(),
+        }
     }
     for value in values {
-        secrets.has_short_xml |= value.trim_ascii().len() < super::names::MIN_SEARCHED;
+        if value.trim_ascii().len() < super::names::MIN_SEARCHED {
+            secrets.hide_xml();
+        }
         secrets.add_value(&value);
     }
 }

@@ -23,8 +23,8 @@ pub struct Secrets {
     pub needles: Needles,
     /// Shorter values, in lower case.
     short: FxHashSet<Box<[u8]>>,
-    /// `true` if a short one of XML is among them.
-    pub has_short_xml: bool,
+    /// `true` if texts of the XML body are covered as a whole: it may hold secrets that were not found, or that are too short to be searched for.
+    pub hides_xml: bool,
     /// Number of changes, by which logs see that there is something new.
     pub changes: usize,
     /// Number of changes and of matches when matches were covered last.
@@ -92,6 +92,12 @@ impl Secrets {
                 _ => self.changes += usize::from(self.needles.add(value, Kept::default())),
             }
         }
+    }
+
+    /// Covers texts of the XML body as a whole from now on.
+    pub fn hide_xml(&mut self) {
+        self.changes += usize::from(!self.hides_xml);
+        self.hides_xml = true;
     }
 
     /// Returns `true` if nothing is secret so far.

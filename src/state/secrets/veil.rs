@@ -269,7 +269,7 @@ impl<'a> Veil<'a> {
             Variable::ResponseBody if secrets.has_scalar(Variable::ResponseBody) => stars(value),
             Variable::FullRequest if !secrets.is_empty() => stars(value),
             Variable::RemoteUser => self.remote_user().map_or(Cow::Borrowed(value), |user| Cow::Owned(user.into_owned())),
-            Variable::Xml if secrets.has_short_xml => stars(value),
+            Variable::Xml if secrets.hides_xml => stars(value),
             Variable::MatchedVar | Variable::MatchedVars | Variable::Tx if secrets.is_short(value) => stars(value),
             _ => self.text(value),
         }
