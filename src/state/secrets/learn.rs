@@ -25,15 +25,10 @@ pub fn learn_query(state: &mut State, query: &[u8], separator: u8) {
 /// Learns the arguments of a body, before the first of them is stored.
 #[inline]
 pub fn learn_body_arguments(state: &mut State, settings: &Settings, entries: &[Entry]) {
-    // Names and values of a body that may have been read wrongly are all secret.
     let is_doubtful = state.veil(settings).is_some_and(Veil::doubts_body);
     let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return };
     for entry in entries {
-        let (name, value) = (arena.read(entry.name), arena.read(entry.value));
-        argument(secrets, Part::Body, name, value);
-        if is_doubtful {
-            [name, value].into_iter().for_each(|text| secrets.add_value(text));
-        }
+        body_argument(secrets, arena.read(entry.name), arena.read(entry.value), is_doubtful);
     }
 }
 
@@ -79,7 +74,7 @@ pub fn learn_xml(state: &mut State, settings: &Settings) {
 
 /// Makes targets secret, and learns everything of them that is known.
 pub fn learn_all(state: &mut State, settings: &Settings, targets: Vec<Target>) {
-    let State { secrets: Some(secrets), collections, body_processor, .. } = state else { return };
+    let Some(secrets) = &mut state.secrets else { return };
     let mut is_new = false;
     for target in targets {
         is_new |= secrets.add_target(target);
@@ -87,10 +82,16 @@ pub fn learn_all(state: &mut State, settings: &Settings, targets: Vec<Target>) {
     if !is_new {
         return;
     }
-    collections.arena.budget.charge(PER_VALUE.saturating_mul(collections.arguments.len()));
+    let Collections { arena, arguments, .. } = &mut state.collections;
+    arena.budget.charge(PER_VALUE.saturating_mul(arguments.len()).saturating_add(arena.request_body().len()));
+    let is_doubtful = state.veil(settings).is_some_and(Veil::doubts_body);
+    let State { secrets: Some(secrets), collections, body_processor, .. } = state else { return };
     for state::Argument { origin, entry } in &collections.arguments {
-        let part = if *origin == ArgumentOrigin::Query { Part::Query } else { Part::Body };
-        argument(secrets, part, collections.arena.read(entry.name), collections.arena.read(entry.value));
+        let (name, value) = (collections.arena.read(entry.name), collections.arena.read(entry.value));
+        match *origin {
+            ArgumentOrigin::Query => argument(secrets, Part::Query, name, value),
+            _ => body_argument(secrets, name, value, is_doubtful),
+        }
     }
     let separator = settings.argument_separator;
     collections.request_headers.iter().for_each(|entry| request_header(secrets, collections, separator, *entry));
@@ -168,6 +169,14 @@ fn holders(collections: &Collections, value: &[u8]) -> Vec<Target> {
 fn argument(secrets: &mut Secrets, part: Part, name: &[u8], value: &[u8]) {
     if matches!(secrets.argument(part, name), Choice::Whole) {
         secrets.add_value(value);
+    }
+}
+
+/// Learns an argument of the body. Names and values of a body that may have been read wrongly are all secret.
+fn body_argument(secrets: &mut Secrets, name: &[u8], value: &[u8], is_doubtful: bool) {
+    argument(secrets, Part::Body, name, value);
+    if is_doubtful {
+        [name, value].into_iter().for_each(|text| secrets.add_value(text));
     }
 }
 
