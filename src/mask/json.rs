@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 ///
 /// # Errors
 /// The text is not JSON, so that it may hold secrets that were not found.
-pub fn cover_json<'n>(mask: &mut Mask<'_>, limits: &JsonLimits, choose: impl Fn(&[u8]) -> Choice<'n>) -> Result<(), JsonError> {
+pub fn cover_json<'n>(mask: &mut Mask<'_>, limits: &JsonLimits, mut choose: impl FnMut(&[u8]) -> Choice<'n>) -> Result<(), JsonError> {
     let text = mask.text();
     json::places(text, limits, &mut |name, place| {
         match choose(name) {

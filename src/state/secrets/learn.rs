@@ -1,13 +1,13 @@
 //! Learns the values of names that are secret.
 
-use super::names::{Part, Secrets};
+use super::names::{ArgumentNames, Part, Secrets};
 use super::veil::{Veil, xml_limits};
 use crate::body::xml::XmlDocument;
 use crate::graph::{BodyProcessor, Key, Selector, Settings, Target};
 use crate::http::arguments::{self, Argument};
 use crate::http::authorization;
 use crate::mask::{self, Choice, Kept};
-use crate::state::{self, ArgumentOrigin, Collections, Entry, PER_VALUE, Selected, State, UploadedFile};
+use crate::state::{self, Arena, ArgumentOrigin, Collections, Entry, PER_VALUE, Selected, State, UploadedFile};
 use crate::vocabulary::Variable;
 use std::ops::Range;
 
@@ -27,9 +27,7 @@ pub fn learn_query(state: &mut State, query: &[u8], separator: u8) {
 pub fn learn_body_arguments(state: &mut State, settings: &Settings, entries: &[Entry]) {
     let is_doubtful = state.veil(settings).is_some_and(Veil::doubts_body);
     let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return };
-    for entry in entries {
-        body_argument(secrets, arena.read(entry.name), arena.read(entry.value), is_doubtful);
-    }
+    arguments_of_body(secrets, arena, entries.iter(), is_doubtful);
 }
 
 /// Learns the beginnings of files whose fields are secret.
@@ -86,13 +84,12 @@ pub fn learn_all(state: &mut State, settings: &Settings, targets: Vec<Target>) {
     arena.budget.charge(PER_VALUE.saturating_mul(arguments.len()).saturating_add(arena.request_body().len()));
     let is_doubtful = state.veil(settings).is_some_and(Veil::doubts_body);
     let State { secrets: Some(secrets), collections, body_processor, .. } = state else { return };
-    for state::Argument { origin, entry } in &collections.arguments {
-        let (name, value) = (collections.arena.read(entry.name), collections.arena.read(entry.value));
-        match *origin {
-            ArgumentOrigin::Query => argument(secrets, Part::Query, name, value),
-            _ => body_argument(secrets, name, value, is_doubtful),
-        }
+    let arena = &collections.arena;
+    let (query, body): (Vec<_>, Vec<_>) = collections.arguments.iter().partition(|argument| argument.origin == ArgumentOrigin::Query);
+    for state::Argument { entry, .. } in query {
+        argument(secrets, Part::Query, arena.read(entry.name), arena.read(entry.value));
     }
+    arguments_of_body(secrets, arena, body.iter().map(|argument| &argument.entry), is_doubtful);
     let separator = settings.argument_separator;
     collections.request_headers.iter().for_each(|entry| request_header(secrets, collections, separator, *entry));
     collections.response_headers.iter().for_each(|entry| response_header(secrets, collections, separator, *entry));
@@ -172,11 +169,16 @@ fn argument(secrets: &mut Secrets, part: Part, name: &[u8], value: &[u8]) {
     }
 }
 
-/// Learns an argument of the body. Names and values of a body that may have been read wrongly are all secret.
-fn body_argument(secrets: &mut Secrets, name: &[u8], value: &[u8], is_doubtful: bool) {
-    argument(secrets, Part::Body, name, value);
-    if is_doubtful {
-        [name, value].into_iter().for_each(|text| secrets.add_value(text));
+/// Learns arguments of the body. Names and values of a body that may have been read wrongly are all secret.
+fn arguments_of_body<'e>(secrets: &mut Secrets, arena: &Arena, entries: impl Iterator<Item = &'e Entry>, is_doubtful: bool) {
+    let mut names = ArgumentNames::new(secrets, Part::Body);
+    let is_secret = |entry: &&Entry| is_doubtful || matches!(names.choose(arena.read(entry.name)), Choice::Whole);
+    let entries: Vec<&Entry> = entries.filter(is_secret).collect();
+    for entry in entries {
+        if is_doubtful {
+            secrets.add_value(arena.read(entry.name));
+        }
+        secrets.add_value(arena.read(entry.value));
     }
 }
 

@@ -4,13 +4,16 @@ use crate::graph::{Key, Selector, Target};
 use crate::mask::{Choice, Kept, Needles};
 use crate::vocabulary::Variable;
 use rustc_hash::FxHashSet;
-use std::borrow::Cow;
+use std::ops::Range;
 
 /// Minimum length of a secret that is searched for outside of its own place, in bytes.
 pub const MIN_SEARCHED: usize = 4;
 
 /// Maximum number of names. If actions name more, all members of their collection are secret.
 const MAX_NAMES: usize = 64;
+
+/// The beginning of names of arguments in a JSON body.
+const JSON: &[u8] = b"json.";
 
 /// The names and values of an exchange that are secret.
 #[derive(Debug, Default)]
@@ -131,18 +134,17 @@ impl Secrets {
     /// Returns `true` if names of arguments in this part are secret.
     pub fn names_arguments(&self, part: Part) -> bool {
         let variables = argument_variables(part);
-        let named = self.targets.iter().chain(self.partial.iter().map(|(target, _)| target));
-        named.into_iter().any(|target| variables.contains(&target.variable))
+        self.all_targets().any(|target| variables.contains(&target.variable))
     }
 
     /// Returns the secret part of an argument.
     pub fn argument(&self, part: Part, name: &[u8]) -> Choice<'_> {
-        self.choose(argument_variables(part), &names_of(name))
+        ArgumentNames::new(self, part).choose(name)
     }
 
     /// Returns the secret part of a member of another collection.
     pub fn member(&self, variable: Variable, name: &[u8]) -> Choice<'_> {
-        self.choose(&[variable], &[Cow::Borrowed(name)])
+        self.choose(&[variable], &[name], &[])
     }
 
     /// Returns the secret part of a cookie.
@@ -153,17 +155,97 @@ impl Secrets {
         }
     }
 
-    fn choose(&self, variables: &[Variable], names: &[Cow<'_, [u8]>]) -> Choice<'_> {
-        // The first three are the whole name and its ends, which exclude too.
-        let is_excluded = |target: &Target| names.iter().take(3).any(|name| target.excludes(name));
-        let is_meant = |target: &Target| {
-            variables.contains(&target.variable) && names.iter().any(|name| target.selector.selects(name)) && !is_excluded(target)
+    /// Returns the targets, first those of whole members, then those of parts.
+    fn all_targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().chain(self.partial.iter().map(|(target, _)| target))
+    }
+
+    /// Returns the secret part of a member with these names. `selecting` are the positions of targets that select it by something else than its names.
+    fn choose(&self, variables: &[Variable], names: &[&[u8]], selecting: &[usize]) -> Choice<'_> {
+        let is_meant = |at: usize, target: &Target| {
+            variables.contains(&target.variable)
+                && (selecting.contains(&at) || names.iter().any(|name| target.selector.selects(name)))
+                && !names.iter().any(|name| target.excludes(name))
         };
-        if self.targets.iter().any(is_meant) {
-            return Choice::Whole;
+        match self.all_targets().enumerate().find(|(at, target)| is_meant(*at, target)) {
+            None => Choice::Clear,
+            Some((at, _)) => at
+                .checked_sub(self.targets.len())
+                .and_then(|at| self.partial.get(at))
+                .map_or(Choice::Whole, |(_, parts)| Choice::Parts(parts)),
         }
-        let parts = self.partial.iter().find(|(target, _)| is_meant(target));
-        parts.map_or(Choice::Clear, |(_, parts)| Choice::Parts(parts))
+    }
+}
+
+/// The secret parts of arguments, one after the other.
+///
+/// An argument is secret under its own name, and a member of JSON such as `json.user.password.array_0` also without `json.`, and under each key:
+/// `password` is secret with everything in it. Keys are compared when an object or array begins, not again for each of its members.
+pub struct ArgumentNames<'s> {
+    secrets: &'s Secrets,
+    variables: &'static [Variable],
+    /// The last name of JSON.
+    last: Vec<u8>,
+    /// The keys in it, the outermost first.
+    keys: Vec<KeyInName>,
+}
+
+struct KeyInName {
+    /// The offset after it in the name.
+    end: usize,
+    /// The range of the innermost key so far that is not an index of an array.
+    own: Range<usize>,
+    /// The positions of targets that select one of the keys so far.
+    selecting: Vec<usize>,
+}
+
+impl<'s> ArgumentNames<'s> {
+    /// Makes the names of a part of a request.
+    pub fn new(secrets: &'s Secrets, part: Part) -> Self {
+        Self { secrets, variables: argument_variables(part), last: Vec::new(), keys: Vec::new() }
+    }
+
+    /// Returns the secret part of an argument.
+    pub fn choose(&mut self, name: &[u8]) -> Choice<'s> {
+        let Some(path) = name.strip_prefix(JSON) else { return self.secrets.choose(self.variables, &[name], &[]) };
+        self.read_keys(name);
+        let Some(key) = self.keys.last() else { return Choice::Clear };
+        let own = name.get(key.own.clone()).filter(|_| !key.own.is_empty()).unwrap_or(path);
+        self.secrets.choose(self.variables, &[name, path, own], &key.selecting)
+    }
+
+    fn read_keys(&mut self, name: &[u8]) {
+        self.keys.truncate(self.common_keys(name));
+        let mut at = self.keys.last().map_or(JSON.len().saturating_sub(1), |key| key.end);
+        self.last.truncate(at);
+        self.last.extend_from_slice(name.get(self.last.len()..).unwrap_or_default());
+        while at < name.len() {
+            let start = at.saturating_add(1);
+            let rest = name.get(start..).unwrap_or_default();
+            at = start.saturating_add(memchr::memchr(b'.', rest).unwrap_or(rest.len()));
+            self.add_key(name, start..at);
+        }
+    }
+
+    /// Returns the number of keys that a name has in common with the last one.
+    fn common_keys(&self, name: &[u8]) -> usize {
+        let is_common = |key: &KeyInName| self.last.get(..key.end) == name.get(..key.end) && matches!(name.get(key.end), None | Some(b'.'));
+        self.keys.iter().rposition(is_common).map_or(0, |last| last.saturating_add(1))
+    }
+
+    fn add_key(&mut self, name: &[u8], range: Range<usize>) {
+        let key = name.get(range.clone()).unwrap_or_default();
+        let is_index = key.strip_prefix(b"array_").is_some_and(|digits| digits.iter().all(u8::is_ascii_digit));
+        let around = self.keys.last();
+        let mut selecting = around.map_or(Vec::new(), |around| around.selecting.clone());
+        let (end, mut own) = (range.end, around.map_or(0..0, |around| around.own.clone()));
+        if !is_index {
+            own = range;
+            let targets = self.secrets.all_targets().enumerate();
+            let added = targets.filter(|(_, target)| self.variables.contains(&target.variable) && target.selector.selects(key));
+            selecting.extend(added.map(|(at, _)| at));
+        }
+        self.keys.push(KeyInName { end, own, selecting });
     }
 }
 
@@ -173,16 +255,6 @@ fn argument_variables(part: Part) -> &'static [Variable] {
         Part::Body => &[Variable::Args, Variable::ArgsPost],
         Part::Any => &[Variable::Args, Variable::ArgsGet, Variable::ArgsPost],
     }
-}
-
-/// Returns the names under which an argument is secret: its own, and for a member of JSON such as `json.user.password.array_0` also without `json.`,
-/// and each key: `password` is secret with everything in it.
-fn names_of(name: &[u8]) -> Vec<Cow<'_, [u8]>> {
-    let Some(path) = name.strip_prefix(b"json.") else { return vec![Cow::Borrowed(name)] };
-    let is_index = |key: &&[u8]| key.strip_prefix(b"array_").is_some_and(|digits| digits.iter().all(u8::is_ascii_digit));
-    let mut keys: Vec<&[u8]> = path.split(|byte| *byte == b'.').filter(|key| !is_index(key)).collect();
-    keys.reverse();
-    [name, path].into_iter().chain(keys).map(Cow::Borrowed).collect()
 }
 
 #[cfg(test)]
@@ -202,6 +274,23 @@ mod tests {
         for name in ["json.passwords", "user.password", "array_0"] {
             assert!(matches!(secrets.argument(Part::Body, name.as_bytes()), Choice::Clear), "{name}");
         }
+    }
+
+    #[test]
+    fn the_keys_around_members_are_compared_once() {
+        let secrets = secrets(Variable::Args, "password");
+        let mut names = ArgumentNames::new(&secrets, Part::Body);
+        let mut is_secret = |name: &str, common: usize| {
+            assert_eq!(names.common_keys(name.as_bytes()), common, "{name}");
+            matches!(names.choose(name.as_bytes()), Choice::Whole)
+        };
+        assert!(!is_secret("json.a.b.array_0", 0));
+        assert!(!is_secret("json.a.b.array_1", 2));
+        assert!(!is_secret("json.a.bc", 1));
+        assert!(is_secret("json.a.password.array_0.x", 1));
+        assert!(is_secret("json.a.password.array_1", 2));
+        assert!(!is_secret("json.a.passwords", 1));
+        assert!(is_secret("json.password", 0));
     }
 
     #[test]

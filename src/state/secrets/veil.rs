@@ -1,6 +1,6 @@
 //! Texts of an exchange for logs, with the secrets covered.
 
-use super::names::{Part, Secrets};
+use super::names::{ArgumentNames, Part, Secrets};
 use crate::body::json::JsonLimits;
 use crate::body::multipart::MultipartLimits;
 use crate::body::xml::{XmlDocument, XmlLimits};
@@ -148,7 +148,8 @@ impl<'a> Veil<'a> {
                 }
                 Some(BodyProcessor::Json) => {
                     let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
-                    mask::cover_json(mask, &limits, choose).is_ok()
+                    let mut names = ArgumentNames::new(self.secrets, Part::Body);
+                    mask::cover_json(mask, &limits, |name| names.choose(name)).is_ok()
                 }
                 Some(BodyProcessor::Multipart) => self.cover_multipart(mask),
                 Some(BodyProcessor::Xml) => mask::cover_xml(mask, choose) && self.cover_xpaths(mask),
