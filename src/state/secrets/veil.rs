@@ -9,6 +9,7 @@ use crate::http::charset;
 use crate::mask::{self, Choice, Mask};
 use crate::state::{Collections, Selected, State, Text};
 use crate::vocabulary::{Limit, Variable};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 
 /// Shows texts of an exchange without its secrets.
@@ -193,13 +194,16 @@ impl<'a> Veil<'a> {
         let Some(pieces) = mask::xml_pieces(text, |_| Choice::Clear) else { return false };
         let Ok(mut document) = XmlDocument::parse(text, &limits) else { return false };
         let mut counts = Vec::new();
+        let mut selected: FxHashSet<Vec<u8>> = FxHashSet::default();
         for path in self.secrets.xpaths() {
             let Ok(values) = document.select(path, &[]) else { return false };
-            for value in values.iter().map(|value| value.trim().as_bytes()).filter(|value| !value.is_empty()) {
-                let found = pieces.iter().filter(|piece| piece.decoded(text).trim_ascii() == value);
-                found.for_each(|piece| mask.cover(piece.range.clone()));
-            }
             counts.push(values.len());
+            selected.extend(values.into_iter().map(|value| value.trim().as_bytes().to_vec()));
+        }
+        for piece in pieces {
+            if selected.contains(piece.decoded(text).trim_ascii()) {
+                mask.cover(piece.range);
+            }
         }
         // Where the nodes are in the text is not known. They were covered if nothing is left in them.
         let Ok(mut covered) = XmlDocument::parse(mask.covered(), &limits) else { return false };
