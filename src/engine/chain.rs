@@ -31,6 +31,7 @@ pub fn evaluate_chain<'r>(eval: &mut Evaluation<'r>, head: RuleIndex, first: &'r
     eval.state.collections.matched.clear();
     eval.state.scratch.score = 0;
     eval.state.scratch.notes.clear();
+    eval.state.scratch.matched_secret = false;
     let logs = first.logs || first.stops || first.masks_matched || eval.debugs(7);
     let mut draft = PendingMatch::new(first, head, logs);
     let Some(last) = ask_chain(eval, first, &mut draft) else {
@@ -399,6 +400,7 @@ fn take_match(eval: &mut Evaluation<'_>, rule_test: &RuleTest<'_>, selected: &Se
     let note = MatchNote::new(draft.rule, *selected, step.chain);
     if draft.logs {
         eval.state.scratch.notes.add(note, &findings.offsets);
+        eval.note_secret(eval.state.scratch.notes.all().len().saturating_sub(1));
         if rule.multi_match {
             detail(eval, question, draft);
         }

@@ -122,7 +122,7 @@ impl Evaluation<'_> {
     /// Returns a value for the debug log, as the rule tests it that selected it. Secrets are covered.
     fn veiled_test(&self, selected: &Selected, tested: Text) -> Cow<'_, [u8]> {
         match self.state.veil(&self.rules.settings) {
-            Some(veil) => veil.tested(selected, tested, self.matched_secret(veil)),
+            Some(veil) => veil.tested(selected, tested, self.state.scratch.matched_secret),
             None => Cow::Borrowed(self.state.collections.arena.read(tested)),
         }
     }
@@ -130,14 +130,21 @@ impl Evaluation<'_> {
     /// Returns a text for the debug log that the evaluated chain made of the values that it matched so far. Secrets are covered.
     fn veiled<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         match self.state.veil(&self.rules.settings) {
-            Some(veil) => veil.derived(text, self.matched_secret(veil)),
+            Some(veil) => veil.derived(text, self.state.scratch.matched_secret),
             None => Cow::Borrowed(text),
         }
     }
 
-    /// Returns `true` if the evaluated chain has matched a secret so far.
-    fn matched_secret(&self, veil: Veil<'_>) -> bool {
-        veil.covers_any(self.state.scratch.notes.all().iter().map(|note| &note.selected))
+    /// Takes note of a secret that the evaluated chain matched, for later lines of the debug log: notes from this position on are new, or may have become
+    /// secret.
+    fn note_secret(&mut self, first: usize) {
+        if !self.debugs(4) || self.state.scratch.matched_secret {
+            return;
+        }
+        if let Some(veil) = self.state.veil(&self.rules.settings) {
+            let notes = self.state.scratch.notes.all().iter().skip(first);
+            self.state.scratch.matched_secret = notes.into_iter().any(|note| veil.covers(&note.selected));
+        }
     }
 
     /// Returns the mode of the engine, from the settings or `ctl:ruleEngine`.

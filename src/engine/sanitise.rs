@@ -6,7 +6,7 @@ use super::pending_match::PendingMatch;
 use crate::graph::{Effect, MaskedPart, Rule, Target, Template, Test};
 use crate::mask::Kept;
 use crate::prefilter::ValueKind;
-use crate::state::{MacroValue, MatchNote, MatchText, RuleMatch, State, Text, cover_macros, learn_all, learn_parts, targets_of};
+use crate::state::{MacroValue, MatchNote, MatchText, RuleMatch, State, Text, cover_text, learn_all, learn_parts, targets_of};
 use crate::vocabulary::Variable;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -27,6 +27,7 @@ pub fn mask_values(eval: &mut Evaluation<'_>, rule: &Rule) {
     if !targets.is_empty() {
         learn_all(eval.state, &rules.settings, targets);
     }
+    eval.note_secret(0);
 }
 
 /// Masks the values that this rule of the chain matched.
@@ -111,8 +112,7 @@ pub fn expand_for_log(eval: &mut Evaluation<'_>, rule: &Rule, template: &Templat
 /// Returns a text of a match for the debug log.
 pub fn veiled_text<'t>(eval: &Evaluation<'_>, found: &RuleMatch, place: MatchText, text: &'t [u8]) -> Cow<'t, [u8]> {
     let (Some(veil), Some(sources)) = (eval.state.veil(&eval.rules.settings), &found.sources) else { return Cow::Borrowed(text) };
-    let macros = sources.macros.iter().filter(|(in_text, _)| *in_text == place).map(|(_, value)| value);
     let mut covered = text.to_vec();
-    cover_macros(veil, &sources.values, macros, &mut covered);
+    cover_text(veil, sources, place, &mut covered);
     Cow::Owned(covered)
 }

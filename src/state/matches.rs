@@ -131,6 +131,8 @@ pub struct MatchSources {
     pub detail: Option<DetailSource>,
     /// The values of macros in its texts.
     pub macros: Vec<(MatchText, MacroValue)>,
+    /// The number of changes of the secrets when its texts were covered last.
+    pub covered: Option<usize>,
 }
 
 /// The parts of a description that come from the request: the argument with expanded macros, the name of the value, the value.

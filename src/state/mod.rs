@@ -172,6 +172,8 @@ pub struct Scratch {
     pub score: i64,
     /// The values that the evaluated chain matched, if a log or a later step uses them.
     pub notes: MatchNotes,
+    /// `true` if a secret is among these values. It is known while a debug log shows values.
+    pub matched_secret: bool,
 }
 
 impl State {

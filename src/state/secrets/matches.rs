@@ -4,7 +4,7 @@ use super::names::MIN_SEARCHED;
 use super::veil::Veil;
 use crate::escape::{cut, shown};
 use crate::graph::Settings;
-use crate::state::matches::{LONGEST_ARGUMENT, LONGEST_VALUE, MAX_SHOWN, MatchSources};
+use crate::state::matches::{DetailSource, LONGEST_ARGUMENT, LONGEST_VALUE, MAX_SHOWN, MatchSources};
 use crate::state::{Intervention, MacroValue, MatchText, RuleMatch, Selected, State};
 use crate::vocabulary::Variable;
 use std::borrow::Cow;
@@ -24,10 +24,10 @@ pub fn cover_matches(state: &mut State, settings: &Settings) {
     let (mut failures, mut notices) = (take(&mut state.script_failures), take(&mut state.notices));
     if let Some(veil) = state.veil(settings) {
         if !is_covered {
-            matches.iter_mut().for_each(|found| cover_match(veil, found));
+            matches.iter_mut().for_each(|found| cover_match(veil, now.0, found));
         }
         if let Some(Intervention { found: Some(found), reason, action, .. }) = &mut intervention {
-            cover_match(veil, found);
+            cover_match(veil, now.0, found);
             *reason = found.denial(action.status());
         }
         let texts = failures.iter_mut().map(|failure| &mut failure.reason).chain(&mut notices);
@@ -42,27 +42,56 @@ pub fn cover_matches(state: &mut State, settings: &Settings) {
     state.secrets.iter_mut().for_each(|secrets| secrets.covered = now);
 }
 
-fn cover_match(veil: Veil<'_>, found: &mut RuleMatch) {
-    let Some(sources) = found.sources.take() else { return };
-    let are_secret = veil.covers_any(&sources.values);
-    cover_values(veil, &sources, found, are_secret);
+/// Covers secrets in a match, unless nothing became secret since the last time.
+fn cover_match(veil: Veil<'_>, changes: usize, found: &mut RuleMatch) {
+    let Some(mut sources) = found.sources.take_if(|sources| sources.covered != Some(changes)) else { return };
+    sources.covered = Some(changes);
+    let values = MatchedValues::new(veil, &sources.values);
+    cover_values(values, found);
     let RuleMatch { message, data, tags, .. } = found;
-    cover_macros(veil, &sources.values, macros_in(&sources, MatchText::Message), message);
-    cover_macros(veil, &sources.values, macros_in(&sources, MatchText::Data), data);
+    cover_macros(values, &sources.macros, MatchText::Message, message);
+    cover_macros(values, &sources.macros, MatchText::Data, data);
     for (place, tag) in tags.iter_mut().enumerate() {
-        cover_macros(veil, &sources.values, macros_in(&sources, MatchText::Tag(place)), tag);
+        cover_macros(values, &sources.macros, MatchText::Tag(place), tag);
+    }
+    if let Some(detail) = &mut sources.detail {
+        cover_detail(values, detail, &mut found.detail);
     }
     found.sources = Some(sources);
-    cover_detail(veil, found, are_secret);
 }
 
-fn macros_in(sources: &MatchSources, text: MatchText) -> impl Iterator<Item = &MacroValue> {
-    sources.macros.iter().filter(move |(in_text, _)| *in_text == text).map(|(_, value)| value)
+/// Covers secrets in a text of a match whose chain is still evaluated.
+pub fn cover_text(veil: Veil<'_>, sources: &MatchSources, place: MatchText, text: &mut [u8]) {
+    if sources.macros.iter().any(|(in_text, _)| *in_text == place) {
+        cover_macros(MatchedValues::new(veil, &sources.values), &sources.macros, place, text);
+    }
 }
 
-fn cover_values(veil: Veil<'_>, sources: &MatchSources, found: &mut RuleMatch, are_secret: bool) {
-    for (recorded, selected) in found.values.iter_mut().zip(&sources.values) {
-        let covered = veil.matched(selected, are_secret);
+/// The values that a chain matched.
+#[derive(Clone, Copy)]
+struct MatchedValues<'a, 's> {
+    veil: Veil<'a>,
+    values: &'s [Selected],
+    /// `true` if a secret is among them.
+    are_secret: bool,
+}
+
+impl<'a, 's> MatchedValues<'a, 's> {
+    fn new(veil: Veil<'a>, values: &'s [Selected]) -> Self {
+        Self { veil, values, are_secret: values.iter().any(|selected| veil.covers(selected)) }
+    }
+
+    /// Covers secrets in one of the values.
+    fn shown(self, selected: &Selected) -> Cow<'a, [u8]> {
+        // Without a secret among them all are as they were.
+        if self.are_secret { self.veil.matched(selected, true) } else { Cow::Borrowed(self.veil.read_text(selected.value)) }
+    }
+}
+
+fn cover_values(values: MatchedValues<'_, '_>, found: &mut RuleMatch) {
+    let veil = values.veil;
+    for (recorded, selected) in found.values.iter_mut().zip(values.values) {
+        let covered = values.shown(selected);
         recorded.value = covered.get(..MAX_SHOWN).unwrap_or(&covered).to_vec();
         if let (Some(key), Some(shown)) = (selected.label.key(), &mut recorded.key) {
             let covered = veil.text(veil.read_text(key));
@@ -71,23 +100,23 @@ fn cover_values(veil: Veil<'_>, sources: &MatchSources, found: &mut RuleMatch, a
     }
 }
 
-/// Covers secrets in the values of macros in a text. `values` are those that the rule matched.
-pub fn cover_macros<'m>(veil: Veil<'_>, values: &[Selected], macros: impl Iterator<Item = &'m MacroValue>, text: &mut [u8]) {
-    let are_secret = veil.covers_any(values);
-    for value in macros {
-        let covered = cover_macro(veil, values, are_secret, value);
-        let place = text.get_mut(value.start..).unwrap_or_default();
+/// Covers secrets in the values of macros in a text.
+fn cover_macros(values: MatchedValues<'_, '_>, macros: &[(MatchText, MacroValue)], place: MatchText, text: &mut [u8]) {
+    for (_, value) in macros.iter().filter(|(in_text, _)| *in_text == place) {
+        let covered = cover_macro(values, value);
+        let shown = text.get_mut(value.start..).unwrap_or_default();
         // A long text is cut within the value of a macro.
-        place.iter_mut().zip(covered.iter()).for_each(|(byte, covered)| *byte = *covered);
+        shown.iter_mut().zip(covered.iter()).for_each(|(byte, covered)| *byte = *covered);
     }
 }
 
-fn cover_macro<'a>(veil: Veil<'a>, values: &[Selected], are_secret: bool, part: &MacroValue) -> Cow<'a, [u8]> {
+fn cover_macro<'a>(values: MatchedValues<'a, '_>, part: &MacroValue) -> Cow<'a, [u8]> {
+    let MatchedValues { veil, are_secret, .. } = values;
     let value = veil.read_text(part.value);
     match part.variable {
         None | Some(Variable::MatchedVar | Variable::MatchedVars | Variable::Tx | Variable::Rule) => {
             let is_value = |selected: &&Selected| veil.read_text(selected.value) == value;
-            let mut same = values.iter().filter(is_value).map(|selected| veil.matched(selected, are_secret)).peekable();
+            let mut same = values.values.iter().filter(is_value).map(|selected| values.shown(selected)).peekable();
             let any = same.peek().cloned();
             match same.find(|covered| **covered != *value).or(any) {
                 Some(covered) => covered,
@@ -99,9 +128,9 @@ fn cover_macro<'a>(veil: Veil<'a>, values: &[Selected], are_secret: bool, part: 
 }
 
 /// Makes the description again.
-fn cover_detail(veil: Veil<'_>, found: &mut RuleMatch, are_secret: bool) {
-    let Some(source) = found.sources.as_mut().and_then(|sources| sources.detail.as_mut()) else { return };
-    let part = |range| found.detail.get::<std::ops::Range<usize>>(range).unwrap_or_default();
+fn cover_detail(values: MatchedValues<'_, '_>, source: &mut DetailSource, detail: &mut Vec<u8>) {
+    let MatchedValues { veil, are_secret, .. } = values;
+    let part = |range| detail.get::<std::ops::Range<usize>>(range).unwrap_or_default();
     let argument = part(source.argument.clone());
     let argument = match source.expanded {
         Some(expanded) => {
@@ -120,10 +149,10 @@ fn cover_detail(veil: Veil<'_>, found: &mut RuleMatch, are_secret: bool) {
         shown.copy_from_slice(&veil.text(known));
     }
     let value = shown(&veil.matched(&source.value, are_secret), LONGEST_VALUE);
-    let mut detail = [part(0..source.argument.start), &argument, &name].concat();
+    let mut covered = [part(0..source.argument.start), &argument, &name].concat();
     source.argument.end = source.argument.start.saturating_add(argument.len());
-    source.value_start = detail.len();
-    detail.extend_from_slice(value.as_bytes());
-    detail.extend_from_slice(b"' )");
-    found.detail = detail;
+    source.value_start = covered.len();
+    covered.extend_from_slice(value.as_bytes());
+    covered.extend_from_slice(b"' )");
+    *detail = covered;
 }

@@ -19,6 +19,6 @@ pub use learn::{
     learn_all, learn_body_arguments, learn_files, learn_parts, learn_query, learn_request_header, learn_response_header, learn_xml,
     targets_of,
 };
-pub use matches::{cover_macros, cover_matches};
+pub use matches::{cover_matches, cover_text};
 pub use names::Secrets;
 pub use veil::Veil;

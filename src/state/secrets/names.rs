@@ -1,10 +1,12 @@
 //! The names and values that are secret.
 
-use crate::graph::{Key, Selector, Target};
+use crate::graph::{BodyProcessor, Key, Selector, Target};
 use crate::mask::{Choice, Kept, Needles};
+use crate::state::Text;
 use crate::vocabulary::Variable;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Minimum length of a secret that is searched for outside of its own place, in bytes.
 pub const MIN_SEARCHED: usize = 4;
@@ -28,10 +30,23 @@ pub struct Secrets {
     short: FxHashSet<Box<[u8]>>,
     /// `true` if texts of the XML body are covered as a whole: it may hold secrets that were not found, or that are too short to be searched for.
     pub hides_xml: bool,
+    /// The request body without its secrets; `None` if it has none. Rules and logs ask for it many times.
+    pub covered_body: OnceLock<(BodySource, Option<Box<[u8]>>)>,
     /// Number of changes, by which logs see that there is something new.
     pub changes: usize,
     /// Number of changes and of matches when matches were covered last.
     pub covered: (usize, usize),
+}
+
+/// The state of a request body on which its secrets depend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodySource {
+    /// The body.
+    pub text: Text,
+    /// Its processor.
+    pub processor: Option<BodyProcessor>,
+    /// `true` if applications may read it in another way.
+    pub is_doubtful: bool,
 }
 
 /// The part of a request that an argument is in.
@@ -62,7 +77,7 @@ impl Secrets {
             self.targets.retain(|known| known.variable != target.variable);
             self.targets.push(Target::new(target.variable, Selector::All));
         }
-        self.changes += 1;
+        self.note_change(true);
         true
     }
 
@@ -79,10 +94,12 @@ impl Secrets {
             self.partial.len() - 1
         });
         if let Some((_, parts)) = self.partial.get_mut(place) {
-            self.changes += usize::from(parts.add(text, kept));
+            let is_new = parts.add(text, kept);
+            self.note_change(is_new);
         }
         if text.len() >= MIN_SEARCHED {
-            self.changes += usize::from(self.needles.add(text, kept));
+            let is_new = self.needles.add(text, kept);
+            self.note_change(is_new);
         }
     }
 
@@ -97,9 +114,16 @@ impl Secrets {
         }
     }
 
+    fn note_change(&mut self, is_new: bool) {
+        if is_new {
+            self.changes += 1;
+            self.covered_body.take();
+        }
+    }
+
     /// Covers texts of the XML body as a whole from now on.
     pub fn hide_xml(&mut self) {
-        self.changes += usize::from(!self.hides_xml);
+        self.note_change(!self.hides_xml);
         self.hides_xml = true;
     }
 

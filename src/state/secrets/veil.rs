@@ -1,6 +1,6 @@
 //! Texts of an exchange for logs, with the secrets covered.
 
-use super::names::{ArgumentNames, Part, Secrets};
+use super::names::{ArgumentNames, BodySource, Part, Secrets};
 use crate::body::json::JsonLimits;
 use crate::body::multipart::MultipartLimits;
 use crate::body::xml::{XmlDocument, XmlLimits};
@@ -118,11 +118,26 @@ impl<'a> Veil<'a> {
     /// Returns the request body, as far as it was kept.
     pub fn request_body(self) -> Cow<'a, [u8]> {
         let arena = &self.state.collections.arena;
-        let mut mask = Mask::new(arena.read(arena.request_body()));
+        let text = arena.request_body();
+        let source = BodySource { text, processor: self.state.body_processor, is_doubtful: self.is_doubtful() };
+        let body = arena.read(text);
+        let covered = |covered: &'a Option<Box<[u8]>>| covered.as_deref().map_or(Cow::Borrowed(body), Cow::Borrowed);
+        match self.secrets.covered_body.get_or_init(|| (source, self.covered_body(body))) {
+            (known, bytes) if *known == source => covered(bytes),
+            _ => self.covered_body(body).map_or(Cow::Borrowed(body), |bytes| Cow::Owned(bytes.into())),
+        }
+    }
+
+    /// Returns a body with its secrets covered; `None` if it has none.
+    fn covered_body(self, body: &[u8]) -> Option<Box<[u8]>> {
+        let mut mask = Mask::new(body);
         if !self.cover_body(&mut mask) {
             mask.cover_all();
         }
-        mask.finish()
+        match mask.finish() {
+            Cow::Owned(covered) => Some(covered.into()),
+            Cow::Borrowed(_) => None,
+        }
     }
 
     /// Covers secrets in the request body. Returns `false` if it must be covered as a whole.
@@ -247,7 +262,10 @@ impl<'a> Veil<'a> {
     }
 
     /// Covers secrets in a value of a variable.
-    pub fn value<'t>(self, variable: Variable, key: &[u8], value: &'t [u8]) -> Cow<'t, [u8]> {
+    pub fn value<'t>(self, variable: Variable, key: &[u8], value: &'t [u8]) -> Cow<'t, [u8]>
+    where
+        'a: 't,
+    {
         let secrets = self.secrets;
         match variable {
             Variable::Args | Variable::ArgsGet | Variable::ArgsPost => self.chosen(secrets.argument(Part::Any, key), value),
@@ -268,12 +286,12 @@ impl<'a> Veil<'a> {
                 self.part_of_target(variable, value)
             }
             Variable::RequestBody => match self.state.collections.arena.read(self.state.collections.arena.request_body()) == value {
-                true => Cow::Owned(self.request_body().into_owned()),
+                true => self.request_body(),
                 false => self.text(value),
             },
             Variable::ResponseBody if secrets.has_scalar(Variable::ResponseBody) => stars(value),
             Variable::FullRequest if !secrets.is_empty() => stars(value),
-            Variable::RemoteUser => self.remote_user().map_or(Cow::Borrowed(value), |user| Cow::Owned(user.into_owned())),
+            Variable::RemoteUser => self.remote_user().unwrap_or(Cow::Borrowed(value)),
             Variable::Xml if secrets.hides_xml => stars(value),
             Variable::MatchedVar | Variable::MatchedVars | Variable::Tx if secrets.is_short(value) => stars(value),
             _ => self.text(value),
@@ -308,13 +326,8 @@ impl<'a> Veil<'a> {
         }
     }
 
-    /// Returns `true` if a secret is among values.
-    pub fn covers_any<'s>(self, values: impl IntoIterator<Item = &'s Selected>) -> bool {
-        values.into_iter().any(|selected| self.covers(selected))
-    }
-
     /// Returns `true` if a selected value is secret, or a part of it.
-    fn covers(self, selected: &Selected) -> bool {
+    pub fn covers(self, selected: &Selected) -> bool {
         *self.selected(selected) != *self.state.collections.arena.read(selected.value)
     }
 
