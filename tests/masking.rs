@@ -229,6 +229,9 @@ fn headers_and_cookies_are_masked_by_name() {
     response.headers.push((b"X-Token", b"t0ken"));
     let rules = "SecSanitise REQUEST_HEADERS:authorization REQUEST_COOKIES:session\nSecSanitise RESPONSE_HEADERS:X-Token";
     let logs = logs(&noisy(rules), &exchange);
+    let blank = self::logs(rules, &Exchange::new(b"GET", b"/").header("Cookie", "a=1; session = s3cretvalue"));
+    assert_eq!(blank.request()["headers"]["Cookie"], "a=1; session =************");
+    blank.lack("s3cret");
     for secret in ["s3cret", "am86", "t0ken"] {
         logs.lack(secret);
     }

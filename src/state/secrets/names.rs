@@ -173,6 +173,8 @@ impl Secrets {
 
     /// Returns the secret part of a cookie.
     pub fn cookie(&self, name: &[u8]) -> Choice<'_> {
+        // Servers ignore blanks around it.
+        let name = name.trim_ascii();
         match self.member(Variable::RequestHeaders, b"Cookie") {
             Choice::Whole => Choice::Whole,
             _ => self.member(Variable::RequestCookies, name),
