@@ -392,6 +392,19 @@ fn the_index_of_concurrent_records_shows_no_secret() {
 }
 
 #[test]
+fn values_that_come_from_a_masked_query_or_body_are_masked() {
+    let rules = "SecSanitise QUERY_STRING REQUEST_BODY
+        SecRule ARGS|ARGS_GET|ARGS_POST|REQUEST_HEADERS \"@rx s[3]\" \"id:1,phase:2,pass,log,logdata:'%{MATCHED_VAR} %{ARGS.p} %{ARGS_POST.p}'\"";
+    let exchange = Exchange { target: b"/a?q=s3one", ..form("p=s3two&pin=1") }.header("Referer", "http://x/?q=s3three");
+    let logs = logs(rules, &exchange);
+    logs.lack("s3");
+    assert_eq!(logs.request()["headers"]["Referer"], "http://x/?*********");
+    let xml = Exchange::of(b"/", b"<a>s3</a>").header("Content-Type", "text/xml");
+    let rule = "SecRule XML:/* \"@rx s[3]\" \"id:1,phase:2,pass,log,logdata:'%{MATCHED_VAR}'\"";
+    self::logs(&format!("{XML}SecSanitise REQUEST_BODY\n{rule}"), &xml).lack("s3");
+}
+
+#[test]
 fn a_rule_set_without_masks_logs_values() {
     let logs = logs(NOISY, &form("password=s3cret"));
     assert!(logs.all().iter().all(|text| text.contains("s3cret")));

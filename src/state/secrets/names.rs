@@ -155,6 +155,17 @@ impl Secrets {
         self.targets.iter().any(|target| target.variable == variable)
     }
 
+    /// Returns `true` if what a value of this variable was read from is secret as a whole: the query or the body.
+    pub fn hides_source(&self, variable: Variable) -> bool {
+        let is_hidden = |source| self.has_scalar(source);
+        match variable {
+            Variable::Args => is_hidden(Variable::QueryString) || is_hidden(Variable::RequestBody),
+            Variable::ArgsGet => is_hidden(Variable::QueryString),
+            Variable::ArgsPost | Variable::FilesTmpContent | Variable::Xml => is_hidden(Variable::RequestBody),
+            _ => false,
+        }
+    }
+
     /// Returns `true` if names of arguments in this part are secret.
     pub fn names_arguments(&self, part: Part) -> bool {
         let variables = argument_variables(part);

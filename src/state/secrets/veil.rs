@@ -53,15 +53,7 @@ impl<'a> Veil<'a> {
         if self.secrets.has_scalar(Variable::RequestUri) {
             return stars(target);
         }
-        match memchr::memchr(b'?', target).filter(|_| self.secrets.has_scalar(Variable::QueryString)) {
-            Some(query) => {
-                let mut mask = Mask::new(target);
-                mask.cover(query.saturating_add(1)..target.len());
-                self.secrets.needles.cover(&mut mask);
-                mask.finish()
-            }
-            None => self.address(target),
-        }
+        self.address(target)
     }
 
     /// Returns the decoded path of the request.
@@ -111,6 +103,9 @@ impl<'a> Veil<'a> {
 
     fn cover_query(self, mask: &mut Mask<'_>, start: usize) {
         let end = mask.text().len();
+        if self.secrets.has_scalar(Variable::QueryString) {
+            return mask.cover(start..end);
+        }
         let separator = self.settings.argument_separator;
         mask::cover_arguments(mask, start..end, separator, |name| self.secrets.argument(Part::Query, name));
     }
@@ -268,6 +263,7 @@ impl<'a> Veil<'a> {
     {
         let secrets = self.secrets;
         match variable {
+            _ if secrets.hides_source(variable) => stars(value),
             Variable::Args | Variable::ArgsGet | Variable::ArgsPost => self.chosen(secrets.argument(Part::Any, key), value),
             Variable::RequestCookies => self.chosen(secrets.cookie(key), value),
             Variable::FilesTmpContent => self.chosen(secrets.member(variable, key), value),
@@ -348,9 +344,6 @@ impl<'a> Veil<'a> {
             _ => memchr::memchr(b'?', value).map(|at| at.saturating_add(1)),
         };
         if let Some(query) = query {
-            if self.secrets.has_scalar(Variable::QueryString) {
-                mask.cover(query..value.len());
-            }
             self.cover_query(&mut mask, query);
         }
         if let (Variable::RequestUri, Some(first)) = (variable, mask.first()) {
