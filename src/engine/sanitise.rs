@@ -40,7 +40,7 @@ fn mask_matched(eval: &mut Evaluation<'_>, rule: &Rule, part: MaskedPart, target
         }
         match part {
             MaskedPart::Found(kept) if locates && !found.is_empty() && is_value(note) && is_unchanged(eval, note) => {
-                mask_found(eval, note, found, kept);
+                targets.extend(mask_found(eval, note, found, kept));
             }
             _ => targets.extend(targets_of(eval.state, &note.selected)),
         }
@@ -87,7 +87,8 @@ pub fn keep_script_text(eval: &mut Evaluation<'_>, place: MatchText, text: &[u8]
 }
 
 /// Masks what the operator found in a value: captures within the match are a part of it.
-fn mask_found(eval: &mut Evaluation<'_>, note: &MatchNote, found: &[(usize, usize)], kept: Kept) {
+/// Returns the target that must become secret if there are too many parts.
+fn mask_found(eval: &mut Evaluation<'_>, note: &MatchNote, found: &[(usize, usize)], kept: Kept) -> Option<Target> {
     let mut ranges: Vec<Range<usize>> = found.iter().map(|(start, length)| *start..start.saturating_add(*length)).collect();
     ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
     let mut end = 0;
@@ -96,7 +97,7 @@ fn mask_found(eval: &mut Evaluation<'_>, note: &MatchNote, found: &[(usize, usiz
         end = end.max(range.end);
         is_new
     });
-    learn_parts(eval.state, &note.selected, &ranges, kept);
+    learn_parts(eval.state, &note.selected, &ranges, kept)
 }
 
 /// Expands a text of a match. In a rule set with secrets, the match keeps the values of its macros.

@@ -122,15 +122,18 @@ pub fn targets_of(state: &mut State, selected: &Selected) -> Vec<Target> {
     }
 }
 
-/// Makes parts of a value that matched secret, without the bytes that are kept.
-pub fn learn_parts(state: &mut State, selected: &Selected, parts: &[Range<usize>], kept: Kept) {
-    let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return };
-    let Some(variable) = selected.label.variable() else { return };
+/// Makes parts of a value that matched secret, without the bytes that are kept. Returns the target that must become secret if there are too many parts.
+pub fn learn_parts(state: &mut State, selected: &Selected, parts: &[Range<usize>], kept: Kept) -> Option<Target> {
+    let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return None };
+    let variable = selected.label.variable()?;
+    let variable = collection_of(variable).unwrap_or(variable);
     let key = selected.label.key().map(|key| arena.read(key)).unwrap_or_default();
     let value = arena.read(selected.value);
+    let mut are_too_many = false;
     for text in parts.iter().filter_map(|range| value.get(range.clone())) {
-        secrets.add_part(collection_of(variable).unwrap_or(variable), key, text, kept);
+        are_too_many |= !secrets.add_part(variable, key, text, kept);
     }
+    are_too_many.then(|| Target::new(variable, Selector::All))
 }
 
 /// Returns the collection whose member is secret if a value of this variable is. As in ModSecurity v2, a name stands for its value.

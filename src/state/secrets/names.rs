@@ -76,18 +76,24 @@ impl Secrets {
         } else {
             self.targets.retain(|known| known.variable != target.variable);
             self.targets.push(Target::new(target.variable, Selector::All));
+            self.hides_xml |= target.variable == Variable::Xml;
         }
         self.note_change(true);
         true
     }
 
-    /// Adds a text that is a secret part of a member of a collection.
-    pub fn add_part(&mut self, variable: Variable, key: &[u8], text: &[u8], kept: Kept) {
+    /// Adds a text that is a secret part of a member of a collection. Returns `false` if there are too many such members: the whole collection is a target
+    /// then.
+    #[must_use]
+    pub fn add_part(&mut self, variable: Variable, key: &[u8], text: &[u8], kept: Kept) -> bool {
+        if text.len() >= MIN_SEARCHED {
+            let is_new = self.needles.add(text, kept);
+            self.note_change(is_new);
+        }
         let target = Target::new(variable, Selector::Key(Key { text: key.into(), tx: None }));
         let place = self.partial.iter().position(|(known, _)| known.is_same(&target));
         if place.is_none() && self.partial.len() >= MAX_NAMES {
-            self.add_target(Target::new(variable, Selector::All));
-            return;
+            return false;
         }
         let place = place.unwrap_or_else(|| {
             self.partial.push((target, Needles::default()));
@@ -97,10 +103,7 @@ impl Secrets {
             let is_new = parts.add(text, kept);
             self.note_change(is_new);
         }
-        if text.len() >= MIN_SEARCHED {
-            let is_new = self.needles.add(text, kept);
-            self.note_change(is_new);
-        }
+        true
     }
 
     /// Adds a value.
@@ -148,6 +151,11 @@ impl Secrets {
             Selector::XPath(path) => Some(&**path),
             _ => None,
         })
+    }
+
+    /// Returns `true` if all nodes of the XML body are secret, because actions named too many XPaths.
+    pub fn has_all_xml(&self) -> bool {
+        self.targets.iter().any(|target| target.variable == Variable::Xml && matches!(target.selector, Selector::All))
     }
 
     /// Returns `true` if the one value of a variable is secret.

@@ -138,7 +138,7 @@ impl<'a> Veil<'a> {
     /// Covers secrets in the request body. Returns `false` if it must be covered as a whole.
     fn cover_body(self, mask: &mut Mask<'_>) -> bool {
         self.secrets.needles.cover(mask);
-        let has_xml = self.secrets.xpaths().next().is_some();
+        let has_xml = self.secrets.xpaths().next().is_some() || self.secrets.has_all_xml();
         let has_files = self.secrets.has_scalar(Variable::FilesTmpContent);
         if self.secrets.has_scalar(Variable::RequestBody) {
             return false;
@@ -163,7 +163,7 @@ impl<'a> Veil<'a> {
                     mask::cover_json(mask, &limits, |name| names.choose(name)).is_ok()
                 }
                 Some(BodyProcessor::Multipart) => self.cover_multipart(mask),
-                Some(BodyProcessor::Xml) => mask::cover_xml(mask, choose) && self.cover_xpaths(mask),
+                Some(BodyProcessor::Xml) => !self.secrets.has_all_xml() && mask::cover_xml(mask, choose) && self.cover_xpaths(mask),
                 None => false,
             }
     }
