@@ -51,13 +51,13 @@ pub struct View {
     layers: Vec<Vec<Piece>>,
 }
 
-/// A run of bytes that were copied, or the bytes of one escape. A last one marks the end.
+/// A run of bytes that were copied, or the bytes of one escape. A last one marks the end. There may be one for each byte, so it is small.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     /// Its offset after decoding.
-    decoded: usize,
+    decoded: u32,
     /// Its offset before.
-    encoded: usize,
+    encoded: u32,
     is_escape: bool,
 }
 
@@ -81,17 +81,33 @@ impl View {
 }
 
 fn back(pieces: &[Piece], range: Range<usize>) -> Range<usize> {
-    let piece_of = |at: usize| pieces.partition_point(|piece| piece.decoded <= at).saturating_sub(1);
+    let piece_of = |at: usize| pieces.partition_point(|piece| piece.decoded() <= at).saturating_sub(1);
     let start = pieces.get(piece_of(range.start)).map_or(0, |piece| match piece.is_escape {
-        true => piece.encoded,
-        false => piece.encoded.saturating_add(range.start.saturating_sub(piece.decoded)),
+        true => piece.encoded(),
+        false => piece.encoded().saturating_add(range.start.saturating_sub(piece.decoded())),
     });
     let last = piece_of(range.end.saturating_sub(1));
     let end = pieces.get(last).map_or(start, |piece| match piece.is_escape {
-        true => pieces.get(last.saturating_add(1)).map_or(piece.encoded, |next| next.encoded),
-        false => piece.encoded.saturating_add(range.end.saturating_sub(piece.decoded)),
+        true => pieces.get(last.saturating_add(1)).map_or(piece.encoded(), |next| next.encoded()),
+        false => piece.encoded().saturating_add(range.end.saturating_sub(piece.decoded())),
     });
     start..end.max(start)
+}
+
+impl Piece {
+    fn new(decoded: usize, encoded: usize, is_escape: bool) -> Self {
+        // Texts of a transaction are shorter than 4 GiB.
+        let [decoded, encoded] = [decoded, encoded].map(|offset| u32::try_from(offset).unwrap_or(u32::MAX));
+        Self { decoded, encoded, is_escape }
+    }
+
+    fn decoded(&self) -> usize {
+        self.decoded as usize
+    }
+
+    fn encoded(&self) -> usize {
+        self.encoded as usize
+    }
 }
 
 impl Decoding {
@@ -106,10 +122,10 @@ impl Decoding {
                 continue;
             };
             if found > copied {
-                pieces.push(Piece { decoded: bytes.len(), encoded: copied, is_escape: false });
+                pieces.push(Piece::new(bytes.len(), copied, false));
                 bytes.extend_from_slice(text.get(copied..found).unwrap_or_default());
             }
-            pieces.push(Piece { decoded: bytes.len(), encoded: found, is_escape: true });
+            pieces.push(Piece::new(bytes.len(), found, true));
             bytes.extend_from_slice(unit.bytes.get(..unit.length).unwrap_or_default());
             at = found.saturating_add(length);
             copied = at;
@@ -117,7 +133,7 @@ impl Decoding {
         if pieces.is_empty() {
             return None;
         }
-        pieces.push(Piece { decoded: bytes.len(), encoded: copied, is_escape: false });
+        pieces.push(Piece::new(bytes.len(), copied, false));
         bytes.extend_from_slice(text.get(copied..).unwrap_or_default());
         Some((bytes, pieces))
     }
