@@ -340,6 +340,19 @@ fn more_names_than_are_kept_mask_the_whole_collection() {
 }
 
 #[test]
+fn a_request_with_too_much_to_search_for_is_noticed() {
+    let waf = Waf::from_rules(&format!("{SETTINGS}SecAuditLog /dev/null\nSecSanitise ARGS:password")).unwrap();
+    let notices = |body: &str| {
+        let mut transaction = waf.transaction_with_id("id");
+        form(body).run(&mut transaction);
+        transaction.notices().to_vec()
+    };
+    assert_eq!(notices("password=x&y=z"), [""; 0]);
+    let notice = notices(&format!("password={}", "x".repeat((1 << 20) + 1)));
+    assert!(matches!(&notice[..], [one] if one.contains("Logs show none of its texts")), "{notice:?}");
+}
+
+#[test]
 fn a_chain_masks_what_each_rule_matched() {
     let rules = "SecRule ARGS:a \"@rx s3cret(.*)\" \"id:1,phase:2,deny,log,capture,chain,msg:'%{MATCHED_VAR}',logdata:'%{TX.1}'\"
         SecRule TX:1 \"@rx t\" \"sanitiseMatched,chain\"

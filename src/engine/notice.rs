@@ -14,6 +14,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Causes of notices about logs.
 const AUDIT_LOG: &str = "audit log";
 const DEBUG_LOG: &str = "debug log";
+/// Cause of a notice about a request.
+const MASKS: &str = "masks";
 
 /// The causes so far, of all transactions of a rule set. There is at most one for each log and script.
 #[derive(Debug, Default)]
@@ -67,6 +69,15 @@ pub fn notice_debug_log(eval: &mut Evaluation<'_>) {
     let lost = eval.services.debug_log.as_ref().map_or(0, |log| log.lost());
     if more_are_lost(&eval.services.notices.lost_messages, lost) {
         notice(eval, DEBUG_LOG, || format!("The debug log cannot be written. Messages lost so far: {lost}."));
+    }
+}
+
+/// Adds a notice if logs cannot show anything of the exchange, because it has too many secrets to search for.
+pub fn notice_masks(eval: &mut Evaluation<'_>) {
+    if eval.state.secrets.as_ref().is_some_and(|secrets| secrets.needles.are_too_many()) {
+        notice(eval, MASKS, || {
+            "A request has more values to mask than can be searched for, 4096 or 1 MiB of them. Logs show none of its texts.".to_owned()
+        });
     }
 }
 

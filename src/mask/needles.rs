@@ -85,6 +85,11 @@ impl Needles {
         true
     }
 
+    /// Returns `true` if there are too many, so that every text is covered as a whole.
+    pub fn are_too_many(&self) -> bool {
+        self.overflows
+    }
+
     /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -4,7 +4,7 @@
 //! They are not part of the public interface. [`Transaction`]'s ordered calls use them.
 
 use super::{Transaction, audit, request, request_body, response};
-use crate::engine::{self, Evaluation, notice_debug_log};
+use crate::engine::{self, Evaluation, notice_debug_log, notice_masks};
 use crate::graph::{KeepFiles, Phase, RuleIndex, SiteId};
 use crate::metrics::Profile;
 use crate::state::{Logging, Verdict, cover_matches};
@@ -119,6 +119,7 @@ impl Transaction {
                 self.state.uploads.keep();
             }
         }
+        notice_masks(&mut self.evaluation());
         notice_debug_log(&mut self.evaluation());
     }
 
