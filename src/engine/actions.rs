@@ -5,7 +5,7 @@ use super::assignment::{assign, deprecate, expire, open_collection};
 use super::control::carry_out;
 use super::expand::expand;
 use super::pending_match::{PendingMatch, name_values, write_places};
-use super::sanitise::{expand_for_log, veiled_text};
+use super::sanitise::{expand_for_log, masked_text};
 use super::script::run_script;
 use crate::escape::text;
 use crate::graph::{Disruptive, Effect, EngineMode, LoggingAction, PersistentCollection, Rule, Template, Test, UpdatedActions};
@@ -64,7 +64,7 @@ fn tag(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 fn add_tag(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
     let place = MatchText::Tag(draft.entry().tags.len());
     let tag = expand_for_log(eval, rule, template, place, draft);
-    eval.debug(9, || format!("Rule tag: {}", text(&veiled_text(eval, draft.entry(), place, &tag))));
+    eval.debug(9, || format!("Rule tag: {}", text(&masked_text(eval, draft.entry(), place, &tag))));
     draft.entry().tags.push(tag);
 }
 
@@ -86,7 +86,7 @@ fn describe(eval: &mut Evaluation<'_>, rule: &Rule, draft: &mut PendingMatch) {
 
 fn set_message(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, draft: &mut PendingMatch) {
     let message = expand_for_log(eval, rule, template, MatchText::Message, draft);
-    eval.debug(9, || format!("Saving msg: {}", text(&veiled_text(eval, draft.entry(), MatchText::Message, &message))));
+    eval.debug(9, || format!("Saving msg: {}", text(&masked_text(eval, draft.entry(), MatchText::Message, &message))));
     draft.entry().message = message;
 }
 
@@ -161,7 +161,7 @@ fn run_effect(eval: &mut Evaluation<'_>, rule: &Rule, effect: &Effect, draft: &m
         Effect::SetEnvironment { name, value } => {
             let name = expand(eval, rule, name);
             let value = expand(eval, rule, value);
-            eval.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&eval.veiled(&value))));
+            eval.debug(8, || format!("Setting environment variable: {} to {}", text(&name), text(&eval.masked(&value))));
             eval.state.collections.environment.retain(|(known, _)| *known != name);
             eval.state.collections.arena.budget.reserve(size_of::<(Vec<u8>, Vec<u8>)>() + name.len() + value.len());
             eval.state.collections.environment.push((name, value));

@@ -62,7 +62,7 @@ fn assign_tx(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assignment) {
     {
         let key = expand(eval, rule, &assignment.key_template);
         let value = eval.state.collections.arena.read(value);
-        eval.debug(8, || format!("Saving variable: TX:{} with value: {}", text(&key), text(&eval.veiled(value))));
+        eval.debug(8, || format!("Saving variable: TX:{} with value: {}", text(&key), text(&eval.masked(value))));
     }
 }
 
@@ -120,7 +120,7 @@ fn assign_persistent(eval: &mut Evaluation<'_>, rule: &Rule, assignment: &Assign
     if let Some(value) = value {
         eval.debug(8, || {
             let name = collection.variable().name();
-            format!("Saving variable: {name}:{} with value: {}", text(&key), text(&eval.veiled(&value)))
+            format!("Saving variable: {name}:{} with value: {}", text(&key), text(&eval.masked(&value)))
         });
     }
 }

@@ -196,8 +196,8 @@ fn detail(eval: &mut Evaluation<'_>, question: &Question<'_>, draft: &mut Pendin
 
 /// Returns the message of an operator that is about to run.
 fn announcement(eval: &Evaluation<'_>, rule: &Rule, question: &Question<'_>) -> String {
-    match (&question.expanded, eval.state.veil(&eval.rules.settings)) {
-        (Some(expanded), Some(_)) => Question { expanded: Some(eval.veiled(expanded).into_owned()), ..*question }.announcement(rule),
+    match (&question.expanded, eval.state.masking(&eval.rules.settings)) {
+        (Some(expanded), Some(_)) => Question { expanded: Some(eval.masked(expanded).into_owned()), ..*question }.announcement(rule),
         _ => question.announcement(rule),
     }
 }
@@ -420,7 +420,7 @@ fn observe(eval: &Evaluation<'_>, selected: &Selected, step: Step) -> Option<Ins
     eval.debug(9, || {
         let mut name = Vec::new();
         selected.label.write(&eval.state.collections.arena, &mut name);
-        format!("Target value: \"{}\" (Variable: {})", shown(&eval.veiled_test(selected, step.value), LONGEST_SHOWN), text(&name))
+        format!("Target value: \"{}\" (Variable: {})", shown(&eval.masked_test(selected, step.value), LONGEST_SHOWN), text(&name))
     });
     eval.state.profile.as_ref().map(|_| Instant::now())
 }
@@ -442,7 +442,7 @@ fn observe_answer(
     }
     if eval.debugs(4) {
         let value = eval.state.collections.arena.read(step.value);
-        let finding = question.finding(found, value, &eval.veiled_test(selected, step.value), findings);
+        let finding = question.finding(found, value, &eval.masked_test(selected, step.value), findings);
         finding.into_iter().for_each(|(level, message)| eval.debug(level, || message));
     }
 }
@@ -483,7 +483,7 @@ fn capture(eval: &mut Evaluation<'_>, kind: OperatorKind, (selected, value): (&S
                 OperatorKind::Rbl => "RXL match".to_owned(),
                 other => format!("{} match", other.log_name()),
             };
-            format!("Added {what} TX.{}: {}", capture.index, text(&eval.veiled_test(selected, value)))
+            format!("Added {what} TX.{}: {}", capture.index, text(&eval.masked_test(selected, value)))
         });
     }
 }
@@ -512,7 +512,7 @@ fn debug_transformations(eval: &mut Evaluation<'_>, rule: &Rule, selected: &Sele
 fn debug_transformation(eval: &Evaluation<'_>, rule: &Rule, selected: &Selected, (chain, reached): (ChainId, Transformed), changes: usize) {
     eval.debug(9, || {
         let name = rule.transformation_name(&eval.rules.transformations, chain);
-        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(&eval.veiled_test(selected, reached.value), LONGEST_SHOWN)))
+        format!(" T ({changes}) t:{name}: \"{}\"", text(&cut(&eval.masked_test(selected, reached.value), LONGEST_SHOWN)))
     });
 }
 

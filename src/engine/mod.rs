@@ -55,7 +55,7 @@ pub use phase::run;
 use crate::escape::{legible, legible_text, text};
 use crate::graph::{EngineMode, LogLetters, RuleGraph};
 use crate::resolver::{Origins, Resolver};
-use crate::state::{DebugLog, Intervention, MemoryPool, Selected, State, Text, Veil};
+use crate::state::{DebugLog, Intervention, Masking, MemoryPool, Selected, State, Text};
 use crate::store::Store;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -106,13 +106,13 @@ impl Evaluation<'_> {
     #[inline(never)]
     fn debug_to(&self, log: &dyn DebugLog, level: u8, message: impl FnOnce() -> String) {
         if log.level() >= level {
-            let veil = self.state.veil(&self.rules.settings);
+            let masking = self.state.masking(&self.rules.settings);
             let sent = self.state.collections.arena.read(self.state.collections.scalars.request_uri_raw);
-            let sent = veil.map_or(Cow::Borrowed(sent), Veil::target);
+            let sent = masking.map_or(Cow::Borrowed(sent), Masking::target);
             let mut target = Vec::with_capacity(sent.len());
             legible(&sent, &mut target);
             let mut message = message();
-            if let Some(Cow::Owned(covered)) = veil.map(|veil| veil.text(message.as_bytes())) {
+            if let Some(Cow::Owned(covered)) = masking.map(|masking| masking.text(message.as_bytes())) {
                 message = text(&covered);
             }
             log.write(level, &legible_text(&self.state.id()), &target, &legible_text(&message));
@@ -120,17 +120,17 @@ impl Evaluation<'_> {
     }
 
     /// Returns a value for the debug log, as the rule tests it that selected it. Secrets are covered.
-    fn veiled_test(&self, selected: &Selected, tested: Text) -> Cow<'_, [u8]> {
-        match self.state.veil(&self.rules.settings) {
-            Some(veil) => veil.tested(selected, tested, self.state.scratch.matched_secret),
+    fn masked_test(&self, selected: &Selected, tested: Text) -> Cow<'_, [u8]> {
+        match self.state.masking(&self.rules.settings) {
+            Some(masking) => masking.tested(selected, tested, self.state.scratch.matched_secret),
             None => Cow::Borrowed(self.state.collections.arena.read(tested)),
         }
     }
 
     /// Returns a text for the debug log that the evaluated chain made of the values that it matched so far. Secrets are covered.
-    fn veiled<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
-        match self.state.veil(&self.rules.settings) {
-            Some(veil) => veil.derived(text, self.state.scratch.matched_secret),
+    fn masked<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        match self.state.masking(&self.rules.settings) {
+            Some(masking) => masking.derived(text, self.state.scratch.matched_secret),
             None => Cow::Borrowed(text),
         }
     }
@@ -141,9 +141,9 @@ impl Evaluation<'_> {
         if !self.debugs(4) || self.state.scratch.matched_secret {
             return;
         }
-        if let Some(veil) = self.state.veil(&self.rules.settings) {
+        if let Some(masking) = self.state.masking(&self.rules.settings) {
             let notes = self.state.scratch.notes.all().iter().skip(first);
-            self.state.scratch.matched_secret = notes.into_iter().any(|note| veil.covers(&note.selected));
+            self.state.scratch.matched_secret = notes.into_iter().any(|note| masking.covers(&note.selected));
         }
     }
 

@@ -111,9 +111,9 @@ pub fn expand_for_log(eval: &mut Evaluation<'_>, rule: &Rule, template: &Templat
 }
 
 /// Returns a text of a match for the debug log.
-pub fn veiled_text<'t>(eval: &Evaluation<'_>, found: &RuleMatch, place: MatchText, text: &'t [u8]) -> Cow<'t, [u8]> {
-    let (Some(veil), Some(sources)) = (eval.state.veil(&eval.rules.settings), &found.sources) else { return Cow::Borrowed(text) };
+pub fn masked_text<'t>(eval: &Evaluation<'_>, found: &RuleMatch, place: MatchText, text: &'t [u8]) -> Cow<'t, [u8]> {
+    let (Some(masking), Some(sources)) = (eval.state.masking(&eval.rules.settings), &found.sources) else { return Cow::Borrowed(text) };
     let mut covered = text.to_vec();
-    cover_text(veil, sources, place, &mut covered);
+    cover_text(masking, sources, place, &mut covered);
     Cow::Owned(covered)
 }

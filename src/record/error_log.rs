@@ -1,6 +1,6 @@
 //! The line of the error log for a rule that matched.
 
-use super::veiled::Veiled;
+use super::masked::MaskedExchange;
 use crate::escape::{cut, quoted, unquoted};
 use crate::graph::Phase;
 use crate::state::{Intervention, RuleMatch};
@@ -44,7 +44,7 @@ pub fn intervention(transaction: &Transaction, decision: &Intervention) -> Strin
 pub fn limit(transaction: &Transaction, limit: Limit) -> String {
     let mut line = b"ModSecurity: Warning. ".to_vec();
     line.extend_from_slice(transaction.limit_text(limit).as_bytes());
-    place(transaction, &Veiled::new(transaction).path(), &mut line);
+    place(transaction, &MaskedExchange::new(transaction).path(), &mut line);
     shown(line)
 }
 
@@ -52,7 +52,7 @@ pub fn limit(transaction: &Transaction, limit: Limit) -> String {
 pub fn notice(transaction: &Transaction, text: &str) -> String {
     let mut line = b"ModSecurity: Error. ".to_vec();
     unquoted(text.as_bytes(), &mut line);
-    place(transaction, &Veiled::new(transaction).path(), &mut line);
+    place(transaction, &MaskedExchange::new(transaction).path(), &mut line);
     shown(line)
 }
 
@@ -95,15 +95,15 @@ fn fields(transaction: &Transaction, found: &RuleMatch, line: &mut Vec<u8>) {
     for tag in &found.tags {
         field(line, "tag", tag);
     }
-    let path = if found.phase == Phase::Connection { Cow::default() } else { Veiled::new(transaction).path() };
+    let path = if found.phase == Phase::Connection { Cow::default() } else { MaskedExchange::new(transaction).path() };
     place(transaction, &path, line);
     field(line, "ref", &cut(&found.reference, LONGEST_TEXT));
 }
 
 /// Appends the fields that identify the request.
 fn place(transaction: &Transaction, path: &[u8], line: &mut Vec<u8>) {
-    let veiled = Veiled::new(transaction);
-    field(line, "hostname", &veiled.text(transaction.hostname()));
+    let masked = MaskedExchange::new(transaction);
+    field(line, "hostname", &masked.text(transaction.hostname()));
     field(line, "uri", &cut(path, LONGEST_TEXT));
     field(line, "unique_id", transaction.id().as_bytes());
 }

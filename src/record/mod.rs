@@ -6,5 +6,5 @@ pub mod debug_log;
 pub mod error_log;
 mod failures;
 mod log_file;
+mod masked;
 mod queue;
-mod veiled;

@@ -35,8 +35,8 @@ pub fn debug_argument(eval: &Evaluation<'_>, origin: &str, entry: Entry) {
     eval.debug(4, || {
         let shown = |bytes: &[u8]| text(bytes).replace(['\r', '\n'], "");
         let [name, value] = [entry.name, entry.value].map(|part| eval.state.collections.arena.read(part));
-        let veiled = eval.state.veil(&eval.rules.settings).map(|veil| veil.value(Variable::Args, name, value));
-        let (name, value) = (shown(name), shown(veiled.as_deref().unwrap_or(value)));
+        let masked = eval.state.masking(&eval.rules.settings).map(|masking| masking.value(Variable::Args, name, value));
+        let (name, value) = (shown(name), shown(masked.as_deref().unwrap_or(value)));
         format!("Adding request argument ({origin}): name \"{name}\", value \"{value}\"")
     });
 }

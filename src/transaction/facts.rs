@@ -3,7 +3,7 @@
 use super::{Transaction, audit};
 use crate::engine::limit_text;
 use crate::graph::{AuditEngine, EngineMode, LogLetters, RuleGraph};
-use crate::state::{Entry, RuleMatch, ScriptFailure, Text, Veil};
+use crate::state::{Entry, Masking, RuleMatch, ScriptFailure, Text};
 use crate::vocabulary::{Limit, LimitSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -170,10 +170,9 @@ impl Transaction {
         self.state.audit_parts(&self.shared.graph.settings)
     }
 
-    /// Returns the veil over the secrets of the exchange, for logs; `None` if the rule set has none.
-    #[doc(hidden)]
-    pub(crate) fn veil(&self) -> Option<Veil<'_>> {
-        self.state.veil(&self.shared.graph.settings)
+    /// Returns the masking of the secrets of the exchange, for logs; `None` if the rule set has none.
+    pub(crate) fn masking(&self) -> Option<Masking<'_>> {
+        self.state.masking(&self.shared.graph.settings)
     }
 
     /// Returns `true` if the audit log will contain the transaction, judged by its state so far.

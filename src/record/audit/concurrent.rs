@@ -6,7 +6,7 @@ use crate::graph::Settings;
 use crate::random::unique_number;
 use crate::record::failures::Failures;
 use crate::record::log_file::{create_options, named};
-use crate::record::veiled::Veiled;
+use crate::record::masked::MaskedExchange;
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
 use md5::{Digest as _, Md5};
@@ -127,21 +127,21 @@ fn digest(bytes: &[u8]) -> String {
 
 /// Returns the line of the index, in the order of ModSecurity v3; missing values are `-`. No value of the request can end its field or the line.
 fn index_line(transaction: &Transaction, path: &Path, record: &[u8]) -> Vec<u8> {
-    let veiled = Veiled::new(transaction);
+    let masked = MaskedExchange::new(transaction);
     let header = |name: &str| {
-        let found = veiled.request_headers().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        let found = masked.request_headers().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
         found.map_or(Cow::Borrowed(&b""[..]), |(_, value)| value)
     };
     let referer = word(dashed(&header("Referer")));
     let mut agent = Vec::new();
     legible_quoted(dashed(&header("User-Agent")), &mut agent);
-    let request = [transaction.method(), &veiled.target(), transaction.protocol()].map(word).join(&b' ');
+    let request = [transaction.method(), &masked.target(), transaction.protocol()].map(word).join(&b' ');
     let mut place = Vec::new();
     legible(path.as_os_str().as_encoded_bytes(), &mut place);
     let mut line = [
         &*word(dashed(&header("Host"))),
         &word(dashed(transaction.client_address())),
-        &word(dashed(&veiled.remote_user().unwrap_or_default())),
+        &word(dashed(&masked.remote_user().unwrap_or_default())),
         DateTime::<Local>::from(transaction.began()).format(MOMENT).to_string().as_bytes(),
         &[b"\"", &*request, b"\""].concat(),
         transaction.status().to_string().as_bytes(),

@@ -2,7 +2,7 @@
 
 use crate::escape::{disturbs, text};
 use crate::graph::{EngineMode, RuleGraph};
-use crate::record::veiled::Veiled;
+use crate::record::masked::MaskedExchange;
 use crate::state::RuleMatch;
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
@@ -150,7 +150,7 @@ impl Serialize for Headers {
 impl Body {
     fn of(transaction: &Transaction) -> Self {
         let parts = transaction.audit_parts();
-        let veiled = Veiled::new(transaction);
+        let masked = MaskedExchange::new(transaction);
         Self {
             client_ip: text(transaction.client_address()),
             time_stamp: DateTime::<Local>::from(transaction.began()).format("%a %b %e %H:%M:%S %Y").to_string(),
@@ -162,14 +162,14 @@ impl Body {
             request: Request {
                 method: text(transaction.method()),
                 http_version: Version::of(transaction.protocol()),
-                uri: text(&veiled.target()),
-                body: parts.contains('C').then(|| text(&veiled.request_body())),
-                headers: parts.contains('B').then(|| Headers::of(veiled.request_headers())),
+                uri: text(&masked.target()),
+                body: parts.contains('C').then(|| text(&masked.request_body())),
+                headers: parts.contains('B').then(|| Headers::of(masked.request_headers())),
             },
             response: Response {
-                body: parts.contains('E').then(|| text(&veiled.response_body())),
+                body: parts.contains('E').then(|| text(&masked.response_body())),
                 http_code: transaction.status(),
-                headers: parts.contains('F').then(|| Headers::of(veiled.response_headers())),
+                headers: parts.contains('F').then(|| Headers::of(masked.response_headers())),
             },
             producer: parts.contains('H').then(|| Producer::of(transaction)),
             messages: parts.contains('H').then(|| messages(transaction)),

@@ -3,7 +3,7 @@
 use crate::escape::{legible, legible_lines, printable};
 use crate::random::unique_number;
 use crate::record::error_log;
-use crate::record::veiled::Veiled;
+use crate::record::masked::MaskedExchange;
 use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
 use std::io::Write as _;
@@ -31,8 +31,8 @@ pub fn record(transaction: &Transaction) -> Vec<u8> {
         sections.begin(letter);
         match letter {
             'B' => sections.request_head(transaction),
-            'C' => sections.body(&Veiled::new(transaction).request_body(), legible_lines),
-            'E' => sections.body(&Veiled::new(transaction).response_body(), printable),
+            'C' => sections.body(&MaskedExchange::new(transaction).request_body(), legible_lines),
+            'E' => sections.body(&MaskedExchange::new(transaction).response_body(), printable),
             'F' => sections.response_head(transaction),
             'H' => sections.matches(transaction),
             _ => {}
@@ -75,15 +75,15 @@ impl Sections {
     }
 
     fn request_head(&mut self, transaction: &Transaction) {
-        let veiled = Veiled::new(transaction);
-        self.line(&[transaction.method(), b" ", &veiled.target(), b" ", transaction.protocol()]);
-        veiled.request_headers().for_each(|(name, value)| self.line(&[&name, b": ", &value]));
+        let masked = MaskedExchange::new(transaction);
+        self.line(&[transaction.method(), b" ", &masked.target(), b" ", transaction.protocol()]);
+        masked.request_headers().for_each(|(name, value)| self.line(&[&name, b": ", &value]));
     }
 
     fn response_head(&mut self, transaction: &Transaction) {
         let status = transaction.status().to_string();
         self.line(&[transaction.protocol(), b" ", status.as_bytes()]);
-        Veiled::new(transaction).response_headers().for_each(|(name, value)| self.line(&[&name, b": ", &value]));
+        MaskedExchange::new(transaction).response_headers().for_each(|(name, value)| self.line(&[&name, b": ", &value]));
     }
 
     fn body(&mut self, body: &[u8], write: impl Fn(&[u8], &mut Vec<u8>)) {

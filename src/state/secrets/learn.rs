@@ -1,7 +1,7 @@
 //! Learns the values of names that are secret.
 
+use super::masking::{Masking, xml_limits};
 use super::names::{ArgumentNames, Part, Secrets};
-use super::veil::{Veil, xml_limits};
 use crate::body::xml::XmlDocument;
 use crate::graph::{BodyProcessor, Key, Selector, Settings, Target};
 use crate::http::arguments::{self, Argument};
@@ -25,7 +25,7 @@ pub fn learn_query(state: &mut State, query: &[u8], separator: u8) {
 /// Learns the arguments of a body, before the first of them is stored.
 #[inline]
 pub fn learn_body_arguments(state: &mut State, settings: &Settings, entries: &[Entry]) {
-    let is_doubtful = state.veil(settings).is_some_and(Veil::doubts_body);
+    let is_doubtful = state.masking(settings).is_some_and(Masking::doubts_body);
     let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return };
     arguments_of_body(secrets, arena, entries.iter(), is_doubtful);
 }
@@ -82,7 +82,7 @@ pub fn learn_all(state: &mut State, settings: &Settings, targets: Vec<Target>) {
     }
     let Collections { arena, arguments, .. } = &mut state.collections;
     arena.budget.charge(PER_VALUE.saturating_mul(arguments.len()).saturating_add(arena.request_body().len()));
-    let is_doubtful = state.veil(settings).is_some_and(Veil::doubts_body);
+    let is_doubtful = state.masking(settings).is_some_and(Masking::doubts_body);
     let State { secrets: Some(secrets), collections, body_processor, .. } = state else { return };
     let arena = &collections.arena;
     let (query, body): (Vec<_>, Vec<_>) = collections.arguments.iter().partition(|argument| argument.origin == ArgumentOrigin::Query);

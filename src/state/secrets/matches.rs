@@ -1,7 +1,7 @@
 //! Covers secrets in the matches of an exchange.
 
+use super::masking::Masking;
 use super::names::MIN_SEARCHED;
-use super::veil::Veil;
 use crate::escape::{cut, shown};
 use crate::graph::Settings;
 use crate::state::matches::{DetailSource, LONGEST_ARGUMENT, LONGEST_VALUE, MAX_SHOWN, MatchSources};
@@ -22,17 +22,17 @@ pub fn cover_matches(state: &mut State, settings: &Settings) {
     let mut matches = take(&mut state.matches);
     let mut intervention = take(&mut state.pending.intervention);
     let (mut failures, mut notices) = (take(&mut state.script_failures), take(&mut state.notices));
-    if let Some(veil) = state.veil(settings) {
+    if let Some(masking) = state.masking(settings) {
         if !is_covered {
-            matches.iter_mut().for_each(|found| cover_match(veil, now.0, found));
+            matches.iter_mut().for_each(|found| cover_match(masking, now.0, found));
         }
         if let Some(Intervention { found: Some(found), reason, action, .. }) = &mut intervention {
-            cover_match(veil, now.0, found);
+            cover_match(masking, now.0, found);
             *reason = found.denial(action.status());
         }
         let texts = failures.iter_mut().map(|failure| &mut failure.reason).chain(&mut notices);
         texts.for_each(|text| {
-            if let Cow::Owned(covered) = veil.text(text.as_bytes()) {
+            if let Cow::Owned(covered) = masking.text(text.as_bytes()) {
                 *text = String::from_utf8_lossy(&covered).into_owned();
             }
         });
@@ -43,10 +43,10 @@ pub fn cover_matches(state: &mut State, settings: &Settings) {
 }
 
 /// Covers secrets in a match, unless nothing became secret since the last time.
-fn cover_match(veil: Veil<'_>, changes: usize, found: &mut RuleMatch) {
+fn cover_match(masking: Masking<'_>, changes: usize, found: &mut RuleMatch) {
     let Some(mut sources) = found.sources.take_if(|sources| sources.covered != Some(changes)) else { return };
     sources.covered = Some(changes);
-    let values = MatchedValues::new(veil, &sources.values);
+    let values = MatchedValues::new(masking, &sources.values);
     cover_values(values, found);
     let RuleMatch { message, data, tags, .. } = found;
     cover_macros(values, &sources.macros, MatchText::Message, message);
@@ -61,40 +61,40 @@ fn cover_match(veil: Veil<'_>, changes: usize, found: &mut RuleMatch) {
 }
 
 /// Covers secrets in a text of a match whose chain is still evaluated.
-pub fn cover_text(veil: Veil<'_>, sources: &MatchSources, place: MatchText, text: &mut [u8]) {
+pub fn cover_text(masking: Masking<'_>, sources: &MatchSources, place: MatchText, text: &mut [u8]) {
     if sources.macros.iter().any(|(in_text, _)| *in_text == place) {
-        cover_macros(MatchedValues::new(veil, &sources.values), &sources.macros, place, text);
+        cover_macros(MatchedValues::new(masking, &sources.values), &sources.macros, place, text);
     }
 }
 
 /// The values that a chain matched.
 #[derive(Clone, Copy)]
 struct MatchedValues<'a, 's> {
-    veil: Veil<'a>,
+    masking: Masking<'a>,
     values: &'s [Selected],
     /// `true` if a secret is among them.
     are_secret: bool,
 }
 
 impl<'a, 's> MatchedValues<'a, 's> {
-    fn new(veil: Veil<'a>, values: &'s [Selected]) -> Self {
-        Self { veil, values, are_secret: values.iter().any(|selected| veil.covers(selected)) }
+    fn new(masking: Masking<'a>, values: &'s [Selected]) -> Self {
+        Self { masking, values, are_secret: values.iter().any(|selected| masking.covers(selected)) }
     }
 
     /// Covers secrets in one of the values.
     fn shown(self, selected: &Selected) -> Cow<'a, [u8]> {
         // Without a secret among them all are as they were.
-        if self.are_secret { self.veil.matched(selected, true) } else { Cow::Borrowed(self.veil.read_text(selected.value)) }
+        if self.are_secret { self.masking.matched(selected, true) } else { Cow::Borrowed(self.masking.read_text(selected.value)) }
     }
 }
 
 fn cover_values(values: MatchedValues<'_, '_>, found: &mut RuleMatch) {
-    let veil = values.veil;
+    let masking = values.masking;
     for (recorded, selected) in found.values.iter_mut().zip(values.values) {
         let covered = values.shown(selected);
         recorded.value = covered.get(..MAX_SHOWN).unwrap_or(&covered).to_vec();
         if let (Some(key), Some(shown)) = (selected.label.key(), &mut recorded.key) {
-            let covered = veil.text(veil.read_text(key));
+            let covered = masking.text(masking.read_text(key));
             *shown = covered.get(..MAX_SHOWN).unwrap_or(&covered).to_vec();
         }
     }
@@ -111,31 +111,31 @@ fn cover_macros(values: MatchedValues<'_, '_>, macros: &[(MatchText, MacroValue)
 }
 
 fn cover_macro<'a>(values: MatchedValues<'a, '_>, part: &MacroValue) -> Cow<'a, [u8]> {
-    let MatchedValues { veil, are_secret, .. } = values;
-    let value = veil.read_text(part.value);
+    let MatchedValues { masking, are_secret, .. } = values;
+    let value = masking.read_text(part.value);
     match part.variable {
         None | Some(Variable::MatchedVar | Variable::MatchedVars | Variable::Tx | Variable::Rule) => {
-            let is_value = |selected: &&Selected| veil.read_text(selected.value) == value;
+            let is_value = |selected: &&Selected| masking.read_text(selected.value) == value;
             let mut same = values.values.iter().filter(is_value).map(|selected| values.shown(selected)).peekable();
             let any = same.peek().cloned();
             match same.find(|covered| **covered != *value).or(any) {
                 Some(covered) => covered,
-                None => veil.derived(value, are_secret),
+                None => masking.derived(value, are_secret),
             }
         }
-        Some(variable) => veil.value(variable, part.key.as_deref().unwrap_or(veil.name_of(part.value)), value),
+        Some(variable) => masking.value(variable, part.key.as_deref().unwrap_or(masking.name_of(part.value)), value),
     }
 }
 
 /// Makes the description again.
 fn cover_detail(values: MatchedValues<'_, '_>, source: &mut DetailSource, detail: &mut Vec<u8>) {
-    let MatchedValues { veil, are_secret, .. } = values;
+    let MatchedValues { masking, are_secret, .. } = values;
     let part = |range| detail.get::<std::ops::Range<usize>>(range).unwrap_or_default();
     let argument = part(source.argument.clone());
     let argument = match source.expanded {
         Some(expanded) => {
-            let expanded = veil.read_text(expanded);
-            let covered = veil.derived(expanded, are_secret && expanded.len() >= MIN_SEARCHED);
+            let expanded = masking.read_text(expanded);
+            let covered = masking.derived(expanded, are_secret && expanded.len() >= MIN_SEARCHED);
             Cow::Owned(cut(&covered, LONGEST_ARGUMENT).into_owned())
         }
         None => Cow::Borrowed(argument),
@@ -146,9 +146,9 @@ fn cover_detail(values: MatchedValues<'_, '_>, source: &mut DetailSource, detail
     let end = between.len().saturating_sub(own(AFTER_NAME, between.ends_with(AFTER_NAME)));
     let mut name = between.to_vec();
     if let (Some(shown), Some(known)) = (name.get_mut(start..end), between.get(start..end)) {
-        shown.copy_from_slice(&veil.text(known));
+        shown.copy_from_slice(&masking.text(known));
     }
-    let value = shown(&veil.matched(&source.value, are_secret), LONGEST_VALUE);
+    let value = shown(&masking.matched(&source.value, are_secret), LONGEST_VALUE);
     let mut covered = [part(0..source.argument.start), &argument, &name].concat();
     source.argument.end = source.argument.start.saturating_add(argument.len());
     source.value_start = covered.len();

@@ -14,22 +14,22 @@ use std::borrow::Cow;
 
 /// Shows texts of an exchange without its secrets.
 #[derive(Clone, Copy, Debug)]
-pub struct Veil<'a> {
+pub struct Masking<'a> {
     secrets: &'a Secrets,
     state: &'a State,
     settings: &'a Settings,
 }
 
 impl State {
-    /// Returns the veil over the secrets of the exchange; `None` if the rule set has none.
+    /// Returns the masking of the secrets of the exchange; `None` if the rule set has none.
     #[inline]
-    pub fn veil<'a>(&'a self, settings: &'a Settings) -> Option<Veil<'a>> {
+    pub fn masking<'a>(&'a self, settings: &'a Settings) -> Option<Masking<'a>> {
         let secrets = self.secrets.as_deref()?;
-        Some(Veil { secrets, state: self, settings })
+        Some(Masking { secrets, state: self, settings })
     }
 }
 
-impl<'a> Veil<'a> {
+impl<'a> Masking<'a> {
     /// Covers secrets in a text without a place of its own.
     pub fn text<'t>(self, text: &'t [u8]) -> Cow<'t, [u8]> {
         let mut mask = Mask::new(text);
