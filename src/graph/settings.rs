@@ -1,6 +1,8 @@
 //! Settings of the engine, and their single table of defaults.
 
 use super::{Decisions, SiteId, Target};
+use crate::body::json::JsonLimits;
+use crate::body::xml::XmlLimits;
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
 use crate::source::Spanned;
@@ -262,6 +264,23 @@ impl Settings {
     #[inline]
     pub fn limit(&self, limit: Limit) -> usize {
         self.limits.get(limit)
+    }
+
+    /// Returns the limits of a JSON body.
+    pub fn json_limits(&self) -> JsonLimits {
+        JsonLimits { depth: self.limit(Limit::JsonDepth), nodes: self.limit(Limit::JsonNodes) }
+    }
+
+    /// Returns the limits of an XML body.
+    pub fn xml_limits(&self) -> XmlLimits {
+        XmlLimits {
+            depth: u32::try_from(self.limit(Limit::XmlDepth)).unwrap_or(u32::MAX),
+            attributes_per_element: self.limit(Limit::XmlAttributes),
+            nodes: self.limit(Limit::XmlNodes),
+            entity_bytes: self.limit(Limit::XmlEntities),
+            xpath_visits: self.limit(Limit::XPath),
+            ..XmlLimits::default()
+        }
     }
 
     /// Returns `true` if uploaded files are written to disk.

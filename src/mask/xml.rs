@@ -12,7 +12,7 @@ use std::ops::Range;
 pub struct XmlPiece {
     /// Its range in the document, without quotation marks.
     pub range: Range<usize>,
-    /// The part of it that is secret: of an attribute by its own name, of both by the names of the elements around it.
+    /// `true` if it is chosen: an attribute by its own name, both by the name of an element around them.
     pub is_chosen: bool,
     /// `true` if references in it stand for characters.
     has_references: bool,

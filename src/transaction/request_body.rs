@@ -3,9 +3,9 @@
 use super::arguments::{add_argument, debug_argument, flag_encoding, sum_arguments};
 use super::arriving_body;
 use super::body_limit::{BodyLimit, admit, shown_limit};
-use crate::body::json::{self, JsonError, JsonLimits};
+use crate::body::json::{self, JsonError};
 use crate::body::multipart::{Multipart, MultipartError, MultipartFlags, MultipartLimits, Note};
-use crate::body::xml::{XmlDocument, XmlError, XmlLimits};
+use crate::body::xml::{XmlDocument, XmlError};
 use crate::body::{BodyError, urlencoded};
 use crate::engine::{self, Evaluation};
 use crate::escape::{shown, text};
@@ -206,7 +206,7 @@ fn read_form(eval: &mut Evaluation<'_>) {
 
 fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     let settings = &eval.rules.settings;
-    let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
+    let limits = settings.json_limits();
     let (max, max_bytes) = (settings.limit(Limit::Arguments), settings.limit(Limit::ArgumentBytes));
     let mut room = max.saturating_sub(eval.state.collections.arguments.len());
     let mut bytes_left = max_bytes.saturating_sub(eval.state.collections.argument_bytes);
@@ -249,14 +249,7 @@ fn read_json(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
 fn read_xml(eval: &mut Evaluation<'_>) -> Result<(), BodyError> {
     eval.debug(4, || "XML: Initialising parser.".to_owned());
     let settings = &eval.rules.settings;
-    let limits = XmlLimits {
-        depth: u32::try_from(settings.limit(Limit::XmlDepth)).unwrap_or(u32::MAX),
-        attributes_per_element: settings.limit(Limit::XmlAttributes),
-        nodes: settings.limit(Limit::XmlNodes),
-        entity_bytes: settings.limit(Limit::XmlEntities),
-        xpath_visits: settings.limit(Limit::XPath),
-        ..XmlLimits::default()
-    };
+    let limits = settings.xml_limits();
     let parsed =
         eval.state.collections.arena.with_request_body(|_, body| XmlDocument::parse(body.bytes(), &limits).map(XmlDocument::into_static));
     eval.debug(4, || format!("XML: Parsing complete (well_formed {}).", u8::from(parsed.is_ok())));

@@ -1,6 +1,6 @@
 //! Learns the values of names that are secret.
 
-use super::masking::{Masking, xml_limits};
+use super::masking::Masking;
 use super::names::{ArgumentNames, Part, Secrets};
 use crate::body::xml::XmlDocument;
 use crate::graph::{BodyProcessor, Key, Selector, Settings, Target};
@@ -248,7 +248,7 @@ fn xml(secrets: &mut Secrets, collections: &Collections, settings: &Settings) {
         }
     }
     if secrets.xpaths().next().is_some()
-        && let Ok(mut document) = XmlDocument::parse(body, &xml_limits(settings))
+        && let Ok(mut document) = XmlDocument::parse(body, &settings.xml_limits())
     {
         let selected: Result<Vec<Vec<String>>, _> = secrets.xpaths().map(|path| document.select(path, &[])).collect();
         match selected {

@@ -1,9 +1,8 @@
 //! Texts of an exchange for logs, with the secrets covered.
 
 use super::names::{ArgumentNames, BodySource, Part, Secrets};
-use crate::body::json::JsonLimits;
 use crate::body::multipart::MultipartLimits;
-use crate::body::xml::{XmlDocument, XmlLimits};
+use crate::body::xml::XmlDocument;
 use crate::graph::{BodyProcessor, Settings};
 use crate::http::charset;
 use crate::mask::{self, Choice, Mask};
@@ -158,9 +157,8 @@ impl<'a> Masking<'a> {
                     !matches!(mask.text().trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
                 }
                 Some(BodyProcessor::Json) => {
-                    let limits = JsonLimits { depth: settings.limit(Limit::JsonDepth), nodes: settings.limit(Limit::JsonNodes) };
                     let mut names = ArgumentNames::new(self.secrets, Part::Body);
-                    mask::cover_json(mask, &limits, |name| names.choose(name)).is_ok()
+                    mask::cover_json(mask, &settings.json_limits(), |name| names.choose(name)).is_ok()
                 }
                 Some(BodyProcessor::Multipart) => self.cover_multipart(mask),
                 Some(BodyProcessor::Xml) => !self.secrets.has_all_xml() && mask::cover_xml(mask, choose) && self.cover_xpaths(mask),
@@ -197,7 +195,7 @@ impl<'a> Masking<'a> {
     /// Covers the nodes that XPaths select. Returns `false` if one of them is not found in the text.
     fn cover_xpaths(self, mask: &mut Mask<'_>) -> bool {
         let text = mask.text();
-        let limits = xml_limits(self.settings);
+        let limits = self.settings.xml_limits();
         if self.secrets.xpaths().next().is_none() {
             return true;
         }
@@ -370,18 +368,6 @@ impl<'a> Masking<'a> {
         let scalars = &self.state.collections.scalars;
         let text = if variable == Variable::RequestFilename { scalars.request_filename } else { scalars.request_uri_raw };
         self.state.collections.arena.read(text)
-    }
-}
-
-/// Returns the limits of an XML body, for a look at it apart from the rules.
-pub fn xml_limits(settings: &Settings) -> XmlLimits {
-    XmlLimits {
-        depth: u32::try_from(settings.limit(Limit::XmlDepth)).unwrap_or(u32::MAX),
-        attributes_per_element: settings.limit(Limit::XmlAttributes),
-        nodes: settings.limit(Limit::XmlNodes),
-        entity_bytes: settings.limit(Limit::XmlEntities),
-        xpath_visits: settings.limit(Limit::XPath),
-        ..XmlLimits::default()
     }
 }
 
