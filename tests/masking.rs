@@ -177,9 +177,15 @@ fn parts_of_a_multipart_body_are_masked() {
                 --b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nvisible\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"password\"; filename=\"f\"\r\n\r\ns3cret of a file\r\n--b--\r\n";
     let exchange = Exchange::of(b"/", body.as_bytes()).header("Content-Type", "multipart/form-data; boundary=b");
-    let logs = logs(&noisy("SecSanitise ARGS:password"), &exchange);
-    logs.lack("s3cret");
-    assert!(logs.body().contains("\r\n\r\n************\r\n--b") && logs.body().contains("visible"), "{}", logs.body());
+    let is_masked = |logs: &Logs| logs.body().contains("\r\n\r\n************\r\n--b") && logs.body().contains("visible");
+    let named = logs(&noisy("SecSanitise ARGS:password"), &exchange);
+    named.lack("s3cret");
+    assert!(is_masked(&named), "{}", named.body());
+    let file = "SecRule FILES_TMP_CONTENT \"@rx s[3]\" \"id:1,phase:2,pass,log,logdata:'%{MATCHED_VAR}'\"
+        SecAction \"id:2,phase:5,pass,nolog,sanitiseArg:password\"";
+    let by_action = logs_of(file, &exchange, 3);
+    assert!(is_masked(&by_action) && by_action.errors.contains("FILES_TMP_CONTENT"), "{}", by_action.native);
+    [&by_action.native, &by_action.json_text].into_iter().for_each(|text| assert!(!text.contains("s3cret"), "{text}"));
 }
 
 #[test]

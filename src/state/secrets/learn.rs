@@ -35,9 +35,7 @@ pub fn learn_body_arguments(state: &mut State, settings: &Settings, entries: &[E
 pub fn learn_files(state: &mut State, files: &[UploadedFile]) {
     let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return };
     for file in files {
-        let field = arena.read(file.field);
-        let choices = [secrets.argument(Part::Body, field), secrets.member(Variable::FilesTmpContent, field)];
-        if choices.iter().any(|choice| matches!(choice, Choice::Whole)) {
+        if matches!(secrets.file(arena.read(file.field)), Choice::Whole) {
             let content = arena.read(file.content);
             secrets.add_value(content.get(..MAX_OF_FILE).unwrap_or(content));
         }

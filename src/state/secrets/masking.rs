@@ -186,10 +186,7 @@ impl<'a> Masking<'a> {
             is_cut: false,
         };
         let content_type = self.state.body_type.header().map(|value| self.state.collections.arena.read(value));
-        mask::cover_multipart(mask, content_type, &limits, |name| match self.secrets.argument(Part::Body, name) {
-            Choice::Clear => self.secrets.member(Variable::FilesTmpContent, name),
-            choice => choice,
-        })
+        mask::cover_multipart(mask, content_type, &limits, |name| self.secrets.file(name))
     }
 
     /// Covers the nodes that XPaths select. Returns `false` if one of them is not found in the text.
@@ -264,7 +261,7 @@ impl<'a> Masking<'a> {
             _ if secrets.hides_source(variable) => stars(value),
             Variable::Args | Variable::ArgsGet | Variable::ArgsPost => self.chosen(secrets.argument(Part::Any, key), value),
             Variable::RequestCookies => self.chosen(secrets.cookie(key), value),
-            Variable::FilesTmpContent => self.chosen(secrets.member(variable, key), value),
+            Variable::FilesTmpContent => self.chosen(secrets.file(key), value),
             Variable::RequestHeaders => self.request_header(key, value),
             Variable::ResponseHeaders => self.response_header(key, value),
             Variable::RequestUriRaw

@@ -190,6 +190,14 @@ impl Secrets {
         self.choose(&[variable], &[name], &[])
     }
 
+    /// Returns the secret part of a file, by its field.
+    pub fn file(&self, field: &[u8]) -> Choice<'_> {
+        match self.argument(Part::Body, field) {
+            Choice::Clear => self.member(Variable::FilesTmpContent, field),
+            choice => choice,
+        }
+    }
+
     /// Returns the secret part of a cookie.
     pub fn cookie(&self, name: &[u8]) -> Choice<'_> {
         // Servers ignore blanks around it.
