@@ -15,9 +15,10 @@ pub fn expand(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> Ve
 /// Returns the text of a template, and the value of each macro in it.
 pub fn expand_with_values(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template) -> (Vec<u8>, Vec<MacroValue>) {
     let mut text = Vec::with_capacity(template.source().len());
-    let mut nested = NestedTexts { values: Some(Vec::new()), ..NestedTexts::new(eval.rules) };
+    let mut values = Vec::new();
+    let mut nested = NestedTexts { values: Some(&mut values), ..NestedTexts::new(eval.rules) };
     expand_into(eval, rule, template, &mut nested, &mut text);
-    (text, nested.values.unwrap_or_default())
+    (text, values)
 }
 
 /// Passes the text of a template to a function, in a buffer that is reused.
@@ -35,7 +36,7 @@ pub fn with_expanded<T>(
     made
 }
 
-fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts, text: &mut Vec<u8>) {
+fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts<'_>, text: &mut Vec<u8>) {
     let rules = eval.rules;
     for part in template.parts() {
         match part {
@@ -66,7 +67,7 @@ fn expand_into(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
 }
 
 /// Returns the first value of a target.
-fn first_value(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts) -> Option<Text> {
+fn first_value(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts<'_>) -> Option<Text> {
     if target.variable == Variable::Rule {
         add_rule_texts(eval, rule, target, nested);
     }
@@ -114,7 +115,7 @@ pub fn rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target) -> Op
 
 /// Adds the texts that a target selects from RULE, if they are missing. A chained rule takes missing texts from those before it. Only `logdata` and
 /// `msg` have macros, so only they can exceed the depth.
-fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts) {
+fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, nested: &mut NestedTexts<'_>) {
     let described = Described::of(eval.rules, rule);
     for name in ["id", "rev", "severity", "logdata", "msg"] {
         let is_selected = !matches!(target.selector, Selector::All) && target.selector.selects(name.as_bytes());
@@ -133,7 +134,7 @@ fn add_rule_texts(eval: &mut Evaluation<'_>, rule: &Rule, target: &Target, neste
 }
 
 /// Returns the message or data of a rule within another text of it; `None` beyond the maximum depth.
-fn nested_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts) -> Option<Vec<u8>> {
+fn nested_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nested: &mut NestedTexts<'_>) -> Option<Vec<u8>> {
     if !nested.descend() {
         eval.exceed(Limit::MacroDepth);
         return None;
@@ -148,16 +149,16 @@ fn nested_text(eval: &mut Evaluation<'_>, rule: &Rule, template: &Template, nest
 ///
 /// Each text is expanded once at each depth. Otherwise a message that names the data twice, which names the message twice, would take four times the
 /// work with every two levels.
-struct NestedTexts {
+struct NestedTexts<'v> {
     /// The texts at each depth, the outermost first.
     levels: Vec<RuleTexts>,
     depth: usize,
     max_depth: usize,
     /// The values of macros in the outermost text, if they are asked for.
-    values: Option<Vec<MacroValue>>,
+    values: Option<&'v mut Vec<MacroValue>>,
 }
 
-impl NestedTexts {
+impl NestedTexts<'_> {
     fn new(graph: &RuleGraph) -> Self {
         Self { levels: Vec::new(), depth: 0, max_depth: graph.settings.limit(Limit::MacroDepth), values: None }
     }
