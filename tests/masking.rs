@@ -572,3 +572,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn defaults_and_updates_mask_too() {
+    let updated =
+        "SecRule ARGS \"@contains attack\" \"id:1,phase:2,pass,log,msg:'%{MATCHED_VAR}'\"\nSecRuleUpdateActionById 1 \"sanitiseMatched\"";
+    let by_default =
+        "SecDefaultAction \"phase:2,pass,log,sanitizeMatched\"\nSecRule ARGS \"@contains attack\" \"id:1,phase:2,msg:'%{MATCHED_VAR}'\"";
+    for rules in [updated, by_default] {
+        let logs = logs_of(rules, &form("a=attackone&b=clear"), 3);
+        assert_eq!(logs.body(), "a=*********&b=clear", "{rules}");
+        logs.lack("attackone");
+    }
+}
+
+#[test]
+fn a_rule_set_that_inherits_another_masks_as_well() {
+    let folder = Folder::new();
+    let log = folder.path("audit.log");
+    let base =
+        Waf::from_rules(&format!("{SETTINGS}SecAuditLog {log}\nSecRule ARGS:a \"@rx .\" \"id:1,phase:2,pass,log,msg:'%{{MATCHED_VAR}}'\""))
+            .unwrap();
+    for (rules, masked) in
+        [("SecSanitise ARGS:a", true), ("SecAction \"id:2,phase:5,pass,nolog,sanitiseArg:a\"", true), ("SecMarker x", false)]
+    {
+        let waf = Waf::builder().base(&base).rules("own", rules).build().unwrap();
+        let _ = form("a=s3cret").run(&mut waf.transaction_with_id("id"));
+        assert_eq!(folder.read("audit.log").contains("s3cret"), !masked, "{rules}");
+        std::fs::write(&log, "").unwrap();
+    }
+}

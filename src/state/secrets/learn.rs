@@ -1,7 +1,7 @@
 //! Learns the values of names that are secret.
 
 use super::masking::Masking;
-use super::names::{ArgumentNames, Part, Secrets};
+use super::names::{ArgumentNames, MIN_SEARCHED, Part, Secrets};
 use crate::body::xml::XmlDocument;
 use crate::graph::{BodyProcessor, Key, Selector, Settings, Target};
 use crate::http::arguments::{self, Argument};
@@ -124,6 +124,10 @@ pub fn targets_of(state: &mut State, selected: &Selected) -> Vec<Target> {
 pub fn learn_parts(state: &mut State, selected: &Selected, parts: &[Range<usize>], kept: Kept) -> Option<Target> {
     let State { secrets: Some(secrets), collections: Collections { arena, .. }, .. } = state else { return None };
     let variable = selected.label.variable()?;
+    // Short parts are not searched for, and a value that is not a member of a collection has no other place in which to find them.
+    if collection_of(variable).is_none() && parts.iter().any(|part| part.len() < MIN_SEARCHED) {
+        return Some(Target::new(variable, Selector::All));
+    }
     let variable = collection_of(variable).unwrap_or(variable);
     let key = selected.label.key().map(|key| arena.read(key)).unwrap_or_default();
     let value = arena.read(selected.value);
@@ -255,7 +259,7 @@ fn xml(secrets: &mut Secrets, collections: &Collections, settings: &Settings) {
         }
     }
     for value in values {
-        if value.trim_ascii().len() < super::names::MIN_SEARCHED {
+        if value.trim_ascii().len() < MIN_SEARCHED {
             secrets.hide_xml();
         }
         secrets.add_value(&value);
