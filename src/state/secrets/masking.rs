@@ -125,6 +125,7 @@ impl<'a> Masking<'a> {
     /// Returns a body with its secrets covered; `None` if it has none.
     fn covered_body(self, body: &[u8]) -> Option<Box<[u8]>> {
         let mut mask = Mask::new(body);
+        self.secrets.needles.cover(&mut mask);
         if !self.cover_body(&mut mask) {
             mask.cover_all();
         }
@@ -134,9 +135,8 @@ impl<'a> Masking<'a> {
         }
     }
 
-    /// Covers secrets in the request body. Returns `false` if it must be covered as a whole.
+    /// Covers secrets in their own places in the request body. Returns `false` if it must be covered as a whole.
     fn cover_body(self, mask: &mut Mask<'_>) -> bool {
-        self.secrets.needles.cover(mask);
         let has_xml = self.secrets.xpaths().next().is_some() || self.secrets.has_all_xml();
         let has_files = self.secrets.has_scalar(Variable::FilesTmpContent);
         if self.secrets.has_scalar(Variable::RequestBody) {
