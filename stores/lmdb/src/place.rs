@@ -87,6 +87,9 @@ impl Place {
         if known != boot && !boot.is_empty() {
             if try_lock(&data, FlockOperation::NonBlockingLockExclusive)? {
                 data.set_len(0).map_err(|error| cannot(&self.data, &error))?;
+            } else if !known.is_empty() {
+                // A process that is about to run another program may hold it for a moment. Without a number, the file of the lock was removed.
+                return Err(Down::new(format!("{} was written before the start of the system, and is in use", self.data.display())));
             }
             fs::write(&self.lock, boot).map_err(|error| cannot(&self.lock, &error))?;
         }
