@@ -18,9 +18,6 @@ pub const LONGEST_KEY: usize = 200;
 /// Overhead of an entry, in bytes: its places in the indexes.
 const OVERHEAD: usize = 160;
 
-/// Precision of the time of an entry's last change, in milliseconds: one that changes often does not change its place each time.
-const CHANGE_PRECISION: Moment = 1_000;
-
 /// The time of entries that do not expire.
 const NEVER: Moment = Moment::MAX;
 
@@ -77,7 +74,7 @@ impl Kind {
 pub struct Entry {
     /// The time at which it expires.
     pub expires: Option<Moment>,
-    /// The time of its last change, in whole seconds.
+    /// The time of its last change.
     pub changed: Moment,
     /// Its contents.
     pub contents: Vec<u8>,
@@ -212,9 +209,9 @@ impl<T: Table> Keyspace<'_, T> {
     /// If the table cannot be written.
     pub fn put(&mut self, kind: Kind, key: &[u8], contents: Vec<u8>, expires: Option<Moment>) -> Result<(), Down> {
         self.sweep()?;
-        let entry = Entry { expires, changed: self.now - self.now % CHANGE_PRECISION, contents };
         let before = self.table.get(&entry_key(kind, key)).map_err(Into::into)?.map(|bytes| (bytes.len(), Entry::decode(&bytes)));
         let known = before.as_ref().and_then(|(_, entry)| entry.as_ref());
+        let entry = Entry { expires, changed: self.now, contents };
         if let Some(known) = known {
             self.leave_indexes(kind, key, known, Some(&entry))?;
         }
