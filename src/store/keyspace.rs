@@ -215,8 +215,8 @@ impl<T: Table> Keyspace<'_, T> {
         if let Some(known) = known {
             self.leave_indexes(kind, key, known, Some(&entry))?;
         }
-        if entry.expires.is_some() && known.and_then(|known| known.expires) != entry.expires {
-            let expires = entry.expires.unwrap_or(NEVER);
+        let expires = entry.expires.unwrap_or(NEVER);
+        if expires != NEVER && known.and_then(|known| known.expires).unwrap_or(NEVER) != expires {
             self.table.put(&expiry_key(kind, expires, key), b"").map_err(Into::into)?;
         }
         if kind.makes_room() && known.is_none_or(|known| known.changed != entry.changed) {
@@ -307,7 +307,8 @@ impl<T: Table> Keyspace<'_, T> {
 
     /// Removes the places of an entry in the indexes that another does not have.
     fn leave_indexes(&mut self, kind: Kind, key: &[u8], entry: &Entry, other: Option<&Entry>) -> Result<(), Down> {
-        if let Some(expires) = entry.expires.filter(|expires| other.and_then(|other| other.expires) != Some(*expires)) {
+        let expires = entry.expires.unwrap_or(NEVER);
+        if expires != NEVER && other.and_then(|other| other.expires).unwrap_or(NEVER) != expires {
             self.table.remove(&expiry_key(kind, expires, key)).map_err(Into::into)?;
         }
         if kind.makes_room() && other.is_none_or(|other| other.changed != entry.changed) {

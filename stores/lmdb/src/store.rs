@@ -19,6 +19,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// The time after which a process looks again whether others have set bans.
 const REFRESH: Duration = Duration::from_millis(50);
 
+/// The time that a look at the bans waits for processes that open the file at the same time, such as new workers.
+const OPENING: Duration = Duration::from_millis(20);
+
 /// A store in a file of LMDB.
 ///
 /// It is opened by the first call of each process.
@@ -119,8 +122,7 @@ impl LmdbStore {
         if self.opened.made().is_none() && !Place::of(&self.path).data.exists() {
             return Ok(false);
         }
-        // A file that another process is writing to is opened a little later.
-        self.read(Instant::now(), |operations| operations.has_bans())
+        self.read(Instant::now() + OPENING, |operations| operations.has_bans())
     }
 }
 
