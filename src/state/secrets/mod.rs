@@ -7,8 +7,8 @@
 //! Every text for a log goes through a [`Masking`], which covers secrets in their own places (by name, whatever their length and encoding), and elsewhere
 //! values of at least four bytes: `a` or `1` would cover most of the log.
 //!
-//! The texts of a match were made while its rule ran, perhaps before a later rule said what is secret. So a match keeps its [`MatchSources`], and
-//! [`cover_matches`] makes the texts again.
+//! The texts of a match were made while its rule ran, perhaps before a later rule said what is secret. So a match keeps what they
+//! were made of ([`MatchSources`](super::matches::MatchSources)), and [`cover_matches`] makes the texts again.
 
 mod learn;
 mod masking;
