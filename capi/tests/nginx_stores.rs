@@ -61,10 +61,17 @@ fn signal(process: u32, name: &str) {
     assert!(Command::new("kill").args([format!("-{name}"), process.to_string()]).status().unwrap().success());
 }
 
+/// Asserts that ten requests pass, one after the other. Of ten at once fewer could pass: each reads the counter
+/// after it has added to it, and may find what another has added meanwhile.
+fn ten_pass<'n>(mut turns: impl Iterator<Item = &'n Nginx>) {
+    assert!((0..10).all(|_| turns.next().unwrap().ask("GET", "/page", None).status == 200));
+}
+
 fn ten_of_a_hundred_pass(nginx: &Nginx) {
-    assert_eq!(answers(nginx, 40, 200), 10);
+    ten_pass(std::iter::repeat(nginx));
+    assert_eq!(answers(nginx, 40, 200), 0);
     signal(*nginx.workers().first().unwrap(), "KILL");
-    assert_eq!(answers(nginx, 60, 200), 0);
+    assert_eq!(answers(nginx, 48, 200), 0);
     nginx.reload();
     assert_eq!(answers(nginx, 100, 200), 0);
 }
@@ -130,9 +137,8 @@ fn two_servers_count_and_ban_as_one_with_redis() {
     let redis = Redis::start();
     let directive = format!("SecCollectionStore {}\nSecStoreCallLimit 1000\n", redis.address);
     let (one, other) = (start("redis-one", &directive), start("redis-other", &directive));
-    // A request whose answer is lost was counted.
-    let passed = answers(&one, 20, 200) + answers(&other, 20, 200);
-    assert!((9..=10).contains(&passed), "{passed}");
+    ten_pass([&one, &other].into_iter().cycle());
+    assert_eq!(answers(&one, 20, 200) + answers(&other, 20, 200), 0);
     signal(*one.workers().first().unwrap(), "KILL");
     one.reload();
     assert_eq!(answers(&one, 20, 200) + answers(&other, 20, 200), 0);
