@@ -199,7 +199,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     }
 
     /// Returns `false` if there is no ban and no limit of [`limit`](Self::limit), as far as the process knows: another process may have set one in the
-    /// last 100 ms. It takes no longer than reading a variable of the process.
+    /// last 100 ms. Where that is unknown it is `true`, so that requests ask, and learn that the store is down. It takes no longer than reading a variable
+    /// of the process.
     fn has_bans(&self) -> bool {
         false
     }

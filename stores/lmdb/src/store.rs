@@ -19,9 +19,6 @@ use std::time::{Duration, Instant, SystemTime};
 /// The time after which a process looks again whether others have set bans.
 const REFRESH: Duration = Duration::from_millis(50);
 
-/// The time that a look at the bans waits for processes that open the file at the same time, such as new workers.
-const OPENING: Duration = Duration::from_millis(20);
-
 /// A store in a file of LMDB.
 ///
 /// It is opened by the first call of each process.
@@ -30,7 +27,7 @@ pub struct LmdbStore {
     path: PathBuf,
     size: u64,
     opened: OncePerProcess<Opened>,
-    /// `true` if there were bans or limits at the last look.
+    /// `true` if there were bans or limits at the last look, or if that is unknown.
     has_bans: AtomicBool,
     made: Instant,
     /// The time of the next look at the bans, in milliseconds after `made`.
@@ -122,7 +119,7 @@ impl LmdbStore {
         if self.opened.made().is_none() && !Place::of(&self.path).data.exists() {
             return Ok(false);
         }
-        self.read(Instant::now() + OPENING, |operations| operations.has_bans())
+        self.read(Instant::now(), |operations| operations.has_bans())
     }
 }
 
@@ -196,8 +193,8 @@ impl Store for LmdbStore {
         let due = self.next_look.load(Ordering::Relaxed);
         let next = now + REFRESH.as_millis() as u64;
         if now >= due && self.next_look.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            // A store that does not answer is noticed by the next call that asks it for something.
-            let _ = self.look_at_bans().map(|has_bans| self.has_bans.store(has_bans, Ordering::Release));
+            // Where this is unknown, requests ask for their bans: within their own deadline, and with what `SecCollectionFailure` says.
+            self.has_bans.store(self.look_at_bans().unwrap_or(true), Ordering::Release);
         }
         self.has_bans.load(Ordering::Acquire)
     }

@@ -68,6 +68,8 @@ fn a_file_that_others_may_write_to_is_not_used() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let refusal = open(&path).check().unwrap_err().to_string();
     assert!(refusal.contains("others may write to it (mode 0666)"), "{refusal}");
+    let unknown = open(&path);
+    assert!(unknown.has_bans() && unknown.bans(None, 1, Instant::now() + CALL).is_err(), "there may be bans");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let refusal = open(&path).check().unwrap_err().to_string();
