@@ -74,7 +74,6 @@ fn the_environment_may_leave_out_a_part_of_the_plan() {
 fn valgrind_finds_no_leak_and_no_invalid_access() {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
-    valgrind.arg(concat!("--suppressions=", env!("CARGO_MANIFEST_DIR"), "/tests/valgrind.supp"));
     run(valgrind.arg(program("watched")), "100");
 }
 

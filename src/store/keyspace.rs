@@ -74,10 +74,17 @@ impl Kind {
 pub struct Entry {
     /// The time at which it expires.
     pub expires: Option<Moment>,
-    /// The time of its last change.
-    pub changed: Moment,
     /// Its contents.
     pub contents: Vec<u8>,
+}
+
+/// The times of an entry: those of its places in the indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Times {
+    /// The time at which it expires, or [`NEVER`].
+    expires: Moment,
+    /// The time of its last change.
+    changed: Moment,
 }
 
 /// The sizes of a keyspace.
@@ -140,25 +147,28 @@ fn place(name: &[u8]) -> Option<(Kind, Moment, &[u8])> {
     Some((Kind::of(*kind)?, Moment::from_be_bytes(*moment), key))
 }
 
-/// Returns a time, or that of what never comes. The optimiser must not compare the bytes of a time that is not there: valgrind reports that.
-fn or_never(moment: Option<Moment>) -> Moment {
-    std::hint::black_box(moment.unwrap_or(NEVER))
-}
-
 fn change_key(kind: Kind, changed: Moment, key: &[u8]) -> Vec<u8> {
     [&[BY_CHANGE], &changed.to_be_bytes()[..], &[kind as u8], key].concat()
 }
 
-impl Entry {
-    fn decode(bytes: &[u8]) -> Option<Self> {
+impl Times {
+    /// Reads the times of an entry from its bytes. Returns its contents, too.
+    fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (expires, rest) = bytes.split_first_chunk()?;
         let (changed, contents) = rest.split_first_chunk()?;
-        let expires = Some(Moment::from_be_bytes(*expires)).filter(|expires| *expires != NEVER);
-        Some(Self { expires, changed: Moment::from_be_bytes(*changed), contents: contents.to_vec() })
+        Some((Self { expires: Moment::from_be_bytes(*expires), changed: Moment::from_be_bytes(*changed) }, contents))
     }
 
-    fn encode(&self) -> Vec<u8> {
-        [&self.expires.unwrap_or(NEVER).to_be_bytes()[..], &self.changed.to_be_bytes(), &self.contents].concat()
+    /// Returns an entry with these times as bytes.
+    fn encode(self, contents: &[u8]) -> Vec<u8> {
+        [&self.expires.to_be_bytes()[..], &self.changed.to_be_bytes(), contents].concat()
+    }
+}
+
+impl Entry {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (times, contents) = Times::decode(bytes)?;
+        Some(Self { expires: Some(times.expires).filter(|expires| *expires != NEVER), contents: contents.to_vec() })
     }
 
     fn is_over(&self, now: Moment) -> bool {
@@ -214,27 +224,20 @@ impl<T: Table> Keyspace<'_, T> {
     /// If the table cannot be written.
     pub fn put(&mut self, kind: Kind, key: &[u8], contents: Vec<u8>, expires: Option<Moment>) -> Result<(), Down> {
         self.sweep()?;
-        let before = self.table.get(&entry_key(kind, key)).map_err(Into::into)?.map(|bytes| (bytes.len(), Entry::decode(&bytes)));
-        let known = before.as_ref().and_then(|(_, entry)| entry.as_ref());
-        let entry = Entry { expires, changed: self.now, contents };
-        if let Some(known) = known {
-            self.leave_indexes(kind, key, known, Some(&entry))?;
-        }
-        let expires = or_never(entry.expires);
-        if expires != NEVER && or_never(known.and_then(|known| known.expires)) != expires {
-            self.table.put(&expiry_key(kind, expires, key), b"").map_err(Into::into)?;
-        }
-        if kind.makes_room() && or_never(known.map(|known| known.changed)) != entry.changed {
-            self.table.put(&change_key(kind, entry.changed, key), b"").map_err(Into::into)?;
-        }
-        let bytes = entry.encode();
+        let times = Times { expires: expires.unwrap_or(NEVER), changed: self.now };
+        let name = entry_key(kind, key);
+        let before = self.table.get(&name).map_err(Into::into)?;
+        let known = before.as_deref().and_then(Times::decode).map(|(known, _)| known);
+        self.leave_indexes(kind, key, known, Some(times))?;
+        self.enter_indexes(kind, key, times, known)?;
+        let bytes = times.encode(&contents);
         let size = |bytes: usize| (bytes + key.len() + OVERHEAD) as u64;
         let sizes = self.sizes.of(kind);
-        *sizes = sizes.saturating_add(size(bytes.len())).saturating_sub(before.as_ref().map_or(0, |(bytes, _)| size(*bytes)));
+        *sizes = sizes.saturating_add(size(bytes.len())).saturating_sub(before.as_ref().map_or(0, |bytes| size(bytes.len())));
         if kind.is_ban() && before.is_none() {
             self.sizes.bans += 1;
         }
-        self.table.put(&entry_key(kind, key), &bytes).map_err(Into::into)
+        self.table.put(&name, &bytes).map_err(Into::into)
     }
 
     /// Removes an entry. Returns it, if it was there and did not expire.
@@ -244,17 +247,14 @@ impl<T: Table> Keyspace<'_, T> {
     pub fn remove(&mut self, kind: Kind, key: &[u8]) -> Result<Option<Entry>, Down> {
         let name = entry_key(kind, key);
         let Some(bytes) = self.table.get(&name).map_err(Into::into)? else { return Ok(None) };
-        let entry = Entry::decode(&bytes);
-        if let Some(entry) = &entry {
-            self.leave_indexes(kind, key, entry, None)?;
-        }
+        self.leave_indexes(kind, key, Times::decode(&bytes).map(|(times, _)| times), None)?;
         let sizes = self.sizes.of(kind);
         *sizes = sizes.saturating_sub((bytes.len() + key.len() + OVERHEAD) as u64);
         if kind.is_ban() {
             self.sizes.bans = self.sizes.bans.saturating_sub(1);
         }
         self.table.remove(&name).map_err(Into::into)?;
-        Ok(entry.filter(|entry| !entry.is_over(self.now)))
+        Ok(Entry::decode(&bytes).filter(|entry| !entry.is_over(self.now)))
     }
 
     /// Removes entries that did not change for longest until they have at most this many bytes, but only some at a time: the next writes go on. The
@@ -310,15 +310,27 @@ impl<T: Table> Keyspace<'_, T> {
         Ok(true)
     }
 
-    /// Removes the places of an entry in the indexes that another does not have.
-    fn leave_indexes(&mut self, kind: Kind, key: &[u8], entry: &Entry, other: Option<&Entry>) -> Result<(), Down> {
-        let expires = or_never(entry.expires);
-        if expires != NEVER && or_never(other.and_then(|other| other.expires)) != expires {
-            self.table.remove(&expiry_key(kind, expires, key)).map_err(Into::into)?;
-        }
-        if kind.makes_room() && or_never(other.map(|other| other.changed)) != entry.changed {
-            self.table.remove(&change_key(kind, entry.changed, key)).map_err(Into::into)?;
+    /// Removes the places in the indexes that an entry has by these times and not by others.
+    fn leave_indexes(&mut self, kind: Kind, key: &[u8], times: Option<Times>, others: Option<Times>) -> Result<(), Down> {
+        for place in places(kind, key, times, others).into_iter().flatten() {
+            self.table.remove(&place).map_err(Into::into)?;
         }
         Ok(())
     }
+
+    /// Adds the places in the indexes that an entry has by these times and not by others.
+    fn enter_indexes(&mut self, kind: Kind, key: &[u8], times: Times, others: Option<Times>) -> Result<(), Down> {
+        for place in places(kind, key, Some(times), others).into_iter().flatten() {
+            self.table.put(&place, b"").map_err(Into::into)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the places in the indexes that an entry has by these times and not by others.
+fn places(kind: Kind, key: &[u8], times: Option<Times>, others: Option<Times>) -> [Option<Vec<u8>>; 2] {
+    let Some(times) = times else { return [None, None] };
+    let by_expiry = times.expires != NEVER && others.is_none_or(|others| others.expires != times.expires);
+    let by_change = kind.makes_room() && others.is_none_or(|others| others.changed != times.changed);
+    [by_expiry.then(|| expiry_key(kind, times.expires, key)), by_change.then(|| change_key(kind, times.changed, key))]
 }
