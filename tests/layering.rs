@@ -26,11 +26,14 @@ const FLOORS: [&[&str]; 6] = [
 const ROOT: &str = "lib.rs";
 
 /// The members beside the engine, and the members that each may use outside of its tests.
-const MEMBERS: [(&str, &[&str]); 5] = [
+const MEMBERS: [(&str, &[&str]); 8] = [
     ("command", &["secrule", "secrule-lmdb", "secrule-redis"]),
     ("capi", &["secrule", "secrule-lmdb", "secrule-redis"]),
     ("stores/lmdb", &["secrule"]),
     ("stores/redis", &["secrule"]),
+    ("worlds/host", &["secrule"]),
+    ("worlds/plugins", &["secrule", "secrule-host"]),
+    ("worlds/extensions", &["secrule", "secrule-host"]),
     ("testkit", &["secrule"]),
 ];
 

@@ -1,0 +1,1 @@
+//! Extensions: scripts that run on a timetable or an event, query databases and send reports.
