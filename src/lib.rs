@@ -68,8 +68,10 @@ mod body;
 mod compile;
 mod core_rule_set;
 mod diagnostic;
+mod encoding;
 mod engine;
 mod escape;
+mod exchange;
 mod graph;
 mod http;
 // A build without scripts does not use their host functions.
@@ -107,7 +109,7 @@ pub use store::{
 };
 pub use transaction::{AuditLog, BodyNeed, Connection, Match, MatchedValue, Misuse, Observer, Outcome, Rule, Stop, Transaction};
 pub use vocabulary::Limit;
-pub use waf::{Waf, WafBuilder};
+pub use waf::{EventError, Waf, WafBuilder};
 
 /// The engine's rooms, for the members of this workspace and their tests. Nothing here is part of the public interface.
 #[doc(hidden)]
@@ -124,7 +126,7 @@ pub mod internals {
     }
 
     rooms! {
-        compile core_rule_set diagnostic escape graph metrics once_per_process operator pattern prefilter record resolver script seclang source store
+        compile core_rule_set diagnostic escape exchange graph lua metrics once_per_process operator pattern prefilter record resolver script seclang source store
         transform vocabulary
     }
 }

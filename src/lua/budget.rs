@@ -107,6 +107,14 @@ impl Budget {
         self.deadline.get().unwrap_or_else(Instant::now)
     }
 
+    /// Lengthens the call's time, if it has begun.
+    pub fn extend(&self, time: Duration) {
+        match self.deadline.get() {
+            Some(deadline) => self.deadline.set(Some(deadline.checked_add(time).unwrap_or(deadline))),
+            None => self.time.set(self.time.get().saturating_add(time)),
+        }
+    }
+
     /// Charges the cost of reading `bytes` bytes once.
     pub fn spend_on(&self, bytes: usize) -> Result<(), Excess> {
         let steps = self.untaken.get().saturating_add(1 + (bytes / BYTES_A_STEP) as u64);

@@ -19,6 +19,8 @@ mod pool;
 #[cfg(feature = "lua")]
 mod questions;
 #[cfg(feature = "lua")]
+mod resident;
+#[cfg(feature = "lua")]
 mod state;
 #[cfg(feature = "lua")]
 mod strings;
@@ -29,6 +31,8 @@ pub use budget::{Budget, Excess, Limits};
 pub use call::{Call, Failure, Returned, World};
 pub use host::{Host, Question, Reply};
 pub use name::{Chain, Step, VariableName};
+#[cfg(feature = "lua")]
+pub use resident::{CallError, Resident, unhurried};
 
 /// Runs a script.
 pub fn run(call: &Call<'_>, host: &mut dyn Host) -> Result<Returned, Failure> {

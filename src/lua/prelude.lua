@@ -1,6 +1,6 @@
--- Prepares a Lua state that runs scripts one after the other. No script sees what another left.
+-- Prepares a Lua state that runs scripts one after the other, of which none sees what another left, or one script that lives.
 --
--- Takes functions of the host, `true` for a sandbox, and `require.lua`. Returns a function that prepares a script, one that clears the last call,
+-- Takes functions of the host, `true` for a sandbox, and `require.lua`. Returns functions for the host by name, the environment of our own functions,
 -- and what `rule.lua` and `decision.lua` share.
 -- Nothing here reads a global after the start, because scripts can change globals.
 
@@ -576,6 +576,51 @@ local function prepare(chunk, name, add)
     return setfenv(run, hidden)
 end
 
+-- Makes the environment of a script that lives as long as the state, with globals and modules of the host. Returns the script, to be run once.
+local function settle(chunk, globals, modules)
+    local shown = setmetatable({}, behind)
+    local environment = setmetatable({}, { __index = shown, __metatable = false })
+    shown._G, running = environment, environment
+    libraries.os.exit = nil
+    for name, value in next, globals do
+        shown[name] = value
+    end
+    function shown.require(name)
+        local module = modules[name]
+        if module == nil and type(name) == "string" then
+            module = rawget(environment, name) or libraries[name] and add_library(name, libraries[name])
+        end
+        if module == nil then
+            error(("module '%s' does not exist here"):format(tostring(name)), 2)
+        elseif type(module) == "string" then
+            error(module, 2)
+        end
+        return module
+    end
+    setfenv(shown.require, hidden)
+    return setfenv(chunk, environment)
+end
+
+-- Calls a function of a script that lives. The last call may have been stopped anywhere.
+local function enter(called, ...)
+    depth = 0
+    return called(...)
+end
+
+local function given(succeeded, ...)
+    if not succeeded then
+        error((...), 2)
+    end
+    return checked(...)
+end
+
+-- Makes a function of one of the host, which returns `true` and its results, or `false` and a problem.
+local function wrap(native_function)
+    return setfenv(function(...)
+        return given(native_function(...))
+    end, hidden)
+end
+
 for _, group in ipairs { base, libraries.string, libraries.table, libraries.math, libraries.coroutine, libraries.os } do
     for _, value in pairs(group) do
         if type(value) == "function" then
@@ -584,7 +629,9 @@ for _, group in ipairs { base, libraries.string, libraries.table, libraries.math
     end
 end
 for _, value in ipairs { prepare, value_or_error, checked, left, resume_counted, propagated, deeper, is_less, count, read, read_short,
-    text, number, answer, replacement, add_library, look, make_environment, forget, empty, written } do
+    text, number, answer, replacement, add_library, look, make_environment, forget, empty, written,
+    settle, enter, given, wrap } do
     setfenv(value, hidden)
 end
-return prepare, forget, hidden, { value_or_error = value_or_error, text = text, number = number }
+local shared = { prepare = prepare, forget = forget, settle = settle, enter = enter, wrap = wrap }
+return shared, hidden, { value_or_error = value_or_error, text = text, number = number }

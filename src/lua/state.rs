@@ -25,12 +25,24 @@ const RULE: &str = "rule";
 const DECISION: &str = "decision";
 const REQUIRE: &str = "require";
 
+/// A state and what all scripts in it share.
+pub struct Base {
+    pub lua: Lua,
+    pub budget: Rc<Budget>,
+    pub modules: Rc<Modules>,
+    pub watch: Rc<Watch>,
+    /// Functions of `prelude.lua`, by name.
+    pub shared: Table,
+    native: Table,
+    hidden: Table,
+    host: Table,
+    /// Memory after the state was made, in bytes.
+    pub at_first: usize,
+}
+
 /// A state and its prepared functions.
 pub struct State {
-    lua: Lua,
-    budget: Rc<Budget>,
-    modules: Rc<Modules>,
-    watch: Rc<Watch>,
+    base: Base,
     prepare: Function,
     forget: Function,
     /// Function that adds the environment of rules to a call.
@@ -39,15 +51,13 @@ pub struct State {
     decision: Value,
     /// Functions that run each script: two by its number, and one more for a rule's script.
     runners: FxHashMap<u64, (WeakScript, Function)>,
-    /// Memory after the state was made, in bytes.
-    at_first: usize,
     /// The limit of the last call, in bytes.
     memory_limit: Option<usize>,
     is_sound: bool,
 }
 
-impl State {
-    /// Makes a state.
+impl Base {
+    /// Makes a state with the libraries of Lua, and what our own code adds to them.
     pub fn new(sandboxed: bool) -> Result<Self> {
         let libraries = StdLib::STRING | StdLib::TABLE | StdLib::MATH | StdLib::OS | StdLib::BIT;
         let libraries = if sandboxed { libraries } else { libraries | StdLib::IO };
@@ -72,37 +82,46 @@ impl State {
         let modules = Rc::new(Modules::new(&budget));
         let own = Rc::clone(&modules);
         native.raw_set("module", lua.create_function(move |lua, name: LuaString| own.module(lua, &name.as_bytes()))?)?;
-        let load = |name: &str, text: &str| lua.load(text).set_name(format!("={name}")).into_function();
-        let (prepare, forget, hidden, host): (_, _, Table, Table) =
-            load(PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed, load(REQUIRE, include_str!("modules/require.lua"))?))?;
-        let rule = load(RULE, include_str!("rule.lua"))?.call((&native, &hidden, &host))?;
-        let decision = load(DECISION, include_str!("decision.lua"))?.call((&native, &hidden, &host))?;
-        // Scripts cannot see what is left there; functions of Lua's libraries need it.
-        lua.globals().clear()?;
-        let at_first = watch.begin(&lua)?;
-        Ok(Self {
-            lua,
-            budget,
-            modules,
-            watch,
-            prepare,
-            forget,
-            rule,
-            decision,
-            runners: FxHashMap::default(),
-            at_first,
-            memory_limit: None,
-            is_sound: true,
-        })
+        let require = load(&lua, REQUIRE, include_str!("modules/require.lua"))?;
+        let (shared, hidden, host) = load(&lua, PRELUDE, include_str!("prelude.lua"))?.call((&native, sandboxed, require))?;
+        Ok(Self { lua, budget, modules, watch, shared, native, hidden, host, at_first: 0 })
+    }
+
+    /// Ends the making: scripts cannot see what is left among the globals; functions of Lua's libraries need it.
+    pub fn begin(&mut self) -> Result<()> {
+        self.lua.globals().clear()?;
+        self.at_first = self.watch.begin(&self.lua)?;
+        Ok(())
+    }
+
+    /// Runs a file of our own Lua code.
+    fn own_code(&self, name: &str, text: &str) -> Result<Value> {
+        load(&self.lua, name, text)?.call((&self.native, &self.hidden, &self.host))
+    }
+}
+
+fn load(lua: &Lua, name: &str, text: &str) -> Result<Function> {
+    lua.load(text).set_name(format!("={name}")).into_function()
+}
+
+impl State {
+    /// Makes a state.
+    pub fn new(sandboxed: bool) -> Result<Self> {
+        let mut base = Base::new(sandboxed)?;
+        let rule = base.own_code(RULE, include_str!("rule.lua"))?;
+        let decision = base.own_code(DECISION, include_str!("decision.lua"))?;
+        let (prepare, forget) = (base.shared.raw_get("prepare")?, base.shared.raw_get("forget")?);
+        base.begin()?;
+        Ok(Self { base, prepare, forget, rule, decision, runners: FxHashMap::default(), memory_limit: None, is_sound: true })
     }
 
     /// Runs a script.
     pub fn run(&mut self, call: &Call<'_>, host: &mut dyn Host) -> std::result::Result<Returned, Failure> {
-        self.budget.fill(&call.limits);
+        self.base.budget.fill(&call.limits);
         let result = self.limit_memory(call.limits.memory).and_then(|()| self.called(call, host));
-        self.modules.close();
-        host.spent(call.limits.instructions.saturating_sub(self.budget.instructions()));
-        let result = match (self.budget.check(), result) {
+        self.base.modules.close();
+        host.spent(call.limits.instructions.saturating_sub(self.base.budget.instructions()));
+        let result = match (self.base.budget.check(), result) {
             (Err(excess), _) => Err(Failure::Over(excess)),
             (Ok(()), Ok(returned)) => Ok(returned),
             (Ok(()), Err(error)) if is_out_of_memory(&error) => Err(Failure::Over(Excess::Memory)),
@@ -113,7 +132,7 @@ impl State {
             Err(Failure::Script(_)) => self.forget.call::<()>(()).is_ok(),
             Err(_) => false,
         };
-        if self.is_sound && self.lua.used_memory() > self.at_first.saturating_add(MAX_KEPT) {
+        if self.is_sound && self.base.lua.used_memory() > self.base.at_first.saturating_add(MAX_KEPT) {
             self.is_sound = self.tidy().is_ok();
         }
         result
@@ -126,7 +145,7 @@ impl State {
 
     fn limit_memory(&mut self, limit: usize) -> Result<()> {
         if self.memory_limit != Some(limit) {
-            self.lua.set_memory_limit(self.at_first.saturating_add(MAX_KEPT).saturating_add(limit))?;
+            self.base.lua.set_memory_limit(self.base.at_first.saturating_add(MAX_KEPT).saturating_add(limit))?;
             self.memory_limit = Some(limit);
         }
         Ok(())
@@ -142,7 +161,7 @@ impl State {
             }
         };
         let argument = match call.world {
-            World::Rule { argument: Some(argument) } => Some(string(&self.lua, argument)?),
+            World::Rule { argument: Some(argument) } => Some(string(&self.base.lua, argument)?),
             World::Rule { argument: None } | World::Decision => None,
         };
         let (text, more): (Option<BString>, Value) = HOST.set(host, || match argument {
@@ -163,7 +182,7 @@ impl State {
         if self.runners.len() >= MAX_RUNNERS {
             self.runners.retain(|_, (script, _)| !script.is_gone());
         }
-        let chunk = self.lua.load(call.script.source()).set_name(format!("@{}", call.script.name())).into_function()?;
+        let chunk = self.base.lua.load(call.script.source()).set_name(format!("@{}", call.script.name())).into_function()?;
         match call.world {
             World::Rule { .. } => self.prepare.call((chunk, "main", &self.rule)),
             World::Decision => self.prepare.call((chunk, "should_block", &self.decision)),
@@ -172,9 +191,9 @@ impl State {
 
     /// Frees what the last call left, if it is much.
     fn tidy(&mut self) -> Result<()> {
-        self.budget.fill(&MAKING);
+        self.base.budget.fill(&MAKING);
         self.forget.call::<()>(())?;
-        self.watch.relax(&self.lua)
+        self.base.watch.relax(&self.base.lua)
     }
 }
 
@@ -184,7 +203,7 @@ fn seed() -> f64 {
     ((unique_number() ^ process) >> 11) as f64
 }
 
-fn is_out_of_memory(error: &Error) -> bool {
+pub fn is_out_of_memory(error: &Error) -> bool {
     match error {
         Error::CallbackError { cause, .. } => is_out_of_memory(cause),
         other => matches!(other, Error::MemoryError(_)),
@@ -193,7 +212,7 @@ fn is_out_of_memory(error: &Error) -> bool {
 
 /// Returns the message of an error in one line, without the stack, and without a position in our own Lua code, which may be where a tail call of a
 /// script left off.
-fn message(error: &Error) -> String {
+pub fn message(error: &Error) -> String {
     let text = match error {
         Error::CallbackError { cause, .. } => return message(cause),
         Error::RuntimeError(text) => text.clone(),
