@@ -14,11 +14,11 @@ mod rings;
 ///
 /// `store` is before `state`, because the selection of values reads persistent ones from the store.
 const FLOORS: [&[&str]; 6] = [
-    &["source", "diagnostic", "random", "once_per_process"],
+    &["source", "diagnostic", "random", "once_per_process", "encoding"],
     &["escape", "transform", "pattern", "prefilter", "operator", "script", "http", "body", "mask"],
     &["seclang"],
     &["vocabulary", "graph", "compile"],
-    &["store", "resolver", "metrics", "state", "lua", "engine", "transaction", "record"],
+    &["store", "resolver", "metrics", "state", "lua", "engine", "exchange", "transaction", "record"],
     &["starter", "core_rule_set", "waf"],
 ];
 

@@ -90,6 +90,7 @@ mod templates;
 mod tx_steps;
 mod updates;
 mod values;
+mod worlds;
 
 pub use error::LoadError;
 pub use extension::extend;

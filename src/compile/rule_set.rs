@@ -8,6 +8,7 @@ use super::lints::{self, RuleFacts};
 use super::openings::open_before_use;
 use super::references::RuleNames;
 use super::updates::{Update, apply_updates, missing_rules, written_targets};
+use super::worlds;
 use crate::diagnostic::Code;
 use crate::graph::{BodyUses, DefaultActions, Phase, PhaseMap, RuleGraph, Settings, TransformationTree};
 use crate::source::Span;
@@ -88,6 +89,7 @@ pub fn check(context: &mut Context<'_>, settings: &Settings, facts: &RuleFacts) 
     warnings.extend(context.references.unmet_needs(settings));
     warnings.extend(context.references.collections.warnings(settings));
     warnings.extend(lints::limits_without_action(settings, &context.settings.body_limits));
+    warnings.extend(worlds::scripts_without_host(settings));
     warnings.extend(lints::rules_of_skipped_phase(settings, facts));
     warnings.extend(lints::upload_folder(settings, context.settings.upload_place));
     warnings.extend(lints::unseen_xml(facts));

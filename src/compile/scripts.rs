@@ -27,7 +27,8 @@ pub fn read_script(context: &mut Context<'_>, name: &str, function: &str, span: 
     kept
 }
 
-fn readable_script(context: &mut Context<'_>, name: &str, span: Span) -> Option<Script> {
+/// Returns the script of a file. Reports one that cannot be read, or is not a script.
+pub fn readable_script(context: &mut Context<'_>, name: &str, span: Span) -> Option<Script> {
     let (path, text) = read_file(context, name, span)?;
     if let Some(known) = context.scripts.get(&path) {
         return Some(known.clone());

@@ -7,6 +7,7 @@ use super::files::{candidates, looked_at, reason};
 use super::masks::masked_targets;
 use super::targets::report_bad_pattern;
 use super::values::{audit_engine, audit_type, engine_mode, limit_action, octal, on_off};
+use super::worlds;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{AuditFormat, KeepFiles, LogLetters, OnFailure, OverBudget, SiteId};
 use crate::operator::GeoDatabase;
@@ -88,6 +89,34 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             Ok(status @ 100..=999) => settings.plugin_status = Some(status),
             _ => decisions::report_bad_value(context, argument, "write a status such as 403"),
         },
+        Directive::SecAlarm => worlds::alarm(context, argument),
+        Directive::SecExtension => worlds::extension(context, argument, rest),
+        Directive::SecExtensionDatabase => worlds::database(context, argument, rest.first()),
+        Directive::SecExtensionHistory => {
+            let history = worlds::history(context, argument, rest);
+            let settings = &mut context.settings.load;
+            settings.extension_history = history.or(settings.extension_history.take());
+        }
+        Directive::SecExtensionScore => {
+            let score = worlds::score(context, argument, rest.first());
+            let settings = &mut context.settings.load;
+            settings.extension_score = score.or(settings.extension_score.take());
+        }
+        Directive::SecExtensionTimeLimit => settings.extension_time_limit = text.parse().ok().map(Duration::from_secs),
+        Directive::SecPlugin => worlds::plugins(context, arguments),
+        Directive::SecPluginDetail => settings.plugin_detail = on_off(text),
+        Directive::SecPluginHost => {
+            let socket = worlds::host_socket(context, argument);
+            let settings = &mut context.settings.load;
+            settings.plugin_host = socket.or(settings.plugin_host.take());
+        }
+        Directive::SecPluginLogRate => settings.plugin_log_rate = number(),
+        Directive::SecPluginQueue => settings.plugin_queue = number(),
+        Directive::SecScriptConnect => worlds::connects(context, arguments),
+        Directive::SecSessionCookie => {
+            let names = arguments.iter().map(|argument| argument.text.as_str().into());
+            settings.worlds.session_names.extend(names);
+        }
         Directive::SecDecisionStatus => match text.parse() {
             Ok(status @ 100..=999) => settings.decision_status = Some(status),
             _ => decisions::report_bad_value(context, argument, "write a status such as 403"),

@@ -2,8 +2,8 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{
-    AuditEngine, AuditFormat, AuditType, Decisions, EngineMode, KeepFiles, LimitAction, Limits, LogLetters, OnFailure, OverBudget,
-    Settings, SiteId, Target, setting_rows,
+    AuditEngine, AuditFormat, AuditType, Decisions, EngineMode, HistoryFile, KeepFiles, LimitAction, Limits, LogLetters, OnFailure,
+    OverBudget, ScoreNames, Settings, SiteId, Target, Worlds, setting_rows,
 };
 use crate::operator::GeoDatabase;
 use crate::pattern::Pattern;
@@ -86,6 +86,7 @@ macro_rules! define_draft {
             pub response_body_types: Vec<Box<str>>,
             pub components: Vec<Box<str>>,
             pub decisions: Decisions,
+            pub worlds: Worlds,
             pub masked: Vec<Target>,
             pub limits: LimitsDraft,
         }
@@ -116,6 +117,7 @@ macro_rules! define_draft {
                 }
                 self.components.extend(later.components);
                 self.decisions.append(later.decisions);
+                self.worlds.append(later.worlds);
                 self.masked.extend(later.masked);
                 self.limits.merge(&later.limits);
             }
@@ -131,6 +133,7 @@ macro_rules! define_draft {
                     response_body_types: self.response_body_types,
                     components: self.components,
                     decisions: self.decisions,
+                    worlds: self.worlds,
                     masked: self.masked,
                     limits: self.limits.finish(defaults.limits),
                 }

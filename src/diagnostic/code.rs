@@ -163,6 +163,8 @@ codes! {
     NeverOpened = "W234",
     /// A rule reads how often records of a collection changed, and no rule changes them.
     NeverChanged = "W235",
+    /// Plugins or extensions are named, and no script host to run them.
+    NoScriptHost = "W236",
 }
 
 impl Code {
@@ -185,6 +187,7 @@ impl Code {
                 | Code::ExpiresTooLate
                 | Code::NeverOpened
                 | Code::NeverChanged
+                | Code::NoScriptHost
         )
     }
 }

@@ -26,7 +26,7 @@ fn look_up(eval: &mut Evaluation<'_>) {
     let settings = &eval.rules.settings;
     let collections = &eval.state.collections;
     let site = site_of(eval);
-    let address = client::address(collections, &settings.decisions.trusted);
+    let address = client::client(collections, &settings.decisions.trusted).map(|client| client.address);
     if address.is_some_and(|address| is_whitelisted(eval.rules, address, site)) {
         return;
     }
@@ -44,6 +44,8 @@ fn look_up(eval: &mut Evaluation<'_>) {
 
 /// Denies the request, or if the engine only detects, gives a notice.
 fn deny(eval: &mut Evaluation<'_>, status: u16, reason: &str) {
+    let is_on = eval.engine_mode() == EngineMode::On;
+    eval.state.pending.is_banned |= is_on && !eval.is_decided();
     if eval.engine_mode() == EngineMode::DetectionOnly {
         notice(eval, BAN, || format!("{reason} The engine only detects, so the request passes."));
     }

@@ -1,4 +1,4 @@
-//! The client's address: that of the peer, or the one that a trusted peer names.
+//! The client of a request, by its address: that of the peer, or the one that a trusted peer names.
 
 use crate::graph::{ForwardedClient, TrustedSources};
 use crate::http::forwarded;
@@ -9,15 +9,25 @@ use std::num::NonZeroU32;
 /// Prefix of peers on Unix sockets.
 const UNIX_SOCKET: &[u8] = b"unix:";
 
-/// Returns the client's address; `None` if the peer has none, such as on a Unix socket, and no header names the client.
-pub fn address(collections: &Collections, trusted: &TrustedSources) -> Option<IpAddr> {
+/// A client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub address: IpAddr,
+    /// `true` if a trusted peer named it; otherwise it is the peer.
+    pub is_forwarded: bool,
+}
+
+/// Returns the client; `None` if the peer has no address, such as on a Unix socket, and no header names the client.
+pub fn client(collections: &Collections, trusted: &TrustedSources) -> Option<Client> {
     let remote = collections.arena.read(collections.scalars.remote_addr);
     let peer = forwarded::address(remote);
     let is_trusted = match peer {
         Some(peer) => trusted.contains(peer),
         None => trusted.unix_sockets && remote.starts_with(UNIX_SOCKET),
     };
-    is_trusted.then(|| named(collections, trusted)).flatten().or(peer)
+    let named = if is_trusted { named(collections, trusted) } else { None };
+    Some(Client { address: named.or(peer)?, is_forwarded: named.is_some() })
 }
 
 /// Returns the client that a trusted peer names.

@@ -162,7 +162,7 @@ impl OfDecision<'_, '_> {
             b"uri" => Reply::Text(collections.arena.read(scalars.request_uri_raw).into()),
             b"body" => Reply::Text(body().get(..limit).unwrap_or(body()).into()),
             b"body_is_cut" => Reply::Truth(body().len() > limit),
-            b"client_ip" => match client::address(collections, &self.eval.rules.settings.decisions.trusted) {
+            b"client_ip" => match client::client(collections, &self.eval.rules.settings.decisions.trusted).map(|client| client.address) {
                 Some(address) => Reply::Text(address.to_string().into_bytes().into()),
                 None => Reply::Text(collections.arena.read(scalars.remote_addr).into()),
             },

@@ -47,9 +47,10 @@ mod tx_run;
 mod xml_validation;
 
 pub use bans::deny_banned;
+pub use client::client;
 pub use decision::{LONGEST_BAN, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};
 pub use limits::limit_text;
-pub use notice::{Notices, notice_audit_log, notice_debug_log, notice_masks};
+pub use notice::{Notices, notice_audit_log, notice_debug_log, notice_exchange_log, notice_masks};
 pub use phase::run;
 
 use crate::escape::{legible, legible_text, text};

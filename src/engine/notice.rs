@@ -14,6 +14,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Causes of notices about logs.
 const AUDIT_LOG: &str = "audit log";
 const DEBUG_LOG: &str = "debug log";
+/// Cause of notices about the script host.
+const SCRIPT_HOST: &str = "script host";
 /// Cause of a notice about a request.
 const MASKS: &str = "masks";
 
@@ -24,6 +26,8 @@ pub struct Notices {
     /// Known numbers of lost records of the audit log, and of lost messages of the debug log.
     lost_records: AtomicU64,
     lost_messages: AtomicU64,
+    /// Known number of exchanges that the script host did not hear of.
+    dropped_exchanges: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -69,6 +73,18 @@ pub fn notice_debug_log(eval: &mut Evaluation<'_>) {
     let lost = eval.services.debug_log.as_ref().map_or(0, |log| log.lost());
     if more_are_lost(&eval.services.notices.lost_messages, lost) {
         notice(eval, DEBUG_LOG, || format!("The debug log cannot be written. Messages lost so far: {lost}."));
+    }
+}
+
+/// Adds a notice about exchanges that the script host did not hear of; `dropped` is their total.
+pub fn notice_exchange_log(eval: &mut Evaluation<'_>, dropped: u64) {
+    if more_are_lost(&eval.services.notices.dropped_exchanges, dropped) {
+        eval.debug(4, || format!("The script host is not connected, or too slow: {dropped} exchanges were dropped so far."));
+        notice(eval, SCRIPT_HOST, || {
+            format!(
+                "Plugins and extensions do not see all requests: the script host is not there, or too slow. Requests dropped so far: {dropped}."
+            )
+        });
     }
 }
 

@@ -16,6 +16,7 @@ mod target;
 mod template;
 mod transformations;
 mod tx_step;
+mod worlds;
 
 pub use actions::{
     AllowScope, Assignment, AssignmentChange, Control, DefaultActions, Disruptive, Effect, LoggingAction, MaskedPart, Opening, Pace,
@@ -41,6 +42,7 @@ pub use target::{Exclusion, Key, Selector, Target};
 pub use template::{Part, Template};
 pub use transformations::{ChainId, ChainStep, TransformationTree};
 pub use tx_step::{OnMatch, TxComparison, TxOperand, TxStep};
+pub use worlds::{Extension, HistoryFile, KNOWN_SCORES, ScoreNames, Trigger, Worlds};
 
 use crate::transform::UnicodeMap;
 use rustc_hash::FxHashMap;

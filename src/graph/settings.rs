@@ -1,6 +1,6 @@
 //! Settings of the engine, and their single table of defaults.
 
-use super::{Decisions, SiteId, Target};
+use super::{Decisions, HistoryFile, ScoreNames, SiteId, Target, Worlds};
 use crate::body::json::JsonLimits;
 use crate::body::xml::XmlLimits;
 use crate::operator::GeoDatabase;
@@ -163,6 +163,14 @@ macro_rules! setting_rows {
             decision_status: u16 = 403, SecDecisionStatus;
             /// `SecPluginStatus`: the status of a request that is banned.
             plugin_status: u16 = 403, SecPluginStatus;
+            /// `SecPluginDetail`: the script host gets heads and bodies of requests that rules found something in.
+            plugin_detail: bool = true, SecPluginDetail;
+            /// `SecPluginLogRate`: maximum number of log lines of a plugin in a second.
+            plugin_log_rate: usize = 100, SecPluginLogRate;
+            /// `SecPluginQueue`: maximum number of requests that wait for a plugin.
+            plugin_queue: usize = 4096, SecPluginQueue;
+            /// `SecExtensionTimeLimit`: maximum time of a run of an extension.
+            extension_time_limit: Duration = Duration::from_secs(600), SecExtensionTimeLimit;
             /// `SecDecisionBodyLimit`: maximum part of a body that decision scripts see, in bytes.
             decision_body_limit: usize = 128 << 10, SecDecisionBodyLimit;
             /// `SecResolverTimeLimit`: maximum time that decision scripts wait for the name server.
@@ -183,6 +191,12 @@ macro_rules! setting_rows {
             resolver: SocketAddr, SecResolver;
             /// `SecCollectionStore`: without it, the memory of the process.
             collection_store: Spanned<Box<str>>, SecCollectionStore;
+            /// `SecPluginHost`: the socket of the script host.
+            plugin_host: PathBuf, SecPluginHost;
+            /// `SecExtensionHistory`
+            extension_history: HistoryFile, SecExtensionHistory;
+            /// `SecExtensionScore`
+            extension_score: ScoreNames, SecExtensionScore;
             /// `SecDataDir`
             data_folder: PathBuf, SecDataDir;
             /// `SecDebugLog`
@@ -233,6 +247,8 @@ macro_rules! define_settings {
             pub components: Vec<Box<str>>,
             /// Settings of decision scripts.
             pub decisions: Decisions,
+            /// Scripts that run beside requests.
+            pub worlds: Worlds,
             /// `SecSanitise`: the values that logs do not show.
             pub masked: Vec<Target>,
             /// The limits; their defaults are in the table of [`Limit`].
@@ -248,6 +264,7 @@ macro_rules! define_settings {
                     response_body_types: Vec::new(),
                     components: Vec::new(),
                     decisions: Decisions::default(),
+                    worlds: Worlds::default(),
                     masked: Vec::new(),
                     limits: Limits::default(),
                 }

@@ -60,6 +60,8 @@ pub struct Pending {
     pub intervention: Option<Intervention>,
     /// `true` if there was a decision, even if the host has taken it.
     pub decided: bool,
+    /// `true` if it was that of a ban, before any rule of phase 1.
+    pub is_banned: bool,
     /// The first rule that would have decided if the engine were on.
     pub detected: Option<RuleIndex>,
 }

@@ -1,6 +1,6 @@
 //! The operations of a store on this machine, on the entries of a table.
 
-use super::encoding::{Reader, Writer, bounded};
+use super::encoding::bounded;
 use super::keyspace::{Entry, Keyspace, Kind, Sizes};
 use super::record::{Record, Variable};
 use super::table::{Readable, Table};
@@ -8,6 +8,7 @@ use super::{
     AddError, Ban, Down, Full, Moment, Quota, Rate, RecordHistory, RecordKey, RequestKey, Update, Variables, WriteError, milliseconds,
     moment, time,
 };
+use crate::encoding::{Reader, Writer};
 use crate::graph::Pace;
 use std::time::{Duration, SystemTime};
 

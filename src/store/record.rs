@@ -1,7 +1,7 @@
 //! A record: the variables of an address, a session, a user…
 
-use super::encoding::{Reader, Writer};
 use super::{Full, Moment, StoreLimits, milliseconds};
+use crate::encoding::{Reader, Writer};
 use crate::graph::Pace;
 use std::time::Duration;
 

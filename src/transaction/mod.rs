@@ -13,6 +13,7 @@ mod audit;
 mod body_limit;
 mod body_need;
 mod connection;
+mod exchange;
 mod facts;
 mod matched;
 mod observer;
@@ -37,11 +38,13 @@ pub(crate) use warm_up::warm_up;
 
 use crate::compile::{Lineage, LoadReport};
 use crate::engine::{Evaluation, Services};
+use crate::exchange::ExchangeLog;
 use crate::graph::{RuleFilter, RuleGraph, SiteId};
 use crate::random::unique_number;
 use crate::state::{Budget, Clock, Intervention, Logging, NO_SEVERITY, Secrets, State};
 use crate::store::StoreKind;
 use crate::vocabulary::Limit;
+use exchange::BackendTime;
 use observer::Observed;
 use stage::{Call, Stage, result};
 use std::mem::take;
@@ -62,6 +65,8 @@ pub struct Shared {
     pub audit_log: Option<Arc<dyn AuditLog>>,
     /// Observer of events, if any.
     pub observer: Option<Arc<dyn Observer>>,
+    /// The script host, if the rules have scripts that watch exchanges.
+    pub exchange_log: Option<Arc<dyn ExchangeLog>>,
     /// The parts that come from the host.
     pub given: Given,
 }
@@ -81,6 +86,7 @@ pub struct Given {
     pub resolver: bool,
     pub debug_log: bool,
     pub audit_log: bool,
+    pub exchange_log: bool,
 }
 
 /// One request with its response, judged by a rule set.
@@ -114,6 +120,7 @@ pub struct Transaction {
     /// `true` if the host said which status the client received.
     is_status_set: bool,
     observed: Observed,
+    backend: BackendTime,
     #[cfg(feature = "tracing")]
     trace: trace::Trace,
 }
@@ -165,6 +172,7 @@ impl Transaction {
             stage: Stage::Connected,
             is_status_set: false,
             observed: Observed::default(),
+            backend: BackendTime::default(),
             #[cfg(feature = "tracing")]
             trace: trace::Trace::new(id),
         };

@@ -3,8 +3,8 @@
 //!
 //! They are not part of the public interface. [`Transaction`]'s ordered calls use them.
 
-use super::{Transaction, audit, request, request_body, response};
-use crate::engine::{self, Evaluation, notice_debug_log, notice_masks};
+use super::{Transaction, audit, exchange, request, request_body, response};
+use crate::engine::{self, Evaluation, notice_debug_log, notice_exchange_log, notice_masks};
 use crate::graph::{KeepFiles, Phase, RuleIndex, SiteId};
 use crate::metrics::Profile;
 use crate::state::{Logging, Verdict, cover_matches};
@@ -31,7 +31,9 @@ impl Transaction {
 
     /// Ends the request headers, and runs phase 1.
     pub fn process_request_headers(&mut self) -> Verdict {
-        self.call("request_headers", request::judge_headers)
+        let verdict = self.call("request_headers", request::judge_headers);
+        self.wait_for_backend();
+        verdict
     }
 
     /// Takes a chunk of the request body. Bytes beyond the limit are dropped, and the settings decide what follows.
@@ -61,7 +63,9 @@ impl Transaction {
 
     /// Ends the request body: it is parsed, and phase 2 runs.
     pub fn process_request_body(&mut self) -> Verdict {
-        self.call("request_body", request_body::judge)
+        let verdict = self.call("request_body", request_body::judge);
+        self.wait_for_backend();
+        verdict
     }
 
     /// Takes a response header.
@@ -71,6 +75,9 @@ impl Transaction {
 
     /// Ends the response headers, and runs phase 3. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
     pub fn process_response_headers(&mut self, status: u16, protocol: &str) -> Verdict {
+        if self.shared.exchange_log.is_some() {
+            self.backend.end();
+        }
         self.call("response_headers", |evaluation| response::judge_headers(evaluation, status, protocol))
     }
 
@@ -101,6 +108,10 @@ impl Transaction {
         self.log();
         self.observe();
         self.observers().for_each(|observer| observer.finished(self));
+        if let Some(log) = self.shared.exchange_log.clone() {
+            exchange::write(self, &*log);
+            notice_exchange_log(&mut self.evaluation(), log.dropped());
+        }
     }
 
     fn log(&mut self) {
@@ -137,6 +148,13 @@ impl Transaction {
         cover_matches(&mut self.state, &self.shared.graph.settings);
         self.observe();
         self.verdict()
+    }
+
+    /// The request has ended as far as is known, so that the time of the application begins.
+    fn wait_for_backend(&mut self) {
+        if self.shared.exchange_log.is_some() {
+            self.backend.begin();
+        }
     }
 
     fn expect_logging(&mut self) {

@@ -84,7 +84,16 @@ pub fn warm_up(shared: &Shared) {
         ..shared.services.clone()
     };
     let (graph, report, lineage) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.lineage.clone());
-    let hidden = Arc::new(Shared { graph, report, lineage, services, audit_log: None, observer: None, given: shared.given.clone() });
+    let hidden = Arc::new(Shared {
+        graph,
+        report,
+        lineage,
+        services,
+        audit_log: None,
+        observer: None,
+        exchange_log: None,
+        given: shared.given.clone(),
+    });
     let judge_all = || EXCHANGES.iter().for_each(|exchange| judge(Transaction::with_id(Arc::clone(&hidden), "warm-up"), exchange));
     #[cfg(feature = "tracing")]
     tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), judge_all);

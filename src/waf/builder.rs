@@ -5,6 +5,7 @@ use crate::compile::{CompileOptions, Compiled, Foundation, Input, Lineage, LoadE
 use crate::core_rule_set::{self, CoreRuleSet};
 use crate::diagnostic::Code;
 use crate::engine::Services;
+use crate::exchange::ExchangeLog;
 use crate::graph::{RuleGraph, Settings};
 use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
@@ -47,6 +48,7 @@ pub struct WafBuilder {
     pub(super) debug_log: Option<Arc<dyn DebugLog>>,
     pub(super) audit_log: Option<Arc<dyn AuditLog>>,
     pub(super) observer: Option<Arc<dyn Observer>>,
+    exchange_log: Option<Arc<dyn ExchangeLog>>,
     /// The store in memory of the rule set before this one, or of the one that it inherits from.
     known_memory: Option<Arc<dyn Store>>,
     keeps_logs_closed: bool,
@@ -200,6 +202,13 @@ impl WafBuilder {
         self
     }
 
+    /// Hands the records of exchanges to a script host in this process, instead of the one that `SecPluginHost` names.
+    #[doc(hidden)]
+    pub fn exchange_log(mut self, log: Arc<dyn ExchangeLog>) -> Self {
+        self.exchange_log = Some(log);
+        self
+    }
+
     /// Keeps persistent collections, bans and rates in memory, whatever store the rules name: for tools that check rules or try requests. The address of
     /// the store is checked all the same.
     pub fn without_store(mut self) -> Self {
@@ -267,6 +276,7 @@ impl WafBuilder {
             resolver: self.resolver.is_some(),
             debug_log: self.debug_log.is_some(),
             audit_log: self.audit_log.is_some(),
+            exchange_log: self.exchange_log.is_some(),
         };
         let settings = &graph.settings;
         let debug_log = match self.debug_log {
@@ -275,6 +285,10 @@ impl WafBuilder {
         };
         let audit_log = match self.audit_log {
             None if !self.keeps_logs_closed => logs::audit_log(settings),
+            given => given,
+        };
+        let exchange_log = match self.exchange_log {
+            None if !self.keeps_logs_closed => logs::exchange_log(settings),
             given => given,
         };
         let resolver = self.resolver.unwrap_or_else(|| match settings.resolver {
@@ -289,7 +303,7 @@ impl WafBuilder {
         });
         let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));
         let services = Services { store, resolver, origins, debug_log, memory, notices: Arc::default() };
-        let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, given };
+        let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, exchange_log, given };
         // An extension shares the automata of the rule set that it extends.
         if !shared.is_extension() {
             warm_up(&shared);
@@ -309,6 +323,7 @@ impl WafBuilder {
         self.resolver = self.resolver.take().or_else(|| before.given.resolver.then(|| Arc::clone(resolver)));
         self.debug_log = self.debug_log.take().or_else(|| debug_log.clone().filter(|_| before.given.debug_log));
         self.audit_log = self.audit_log.take().or_else(|| before.audit_log.clone().filter(|_| before.given.audit_log));
+        self.exchange_log = self.exchange_log.take().or_else(|| before.exchange_log.clone().filter(|_| before.given.exchange_log));
         self.observer = self.observer.take().or_else(|| before.observer.clone());
     }
 

@@ -2,6 +2,9 @@
 
 use crate::compile::{LoadError, LoadReport};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::exchange::ExchangeLog;
+#[cfg(all(unix, feature = "lua"))]
+use crate::exchange::Link;
 use crate::graph::Settings;
 use crate::record::audit::AuditWriter;
 use crate::record::debug_log::DebugFile;
@@ -20,6 +23,19 @@ pub fn debug_log(settings: &Settings, report: &LoadReport) -> Result<Option<Arc<
             Err(report.clone().refuse(Diagnostic::new(Code::BadDirectiveFile, path.span, message)))
         }
     }
+}
+
+/// Returns the link to the script host that the settings name, if they have scripts that need it. It opens nothing: a server may load rules and then fork.
+#[cfg(all(unix, feature = "lua"))]
+pub fn exchange_log(settings: &Settings) -> Option<Arc<dyn ExchangeLog>> {
+    let path = settings.plugin_host.as_deref().filter(|_| settings.worlds.need_records())?;
+    Some(Link::shared(path))
+}
+
+/// Scripts and their host need Lua and Unix sockets.
+#[cfg(not(all(unix, feature = "lua")))]
+pub fn exchange_log(_: &Settings) -> Option<Arc<dyn ExchangeLog>> {
+    None
 }
 
 /// Opens the audit log that the settings name.

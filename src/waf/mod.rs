@@ -41,6 +41,11 @@ pub struct Waf {
     current: Arc<ArcSwap<Shared>>,
 }
 
+/// Error of an event that was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EventError(String);
+
 impl Waf {
     /// Starts to collect rules.
     pub fn builder() -> WafBuilder {
@@ -203,6 +208,25 @@ impl Waf {
         self.current.load().audit_log.as_ref().map_or(0, |log| log.lost())
     }
 
+    /// Sends an event to the script host that `SecPluginHost` names, which runs the extensions that `SecExtension` names for its type: a JSON object with
+    /// the member `type`.
+    ///
+    /// # Errors
+    /// If it is not such an object, or the host does not take it.
+    pub fn event(&self, event: &serde_json::Value) -> Result<(), EventError> {
+        if event.get("type").is_none_or(|kind| !kind.is_string()) {
+            return Err(EventError("an event is a JSON object with the member `type`, which is a text".to_owned()));
+        }
+        let shared = self.current.load();
+        let no_host = || EventError("no extension can run, because there is no SecExtension with a SecPluginHost".to_owned());
+        shared.exchange_log.as_ref().ok_or_else(no_host)?.send_event(&event.to_string()).map_err(EventError)
+    }
+
+    /// Returns the number of exchanges that the script host did not hear of so far, because it was not there or too slow.
+    pub fn dropped_exchange_records(&self) -> u64 {
+        self.current.load().exchange_log.as_ref().map_or(0, |log| log.dropped())
+    }
+
     /// Makes a transaction for the calls of ModSecurity v3's interface, with a new id.
     #[doc(hidden)]
     pub fn transaction(&self) -> Transaction {
@@ -230,7 +254,8 @@ impl Waf {
         let audit_log = if given.audit_log { shared.audit_log.clone() } else { logs::audit_log(settings) };
         let services = Services { debug_log, notices: Arc::default(), ..shared.services.clone() };
         let (graph, report, observer) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.observer.clone());
-        Ok(Self::of(Shared { graph, report, lineage: shared.lineage.clone(), services, audit_log, observer, given }))
+        let (lineage, exchange_log) = (shared.lineage.clone(), shared.exchange_log.clone());
+        Ok(Self::of(Shared { graph, report, lineage, services, audit_log, observer, exchange_log, given }))
     }
 
     /// Returns everything that transactions share.

@@ -1,0 +1,89 @@
+//! Settings of scripts that run beside requests: plugins and extensions.
+
+use crate::script::Script;
+use crate::source::{Span, Spanned};
+use std::path::PathBuf;
+
+/// The values of `SecPlugin`, `SecSessionCookie`, `SecExtension`, `SecExtensionDatabase`, `SecAlarm` and `SecScriptConnect`.
+#[derive(Clone, Debug, Default)]
+pub struct Worlds {
+    /// The first `SecPlugin` or `SecExtension`.
+    pub named_at: Option<Span>,
+    /// `SecPlugin`: the scripts, in the order of the files.
+    pub plugins: Vec<Script>,
+    /// `SecSessionCookie`: names of cookies and arguments that hold a session.
+    pub session_names: Vec<Box<str>>,
+    /// `SecExtension`, in the order of the files.
+    pub extensions: Vec<Extension>,
+    /// `SecExtensionDatabase`: names, and addresses such as `embedded:/var/lib/waf/events.db`.
+    pub databases: Vec<(Box<str>, Spanned<Box<str>>)>,
+    /// `SecAlarm`: `log`, or an https address.
+    pub alarms: Vec<Box<str>>,
+    /// `SecScriptConnect`: hosts and networks that scripts may connect to, each with a port or without.
+    pub connects: Vec<Spanned<Box<str>>>,
+}
+
+/// An extension.
+#[derive(Clone, Debug)]
+pub struct Extension {
+    /// Its script.
+    pub script: Script,
+    /// When it runs.
+    pub trigger: Trigger,
+    /// `false` if it runs only by hand.
+    pub is_on: bool,
+}
+
+/// The times at which an extension runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// `cron:`: minute, hour, day, month and weekday, as in a crontab.
+    Timetable(Box<str>),
+    /// `event:`: types of events.
+    Events(Vec<Box<str>>),
+}
+
+/// `SecExtensionHistory`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// The number of runs that are kept of each extension.
+    pub runs: u32,
+    /// The number of days for which runs are kept.
+    pub days: u32,
+}
+
+/// `SecExtensionScore`: keys of TX.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoreNames {
+    /// The sum of the scores of a request.
+    pub score: Box<str>,
+    /// The sum from which requests are stopped.
+    pub threshold: Box<str>,
+}
+
+/// Keys of the sums in version 4 of the OWASP CRS and in the starter rules, and in version 3.
+pub const KNOWN_SCORES: [(&str, &str); 3] = [
+    ("blocking_inbound_anomaly_score", "inbound_anomaly_score_threshold"),
+    ("anomaly_score", "inbound_anomaly_score_threshold"),
+    ("inbound_anomaly_score", "inbound_anomaly_score_threshold"),
+];
+
+impl Worlds {
+    /// Adds the values of a later load.
+    pub fn append(&mut self, mut later: Worlds) {
+        self.named_at = self.named_at.or(later.named_at);
+        self.plugins.append(&mut later.plugins);
+        self.session_names.append(&mut later.session_names);
+        self.extensions.append(&mut later.extensions);
+        self.databases.append(&mut later.databases);
+        self.alarms.append(&mut later.alarms);
+        self.connects.append(&mut later.connects);
+    }
+
+    /// Returns `true` if a script needs the records of exchanges: a plugin, or an extension that runs on events of the engine.
+    pub fn need_records(&self) -> bool {
+        !self.plugins.is_empty() || !self.extensions.is_empty()
+    }
+}
