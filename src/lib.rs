@@ -126,7 +126,7 @@ pub mod internals {
     }
 
     rooms! {
-        compile core_rule_set diagnostic escape exchange graph lua metrics once_per_process operator pattern prefilter record resolver script seclang source store
+        compile core_rule_set diagnostic escape exchange graph lua metrics once_per_process operator pattern prefilter random record resolver script seclang source store
         transform vocabulary
     }
 }

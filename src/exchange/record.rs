@@ -24,6 +24,12 @@ const NONE: u64 = u64::MAX;
 /// Maximum number of members of a list in a message.
 const MAX_MEMBERS: u64 = 1_000;
 
+/// A text, as bytes.
+type Text<'a> = Cow<'a, [u8]>;
+
+/// Names and values.
+type Pairs<'a> = Vec<(Text<'a>, Text<'a>)>;
+
 /// An exchange at its end. Texts are bytes as in the request, without what `SecSanitise` covers, and may be cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeRecord<'a> {
@@ -38,25 +44,25 @@ pub struct ExchangeRecord<'a> {
     /// The site; 0 if the server distinguishes none.
     pub site: u64,
     /// The peer as text, such as a proxy.
-    pub peer: Cow<'a, [u8]>,
+    pub peer: Text<'a>,
     /// The client, by the rules of `SecTrustedSource`; `None` if the peer has no address.
     pub client: Option<IpAddr>,
     /// `true` if a trusted peer named the client.
     pub is_forwarded: bool,
     /// The server's address as text.
-    pub server: Cow<'a, [u8]>,
+    pub server: Text<'a>,
     /// The server's port as text.
-    pub server_port: Cow<'a, [u8]>,
+    pub server_port: Text<'a>,
     /// The method.
-    pub method: Cow<'a, [u8]>,
+    pub method: Text<'a>,
     /// The host without port, in lower case, without a dot at its end.
-    pub host: Cow<'a, [u8]>,
+    pub host: Text<'a>,
     /// The path without query, as in REQUEST_FILENAME.
-    pub url_path: Cow<'a, [u8]>,
+    pub url_path: Text<'a>,
     /// The target as sent.
-    pub target: Cow<'a, [u8]>,
+    pub target: Text<'a>,
     /// Names and values of `SecSessionCookie`, and SESSIONID with the key of `setsid`.
-    pub sessions: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    pub sessions: Pairs<'a>,
     /// What rules found; `None` if no logged rule matched before phase 5.
     pub attack: Option<AttackRecord<'a>>,
 }
@@ -65,27 +71,27 @@ pub struct ExchangeRecord<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttackRecord<'a> {
     /// UNIQUE_ID
-    pub unique_id: Cow<'a, [u8]>,
+    pub unique_id: Text<'a>,
     /// The id of the rule with the highest severity.
     pub rule: u64,
     /// That severity: 0 (emergency) to 7 (debug).
     pub severity: Option<u8>,
     /// The tags of the rules that matched, those of the highest severity first.
-    pub tags: Vec<Cow<'a, [u8]>>,
+    pub tags: Vec<Text<'a>>,
     /// The sum of the anomaly scores.
     pub score: i64,
     /// The sum from which requests are stopped.
     pub threshold: i64,
     /// The user agent.
-    pub user_agent: Cow<'a, [u8]>,
+    pub user_agent: Text<'a>,
     /// The head of the request, with `\r\n` after each line. Heads and bodies are empty with `SecPluginDetail Off`.
-    pub request_head: Cow<'a, [u8]>,
+    pub request_head: Text<'a>,
     /// The body of the request, as far as it was kept.
-    pub request_body: Cow<'a, [u8]>,
+    pub request_body: Text<'a>,
     /// The head of the response, with `\r\n` after each line.
-    pub response_head: Cow<'a, [u8]>,
+    pub response_head: Text<'a>,
     /// The body of the response, as far as it was kept.
-    pub response_body: Cow<'a, [u8]>,
+    pub response_body: Text<'a>,
     /// The rules that matched, in their order.
     pub matches: Vec<MatchRecord<'a>>,
 }
@@ -100,11 +106,11 @@ pub struct MatchRecord<'a> {
     /// The number of its last line.
     pub last_line: u64,
     /// Its message.
-    pub message: Cow<'a, [u8]>,
+    pub message: Text<'a>,
     /// Its first tag.
-    pub group: Cow<'a, [u8]>,
+    pub group: Text<'a>,
     /// Names and values that it matched.
-    pub values: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    pub values: Pairs<'a>,
 }
 
 /// A message of a datagram.
@@ -324,8 +330,6 @@ impl MatchRecord<'_> {
         }
     }
 }
-
-type Text<'a> = Cow<'a, [u8]>;
 
 fn put(writer: &mut Writer, text: &Text<'_>) {
     writer.bytes(text);

@@ -258,6 +258,12 @@ impl Waf {
         Ok(Self::of(Shared { graph, report, lineage, services, audit_log, observer, exchange_log, given }))
     }
 
+    /// Returns the store of persistent collections, bans and rates.
+    #[doc(hidden)]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.current.load().services.store)
+    }
+
     /// Returns everything that transactions share.
     fn shared(&self) -> Arc<Shared> {
         self.current.load_full()

@@ -1,0 +1,177 @@
+//! The way of exchanges into a host: the socket that workers of a server write to, or a channel from the same process.
+
+use super::socket::Sockets;
+use super::{Exchange, HostError, SocketOptions};
+use secrule::internals::exchange::{ExchangeLog, ExchangeRecord, Message, MessageReader};
+use serde_json::Value;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// Maximum length of a datagram, in bytes: the largest record has about 260 KiB.
+const LONGEST_DATAGRAM: usize = 1 << 20;
+
+/// Number of messages that wait in the same process; more are dropped.
+const MAX_WAITING: usize = 65_536;
+
+/// Time after which a wait for messages ends, to see if the host ends.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A way in.
+pub struct Intake(Way);
+
+enum Way {
+    Socket(Box<Sockets>, PathBuf),
+    Local(Receiver<Taken>),
+}
+
+/// The other end of a way in from the same process: [`WafBuilder::exchange_log`](secrule::WafBuilder::exchange_log) takes it.
+pub struct LocalLink {
+    sender: SyncSender<Taken>,
+    dropped: AtomicU64,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Exchange(Arc<Exchange>),
+    Event(Value),
+}
+
+/// What came in through a socket, and what did not.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Number of exchanges.
+    pub exchanges: AtomicU64,
+    /// Number of events.
+    pub events: AtomicU64,
+    /// Number of datagrams that could not be read: those of another version.
+    pub unreadable: AtomicU64,
+}
+
+impl Intake {
+    /// Makes the socket that `SecPluginHost` names.
+    ///
+    /// # Errors
+    /// If another host has it, or it cannot be made.
+    pub fn bind(path: &Path, options: SocketOptions) -> Result<Self, HostError> {
+        let sockets = Sockets::bind(path, options)?;
+        let failed = |source| HostError::Socket { path: path.to_owned(), source, remedy: "name another path in SecPluginHost" };
+        sockets.messages.set_read_timeout(Some(PAUSE)).map_err(failed)?;
+        Ok(Self(Way::Socket(Box::new(sockets), path.to_owned())))
+    }
+
+    /// Makes a channel from the same process.
+    pub fn local() -> (Self, Arc<LocalLink>) {
+        let (sender, receiver) = sync_channel(MAX_WAITING);
+        (Self(Way::Local(receiver)), Arc::new(LocalLink { sender, dropped: AtomicU64::new(0) }))
+    }
+
+    /// Returns the path of the socket.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Way::Socket(_, path) => Some(path),
+            Way::Local(_) => None,
+        }
+    }
+
+    /// Returns the listener of questions about the status.
+    pub(crate) fn status_listener(&self) -> io::Result<Option<std::os::unix::net::UnixListener>> {
+        match &self.0 {
+            Way::Socket(sockets, _) => sockets.status.try_clone().map(Some),
+            Way::Local(_) => Ok(None),
+        }
+    }
+
+    /// Gives what comes in to `give`, until `goes_on` returns `false`.
+    pub(crate) fn run(&self, counts: &Counts, goes_on: impl Fn() -> bool, mut give: impl FnMut(Taken)) {
+        let mut give = |taken: Taken| {
+            let count = if matches!(taken, Taken::Exchange(_)) { &counts.exchanges } else { &counts.events };
+            count.fetch_add(1, Ordering::Relaxed);
+            give(taken);
+        };
+        match &self.0 {
+            Way::Socket(sockets, _) => {
+                let mut datagram = vec![0; LONGEST_DATAGRAM];
+                while goes_on() {
+                    let Ok(length) = sockets.messages.recv(&mut datagram) else { continue };
+                    read(datagram.get(..length).unwrap_or_default(), counts, &mut give);
+                }
+            }
+            Way::Local(receiver) => {
+                while goes_on() {
+                    match receiver.recv_timeout(PAUSE) {
+                        Ok(taken) => give(taken),
+                        Err(RecvTimeoutError::Timeout) => {}
+                        // The rules are gone; timers go on.
+                        Err(RecvTimeoutError::Disconnected) => std::thread::sleep(PAUSE),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reads the messages of a datagram.
+fn read(datagram: &[u8], counts: &Counts, give: &mut impl FnMut(Taken)) {
+    let Some(messages) = MessageReader::new(datagram) else {
+        counts.unreadable.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    for message in messages {
+        match message {
+            Message::Exchange(record) => give(Taken::Exchange(Arc::new(record.into_owned()))),
+            Message::Event(text) => match serde_json::from_str(text) {
+                Ok(event) => give(Taken::Event(event)),
+                Err(_) => {
+                    counts.unreadable.fetch_add(1, Ordering::Relaxed);
+                }
+            },
+        }
+    }
+}
+
+impl LocalLink {
+    fn send(&self, taken: Taken) -> bool {
+        let is_sent = self.sender.try_send(taken).is_ok();
+        if !is_sent {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        is_sent
+    }
+}
+
+impl ExchangeLog for LocalLink {
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn write(&self, record: &ExchangeRecord<'_>) {
+        self.send(Taken::Exchange(Arc::new(record.clone().into_owned())));
+    }
+
+    fn send_event(&self, event: &str) -> Result<(), String> {
+        let event = serde_json::from_str(event).map_err(|error| error.to_string())?;
+        if self.send(Taken::Event(event)) { Ok(()) } else { Err("the script host is too slow, or has ended".to_owned()) }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for LocalLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalLink").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").field("path", &self.path()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,40 @@
+//! The status of a host, for commands and pages: a socket beside that of the host answers each connection with one JSON object.
+
+use serde_json::Value;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+pub use super::socket::status_path;
+
+/// The status of a host, as a JSON object.
+pub type Status = Value;
+
+/// Maximum wait for the other side, and maximum length of a status in bytes.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LONGEST: u64 = 64 << 20;
+
+/// Asks the host at the path of `SecPluginHost` for its status.
+///
+/// # Errors
+/// If no host runs there, or it does not answer within two seconds.
+pub fn ask_status(host: &Path) -> io::Result<Status> {
+    let stream = UnixStream::connect(status_path(host))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST).read_to_end(&mut answer)?;
+    serde_json::from_slice(&answer).map_err(io::Error::other)
+}
+
+/// Answers the next questions, until the host ends. One that does not read its answer is left.
+pub(crate) fn answer(listener: &UnixListener, goes_on: impl Fn() -> bool, status: impl Fn() -> Status) {
+    while goes_on() {
+        match listener.accept() {
+            Ok((mut stream, _)) => {
+                let _ = stream.set_write_timeout(Some(PATIENCE)).and_then(|()| stream.write_all(status().to_string().as_bytes()));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
