@@ -5,10 +5,20 @@
 // No record and no script may make the host panic: code that can panic is denied outside of tests.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 
+mod attack;
+mod callback;
 pub mod key;
 mod key_map;
 pub mod once_per_second;
+mod plugin;
+mod plugins;
+mod registration;
+mod skynet;
 pub mod statistics;
 mod timeline;
 pub mod top;
+mod traffic;
 pub mod visit;
+
+pub use plugin::LoadFailure;
+pub use plugins::{Plugins, check};

@@ -1,0 +1,97 @@
+//! Arguments of the functions: keys, numbers and texts.
+
+use crate::key::Key;
+use crate::registration::{COMBINATIONS, whole};
+use mlua::{Table, Value};
+use secrule::RequestKey;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+/// The members of a key table.
+const MEMBERS: [&str; 3] = ["ip", "host", "urlpath"];
+
+/// A key table: requests with exactly these values.
+#[derive(Debug)]
+pub struct KeyTable {
+    ip: Option<IpAddr>,
+    host: Option<String>,
+    url_path: Option<Vec<u8>>,
+}
+
+impl KeyTable {
+    /// Reads a key table.
+    pub fn read(value: &Value) -> Result<Self, String> {
+        let Value::Table(table) = value else { return Err(format!("the key is not a table with {COMBINATIONS}")) };
+        let [ip, host, url_path] = MEMBERS.map(|member| text_member(table, member));
+        let (ip, host, url_path) = (ip?, host?, url_path?);
+        let ip = match ip {
+            None => None,
+            Some(ip) => Some(address(&ip)?),
+        };
+        let host = host.map(|host| {
+            let host = String::from_utf8_lossy(&host).to_ascii_lowercase();
+            host.strip_suffix('.').map_or(host.clone(), str::to_owned)
+        });
+        let key = Self { ip, host, url_path };
+        match key.key() {
+            Some(_) => Ok(key),
+            None => Err(format!("the key has other members than {COMBINATIONS}")),
+        }
+    }
+
+    /// Returns the key for counts; `None` for a combination that there is not.
+    pub fn key(&self) -> Option<Key<'_>> {
+        Key::from_parts(self.ip, self.host.as_deref(), self.url_path.as_deref())
+    }
+
+    /// Returns the key for bans and limits.
+    pub fn request_key(&self) -> RequestKey {
+        let mut key = RequestKey::default();
+        key.ip = self.ip;
+        if let Some(host) = &self.host {
+            key = key.with_host(host);
+        }
+        if let Some(path) = &self.url_path {
+            key = key.with_url_path(path);
+        }
+        key
+    }
+}
+
+fn text_member(table: &Table, member: &str) -> Result<Option<Vec<u8>>, String> {
+    match table.get(member) {
+        Ok(Value::Nil) => Ok(None),
+        Ok(Value::String(text)) => Ok(Some(text.as_bytes().to_vec())),
+        _ => Err(format!("`{member}` of the key is not a text")),
+    }
+}
+
+fn address(text: &[u8]) -> Result<IpAddr, String> {
+    let shown = String::from_utf8_lossy(text);
+    let address: IpAddr = shown.trim().parse().map_err(|_| format!("`{shown}` is not the address of one client"))?;
+    Ok(address.to_canonical())
+}
+
+/// Returns a whole number within a range; `what` names it in the error.
+pub fn number(value: &Value, what: &str, range: RangeInclusive<i64>) -> Result<i64, String> {
+    let written = whole(value).or_else(|| value.as_string().and_then(|text| text.to_string_lossy().trim().parse().ok()));
+    written.filter(|number| range.contains(number)).ok_or_else(|| match *range.end() {
+        i64::MAX => format!("{what} is not a whole number from {}", range.start()),
+        end => format!("{what} is not a whole number from {} to {end}", range.start()),
+    })
+}
+
+/// Returns a text, or the text of a number.
+pub fn text(value: &Value, what: &str) -> Result<Vec<u8>, String> {
+    match value {
+        Value::String(text) => Ok(text.as_bytes().to_vec()),
+        Value::Integer(number) => Ok(number.to_string().into_bytes()),
+        Value::Number(number) => Ok(number_text(*number).into_bytes()),
+        other => Err(format!("{what} is not a text, but {}", other.type_name())),
+    }
+}
+
+/// Returns a number as Lua writes it: whole ones without a fraction.
+pub fn number_text(number: f64) -> String {
+    if number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.0}") } else { number.to_string() }
+}

@@ -1,0 +1,54 @@
+//! `register` and `log`: what a script may call while it is being loaded.
+
+use super::arguments::number;
+use super::{Module, Plugin, TYPE_PROCESS, TYPE_TICKER};
+use crate::registration::{Condition, MAX_REGISTRATIONS, Registration, Trigger, whole};
+use mlua::{Result, Value};
+use std::time::Duration;
+
+/// Longest time between two ticks, in seconds: a year.
+const LONGEST_TICK: i64 = 366 * 86_400;
+
+pub fn add(module: &Module<'_>) -> Result<()> {
+    module.add_always("register", |plugin, _, (kind, first, second): (Value, Value, Value)| {
+        register(plugin, &kind, &first, second).map_err(|problem| format!("skynet.register: {problem}"))
+    })?;
+    module.add_always("log", |plugin, _, (tag, message): (Value, Value)| {
+        log(plugin, &tag, &message).map_err(|problem| format!("skynet.log: {problem}"))
+    })
+}
+
+fn register(plugin: &Plugin, kind: &Value, first: &Value, function: Value) -> std::result::Result<(), String> {
+    if !plugin.current.is_load() {
+        return Err("a plugin registers its functions while it is being loaded, not later".to_owned());
+    }
+    let Value::Function(function) = function else {
+        return Err(format!("the third argument is not a function, but {}", function.type_name()));
+    };
+    let trigger = match whole(kind) {
+        Some(TYPE_PROCESS) => match first {
+            Value::Table(table) => Trigger::Requests(Box::new(Condition::read(table)?)),
+            other => return Err(format!("the second argument is not a match table, but {}", other.type_name())),
+        },
+        Some(TYPE_TICKER) => {
+            let seconds = number(first, "the time between two ticks, in seconds,", 1..=LONGEST_TICK)?;
+            Trigger::Ticks(Duration::from_secs(seconds.unsigned_abs()))
+        }
+        _ => return Err("the first argument is neither skynet.TYPE_PROCESS nor skynet.TYPE_TICKER".to_owned()),
+    };
+    let mut registrations = plugin.registrations.borrow_mut();
+    if registrations.len() >= MAX_REGISTRATIONS {
+        return Err(format!("a plugin registers at most {MAX_REGISTRATIONS} functions"));
+    }
+    registrations.push(Registration { trigger, function });
+    Ok(())
+}
+
+fn log(plugin: &Plugin, tag: &Value, message: &Value) -> std::result::Result<(), String> {
+    let text = |value: &Value, what: &str| match value {
+        Value::String(text) => Ok(text.to_string_lossy()),
+        Value::Integer(_) | Value::Number(_) => value.to_string().map_err(super::internal),
+        other => Err(format!("{what} is not a text, but {}", other.type_name())),
+    };
+    plugin.services.log().write(&plugin.name, &text(tag, "the tag")?, &text(message, "the message")?)
+}
