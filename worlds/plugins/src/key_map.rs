@@ -29,7 +29,8 @@ impl Hasher for Spread {
     }
 }
 
-/// Returns the bytes that a map of this capacity takes: at most 7 of 8 places are full, their number is a power of two, and each has a byte of its own.
+/// Returns the bytes that a map of this capacity takes: at most 7 of 8 places are full, their number is a power of two, and each has a byte of
+/// its own.
 pub(crate) fn map_bytes(capacity: usize, entry: usize) -> usize {
     match capacity {
         0 => 0,

@@ -1,7 +1,7 @@
 //! Counts of many keys that no longer change, in about ten bytes each.
 //!
-//! Keys are numbers of 48 bits. A block puts them into buckets by their highest bits, 8 to 16 to a bucket, so that a look-up reads two places of memory.
-//! An entry is the lowest 40 bits of its key, a byte that tells which counts follow, and these counts:
+//! Keys are numbers of 48 bits. A block puts them into buckets by their highest bits, 8 to 16 to a bucket, so that a look-up reads two places of
+//! memory. An entry is the lowest 40 bits of its key, a byte that tells which counts follow, and these counts:
 //!
 //! ```text
 //! key, lowest 40 bits   head       counts of the classes that the head names   time of the backend

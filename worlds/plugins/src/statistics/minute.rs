@@ -1,8 +1,8 @@
 //! Closes a minute: the blocks of its seconds → a block of its most frequent keys.
 //!
-//! Works through the keys in 256 parts by their highest bits, so that the sums of one part stay small, and visits can be counted between two parts: three
-//! million entries take 70 ms. A flood of distinct keys fills a minute with entries of one visit: the candidates are cut to the most frequent ones
-//! whenever there are twice as many as the minute keeps.
+//! Works through the keys in 256 parts by their highest bits, so that the sums of one part stay small, and visits can be counted between two
+//! parts: three million entries take 70 ms. A flood of distinct keys fills a minute with entries of one visit: the candidates are cut to the
+//! most frequent ones whenever there are twice as many as the minute keeps.
 
 use super::block::{Block, BlockWriter, PREFIX_BITS, entry_bytes, whole_key};
 use super::counts::Counts;

@@ -5,13 +5,13 @@
 //!                   a map                   blocks of all keys                     blocks of the 50,000 most frequent keys
 //! ```
 //!
-//! Counts of the last 60 seconds are exact for all keys. Beyond them, the counts of a minute are exact for its 50,000 most frequent keys, and 0 for
-//! others: counters of a million keys for each minute would take a quarter of a gigabyte. A question about a minute and more therefore begins with the
-//! nearest full minute, and a plugin is never told more than there was in it.
+//! Counts of the last 60 seconds are exact for all keys. Beyond them, the counts of a minute are exact for its 50,000 most frequent keys, and 0
+//! for others: counters of a million keys for each minute would take a quarter of a gigabyte. A question about a minute and more therefore
+//! begins with the nearest full minute, and a plugin is never told more than there was in it.
 //!
 //! A combination costs nothing until the first question about it, which gets zeros: no plugin that asks for addresses pays for paths.
 //!
-//! A block is a sorted table in about ten bytes an entry ([`block`]). Fixed columns would take 22, and a map 48.
+//! A block is a sorted table in about ten bytes an entry (`block.rs`). Fixed columns would take 22, and a map 48.
 //!
 //! ```
 //! use secrule_plugins::key::Key;
@@ -104,8 +104,8 @@ impl Statistics {
 
     /// Returns the counts of a key in the last `window` seconds, the current second included.
     ///
-    /// `now` are Unix seconds of the same clock as [`Visit::second`]. A window of 0 counts as 1, one beyond [`MAX_WINDOW`] as `MAX_WINDOW`. A window of
-    /// more than 60 seconds begins with the full minute nearest to its begin, but not later than 60 seconds ago.
+    /// `now` are Unix seconds of the same clock as [`Visit::second`]. A window of 0 counts as 1, one beyond [`MAX_WINDOW`] as `MAX_WINDOW`. A
+    /// window of more than 60 seconds begins with the full minute nearest to its begin, but not later than 60 seconds ago.
     ///
     /// The first question about a combination switches it on, and gets zeros.
     pub fn totals(&mut self, key: &Key<'_>, window: u32, now: u64) -> Totals {

@@ -1,7 +1,7 @@
 //! The most frequent keys of the last five seconds: visits → a list of keys with their numbers of visits.
 //!
-//! Each second has a sketch ([`sketch`]) of at most 10,000 keys, and the list is the sum of five of them. It does not change within a second, so it is
-//! made once a second, by the first question.
+//! Each second has a sketch (`sketch.rs`) of at most 10,000 keys, and the list is the sum of five of them. It does not change within a second, so
+//! it is made once a second, by the first question.
 //!
 //! A list costs nothing until the first question about it, which gets an empty list.
 //!

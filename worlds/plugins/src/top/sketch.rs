@@ -1,11 +1,11 @@
 //! Counts the frequent keys of a second, in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, 2005).
 //!
-//! While there is room, each new key gets a counter, and all counts are exact. Afterwards a new key takes over the counter with the smallest count: its
-//! own count is then between 1 and that count plus 1, and the difference is kept as the error. So a key with more than 1/10,000 of the visits has a
-//! counter, and one that is frequent has an exact one, because it got a counter early and never was the smallest.
+//! While there is room, each new key gets a counter, and all counts are exact. Afterwards a new key takes over the counter with the smallest
+//! count: its own count is then between 1 and that count plus 1, and the difference is kept as the error. So a key with more than 1/10,000 of
+//! the visits has a counter, and one that is frequent has an exact one, because it got a counter early and never was the smallest.
 //!
-//! The smallest counter is found by a hand that goes round: counts only grow, so a counter that the hand passed stays larger than the smallest count of
-//! its round. That takes constant time a visit, on average.
+//! The smallest counter is found by a hand that goes round: counts only grow, so a counter that the hand passed stays larger than the smallest
+//! count of its round. That takes constant time a visit, on average.
 
 use crate::key_map::{KeyMap, map_bytes};
 
