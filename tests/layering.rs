@@ -27,7 +27,7 @@ const ROOT: &str = "lib.rs";
 
 /// The members beside the engine, and the members that each may use outside of its tests.
 const MEMBERS: [(&str, &[&str]); 8] = [
-    ("command", &["secrule", "secrule-lmdb", "secrule-redis"]),
+    ("command", &["secrule", "secrule-extensions", "secrule-host", "secrule-lmdb", "secrule-plugins", "secrule-redis"]),
     ("capi", &["secrule", "secrule-lmdb", "secrule-redis"]),
     ("stores/lmdb", &["secrule"]),
     ("stores/redis", &["secrule"]),

@@ -26,6 +26,8 @@ mod stores;
 mod subset;
 mod table;
 mod test;
+#[cfg(feature = "worlds")]
+mod worlds;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -58,6 +60,10 @@ enum Verb {
     Ban(ban::Options),
     Check(check::Options),
     Eval(eval::Options),
+    #[cfg(feature = "worlds")]
+    Host(worlds::host::Options),
+    #[cfg(feature = "worlds")]
+    Plugin(worlds::plugin::Options),
     Profile(profile::Options),
     Store(store::Options),
     Test(test::Options),
@@ -96,6 +102,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Ban(options) => ban::run(&options, arguments.format, &mut out),
         Verb::Check(options) => check::run(&options, arguments.format, &mut out),
         Verb::Eval(options) => eval::run(&options, arguments.format, &mut out),
+        #[cfg(feature = "worlds")]
+        Verb::Host(options) => worlds::host::run(&options),
+        #[cfg(feature = "worlds")]
+        Verb::Plugin(options) => worlds::plugin::run(&options, arguments.format, &mut out),
         Verb::Profile(options) => profile::run(&options, arguments.format, &mut out),
         Verb::Store(options) => store::run(&options, arguments.format, &mut out),
         Verb::Test(options) => test::run(&options, arguments.format, &mut out),

@@ -18,6 +18,17 @@ pub fn known(builder: WafBuilder) -> WafBuilder {
     KINDS.iter().fold(builder, |builder, kind| builder.store_kind(*kind))
 }
 
+/// Returns the store of rules that name none: that of the C library in the folder of `SecDataDir`, or one in memory.
+#[cfg(feature = "worlds")]
+pub fn of_settings(settings: &secrule::internals::graph::Settings) -> Arc<dyn Store> {
+    #[cfg(feature = "lmdb")]
+    if let Some(folder) = settings.data_folder.as_ref().filter(|_| settings.collection_store.is_none()) {
+        return Arc::new(secrule_lmdb::LmdbStore::in_folder(folder, secrule_lmdb::LmdbStore::SIZE));
+    }
+    let _ = settings;
+    Arc::new(secrule::MemoryStore::new())
+}
+
 /// Opens the store at an address. If it is a file, it must exist, unless the verb may make it.
 ///
 /// # Errors

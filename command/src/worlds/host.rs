@@ -1,0 +1,101 @@
+//! `secrule host`: runs the script host of a machine.
+
+use super::{RuleFiles, outgoing, socket};
+use crate::{Failure, Outcome, note};
+use clap::Args;
+use secrule::Waf;
+use secrule_host::{Host, Intake, ScriptLog, ScriptName, Services, SocketOptions, World};
+use secrule_plugins::Plugins;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Run the script host: plugins and extensions, for all workers of a server on this machine
+///
+/// It loads the rule files of the server, of which SecPlugin, SecExtension, SecPluginHost and the store matter to it. Run it as the user of the server's
+/// workers, because they share the store. SIGHUP reads the rules again; a load that fails changes nothing. SIGTERM ends it.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  secrule host /etc/nginx/modsecurity/main.conf
+  sudo -u www-data secrule host --log /var/log/secrule/scripts.log /etc/nginx/modsecurity/main.conf
+  secrule plugin status /etc/nginx/modsecurity/main.conf       what it does now
+
+Exit codes:
+  0  it was ended by a signal
+  2  it cannot start: another host runs, a plugin does not load, a socket cannot be made")]
+pub struct Options {
+    #[command(flatten)]
+    rules: RuleFiles,
+
+    /// A file for the log of scripts, which is appended to; without it, standard error
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    /// The mode of the socket, in octal: workers must be able to write to it
+    #[arg(long, value_name = "MODE", default_value = "0660", value_parser = mode)]
+    socket_mode: u32,
+
+    /// The number of the group that the socket shall belong to
+    #[arg(long, value_name = "GID")]
+    socket_group: Option<u32>,
+}
+
+/// Runs the host until a signal ends it.
+pub fn run(options: &Options) -> Result<Outcome, Failure> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut host = start(options, &options.rules.load()?)?;
+    note("secrule: the script host runs");
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        // What does not load leaves everything as it is.
+        match options.rules.load() {
+            Ok(waf) => {
+                host.stop();
+                host = start(options, &waf)?;
+                note("secrule: the script host has read its rules again");
+            }
+            Err(Failure::Reason(reason)) => note(&format!("secrule: the script host goes on with its earlier rules: {reason}")),
+            Err(Failure::Closed) => {}
+        }
+    }
+    host.stop();
+    Ok(Outcome::Fine)
+}
+
+fn start(options: &Options, waf: &Waf) -> Result<Host, Failure> {
+    let settings = waf.graph();
+    let socket = socket(&settings.settings)?;
+    let log = Arc::new(ScriptLog::new(sink(options)?, settings.settings.plugin_log_rate));
+    let services = Services::new(waf, Arc::clone(&log));
+    let outgoing = outgoing(&services)?;
+    let options = SocketOptions { mode: options.socket_mode, group: options.socket_group, ..SocketOptions::default() };
+    // First of all, so that a second host changes nothing.
+    let intake = Intake::bind(&socket, options).map_err(|error| Failure::Reason(error.to_string()))?;
+    let plugins = Plugins::start(&services, &outgoing).map_err(|failures| {
+        let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        Failure::Reason(lines.join("\nsecrule: "))
+    })?;
+    let worlds: Vec<Box<dyn World>> = vec![Box::new(plugins)];
+    log.write_system(&ScriptName::from("host"), &format!("listening at {}", socket.display()));
+    Host::start(services, intake, worlds).map_err(|error| Failure::Reason(error.to_string()))
+}
+
+fn sink(options: &Options) -> Result<Box<dyn Write + Send>, Failure> {
+    match &options.log {
+        None => Ok(Box::new(io::stderr())),
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            Ok(Box::new(file.map_err(|error| Failure::unreadable(path, error))?))
+        }
+    }
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or_else(|| "write an octal number such as 0660".to_owned())
+}

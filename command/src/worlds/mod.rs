@@ -1,0 +1,59 @@
+//! The verbs about scripts that run beside requests: the script host, plugins and extensions.
+
+pub mod host;
+pub mod plugin;
+
+use super::{Failure, stores};
+use clap::Args;
+use secrule::Waf;
+use secrule::internals::exchange::ExchangeLog;
+use secrule::internals::graph::Settings;
+use secrule_host::{Allowed, Outgoing, Services};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The rule files of a server.
+#[derive(Args, Debug)]
+struct RuleFiles {
+    /// Rule files of the server, of which those count that name plugins, extensions, the socket and the store
+    #[arg(value_name = "RULES", required = true)]
+    rules: Vec<PathBuf>,
+}
+
+impl RuleFiles {
+    /// Loads the rules, with the store that they name; the host itself judges no request and writes no log of them.
+    fn load(&self) -> Result<Waf, Failure> {
+        let builder = stores::known(Waf::builder()).without_logs().default_store(stores::of_settings);
+        let builder = self.rules.iter().fold(builder, |builder, path| builder.file(path));
+        builder.build().map_err(|error| Failure::Reason(format!("the rules do not load\n{error}")))
+    }
+}
+
+/// Returns the path of the socket that rules name.
+fn socket(settings: &Settings) -> Result<PathBuf, Failure> {
+    let missing = || Failure::Reason("the rules name no socket: add SecPluginHost unix:/run/secrule/host.sock".to_owned());
+    settings.plugin_host.clone().ok_or_else(missing)
+}
+
+/// Returns the way out for scripts, with the places that `SecScriptConnect` names.
+fn outgoing(services: &Services) -> Result<Outgoing, Failure> {
+    let places = services.settings(|settings| settings.worlds.connects.clone());
+    let allowed: Result<Allowed, _> = places.iter().map(|place| place.node.parse()).collect();
+    allowed.map(Outgoing::new).map_err(|error| Failure::Reason(format!("SecScriptConnect: {error}")))
+}
+
+/// Builds rules for a plugin that is tried: those of the files if there are some, with the plugin alone, and all in memory.
+fn trial(script: &Path, rules: &[PathBuf], link: Option<Arc<dyn ExchangeLog>>) -> Result<Waf, Failure> {
+    let path = script.display().to_string();
+    if path.contains(['"', '\n', '*', '?', '[']) {
+        return Err(Failure::Reason(format!("{path}: rules cannot name a file with such a name")));
+    }
+    let builder = stores::known(Waf::builder()).without_logs().without_store();
+    let builder = rules.iter().fold(builder, |builder, file| builder.file(file));
+    let builder = builder.rules("plugin", &format!("SecPluginHost unix:/nowhere\nSecPlugin \"{path}\""));
+    let builder = match link {
+        Some(link) => builder.exchange_log(link),
+        None => builder,
+    };
+    builder.build().map_err(|error| Failure::Reason(error.to_string()))
+}
