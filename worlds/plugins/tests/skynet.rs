@@ -199,6 +199,9 @@ fn a_ban_denies_and_a_limit_lets_some_through() {
         || "a limit".to_owned(),
     );
     assert_eq!(statuses.last(), Some(&429));
+    let actions = world.lines("action", 2);
+    assert!(actions[0].starts_with("banned ip=192.0.2.7 host=shop.example until 2"), "{}", actions[0]);
+    assert!(actions[1].starts_with("limited ip=192.0.2.9 to 2 requests in 60 s until 2"), "{}", actions[1]);
 }
 
 #[test]

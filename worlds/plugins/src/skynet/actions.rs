@@ -2,18 +2,24 @@
 
 use super::arguments::{KeyTable, number};
 use super::{Module, Plugin};
+use chrono::{DateTime, SecondsFormat, Utc};
 use mlua::{Result, Value};
 use secrule::Quota;
 use std::time::{Duration, SystemTime};
+
+/// The tag of log lines about bans and limits.
+const ACTION: &str = "action";
 
 /// Longest time of a ban or a limit, in seconds: ten years.
 const LONGEST: i64 = 10 * 366 * 86_400;
 
 pub fn add(module: &Module<'_>) -> Result<()> {
     module.add("action_ban", |plugin, _, (key, duration): (Value, Value)| {
-        let key = KeyTable::read(&key)?.request_key();
+        let key = KeyTable::read(&key)?;
         let until = end(&duration)?;
-        Ok(plugin.services.ask_store(|store, by| store.ban(&key, until, by)).err().map(|down| not_answered(&down)))
+        let request_key = key.request_key();
+        let asked = plugin.services.ask_store(|store, by| store.ban(&request_key, until, by));
+        Ok(told(plugin, asked, || format!("banned {key} until {}", shown(until))))
     })?;
     module.add("action_limit", |plugin, _, (key, duration, period, limit): (Value, Value, Value, Value)| {
         action_limit(plugin, &key, &duration, &period, &limit)
@@ -27,23 +33,36 @@ fn action_limit(
     period: &Value,
     limit: &Value,
 ) -> std::result::Result<Option<String>, String> {
-    let key = KeyTable::read(key)?.request_key();
+    let key = KeyTable::read(key)?;
     let until = end(duration)?;
+    let request_key = key.request_key();
     let period = Duration::from_secs(number(period, "the period, in seconds,", 1..=LONGEST)?.unsigned_abs());
     let limit = u32::try_from(number(limit, "the limit", 0..=i64::from(u32::MAX))?).unwrap_or(u32::MAX);
     let asked = plugin.services.ask_store(|store, by| match limit {
         // A limit of no request is a ban.
-        0 => store.ban(&key, until, by),
-        _ => store.limit(&key, Quota::new(limit, period, limit), until, by),
+        0 => store.ban(&request_key, until, by),
+        _ => store.limit(&request_key, Quota::new(limit, period, limit), until, by),
     });
-    Ok(asked.err().map(|down| not_answered(&down)))
+    Ok(told(plugin, asked, || format!("limited {key} to {limit} requests in {} s until {}", period.as_secs(), shown(until))))
+}
+
+/// Writes what was done to the log, so that a denied client can be traced to the plugin. Returns the reason if it was not done.
+fn told(plugin: &Plugin, asked: std::result::Result<(), secrule::Down>, action: impl FnOnce() -> String) -> Option<String> {
+    match asked {
+        Ok(()) => {
+            // A flood of bans is cut as any other flood of lines.
+            let _ = plugin.services.log().write(&plugin.name, ACTION, &action());
+            None
+        }
+        Err(down) => Some(format!("the store does not answer: {down}")),
+    }
+}
+
+fn shown(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn end(duration: &Value) -> std::result::Result<SystemTime, String> {
     let seconds = number(duration, "the duration, in seconds,", 1..=LONGEST)?;
     Ok(SystemTime::now() + Duration::from_secs(seconds.unsigned_abs()))
-}
-
-fn not_answered(down: &secrule::Down) -> String {
-    format!("the store does not answer: {down}")
 }

@@ -4,6 +4,7 @@ use crate::key::Key;
 use crate::registration::{COMBINATIONS, whole};
 use mlua::{Table, Value};
 use secrule::RequestKey;
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -55,6 +56,16 @@ impl KeyTable {
             key = key.with_url_path(path);
         }
         key
+    }
+}
+
+impl fmt::Display for KeyTable {
+    /// `ip=192.0.2.7 host=shop.example urlpath=/login`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ip = self.ip.map(|ip| format!("ip={ip}"));
+        let host = self.host.as_ref().map(|host| format!("host={host}"));
+        let path = self.url_path.as_ref().map(|path| format!("urlpath={}", String::from_utf8_lossy(path)));
+        f.write_str(&[ip, host, path].into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
 }
 
