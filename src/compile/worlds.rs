@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::decisions::report_bad_value;
 use super::files::candidates;
-use super::scripts::readable_script;
+use super::scripts::hosted_script;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Extension, HistoryFile, ScoreNames, Settings, Trigger};
 use crate::script::Script;
@@ -35,7 +35,7 @@ pub fn plugins(context: &mut Context<'_>, files: &[Argument]) {
 /// Returns the scripts that a path or a pattern of paths names.
 fn scripts(context: &mut Context<'_>, file: &Argument) -> Vec<Script> {
     if !file.text.contains(['*', '?', '[']) {
-        return readable_script(context, &file.text, file.span).into_iter().collect();
+        return hosted_script(context, &file.text, file.span).into_iter().collect();
     }
     let patterns = candidates(context, &file.text, file.span);
     let found =
@@ -46,7 +46,7 @@ fn scripts(context: &mut Context<'_>, file: &Argument) -> Vec<Script> {
             .report(Diagnostic::new(Code::Unreadable, file.span, message).hint("write the path of a file, or a pattern that some match"));
         return Vec::new();
     };
-    found.iter().filter_map(|path| readable_script(context, &path.to_string_lossy(), file.span)).collect()
+    found.iter().filter_map(|path| hosted_script(context, &path.to_string_lossy(), file.span)).collect()
 }
 
 /// `SecPluginHost unix:PATH`
@@ -68,7 +68,7 @@ pub fn extension(context: &mut Context<'_>, file: &Argument, options: &[Argument
         [] => return report_bad_value(context, file, form),
     };
     let Some(when) = read_trigger(&trigger.text) else { return report_bad_value(context, trigger, form) };
-    if let Some(script) = readable_script(context, &file.text, file.span) {
+    if let Some(script) = hosted_script(context, &file.text, file.span) {
         context.settings.load.worlds.extensions.push(Extension { script, trigger: when, is_on });
     }
 }

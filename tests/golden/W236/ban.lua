@@ -1,0 +1,1 @@
+local skynet = require "skynet"
