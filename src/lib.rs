@@ -104,8 +104,8 @@ pub use record::audit::record as audit_record;
 pub use resolver::{Answer, Resolver};
 pub use state::{Action, DebugLog, Intervention, ScriptFailure};
 pub use store::{
-    AddError, BadAddress, Ban, Down, Full, MemoryStore, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, StoreKind, StoreLimits,
-    Update, Variables, WriteError,
+    AddError, BadAddress, Ban, Down, Full, ListError, MemoryStore, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, StoreKind,
+    StoreLimits, Update, Variables, WriteError,
 };
 pub use transaction::{AuditLog, BodyNeed, Connection, Match, MatchedValue, Misuse, Observer, Outcome, Rule, Stop, Transaction};
 pub use vocabulary::Limit;

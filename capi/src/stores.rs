@@ -37,7 +37,7 @@ fn of_settings(settings: &Settings) -> Arc<dyn Store> {
 pub fn notice(rules: &RuleGraph) -> Option<&'static str> {
     let settings = &rules.settings;
     let is_shared = settings.collection_store.is_some() || (cfg!(feature = "lmdb") && settings.data_folder.is_some());
-    let keeps = !settings.decisions.rates.is_empty() || rules.writes_records();
+    let keeps = !settings.decisions.rates.is_empty() || settings.decisions.list_names().next().is_some() || rules.writes_records();
     (keeps && !is_shared).then_some(
         "each process keeps persistent collections, bans and rates in its own memory: name a folder with SecDataDir to share them, or write \
          SecCollectionStore memory if that is meant",

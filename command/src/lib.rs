@@ -16,6 +16,7 @@ mod eval;
 pub mod exchange;
 #[doc(hidden)]
 pub mod ftw;
+mod list;
 mod message;
 mod open_store;
 mod profile;
@@ -52,7 +53,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well
   1  something was found: an error in the rules, a request that is denied, a test that fails;
-     or what is asked for does not exist: a ban, a record
+     or what is asked for does not exist: a ban, a list, a record
   2  the work could not be done: wrong usage, a file that cannot be read, rules that do not load";
 
 #[derive(Subcommand, Debug)]
@@ -62,6 +63,7 @@ enum Verb {
     Eval(eval::Options),
     #[cfg(feature = "worlds")]
     Host(worlds::host::Options),
+    List(list::Options),
     #[cfg(feature = "worlds")]
     Plugin(worlds::plugin::Options),
     Profile(profile::Options),
@@ -104,6 +106,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Eval(options) => eval::run(&options, arguments.format, &mut out),
         #[cfg(feature = "worlds")]
         Verb::Host(options) => worlds::host::run(&options),
+        Verb::List(options) => list::run(&options, arguments.format, &mut out),
         #[cfg(feature = "worlds")]
         Verb::Plugin(options) => worlds::plugin::run(&options, arguments.format, &mut out),
         Verb::Profile(options) => profile::run(&options, arguments.format, &mut out),

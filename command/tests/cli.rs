@@ -401,7 +401,7 @@ fn a_closed_pipe_is_no_error() {
 
 #[test]
 fn every_verb_teaches_by_example_and_names_its_exit_codes() {
-    for verb in ["ban", "check", "eval", "profile", "store", "test"] {
+    for verb in ["ban", "check", "eval", "list", "profile", "store", "test"] {
         let output = secrule(&[verb, "--help"], "");
         assert_eq!(code(&output), Some(0));
         let text = stdout(&output);

@@ -1,10 +1,12 @@
-//! `secrule ban` and `secrule store` as their users see them, on a store in LMDB.
+//! `secrule ban`, `secrule list` and `secrule store` as their users see them, on a store in LMDB.
 
 #![cfg(feature = "lmdb")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
 #[path = "stores/ban.rs"]
 mod ban;
+#[path = "stores/list.rs"]
+mod list;
 #[path = "stores/store.rs"]
 mod store;
 

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The port of name servers.
 const DNS: u16 = 53;
 
+/// Remedy for a wrong name of a list.
+const LIST_NAME: &str = "write list: and a name of 1 to 64 letters, digits and the signs `_`, `-` and `.`, such as list:blocked";
+
 /// `SecCrawlerFile FILE`
 pub fn crawlers(context: &mut Context<'_>, file: &Argument) -> Vec<Crawler> {
     let Some((_, bytes)) = read_file(context, &file.text, file.span) else { return Vec::new() };
@@ -74,7 +77,7 @@ pub fn sites(context: &mut Context<'_>, number: &Argument, hosts: &[Argument]) -
     sites
 }
 
-/// `SecIpList blacklist|whitelist ADDRESS|NETWORK|FILE… [site:N]`
+/// `SecIpList blacklist|whitelist ADDRESS|NETWORK|FILE|list:NAME… [site:N]`
 pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argument]) -> Option<AddressList> {
     let is_allow_list = match kind.text.to_ascii_lowercase().as_str() {
         "blacklist" => false,
@@ -89,10 +92,18 @@ pub fn address_list(context: &mut Context<'_>, kind: &Argument, entries: &[Argum
         _ => (SiteId(0), entries),
     };
     if entries.is_empty() {
-        return refuse(context, kind, "write addresses, networks or a file of them after it");
+        return refuse(context, kind, "write addresses, networks, a file of them or list:NAME after it");
     }
-    let addresses = read_addresses(context, entries)?;
-    Some(AddressList { site, is_allow_list, addresses })
+    let (mut names, mut others) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match entry.text.strip_prefix("list:") {
+            Some(name) if AddressList::is_name(name) => names.push(name.into()),
+            Some(_) => return refuse(context, entry, LIST_NAME),
+            None => others.push(entry.clone()),
+        }
+    }
+    let addresses = read_addresses(context, &others)?;
+    Some(AddressList { site, is_allow_list, addresses, names })
 }
 
 /// Reads addresses, networks, and files of them. Other entries are reported.

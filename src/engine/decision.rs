@@ -1,11 +1,12 @@
 //! Decision scripts: each blocks the request, lets it pass, or leaves it to the next.
 
+use super::lists::{is_on_block_list, is_whitelisted, refresh_lists};
 use super::pending_match::PendingMatch;
 use super::sanitise::keep_script_text;
 use super::script::{limits, note_script, script_failed, spend_on_script};
 use super::{Evaluation, client};
 use crate::escape::text;
-use crate::graph::{OnFailure, RuleGraph, SiteId};
+use crate::graph::{OnFailure, SiteId};
 use crate::lua::{self, Budget, Call, Failure, Host, Question, Reply, Returned, World};
 use crate::script::Script;
 use crate::state::MatchText;
@@ -86,11 +87,6 @@ pub fn site_of(eval: &Evaluation<'_>) -> SiteId {
     eval.state.site.or(settings.site).or_else(of_host).unwrap_or_default()
 }
 
-/// Returns `true` if a list for a site or for all sites blocks an address.
-pub fn is_on_block_list(rules: &RuleGraph, address: IpAddr, site: SiteId) -> bool {
-    is_listed(rules, address.to_canonical(), site, false)
-}
-
 /// Returns the bans of an address that count for a site: from all sites and from this one, by scripts and by others.
 pub fn possible_bans(address: IpAddr, site: SiteId) -> [RequestKey; 4] {
     let [of_all, of_site] = [SiteId(0), site].map(|site| ban_key(address, site));
@@ -107,17 +103,6 @@ pub fn unban(store: &dyn Store, address: IpAddr, site: SiteId, by: Instant) -> R
     let key = ban_key(address, site);
     let was_banned = store.unban(&key, by)?;
     Ok(store.unban(&key.only_for_scripts(), by)? || was_banned)
-}
-
-/// Returns `true` if an allow list for the site or for all sites contains the address.
-pub fn is_whitelisted(rules: &RuleGraph, address: IpAddr, site: SiteId) -> bool {
-    is_listed(rules, address, site, true)
-}
-
-fn is_listed(rules: &RuleGraph, address: IpAddr, site: SiteId, is_allow_list: bool) -> bool {
-    let lists = rules.settings.decisions.lists.iter();
-    let mut meant = lists.filter(|list| list.is_allow_list == is_allow_list && (list.site == site || list.site == SiteId(0)));
-    meant.any(|list| list.addresses.contains_address(address))
 }
 
 /// Host functions of a decision script.
@@ -198,10 +183,12 @@ impl OfDecision<'_, '_> {
                 let site = self.site(site)?;
                 // A client without an address, such as one on a Unix socket, is on no list.
                 let Ok(address) = address_of(address) else { return Ok(Reply::Truth(false)) };
+                refresh_lists(self.eval);
+                let (rules, lists) = (self.eval.rules, &self.eval.services.lists);
                 let listed = if is_allow_list {
-                    is_whitelisted(self.eval.rules, address, site)
+                    is_whitelisted(rules, lists, address, site)
                 } else {
-                    is_on_block_list(self.eval.rules, address, site) || self.is_banned(address, site)
+                    is_on_block_list(rules, lists, address, site) || self.is_banned(address, site)
                 };
                 Ok(Reply::Truth(listed))
             }

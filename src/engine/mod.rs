@@ -32,6 +32,7 @@ mod control;
 mod decision;
 mod expand;
 mod limits;
+mod lists;
 mod lookup;
 mod notice;
 mod pending_match;
@@ -48,8 +49,9 @@ mod xml_validation;
 
 pub use bans::deny_banned;
 pub use client::client;
-pub use decision::{LONGEST_BAN, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};
+pub use decision::{LONGEST_BAN, ban_key, possible_bans, unban};
 pub use limits::limit_text;
+pub use lists::{is_on_block_list, is_whitelisted};
 pub use notice::{Notices, notice_audit_log, notice_debug_log, notice_exchange_log, notice_masks};
 pub use phase::run;
 
@@ -57,7 +59,7 @@ use crate::escape::{legible, legible_text, text};
 use crate::graph::{EngineMode, LogLetters, RuleGraph};
 use crate::resolver::{Origins, Resolver};
 use crate::state::{DebugLog, Intervention, Masking, MemoryPool, Selected, State, Text};
-use crate::store::Store;
+use crate::store::{Lists, Store};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -66,6 +68,8 @@ use std::sync::Arc;
 pub struct Services {
     /// Store of persistent collections.
     pub store: Arc<dyn Store>,
+    /// The lists of the store that the rules name.
+    pub lists: Lists,
     /// Resolver of names in the DNS.
     pub resolver: Arc<dyn Resolver>,
     /// Checks if addresses belong to domains.

@@ -23,7 +23,8 @@ pub fn run(eval: &mut Evaluation<'_>, phase: Phase) {
         });
     }
     eval.state.flow.allow = None;
-    if !goes_on {
+    // What happened before the phase may have led to a decision, such as a store that did not answer.
+    if !goes_on || eval.is_decided() {
         return;
     }
     let plan = followed_plan(eval);

@@ -1,4 +1,4 @@
-//! Data for decision scripts: lists of addresses, rates, crawlers.
+//! Lists of addresses, rates, crawlers: data for decision scripts, and lists of the store that deny requests.
 
 use crate::operator::AddressSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -97,6 +97,19 @@ pub struct AddressList {
     pub is_allow_list: bool,
     /// The addresses.
     pub addresses: Arc<AddressSet>,
+    /// Names of lists in the store, whose addresses are on it too.
+    pub names: Vec<Box<str>>,
+}
+
+impl AddressList {
+    /// Maximum length of the name of a list in the store.
+    const LONGEST_NAME: usize = 64;
+
+    /// Returns `true` for a text that may be the name of a list in the store.
+    pub fn is_name(text: &str) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        (1..=Self::LONGEST_NAME).contains(&text.len()) && text.bytes().all(is_part)
+    }
 }
 
 /// A request rate for each address.
@@ -132,6 +145,11 @@ impl Decisions {
         self.crawlers.append(&mut later.crawlers);
         self.trusted.append(later.trusted);
         self.sites.append(&mut later.sites);
+    }
+
+    /// Returns the names of lists in the store that lists have, in their order, some perhaps several times.
+    pub fn list_names(&self) -> impl Iterator<Item = &str> {
+        self.lists.iter().flat_map(|list| &list.names).map(|name| &**name)
     }
 
     /// Returns the site of a host in a `Host` header, without its port; the first match counts.

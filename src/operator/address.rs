@@ -32,6 +32,23 @@ impl AddressSet {
         Self::from_entries(lists.flat_map(|(place, text)| text.split(|&byte| byte == b',').map(move |entry| (Some(place), entry))))
     }
 
+    /// Reads addresses and networks, and leaves out other entries. Returns the number of those, too.
+    pub fn from_list<'e>(entries: impl Iterator<Item = &'e str>) -> (Self, usize) {
+        let (mut v4, mut v6, mut left_out) = (Vec::new(), Vec::new(), 0);
+        for entry in entries {
+            match network(entry.trim().as_bytes()) {
+                Some(IpNet::V4(network)) => v4.push(network),
+                Some(IpNet::V6(network)) => v6.push(network),
+                None => left_out += 1,
+            }
+        }
+        (Self::of(v4, v6), left_out)
+    }
+
+    fn of(v4: Vec<Ipv4Net>, v6: Vec<Ipv6Net>) -> Self {
+        Self { v4: sorted(Ipv4Net::aggregate(&v4)), v6: sorted(Ipv6Net::aggregate(&v6)) }
+    }
+
     fn from_entries<'e>(entries: impl Iterator<Item = (Option<DataLine>, &'e [u8])>) -> Result<Self, OperatorError> {
         let mut v4 = Vec::new();
         let mut v6 = Vec::new();
@@ -46,7 +63,7 @@ impl AddressSet {
                 }
             }
         }
-        Ok(Self { v4: sorted(Ipv4Net::aggregate(&v4)), v6: sorted(Ipv6Net::aggregate(&v6)) })
+        Ok(Self::of(v4, v6))
     }
 
     /// Returns `true` if `input` is an address in one of the networks, `false` if it is not an address.
@@ -72,6 +89,18 @@ impl AddressSet {
         let after = self.v6.partition_point(|network| network.network() <= address);
         after.checked_sub(1).and_then(|last| self.v6.get(last)).is_some_and(|network| network.contains(&address))
     }
+}
+
+/// Returns an address or a network in one form for all that mean the same: `192.0.2.0/24` for `192.0.2.7/24`, `192.0.2.7` for `::ffff:192.0.2.7` and for
+/// `192.0.2.7/32`. `None` if the text is neither.
+pub fn canonical_network(text: &str) -> Option<String> {
+    let text = text.trim();
+    let has_number = |prefix: &str| !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
+    if text.split_once('/').is_some_and(|(_, prefix)| !has_number(prefix)) {
+        return None;
+    }
+    let network = network(text.as_bytes())?.trunc();
+    Some(if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() })
 }
 
 fn sorted<N: Ord>(mut networks: Vec<N>) -> Vec<N> {

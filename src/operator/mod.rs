@@ -23,7 +23,7 @@ mod regular_expression;
 mod text;
 mod words;
 
-pub use address::AddressSet;
+pub use address::{AddressSet, canonical_network};
 pub use block_list::{BlockList, BlockListQuestion, Listing};
 pub use compiled::{Operator, OperatorLimits};
 pub use encoding::{url_encoding_fault, utf8_fault};

@@ -33,8 +33,10 @@ pub enum Kind {
     Limit = b'l',
     /// The requests that were counted against a limit.
     Count = b'c',
-    /// A list of addresses.
+    /// The entries of a list of addresses.
     List = b'i',
+    /// The version of a list of addresses.
+    ListVersion = b'j',
     /// A map: its generation and size.
     Map = b'm',
     /// An entry of a map.
@@ -64,8 +66,8 @@ impl Kind {
     }
 
     fn of(byte: u8) -> Option<Self> {
-        use Kind::{Ban, Changes, Cleared, Count, Lease, Limit, List, Map, MapEntry, Record};
-        [Record, Ban, Limit, Count, List, Map, MapEntry, Cleared, Lease, Changes].into_iter().find(|kind| *kind as u8 == byte)
+        use Kind::{Ban, Changes, Cleared, Count, Lease, Limit, List, ListVersion, Map, MapEntry, Record};
+        [Record, Ban, Limit, Count, List, ListVersion, Map, MapEntry, Cleared, Lease, Changes].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 

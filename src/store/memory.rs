@@ -154,12 +154,13 @@ impl Store for MemoryStore {
         self.run_on_bans(|operations, now| operations.limited_until(keys, now))
     }
 
-    fn put_list(&self, name: &str, entries: &[&str], _: Instant) -> Result<(), Down> {
+    fn put_list(&self, name: &str, entries: &[&str], _: Instant) -> Result<(), WriteError> {
         self.run(|operations, _| operations.put_list(name, entries))
     }
 
     fn list(&self, name: &str, known: Option<u64>, _: Instant) -> Result<Option<(u64, Vec<String>)>, Down> {
-        self.run(|operations, _| operations.list(name, known))
+        let found = self.run(|operations, _| operations.packed_list(name, known))?;
+        Ok(found.map(|(version, list)| (version, list.entries())))
     }
 
     fn changes(&self, _: Instant) -> Result<u64, Down> {

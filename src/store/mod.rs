@@ -1,13 +1,14 @@
-//! Keeps what outlives a transaction: variables of records, bans, limits, lists, maps; imports `graph`.
+//! Keeps what outlives a transaction: variables of records, bans, limits, lists, maps; imports `graph` and `operator`.
 //!
 //! [`Store`] is the interface. [`MemoryStore`] keeps all of it in the process. What keeps it in a table elsewhere on the machine takes the operations
-//! from [`Operations`].
+//! from [`Operations`]. [`Lists`] are copies of what is too large to be asked for by each request.
 
 mod breaker;
 mod encoding;
 mod keys;
 mod keyspace;
 mod kind;
+mod lists;
 mod memory;
 mod operations;
 mod record;
@@ -18,6 +19,7 @@ pub use breaker::Breaker;
 pub use keys::{Ban, Quota, RecordKey, RequestKey};
 pub use keyspace::Sizes;
 pub use kind::{BadAddress, StoreKind};
+pub use lists::{LIST_TIME, ListError, Lists, MAX_LIST_BYTES, MAX_LIST_ENTRIES, Need, list_entries, note_changed_list};
 pub use memory::MemoryStore;
 pub use operations::Operations;
 pub use route::{Failure, Route};
@@ -221,8 +223,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     }
 
     /// Replaces a list of addresses and networks.
-    fn put_list(&self, _name: &str, _entries: &[&str], _by: Instant) -> Result<(), Down> {
-        Err(Down::LACKING)
+    fn put_list(&self, _name: &str, _entries: &[&str], _by: Instant) -> Result<(), WriteError> {
+        Err(Down::LACKING.into())
     }
 
     /// Returns a list, and its version; `None` if it is the one with the version that is known, or if there is none.

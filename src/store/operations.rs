@@ -35,6 +35,26 @@ pub struct Operations<'t, T> {
     max_bytes: u64,
 }
 
+/// A list as it is kept.
+#[derive(Debug)]
+pub struct PackedList(Vec<u8>);
+
+impl PackedList {
+    fn of(entries: &[&str]) -> Self {
+        let mut contents = Writer::default();
+        for entry in entries {
+            contents.bytes(entry.as_bytes());
+        }
+        Self(contents.0)
+    }
+
+    /// Returns its entries.
+    pub fn entries(&self) -> Vec<String> {
+        let mut reader = Reader(&self.0);
+        std::iter::from_fn(|| reader.bytes()).map(|entry| String::from_utf8_lossy(entry).into_owned()).collect()
+    }
+}
+
 /// The state of a map.
 #[derive(Clone, Copy, Debug, Default)]
 struct MapState {
@@ -151,11 +171,17 @@ impl<'t, T: Readable> Operations<'t, T> {
     /// # Errors
     /// If the table fails.
     pub fn list(&self, name: &str, known: Option<u64>) -> Result<Option<(u64, Vec<String>)>, Down> {
-        let Some(entry) = self.entries.get(Kind::List, &bounded(name.as_bytes().to_vec()))? else { return Ok(None) };
-        let mut reader = Reader(&entry.contents);
-        let Some(version) = reader.number().filter(|version| Some(*version) != known) else { return Ok(None) };
-        let entries = std::iter::from_fn(|| reader.bytes()).map(|entry| String::from_utf8_lossy(entry).into_owned());
-        Ok(Some((version, entries.collect())))
+        Ok(self.packed_list(name, known)?.map(|(version, list)| (version, list.entries())))
+    }
+
+    /// As [`list`](Self::list), but without reading each entry, so that a lock on a table need not be held for that long.
+    ///
+    /// # Errors
+    /// If the table fails.
+    pub fn packed_list(&self, name: &str, known: Option<u64>) -> Result<Option<(u64, PackedList)>, Down> {
+        let key = bounded(name.as_bytes().to_vec());
+        let Some(version) = self.list_version(&key)?.filter(|version| Some(*version) != known) else { return Ok(None) };
+        Ok(self.entries.get(Kind::List, &key)?.map(|entry| (version, PackedList(entry.contents))))
     }
 
     /// See [`Store::changes`](super::Store::changes).
@@ -181,6 +207,11 @@ impl<'t, T: Readable> Operations<'t, T> {
     /// If the table fails.
     pub fn map_size(&self, map: &str) -> Result<u64, Down> {
         Ok(self.map(map)?.values)
+    }
+
+    /// Returns the version of a list. It stands apart from the entries, so that a process that knows it does not read those.
+    fn list_version(&self, key: &[u8]) -> Result<Option<u64>, Down> {
+        Ok(self.entries.get(Kind::ListVersion, key)?.and_then(|entry| Reader(&entry.contents).number()))
     }
 
     fn record(&self, key: &RecordKey) -> Result<Option<Record>, Down> {
@@ -381,17 +412,20 @@ impl<T: Table> Operations<'_, T> {
     /// See [`Store::put_list`](super::Store::put_list).
     ///
     /// # Errors
-    /// If the table fails.
-    pub fn put_list(&mut self, name: &str, entries: &[&str]) -> Result<(), Down> {
+    /// If there is no room, or the table fails.
+    pub fn put_list(&mut self, name: &str, entries: &[&str]) -> Result<(), WriteError> {
         let key = bounded(name.as_bytes().to_vec());
-        let version = self.entries.get(Kind::List, &key)?.and_then(|entry| Reader(&entry.contents).number()).unwrap_or(0);
-        let mut contents = Writer::default();
-        contents.number(version + 1);
-        for entry in entries {
-            contents.bytes(entry.as_bytes());
+        let before = self.entries.get(Kind::List, &key)?.map_or(0, |entry| entry.contents.len() as u64);
+        let version = self.list_version(&key)?.unwrap_or(0);
+        let PackedList(contents) = PackedList::of(entries);
+        if self.lasting_bytes_with(contents.len()).saturating_sub(before) > self.max_bytes / LASTING_SHARE {
+            return Err(Full::Store.into());
         }
-        self.entries.put(Kind::List, &key, contents.0, None)?;
-        self.changed()
+        self.entries.put(Kind::List, &key, contents, None)?;
+        let mut next = Writer::default();
+        next.number(version + 1);
+        self.entries.put(Kind::ListVersion, &key, next.0, None)?;
+        Ok(self.changed()?)
     }
 
     fn changed(&mut self) -> Result<(), Down> {

@@ -81,7 +81,7 @@ impl<T: Route> Store for T {
         count(key: &RequestKey, quota: Quota) -> Result<Rate, Down>;
         limit(key: &RequestKey, quota: Quota, until: SystemTime) -> Result<(), Down>;
         limited_until(keys: &[RequestKey]) -> Result<Option<SystemTime>, Down>;
-        put_list(name: &str, entries: &[&str]) -> Result<(), Down>;
+        put_list(name: &str, entries: &[&str]) -> Result<(), WriteError>;
         list(name: &str, known: Option<u64>) -> Result<Option<(u64, Vec<String>)>, Down>;
         changes() -> Result<u64, Down>;
         map_get(map: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Down>;

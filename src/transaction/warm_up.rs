@@ -13,7 +13,7 @@ use crate::engine::Services;
 use crate::graph::{Effect, EngineMode, Lookup, OperatorArgument, Phase, PlanPart, RuleGraph, Test};
 use crate::pattern::Pattern;
 use crate::resolver::{Answer, Resolver};
-use crate::store::MemoryStore;
+use crate::store::{Lists, MemoryStore};
 use std::sync::Arc;
 
 /// A request and its response.
@@ -78,6 +78,7 @@ pub fn warm_up(shared: &Shared) {
     }
     let services = Services {
         store: Arc::new(MemoryStore::new()),
+        lists: Lists::default(),
         resolver: Arc::new(NoResolver),
         debug_log: None,
         notices: Arc::default(),

@@ -137,7 +137,7 @@ directives! {
     SecHeaderBytesLimit "SecHeaderBytesLimit" NUMBER, "Maximum total length of the names and values of all headers of a message, in bytes, 1048576 by default."
     SecHeadersLimit "SecHeadersLimit" NUMBER, "Maximum number of headers of a message, 10000 by default."
     SecHttpBlKey "SecHttpBlKey" VALUE, "The key for @rbl on httpbl.org."
-    SecIpList "SecIpList" DirectiveArgument::Values, "Lists of addresses for decision scripts: blacklist or whitelist, addresses, networks and files of them, site:N."
+    SecIpList "SecIpList" DirectiveArgument::Values, "Lists of addresses: blacklist or whitelist; addresses, networks and files of them, for decision scripts; list:NAME, a list in the store, and a client on one of a blacklist is denied; site:N."
     SecLuaInstructionLimit "SecLuaInstructionLimit" NUMBER, "Maximum number of instructions of one call of a script, 10000000 by default."
     SecLuaMemoryLimit "SecLuaMemoryLimit" NUMBER, "Maximum memory of the values of one call of a script, in bytes, 67108864 by default."
     SecLuaSandbox "SecLuaSandbox" ON_OFF, "On runs scripts of rules without files, programs and bytecode, as decision scripts always run."

@@ -11,7 +11,7 @@ use crate::resolver::{Origins, Resolver, SystemResolver};
 use crate::source::{FileSystem, Loader};
 use crate::starter;
 use crate::state::{DebugLog, MemoryPool};
-use crate::store::{MemoryStore, Store, StoreKind};
+use crate::store::{Lists, MemoryStore, Store, StoreKind};
 use crate::transaction::{AuditLog, Given, Observer, Shared, warm_up};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -302,7 +302,8 @@ impl WafBuilder {
             _ => Arc::new(MemoryStore::new()),
         });
         let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));
-        let services = Services { store, resolver, origins, debug_log, memory, notices: Arc::default() };
+        let lists = Lists::of(&store, settings.decisions.list_names());
+        let services = Services { store, lists, resolver, origins, debug_log, memory, notices: Arc::default() };
         let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, exchange_log, given };
         // An extension shares the automata of the rule set that it extends.
         if !shared.is_extension() {

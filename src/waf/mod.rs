@@ -11,7 +11,7 @@ use crate::compile::{Foundation, LoadError, LoadReport};
 use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};
 use crate::graph::{RuleGraph, SiteId};
 use crate::source::FileSystem;
-use crate::store::{Ban, Down, RequestKey, Store};
+use crate::store::{Ban, Down, LIST_TIME, ListError, Need, RequestKey, Store, list_entries, note_changed_list};
 use crate::transaction::{Connection, Shared, Transaction};
 use crate::vocabulary::Limit;
 use arc_swap::ArcSwap;
@@ -180,21 +180,74 @@ impl Waf {
     /// # Errors
     /// If it is on no list, and the store does not answer within `SecStoreCallLimit`.
     pub fn is_blacklisted(&self, address: IpAddr, site: u64) -> Result<bool, Down> {
-        let is_listed = is_on_block_list(&self.current.load().graph, address, SiteId(site));
+        let refreshed = self.refresh_lists();
+        let shared = self.current.load();
+        let is_listed = is_on_block_list(&shared.graph, &shared.services.lists, address, SiteId(site));
         let keys = possible_bans(address, SiteId(site));
-        Ok(is_listed || self.ask_store(|store, by| store.banned_until(&keys, by))?.is_some())
+        Ok(is_listed || refreshed.and_then(|()| self.ask_store(|store, by| store.banned_until(&keys, by)))?.is_some())
+    }
+
+    /// Returns `true` if an address is on a whitelist of the site or of all sites. If the store does not answer, its lists are those that this process
+    /// has read before.
+    pub fn is_whitelisted(&self, address: IpAddr, site: u64) -> bool {
+        let _ = self.refresh_lists();
+        let shared = self.current.load();
+        is_whitelisted(&shared.graph, &shared.services.lists, address, SiteId(site))
+    }
+
+    /// Replaces a list of addresses and networks in the store, which `SecIpList … list:NAME` names. It counts in all processes that share the store, at the
+    /// latest 100 ms from now; one of a million entries, after a second. Entries are kept in canonical form, and each of them once.
+    ///
+    /// # Errors
+    /// If the name is not one, for the first entry that is neither an address nor a network, for more than a million entries; if the store has no room, or
+    /// does not answer within 10 s.
+    ///
+    /// ```
+    /// # use secrule::{Connection, Waf};
+    /// let waf = Waf::from_rules("SecRuleEngine On\nSecIpList blacklist list:attackers")?;
+    /// waf.put_list("attackers", &["192.0.2.0/24", "2001:db8::1"])?;
+    /// let mut tx = waf.begin(Connection::new(([192, 0, 2, 7], 40000).into(), ([198, 51, 100, 1], 443).into()));
+    /// let (parts, ()) = http::Request::get("/").body(())?.into_parts();
+    /// assert_eq!(tx.request_head(&parts).unwrap_err().status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_list(&self, name: &str, entries: &[&str]) -> Result<(), ListError> {
+        let entries = list_entries(name, entries.iter().copied())?;
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let store = Arc::clone(&self.current.load().services.store);
+        store.put_list(name, &entries, Instant::now() + LIST_TIME)?;
+        note_changed_list(&store);
+        Ok(())
+    }
+
+    /// Returns the entries of a list in the store; `None` if there is no such list.
+    ///
+    /// # Errors
+    /// If the store does not answer within 10 s.
+    pub fn list(&self, name: &str) -> Result<Option<Vec<String>>, Down> {
+        let list = self.current.load().services.store.list(name, None, Instant::now() + LIST_TIME)?;
+        Ok(list.map(|(_, entries)| entries))
+    }
+
+    /// Brings the copies of the lists that the rules name up to date.
+    fn refresh_lists(&self) -> Result<(), Down> {
+        let shared = self.current.load();
+        let lists = &shared.services.lists;
+        match lists.need() {
+            Need::Nothing => Ok(()),
+            need => lists.refresh(need, self.deadline()).or_else(|down| if need == Need::Look { Ok(()) } else { Err(down) }),
+        }
     }
 
     fn ask_store<T>(&self, ask: impl FnOnce(&dyn Store, Instant) -> Result<T, Down>) -> Result<T, Down> {
-        let shared = self.current.load();
-        let wait = u64::try_from(shared.graph.settings.limit(Limit::StoreCall)).unwrap_or(u64::MAX);
-        let now = Instant::now();
-        ask(&*shared.services.store, now.checked_add(Duration::from_millis(wait)).unwrap_or(now))
+        ask(&*self.current.load().services.store, self.deadline())
     }
 
-    /// Returns `true` if an address is on a whitelist of the site or of all sites.
-    pub fn is_whitelisted(&self, address: IpAddr, site: u64) -> bool {
-        is_whitelisted(&self.current.load().graph, address, SiteId(site))
+    /// Returns the deadline of a call of the store that begins now.
+    fn deadline(&self) -> Instant {
+        let wait = u64::try_from(self.current.load().graph.settings.limit(Limit::StoreCall)).unwrap_or(u64::MAX);
+        let now = Instant::now();
+        now.checked_add(Duration::from_millis(wait)).unwrap_or(now)
     }
 
     /// Returns the report of the last successful load.

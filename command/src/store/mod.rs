@@ -16,7 +16,8 @@ use std::io::Write;
 /// Shows and changes what the store of a server keeps: the records of persistent collections, and bans
 ///
 /// A record has the variables of one address, session, user or resource, or of all requests. Counters are read and changed while the server runs.
-/// Keys, names and values are shown on one line: `\xHH` stands for a byte, in arguments too. `secrule ban` sets and ends bans.
+/// Keys, names and values are shown on one line: `\xHH` stands for a byte, in arguments too. `secrule ban` sets and ends bans,
+/// `secrule list` changes lists of addresses.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:

@@ -214,7 +214,7 @@ impl Store for LmdbStore {
         self.write(by, |operations, now| operations.limited_until(keys, now))
     }
 
-    fn put_list(&self, name: &str, entries: &[&str], by: Instant) -> Result<(), Down> {
+    fn put_list(&self, name: &str, entries: &[&str], by: Instant) -> Result<(), WriteError> {
         self.write(by, |operations, _| operations.put_list(name, entries))
     }
 

@@ -324,7 +324,7 @@ impl Store for RedisStore {
         Ok(left.map(after_now))
     }
 
-    fn put_list(&self, name: &str, entries: &[&str], by: Instant) -> Result<(), Down> {
+    fn put_list(&self, name: &str, entries: &[&str], by: Instant) -> Result<(), WriteError> {
         let entries: String = entries.iter().map(|entry| format!("{}:{entry}", entry.len())).collect();
         Ok(self.run(&scripts::PUT_LIST, &[keys::list(name).as_bytes(), keys::CHANGES], &[Bytes(entries.as_bytes())], by)?)
     }
