@@ -216,6 +216,11 @@ impl Thread {
         if triggers.is_empty() {
             return Err("it registers no function: call skynet.register".to_owned());
         }
+        let combinations = triggers.iter().filter_map(|trigger| match trigger {
+            Trigger::Requests(condition) => Some(condition.combination),
+            Trigger::Ticks(_) => None,
+        });
+        parts.traffic.expect(script.source(), combinations);
         let limits = Limits { time: CALL_TIME, ..limits };
         Ok((Self { resident, plugin, counts, limits, failures_in_a_row: 0, off_until: None }, triggers))
     }

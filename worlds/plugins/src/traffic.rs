@@ -1,8 +1,9 @@
 //! What plugins can ask about the traffic of this machine, and which of them a request triggers.
 
-use crate::key::{Key, KeyHash};
+use crate::key::{Combination, Key, KeyHash};
 use crate::once_per_second::OncePerSecond;
 use crate::registration::{Condition, Target};
+use crate::skynet::TOP_TYPES;
 use crate::statistics::{Statistics, Totals};
 use crate::top::{TopEntry, TopLists, TopType};
 use crate::visit::Visit;
@@ -59,6 +60,17 @@ pub fn targets(exchange: &Exchange) -> impl Iterator<Item = Target> + use<> {
 impl Traffic {
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts from now on what a script is likely to ask about, so that its first questions do not get zeros: the combinations that it registered, if it
+    /// asks for counts, and the top lists that it names.
+    pub fn expect(&self, source: &[u8], combinations: impl Iterator<Item = Combination>) {
+        let mut counts = self.lock();
+        if ["stat_visit", "stat_time", "stat_resp_code"].iter().any(|name| has_word(source, name)) {
+            combinations.for_each(|combination| counts.statistics.switch_on(combination));
+        }
+        let named = TOP_TYPES.iter().zip(TopType::ALL).filter(|(name, _)| has_word(source, name));
+        named.for_each(|(_, top_type)| counts.top_lists.switch_on(top_type));
     }
 
     /// Counts a request.
@@ -127,6 +139,13 @@ impl Traffic {
             "top_lists_bytes": counts.top_lists.bytes(),
         })
     }
+}
+
+/// Returns `true` if a script contains a name that no longer name contains there.
+fn has_word(source: &[u8], name: &str) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut words = source.split(|byte| !is_part(byte));
+    words.any(|word| word == name.as_bytes())
 }
 
 fn now() -> u64 {

@@ -145,9 +145,9 @@ fn requests_are_counted_by_key_without_attacks() {
         .. skynet.stat_visit({ host = host, urlpath = urlpath }, 3660) .. ' ' .. skynet.stat_visit({ ip = ip, host = host, urlpath = '/b' }, 10)\n\
         .. ' ' .. table.concat(skynet.stat_resp_code({ ip = ip }, 10), ',') .. ' ' .. skynet.stat_time({ ip = ip }, 10)";
     let world = World::start(&[&for_requests(text)], "");
-    // The first question switches counting on.
+    // The combination that it registered is counted from the start, others from the first question on.
     world.send(PLAIN);
-    assert_eq!(world.lines("result", 1), ["0 0 0 0 0,0,0,0,0 0"]);
+    assert_eq!(world.lines("result", 1), ["1 0 0 0 0,1,0,0,0 0"]);
     for (target, status) in
         [("/a", 200), ("/a?x=1", 404), ("/b", 302), ("/b", 503), ("/a?attack=1", 200), ("/a?odd=1", 200), ("/a?quiet=1", 200)]
     {
@@ -156,8 +156,8 @@ fn requests_are_counted_by_key_without_attacks() {
     world.send(Exchange { ip: "192.0.2.8", target: "/a", ..PLAIN });
     world.settle(9);
     world.send(Exchange { target: "/a", ..PLAIN });
-    // Not counted: the first request, the attack, the logged one, the quiet denial; that of another client only for the path.
-    assert_eq!(world.lines("result", 10).last().unwrap(), "5 5 4 2 0,2,1,1,1 0");
+    // Not counted: the attack, the logged one, the quiet denial; that of another client only for the path; the first request by address alone.
+    assert_eq!(world.lines("result", 10).last().unwrap(), "6 5 4 2 0,3,1,1,1 0");
 }
 
 #[test]

@@ -28,7 +28,7 @@ const TYPE_TICKER: i64 = 2;
 const TOP_DURATION_5S: i64 = 5;
 
 /// The types of top lists, in the order of [`TopType::ALL`].
-const TOP_TYPES: [&str; 8] = [
+pub const TOP_TYPES: [&str; 8] = [
     "TOP_IP",
     "TOP_IP_HOST",
     "TOP_HOST_URLPATH",
