@@ -68,6 +68,13 @@ fn wrong_entries_are_named_with_their_lines_and_nothing_is_changed() {
     let many = folder.file("many.txt", &"x\n".repeat(50));
     assert!(folder.run(&["list", "put", "a", &many]).err.contains("many.txt:20: `x` is not an address or a network\nand 30 more\n"));
     assert_eq!(folder.run(&["list", "show", "a"]).out, "192.0.2.1\n");
+    let large: String = (0..100_000).map(|number| format!("10.{}.{}.{}\n", number >> 16, number >> 8 & 255, number & 255)).collect();
+    let refused = folder.run(&["list", "put", "a", &folder.file("large.txt", &large)]);
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (Some(2), "secrule: it is not written: it would take too large a part of the store\n")
+    );
+    assert_eq!(folder.run(&["list", "show", "a"]).out, "192.0.2.1\n");
     for (arguments, text) in [
         (&["add", "a"][..], "<ENTRY>"),
         (&["add", "a", "192.0.2.1,192.0.2.2"], "it is not an address or a network"),
