@@ -68,16 +68,22 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
     match &loaded {
         Ok(waf) => {
             let report = waf.report();
+            let failures = hosted_failures(waf);
             match format {
                 Format::Text => {
                     write_diagnostics(out, report.warnings(), report.texts(), options.all_warnings)?;
+                    failures.iter().try_for_each(|failure| writeln!(out, "error: {failure}\n"))?;
                     write_report(out, &report, elapsed)?;
                 }
                 Format::Json => {
-                    write_json(out, &document(report.warnings(), report.texts(), Some(report_document(&report, elapsed))))?;
+                    let mut document = document(report.warnings(), report.texts(), Some(report_document(&report, elapsed)));
+                    if let Some(members) = document.as_object_mut() {
+                        members.insert("script_host".to_owned(), json!({ "errors": failures }));
+                    }
+                    write_json(out, &document)?;
                 }
             }
-            Ok(Outcome::Fine)
+            Ok(if failures.is_empty() { Outcome::Fine } else { Outcome::Finding })
         }
         Err(error) => {
             match format {
@@ -90,6 +96,18 @@ pub fn run(options: &Options, format: Format, out: &mut dyn Write) -> Result<Out
             Ok(Outcome::Finding)
         }
     }
+}
+
+/// Returns why the script host would not start with these rules.
+#[cfg(feature = "worlds")]
+fn hosted_failures(waf: &Waf) -> Vec<String> {
+    super::worlds::failures(waf)
+}
+
+/// A build without the script host does not know.
+#[cfg(not(feature = "worlds"))]
+fn hosted_failures(_: &Waf) -> Vec<String> {
+    Vec::new()
 }
 
 fn explain(wanted: &str, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {

@@ -107,6 +107,13 @@ fn a_plugin_is_checked_as_the_host_loads_it() {
     assert!(told.ends_with("good.lua: loads\n  requests (ip), all, each\n  every 1 s\n"), "{told}");
     let output = secrule(&["plugin", "check", good.to_str().unwrap(), bad.to_str().unwrap(), "--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
+    let checked = secrule(&["check", folder.rules("local skynet = require 'skynet'\nskynet.register(7)").to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(
+        text(&checked.stdout).contains("error: the plugin ") && text(&checked.stdout).contains("plugin.lua:2: "),
+        "{}",
+        text(&checked.stdout)
+    );
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let error = told["plugins"][1]["error"].as_str().unwrap();
     assert!(error.contains("bad.lua:2: skynet.register: the third argument is not a function"), "{error}");

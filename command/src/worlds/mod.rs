@@ -8,7 +8,9 @@ use clap::Args;
 use secrule::Waf;
 use secrule::internals::exchange::ExchangeLog;
 use secrule::internals::graph::Settings;
-use secrule_host::{Allowed, Outgoing, Services};
+use secrule_host::outgoing::Destination;
+use secrule_host::{Allowed, Outgoing, ScriptLog, Services};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +42,17 @@ fn outgoing(services: &Services) -> Result<Outgoing, Failure> {
     let places = services.settings(|settings| settings.worlds.connects.clone());
     let allowed: Result<Allowed, _> = places.iter().map(|place| place.node.parse()).collect();
     allowed.map(Outgoing::new).map_err(|error| Failure::Reason(format!("SecScriptConnect: {error}")))
+}
+
+/// Returns why a host would not start with these rules: scripts that do not load, and places of `SecScriptConnect` that there cannot be.
+pub fn failures(waf: &Waf) -> Vec<String> {
+    let services = Services::new(waf, Arc::new(ScriptLog::new(Box::new(io::sink()), usize::MAX)));
+    let scripts = services.settings(|settings| settings.worlds.plugins.clone());
+    let plugins = scripts.iter().filter_map(|script| secrule_plugins::check(&services, script).err()).map(|failure| failure.to_string());
+    let places = services.settings(|settings| settings.worlds.connects.clone());
+    let places =
+        places.iter().filter_map(|place| place.node.parse::<Destination>().err()).map(|error| format!("SecScriptConnect: {error}"));
+    plugins.chain(places).collect()
 }
 
 /// Builds rules for a plugin that is tried: those of the files if there are some, with the plugin alone, and all in memory.
