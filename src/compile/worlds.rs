@@ -61,16 +61,27 @@ pub fn host_socket(context: &mut Context<'_>, address: &Argument) -> Option<Path
 pub fn extension(context: &mut Context<'_>, file: &Argument, options: &[Argument]) {
     context.settings.load.worlds.named_at.get_or_insert(file.span);
     let form = "write when it runs after the file: cron:\"*/5 * * * *\" or event:waf_event, and off to run it only by hand";
-    let (trigger, is_on) = match options {
-        [trigger] => (trigger, true),
-        [trigger, off] if off.text.eq_ignore_ascii_case("off") => (trigger, false),
-        [_, other, ..] => return report_bad_value(context, other, form),
-        [] => return report_bad_value(context, file, form),
+    let Some((first, trigger, more)) = split_trigger(options) else { return report_bad_value(context, file, form) };
+    let is_on = match more {
+        [] => true,
+        [off] if off.text.eq_ignore_ascii_case("off") => false,
+        [other, ..] => return report_bad_value(context, other, form),
     };
-    let Some(when) = read_trigger(&trigger.text) else { return report_bad_value(context, trigger, form) };
+    let Some(when) = read_trigger(&trigger) else { return report_bad_value(context, first, form) };
     if let Some(script) = hosted_script(context, &file.text, file.span) {
         context.settings.load.worlds.extensions.push(Extension { script, trigger: when, is_on });
     }
+}
+
+/// Returns the argument in which the trigger begins, the trigger, and the arguments behind it. Double quotes within a word do not protect blanks, so
+/// that a timetable in them is several arguments.
+fn split_trigger(options: &[Argument]) -> Option<(&Argument, String, &[Argument])> {
+    let (first, rest) = options.split_first()?;
+    let opened = first.text.strip_prefix("cron:\"").filter(|timetable| !timetable.ends_with('"'));
+    let parts = if opened.is_some() { rest.iter().position(|part| part.text.ends_with('"'))? + 1 } else { 0 };
+    let (parts, more) = rest.split_at_checked(parts)?;
+    let texts = std::iter::once(first).chain(parts).map(|part| part.text.as_str());
+    Some((first, texts.collect::<Vec<_>>().join(" "), more))
 }
 
 fn read_trigger(text: &str) -> Option<Trigger> {
