@@ -1,0 +1,55 @@
+//! Events: JSON objects with a type, which extensions run on.
+
+use secrule_host::NodeEvent;
+use serde_json::{Value, json};
+
+/// Types of events that a host makes itself.
+pub const WAF_EVENT: &str = "waf_event";
+const NODE_WENT: &str = "nodes_heartbeat_offline";
+const NODE_CAME: &str = "nodes_heartbeat_online";
+
+/// Who sends events about nodes.
+const LOG_SERVER: &str = "log-server";
+
+/// Returns the type of an event. The published documents name two of them in two ways.
+pub fn event_type(event: &Value) -> Option<&str> {
+    Some(match event.get("type")?.as_str()? {
+        "nodes_offline" => "node_offline",
+        "nodes_online" => "node_online",
+        other => other,
+    })
+}
+
+/// Makes the event of a node that gives no sign of life any more, or gives one again.
+pub fn of_node(change: &NodeEvent) -> Value {
+    let (kind, state, level) = if change.is_online { (NODE_CAME, "online", "WARNING") } else { (NODE_WENT, "offline", "ERROR") };
+    json!({ "type": kind, "from": LOG_SERVER, "message": format!("Gateway nodes [{}] {state}", change.node), "level": level })
+}
+
+/// Makes the event of hand runs without another one: a node that does not exist is offline.
+pub fn for_tests() -> Value {
+    of_node(&NodeEvent { node: 0, is_online: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_nodes_are_those_of_the_published_document() {
+        let went = of_node(&NodeEvent { node: 59, is_online: false });
+        let came = of_node(&NodeEvent { node: 59, is_online: true });
+        let expected = |kind, message, level| json!({"type": kind, "from": "log-server", "message": message, "level": level});
+        assert_eq!(went, expected("nodes_heartbeat_offline", "Gateway nodes [59] offline", "ERROR"));
+        assert_eq!(came, expected("nodes_heartbeat_online", "Gateway nodes [59] online", "WARNING"));
+        assert_eq!(for_tests().get("message"), Some(&json!("Gateway nodes [0] offline")));
+    }
+
+    #[test]
+    fn both_names_of_a_type_are_the_same_type() {
+        for (name, kind) in [("node_offline", "node_offline"), ("nodes_offline", "node_offline"), ("nodes_online", "node_online")] {
+            assert_eq!(event_type(&json!({ "type": name })), Some(kind));
+        }
+        assert_eq!(event_type(&json!({"type": 1})), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! What waits to be run: one run of an extension at a time, the one that has waited longest first.
+
+use crate::run::Cause;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Maximum number of events that wait for an extension; the oldest goes.
+const MAX_EVENTS: usize = 100;
+
+/// The causes of runs, for each extension.
+#[derive(Debug)]
+pub struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+/// Why a run by a timetable does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The last one goes on.
+    Runs,
+    /// The last one waits.
+    Waits,
+}
+
+#[derive(Debug)]
+struct State {
+    lines: Vec<Line>,
+    count: u64,
+    has_ended: bool,
+}
+
+/// What waits for an extension, with the number of its arrival.
+#[derive(Debug, Default)]
+struct Line {
+    waiting: VecDeque<(u64, Cause)>,
+    is_running: bool,
+    runs: u64,
+    failures: u64,
+    skipped: u64,
+    dropped: u64,
+}
+
+impl Queue {
+    /// Makes a queue for so many extensions.
+    pub fn new(extensions: usize) -> Self {
+        let lines = (0..extensions).map(|_| Line::default()).collect();
+        Self { state: Mutex::new(State { lines, count: 0, has_ended: false }), filled: Condvar::new() }
+    }
+
+    /// Adds an event for an extension.
+    pub fn add_event(&self, extension: usize, cause: Cause) {
+        let mut state = self.lock();
+        let number = state.next_number();
+        if let Some(line) = state.lines.get_mut(extension) {
+            line.waiting.push_back((number, cause));
+            if line.waiting.len() > MAX_EVENTS {
+                line.waiting.pop_front();
+                line.dropped += 1;
+            }
+        }
+        self.filled.notify_one();
+    }
+
+    /// Adds a run by the timetable of an extension, unless its last one waits or goes on.
+    pub fn add_time(&self, extension: usize) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        let number = state.next_number();
+        if let Some(line) = state.lines.get_mut(extension) {
+            let refusal = if line.is_running { Some(Refusal::Runs) } else { (!line.waiting.is_empty()).then_some(Refusal::Waits) };
+            if let Some(refusal) = refusal {
+                line.skipped += 1;
+                return Err(refusal);
+            }
+            line.waiting.push_back((number, Cause::Timetable));
+        }
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the next cause, and returns it with its extension, which then runs. Returns `None` at the end.
+    pub fn next(&self) -> Option<(usize, Cause)> {
+        let mut state = self.lock();
+        loop {
+            if state.has_ended {
+                return None;
+            }
+            let ready = state.lines.iter_mut().enumerate().filter(|(_, line)| !line.is_running);
+            let oldest = ready.filter_map(|(at, line)| Some((line.waiting.front()?.0, at, line))).min_by_key(|(number, ..)| *number);
+            if let Some((_, at, line)) = oldest
+                && let Some((_, cause)) = line.waiting.pop_front()
+            {
+                line.is_running = true;
+                return Some((at, cause));
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the run of an extension.
+    pub fn finish(&self, extension: usize, has_failed: bool) {
+        if let Some(line) = self.lock().lines.get_mut(extension) {
+            line.is_running = false;
+            line.runs += 1;
+            line.failures += u64::from(has_failed);
+        }
+        self.filled.notify_one();
+    }
+
+    /// Ends all waits. What waits is not run any more.
+    pub fn end(&self) {
+        self.lock().has_ended = true;
+        self.filled.notify_all();
+    }
+
+    /// Returns the number of events that an extension was too slow for.
+    pub fn dropped(&self, extension: usize) -> u64 {
+        self.lock().lines.get(extension).map_or(0, |line| line.dropped)
+    }
+
+    /// Returns what an extension did.
+    pub fn status(&self, extension: usize) -> Value {
+        self.lock().lines.get(extension).map_or(Value::Null, |line| {
+            json!({
+                "running": line.is_running,
+                "waiting": line.waiting.len(),
+                "runs": line.runs,
+                "failures": line.failures,
+                "skipped": line.skipped,
+                "dropped": line.dropped,
+            })
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_number(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn event(number: usize) -> Cause {
+        Cause::Event(Arc::new(json!(number)))
+    }
+
+    #[test]
+    fn an_extension_runs_once_at_a_time_and_the_oldest_cause_is_next() {
+        let queue = Queue::new(2);
+        (1..4).for_each(|number| queue.add_event(0, event(number)));
+        queue.add_event(1, event(4));
+        assert_eq!(queue.next(), Some((0, event(1))));
+        assert_eq!(queue.next(), Some((1, event(4))));
+        queue.finish(0, false);
+        assert_eq!(queue.next(), Some((0, event(2))));
+    }
+
+    #[test]
+    fn the_oldest_event_goes_when_the_queue_is_full() {
+        let queue = Queue::new(1);
+        (0..MAX_EVENTS + 3).for_each(|number| queue.add_event(0, event(number)));
+        assert_eq!((queue.next(), queue.dropped(0)), (Some((0, event(3))), 3));
+    }
+
+    #[test]
+    fn a_timetable_waits_for_nothing() {
+        let queue = Queue::new(1);
+        assert_eq!(queue.add_time(0), Ok(()));
+        assert_eq!(queue.add_time(0), Err(Refusal::Waits));
+        assert!(queue.next().is_some());
+        assert_eq!(queue.add_time(0), Err(Refusal::Runs));
+        queue.finish(0, true);
+        assert_eq!(queue.add_time(0), Ok(()));
+        assert_eq!(queue.status(0).get("skipped"), Some(&json!(2)));
+        queue.end();
+        assert_eq!(queue.next(), None);
+    }
+}
