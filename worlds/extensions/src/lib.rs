@@ -43,6 +43,7 @@ mod queue;
 mod rule_set;
 mod run;
 mod runner;
+pub mod sql;
 mod timetable;
 mod waf_event;
 
