@@ -24,6 +24,19 @@ pub struct Place {
     pub parts: Vec<(&'static str, String)>,
 }
 
+/// Region of an address and provider of its network, as events name them; unknown parts are absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Region {
+    /// The code of the country, of two letters.
+    pub country: Option<String>,
+    /// The largest part of the country, such as a province; in English.
+    pub province: Option<String>,
+    /// The city, in English.
+    pub city: Option<String>,
+    /// The provider. Databases of cities do not have it.
+    pub provider: Option<String>,
+}
+
 impl GeoDatabase {
     /// Reads a database. While another one with the same bytes is in use, that one is shared.
     ///
@@ -62,6 +75,19 @@ impl GeoDatabase {
             ("LONGITUDE", degrees("longitude")),
         ];
         Some(Place { parts: parts.into_iter().filter_map(|(key, value)| Some((key, value?))).collect() })
+    }
+
+    /// Finds the region of an address; `None` if the database does not have it.
+    #[must_use]
+    pub fn find_region(&self, address: IpAddr) -> Option<Region> {
+        let found = self.reader.lookup(address).ok().filter(|found| found.has_data())?;
+        let text = |path: &[maxminddb::PathElement<'_>]| found.decode_path::<String>(path).ok().flatten();
+        Some(Region {
+            country: text(&path!["country", "iso_code"]),
+            province: text(&path!["subdivisions", 0, "names", "en"]),
+            city: text(&path!["city", "names", "en"]),
+            provider: text(&path!["traits", "isp"]).or_else(|| text(&path!["isp"])),
+        })
     }
 }
 

@@ -30,6 +30,6 @@ pub use encoding::{url_encoding_fault, utf8_fault};
 pub use error::{DataLine, OperatorError};
 pub use findings::{Capture, CapturedValue, Findings, Wanted};
 pub use fuzzy_hash::{FuzzyHashArgument, fuzzy_hash_argument};
-pub use geography::{GeoDatabase, GeoDatabaseError, Place};
+pub use geography::{GeoDatabase, GeoDatabaseError, Place, Region};
 pub use kind::{ArgumentKind, OperatorKind};
 pub use number::{Relation, leading_integer};

@@ -15,8 +15,15 @@ pub fn database() -> Vec<u8> {
         ("names", Data::Map(vec![("en", Data::Text("Exampleland".to_owned()))])),
     ]);
     let location = Data::Map(vec![("latitude", Data::Number(-8.5)), ("longitude", Data::Number(34.25))]);
-    Data::Map(vec![("country", country), ("continent", named("Nowhere")), ("city", named("Sampleton")), ("location", location)])
-        .write(&mut bytes);
+    Data::Map(vec![
+        ("country", country),
+        ("continent", named("Nowhere")),
+        ("city", named("Sampleton")),
+        ("location", location),
+        ("subdivisions", Data::Array(vec![named("Sampleshire")])),
+        ("traits", Data::Map(vec![("isp", Data::Text("Sample Net".to_owned()))])),
+    ])
+    .write(&mut bytes);
     bytes.extend_from_slice(b"\xab\xcd\xefMaxMind.com");
     Data::Map(vec![
         ("binary_format_major_version", Data::Short(2)),
@@ -25,7 +32,7 @@ pub fn database() -> Vec<u8> {
         ("database_type", Data::Text("Sample-City".to_owned())),
         ("description", Data::Map(Vec::new())),
         ("ip_version", Data::Short(4)),
-        ("languages", Data::Array),
+        ("languages", Data::Array(Vec::new())),
         ("node_count", Data::Whole(nodes)),
         ("record_size", Data::Short(24)),
     ])
@@ -41,7 +48,7 @@ enum Data {
     Whole(u32),
     Long(u64),
     Map(Vec<(&'static str, Data)>),
-    Array,
+    Array(Vec<Data>),
 }
 
 impl Data {
@@ -75,8 +82,11 @@ impl Data {
                     value.write(bytes);
                 }
             }
-            // An empty one of the extended types: 11 is 7 + 4.
-            Data::Array => bytes.extend_from_slice(&[0, 4]),
+            Data::Array(values) => {
+                // One of the extended types: 11 is 7 + 4.
+                bytes.extend_from_slice(&[u8::try_from(values.len()).unwrap(), 4]);
+                values.iter().for_each(|value| value.write(bytes));
+            }
         }
     }
 }
