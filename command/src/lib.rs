@@ -62,6 +62,8 @@ enum Verb {
     Check(check::Options),
     Eval(eval::Options),
     #[cfg(feature = "worlds")]
+    Extension(worlds::extension::Options),
+    #[cfg(feature = "worlds")]
     Host(worlds::host::Options),
     List(list::Options),
     #[cfg(feature = "worlds")]
@@ -104,6 +106,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Ban(options) => ban::run(&options, arguments.format, &mut out),
         Verb::Check(options) => check::run(&options, arguments.format, &mut out),
         Verb::Eval(options) => eval::run(&options, arguments.format, &mut out),
+        #[cfg(feature = "worlds")]
+        Verb::Extension(options) => worlds::extension::run(&options, arguments.format, &mut out),
         #[cfg(feature = "worlds")]
         Verb::Host(options) => worlds::host::run(&options),
         Verb::List(options) => list::run(&options, arguments.format, &mut out),

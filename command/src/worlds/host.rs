@@ -4,6 +4,7 @@ use super::{RuleFiles, outgoing, socket};
 use crate::{Failure, Outcome, note};
 use clap::Args;
 use secrule::Waf;
+use secrule_extensions::Extensions;
 use secrule_host::{Host, Intake, ScriptLog, ScriptName, Services, SocketOptions, World};
 use secrule_plugins::Plugins;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -77,13 +78,17 @@ fn start(options: &Options, waf: &Waf) -> Result<Host, Failure> {
     let options = SocketOptions { mode: options.socket_mode, group: options.socket_group, ..SocketOptions::default() };
     // First of all, so that a second host changes nothing.
     let intake = Intake::bind(&socket, options).map_err(|error| Failure::Reason(error.to_string()))?;
-    let plugins = Plugins::start(&services, &outgoing).map_err(|failures| {
-        let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        Failure::Reason(lines.join("\nsecrule: "))
-    })?;
-    let worlds: Vec<Box<dyn World>> = vec![Box::new(plugins)];
+    let plugins = Plugins::start(&services, &outgoing).map_err(|failures| refused(&failures))?;
+    let extensions = Extensions::start(&services, &outgoing).map_err(|failures| refused(&failures))?;
+    let worlds: Vec<Box<dyn World>> = vec![Box::new(plugins), Box::new(extensions)];
     log.write_system(&ScriptName::from("host"), &format!("listening at {}", socket.display()));
     Host::start(services, intake, worlds).map_err(|error| Failure::Reason(error.to_string()))
+}
+
+/// Returns the failure of a host whose scripts do not all load.
+fn refused(failures: &[impl ToString]) -> Failure {
+    let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    Failure::Reason(lines.join("\nsecrule: "))
 }
 
 fn sink(options: &Options) -> Result<Box<dyn Write + Send>, Failure> {

@@ -1,5 +1,6 @@
 //! The verbs about scripts that run beside requests: the script host, plugins and extensions.
 
+pub mod extension;
 pub mod host;
 pub mod plugin;
 
@@ -52,7 +53,11 @@ pub fn failures(waf: &Waf) -> Vec<String> {
     let places = services.settings(|settings| settings.worlds.connects.clone());
     let places =
         places.iter().filter_map(|place| place.node.parse::<Destination>().err()).map(|error| format!("SecScriptConnect: {error}"));
-    plugins.chain(places).collect()
+    let extensions = services.settings(|settings| settings.worlds.extensions.clone());
+    let extensions =
+        extensions.iter().filter_map(|extension| secrule_extensions::check(extension).err()).map(|failure| failure.to_string());
+    let databases = services.settings(secrule_extensions::check_databases).err();
+    plugins.chain(extensions).chain(databases).chain(places).collect()
 }
 
 /// Builds rules for a plugin that is tried: those of the files if there are some, with the plugin alone, and all in memory.

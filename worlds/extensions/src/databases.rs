@@ -1,82 +1,46 @@
-//! The databases of `sql_query`, behind one file: until they are there, each query says that there is none.
+//! The databases that the rules name, and the one of the host itself.
 
-use secrule_host::{Exchange, Services};
-use std::time::{Duration, SystemTime};
+use crate::sql::{Address, Databases};
+use secrule::internals::graph::Settings;
+use std::path::PathBuf;
 
-/// A query.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// One SELECT.
-    pub sql: String,
-    /// Limit of the whole call.
-    pub time: Duration,
-    /// Limit of rows. Rows beyond it are left out.
-    pub limit: usize,
-    /// Number of further tries after a failure of the connection.
-    pub retries: u32,
-}
+/// The name of the database that the host fills with its events.
+const OWN: &str = "log_server";
 
-/// The result of a query.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
-    /// Names of the columns.
-    pub columns: Vec<String>,
-    /// Rows, each with a value for each column.
-    pub rows: Vec<Vec<Value>>,
-    /// `true` if rows were left out.
-    pub is_cut: bool,
-}
+/// The file of that database in the folder of `SecDataDir`, if no directive names another.
+const OWN_FILE: &str = "extensions.db";
 
-/// A value of a column.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(dead_code, reason = "the databases make them")]
-pub enum Value {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Real(f64),
-    Text(Vec<u8>),
-    List(Vec<Value>),
-    Map(Vec<(String, Value)>),
-}
-
-/// The databases of a host, and what is written into the one of its own.
-#[derive(Debug, Default)]
-pub struct Databases {
-    #[cfg(test)]
-    pub answer: Option<Rows>,
-    #[cfg(test)]
-    pub asked: std::sync::Mutex<Vec<(String, Query)>>,
-}
-
-impl Query {
-    /// Makes a query with 120 seconds, 20000 rows and one more try.
-    pub fn new(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), time: Duration::from_secs(120), limit: 20_000, retries: 1 }
+/// Returns the databases of `sql_query`. Nothing is opened.
+///
+/// # Errors
+/// The first address that cannot be used, without its password, and what to write.
+pub fn databases(settings: &Settings) -> Result<Databases, String> {
+    let mut databases = own_file(settings)?.map_or_else(Databases::none, Databases::new);
+    for (name, address) in &settings.worlds.databases {
+        let parsed = Address::parse(&address.node).map_err(|error| format!("SecExtensionDatabase {name}: {error}"))?;
+        databases.add(name, parsed).map_err(|problem| format!("SecExtensionDatabase {name}: {problem}"))?;
     }
+    Ok(databases)
 }
 
-impl Databases {
-    /// Makes those that the rules name. Nothing is opened.
-    pub fn of(_services: &Services) -> Self {
-        Self::default()
+/// Checks the addresses that `SecExtensionDatabase` names, as a host does when it starts.
+///
+/// # Errors
+/// The first address that cannot be used, without its password, and what to write.
+pub fn check(settings: &Settings) -> Result<(), String> {
+    databases(settings).map(drop)
+}
+
+/// Returns the file that the host fills with its events: the embedded database with the name `log_server`, or else one in the folder of `SecDataDir`.
+/// `None` if there is neither, or `log_server` is a PostgreSQL.
+///
+/// # Errors
+/// As [`databases`].
+pub fn own_file(settings: &Settings) -> Result<Option<PathBuf>, String> {
+    let named = settings.worlds.databases.iter().rev().find(|(name, _)| **name == *OWN);
+    let Some((name, address)) = named else { return Ok(settings.data_folder.as_ref().map(|folder| folder.join(OWN_FILE))) };
+    match Address::parse(&address.node).map_err(|error| format!("SecExtensionDatabase {name}: {error}"))? {
+        Address::Embedded(path) => Ok(Some(path)),
+        Address::Postgres(_) => Ok(None),
     }
-
-    /// Runs a query, and returns its rows, or a text that says why there are none.
-    pub fn query(&self, destination: &str, query: &Query) -> Result<Rows, String> {
-        #[cfg(test)]
-        self.asked.lock().unwrap().push((destination.to_owned(), query.clone()));
-        #[cfg(test)]
-        if let Some(rows) = &self.answer {
-            return Ok(rows.clone());
-        }
-        let _ = (destination, query);
-        Err("no database".to_owned())
-    }
-
-    /// Takes an exchange, for the rows of the host's own database: one for each exchange that rules found something in, and one a minute.
-    pub fn take(&self, _exchange: &Exchange) {}
-
-    /// Called ten times a second, for what is written once a minute.
-    pub fn tick(&self, _now: SystemTime) {}
 }

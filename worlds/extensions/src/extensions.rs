@@ -2,10 +2,12 @@
 
 use crate::alarm_rate::AlarmRate;
 use crate::clients::Clients;
+use crate::databases::own_file;
 use crate::event::{self, WAF_EVENT, event_type};
 use crate::history::{Filter, History};
 use crate::place::Place;
 use crate::queue::{Queue, Refusal};
+use crate::recording::Recording;
 use crate::rule_set::RuleSets;
 use crate::run::{Cause, Run};
 use crate::runner::Runner;
@@ -16,6 +18,7 @@ use secrule::internals::graph::{Extension, Trigger};
 use secrule_host::{Exchange, Leadership, NodeEvent, Outgoing, ScriptName, Services, World};
 use serde_json::{Value, json};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -60,6 +63,8 @@ struct Shared {
     rule_sets: RuleSets,
     clients: Mutex<Clients>,
     takes_waf_events: bool,
+    /// The host's own database, if it has one and there are extensions.
+    recording: Option<Recording>,
 }
 
 struct Kept {
@@ -83,7 +88,7 @@ impl Extensions {
     /// # Errors
     /// One for each timetable that is not one, or if threads cannot start; then none is started.
     pub fn start(services: &Services, outgoing: &Outgoing) -> Result<Self, Vec<StartFailure>> {
-        let (extensions, file) = services.settings(|settings| (settings.worlds.extensions.clone(), settings.extension_history.clone()));
+        let (extensions, history) = services.settings(|settings| (settings.worlds.extensions.clone(), settings.extension_history.clone()));
         let (mut kept, mut failures) = (Vec::new(), Vec::new());
         for extension in extensions {
             let name = extension.script.name().to_owned();
@@ -96,12 +101,17 @@ impl Extensions {
             return Err(failures);
         }
         let count = kept.len();
+        let failure = |extension: &str, problem: String| vec![StartFailure { extension: extension.to_owned(), problem }];
+        let runner = Runner::new(services, outgoing).map_err(|problem| failure("SecExtensionDatabase", problem))?;
+        let file = own_file_of(services, count).map_err(|problem| failure("SecExtensionDatabase", problem))?;
+        let recording = file.map(|file| Recording::start(file, services.log())).transpose();
         let shared = Arc::new(Shared {
-            runner: Runner::new(services, outgoing),
+            runner,
+            recording: recording.map_err(|error| failure("all extensions", format!("a thread cannot start: {error}")))?,
             takes_waf_events: kept.iter().any(|kept| kept.takes(WAF_EVENT)),
             extensions: kept,
             queue: Queue::new(count),
-            history: History::new(services, file),
+            history: History::new(services, history),
             rule_sets: RuleSets::default(),
             clients: Mutex::default(),
         });
@@ -136,6 +146,11 @@ impl Extensions {
     }
 }
 
+/// Returns the file of the host's own database, if there are extensions that could read it.
+fn own_file_of(services: &Services, extensions: usize) -> Result<Option<PathBuf>, String> {
+    if extensions == 0 { Ok(None) } else { services.settings(own_file) }
+}
+
 /// Checks the trigger of an extension as a host does when it starts.
 ///
 /// # Errors
@@ -143,6 +158,12 @@ impl Extensions {
 pub fn check(extension: &Extension) -> Result<(), StartFailure> {
     let failure = |problem| StartFailure { extension: extension.script.name().to_owned(), problem };
     timetable(extension).map(drop).map_err(failure)
+}
+
+/// Returns the next time of an extension's timetable, as `2026-11-30T14:05:00+01:00`; `None` for one that runs on events.
+pub fn next_time(extension: &Extension) -> Option<String> {
+    let timetable = timetable(extension).ok()??;
+    timetable.next(Local::now()).map(|time| time.to_rfc3339())
 }
 
 fn timetable(extension: &Extension) -> Result<Option<Timetable>, String> {
@@ -223,15 +244,16 @@ impl World for Extensions {
 
     fn take(&self, exchange: &Arc<Exchange>) {
         let shared = &self.shared;
-        shared.runner.databases.take(exchange);
-        let Some(attack) = waf_event::condition(exchange).filter(|_| shared.takes_waf_events) else { return };
-        let client = waf_event::client(exchange);
-        if !shared.clients.lock().unwrap_or_else(PoisonError::into_inner).is_first(&client, Instant::now()) {
-            return;
-        }
+        shared.recording.iter().for_each(|recording| recording.count(exchange));
+        let Some(attack) = waf_event::condition(exchange).filter(|_| shared.takes_waf_events || shared.recording.is_some()) else { return };
         let services = &shared.runner.services;
         let rules = shared.rule_sets.current(services.waf());
         let place = services.settings(|settings| Place::of(settings.geo_database.as_deref(), exchange.client));
+        shared.recording.iter().for_each(|recording| recording.take(exchange, attack, &rules, place.clone()));
+        let client = waf_event::client(exchange);
+        if !shared.takes_waf_events || !shared.clients.lock().unwrap_or_else(PoisonError::into_inner).is_first(&client, Instant::now()) {
+            return;
+        }
         shared.give(waf_event::of(exchange, attack, &rules, &place));
     }
 
@@ -247,7 +269,7 @@ impl World for Extensions {
 
     fn tick(&self, now: SystemTime, leadership: &Leadership) {
         let shared = &self.shared;
-        shared.runner.databases.tick(now);
+        shared.recording.iter().for_each(|recording| recording.tick(now, leadership.node()));
         let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
         // Times that come while another host leads are its own.
         for at in timers.due(now.into(), &shared.extensions) {
@@ -285,7 +307,8 @@ impl World for Extensions {
             }
             status
         });
-        json!({ "scripts": scripts.collect::<Vec<_>>() })
+        let dropped = self.shared.recording.as_ref().map(Recording::dropped);
+        json!({ "scripts": scripts.collect::<Vec<_>>(), "rows_dropped": dropped })
     }
 
     fn stop(&self) {
@@ -295,6 +318,7 @@ impl World for Extensions {
             // It sends nothing: the wait ends when the thread does.
             let _ = ended.recv_timeout(by.saturating_duration_since(Instant::now()));
         }
+        self.shared.recording.iter().for_each(Recording::stop);
         self.shared.history.stop();
     }
 }

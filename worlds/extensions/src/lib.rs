@@ -40,6 +40,7 @@ mod history;
 mod output;
 mod place;
 mod queue;
+mod recording;
 mod rule_set;
 mod run;
 mod runner;
@@ -47,7 +48,8 @@ pub mod sql;
 mod timetable;
 mod waf_event;
 
-pub use extensions::{Extensions, StartFailure, check};
-pub use history::{Filter, read as read_history};
+pub use databases::check as check_databases;
+pub use extensions::{Extensions, StartFailure, check, next_time};
+pub use history::{Filter, keep as keep_in_history, read as read_history};
 pub use run::{Cause, Ending, Run};
 pub use runner::run_by_hand;

@@ -2,10 +2,11 @@
 
 use crate::alarm_rate::AlarmRate;
 use crate::api::{self, Context};
-use crate::databases::Databases;
+use crate::databases::databases;
 use crate::event;
 use crate::output::Output;
 use crate::run::{Cause, Ending, Run};
+use crate::sql::Databases;
 use secrule::Limit;
 use secrule::internals::graph::{Extension, Trigger};
 use secrule::internals::lua::{Excess, Failure, Limits, Resident};
@@ -40,7 +41,10 @@ pub struct Runner {
 pub fn run_by_hand(services: &Services, outgoing: &Outgoing, extension: &Extension, event: Option<Value>) -> Run {
     let event = event.or_else(|| matches!(extension.trigger, Trigger::Events(_)).then(event::for_tests));
     let cause = Cause::Hand(event.map(Arc::new));
-    let runner = Runner::new(services, outgoing);
+    let runner = match Runner::new(services, outgoing) {
+        Ok(runner) => runner,
+        Err(problem) => return Run::skipped(extension.script.name(), cause, SystemTime::now(), &problem),
+    };
     // The stack of this thread may be small.
     let run = std::thread::scope(|scope| {
         let run = || runner.run(&extension.script, cause.clone(), &Arc::default());
@@ -50,15 +54,18 @@ pub fn run_by_hand(services: &Services, outgoing: &Outgoing, extension: &Extensi
 }
 
 impl Runner {
-    /// Makes a runner with the limits of the rules.
-    pub fn new(services: &Services, outgoing: &Outgoing) -> Self {
+    /// Makes a runner with the limits and databases of the rules.
+    ///
+    /// # Errors
+    /// If the address of a database cannot be used.
+    pub fn new(services: &Services, outgoing: &Outgoing) -> Result<Self, String> {
         let limits = services.settings(|settings| Limits {
             instructions: u64::try_from(settings.limit(Limit::LuaInstructions)).unwrap_or(u64::MAX).saturating_mul(INSTRUCTIONS),
             time: settings.extension_time_limit,
             memory: MEMORY,
         });
-        let databases = Arc::new(Databases::of(services));
-        Self { services: services.clone(), outgoing: outgoing.clone(), databases, limits }
+        let databases = Arc::new(services.settings(databases)?);
+        Ok(Self { services: services.clone(), outgoing: outgoing.clone(), databases, limits })
     }
 
     /// Returns the memory of the stack that a thread needs for scripts, in bytes.

@@ -208,7 +208,10 @@ fn a_slow_server_ends_a_request_by_its_timeout_and_a_run_by_its_limit() {
 
 #[test]
 fn a_query_without_a_database_is_nil_and_a_text() {
-    assert_eq!(output("output(sql_query('select 1'))"), "nil no database\n");
+    assert_eq!(
+        output("output(sql_query('select 1'))"),
+        "nil there is no database; name one with SecExtensionDatabase, or a folder for it with SecDataDir\n"
+    );
     for (arguments, part) in [
         ("", "the query is not a text, but nil"),
         ("'select 1', 0", "the timeout, in seconds,"),
@@ -281,7 +284,7 @@ fn other_resources_and_wrong_entries_are_nil_and_a_text() {
         ("{'users', 1, 'ip_list', 'a'}, {items = {}}".to_owned(), "no such resource"),
         ("{'applications', 'x', 'ip_list', 'a'}, {items = {}}".to_owned(), "not the number of a site"),
         ("{'applications', 1, 'ip_list', 'a b'}, {items = {}}".to_owned(), "not the name of a list"),
-        (format!("{path}"), "the second argument is nil"),
+        (path.to_string(), "the second argument is nil"),
         (format!("{path}, {{}}"), "`items` is nil"),
         (format!("{path}, {{items = 1}}"), "`items` is not a table"),
         (format!("{path}, {{items = {{'192.0.2.1', 'x'}}}}"), "item 2, `x`, is not an address or a network"),

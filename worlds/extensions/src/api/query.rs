@@ -2,7 +2,7 @@
 
 use super::arguments::{plain_text, time, whole};
 use super::{Context, Functions, problem_of};
-use crate::databases::{Query, Rows, Value as Cell};
+use crate::sql::{Query, Rows, Value as Cell};
 use mlua::{Function, Lua, Result, Table, Value};
 
 /// The destination of a query without one: the published example that names none asks for applications.

@@ -30,6 +30,14 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 /// The name of the history in the log.
 const OWN_NAME: &str = "history";
 
+/// Keeps a run that was started by hand, beside those of the host.
+///
+/// # Errors
+/// If the file cannot be written, or another program holds its lock for two seconds.
+pub fn keep(file: HistoryFile, run: &Run) -> std::io::Result<()> {
+    HistoryWriter::new(file).append(run)
+}
+
 /// The history of a host.
 #[derive(Debug)]
 pub struct History {

@@ -97,6 +97,11 @@ impl Databases {
         Self { by_name: by_name.into(), running: Arc::default() }
     }
 
+    /// Makes no database: each query says that there is none.
+    pub fn none() -> Self {
+        Self { by_name: BTreeMap::new(), running: Arc::default() }
+    }
+
     /// Names a database, in place of one that had the name: `SecExtensionDatabase NAME ADDRESS`. Nothing is opened.
     ///
     /// # Errors
@@ -123,6 +128,9 @@ impl Databases {
     /// The destination is not known, the statement is not a SELECT, the time is over, or the database failed or refused.
     pub fn query(&self, destination: &str, query: &Query) -> Result<Rows, String> {
         let database = self.by_name.get(&canonical(destination)).ok_or_else(|| {
+            if self.by_name.is_empty() {
+                return "there is no database; name one with SecExtensionDatabase, or a folder for it with SecDataDir".to_owned();
+            }
             let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
             format!("the destination {destination:?} is not known; use {}, or name it with SecExtensionDatabase", names.join(", "))
         })?;

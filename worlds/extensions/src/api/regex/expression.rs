@@ -28,10 +28,13 @@ pub struct Expression {
     names: HashMap<usize, String>,
 }
 
+/// An expression and its options, as a script writes them.
+type Written = (Vec<u8>, Vec<u8>);
+
 /// The expressions of a run.
 #[derive(Debug)]
 pub struct Expressions {
-    kept: RefCell<HashMap<(Vec<u8>, Vec<u8>), Rc<Expression>>>,
+    kept: RefCell<HashMap<Written, Rc<Expression>>>,
     budget: Rc<Budget>,
     depth: Cell<usize>,
 }

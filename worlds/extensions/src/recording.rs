@@ -1,0 +1,199 @@
+//! Fills the host's own database: a row for each request whose score reaches the threshold, and one a minute.
+
+use crate::place::Place;
+use crate::rule_set::RuleSet;
+use crate::sql::{Action, Minute, Recorder, Retention, System, WafEvent};
+use crate::waf_event;
+use secrule::internals::exchange::AttackRecord;
+use secrule_host::{Exchange, ScriptLog, ScriptName};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Number of rows that wait for the thread that writes; more are dropped and counted.
+const MAX_WAITING: usize = 4_096;
+
+/// Time between two looks at what waits within the recorder, and between two removals of old rows.
+const FLUSH: Duration = Duration::from_secs(1);
+const REMOVAL: Duration = Duration::from_secs(60);
+
+/// Maximum wait for the last rows when the host ends.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
+/// Time between two tries to open a database, and between two lines about one that fails.
+const PAUSE: Duration = Duration::from_secs(60);
+
+const SECONDS_OF_MINUTE: u64 = 60;
+
+/// Takes what is to be recorded, and never waits: a thread writes.
+#[derive(Debug)]
+pub struct Recording {
+    rows: Mutex<Option<SyncSender<Row>>>,
+    ended: Mutex<Receiver<()>>,
+    requests: AtomicU64,
+    blocked: AtomicU64,
+    dropped: AtomicU64,
+    /// The minute since 1970 that goes on.
+    minute: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Row {
+    Event(Box<WafEvent>),
+    Minute { created: SystemTime, node: u64, requests: u64, blocked: u64 },
+}
+
+impl Recording {
+    /// Starts the thread that writes to a file, which it opens later.
+    ///
+    /// # Errors
+    /// If no thread can start.
+    pub fn start(path: PathBuf, log: &Arc<ScriptLog>) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(MAX_WAITING);
+        let (alive, ended) = channel();
+        let writer = Writer { path, log: Arc::clone(log), told: None };
+        let work = move || {
+            let _alive = alive;
+            writer.write_all(&receiver);
+        };
+        thread::Builder::new().name("secrule-recorder".to_owned()).spawn(work)?;
+        let numbers = [(); 4].map(|()| AtomicU64::new(0));
+        let [requests, blocked, dropped, minute] = numbers;
+        Ok(Self { rows: Mutex::new(Some(sender)), ended: Mutex::new(ended), requests, blocked, dropped, minute })
+    }
+
+    /// Counts a request for its minute.
+    pub fn count(&self, exchange: &Exchange) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.blocked.fetch_add(u64::from(exchange.is_denied), Ordering::Relaxed);
+    }
+
+    /// Takes a request whose score reached the threshold.
+    pub fn take(&self, exchange: &Exchange, attack: &AttackRecord<'_>, rules: &RuleSet, place: Place) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let worst = attack.matches.iter().find(|found| found.rule == attack.rule);
+        self.send(Row::Event(Box::new(WafEvent {
+            created: exchange.arrived,
+            app_id: number(exchange.site),
+            request_id: text(&attack.unique_id),
+            remote_addr: waf_event::client(exchange).into_owned(),
+            host: exchange.host.to_vec(),
+            method: exchange.method.to_vec(),
+            uri: exchange.target.to_vec(),
+            request: waf_event::request_line(exchange, attack),
+            header: waf_event::headers(attack).to_vec(),
+            body: attack.request_body.to_vec(),
+            status: exchange.status,
+            action: if exchange.is_denied { Action::Block } else { Action::Log },
+            score: attack.score,
+            threshold: attack.threshold,
+            rule_id: attack.rule.to_string(),
+            rule_set_id: number(rules.number),
+            msg: worst.map_or_else(String::new, |worst| text(&worst.message)),
+            client_country: place.country,
+            client_province: place.province,
+            client_city: place.city,
+            client_isp: place.provider,
+            user_agent: attack.user_agent.to_vec(),
+        })));
+    }
+
+    /// Ends the minute, if its time has come.
+    pub fn tick(&self, now: SystemTime, node: u64) {
+        let minute = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / SECONDS_OF_MINUTE;
+        let before = self.minute.swap(minute, Ordering::Relaxed);
+        // The first one has begun before the host.
+        if before != 0 && before != minute {
+            let (requests, blocked) = (self.requests.swap(0, Ordering::Relaxed), self.blocked.swap(0, Ordering::Relaxed));
+            self.send(Row::Minute { created: now, node, requests, blocked });
+        }
+    }
+
+    /// Returns the number of rows that were dropped, because the thread that writes is too slow.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Ends the thread after the rows that wait, and waits for it a little.
+    pub fn stop(&self) {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It sends nothing: the wait ends when the thread does.
+        let _ = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LAST_CHANCE);
+    }
+
+    fn send(&self, row: Row) {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.as_ref().is_some_and(|rows| rows.try_send(row).is_err()) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The thread that writes.
+struct Writer {
+    path: PathBuf,
+    log: Arc<ScriptLog>,
+    /// The time of the last line about a failure.
+    told: Option<Instant>,
+}
+
+impl Writer {
+    fn write_all(mut self, rows: &Receiver<Row>) {
+        let (mut recorder, mut tried) = (None, None::<Instant>);
+        let mut system = System::default();
+        let mut removal = Instant::now();
+        loop {
+            if recorder.is_none() && tried.is_none_or(|tried| tried.elapsed() >= PAUSE) {
+                tried = Some(Instant::now());
+                let opened = Recorder::open(&self.path, Retention::default());
+                recorder = self.told_if_failed(opened);
+            }
+            let row = match rows.recv_timeout(FLUSH) {
+                Ok(row) => Some(row),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let Some(open) = recorder.as_mut() else { continue };
+            let written = match row {
+                Some(Row::Event(event)) => open.record_event(*event),
+                Some(Row::Minute { created, node, requests, blocked }) => open.record_minute(Minute {
+                    created,
+                    node_id: i64::try_from(node).unwrap_or(i64::MAX),
+                    system_cpu_percent: system.processor_percent(),
+                    system_memory_percent: system.memory_percent(),
+                    requests,
+                    blocked,
+                }),
+                None => open.flush(),
+            };
+            self.told_if_failed(written);
+            if removal.elapsed() >= REMOVAL {
+                removal = Instant::now();
+                let removed = open.remove_old(SystemTime::now());
+                self.told_if_failed(removed);
+            }
+        }
+        if let Some(open) = recorder.as_mut() {
+            let written = open.flush();
+            self.told_if_failed(written);
+        }
+    }
+
+    /// Writes a failure to the log, at most once a minute.
+    fn told_if_failed<T>(&mut self, result: Result<T, String>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                if self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
+                    self.told = Some(Instant::now());
+                    self.log.write_system(&ScriptName::from("extensions"), &format!("events are not recorded: {problem}"));
+                }
+                None
+            }
+        }
+    }
+}
