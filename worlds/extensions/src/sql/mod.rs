@@ -1,7 +1,7 @@
 //! Queries of extensions: takes the text of a SELECT and the name of a database, and gives rows.
 //!
 //! ```text
-//! text ── Statement::parse ──> a query that only reads ──> embedded: rewritten for SQLite ──> Rows
+//! text ── statement::parse ──> a query that only reads ──> embedded: rewritten for SQLite ──> Rows
 //!                                                     └──> PostgreSQL: as it was written ───┘
 //! ```
 //!
@@ -39,7 +39,6 @@ pub use system::System;
 pub use tables::{Action, Minute, WafEvent};
 pub use value::{Rows, Value};
 
-use statement::Statement;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -163,11 +162,11 @@ impl Databases {
 
 impl Database {
     fn run(&self, query: &Query, deadline: Deadline) -> Result<Rows, String> {
-        let statement = Statement::parse(&query.sql)?;
+        let tree = statement::parse(&query.sql)?;
         match self {
-            Self::Embedded(path) => embedded::run(path, statement, query.limit, deadline),
+            Self::Embedded(path) => embedded::run(path, tree, query.limit, deadline),
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => pool.run(&statement.text, query.limit, query.retries, deadline),
+            Self::Postgres(pool) => pool.run(&query.sql, query.limit, query.retries, deadline),
         }
     }
 }

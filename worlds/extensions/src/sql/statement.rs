@@ -15,52 +15,42 @@ const MAX_DEPTH: usize = 50;
 /// Lists of literals count for nothing.
 const MAX_WORDS: usize = 2000;
 
-/// A statement that was found to read and do nothing else.
-#[derive(Clone, Debug)]
-pub(super) struct Statement {
-    /// The text as given.
-    pub text: String,
-    /// Its tree. Names that were written without quotation marks are in lower case.
-    pub query: Query,
-}
-
-impl Statement {
-    /// Reads a text with one query. The caller provides [`STACK`](super::STACK).
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > MAX_TEXT {
-            return Err(format!(
-                "the SQL has {} bytes, and {MAX_TEXT} are read at most; select from a table instead of listing values",
-                text.len()
-            ));
+/// Reads a text with one query, which reads and does nothing else. Names that were written without quotation marks are in lower case in its tree.
+/// The caller provides [`STACK`](super::STACK).
+pub(super) fn parse(text: &str) -> Result<Query, String> {
+    if text.len() > MAX_TEXT {
+        return Err(format!(
+            "the SQL has {} bytes, and {MAX_TEXT} are read at most; select from a table instead of listing values",
+            text.len()
+        ));
+    }
+    if text.contains('\0') {
+        return Err("the SQL has a zero byte; remove it".to_owned());
+    }
+    let dialect = PostgreSqlDialect {};
+    let mut tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| unreadable(&error.to_string()))?;
+    check_tokens(&tokens)?;
+    for token in &mut tokens {
+        if let Token::Word(word @ Word { quote_style: None, .. }) = &mut token.token {
+            word.value.make_ascii_lowercase();
         }
-        if text.contains('\0') {
-            return Err("the SQL has a zero byte; remove it".to_owned());
+    }
+    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens);
+    let statements = parser.parse_statements().map_err(|error| match error {
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => unreadable(&text),
+        ParserError::RecursionLimitExceeded => {
+            format!("the SQL is nested more than {MAX_DEPTH} levels deep; write the inner queries with WITH")
         }
-        let dialect = PostgreSqlDialect {};
-        let mut tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| unreadable(&error.to_string()))?;
-        check_tokens(&tokens)?;
-        for token in &mut tokens {
-            if let Token::Word(word @ Word { quote_style: None, .. }) = &mut token.token {
-                word.value.make_ascii_lowercase();
-            }
-        }
-        let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens);
-        let statements = parser.parse_statements().map_err(|error| match error {
-            ParserError::ParserError(text) | ParserError::TokenizerError(text) => unreadable(&text),
-            ParserError::RecursionLimitExceeded => {
-                format!("the SQL is nested more than {MAX_DEPTH} levels deep; write the inner queries with WITH")
-            }
-        })?;
-        let query = match <[Tree; 1]>::try_from(statements) {
-            Ok([Tree::Query(query)]) => *query,
-            Ok([other]) => return Err(only_select(&first_word(&other.to_string()))),
-            Err(none) if none.is_empty() => return Err("the SQL has no statement; write one SELECT".to_owned()),
-            Err(several) => return Err(format!("the SQL has {} statements; send one at a time", several.len())),
-        };
-        match query.visit(&mut OnlyReading) {
-            ControlFlow::Continue(()) => Ok(Self { text: text.to_owned(), query }),
-            ControlFlow::Break(problem) => Err(problem.into()),
-        }
+    })?;
+    let query = match <[Tree; 1]>::try_from(statements) {
+        Ok([Tree::Query(query)]) => *query,
+        Ok([other]) => return Err(only_select(&first_word(&other.to_string()))),
+        Err(none) if none.is_empty() => return Err("the SQL has no statement; write one SELECT".to_owned()),
+        Err(several) => return Err(format!("the SQL has {} statements; send one at a time", several.len())),
+    };
+    match query.visit(&mut OnlyReading) {
+        ControlFlow::Continue(()) => Ok(query),
+        ControlFlow::Break(problem) => Err(problem.into()),
     }
 }
 

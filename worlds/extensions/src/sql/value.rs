@@ -87,17 +87,18 @@ impl Collector {
     pub fn add(&mut self, row: Vec<Value>) -> bool {
         let size = size_of::<Vec<Value>>() + row.iter().map(Value::size).sum::<usize>();
         if self.rows.rows.len() >= self.limit || size > self.left {
-            return self.cut();
+            self.rows.is_cut = true;
+            return false;
         }
         self.left -= size;
         self.rows.rows.push(row);
         true
     }
 
-    /// Notes that rows were left out, and returns `false`.
-    pub fn cut(&mut self) -> bool {
-        self.rows.is_cut = true;
-        false
+    /// Returns the number of rows.
+    #[cfg(feature = "postgres")]
+    pub fn len(&self) -> usize {
+        self.rows.rows.len()
     }
 
     pub fn into_rows(self) -> Rows {

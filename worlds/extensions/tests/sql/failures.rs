@@ -45,7 +45,7 @@ pub fn a_locked_database_is_an_error_in_time() {
     let query = Query { time: Duration::from_millis(500), ..Query::new("select 1 from monitor") };
     let error = embedded.databases.query("admin", &query).unwrap_err();
     assert!(error.contains("longer than") || error.contains("locked by another program"), "{error}");
-    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
     other.execute_batch("rollback").unwrap();
     assert!(embedded.ask("select 1 from monitor").is_ok());
 }
@@ -103,7 +103,7 @@ pub fn a_server_that_answers_nonsense_is_an_error() {
                 || result.as_ref().is_err_and(|error| !error.contains("without a result")),
             "{bytes:?}: {result:?}"
         );
-        assert!(start.elapsed() < Duration::from_millis(1200), "{bytes:?}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_millis(2500), "{bytes:?}: {:?}", start.elapsed());
     }
 }
 

@@ -11,7 +11,6 @@ mod times;
 mod translate;
 
 use super::Deadline;
-use super::statement::Statement;
 use super::tables::time_text;
 use super::value::{Collector, Rows, Value};
 use names::Shape;
@@ -20,6 +19,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, params_from_iter};
+use sqlparser::ast::Query;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use translate::{Translation, translate};
@@ -34,13 +34,13 @@ const MAX_MEMORY: i64 = 256 << 20;
 const STEPS: i32 = 1000;
 
 /// Runs a query on the database at a path.
-pub(super) fn run(path: &Path, statement: Statement, limit: usize, deadline: Deadline) -> Result<Rows, String> {
+pub(super) fn run(path: &Path, query: Query, limit: usize, deadline: Deadline) -> Result<Rows, String> {
     // Opening a pipe would wait for its other end.
     if !path.is_file() {
         let path = path.display();
         return Err(format!("there is no database at {path}; it is made by the script host, with the first event or minute"));
     }
-    let translation = translate(statement.query, &time_text(SystemTime::now()))?;
+    let translation = translate(query, &time_text(SystemTime::now()))?;
     read(path, &translation, limit, deadline).map_err(|error| match error {
         _ if deadline.is_over() => deadline.error(),
         error => explain(path, &error),

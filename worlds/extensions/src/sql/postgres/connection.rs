@@ -16,11 +16,13 @@ use std::time::{Duration, Instant};
 /// Limit of connecting, with the login.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// What the server has less than the caller, so that its answer arrives in time and the connection can be used again.
-const MARGIN: Duration = Duration::from_millis(50);
+const MARGIN: Duration = Duration::from_millis(200);
 
 /// A connection.
 pub(super) struct Connection {
     stream: Stream,
+    /// `true` if the server still sends rows that nobody wants.
+    is_sending: bool,
 }
 
 impl Connection {
@@ -29,7 +31,7 @@ impl Connection {
         let by = Instant::now() + deadline.left().min(CONNECT_TIME);
         let mut stream = Stream::connect(server, by)?;
         login(&mut stream, server)?;
-        Ok(Self { stream })
+        Ok(Self { stream, is_sending: false })
     }
 
     /// Begins a transaction that can only read, and that the server ends in time.
@@ -53,19 +55,15 @@ impl Connection {
         self.read_rows(limit, deadline)
     }
 
-    /// Ends the transaction.
-    pub fn rest(&mut self, deadline: Deadline) -> Result<(), Failure> {
-        match self.command("ROLLBACK", deadline)? {
-            b'I' => Ok(()),
-            _ => Err(Failure::Transport("the server did not end the transaction".to_owned())),
-        }
+    /// Ends the transaction, and returns `true` if the connection can be used again.
+    pub fn rest(&mut self, deadline: Deadline) -> bool {
+        !self.is_sending && self.command("ROLLBACK", deadline).is_ok_and(|state| state == b'I')
     }
 
     fn read_rows(&mut self, limit: usize, deadline: Deadline) -> Result<Rows, Failure> {
         let mut types = Vec::new();
         let mut collector = Collector::new(Vec::new(), limit);
         let mut refused = None;
-        let mut is_full = false;
         loop {
             match self.stream.receive()? {
                 Message::RowDescription(body) => {
@@ -73,7 +71,11 @@ impl Connection {
                     types = columns.iter().map(|(_, oid)| *oid).collect();
                     collector = Collector::new(columns.into_iter().map(|(name, _)| name).collect(), limit);
                 }
-                Message::DataRow(body) if !is_full => is_full = !collector.add(row(&body, &types)?),
+                // One row more than the limit is the last; beyond the limit of bytes any number may come.
+                Message::DataRow(body) if !collector.add(row(&body, &types)?) && collector.len() < limit => {
+                    self.is_sending = true;
+                    break;
+                }
                 Message::ErrorResponse(body) => match failure(&body) {
                     Failure::Transport(problem) => return Err(Failure::Transport(problem)),
                     _ if is_cancelled(&body) && deadline.left() <= 2 * MARGIN => refused = Some(Failure::Stopped),
@@ -98,7 +100,10 @@ impl Connection {
         let mut refused = None;
         loop {
             match self.stream.receive()? {
-                Message::ErrorResponse(body) => refused = Some(failure(&body)),
+                Message::ErrorResponse(body) => match failure(&body) {
+                    Failure::Transport(problem) => return Err(Failure::Transport(problem)),
+                    failure => refused = Some(failure),
+                },
                 Message::ReadyForQuery(body) => return refused.map_or(Ok(body.status()), Err),
                 _ if deadline.is_over() => return Err(Failure::Late),
                 _ => {}

@@ -69,7 +69,7 @@ impl Pool {
         let mut connection = self.begin(deadline)?;
         let result = connection.select(sql, limit, deadline);
         // A connection that is not at rest again is closed.
-        if !matches!(result, Err(Failure::Transport(_) | Failure::Late)) && connection.rest(deadline).is_ok() {
+        if !matches!(result, Err(Failure::Transport(_) | Failure::Late)) && connection.rest(deadline) {
             let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if idle.len() < MAX_IDLE {
                 idle.push(connection);
