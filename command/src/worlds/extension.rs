@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use secrule::Waf;
 use secrule::internals::exchange::{ExchangeLog as _, Link};
 use secrule::internals::graph::{Extension, Trigger};
-use secrule_extensions::{Ending, Filter, Run, keep_in_history, next_time, read_history, run_by_hand};
+use secrule_extensions::{Ending, Filter, Run, append_history, next_time, read_history, run_by_hand};
 use secrule_host::{ScriptLog, Services};
 use serde_json::{Value, json};
 use std::io::{self, Read as _, Write};
@@ -142,7 +142,7 @@ fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<
     let extension = extensions.iter().find(is_meant).ok_or_else(missing)?;
     let run = run_by_hand(&services, &outgoing, extension, event);
     if let Some(file) = file {
-        keep_in_history(file, &run).map_err(|error| Failure::Reason(format!("the run is not in the history: {error}")))?;
+        append_history(&file, &run).map_err(|error| Failure::Reason(format!("the run is not in the history: {error}")))?;
     }
     match format {
         Format::Json => write_json(out, &run.to_json())?,

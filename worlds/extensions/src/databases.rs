@@ -1,7 +1,8 @@
 //! The databases that the rules name, and the one of the host itself.
 
-use crate::sql::{Address, Databases};
+use crate::sql::{Address, Databases, Query, Rows};
 use secrule::internals::graph::Settings;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The name of the database that the host fills with its events.
@@ -9,6 +10,18 @@ const OWN: &str = "log_server";
 
 /// The file of that database in the folder of `SecDataDir`, if no directive names another.
 const OWN_FILE: &str = "extensions.db";
+
+/// Answers the queries of scripts.
+pub trait Queries: Send + Sync + fmt::Debug {
+    /// Runs a query and returns its rows, or a text that says why there are none.
+    fn query(&self, destination: &str, query: &Query) -> Result<Rows, String>;
+}
+
+impl Queries for Databases {
+    fn query(&self, destination: &str, query: &Query) -> Result<Rows, String> {
+        Self::query(self, destination, query)
+    }
+}
 
 /// Returns the databases of `sql_query`. Nothing is opened.
 ///

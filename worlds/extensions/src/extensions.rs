@@ -319,6 +319,11 @@ impl World for Extensions {
             let _ = ended.recv_timeout(by.saturating_duration_since(Instant::now()));
         }
         self.shared.recording.iter().for_each(Recording::stop);
+        for (at, cause, began) in self.shared.queue.running() {
+            if let Some(kept) = self.shared.extensions.get(at) {
+                self.shared.history.add(Run::stopped(&kept.name, cause, began, "the host ended"));
+            }
+        }
         self.shared.history.stop();
     }
 }

@@ -50,6 +50,6 @@ mod waf_event;
 
 pub use databases::check as check_databases;
 pub use extensions::{Extensions, StartFailure, check, next_time};
-pub use history::{Filter, keep as keep_in_history, read as read_history};
+pub use history::{Filter, append as append_history, read as read_history};
 pub use run::{Cause, Ending, Run};
 pub use runner::run_by_hand;

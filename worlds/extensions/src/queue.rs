@@ -4,6 +4,7 @@ use crate::run::Cause;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// Maximum number of events that wait for an extension; the oldest goes.
 const MAX_EVENTS: usize = 100;
@@ -35,7 +36,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<(u64, Cause)>,
-    is_running: bool,
+    running: Option<(Cause, SystemTime)>,
     runs: u64,
     failures: u64,
     skipped: u64,
@@ -68,7 +69,7 @@ impl Queue {
         let mut state = self.lock();
         let number = state.next_number();
         if let Some(line) = state.lines.get_mut(extension) {
-            let refusal = if line.is_running { Some(Refusal::Runs) } else { (!line.waiting.is_empty()).then_some(Refusal::Waits) };
+            let refusal = if line.running.is_some() { Some(Refusal::Runs) } else { (!line.waiting.is_empty()).then_some(Refusal::Waits) };
             if let Some(refusal) = refusal {
                 line.skipped += 1;
                 return Err(refusal);
@@ -86,12 +87,12 @@ impl Queue {
             if state.has_ended {
                 return None;
             }
-            let ready = state.lines.iter_mut().enumerate().filter(|(_, line)| !line.is_running);
+            let ready = state.lines.iter_mut().enumerate().filter(|(_, line)| line.running.is_none());
             let oldest = ready.filter_map(|(at, line)| Some((line.waiting.front()?.0, at, line))).min_by_key(|(number, ..)| *number);
             if let Some((_, at, line)) = oldest
                 && let Some((_, cause)) = line.waiting.pop_front()
             {
-                line.is_running = true;
+                line.running = Some((cause.clone(), SystemTime::now()));
                 return Some((at, cause));
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +102,7 @@ impl Queue {
     /// Ends the run of an extension.
     pub fn finish(&self, extension: usize, has_failed: bool) {
         if let Some(line) = self.lock().lines.get_mut(extension) {
-            line.is_running = false;
+            line.running = None;
             line.runs += 1;
             line.failures += u64::from(has_failed);
         }
@@ -114,6 +115,13 @@ impl Queue {
         self.filled.notify_all();
     }
 
+    /// Returns the runs that go on: the extension, the cause and the begin of each.
+    pub fn running(&self) -> Vec<(usize, Cause, SystemTime)> {
+        let state = self.lock();
+        let lines = state.lines.iter().enumerate();
+        lines.filter_map(|(at, line)| line.running.clone().map(|(cause, began)| (at, cause, began))).collect()
+    }
+
     /// Returns the number of events that an extension was too slow for.
     pub fn dropped(&self, extension: usize) -> u64 {
         self.lock().lines.get(extension).map_or(0, |line| line.dropped)
@@ -123,7 +131,7 @@ impl Queue {
     pub fn status(&self, extension: usize) -> Value {
         self.lock().lines.get(extension).map_or(Value::Null, |line| {
             json!({
-                "running": line.is_running,
+                "running": line.running.is_some(),
                 "waiting": line.waiting.len(),
                 "runs": line.runs,
                 "failures": line.failures,

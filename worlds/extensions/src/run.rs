@@ -97,6 +97,11 @@ impl Run {
         Self { extension: extension.to_owned(), began: now, ended: now, cause, ending, output: String::new(), notes: Vec::new() }
     }
 
+    /// Makes a run that goes on while the host ends.
+    pub(crate) fn stopped(extension: &str, cause: Cause, began: SystemTime, reason: &str) -> Self {
+        Self { ending: Ending::Stopped(reason.to_owned()), began, ..Self::skipped(extension, cause, SystemTime::now(), "") }
+    }
+
     /// Returns the run as a JSON object, a line of the history.
     ///
     /// | member | |

@@ -2,11 +2,10 @@
 
 use crate::alarm_rate::AlarmRate;
 use crate::api::{self, Context};
-use crate::databases::databases;
+use crate::databases::{Queries, databases};
 use crate::event;
 use crate::output::Output;
 use crate::run::{Cause, Ending, Run};
-use crate::sql::Databases;
 use secrule::Limit;
 use secrule::internals::graph::{Extension, Trigger};
 use secrule::internals::lua::{Excess, Failure, Limits, Resident};
@@ -32,7 +31,7 @@ const STACK: usize = 8 << 20;
 pub struct Runner {
     pub(crate) services: Services,
     pub(crate) outgoing: Outgoing,
-    pub(crate) databases: Arc<Databases>,
+    pub(crate) databases: Arc<dyn Queries>,
     limits: Limits,
 }
 

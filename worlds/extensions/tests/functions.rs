@@ -284,7 +284,7 @@ fn other_resources_and_wrong_entries_are_nil_and_a_text() {
         ("{'users', 1, 'ip_list', 'a'}, {items = {}}".to_owned(), "no such resource"),
         ("{'applications', 'x', 'ip_list', 'a'}, {items = {}}".to_owned(), "not the number of a site"),
         ("{'applications', 1, 'ip_list', 'a b'}, {items = {}}".to_owned(), "not the name of a list"),
-        (path.to_string(), "the second argument is nil"),
+        (path.to_owned(), "the second argument is nil"),
         (format!("{path}, {{}}"), "`items` is nil"),
         (format!("{path}, {{items = 1}}"), "`items` is not a table"),
         (format!("{path}, {{items = {{'192.0.2.1', 'x'}}}}"), "item 2, `x`, is not an address or a network"),
@@ -429,6 +429,23 @@ fn a_search_that_takes_too_much_work_is_a_text() {
     let began = Instant::now();
     let run = Scene::new().rules("SecExtensionTimeLimit 1").extension("a.lua", text, "event:test").load().run(0, None);
     assert!(matches!(run.ending, Ending::Stopped(_)) && began.elapsed() < Duration::from_secs(30), "{run:?} {:?}", began.elapsed());
+    // Patterns that are too large together, or are held by matches to come.
+    let many = output(
+        r#"
+        local held, problem = {}, nil
+        for i = 1, 100 do
+            local found, err = ngx.re.gmatch("a", "(?:abc){10000}" .. i)
+            held[i], problem = found, problem or err
+        end
+        output(problem)
+        held = nil
+        for i = 1, 100 do
+            assert(ngx.re.find("x", "(?:abc){10000}" .. i) == nil)
+        end
+        output(ngx.re.find("ab", "b"))
+        "#,
+    );
+    assert_eq!(many, "the patterns that are in use are too large together\n2 2\n");
     // Functions that call one another end, too.
     let nested = output("local function f() return (ngx.re.gsub('a', 'a', f)) end output(pcall(f))");
     assert!(nested.starts_with("false ") && nested.contains("nested"), "{nested}");

@@ -25,11 +25,14 @@ mod resty;
 mod schema;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use crate::alarm_rate::AlarmRate;
 use crate::output::Output;
 use crate::runner::Runner;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, Result, Table, Value};
-use secrule::internals::lua::{Budget, CallError, Resident};
+use secrule::internals::lua::{Budget, CallError, Excess, Resident};
 use secrule_host::ScriptName;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -110,6 +113,13 @@ impl Context {
         // What is over is seen by the caller of the function.
         let _ = self.budget.spend(1);
     }
+
+    /// Ends the run if a function had no memory: a script that went on would try again.
+    fn look_at_memory<T>(&self, result: &std::result::Result<T, String>) {
+        if matches!(result, Err(problem) if problem == NO_MEMORY) {
+            self.budget.exceed(Excess::Memory);
+        }
+    }
 }
 
 impl Functions<'_> {
@@ -124,7 +134,11 @@ impl Functions<'_> {
         R: IntoLuaMulti,
     {
         let context = Rc::clone(&self.context);
-        self.resident.function(move |lua, arguments: A| call(&context, lua, arguments).map_err(CallError))
+        self.resident.function(move |lua, arguments: A| {
+            let result = call(&context, lua, arguments);
+            context.look_at_memory(&result);
+            result.map_err(CallError)
+        })
     }
 
     /// Makes a function that returns nil and a text for a problem.
@@ -135,6 +149,7 @@ impl Functions<'_> {
     {
         self.make(move |context, lua, arguments: A| {
             let result = call(context, lua, arguments);
+            context.look_at_memory(&result);
             context.look_at_clock();
             Ok::<Answer<R>, String>(match result {
                 Ok(value) => (Some(value), None),
@@ -144,10 +159,14 @@ impl Functions<'_> {
     }
 }
 
+/// The text of an error of Lua that has no memory for what a function makes.
+const NO_MEMORY: &str = "not enough memory";
+
 /// Returns the text of an error of Lua, without the stack.
 fn problem_of(error: &mlua::Error) -> String {
     let text = match error {
         mlua::Error::CallbackError { cause, .. } => return problem_of(cause),
+        mlua::Error::MemoryError(_) => return NO_MEMORY.to_owned(),
         mlua::Error::RuntimeError(text) => text.clone(),
         other => other.to_string(),
     };

@@ -6,8 +6,8 @@
 mod expression;
 mod replacement;
 
-use super::Functions;
 use super::arguments::{kind, number};
+use super::{Functions, problem_of};
 use expression::{Expression, Expressions};
 use mlua::{Function, IntoLua, Lua, LuaString, MultiValue, Result, Table, Value};
 use replacement::Replacement;
@@ -35,7 +35,7 @@ pub fn table(functions: &Functions<'_>) -> Result<Table> {
         let subject = subject_text(lua, subject)?;
         let place = Place::read(&context)?;
         let group = if group.is_nil() { 0.0 } else { number(&group).ok_or("the number of the group is not a number")? };
-        let found = own.of(&pattern, &options).and_then(|expression| own.search(&expression, &subject.as_bytes(), place.start));
+        let found = own.of(lua, &pattern, &options).and_then(|expression| own.search(&expression, &subject.as_bytes(), place.start));
         Ok(match found {
             Err(problem) => failed(lua, 2, &problem),
             Ok(None) => none(),
@@ -53,7 +53,7 @@ pub fn table(functions: &Functions<'_>) -> Result<Table> {
     let find_match = move |lua: &Lua, (subject, pattern, options, context): (Value, Value, Value, Value)| {
         let subject = subject_text(lua, subject)?;
         let place = Place::read(&context)?;
-        let found = own.of(&pattern, &options).and_then(|expression| {
+        let found = own.of(lua, &pattern, &options).and_then(|expression| {
             let groups = own.search(&expression, &subject.as_bytes(), place.start)?;
             Ok(groups.map(|groups| (expression, groups)))
         });
@@ -71,7 +71,7 @@ pub fn table(functions: &Functions<'_>) -> Result<Table> {
     let own = Rc::clone(&expressions);
     let find_all = move |lua: &Lua, (subject, pattern, options): (Value, Value, Value)| {
         let subject = subject_text(lua, subject)?;
-        match own.of(&pattern, &options) {
+        match own.of(lua, &pattern, &options) {
             Ok(expression) => Ok(many([Value::Function(iterator(lua, &own, expression, subject)?)])),
             Err(problem) => Ok(failed(lua, 1, &problem)),
         }
@@ -83,12 +83,12 @@ pub fn table(functions: &Functions<'_>) -> Result<Table> {
         let replace = move |lua: &Lua, (subject, pattern, by, options): (Value, Value, Value, Value)| {
             let subject = subject_text(lua, subject)?;
             let by = Replacement::read(&by)?;
-            let replaced = match own.of(&pattern, &options) {
+            let replaced = match own.of(lua, &pattern, &options) {
                 Ok(expression) => own.replaced(lua, &expression, &subject, &by, limit)?,
                 Err(problem) => Err(problem),
             };
             Ok::<_, String>(match replaced {
-                Ok((text, count)) => many([Value::String(lua.create_string(text).map_err(|error| error.to_string())?), whole(count)]),
+                Ok((text, count)) => many([Value::String(lua.create_string(text).map_err(|error| problem_of(&error))?), whole(count)]),
                 Err(problem) => failed(lua, 2, &problem),
             })
         };
@@ -150,7 +150,7 @@ fn iterator(
             }
         }
     };
-    lua.create_function(next).map_err(|error| error.to_string())
+    lua.create_function(next).map_err(|error| problem_of(&error))
 }
 
 /// Returns the start of the next search after a match. An empty one is not found again.
@@ -175,7 +175,7 @@ fn match_table(lua: &Lua, expression: &Expression, subject: &LuaString, groups: 
         }
         Ok::<_, mlua::Error>(table)
     };
-    make().map_err(|error| error.to_string())
+    make().map_err(|error| problem_of(&error))
 }
 
 impl Expressions {
@@ -204,7 +204,7 @@ impl Expressions {
                 Replacement::Parts(parts) => replacement::put(parts, &bytes, &groups, &mut text),
                 Replacement::Function(function) => {
                     let table = match_table(lua, expression, subject, &groups)?;
-                    let value = self.nested(|| function.call::<Value>(table).map_err(|error| super::problem_of(&error)))?;
+                    let value = self.nested(|| function.call::<Value>(table).map_err(|error| problem_of(&error)))?;
                     let value = super::arguments::bytes(&value).ok_or_else(|| format!("the function gave {}", kind(&value)))?;
                     text.extend_from_slice(&value);
                 }
@@ -222,7 +222,7 @@ impl Expressions {
 /// Returns a text; numbers are taken as texts.
 fn subject_text(lua: &Lua, value: Value) -> std::result::Result<LuaString, String> {
     let kind = kind(&value);
-    let text = lua.coerce_string(value).map_err(|error| error.to_string())?;
+    let text = lua.coerce_string(value).map_err(|error| problem_of(&error))?;
     text.ok_or_else(|| format!("the subject is not a text, but {kind}"))
 }
 

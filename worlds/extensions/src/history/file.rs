@@ -81,6 +81,14 @@ pub fn read(path: &Path, filter: &Filter) -> io::Result<Vec<Run>> {
     Ok(runs.into())
 }
 
+/// Appends a run, such as one by hand, to a file that a host may be writing.
+///
+/// # Errors
+/// If the file cannot be written, or another program holds its lock for two seconds.
+pub fn append(file: &HistoryFile, run: &Run) -> io::Result<()> {
+    HistoryWriter::new(file.clone()).append(run)
+}
+
 impl HistoryWriter {
     pub fn new(file: HistoryFile) -> Self {
         Self { file, lines: None, oldest: None }

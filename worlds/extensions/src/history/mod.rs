@@ -5,7 +5,7 @@
 
 mod file;
 
-pub use file::{Filter, read};
+pub use file::{Filter, append, read};
 
 use crate::run::Run;
 use file::HistoryWriter;
@@ -29,14 +29,6 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// The name of the history in the log.
 const OWN_NAME: &str = "history";
-
-/// Keeps a run that was started by hand, beside those of the host.
-///
-/// # Errors
-/// If the file cannot be written, or another program holds its lock for two seconds.
-pub fn keep(file: HistoryFile, run: &Run) -> std::io::Result<()> {
-    HistoryWriter::new(file).append(run)
-}
 
 /// The history of a host.
 #[derive(Debug)]

@@ -1,18 +1,21 @@
 //! Compiled expressions of a run, and searches with them.
 
 use super::{Found, Groups, kind};
-use mlua::Value;
+use mlua::{Lua, Value};
 use secrule::internals::lua::Budget;
 use secrule::internals::pattern::{Effort, Pattern, PatternOptions};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Maximum number of expressions that are kept; more are compiled anew each time.
+/// Maximum number of expressions that are kept; beyond it they are compiled anew.
 const MAX_KEPT: usize = 100;
 
 /// Maximum number of states of an expression with its repetitions written out.
-const MAX_SIZE: usize = 200_000;
+const MAX_SIZE: usize = 50_000;
+
+/// Maximum number of states of all expressions that are in use: they take memory outside of Lua.
+const MAX_IN_USE: usize = 500_000;
 
 /// Maximum work of one search, in units of [`Effort`]: it takes a fraction of a second.
 const MAX_EFFORT: usize = 50_000_000;
@@ -26,29 +29,32 @@ pub struct Expression {
     pattern: Pattern,
     /// Names of groups by their numbers.
     names: HashMap<usize, String>,
+    /// Number of states of all expressions that are in use.
+    in_use: Rc<Cell<usize>>,
 }
 
-/// An expression and its options, as a script writes them.
-type Written = (Vec<u8>, Vec<u8>);
+/// A pattern, and its options.
+type Key = (Vec<u8>, Vec<u8>);
 
 /// The expressions of a run.
 #[derive(Debug)]
 pub struct Expressions {
-    kept: RefCell<HashMap<Written, Rc<Expression>>>,
+    kept: RefCell<HashMap<Key, Rc<Expression>>>,
+    in_use: Rc<Cell<usize>>,
     budget: Rc<Budget>,
     depth: Cell<usize>,
 }
 
 impl Expressions {
     pub fn new(budget: Rc<Budget>) -> Self {
-        Self { kept: RefCell::default(), budget, depth: Cell::new(0) }
+        Self { kept: RefCell::default(), in_use: Rc::default(), budget, depth: Cell::new(0) }
     }
 
     /// Returns a compiled expression.
     ///
     /// # Errors
-    /// If it is not one, or there is no such option.
-    pub fn of(&self, pattern: &Value, options: &Value) -> Found<Rc<Expression>> {
+    /// If it is not one, there is no such option, or those in use are too large.
+    pub fn of(&self, lua: &Lua, pattern: &Value, options: &Value) -> Found<Rc<Expression>> {
         let source = pattern.as_string().ok_or_else(|| format!("the pattern is not a text, but {}", kind(pattern)))?.as_bytes().to_vec();
         let options = match options {
             Value::Nil => Vec::new(),
@@ -59,13 +65,21 @@ impl Expressions {
         if let Some(known) = self.kept.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
-        let expression = Rc::new(Expression::compile(&key.0, &key.1)?);
+        let expression = Rc::new(Expression::compile(&key.0, &key.1, &self.in_use)?);
         // Compiling takes time in proportion. What is over is seen by the caller of the function.
-        let _ = self.budget.spend(u64::try_from(expression.pattern.size() + key.0.len()).unwrap_or(u64::MAX));
+        let _ = self.budget.spend(u64::try_from(expression.size() + key.0.len()).unwrap_or(u64::MAX));
         let mut kept = self.kept.borrow_mut();
-        if kept.len() < MAX_KEPT {
-            kept.insert(key, Rc::clone(&expression));
+        if kept.len() >= MAX_KEPT || self.in_use.get() > MAX_IN_USE {
+            kept.clear();
         }
+        if self.in_use.get() > MAX_IN_USE {
+            // Some are held by functions of `gmatch` that nobody has any more.
+            let _ = lua.gc_collect();
+        }
+        if self.in_use.get() > MAX_IN_USE {
+            return Err("the patterns that are in use are too large together".to_owned());
+        }
+        kept.insert(key, Rc::clone(&expression));
         Ok(expression)
     }
 
@@ -104,7 +118,7 @@ impl Expressions {
 }
 
 impl Expression {
-    fn compile(source: &[u8], options: &[u8]) -> Found<Self> {
+    fn compile(source: &[u8], options: &[u8], in_use: &Rc<Cell<usize>>) -> Found<Self> {
         let (verbs, rest) = source.split_at(length_of_verbs(source));
         let (mut is_utf, mut is_anchored) = (false, false);
         let is_on = |flag: u8| options.contains(&flag);
@@ -125,12 +139,24 @@ impl Expression {
         let full = [utf.as_bytes(), verbs, format!("{anchor}(?{on}{minus}{off})").as_bytes(), rest].concat();
         let limits = PatternOptions { max_size: MAX_SIZE, ..PatternOptions::default() };
         let pattern = Pattern::compile(&full, limits).map_err(|error| format!("the pattern cannot be compiled: {error}"))?;
-        Ok(Self { pattern, names: group_names(rest, is_on(b'x')) })
+        let expression = Self { pattern, names: group_names(rest, is_on(b'x')), in_use: Rc::clone(in_use) };
+        in_use.set(in_use.get().saturating_add(expression.size()));
+        Ok(expression)
+    }
+
+    fn size(&self) -> usize {
+        self.pattern.size()
     }
 
     /// Returns the name of a group.
     pub fn name(&self, group: usize) -> Option<&str> {
         self.names.get(&group).map(String::as_str)
+    }
+}
+
+impl Drop for Expression {
+    fn drop(&mut self) {
+        self.in_use.set(self.in_use.get().saturating_sub(self.size()));
     }
 }
 
