@@ -1,10 +1,7 @@
 //! Secrets in the logs of a real host: a login through nginx with its own ModSecurity connector and our library, and the same rules under Apache with
 //! ModSecurity v2, which defines the masks.
 
-#[path = "common/nginx.rs"]
-mod nginx;
-
-use nginx::{NGINX, Nginx, Site};
+use secrule_testkit::nginx::{NGINX, Nginx, Site};
 use secrule_testkit::trials::Needs;
 use secrule_testkit::{trial, trials};
 use serde_json::Value;

@@ -1,9 +1,6 @@
 //! A real nginx with its own ModSecurity connector and our library: requests pass or are stopped, responses are cut off, reloads lose nothing.
 
-#[path = "common/nginx.rs"]
-mod nginx;
-
-use nginx::{NGINX, Nginx, Site};
+use secrule_testkit::nginx::{NGINX, Nginx, Site};
 use secrule_testkit::{trial, trials};
 use std::fs;
 use std::path::Path;

@@ -1,10 +1,7 @@
 //! Scripts in nginx with our library: those of `examples/scripts` do what their first lines say, plugins work, published decision scripts decide.
 
-#[path = "common/nginx.rs"]
-mod nginx;
-
-use nginx::{NGINX, Nginx, Site};
 use secrule_testkit::name_server::NameServer;
+use secrule_testkit::nginx::{NGINX, Nginx, Site};
 use secrule_testkit::plugins::{CRAWLER, SCAN, UNPACK, scanner};
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};

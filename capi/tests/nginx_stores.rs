@@ -1,18 +1,15 @@
 //! A real nginx with four workers and our library: they count, ban and limit as one, over a reload and the end of a worker. With Redis two of them do.
 
-#[path = "common/nginx.rs"]
-mod nginx;
-
-use nginx::{NGINX, Nginx, Site};
 use secrule::{PersistentCollection, RecordKey, RequestKey, Store};
 use secrule_lmdb::LmdbStore;
 use secrule_redis::RedisStore;
+use secrule_testkit::nginx::{NGINX, Nginx, Site};
+use secrule_testkit::redis_server::RedisServer;
 use secrule_testkit::trials::Needs;
 use secrule_testkit::{trial, trials};
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -104,38 +101,10 @@ fn a_ban_holds_in_all_workers_within_100_ms() {
     assert_eq!(answers(&nginx, 40, 200), 40);
 }
 
-/// A server of Redis, which ends with the value.
-struct Redis {
-    server: Child,
-    address: String,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).stdout(Stdio::null());
-        let (server, address) = (command.spawn().unwrap(), format!("127.0.0.1:{port}"));
-        let end = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(&address).is_err() {
-            assert!(Instant::now() < end, "redis-server does not start");
-            thread::sleep(Duration::from_millis(10));
-        }
-        Self { server, address: format!("redis://{address}") }
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 fn two_servers_count_and_ban_as_one_with_redis() {
     const REQUESTS: usize = 10_000;
-    let redis = Redis::start();
-    let directive = format!("SecCollectionStore {}\nSecStoreCallLimit 1000\n", redis.address);
+    let redis = RedisServer::start();
+    let directive = format!("SecCollectionStore {}\nSecStoreCallLimit 1000\n", redis.address());
     let (one, other) = (start("redis-one", &directive), start("redis-other", &directive));
     ten_pass([&one, &other].into_iter().cycle());
     assert_eq!(answers(&one, 20, 200) + answers(&other, 20, 200), 0);
@@ -143,7 +112,7 @@ fn two_servers_count_and_ban_as_one_with_redis() {
     one.reload();
     assert_eq!(answers(&one, 20, 200) + answers(&other, 20, 200), 0);
 
-    let store = RedisStore::new(&redis.address).unwrap();
+    let store = RedisStore::new(redis.address()).unwrap();
     let by = || Instant::now() + Duration::from_secs(1);
     let record = RecordKey::new(PersistentCollection::Ip, b"127.0.0.1", "");
     let counted = || String::from_utf8(store.read(&record, b"n", by()).unwrap().unwrap()).unwrap().parse::<usize>().unwrap();

@@ -4,10 +4,7 @@
 //! Not part of the tests, because it takes long: `make capi && cargo test --release --test soak -- --ignored --nocapture`. `SECRULE_SOAK_SECONDS`
 //! sets another time. The disk is full only where this user may mount one.
 
-#[path = "common/nginx.rs"]
-mod nginx;
-
-use nginx::{NGINX, Nginx, Site};
+use secrule_testkit::nginx::{NGINX, Nginx, Site};
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
 use std::collections::BTreeMap;

@@ -40,7 +40,7 @@ static LINKS: Mutex<Vec<Weak<Link>>> = Mutex::new(Vec::new());
 pub struct Link {
     path: PathBuf,
     sender: OncePerProcess<Sender>,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
 }
 
 /// What requests and the thread share.
@@ -49,13 +49,13 @@ struct Sender {
     has_thread: bool,
 }
 
-#[derive(Default)]
 struct Waiting {
     messages: Mutex<Messages>,
     filled: Condvar,
     /// `true` while there is no host: records are then dropped at once.
     is_absent: AtomicBool,
-    dropped: AtomicU64,
+    /// That of the link.
+    dropped: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -82,15 +82,17 @@ impl Link {
         if let Some(link) = links.iter().filter_map(Weak::upgrade).find(|link| link.path == path) {
             return link;
         }
-        let link = Arc::new(Self { path: path.to_owned(), sender: OncePerProcess::new(), dropped: AtomicU64::new(0) });
+        let link = Arc::new(Self { path: path.to_owned(), sender: OncePerProcess::new(), dropped: Arc::default() });
         links.push(Arc::downgrade(&link));
         link
     }
 
-    /// Returns the sender of this process; the first call starts its thread.
+    /// Returns the sender of this process; the first call starts its thread. It asks the system for the process, which takes longer than all else that a
+    /// record costs: so once a record.
     fn sender(&self) -> Arc<Sender> {
         let Ok(sender) = self.sender.get_or_make(|| {
-            let waiting = Arc::new(Waiting::default());
+            let (messages, is_absent) = (Mutex::default(), AtomicBool::new(false));
+            let waiting = Arc::new(Waiting { messages, filled: Condvar::new(), is_absent, dropped: Arc::clone(&self.dropped) });
             let (path, shared) = (self.path.clone(), Arc::clone(&waiting));
             let thread = thread::Builder::new().name("secrule-link".to_owned()).spawn(move || shared.send_all(&path));
             Ok::<_, std::convert::Infallible>(Sender { waiting, has_thread: thread.is_ok() })
@@ -98,28 +100,37 @@ impl Link {
         sender
     }
 
-    fn add(&self, append: impl Fn(&mut Vec<u8>), size: usize) -> bool {
-        let sender = self.sender();
-        let is_added = sender.has_thread && sender.waiting.add(append, size);
-        if !is_added {
+    fn write_to(&self, sender: &Sender, record: &ExchangeRecord<'_>) {
+        let record = record.encode();
+        if !sender.has_thread || !sender.waiting.add(|datagram| Message::append_record(&record, datagram), record.len()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        is_added
     }
-}
 
-impl ExchangeLog for Link {
-    fn is_ready(&self) -> bool {
-        let is_ready = !self.sender().waiting.is_absent.load(Ordering::Relaxed);
+    /// Returns `false` if there is no host, and counts a record that is dropped.
+    fn may_write_to(&self, sender: &Sender) -> bool {
+        let is_ready = !sender.waiting.is_absent.load(Ordering::Relaxed);
         if !is_ready {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         is_ready
     }
+}
+
+impl ExchangeLog for Link {
+    fn is_ready(&self) -> bool {
+        self.may_write_to(&self.sender())
+    }
 
     fn write(&self, record: &ExchangeRecord<'_>) {
-        let record = record.encode();
-        self.add(|datagram| Message::append_record(&record, datagram), record.len());
+        self.write_to(&self.sender(), record);
+    }
+
+    fn write_with<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>) {
+        let sender = self.sender();
+        if self.may_write_to(&sender) {
+            self.write_to(&sender, &make());
+        }
     }
 
     fn send_event(&self, event: &str) -> Result<(), String> {
@@ -135,8 +146,7 @@ impl ExchangeLog for Link {
     }
 
     fn dropped(&self) -> u64 {
-        let by_thread = self.sender.made().map_or(0, |sender| sender.waiting.dropped.load(Ordering::Relaxed));
-        self.dropped.load(Ordering::Relaxed).saturating_add(by_thread)
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -29,6 +29,13 @@ pub trait ExchangeLog: Send + Sync + fmt::Debug {
     /// Takes a record.
     fn write(&self, record: &ExchangeRecord<'_>);
 
+    /// Takes a record, which is made only if it would not be dropped.
+    fn write_with<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>) {
+        if self.is_ready() {
+            self.write(&make());
+        }
+    }
+
     /// Takes an event, as JSON, for the scripts that run on events of its type.
     ///
     /// # Errors

@@ -7,7 +7,6 @@ use crate::graph::{KNOWN_SCORES, PersistentCollection, Phase};
 use crate::state::{Masking, RuleMatch};
 use crate::vocabulary::Variable;
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 /// Maximum lengths of texts, in bytes.
@@ -51,8 +50,8 @@ type Text<'a> = Cow<'a, [u8]>;
 
 /// Hands the record of an exchange on. A request that was banned is neither an access nor an attack, and has none.
 pub fn write(transaction: &Transaction, log: &dyn ExchangeLog) {
-    if !transaction.state.pending.is_banned && log.is_ready() {
-        log.write(&record(transaction));
+    if !transaction.state.pending.is_banned {
+        log.write_with(&|| record(transaction));
     }
 }
 
@@ -112,8 +111,8 @@ fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>) -> Att
     let detail = transaction.shared.graph.settings.plugin_detail;
     let mut found: Vec<&RuleMatch> = state.matches.iter().filter(|found| found.phase != Phase::Logging).collect();
     let matches = if detail { found.iter().take(MAX_MATCHES).map(|found| of_match(transaction, found)).collect() } else { Vec::new() };
-    // The lowest number is the highest severity; of equal ones the last rule counts, because rules that sum scores up come last.
-    found.sort_by_key(|found| (found.severity.unwrap_or(u32::MAX), Reverse(found.rule)));
+    // The lowest number is the highest severity; of equal ones the first match counts, because rules that sum scores up come last.
+    found.sort_by_key(|found| found.severity.unwrap_or(u32::MAX));
     let worst = found.first();
     let (score, threshold) = scores(transaction);
     let agent = state.collections.request_header(b"user-agent").map_or(&b""[..], |agent| state.collections.arena.read(agent));

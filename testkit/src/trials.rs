@@ -46,6 +46,8 @@ pub enum Needs {
     CLibraryWith(&'static str),
     /// The command of the release build.
     ReleaseCommand,
+    /// The command of any build, with a feature.
+    CommandWith(&'static str),
 }
 
 /// Makes a test of a function, under its name: `trial!(function)` or `trial!(function, [needs, …])`.
@@ -114,6 +116,7 @@ impl Needs {
                 Self::CLibrary.is_there() && features.split_ascii_whitespace().any(|known| known == feature)
             }
             Self::ReleaseCommand => release_command().exists(),
+            Self::CommandWith(feature) => command_with(feature).is_some(),
         }
     }
 
@@ -143,6 +146,9 @@ impl fmt::Display for Needs {
             Self::CLibrary => f.write_str("the C library; `make capi` builds it"),
             Self::CLibraryWith(feature) => write!(f, "the C library with the feature {feature}; `make capi FEATURES=…` builds it"),
             Self::ReleaseCommand => f.write_str("the command; `cargo build --release` builds it"),
+            Self::CommandWith(feature) => {
+                write!(f, "the command with {feature}; `cargo build --release --package secrule-command --features worlds,redis` builds it")
+            }
         }
     }
 }
@@ -155,6 +161,24 @@ pub fn c_library() -> PathBuf {
 /// Returns the path of the command of the release build: timings of a debug build are meaningless.
 pub fn release_command() -> PathBuf {
     built("release/secrule")
+}
+
+/// Returns the path of the command with a feature, `worlds` or a kind of store: that of the release build, or else the other.
+pub fn command_with(feature: &str) -> Option<PathBuf> {
+    ["release/secrule", "debug/secrule"].map(built).into_iter().find(|command| {
+        let run = |arguments: &[&str]| Command::new(command).args(arguments).output();
+        match feature {
+            "worlds" => run(&["host", "--help"]).is_ok_and(|ended| ended.status.success()),
+            // It does not answer, or it is not known.
+            store => run(&["ban", "list", "--store", &format!("{store}://127.0.0.1:9")])
+                .is_ok_and(|ended| !String::from_utf8_lossy(&ended.stderr).contains("no stores of the kind")),
+        }
+    })
+}
+
+/// Returns a folder for files of tests that are of no use later.
+pub fn scratch() -> PathBuf {
+    built("tmp")
 }
 
 fn built(path: &str) -> PathBuf {

@@ -4,6 +4,7 @@ use super::{RuleFiles, outgoing, socket};
 use crate::{Failure, Outcome, note};
 use clap::Args;
 use secrule::Waf;
+use secrule::internals::graph::Settings;
 use secrule_extensions::Extensions;
 use secrule_host::{Host, Intake, ScriptLog, ScriptName, Services, SocketOptions, World};
 use secrule_plugins::Plugins;
@@ -11,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Run the script host: plugins and extensions, for all workers of a server on this machine
@@ -45,6 +46,20 @@ pub struct Options {
     socket_group: Option<u32>,
 }
 
+/// The name of the host in its log.
+const OWN_NAME: &str = "host";
+
+/// What a host says whose store is in its memory.
+const ALONE: &str = "the rules name no store that processes share, so that bans and limits of plugins hold for no request: add SecCollectionStore \
+    lmdb:/var/lib/secrule/store.mdb";
+
+/// What a host needs before it listens.
+struct Prepared {
+    services: Services,
+    socket: PathBuf,
+    worlds: Vec<Box<dyn World>>,
+}
+
 /// Runs the host until a signal ends it.
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
@@ -55,10 +70,11 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
             break;
         }
         // What does not load leaves everything as it is.
-        match options.rules.load() {
-            Ok(waf) => {
+        match options.rules.load().and_then(|waf| prepare(options, &waf)) {
+            Ok(prepared) => {
                 host.stop();
-                host = start(options, &waf)?;
+                let intake = bind(options, &prepared.socket)?;
+                host = prepared.listen(intake)?;
                 note("secrule: the script host has read its rules again");
             }
             Err(Failure::Reason(reason)) => note(&format!("secrule: the script host goes on with its earlier rules: {reason}")),
@@ -70,19 +86,47 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
 }
 
 fn start(options: &Options, waf: &Waf) -> Result<Host, Failure> {
+    // First of all, so that a second host changes nothing.
+    let intake = bind(options, &socket(&waf.graph().settings)?)?;
+    prepare(options, waf)?.listen(intake)
+}
+
+fn bind(options: &Options, socket: &Path) -> Result<Intake, Failure> {
+    let options = SocketOptions { mode: options.socket_mode, group: options.socket_group, ..SocketOptions::default() };
+    Intake::bind(socket, options).map_err(|error| Failure::Reason(error.to_string()))
+}
+
+/// Loads the scripts, and starts their threads. They are called for nothing yet.
+fn prepare(options: &Options, waf: &Waf) -> Result<Prepared, Failure> {
     let settings = waf.graph();
     let socket = socket(&settings.settings)?;
     let log = Arc::new(ScriptLog::new(sink(options)?, settings.settings.plugin_log_rate));
-    let services = Services::new(waf, Arc::clone(&log));
+    let services = Services::new(waf, log);
     let outgoing = outgoing(&services)?;
-    let options = SocketOptions { mode: options.socket_mode, group: options.socket_group, ..SocketOptions::default() };
-    // First of all, so that a second host changes nothing.
-    let intake = Intake::bind(&socket, options).map_err(|error| Failure::Reason(error.to_string()))?;
     let plugins = Plugins::start(&services, &outgoing).map_err(|failures| refused(&failures))?;
     let extensions = Extensions::start(&services, &outgoing).map_err(|failures| refused(&failures))?;
-    let worlds: Vec<Box<dyn World>> = vec![Box::new(plugins), Box::new(extensions)];
-    log.write_system(&ScriptName::from("host"), &format!("listening at {}", socket.display()));
-    Host::start(services, intake, worlds).map_err(|error| Failure::Reason(error.to_string()))
+    Ok(Prepared { services, socket, worlds: vec![Box::new(plugins), Box::new(extensions)] })
+}
+
+impl Prepared {
+    /// Runs a host that receives requests this way.
+    fn listen(self, intake: Intake) -> Result<Host, Failure> {
+        let log = Arc::clone(self.services.log());
+        if self.services.settings(is_alone) {
+            log.write_system(&ScriptName::from(OWN_NAME), ALONE);
+        }
+        let host = Host::start(self.services, intake, self.worlds).map_err(|error| Failure::Reason(error.to_string()))?;
+        log.write_system(&ScriptName::from(OWN_NAME), &format!("listening at {}", self.socket.display()));
+        Ok(host)
+    }
+}
+
+/// Returns `true` if no worker sees what is in the store of a host with these rules.
+fn is_alone(settings: &Settings) -> bool {
+    match &settings.collection_store {
+        Some(address) => address.node.eq_ignore_ascii_case("memory"),
+        None => settings.data_folder.is_none(),
+    }
 }
 
 /// Returns the failure of a host whose scripts do not all load.

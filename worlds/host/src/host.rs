@@ -112,6 +112,7 @@ impl Shared {
             }
             let now = SystemTime::now();
             self.worlds.iter().for_each(|world| world.tick(now, leadership));
+            self.services.log().tell_dropped();
             thread::sleep(TICK);
         }
     }

@@ -68,16 +68,24 @@ impl ScriptLog {
         let rate = state.rates.entry(Arc::clone(script)).or_insert_with(|| Rate::new(self.lines_a_second));
         let (may, beyond) = rate.count(Instant::now());
         if let Some(beyond) = beyond {
-            state.add(
-                script,
-                SYSTEM,
-                &format!("{beyond} log lines were dropped, because there were more than {} in a second", self.lines_a_second),
-            );
+            state.add(script, SYSTEM, &self.told(beyond));
         }
         if may {
             state.add(script, tag, message);
         }
         Ok(())
+    }
+
+    /// Tells of the lines that were dropped in the last second: a script that is quiet after a flood does not do it.
+    pub(crate) fn tell_dropped(&self) {
+        let (mut state, now) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let dropped = |(script, rate): (&ScriptName, &mut Rate)| Some((Arc::clone(script), rate.ended(now)?));
+        let ended: Vec<_> = state.rates.iter_mut().filter_map(dropped).collect();
+        ended.iter().for_each(|(script, beyond)| state.add(script, SYSTEM, &self.told(*beyond)));
+    }
+
+    fn told(&self, beyond: u64) -> String {
+        format!("{beyond} log lines were dropped, because there were more than {} in a second", self.lines_a_second)
     }
 
     /// Writes a line about a script. It is not counted.
@@ -164,5 +172,12 @@ mod tests {
         let lines = log.last(2);
         assert_eq!((&*lines[0].tag, &*lines[1].tag), ("system", "flood"));
         assert!(lines[0].message.starts_with("95 log lines were dropped"), "{}", lines[0].message);
+        (0..10).for_each(|_| log.write(&script, "flood", "x").unwrap());
+        log.tell_dropped();
+        assert_eq!(&*log.last(1)[0].tag, "flood", "the second has not ended");
+        std::thread::sleep(std::time::Duration::from_millis(1_050));
+        (0..2).for_each(|_| log.tell_dropped());
+        let lines = log.last(2);
+        assert_eq!((&*lines[0].tag, &*lines[1].tag), ("flood", "system"));
     }
 }

@@ -19,13 +19,18 @@ impl Rate {
         Self { limit, began: Instant::now(), count: 0, beyond: 0 }
     }
 
-    /// Counts one more. Returns `true` if it may happen, and if a second has ended, how many were too many in it.
-    pub fn count(&mut self, now: Instant) -> (bool, Option<u64>) {
-        let mut ended = None;
-        if now.saturating_duration_since(self.began) >= SECOND {
-            ended = Some(std::mem::take(&mut self.beyond)).filter(|beyond| *beyond > 0);
-            (self.began, self.count) = (now, 0);
+    /// Returns how many were too many in a second that has ended; `None` if none were, or it has not ended.
+    pub fn ended(&mut self, now: Instant) -> Option<u64> {
+        if now.saturating_duration_since(self.began) < SECOND {
+            return None;
         }
+        (self.began, self.count) = (now, 0);
+        Some(std::mem::take(&mut self.beyond)).filter(|beyond| *beyond > 0)
+    }
+
+    /// Counts one more. Returns `true` if it may happen, and what [`ended`](Self::ended) does.
+    pub fn count(&mut self, now: Instant) -> (bool, Option<u64>) {
+        let ended = self.ended(now);
         let may = self.count < self.limit;
         if may {
             self.count = self.count.saturating_add(1);
@@ -48,5 +53,8 @@ mod tests {
         assert_eq!(counted, [(true, None), (true, None), (false, None), (false, None)]);
         assert_eq!(rate.count(start + SECOND), (true, Some(2)));
         assert_eq!(rate.count(start + SECOND * 3), (true, None));
+        let counted: Vec<_> = (0..3).map(|_| rate.count(start + SECOND * 3)).collect();
+        assert_eq!(counted, [(true, None), (false, None), (false, None)]);
+        assert_eq!((rate.ended(start + SECOND * 3), rate.ended(start + SECOND * 4), rate.ended(start + SECOND * 5)), (None, Some(2), None));
     }
 }

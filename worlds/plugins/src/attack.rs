@@ -4,11 +4,13 @@
 const UNKNOWN: i64 = 36;
 
 /// Types by the tags of the OWASP CRS.
-const BY_TAG: [(&str, i64); 14] = [
+const BY_TAG: [(&str, i64); 15] = [
     ("attack-sqli", 0),
     ("attack-xss", 1),
     ("attack-ssrf", 3),
     ("attack-dos", 4),
+    // Not a tag of the OWASP CRS: for rules of one's own about backdoors.
+    ("attack-backdoor", 5),
     ("attack-injection-php", 8),
     ("attack-injection-java", 8),
     ("attack-injection-generic", 8),

@@ -28,7 +28,7 @@ const MEMORY: usize = 64 << 20;
 const MAX_FAILURES: u64 = 100;
 const OFF_TIME: Duration = Duration::from_secs(60);
 
-/// Maximum wait for a plugin that shall end.
+/// Maximum wait for plugins that shall end.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// What `require "safeline"` says.
@@ -82,6 +82,8 @@ struct Counts {
     dropped: AtomicU64,
     skipped_ticks: AtomicU64,
     is_off: AtomicBool,
+    /// Calls that still wait are dropped.
+    has_ended: AtomicBool,
 }
 
 impl Plugin {
@@ -165,12 +167,24 @@ impl Plugin {
         })
     }
 
-    /// Ends its thread after the calls that wait, and waits for it a little.
-    pub fn stop(&mut self) {
+    /// Takes no more calls.
+    fn close(&mut self) {
         self.jobs = None;
-        // It sends nothing: the wait ends when the thread does.
-        let _ = self.ended.recv_timeout(LAST_CHANCE);
     }
+
+    /// Waits for the calls that are left, but no longer than until then: it is the last one that runs.
+    fn wait(&self, until: Instant) {
+        // It sends nothing: the wait ends when the thread does.
+        let _ = self.ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+        self.counts.has_ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Ends the threads of plugins after the calls that wait, and waits for them a little.
+pub fn stop(plugins: &mut [Plugin]) {
+    plugins.iter_mut().for_each(Plugin::close);
+    let until = Instant::now() + LAST_CHANCE;
+    plugins.iter().for_each(|plugin| plugin.wait(until));
 }
 
 /// Describes a trigger.
@@ -228,6 +242,9 @@ impl Thread {
     /// Does the jobs, until the plugin is stopped.
     fn work(mut self, jobs: &Receiver<Job>) {
         for job in jobs {
+            if self.counts.has_ended.load(Ordering::Relaxed) {
+                break;
+            }
             if self.is_off() {
                 if let Job::Tick { is_waiting, .. } = job {
                     is_waiting.store(false, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! The world of plugins: hands requests and ticks to those that registered for them.
 
-use crate::plugin::{LoadFailure, Plugin, PluginParts, described};
+use crate::plugin::{self, LoadFailure, Plugin, PluginParts, described};
 use crate::registration::Trigger;
 use crate::traffic::{Seen, targets};
 use secrule::Limit;
@@ -110,9 +110,9 @@ pub fn check(services: &Services, script: &Script) -> Result<Vec<String>, LoadFa
         instructions: services.settings(|settings| u64::try_from(settings.limit(Limit::LuaInstructions)).unwrap_or(u64::MAX)),
         queue: 1,
     };
-    let mut plugin = Plugin::start(&parts, script)?;
+    let plugin = Plugin::start(&parts, script)?;
     let functions = plugin.triggers().iter().map(described).collect();
-    plugin.stop();
+    plugin::stop(&mut [plugin]);
     Ok(functions)
 }
 
@@ -170,8 +170,7 @@ impl World for Plugins {
     }
 
     fn stop(&self) {
-        let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        plugins.iter_mut().for_each(Plugin::stop);
+        plugin::stop(&mut self.plugins.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -130,7 +130,11 @@ impl Condition {
             TARGET_DETECT => "with attacks",
             _ => "all",
         };
-        let often = if self.is_for_each { "each" } else { "once a second for each key" };
+        let often = match (self.is_for_each, self.target) {
+            (true, _) | (_, TARGET_DETECT) => "each",
+            (false, TARGET_ACCESS) => "once a second for each key",
+            (false, _) => "once a second for each key, attacks each",
+        };
         format!("requests ({parts}), {target}, {often}")
     }
 

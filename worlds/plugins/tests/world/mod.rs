@@ -71,6 +71,11 @@ impl World {
 
     /// Judges a request, and tells the host. Returns the status that the client gets.
     pub fn send(&self, exchange: Exchange<'_>) -> u16 {
+        self.send_slowly(exchange, Duration::ZERO)
+    }
+
+    /// The same, with an application that takes a time for its response.
+    pub fn send_slowly(&self, exchange: Exchange<'_>, time: Duration) -> u16 {
         let ip: IpAddr = exchange.ip.parse().unwrap();
         let mut tx = self.waf.begin(Connection::new((ip, 40000).into(), ([198, 51, 100, 1], 443).into()));
         let mut request = http::Request::get(exchange.target);
@@ -83,6 +88,7 @@ impl World {
         let status = match judged {
             Err(stop) => stop.status(),
             Ok(()) => {
+                std::thread::sleep(time);
                 let answered = tx.response_headers_end(exchange.status, "1.1").and_then(|()| tx.response_end());
                 answered.map_or_else(|stop| stop.status(), |()| exchange.status)
             }

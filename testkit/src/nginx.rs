@@ -1,12 +1,10 @@
 //! A real nginx with its own ModSecurity connector and our library, with its own folder and port.
 
-// Each test uses a part of it.
-#![allow(dead_code)]
-
-use secrule_testkit::trials::{self, Needs};
+use crate::trials::{self, Needs};
+use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -34,6 +32,20 @@ pub struct Site<'a> {
     pub behind: &'a str,
 }
 
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+    /// The address of the client: any of 127.0.0.0/8.
+    pub client: Ipv4Addr,
+    pub host: &'a str,
+    /// Additional headers; one without a value is not sent.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// A body and its type.
+    pub body: Option<(&'a str, &'a str)>,
+}
+
 /// An answer of nginx.
 #[derive(Debug)]
 pub struct Answer {
@@ -53,7 +65,7 @@ impl Nginx {
     pub fn start(site: &Site<'_>) -> Self {
         let library = trials::c_library().parent().unwrap().to_owned();
         let module = MODULES.iter().map(|folder| Path::new(folder).join(MODULE)).find(|module| module.exists()).unwrap();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}", site.name, std::process::id()));
+        let folder = trials::scratch().join(format!("{}-{}", site.name, std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         fs::write(folder.join("rules.conf"), (site.rules)(&folder)).unwrap();
@@ -74,7 +86,8 @@ impl Nginx {
         }
     }
 
-    fn errors(&self) -> String {
+    /// Returns its error log.
+    pub fn errors(&self) -> String {
         fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
     }
 
@@ -120,19 +133,28 @@ impl Nginx {
 
     /// Requests a page with additional headers; a header without a value is not sent.
     pub fn ask_with(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<(&str, &str)>) -> Answer {
-        // A connection that ends early is an answer too: the firewall cuts off responses.
-        self.exchange(method, target, headers, body).unwrap_or_else(|error| Answer { status: 0, body: error.to_string() })
+        self.send(&Request { method, headers, body, ..Request::get(target) })
     }
 
-    fn exchange(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<(&str, &str)>) -> io::Result<Answer> {
-        let mut stream = TcpStream::connect(self.address)?;
+    /// Sends a request.
+    pub fn send(&self, request: &Request<'_>) -> Answer {
+        // A connection that ends early is an answer too: the firewall cuts off responses.
+        self.exchange(request).unwrap_or_else(|error| Answer { status: 0, body: error.to_string() })
+    }
+
+    fn exchange(&self, request: &Request<'_>) -> io::Result<Answer> {
+        let Request { method, target, client, host, headers, body } = *request;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((client, 0)).into())?;
+        socket.connect(&self.address.into())?;
+        let mut stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let about = body.map_or(String::new(), |(kind, body)| format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()));
         let agent = [("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)")];
         let agent = if headers.iter().any(|(name, _)| *name == "User-Agent") { &[][..] } else { &agent };
         let headers = agent.iter().chain(headers).filter(|(_, value)| !value.is_empty());
         let more: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n{more}{about}Connection: close\r\n\r\n");
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n{more}{about}Connection: close\r\n\r\n");
         stream.write_all(head.as_bytes())?;
         stream.write_all(body.map_or("", |(_, body)| body).as_bytes())?;
         let mut bytes = Vec::new();
@@ -140,6 +162,13 @@ impl Nginx {
         let text = String::from_utf8_lossy(&bytes);
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         Ok(Answer { status, body: text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned() })
+    }
+}
+
+impl<'a> Request<'a> {
+    /// A request for a page, without a body.
+    pub fn get(target: &'a str) -> Self {
+        Self { method: "GET", target, client: Ipv4Addr::LOCALHOST, host: "shop.example", headers: &[], body: None }
     }
 }
 
