@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 /// Rules, in a folder with the scripts that they name.
 pub struct Scene {
-    pub folder: TempDir,
+    pub folder: Arc<TempDir>,
     rules: String,
 }
 
@@ -26,14 +26,19 @@ pub struct Loaded {
     pub services: Services,
     pub outgoing: Outgoing,
     pub log: Arc<ScriptLog>,
+    /// What is in it, such as a database, may be read later.
+    folder: Option<Arc<TempDir>>,
 }
 
 /// A host with extensions, in this process.
 pub struct Running {
     pub waf: Waf,
     pub log: Arc<ScriptLog>,
+    pub services: Services,
     pub extensions: Arc<Extensions>,
+    outgoing: Outgoing,
     host: Option<Host>,
+    _folder: Arc<TempDir>,
 }
 
 /// A world that the test may ask as well.
@@ -41,7 +46,7 @@ struct Shared(Arc<Extensions>);
 
 impl Scene {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), rules: "SecRuleEngine On\n".to_owned() }
+        Self { folder: Arc::new(tempfile::tempdir().unwrap()), rules: "SecRuleEngine On\n".to_owned() }
     }
 
     /// Adds rules.
@@ -69,7 +74,8 @@ impl Scene {
     }
 
     pub fn load(&self) -> Loaded {
-        loaded(Waf::builder().rules("rules", &self.rules).build().unwrap())
+        let folder = Some(Arc::clone(&self.folder));
+        Loaded { folder, ..loaded(Waf::builder().rules("rules", &self.rules).build().unwrap()) }
     }
 
     /// Starts a host.
@@ -77,28 +83,38 @@ impl Scene {
         let (intake, link) = Intake::local();
         let loaded = loaded(Waf::builder().rules("rules", &self.rules).exchange_log(link).build().unwrap());
         let extensions = Arc::new(Extensions::start(&loaded.services, &loaded.outgoing).unwrap());
-        let host = Host::start(loaded.services, intake, vec![Box::new(Shared(Arc::clone(&extensions)))]).unwrap();
-        Running { waf: loaded.waf, log: loaded.log, extensions, host: Some(host) }
+        let host = Host::start(loaded.services.clone(), intake, vec![Box::new(Shared(Arc::clone(&extensions)))]).unwrap();
+        let Loaded { waf, services, outgoing, log, .. } = loaded;
+        Running { waf, log, services, extensions, outgoing, host: Some(host), _folder: Arc::clone(&self.folder) }
     }
 }
 
-fn loaded(waf: Waf) -> Loaded {
+pub fn loaded(waf: Waf) -> Loaded {
     let log = Arc::new(ScriptLog::new(Box::new(io::sink()), 100));
     let services = Services::new(&waf, Arc::clone(&log));
     let connects = services.settings(|settings| settings.worlds.connects.clone());
     let allowed: Allowed = connects.iter().map(|place| place.node.parse::<Destination>().unwrap()).collect();
-    Loaded { waf, services, outgoing: Outgoing::new(allowed), log }
+    Loaded { waf, services, outgoing: Outgoing::new(allowed), log, folder: None }
 }
 
 impl Loaded {
     /// Runs the extension with this number by hand.
     pub fn run(&self, number: usize, event: Option<Value>) -> Run {
-        let extensions = self.services.settings(|settings| settings.worlds.extensions.clone());
-        run_by_hand(&self.services, &self.outgoing, &extensions[number], event)
+        run_one(&self.services, &self.outgoing, number, event)
     }
 }
 
+fn run_one(services: &Services, outgoing: &Outgoing, number: usize, event: Option<Value>) -> Run {
+    let extensions = services.settings(|settings| settings.worlds.extensions.clone());
+    run_by_hand(services, outgoing, &extensions[number], event)
+}
+
 impl Running {
+    /// Runs the extension with this number by hand, beside the host.
+    pub fn run(&self, number: usize, event: Option<Value>) -> Run {
+        run_one(&self.services, &self.outgoing, number, event)
+    }
+
     /// Returns the runs of an extension, by the name of its file.
     pub fn runs(&self, name: &str) -> Vec<Run> {
         let runs = self.extensions.history(&Filter::last(1_000));
