@@ -608,15 +608,21 @@ local function enter(called, ...)
 end
 
 local function given(succeeded, ...)
+    depth = depth - 1
     if not succeeded then
         error((...), 2)
     end
     return checked(...)
 end
 
--- Makes a function of one of the host, which returns `true` and its results, or `false` and a problem.
+-- Makes a function of one of the host, which returns `true` and its results, or `false` and a problem. The host may call the script meanwhile, through a
+-- metamethod or a function that it was given, and so again and again.
 local function wrap(native_function)
     return setfenv(function(...)
+        if depth >= MAX_DEPTH then
+            error(TOO_DEEP, 2)
+        end
+        depth = depth + 1
         return given(native_function(...))
     end, hidden)
 end

@@ -108,6 +108,7 @@ impl Resident {
             arguments.push_front(Value::Function(function.clone()));
             self.enter.call::<MultiValue>(arguments)
         });
+        let eased = self.base.watch.ease(&self.base.lua);
         let result = match (self.base.budget.check(), result) {
             (Err(excess), _) => Err(Failure::Over(excess)),
             (Ok(()), Ok(values)) => Ok(values),
@@ -119,7 +120,7 @@ impl Resident {
             self.base.budget.fill(limits);
             let _ = self.base.lua.gc_collect();
         }
-        result
+        eased.map_err(|error| Failure::Script(message(&error))).and(result)
     }
 
     fn limit_memory(&mut self, limit: usize) -> Result<()> {
@@ -222,6 +223,44 @@ mod tests {
             results.first().is_some_and(|first| first.is_ok())
                 && results.last().is_some_and(|last| *last == Err(Failure::Over(Excess::Memory)))
         );
+    }
+
+    #[test]
+    fn functions_of_the_host_that_call_the_script_again_end() {
+        let mut resident = Resident::new().unwrap();
+        let show = resident.function(|_, value: Value| value.to_string().map_err(|error| CallError(message(&error)))).unwrap();
+        let globals = resident.lua().create_table().unwrap();
+        globals.raw_set("show", show).unwrap();
+        let modules = resident.lua().create_table().unwrap();
+        let text = "local calls = 0\n\
+            local again = setmetatable({}, { __tostring = function(self) calls = calls + 1 return show(self) end })\n\
+            for turn = 1, 3 do\n\
+                local succeeded, problem = pcall(show, again)\n\
+                assert(not succeeded and problem:find('C stack overflow'), problem)\n\
+                assert(calls == 100 * turn, calls)\n\
+            end";
+        let script = Script::new("a.lua", text.into()).unwrap();
+        assert_eq!(resident.run(&script, &globals, &modules, &LIMITS).map(|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn a_state_that_has_become_small_is_fast_again() {
+        let (mut resident, function) = settled(
+            "local held, calls = nil, 0\n\
+             return function()\n\
+                 calls = calls + 1\n\
+                 if calls == 1 then held = ('x'):rep(2000000) elseif calls == 2 then held = nil end\n\
+                 for i = 1, 20000 do local t = { i } end\n\
+                 return calls\n\
+             end",
+        );
+        let stages: Vec<usize> = (0..6)
+            .map(|_| {
+                call(&mut resident, &function).unwrap();
+                resident.base.watch.stage()
+            })
+            .collect();
+        assert!(stages[0] > 0 && stages.last() == Some(&0), "{stages:?}");
     }
 
     #[test]

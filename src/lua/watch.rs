@@ -52,14 +52,32 @@ impl Watch {
 
     /// Checks more often if the state holds much memory.
     pub fn adapt(self: &Rc<Self>, lua: &Lua) -> Result<()> {
+        let stage = self.stage_of(lua);
+        if stage > self.stage.get() { self.enter(lua, stage) } else { Ok(()) }
+    }
+
+    /// Checks less often if the state holds less memory than it did, without collecting garbage.
+    pub fn ease(self: &Rc<Self>, lua: &Lua) -> Result<()> {
+        let stage = self.stage_of(lua);
+        if stage < self.stage.get() { self.enter(lua, stage) } else { Ok(()) }
+    }
+
+    /// Returns the stage: 0 for rare checks.
+    #[cfg(test)]
+    pub fn stage(&self) -> usize {
+        self.stage.get()
+    }
+
+    fn stage_of(&self, lua: &Lua) -> usize {
         let more = lua.used_memory().saturating_sub(self.at_first.get());
-        let stage = PERIODS.iter().rposition(|(much, _)| more >= *much).unwrap_or(0);
-        if stage > self.stage.get() {
-            self.stage.set(stage);
-            lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(OFTEN)));
-            self.set_hook(lua)?;
-        }
-        Ok(())
+        PERIODS.iter().rposition(|(much, _)| more >= *much).unwrap_or(0)
+    }
+
+    fn enter(self: &Rc<Self>, lua: &Lua, stage: usize) -> Result<()> {
+        self.stage.set(stage);
+        let pause = if stage == 0 { SELDOM } else { OFTEN };
+        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(pause)));
+        self.set_hook(lua)
     }
 
     /// A hook of one thread would not cover coroutines.

@@ -70,7 +70,7 @@ impl fmt::Display for KeyTable {
 }
 
 fn text_member(table: &Table, member: &str) -> Result<Option<Vec<u8>>, String> {
-    match table.get(member) {
+    match table.raw_get(member) {
         Ok(Value::Nil) => Ok(None),
         Ok(Value::String(text)) => Ok(Some(text.as_bytes().to_vec())),
         _ => Err(format!("`{member}` of the key is not a text")),

@@ -120,7 +120,12 @@ fn number_of(top_type: TopType) -> i64 {
 fn tell_unknown_names(lua: &Lua, table: &Table, plugin: &Rc<Plugin>) -> Result<()> {
     let (known, own) = (RefCell::new(HashSet::new()), Rc::clone(plugin));
     let look = lua.create_function(move |_, (_, name): (Table, Value)| {
-        let name = name.to_string().unwrap_or_default();
+        // Other values have no text of their own, and a metamethod that makes one could look here again, without an end.
+        let name = match name {
+            Value::String(name) => name.to_string_lossy(),
+            Value::Integer(name) => name.to_string(),
+            other => format!("[{}]", other.type_name()),
+        };
         let mut known = known.borrow_mut();
         if known.len() < 100 && known.insert(name.clone()) {
             own.services.log().write_system(&own.name, &format!("skynet.{name} does not exist, and is nil"));
