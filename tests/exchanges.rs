@@ -221,6 +221,17 @@ fn without_a_host_requests_pass_and_one_notice_says_so() {
 }
 
 #[test]
+fn a_host_that_was_started_anew_gets_the_next_record() {
+    let mut host = Host::new("anew");
+    let waf = host.waf("");
+    send(&waf, "/before", &[], 200);
+    assert_eq!(&*host.record().target, b"/before");
+    host.listen();
+    send(&waf, "/after", &[], 200);
+    assert_eq!((&*host.record().target, waf.dropped_exchange_records()), (&b"/after"[..], 0));
+}
+
+#[test]
 fn events_are_sent_at_once_or_refused() {
     let mut host = Host::new("events");
     let waf = host.waf("");

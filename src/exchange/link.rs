@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,14 +24,17 @@ const MAX_WAITING: usize = 4 << 20;
 const SEND_BUFFER: usize = 1 << 20;
 
 /// Time between two looks for room in the socket, and between two looks for a host that is not there.
-const NO_ROOM: Duration = Duration::from_millis(1);
-const NO_HOST: Duration = Duration::from_secs(1);
+const ROOM_INTERVAL: Duration = Duration::from_millis(1);
+const HOST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maximum time for which a batch waits for room in the socket: a host that has stopped reads nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ROOM_LIMIT: Duration = Duration::from_secs(1);
 
 /// Maximum wait for the last batch of a link that is dropped.
-const LAST_CHANCE: Duration = Duration::from_millis(200);
+const END_LIMIT: Duration = Duration::from_millis(200);
+
+/// Bytes of a send buffer that the system needs for itself.
+const BUFFER_OVERHEAD: usize = 1 << 10;
 
 /// The links of this process, by the path of the socket: rule sets that name the same host share one.
 static LINKS: Mutex<Vec<Weak<Link>>> = Mutex::new(Vec::new());
@@ -39,21 +42,19 @@ static LINKS: Mutex<Vec<Weak<Link>>> = Mutex::new(Vec::new());
 /// The link to the host at a path. The first record of each process starts its thread, because a server may load rules and then fork.
 pub struct Link {
     path: PathBuf,
-    sender: OncePerProcess<Sender>,
+    sender: OncePerProcess<Arc<Sender>>,
     dropped: Arc<AtomicU64>,
 }
 
+
 /// What requests and the thread share.
 struct Sender {
-    waiting: Arc<Waiting>,
-    has_thread: bool,
-}
-
-struct Waiting {
     messages: Mutex<Messages>,
     filled: Condvar,
     /// `true` while there is no host: records are then dropped at once.
     is_absent: AtomicBool,
+    /// The longest datagram that the system takes, in bytes; unknown before the first.
+    longest: AtomicUsize,
     /// That of the link.
     dropped: Arc<AtomicU64>,
 }
@@ -87,48 +88,36 @@ impl Link {
         link
     }
 
-    /// Returns the sender of this process; the first call starts its thread. It asks the system for the process, which takes longer than all else that a
-    /// record costs: so once a record.
-    fn sender(&self) -> Arc<Sender> {
-        let Ok(sender) = self.sender.get_or_make(|| {
-            let (messages, is_absent) = (Mutex::default(), AtomicBool::new(false));
-            let waiting = Arc::new(Waiting { messages, filled: Condvar::new(), is_absent, dropped: Arc::clone(&self.dropped) });
-            let (path, shared) = (self.path.clone(), Arc::clone(&waiting));
-            let thread = thread::Builder::new().name("secrule-link".to_owned()).spawn(move || shared.send_all(&path));
-            Ok::<_, std::convert::Infallible>(Sender { waiting, has_thread: thread.is_ok() })
+    /// Returns the sender of this process if there may be a host; counts a record that is dropped otherwise. The first call starts its thread; one that
+    /// cannot start is tried again. It asks the system for the process, which takes longer than all else that a record costs: so once a record.
+    fn sender(&self) -> Option<Arc<Sender>> {
+        let sender = self.sender.get_or_make(|| {
+            let sender = Arc::new(Sender::new(&self.dropped));
+            let (path, shared) = (self.path.clone(), Arc::clone(&sender));
+            thread::Builder::new().name("secrule-link".to_owned()).spawn(move || shared.send_all(&path))?;
+            Ok::<_, io::Error>(sender)
         });
-        sender
+        let ready = sender.ok().filter(|sender| !sender.is_absent.load(Ordering::Relaxed));
+        if ready.is_none() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        ready.map(|sender| (*sender).clone())
     }
 
     fn write_to(&self, sender: &Sender, record: &ExchangeRecord<'_>) {
-        let record = record.encode();
-        if !sender.has_thread || !sender.waiting.add(|datagram| Message::append_record(&record, datagram), record.len()) {
+        let mut encoded = record.encode();
+        if encoded.len() > sender.longest.load(Ordering::Relaxed) {
+            encoded = record.clone().without_detail().encode();
+        }
+        if !sender.add(|datagram| Message::append_record(&encoded, datagram), encoded.len()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Returns `false` if there is no host, and counts a record that is dropped.
-    fn may_write_to(&self, sender: &Sender) -> bool {
-        let is_ready = !sender.waiting.is_absent.load(Ordering::Relaxed);
-        if !is_ready {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        is_ready
     }
 }
 
 impl ExchangeLog for Link {
-    fn is_ready(&self) -> bool {
-        self.may_write_to(&self.sender())
-    }
-
-    fn write(&self, record: &ExchangeRecord<'_>) {
-        self.write_to(&self.sender(), record);
-    }
-
-    fn write_with<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>) {
-        let sender = self.sender();
-        if self.may_write_to(&sender) {
+    fn write<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>) {
+        if let Some(sender) = self.sender() {
             self.write_to(&sender, &make());
         }
     }
@@ -150,7 +139,17 @@ impl ExchangeLog for Link {
     }
 }
 
-impl Waiting {
+impl Sender {
+    fn new(dropped: &Arc<AtomicU64>) -> Self {
+        Self {
+            messages: Mutex::default(),
+            filled: Condvar::new(),
+            is_absent: AtomicBool::new(false),
+            longest: AtomicUsize::new(usize::MAX),
+            dropped: Arc::clone(dropped),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Messages> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,30 +217,27 @@ impl Waiting {
         Some(messages.take())
     }
 
-    /// Sends a datagram, and waits for room in the socket.
+    /// Sends a datagram: where the host was started anew, to the new one.
     fn send(&self, socket: &mut Option<UnixDatagram>, path: &Path, datagram: &[u8]) -> io::Result<()> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let sent = match socket.take().map_or_else(|| connect(path), Ok) {
-                Ok(open) => {
-                    let sent = open.send(datagram);
-                    *socket = Some(open);
-                    sent
-                }
-                Err(error) => Err(error),
-            };
-            match sent {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => thread::sleep(NO_ROOM),
-                Err(error) => {
-                    *socket = None;
-                    if is_absence(&error) {
-                        self.wait_for_host(path);
-                    }
-                    return Err(error);
-                }
+        let sent = match socket.as_ref().map(|open| send_when_there_is_room(open, datagram)) {
+            Some(Err(error)) if is_absence(&error) => self.connect_and_send(socket, path, datagram),
+            Some(sent) => sent,
+            None => self.connect_and_send(socket, path, datagram),
+        };
+        if let Err(error) = &sent {
+            *socket = None;
+            if is_absence(error) {
+                self.wait_for_host(path);
             }
         }
+        sent
+    }
+
+    fn connect_and_send(&self, socket: &mut Option<UnixDatagram>, path: &Path, datagram: &[u8]) -> io::Result<()> {
+        let open = socket.insert(connect(path)?);
+        let buffer = SockRef::from(&*open).send_buffer_size()?;
+        self.longest.store(buffer.saturating_sub(BUFFER_OVERHEAD), Ordering::Relaxed);
+        send_when_there_is_room(open, datagram)
     }
 
     /// Waits until there is a host, or the link ends. Meanwhile records are dropped at once.
@@ -249,7 +245,7 @@ impl Waiting {
         self.is_absent.store(true, Ordering::Relaxed);
         loop {
             let wait = |messages: &mut Messages| !messages.has_ended;
-            let waited = self.filled.wait_timeout_while(self.lock(), NO_HOST, wait);
+            let waited = self.filled.wait_timeout_while(self.lock(), HOST_INTERVAL, wait);
             let mut messages = waited.unwrap_or_else(PoisonError::into_inner).0;
             let lost = messages.take().into_iter().map(|datagram| datagram.records as u64).sum();
             let has_ended = messages.has_ended;
@@ -281,6 +277,16 @@ fn connect(path: &Path) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
+fn send_when_there_is_room(socket: &UnixDatagram, datagram: &[u8]) -> io::Result<()> {
+    let until = Instant::now() + ROOM_LIMIT;
+    loop {
+        match socket.send(datagram) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => thread::sleep(ROOM_INTERVAL),
+            sent => return sent.map(drop),
+        }
+    }
+}
+
 /// Returns `true` if nobody listens at the path, or may be written to there.
 fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotConnected, NotFound, PermissionDenied};
@@ -290,12 +296,12 @@ fn is_absence(error: &io::Error) -> bool {
 impl Drop for Link {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.made() {
-            sender.waiting.lock().has_ended = true;
-            sender.waiting.filled.notify_all();
-            let until = Instant::now() + LAST_CHANCE;
+            sender.lock().has_ended = true;
+            sender.filled.notify_all();
+            let until = Instant::now() + END_LIMIT;
             let is_busy = |messages: &Messages| messages.records > 0 || messages.is_sending;
-            while sender.has_thread && is_busy(&sender.waiting.lock()) && Instant::now() < until {
-                thread::sleep(NO_ROOM);
+            while is_busy(&sender.lock()) && Instant::now() < until {
+                thread::sleep(ROOM_INTERVAL);
             }
         }
     }

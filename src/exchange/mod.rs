@@ -23,18 +23,8 @@ use std::fmt;
 
 /// Receives the record of each exchange at its end, on the thread of the request: it must not wait.
 pub trait ExchangeLog: Send + Sync + fmt::Debug {
-    /// Returns `false` if a record would be dropped, so that none need be made. The exchange is then counted as dropped.
-    fn is_ready(&self) -> bool;
-
-    /// Takes a record.
-    fn write(&self, record: &ExchangeRecord<'_>);
-
-    /// Takes a record, which is made only if it would not be dropped.
-    fn write_with<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>) {
-        if self.is_ready() {
-            self.write(&make());
-        }
-    }
+    /// Takes a record, which is made only if it would not be dropped. One that is dropped is counted.
+    fn write<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>);
 
     /// Takes an event, as JSON, for the scripts that run on events of its type.
     ///

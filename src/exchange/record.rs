@@ -232,6 +232,25 @@ impl<'a> ExchangeRecord<'a> {
         })
     }
 
+    /// Returns the same record without heads, bodies and matches, as with `SecPluginDetail Off`.
+    #[must_use]
+    pub fn without_detail(mut self) -> Self {
+        if let Some(attack) = &mut self.attack {
+            for text in [&mut attack.request_head, &mut attack.request_body, &mut attack.response_head, &mut attack.response_body] {
+                *text = Cow::default();
+            }
+            attack.matches = Vec::new();
+        }
+        self
+    }
+
+    /// Returns about the memory that the record takes, in bytes.
+    pub fn size(&self) -> usize {
+        let texts = [&self.peer, &self.server, &self.server_port, &self.method, &self.host, &self.url_path, &self.target];
+        let texts: usize = texts.iter().map(|text| text.len()).sum();
+        size_of::<Self>() + texts + size_of_pairs(&self.sessions) + self.attack.as_ref().map_or(0, AttackRecord::size)
+    }
+
     /// Returns the same record with texts of its own.
     pub fn into_owned(self) -> ExchangeRecord<'static> {
         ExchangeRecord {
@@ -300,6 +319,14 @@ impl<'a> AttackRecord<'a> {
         })
     }
 
+    fn size(&self) -> usize {
+        let texts = [&self.unique_id, &self.user_agent, &self.request_head, &self.request_body, &self.response_head, &self.response_body];
+        let texts: usize = texts.into_iter().chain(&self.tags).map(|text| text.len()).sum();
+        let of_match = |found: &MatchRecord<'_>| found.message.len() + found.group.len() + size_of_pairs(&found.values);
+        let matches: usize = self.matches.iter().map(of_match).sum();
+        texts + matches + self.tags.len() * size_of::<Text<'_>>() + self.matches.len() * size_of::<MatchRecord<'_>>()
+    }
+
     fn into_owned(self) -> AttackRecord<'static> {
         AttackRecord {
             unique_id: own(self.unique_id),
@@ -341,6 +368,10 @@ fn take<'a>(reader: &mut Reader<'a>) -> Option<Text<'a>> {
 
 fn own(text: Text<'_>) -> Text<'static> {
     Cow::Owned(text.into_owned())
+}
+
+fn size_of_pairs(pairs: &[(Text<'_>, Text<'_>)]) -> usize {
+    pairs.iter().map(|(name, value)| size_of::<(Text<'_>, Text<'_>)>() + name.len() + value.len()).sum()
 }
 
 fn put_pairs(writer: &mut Writer, pairs: &[(Text<'_>, Text<'_>)]) {
@@ -419,6 +450,17 @@ mod tests {
         assert_eq!(messages.len(), 4);
         assert!(matches!(&messages[0], Message::Exchange(read) if **read == record()));
         assert!(matches!(messages[3], Message::Event("{}")));
+    }
+
+    #[test]
+    fn detail_makes_a_record_large_and_can_be_left_out() {
+        let mut large = record();
+        large.attack.as_mut().unwrap().request_body = vec![b'a'; 64 << 10].into();
+        assert!(large.size() > 64 << 10 && large.encode().len() > 64 << 10);
+        let small = large.without_detail();
+        assert!(small.size() < 2_000 && small.encode().len() < 300);
+        let attack = small.attack.unwrap();
+        assert!(attack.rule == 942100 && attack.request_head.is_empty() && attack.request_body.is_empty() && attack.matches.is_empty());
     }
 
     #[test]

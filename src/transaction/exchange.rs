@@ -51,7 +51,7 @@ type Text<'a> = Cow<'a, [u8]>;
 /// Hands the record of an exchange on. A request that was banned is neither an access nor an attack, and has none.
 pub fn write(transaction: &Transaction, log: &dyn ExchangeLog) {
     if !transaction.state.pending.is_banned {
-        log.write_with(&|| record(transaction));
+        log.write(&|| record(transaction));
     }
 }
 

@@ -167,7 +167,7 @@ fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<
     let host = Host::start(services, intake, vec![Box::new(plugins)]).map_err(|error| Failure::Reason(error.to_string()))?;
     let count = lines.len() as u64;
     for line in lines {
-        link.write(&line.record());
+        link.write(&|| line.record());
     }
     while host.status().get("exchanges").and_then(Value::as_u64).is_some_and(|taken| taken < count) {
         sleep(Duration::from_millis(10));

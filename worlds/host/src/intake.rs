@@ -8,15 +8,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Maximum length of a datagram, in bytes: the largest record has about 260 KiB.
-const LONGEST_DATAGRAM: usize = 1 << 20;
+const MAX_DATAGRAM: usize = 1 << 20;
 
-/// Number of messages that wait in the same process; more are dropped.
+/// Number of messages that wait in the same process, and their memory in bytes; more are dropped.
 const MAX_WAITING: usize = 65_536;
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// Time after which a wait for messages ends, to see if the host ends.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -26,12 +27,14 @@ pub struct Intake(Way);
 
 enum Way {
     Socket(Box<Sockets>, PathBuf),
-    Local(Receiver<Taken>),
+    Local(Receiver<Taken>, Arc<AtomicUsize>),
 }
 
 /// The other end of a way in from the same process: [`WafBuilder::exchange_log`](secrule::WafBuilder::exchange_log) takes it.
 pub struct LocalLink {
     sender: SyncSender<Taken>,
+    /// The memory of the messages that wait, in bytes.
+    waiting: Arc<AtomicUsize>,
     dropped: AtomicU64,
 }
 
@@ -68,14 +71,15 @@ impl Intake {
     /// Makes a channel from the same process.
     pub fn local() -> (Self, Arc<LocalLink>) {
         let (sender, receiver) = sync_channel(MAX_WAITING);
-        (Self(Way::Local(receiver)), Arc::new(LocalLink { sender, dropped: AtomicU64::new(0) }))
+        let waiting = Arc::new(AtomicUsize::new(0));
+        (Self(Way::Local(receiver, Arc::clone(&waiting))), Arc::new(LocalLink { sender, waiting, dropped: AtomicU64::new(0) }))
     }
 
     /// Returns the path of the socket.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             Way::Socket(_, path) => Some(path),
-            Way::Local(_) => None,
+            Way::Local(..) => None,
         }
     }
 
@@ -83,7 +87,7 @@ impl Intake {
     pub(crate) fn status_listener(&self) -> io::Result<Option<std::os::unix::net::UnixListener>> {
         match &self.0 {
             Way::Socket(sockets, _) => sockets.status.try_clone().map(Some),
-            Way::Local(_) => Ok(None),
+            Way::Local(..) => Ok(None),
         }
     }
 
@@ -96,22 +100,35 @@ impl Intake {
         };
         match &self.0 {
             Way::Socket(sockets, _) => {
-                let mut datagram = vec![0; LONGEST_DATAGRAM];
+                let mut datagram = vec![0; MAX_DATAGRAM];
                 while goes_on() {
                     let Ok(length) = sockets.messages.recv(&mut datagram) else { continue };
                     read(datagram.get(..length).unwrap_or_default(), counts, &mut give);
                 }
             }
-            Way::Local(receiver) => {
+            Way::Local(receiver, waiting) => {
                 while goes_on() {
                     match receiver.recv_timeout(PAUSE) {
-                        Ok(taken) => give(taken),
+                        Ok(taken) => {
+                            waiting.fetch_sub(taken.size(), Ordering::Relaxed);
+                            give(taken);
+                        }
                         Err(RecvTimeoutError::Timeout) => {}
                         // The rules are gone; timers go on.
                         Err(RecvTimeoutError::Disconnected) => std::thread::sleep(PAUSE),
                     }
                 }
             }
+        }
+    }
+}
+
+impl Taken {
+    /// Returns about the memory that it takes, in bytes. An event is rare.
+    fn size(&self) -> usize {
+        match self {
+            Self::Exchange(exchange) => exchange.size(),
+            Self::Event(_) => 0,
         }
     }
 }
@@ -137,8 +154,11 @@ fn read(datagram: &[u8], counts: &Counts, give: &mut impl FnMut(Taken)) {
 
 impl LocalLink {
     fn send(&self, taken: Taken) -> bool {
-        let is_sent = self.sender.try_send(taken).is_ok();
+        let size = taken.size();
+        let has_room = self.waiting.fetch_add(size, Ordering::Relaxed).saturating_add(size) <= MAX_WAITING_BYTES;
+        let is_sent = has_room && self.sender.try_send(taken).is_ok();
         if !is_sent {
+            self.waiting.fetch_sub(size, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         is_sent
@@ -146,12 +166,8 @@ impl LocalLink {
 }
 
 impl ExchangeLog for LocalLink {
-    fn is_ready(&self) -> bool {
-        true
-    }
-
-    fn write(&self, record: &ExchangeRecord<'_>) {
-        self.send(Taken::Exchange(Arc::new(record.clone().into_owned())));
+    fn write<'a>(&self, make: &dyn Fn() -> ExchangeRecord<'a>) {
+        self.send(Taken::Exchange(Arc::new(make().into_owned())));
     }
 
     fn send_event(&self, event: &str) -> Result<(), String> {

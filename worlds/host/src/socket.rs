@@ -1,10 +1,10 @@
 //! The socket that a host listens on. One host has it at a time.
 
 use super::HostError;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,10 @@ impl Sockets {
             };
             HostError::Socket { path: path.to_owned(), source, remedy }
         };
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock")).map_err(failed)?;
+        // The folder may belong to others: what they put there is not followed.
+        let mut lock_options = OpenOptions::new();
+        lock_options.create(true).truncate(false).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let lock = lock_options.open(beside(path, ".lock")).map_err(failed)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(HostError::Running(path.to_owned()));
         }

@@ -12,8 +12,8 @@ pub use super::socket::status_path;
 pub type Status = Value;
 
 /// Maximum wait for the other side, and maximum length of a status in bytes.
-const PATIENCE: Duration = Duration::from_secs(2);
-const LONGEST: u64 = 64 << 20;
+const TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_LENGTH: u64 = 64 << 20;
 
 /// Asks the host at the path of `SecPluginHost` for its status.
 ///
@@ -21,9 +21,9 @@ const LONGEST: u64 = 64 << 20;
 /// If no host runs there, or it does not answer within two seconds.
 pub fn ask_status(host: &Path) -> io::Result<Status> {
     let stream = UnixStream::connect(status_path(host))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let mut answer = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut answer)?;
+    stream.take(MAX_LENGTH).read_to_end(&mut answer)?;
     serde_json::from_slice(&answer).map_err(io::Error::other)
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn answer(listener: &UnixListener, goes_on: impl Fn() -> bool, status
     while goes_on() {
         match listener.accept() {
             Ok((mut stream, _)) => {
-                let _ = stream.set_write_timeout(Some(PATIENCE)).and_then(|()| stream.write_all(status().to_string().as_bytes()));
+                let _ = stream.set_write_timeout(Some(TIMEOUT)).and_then(|()| stream.write_all(status().to_string().as_bytes()));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }

@@ -73,9 +73,8 @@ fn send(socket: &Path) {
             // The generator of Knuth's MMIX: any spread of clients will do.
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let (client, path) = ((number >> 33) % CLIENTS, (number >> 40) % PATHS);
-            if link.is_ready() {
-                link.write(&record(client, &format!("/catalog/page{path}"), &format!("/catalog/page{path}?size=42&colour=dark+blue")));
-            }
+            let (url_path, target) = (format!("/catalog/page{path}"), format!("/catalog/page{path}?size=42&colour=dark+blue"));
+            link.write(&|| record(client, &url_path, &target));
         }
     }
     thread::sleep(Duration::from_millis(500));
