@@ -63,17 +63,22 @@ struct Prepared {
 /// Runs the host until a signal ends it.
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let mut host = start(options, &options.rules.load()?)?;
+    let (mut host, mut path) = start(options, &options.rules.load()?)?;
     note("secrule: the script host runs");
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
-        // What does not load leaves everything as it is.
-        match options.rules.load().and_then(|waf| prepare(options, &waf)) {
-            Ok(prepared) => {
+        // What does not load, or a socket that another host has, leaves everything as it is.
+        let loaded = options.rules.load().and_then(|waf| prepare(options, &waf)).and_then(|prepared| {
+            let other = if prepared.socket == path { None } else { Some(bind(options, &prepared.socket)?) };
+            Ok((prepared, other))
+        });
+        match loaded {
+            Ok((prepared, other)) => {
                 host.stop();
-                let intake = bind(options, &prepared.socket)?;
+                path = prepared.socket.clone();
+                let intake = other.map_or_else(|| bind(options, &path), Ok)?;
                 host = prepared.listen(intake)?;
                 note("secrule: the script host has read its rules again");
             }
@@ -85,10 +90,12 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
     Ok(Outcome::Fine)
 }
 
-fn start(options: &Options, waf: &Waf) -> Result<Host, Failure> {
+/// Starts a host, and returns it and the path of its socket.
+fn start(options: &Options, waf: &Waf) -> Result<(Host, PathBuf), Failure> {
+    let path = socket(&waf.graph().settings)?;
     // First of all, so that a second host changes nothing.
-    let intake = bind(options, &socket(&waf.graph().settings)?)?;
-    prepare(options, waf)?.listen(intake)
+    let intake = bind(options, &path)?;
+    Ok((prepare(options, waf)?.listen(intake)?, path))
 }
 
 fn bind(options: &Options, socket: &Path) -> Result<Intake, Failure> {

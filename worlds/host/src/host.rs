@@ -92,16 +92,15 @@ impl Shared {
                 renewal = Instant::now() + RENEWAL;
                 let led = leadership.leads();
                 let renewed = self.services.ask_store(|store, by| leadership.renew(store, by));
-                let seen = renewed.and_then(|()| Nodes::sign(leadership, &self.services)).and_then(|()| nodes.changes(&self.services));
-                match seen {
-                    Ok(changes) => {
+                match renewed.and_then(|()| nodes.look(leadership, &self.services)) {
+                    Ok(events) => {
                         is_down = false;
-                        let told = changes.iter().filter(|_| leadership.leads());
-                        told.for_each(|change| self.worlds.iter().for_each(|world| world.take_node_event(change)));
+                        let reported = events.iter().filter(|_| leadership.leads());
+                        reported.for_each(|event| self.worlds.iter().for_each(|world| world.take_node_event(event)));
                     }
                     Err(down) if !is_down => {
                         is_down = true;
-                        let message = format!("the store does not answer, so that timers wait: {down}");
+                        let message = format!("the store does not answer, so that timers wait from the end of the lease: {down}");
                         self.services.log().write_system(&own, &message);
                     }
                     Err(_) => {}
@@ -112,7 +111,7 @@ impl Shared {
             }
             let now = SystemTime::now();
             self.worlds.iter().for_each(|world| world.tick(now, leadership));
-            self.services.log().tell_dropped();
+            self.services.log().report_dropped();
             thread::sleep(TICK);
         }
     }
@@ -146,6 +145,7 @@ impl Drop for Host {
         }
         self.shared.worlds.iter().for_each(|world| world.stop());
         self.shared.services.ask_store(|store, by| self.shared.services.leadership().resign(store, by));
+        self.shared.services.log().flush();
     }
 }
 

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_is_told_when_the_second_is_over() {
+    fn what_is_too_much_is_reported_when_the_second_is_over() {
         let start = Instant::now();
         let mut rate = Rate { began: start, ..Rate::new(2) };
         let counted: Vec<_> = (0..4).map(|_| rate.count(start)).collect();
