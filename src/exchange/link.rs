@@ -46,7 +46,6 @@ pub struct Link {
     dropped: Arc<AtomicU64>,
 }
 
-
 /// What requests and the thread share.
 struct Sender {
     messages: Mutex<Messages>,

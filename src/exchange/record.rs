@@ -126,6 +126,7 @@ pub enum Message<'a> {
 #[derive(Debug)]
 pub struct MessageReader<'b> {
     messages: Reader<'b>,
+    is_broken: bool,
 }
 
 impl Message<'_> {
@@ -154,7 +155,22 @@ impl<'b> MessageReader<'b> {
     /// Begins with a datagram; `None` if it has another form.
     pub fn new(datagram: &'b [u8]) -> Option<Self> {
         let (form, messages) = datagram.split_first()?;
-        (*form == FORM).then_some(Self { messages: Reader(messages) })
+        (*form == FORM).then_some(Self { messages: Reader(messages), is_broken: false })
+    }
+
+    /// Returns `true` if a message was broken, which ended the datagram.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Reads a message from its kind on.
+    fn message(&mut self, kind: u8) -> Option<Message<'b>> {
+        let content = self.messages.bytes()?;
+        match kind {
+            EXCHANGE => ExchangeRecord::decode(content).map(|record| Message::Exchange(Box::new(record))),
+            EVENT => std::str::from_utf8(content).ok().map(Message::Event),
+            _ => None,
+        }
     }
 }
 
@@ -165,12 +181,11 @@ impl<'b> Iterator for MessageReader<'b> {
     fn next(&mut self) -> Option<Message<'b>> {
         let (kind, rest) = self.messages.0.split_first()?;
         self.messages.0 = rest;
-        let content = self.messages.bytes()?;
-        match *kind {
-            EXCHANGE => ExchangeRecord::decode(content).map(|record| Message::Exchange(Box::new(record))),
-            EVENT => std::str::from_utf8(content).ok().map(Message::Event),
-            _ => None,
+        let message = self.message(*kind);
+        if message.is_none() {
+            (self.messages.0, self.is_broken) = (&[], true);
         }
+        message
     }
 }
 
@@ -468,7 +483,8 @@ mod tests {
         let mut datagram = Vec::new();
         Message::append_record(&record().encode(), &mut datagram);
         for length in 0..datagram.len() {
-            assert_eq!(MessageReader::new(&datagram[..length]).map_or(0, Iterator::count), 0);
+            let Some(mut messages) = MessageReader::new(&datagram[..length]) else { continue };
+            assert!(messages.next().is_none() && messages.is_broken() == (length > 1), "{length}");
         }
         datagram[0] += 1;
         assert!(MessageReader::new(&datagram).is_none());

@@ -52,7 +52,7 @@ pub(crate) struct Counts {
     pub exchanges: AtomicU64,
     /// Number of events.
     pub events: AtomicU64,
-    /// Number of datagrams that could not be read: those of another version.
+    /// Number of datagrams that could not be read to their end, such as those of another version, and of events that are not JSON.
     pub unreadable: AtomicU64,
 }
 
@@ -135,20 +135,21 @@ impl Taken {
 
 /// Reads the messages of a datagram.
 fn read(datagram: &[u8], counts: &Counts, give: &mut impl FnMut(Taken)) {
-    let Some(messages) = MessageReader::new(datagram) else {
+    let count_unreadable = || {
         counts.unreadable.fetch_add(1, Ordering::Relaxed);
-        return;
     };
-    for message in messages {
+    let Some(mut messages) = MessageReader::new(datagram) else { return count_unreadable() };
+    for message in messages.by_ref() {
         match message {
             Message::Exchange(record) => give(Taken::Exchange(Arc::new(record.into_owned()))),
             Message::Event(text) => match serde_json::from_str(text) {
                 Ok(event) => give(Taken::Event(event)),
-                Err(_) => {
-                    counts.unreadable.fetch_add(1, Ordering::Relaxed);
-                }
+                Err(_) => count_unreadable(),
             },
         }
+    }
+    if messages.is_broken() {
+        count_unreadable();
     }
 }
 
