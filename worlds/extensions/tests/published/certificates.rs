@@ -219,6 +219,6 @@ pub fn a_database_that_is_away_shows_the_fault_of_the_script() {
     let run = scene.extension("certificates.lua", &text, "cron:\"0 0 * * *\"").load().run(0, None);
     // It closes the parenthesis of the format too early.
     let line = text.lines().position(|line| line.contains("app_id: %d\"), tostring(app_id))")).unwrap() + 1;
-    let expected = format!("certificates.lua:{line}: bad argument #2 to 'format' (number expected, got no value)");
+    let expected = format!("certificates.lua:{line}: bad argument #2 to 'str_fmt' (value expected)");
     assert!(matches!(&run.ending, Ending::Error(reason) if reason.contains(&expected)), "{run:?}");
 }

@@ -2,7 +2,7 @@
 
 use crate::support::Scene;
 use crate::text::{DOCUMENT, PRINTER};
-use crate::{SCORES, judge};
+use crate::{SCORES, judge, wait_until};
 use secrule_extensions::{Cause, Ending};
 use secrule_host::{NodeEvent, World};
 use secrule_testkit::shared;
@@ -75,7 +75,8 @@ pub fn events_of_requests_have_the_members_of_the_document() {
 
 pub fn each_event_of_the_document_is_printed_as_it_stands_there() {
     let running = Scene::new().extension("print.lua", PRINTER, TYPES).start();
-    // Those of heartbeats are made by the host.
+    // Those of heartbeats are made by the host that leads.
+    wait_until("the host leads", || running.services.leadership().leads());
     running.extensions.take_node_event(&NodeEvent { node: 59, is_online: false });
     running.extensions.take_node_event(&NodeEvent { node: 59, is_online: true });
     let heartbeats = ["Triggered when the nodes do not send heartbeats", "Triggered when the nodes send heartbeats"];
@@ -102,7 +103,8 @@ pub fn a_type_of_ones_own_is_printed() {
 pub fn a_run_by_hand_prints_a_node_that_is_offline() {
     let loaded = Scene::new().extension("print.lua", PRINTER, &format!("{TYPES} off")).load();
     let run = loaded.run(0, None);
-    let offline = json!({"type": "nodes_heartbeat_offline", "from": "log-server", "message": "Gateway nodes [0] offline", "level": "ERROR"});
+    let offline =
+        json!({"type": "nodes_heartbeat_offline", "from": "log-server", "message": "Gateway nodes [0] offline", "level": "ERROR"});
     assert_eq!(event_of(&run.output), offline);
     assert!(matches!(&run.cause, Cause::Hand(Some(event)) if **event == offline));
 }

@@ -1,4 +1,4 @@
-//! What the published text says in two ways, or leaves open.
+//! Points that the published text says in two ways, or leaves open.
 
 use crate::server::{Answering, response};
 use crate::support::{Scene, output};
@@ -26,8 +26,8 @@ fn with_rows(text: &str) -> String {
 }
 
 /// Asks for the clients of an application, with its number as a text.
-const BY_TEXT: &str = "local rows, err = sql_query([[SELECT DISTINCT remote_addr as ip FROM waf_request_tsdb WHERE app_id='%s' AND action='block' \
-    AND created >= now() - interval '24 hours' order by ip]]:format('1'), 120, 2000, 'log_server') output(rows, err)";
+const BY_TEXT: &str = "local rows, err = sql_query(([[SELECT DISTINCT remote_addr as ip FROM waf_request_tsdb WHERE app_id='%s' AND action='block' \
+    AND created >= now() - interval '24 hours' order by ip]]):format('1'), 120, 2000, 'log_server') output(rows, err)";
 
 pub fn the_log_server_is_written_in_two_ways() {
     let text = "for _, name in ipairs {'log_server', 'log-server'} do output(#sql_query('select * from monitor', nil, nil, name)) end";
@@ -38,7 +38,8 @@ pub fn the_log_server_is_written_in_two_ways() {
 pub fn a_table_is_a_body_of_json() {
     let answering = Answering::with(response("done"));
     let url = answering.server.url("/");
-    let text = format!("http_query('POST', '{url}', {{body = {{{{node_id = 7, avg = 50.5}}}}}}) http_query('POST', '{url}', {{body = '[1]'}})");
+    let text =
+        format!("http_query('POST', '{url}', {{body = {{{{node_id = 7, avg = 50.5}}}}}}) http_query('POST', '{url}', {{body = '[1]'}})");
     Scene::new().connect(answering.server.port).extension("a.lua", &text, "event:test").load().run(0, None);
     let requests = answering.requests();
     assert!(requests[0].ends_with("\r\n\r\n[{\"avg\":50.5,\"node_id\":7}]") && requests[0].contains("application/json"), "{requests:?}");
@@ -46,14 +47,15 @@ pub fn a_table_is_a_body_of_json() {
 }
 
 pub fn output_takes_tables_and_several_values() {
-    assert_eq!(with_rows("output(sql_query('select node_id from monitor', 120, 2000, 'log_server'))"), "[{\"node_id\":7}]\n");
+    assert_eq!(with_rows("output((sql_query('select node_id from monitor', 120, 2000, 'log_server')))"), "[{\"node_id\":7}]\n");
     let two = "output('failed to verify TLS certificate for app, domain: %s, err: no certificate found', 'a, b')";
     assert_eq!(output(two), "failed to verify TLS certificate for app, domain: %s, err: no certificate found a, b\n");
 }
 
 pub fn a_score_that_equals_the_threshold_counts() {
     let text = "output(trigger_event.score, trigger_event.threshold)";
-    let rules = SCORES.replace("threshold=5", "threshold=3").replace("score=+5", "score=+%{REQUEST_HEADERS.X-Score}").replace("@ge 5", "@ge 9");
+    let rules =
+        SCORES.replace("threshold=5", "threshold=3").replace("score=+5", "score=+%{REQUEST_HEADERS.X-Score}").replace("@ge 5", "@ge 9");
     let rules = rules.replace("REQUEST_HEADERS:X-Attack \"@streq high\"", "REQUEST_HEADERS:X-Attack \"@rx ^(\\d)$\"");
     let rules = rules.replace("%{REQUEST_HEADERS.X-Score}", "%{TX.1}").replace("severity:CRITICAL,", "severity:CRITICAL,capture,");
     let running = Scene::new().rules(&rules).extension("a.lua", text, "event:waf_event").start();

@@ -66,7 +66,7 @@ pub fn a_database_that_stands_still_is_nil_and_a_text_in_time() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     processes.iter().for_each(|process| signal("CONT", process));
     running.waf.event(&json!({"type": "short"})).unwrap();
-    assert_eq!(running.wait_for_runs("short.lua", 2)[1].output, "[{\"one\":1}]\n");
+    assert_eq!(running.wait_for_runs("short.lua", 2)[1].output, "[{\"one\":1}] nil\n");
 }
 
 pub fn a_run_ends_by_its_own_limit_while_a_database_stands_still() {

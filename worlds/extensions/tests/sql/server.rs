@@ -121,6 +121,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         let data = self.folder.path().join("data");
         let _ = program("pg_ctl").args(["-D", data.to_str().unwrap(), "-m", "immediate", "stop"]).output();
+        // `runuser` stops itself when a test stops the server, and does not go on with it.
+        signal("CONT", &self.child.id().to_string());
         let _ = self.child.wait();
     }
 }
