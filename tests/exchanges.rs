@@ -158,6 +158,34 @@ fn masked_values_and_details_that_are_off_are_not_sent() {
 }
 
 #[test]
+fn sessions_and_hosts_that_are_secret_are_stars() {
+    let host = Host::new("secret-sessions");
+    let rules =
+        format!("{ATTACK}SecSessionCookie sid token plain\nSecAction \"id:8,phase:1,pass,nolog,setsid:%{{REQUEST_COOKIES.sid}}\"\n");
+    let shown = |sanitise: &str| {
+        let headers = [("Host", "Shop.Example:8443"), ("Cookie", "sid=s1; plain=p1"), ("User-Agent", "agent/secret-token-1")];
+        send(&host.waf(&format!("{rules}{sanitise}\n")), "/x?a=attack&token=secret-token-1", &headers, 200);
+        let record = host.record();
+        let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        let sessions: Vec<String> = record.sessions.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
+        let attack = record.attack.unwrap();
+        (text(&record.host), sessions.join(" "), text(&record.target), text(&attack.user_agent), text(&attack.request_head))
+    };
+    let (name, sessions, ..) = shown("");
+    assert_eq!((name.as_str(), sessions.as_str()), ("shop.example", "sid=s1 token=secret-token-1 plain=p1 SESSIONID=s1"));
+    let (name, sessions, target, agent, head) = shown("SecSanitise REQUEST_COOKIES:sid ARGS:token REQUEST_HEADERS:Host");
+    assert_eq!((name.as_str(), sessions.as_str()), ("************", "sid=** token=************** plain=p1 SESSIONID=**"));
+    assert_eq!((target.as_str(), agent.as_str()), ("/x?a=attack&token=**************", "agent/**************"));
+    assert!(
+        head.starts_with("GET /x?a=attack&token=************** HTTP/1.1\r\n") && head.contains("cookie: sid=**; plain=p1\r\n"),
+        "{head}"
+    );
+    // An action names them, too.
+    let (_, sessions, ..) = shown("SecAction \"id:9,phase:1,pass,nolog,sanitiseArg:token\"");
+    assert_eq!(sessions, "sid=s1 token=************** plain=p1 SESSIONID=s1");
+}
+
+#[test]
 fn a_banned_request_is_not_told() {
     let host = Host::new("banned");
     let waf = host.waf("");

@@ -67,6 +67,8 @@ fn record(transaction: &Transaction) -> ExchangeRecord<'_> {
     let url_path = masking.map_or(Cow::Borrowed(transaction.path()), Masking::path);
     let is_attack = state.matches.iter().any(|found| found.phase != Phase::Logging);
     let host = read(scalars.server_name);
+    let shown_host = cut(host.strip_suffix(b".").unwrap_or(host), SHORT_TEXT);
+    let shown_host = masking.map_or(Cow::Borrowed(shown_host), |masking| masking.request_header(b"host", shown_host));
     ExchangeRecord {
         arrived: transaction.began(),
         backend: transaction.backend.taken,
@@ -78,17 +80,17 @@ fn record(transaction: &Transaction) -> ExchangeRecord<'_> {
         is_forwarded: client.is_some_and(|client| client.is_forwarded),
         server: Cow::Borrowed(cut(read(scalars.server_addr), SHORT_TEXT)),
         server_port: Cow::Borrowed(read(scalars.server_port)),
-        method: Cow::Borrowed(cut(transaction.method(), SHORT_TEXT)),
-        host: lower_case(cut(host.strip_suffix(b".").unwrap_or(host), SHORT_TEXT)),
+        method: covered(masking, cut(transaction.method(), SHORT_TEXT)),
+        host: lower_case(shown_host),
         url_path: cut_text(url_path, LONG_TEXT),
         target: cut_text(target, LONG_TEXT),
-        sessions: sessions(transaction),
+        sessions: sessions(transaction, masking),
         attack: is_attack.then(|| attack(transaction, masking)),
     }
 }
 
-/// Returns the values of the cookies and arguments that `SecSessionCookie` names, and the key of `setsid`.
-fn sessions(transaction: &Transaction) -> Vec<(Text<'_>, Text<'_>)> {
+/// Returns the values of the cookies and arguments that `SecSessionCookie` names, and the key of `setsid`, with their secrets covered.
+fn sessions<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>) -> Vec<(Text<'a>, Text<'a>)> {
     let collections = &transaction.state.collections;
     let read = |text| collections.arena.read(text);
     let names = &transaction.shared.graph.settings.worlds.session_names;
@@ -96,14 +98,23 @@ fn sessions(transaction: &Transaction) -> Vec<(Text<'_>, Text<'_>)> {
     if names.is_empty() && own.is_none() {
         return Vec::new();
     }
-    let entries = || collections.cookies.iter().chain(collections.arguments.iter().map(|argument| &argument.entry));
+    let cookies = || collections.cookies.iter().map(|entry| (Variable::RequestCookies, entry));
+    let entries = || cookies().chain(collections.arguments.iter().map(|argument| (Variable::Args, &argument.entry)));
     let named = names.iter().flat_map(|name| {
-        let meant = entries().filter(|entry| read(entry.name) == name.as_bytes());
-        meant.map(|entry| (name.as_bytes(), read(entry.value)))
+        let meant = entries().filter(|(_, entry)| read(entry.name) == name.as_bytes());
+        meant.map(|(variable, entry)| (Some(variable), name.as_bytes(), read(entry.value)))
     });
-    let all = named.chain(own.map(|key| (Variable::SessionId.name().as_bytes(), read(key))));
-    let kept = all.filter(|(_, value)| !value.is_empty()).take(MAX_SESSIONS);
-    kept.map(|(name, value)| (Cow::Borrowed(cut(name, SHORT_TEXT)), Cow::Borrowed(cut(value, SHORT_TEXT)))).collect()
+    let all = named.chain(own.map(|key| (None, Variable::SessionId.name().as_bytes(), read(key))));
+    let shown = |(variable, name, value): (Option<Variable>, &'a [u8], &'a [u8])| {
+        let value = match (masking, variable) {
+            (None, _) => Cow::Borrowed(value),
+            (Some(masking), Some(variable)) => masking.value(variable, name, value),
+            // Rules made it, perhaps of a secret.
+            (Some(masking), None) => masking.derived(value, false),
+        };
+        (Cow::Borrowed(cut(name, SHORT_TEXT)), cut_text(value, SHORT_TEXT))
+    };
+    all.filter(|(.., value)| !value.is_empty()).take(MAX_SESSIONS).map(shown).collect()
 }
 
 fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>) -> AttackRecord<'a> {
@@ -175,9 +186,11 @@ fn scores(transaction: &Transaction) -> (i64, i64) {
 
 fn request_head<'a>(transaction: &Transaction, masking: Option<Masking<'_>>) -> Text<'a> {
     let target = masking.map_or(Cow::Borrowed(transaction.target()), Masking::target);
-    let mut head = [transaction.method(), b" ", &target, b" ", transaction.protocol(), b"\r\n"].concat();
+    let (method, protocol) = (covered(masking, transaction.method()), covered(masking, transaction.protocol()));
+    let mut head = [&method, &b" "[..], &target, b" ", &protocol, b"\r\n"].concat();
     for (name, value) in transaction.request_headers() {
-        line(&mut head, name, &masking.map_or(Cow::Borrowed(value), |masking| masking.request_header(name, value)));
+        let value = masking.map_or(Cow::Borrowed(value), |masking| masking.request_header(name, value));
+        line(&mut head, &covered(masking, name), &value);
     }
     cut_text(Cow::Owned(head), LONGEST_HEAD)
 }
@@ -188,7 +201,8 @@ fn response_head<'a>(transaction: &Transaction, masking: Option<Masking<'_>>) ->
     }
     let mut head = [transaction.response_protocol(), b" ", transaction.status().to_string().as_bytes(), b"\r\n"].concat();
     for (name, value) in transaction.response_headers() {
-        line(&mut head, name, &masking.map_or(Cow::Borrowed(value), |masking| masking.response_header(name, value)));
+        let value = masking.map_or(Cow::Borrowed(value), |masking| masking.response_header(name, value));
+        line(&mut head, &covered(masking, name), &value);
     }
     cut_text(Cow::Owned(head), LONGEST_HEAD)
 }
@@ -200,6 +214,11 @@ fn line(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         head.extend_from_slice(value);
         head.extend_from_slice(b"\r\n");
     }
+}
+
+/// Covers secrets in a text without a place of its own.
+fn covered<'t>(masking: Option<Masking<'_>>, text: &'t [u8]) -> Text<'t> {
+    masking.map_or(Cow::Borrowed(text), |masking| masking.text(text))
 }
 
 fn cut(text: &[u8], length: usize) -> &[u8] {
@@ -217,6 +236,6 @@ fn cut_text(text: Text<'_>, length: usize) -> Text<'_> {
 }
 
 /// Returns a host in lower case; most are written so.
-fn lower_case(host: &[u8]) -> Text<'_> {
-    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+fn lower_case(host: Text<'_>) -> Text<'_> {
+    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { host }
 }

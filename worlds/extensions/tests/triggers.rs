@@ -7,6 +7,7 @@ mod server;
 mod support;
 
 use chrono::{Local, TimeZone};
+use secrule::Connection;
 use secrule_extensions::{Cause, Ending, Extensions, Filter, append_history, read_history};
 use secrule_host::{Leadership, NodeEvent, World};
 use serde_json::{Value, json};
@@ -51,6 +52,49 @@ fn an_event_that_was_sent_runs_the_extensions_of_its_type() {
     assert_eq!(runs[0].output, format!("{message}\n"));
     assert!(matches!(&runs[0].cause, Cause::Event(event) if event["level"] == "ERROR"));
     assert!(running.runs("off.lua").is_empty());
+}
+
+#[test]
+fn secrets_are_stars_in_events_and_in_the_database() {
+    const SECRETS: [&str; 5] = ["sid-of-a-client", "token-of-a-client", "hunter-2", "basic-password", "shop.example"];
+    let scene = Scene::new();
+    let folder = scene.folder.path().display().to_string();
+    let secret = "SecSanitise REQUEST_COOKIES:sid ARGS:token ARGS:password REQUEST_HEADERS:Authorization REQUEST_HEADERS:Host";
+    let rules = format!("SecDataDir \"{folder}\"\nSecRequestBodyAccess On\nSecSessionCookie sid\n{secret}");
+    let found = r#"SecRule ARGS:token|REQUEST_COOKIES:sid "@contains client" "id:3,phase:2,pass,log,msg:'%{MATCHED_VAR}',logdata:'%{MATCHED_VAR}',setvar:tx.blocking_inbound_anomaly_score=+2""#;
+    let select = "select host, uri, request, header, body, user_agent, msg from waf_request_tsdb";
+    let scene = scene.rules(&rules).rules(SCORES).rules(found).extension("waf.lua", PRINTER, "event:waf_event");
+    let running = scene.extension("rows.lua", &format!("output((sql_query('{select}', 5, 5, 'log_server')))"), "event:never").start();
+    let mut transaction = running.waf.begin(Connection::new(([192, 0, 2, 7], 4_000).into(), ([192, 0, 2, 80], 80).into()));
+    let _ = transaction.request_line(b"POST", b"/a?token=token-of-a-client", b"HTTP/1.1");
+    for (name, value) in [
+        ("Host", "shop.example"),
+        ("Cookie", "sid=sid-of-a-client"),
+        ("Authorization", "Bearer basic-password"),
+        ("User-Agent", "agent of sid-of-a-client"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("X-Attack", "low"),
+    ] {
+        let _ = transaction.request_header(name.as_bytes(), value.as_bytes());
+    }
+    let _ = transaction.request_headers_end();
+    let _ = transaction.request_body(b"password=hunter-2&x=1");
+    let _ = transaction.request_end();
+    let _ = transaction.finish();
+    let run = running.wait_for_runs("waf.lua", 1).remove(0);
+    let event = event_of(&run.output);
+    assert_eq!((&event["host"], &event["body"]), (&json!("************"), &json!("password=********&x=1")));
+    assert_eq!(event["request"], "POST /a?token=***************** HTTP/1.1");
+    let rows = || running.run(1, None).output;
+    let by = Instant::now() + Duration::from_secs(20);
+    while !rows().contains("POST") {
+        assert!(Instant::now() < by, "{}", rows());
+    }
+    for (name, text) in [("event", run.output.clone()), ("row", rows())] {
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{name}: {secret} in {text}");
+        }
+    }
 }
 
 #[test]
