@@ -9,8 +9,8 @@ use clap::Args;
 use secrule::Waf;
 use secrule::internals::exchange::ExchangeLog;
 use secrule::internals::graph::Settings;
-use secrule_host::outgoing::Destination;
-use secrule_host::{Allowed, Outgoing, ScriptLog, Services};
+use secrule_host::outgoing::InvalidDestination;
+use secrule_host::{Outgoing, ScriptLog, Services};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,9 +40,12 @@ fn socket(settings: &Settings) -> Result<PathBuf, Failure> {
 
 /// Returns the way out for scripts, with the places that `SecScriptConnect` names.
 fn outgoing(services: &Services) -> Result<Outgoing, Failure> {
-    let places = services.settings(|settings| settings.worlds.connects.clone());
-    let allowed: Result<Allowed, _> = places.iter().map(|place| place.node.parse()).collect();
-    allowed.map(Outgoing::new).map_err(|error| Failure::Reason(format!("SecScriptConnect: {error}")))
+    let outgoing = services.settings(Outgoing::from_settings);
+    outgoing.map_err(|errors| Failure::Reason(wrong_places(&errors).join("\nsecrule: ")))
+}
+
+fn wrong_places(errors: &[InvalidDestination]) -> Vec<String> {
+    errors.iter().map(|error| format!("SecScriptConnect: {error}")).collect()
 }
 
 /// Returns why a host would not start with these rules: scripts that do not load, and places of `SecScriptConnect` that there cannot be.
@@ -50,9 +53,7 @@ pub fn failures(waf: &Waf) -> Vec<String> {
     let services = Services::new(waf, Arc::new(ScriptLog::new(Box::new(io::sink()), usize::MAX)));
     let scripts = services.settings(|settings| settings.worlds.plugins.clone());
     let plugins = scripts.iter().filter_map(|script| secrule_plugins::check(&services, script).err()).map(|failure| failure.to_string());
-    let places = services.settings(|settings| settings.worlds.connects.clone());
-    let places =
-        places.iter().filter_map(|place| place.node.parse::<Destination>().err()).map(|error| format!("SecScriptConnect: {error}"));
+    let places = services.settings(Outgoing::from_settings).err().map(|errors| wrong_places(&errors)).unwrap_or_default();
     let extensions = services.settings(|settings| settings.worlds.extensions.clone());
     let extensions =
         extensions.iter().filter_map(|extension| secrule_extensions::check(extension).err()).map(|failure| failure.to_string());

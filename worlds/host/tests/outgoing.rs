@@ -135,9 +135,37 @@ fn this_machine_is_reached_in_every_spelling_if_it_is_allowed() {
         assert_eq!(response.body, b"ok", "{host}");
     }
     assert_eq!(answering.server.connections(), SPELLINGS.len());
-    let named = Outgoing::new(allowed(&[&format!("localhost:{}", answering.server.port)]));
-    assert_eq!(get(&named, &format!("http://localhost:{}/", answering.server.port)).unwrap().body, b"ok");
-    assert!(error(&named, &answering.server.url("/")).contains("is not a public address"));
+}
+
+#[test]
+fn a_name_that_is_allowed_does_not_lead_into_the_network() {
+    let answering = Answering::with(OK);
+    let port = answering.server.port;
+    let here = |_: &str| vec![local(1)];
+    let outgoing = |places: &[&str]| Outgoing::builder().allowed(allowed(places)).lookup(Looking(here)).build();
+    let url = format!("http://hooks.example:{port}/");
+    for name in [&format!("hooks.example:{port}"), "*.example:*"] {
+        let expected =
+            format!("hooks.example is at 127.0.0.1, which is not a public address: name 127.0.0.1:{port} in SecScriptConnect, too");
+        assert_eq!(error(&outgoing(&[name]), &url), expected);
+        assert_eq!(Connection::open(&outgoing(&[name]), "hooks.example", port, LONG).unwrap_err(), expected);
+    }
+    assert_eq!(answering.server.connections(), 0);
+    assert_eq!(get(&outgoing(&["hooks.example:*", &format!("127.0.0.1:{port}")]), &url).unwrap().body, b"ok");
+}
+
+#[test]
+fn rules_name_the_destinations_of_scripts() {
+    let answering = Answering::with(OK);
+    let outgoing = |places: &str| {
+        let waf = secrule::Waf::from_rules(&format!("SecScriptConnect {places}")).unwrap();
+        Outgoing::from_settings(&waf.graph().settings)
+    };
+    let named = outgoing(&format!("reports.example:8443 127.0.0.1:{}", answering.server.port)).unwrap();
+    assert_eq!(get(&named, &answering.server.url("/")).unwrap().body, b"ok");
+    let errors: Vec<String> = outgoing("https://a.example/ 10.0.0.0/8 *").unwrap_err().iter().map(ToString::to_string).collect();
+    let first = "`https://a.example/` is an address of a page: name the host and the port, such as hooks.example.com:8443";
+    assert_eq!(errors, [first, "`*` names no host: name hosts, or the network of all addresses, 0.0.0.0/0"]);
 }
 
 #[test]
@@ -184,9 +212,6 @@ fn addresses_of_a_name_that_are_refused_are_left_out() {
     let several = |_: &str| vec![Ipv4Addr::new(10, 0, 0, 1).into(), local(3), local(1)];
     let outgoing = Outgoing::builder().allowed(allowed(&[&format!("127.0.0.0/8:{port}")])).lookup(Looking(several)).build();
     assert_eq!(get(&outgoing, &format!("http://several.example:{port}/")).unwrap().body, b"ok");
-    // By its name, all addresses are allowed.
-    let by_name = Outgoing::builder().allowed(allowed(&[&format!("*.example:{port}")])).lookup(Looking(|_: &str| vec![local(1)])).build();
-    assert_eq!(get(&by_name, &format!("http://several.example:{port}/")).unwrap().body, b"ok");
     let nothing = Outgoing::builder().lookup(Looking(|_: &str| Vec::new())).build();
     assert_eq!(error(&nothing, "http://nothing.example/"), "host not found: nothing.example");
 }
@@ -243,7 +268,7 @@ fn a_look_up_that_hangs_is_stopped_by_the_time() {
     };
     let answering = Answering::with(OK);
     let port = answering.server.port;
-    let outgoing = Outgoing::builder().allowed(allowed(&[&format!("*.example:{port}")])).lookup(Looking(hanging)).build();
+    let outgoing = Outgoing::builder().allowed(allowed(&[&format!("127.0.0.1:{port}")])).lookup(Looking(hanging)).build();
     let url = |host: &str| format!("http://{host}.example:{port}/");
     thread::scope(|scope| {
         for number in 0..16 {

@@ -4,7 +4,6 @@
 
 use secrule::{Connection, Waf};
 use secrule_extensions::{Ending, Extensions, Filter, Run, run_by_hand};
-use secrule_host::outgoing::{Allowed, Destination};
 use secrule_host::{Host, Intake, Outgoing, ScriptLog, Services};
 use serde_json::Value;
 use std::io;
@@ -26,7 +25,7 @@ pub struct Loaded {
     pub services: Services,
     pub outgoing: Outgoing,
     pub log: Arc<ScriptLog>,
-    /// What is in it, such as a database, may be read later.
+    /// Kept, because files in it, such as a database, may be read later.
     folder: Option<Arc<TempDir>>,
 }
 
@@ -92,9 +91,8 @@ impl Scene {
 pub fn loaded(waf: Waf) -> Loaded {
     let log = Arc::new(ScriptLog::new(Box::new(io::sink()), 100));
     let services = Services::new(&waf, Arc::clone(&log));
-    let connects = services.settings(|settings| settings.worlds.connects.clone());
-    let allowed: Allowed = connects.iter().map(|place| place.node.parse::<Destination>().unwrap()).collect();
-    Loaded { waf, services, outgoing: Outgoing::new(allowed), log, folder: None }
+    let outgoing = services.settings(Outgoing::from_settings).unwrap();
+    Loaded { waf, services, outgoing, log, folder: None }
 }
 
 impl Loaded {

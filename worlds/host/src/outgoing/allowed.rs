@@ -6,12 +6,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// What `SecScriptConnect` allows: a host name, the names below a domain, an address or a network, and a port.
+/// Argument of `SecScriptConnect`: a host name, the names below a domain, an address or a network, and a port.
 ///
 /// | text | allows |
 /// | --- | --- |
-/// | `hooks.example.com` | this host, ports 80 and 443, at any address |
-/// | `*.example.com:8443` | all names that end with `.example.com`, port 8443, at any address |
+/// | `hooks.example.com:8443` | this host, port 8443, at public addresses that are not of this machine |
+/// | `*.example.com:*` | all names that end with `.example.com`, all ports, at the same addresses |
 /// | `10.1.2.3:*` | this address, all ports |
 /// | `10.0.0.0/8` | these addresses, ports 80 and 443, whatever name led to them |
 /// | `fd00::/8`, `[fd00::/8]:8080` | the same; with a port, an IPv6 address or network stands in brackets |
@@ -66,7 +66,7 @@ pub fn is_web(port: u16) -> bool {
 }
 
 impl Allowed {
-    /// Returns `true` if the host is named, so that it may be at any address.
+    /// Returns `true` if the host is named with the port.
     pub fn has_name(&self, target: &Target) -> bool {
         target.address.is_none()
             && self.0.iter().any(|destination| destination.ports.contain(target.port) && destination.is_name(&target.host))

@@ -22,7 +22,7 @@ pub trait HostLookup: Send + Sync + 'static {
     fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The look-up of the system: `/etc/hosts`, the DNS, and what else it is told to ask.
+/// The look-up of the system: `/etc/hosts`, the DNS, and its other sources.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemLookup;
 

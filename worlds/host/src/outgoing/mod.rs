@@ -1,9 +1,10 @@
 //! Requests that scripts make: takes a method, an address, headers and a body, gives a response or one line of error.
 //!
 //! A script must not become a way into the network that it runs in. So a request goes to a public address, port 80 or 443, unless
-//! `SecScriptConnect` names its destination ([`Destination`]); listeners of this program are refused like private addresses. A name is looked up
-//! first, then its addresses are checked, and the connection is made to one of these: there is no second look-up in between. Each try looks up
-//! and checks anew. Redirects are not followed: a script gets the response with its status 3xx. No proxy is taken from the environment.
+//! `SecScriptConnect` names its destination ([`Destination`]); public addresses of this machine are refused like private ones. A name in
+//! `SecScriptConnect` opens ports of public addresses: others must be named themselves, because whoever answers for a name says where it is. A name
+//! is looked up first, then its addresses are checked, and the connection is made to one of these: there is no second look-up in between. Each try
+//! looks up and checks anew. Redirects are not followed: a script gets the response with its status 3xx. No proxy is taken from the environment.
 //!
 //! ```text
 //! Outgoing::send                      mod.rs: waits for its turn, tries, tries again after a failure of the network
@@ -73,6 +74,7 @@ use failure::{Failure, TIMEOUT};
 use lookup::Lookups;
 use permits::{Permit, Permits};
 use request::{Pieces, deadline};
+use secrule::internals::graph::Settings;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -116,9 +118,36 @@ const RETRIES: u32 = 10;
 const USER_AGENT: &str = concat!("secrule/", env!("CARGO_PKG_VERSION"));
 
 impl Outgoing {
-    /// Allows public addresses, ports 80 and 443, and what `SecScriptConnect` names.
+    /// Allows public addresses, ports 80 and 443, and these destinations.
     pub fn new(allowed: Allowed) -> Self {
         Self::builder().allowed(allowed).build()
+    }
+
+    /// Allows public addresses, ports 80 and 443, and what `SecScriptConnect` names in the rules of a host.
+    ///
+    /// ```
+    /// use secrule::Waf;
+    /// use secrule_host::{Outgoing, ScriptLog, Services};
+    /// use std::sync::Arc;
+    ///
+    /// let waf = Waf::from_rules("SecScriptConnect reports.example:8443")?;
+    /// let services = Services::new(&waf, Arc::new(ScriptLog::new(Box::new(std::io::stderr()), 100)));
+    /// let outgoing = services.settings(Outgoing::from_settings).map_err(|errors| format!("{errors:?}"))?;
+    /// # drop(outgoing);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// One for each argument that is not a destination.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<InvalidDestination>> {
+        let (mut allowed, mut errors) = (Vec::new(), Vec::new());
+        for place in &settings.worlds.connects {
+            match place.node.parse::<Destination>() {
+                Ok(destination) => allowed.push(destination),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(Self::new(allowed.into_iter().collect())) } else { Err(errors) }
     }
 
     /// Begins an `Outgoing` with more settings.
@@ -174,18 +203,10 @@ impl Outgoing {
 }
 
 impl OutgoingBuilder {
-    /// Sets what `SecScriptConnect` names.
+    /// Sets the destinations that are allowed.
     #[must_use]
     pub fn allowed(mut self, allowed: Allowed) -> Self {
         self.check.allowed = allowed;
-        self
-    }
-
-    /// Sets the listeners of this program, which are refused unless they are named. One at all addresses (`0.0.0.0`, `::`) is at each of this
-    /// machine.
-    #[must_use]
-    pub fn own_listeners(mut self, listeners: Vec<SocketAddr>) -> Self {
-        self.check.own_listeners = listeners;
         self
     }
 

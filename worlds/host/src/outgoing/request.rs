@@ -65,7 +65,7 @@ pub struct Pieces<'a> {
 }
 
 /// Time limit of requests whose own is longer.
-const LONGEST: Duration = Duration::from_secs(3600);
+const MAX_TIME: Duration = Duration::from_secs(3600);
 
 /// Maximum number of headers.
 const MAX_HEADERS: usize = 100;
@@ -158,7 +158,7 @@ impl<'a> Request<'a> {
 /// Returns the moment after a time limit that begins now.
 pub fn deadline(time: Duration) -> Instant {
     let now = Instant::now();
-    now.checked_add(time.min(LONGEST)).unwrap_or(now)
+    now.checked_add(time.min(MAX_TIME)).unwrap_or(now)
 }
 
 /// Reads an address: its parts, the host and port that are connected to, and whether by TLS.

@@ -1,7 +1,7 @@
 //! A host with plugins in this process, and requests for it.
 
 use secrule::{Connection, Waf};
-use secrule_host::{Allowed, Host, Intake, LogLine, Outgoing, ScriptLog, Services};
+use secrule_host::{Host, Intake, LogLine, Outgoing, ScriptLog, Services};
 use secrule_plugins::Plugins;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -60,9 +60,7 @@ impl World {
         let waf = Waf::builder().rules("rules", &text).exchange_log(link).build().map_err(|error| error.to_string())?;
         let log = Arc::new(ScriptLog::new(Box::new(std::io::sink()), 100));
         let services = Services::new(&waf, Arc::clone(&log));
-        let connects = services.settings(|settings| settings.worlds.connects.clone());
-        let allowed: Result<Allowed, _> = connects.iter().map(|place| place.node.parse()).collect();
-        let outgoing = Outgoing::new(allowed.unwrap());
+        let outgoing = services.settings(Outgoing::from_settings).unwrap();
         let started = Plugins::start(&services, &outgoing);
         let world = started.map_err(|failures| failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         let host = Host::start(services, intake, vec![Box::new(world)]).unwrap();
