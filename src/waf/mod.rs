@@ -212,10 +212,16 @@ impl Waf {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn put_list(&self, name: &str, entries: &[&str]) -> Result<(), ListError> {
-        let entries = list_entries(name, entries.iter().copied())?;
+        self.put_list_within(name, entries.iter().copied(), LIST_TIME)
+    }
+
+    /// Does the same in less time.
+    #[doc(hidden)]
+    pub fn put_list_within<'e>(&self, name: &str, entries: impl IntoIterator<Item = &'e str>, time: Duration) -> Result<(), ListError> {
+        let entries = list_entries(name, entries)?;
         let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
         let store = Arc::clone(&self.current.load().services.store);
-        store.put_list(name, &entries, Instant::now() + LIST_TIME)?;
+        store.put_list(name, &entries, Instant::now() + time.min(LIST_TIME))?;
         note_changed_list(&store);
         Ok(())
     }

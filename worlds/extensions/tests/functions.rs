@@ -52,6 +52,34 @@ fn output_takes_any_values_and_never_fails() {
 }
 
 #[test]
+fn numbers_are_put_out_as_lua_writes_them() {
+    let numbers =
+        "0.1 + 0.2, 1e15, 1e14, 1e13, 99999999999999, 1 / 3, -2.5, 0.0001, 0.00001, 5e-324, 2 ^ 53, 99999999999999.9, 1 / 0, -1 / 0";
+    let expected = "0.3 1e+15 1e+14 10000000000000 99999999999999 0.33333333333333 -2.5 0.0001 1e-05 4.9406564584125e-324 9.007199254741e+15 1e+14 \
+        inf -inf\n";
+    assert_eq!(output(&format!("output({numbers})")), expected);
+    let any = "for i = 1, 1000 do local n = (math.random() - 0.5) * 10 ^ math.random(-20, 20) if i % 3 == 0 then n = math.floor(n) end \
+        output(n, tostring(n)) end";
+    let lines = output(any);
+    let differ: Vec<&str> = lines.lines().filter(|line| line.split_once(' ').is_none_or(|(own, lua)| own != lua)).collect();
+    assert!(lines.lines().count() == 1_000 && differ.is_empty(), "{differ:?}");
+}
+
+#[test]
+fn whole_numbers_in_json_have_all_of_their_digits() {
+    let json = r#"{"a":0.3,"b":1000000000000000,"c":-9007199254740992,"d":1e-07,"e":1e+300,"f":[5]}"#;
+    let table = "{a = 0.1 + 0.2, b = 1e15, c = -2 ^ 53, d = 1e-7, e = 1e300, f = {5.0}}";
+    assert_eq!(output(&format!("output({table})")), format!("{json}\n"));
+    let answering = Answering::with(response("ok"));
+    let text =
+        format!("http_query('POST', url, {{body = {table}}}) http_query('POST', url, {{body = 0.1 + 0.2, headers = {{['X-A'] = 1e15}}}})");
+    output_with(answering.server.port, &text);
+    let requests = answering.requests();
+    assert!(requests[0].ends_with(json), "{}", requests[0]);
+    assert!(requests[1].ends_with("\r\n\r\n0.3") && requests[1].contains("x-a: 1e+15\r\n"), "{}", requests[1]);
+}
+
+#[test]
 fn a_flood_of_output_is_cut_with_a_note() {
     for text in [
         "for i = 1, 10000 do output(('x'):rep(100)) end",
@@ -269,7 +297,7 @@ fn a_list_of_the_store_is_replaced() {
     assert_eq!(loaded.run(0, None).output, "true nil\ntrue nil\n");
     let list =
         |name: &str| loaded.services.ask_store(|store: &dyn Store, by| store.list(name, None, by)).unwrap().map(|(_, entries)| entries);
-    assert_eq!(list("1").unwrap(), ["10.0.0.0/8", "192.0.2.7", "2001:db8::1"]);
+    assert_eq!(list("1").unwrap(), ["192.0.2.7", "10.0.0.0/8", "2001:db8::1"]);
     assert_eq!(list("blocked").unwrap(), [""; 0]);
 }
 
@@ -287,9 +315,10 @@ fn other_resources_and_wrong_entries_are_nil_and_a_text() {
         (path.to_owned(), "the second argument is nil"),
         (format!("{path}, {{}}"), "`items` is nil"),
         (format!("{path}, {{items = 1}}"), "`items` is not a table"),
-        (format!("{path}, {{items = {{'192.0.2.1', 'x'}}}}"), "item 2, `x`, is not an address or a network"),
+        (format!("{path}, {{items = {{'192.0.2.1', 'x'}}}}"), "entry 2, `x`, is not an address or a network"),
         (format!("{path}, {{items = {{{{ip = 5}}}}}}"), "item 1 has no address, but a number"),
         (format!("{path}, {{items = {{{{}}}}}}"), "item 1 has no address, but nil"),
+        (format!("{path}, {{items = {{('1'):rep(1000)}}}}"), "item 1 is longer than an address"),
     ] {
         let said = output(&format!("output(require('Lua.SchemaDB').update({arguments}))"));
         assert!(said.starts_with("nil ") && said.contains(part), "{arguments}: {said}");

@@ -16,8 +16,8 @@ const LOG: &str = "log";
 const TAG: &str = "alarm";
 
 /// Maximum lengths of a type and of a message, in bytes.
-const LONGEST_TYPE: usize = 255;
-const LONGEST_MESSAGE: usize = 64 << 10;
+const MAX_TYPE: usize = 255;
+const MAX_MESSAGE: usize = 64 << 10;
 
 /// The time of a request to a place.
 const TIME: Duration = Duration::from_secs(10);
@@ -25,9 +25,9 @@ const TIME: Duration = Duration::from_secs(10);
 /// Makes `send_alarm_event`.
 pub fn send_alarm_event(functions: &Functions<'_>) -> Result<Function> {
     functions.answer(|context, _, (kind, level, message): (Value, Value, Value)| {
-        let kind = checked(&kind, "the type of the alarm", LONGEST_TYPE)?;
-        let level = checked(&level, "the level of the alarm", LONGEST_TYPE)?;
-        let message = checked(&message, "the text of the alarm", LONGEST_MESSAGE)?;
+        let kind = checked(&kind, "the type of the alarm", MAX_TYPE)?;
+        let level = checked(&level, "the level of the alarm", MAX_TYPE)?;
+        let message = checked(&message, "the text of the alarm", MAX_MESSAGE)?;
         if !LEVELS.contains(&level.as_str()) {
             return Err(format!("`{}` is not a level of alarms: write CRITICAL, ERROR or WARNING", level.escape_debug()));
         }

@@ -1,10 +1,8 @@
 //! Arguments of the functions: texts, numbers and tables.
 
+use super::numbers;
 use mlua::{LuaString, Table, Value};
 use std::time::Duration;
-
-/// Numbers below this are whole or not; larger ones are always.
-const WHOLE: f64 = 9.0e15;
 
 /// Returns a text; `what` names it in the error.
 pub fn text(value: &Value, what: &str) -> Result<LuaString, String> {
@@ -60,21 +58,11 @@ pub fn time(value: &Value, unit: f64, default: Duration, what: &str) -> Result<D
     time.ok_or_else(|| format!("{what} is not a number above 0"))
 }
 
-/// Returns the bytes of a text or a number.
+/// Returns the bytes of a text, or of a number as Lua writes it.
 pub fn bytes(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.as_bytes().to_vec()),
-        other => number_text(other).map(String::into_bytes),
-    }
-}
-
-/// Returns a number as Lua writes it: whole ones without a fraction.
-pub fn number_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < WHOLE => Some(format!("{number:.0}")),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+        other => numbers::text(other).map(String::into_bytes),
     }
 }
 

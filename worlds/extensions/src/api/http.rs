@@ -11,7 +11,7 @@ use std::time::Duration;
 const TIME: Duration = Duration::from_secs(300);
 
 /// Maximum length of bodies that are made of tables, and of bodies of responses, in bytes.
-const LONGEST_BODY: usize = 16 << 20;
+const MAX_BODY: usize = 16 << 20;
 
 /// A body as the script gives it.
 pub enum Content {
@@ -64,7 +64,7 @@ pub fn send(
     let mut request = Request::new(method, url);
     request.headers = options.headers;
     request.time = context.time(options.time);
-    request.max_body = LONGEST_BODY;
+    request.max_body = MAX_BODY;
     request.verifies_certificate = options.verifies;
     request.retries = options.retries;
     let outgoing = &context.runner.outgoing;
@@ -102,9 +102,9 @@ fn content(context: &Context, body: &Value) -> std::result::Result<Content, Stri
         Value::String(text) => Content::Text(text.clone()),
         Value::Function(function) => Content::Pieces(function.clone()),
         Value::Table(_) => {
-            let json = Writer::new(Use::Sending, LONGEST_BODY, &context.budget).write(body);
+            let json = Writer::new(Use::Sending, MAX_BODY, &context.budget).write(body);
             Content::Bytes(json.map_err(|fault| match fault {
-                Fault::TooLong => format!("the body is longer than {} MiB", LONGEST_BODY >> 20),
+                Fault::TooLong => format!("the body is longer than {} MiB", MAX_BODY >> 20),
                 Fault::NotJson(problem) => format!("the body cannot be sent as JSON: {problem}"),
             })?)
         }

@@ -1,6 +1,7 @@
 //! Tables as JSON, with sorted keys.
 
-use super::arguments::{kind, number_text};
+use super::arguments::kind;
+use super::numbers;
 use mlua::{Table, Value};
 use secrule::internals::lua::Budget;
 
@@ -13,7 +14,7 @@ const MEMBER: usize = 64;
 /// Least length of a member in JSON, in bytes.
 const LEAST: usize = 2;
 
-/// What the JSON is for.
+/// Purpose of the JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Somebody reads it: what JSON does not have is the name of its type, and what is too deep is `"..."`.
@@ -65,7 +66,7 @@ impl<'b> Writer<'b> {
                 Use::Sending => Err(Fault::NotJson(format!("{number} is not a number of JSON"))),
             },
             Value::Integer(_) | Value::Number(_) => {
-                let text = number_text(value).unwrap_or_default();
+                let text = numbers::json(value).unwrap_or_default();
                 self.put(text.as_bytes())
             }
             Value::String(text) => self.string(&text.as_bytes()),
@@ -121,7 +122,7 @@ impl<'b> Writer<'b> {
                 }
                 break;
             }
-            let key = match (&key, number_text(&key), self.meant_for) {
+            let key = match (&key, numbers::json(&key), self.meant_for) {
                 (Value::String(text), ..) => text.as_bytes().to_vec(),
                 (_, Some(number), _) => number.into_bytes(),
                 (Value::Boolean(truth), _, Use::Reading) => truth.to_string().into_bytes(),

@@ -1,21 +1,21 @@
 //! `output`: messages for the history.
 
 use super::json::{Use, Writer};
-use super::{Context, Functions};
-use mlua::{Function, Lua, Result, Value, Variadic};
+use super::{Context, Functions, numbers};
+use mlua::{Function, Result, Value, Variadic};
 
 /// Makes `output`. It takes any values; those after the first are added, parted by a blank. It never fails.
 pub fn output(functions: &Functions<'_>) -> Result<Function> {
-    functions.make(|context, lua, values: Variadic<Value>| {
+    functions.make(|context, _, values: Variadic<Value>| {
         if let Some(room) = context.output.room() {
-            context.output.add(&message(context, lua, &values, room));
+            context.output.add(&message(context, &values, room));
         }
         Ok(())
     })
 }
 
 /// Returns the text of values, which is not much longer than the room.
-pub fn message(context: &Context, lua: &Lua, values: &[Value], room: usize) -> Vec<u8> {
+pub fn message(context: &Context, values: &[Value], room: usize) -> Vec<u8> {
     let mut text = Vec::new();
     for (at, value) in values.iter().enumerate() {
         if at > 0 {
@@ -35,11 +35,7 @@ pub fn message(context: &Context, lua: &Lua, values: &[Value], room: usize) -> V
             }
             Value::Nil => text.extend_from_slice(b"nil"),
             Value::Boolean(truth) => text.extend_from_slice(truth.to_string().as_bytes()),
-            // Numbers as Lua writes them.
-            number @ (Value::Integer(_) | Value::Number(_)) => {
-                let written = lua.coerce_string(number.clone()).ok().flatten();
-                text.extend_from_slice(&written.map(|written| written.as_bytes().to_vec()).unwrap_or_default());
-            }
+            Value::Integer(_) | Value::Number(_) => text.extend_from_slice(numbers::text(value).unwrap_or_default().as_bytes()),
             other => text.extend_from_slice(other.type_name().as_bytes()),
         }
     }

@@ -1,4 +1,4 @@
-//! What scripts of extensions can call: takes a run, gives the globals and modules of its script.
+//! Functions for scripts of extensions: takes a run, gives the globals and modules of its script.
 //!
 //! | file | functions |
 //! | --- | --- |
@@ -11,7 +11,7 @@
 //! | `ngx.rs`, `regex.rs` | `ngx`, `ngx.re` |
 //!
 //! Functions that can fail return nil and a text, also for arguments that make no sense, because published scripts test for that. `arguments.rs` reads
-//! arguments, `json.rs` writes and `values.rs` reads tables.
+//! arguments, `json.rs` writes and `values.rs` reads tables, `numbers.rs` writes numbers.
 
 mod alarm;
 mod arguments;
@@ -19,6 +19,7 @@ mod http;
 mod json;
 mod messages;
 mod ngx;
+mod numbers;
 mod query;
 mod regex;
 mod resty;
@@ -49,9 +50,9 @@ type Answer<T> = (Option<T>, Option<String>);
 pub struct Context {
     /// The name of the script.
     pub name: ScriptName,
-    /// What all runs share.
+    /// Services that all runs share.
     pub runner: Runner,
-    /// What the script puts out.
+    /// Output of the script.
     pub output: Output,
     /// The alarms of the extension.
     pub alarms: Arc<AlarmRate>,

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 const TAG: &str = "ngx";
 
 /// Maximum length of a line, in bytes.
-const LONGEST_LINE: usize = 4 << 10;
+const MAX_LINE: usize = 4 << 10;
 
 /// Makes the table. `say` is `output`.
 pub fn table(functions: &Functions<'_>, output: &Function) -> Result<Table> {
@@ -20,8 +20,8 @@ pub fn table(functions: &Functions<'_>, output: &Function) -> Result<Table> {
     ngx.raw_set("now", functions.make(|_, _, ()| Ok((since_1970().as_millis() as f64) / 1000.0))?)?;
     ngx.raw_set("time", functions.make(|_, _, ()| Ok(since_1970().as_secs()))?)?;
     // The level comes first; scripts have no names for levels here, so that any value will do.
-    let log = functions.make(|context, lua, (_, values): (Value, Variadic<Value>)| {
-        let line: Vec<u8> = values.iter().flat_map(|value| message(context, lua, std::slice::from_ref(value), LONGEST_LINE)).collect();
+    let log = functions.make(|context, _, (_, values): (Value, Variadic<Value>)| {
+        let line: Vec<u8> = values.iter().flat_map(|value| message(context, std::slice::from_ref(value), MAX_LINE)).collect();
         // An empty line says nothing.
         let _ = context.runner.services.log().write(&context.name, TAG, &String::from_utf8_lossy(&line));
         Ok(())

@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// Maximum length of a text that `sub` and `gsub` make, in bytes.
-const LONGEST: usize = 64 << 20;
+const MAX_TEXT: usize = 64 << 20;
 
 /// The ranges of a match and of its groups.
 type Groups = Vec<Option<Range<usize>>>;
@@ -210,8 +210,8 @@ impl Expressions {
                 }
             }
             (copied, start) = (whole.end, after(&whole));
-            if text.len() > LONGEST {
-                return Ok(Err(format!("the new text is longer than {} MiB", LONGEST >> 20)));
+            if text.len() > MAX_TEXT {
+                return Ok(Err(format!("the new text is longer than {} MiB", MAX_TEXT >> 20)));
             }
         }
         text.extend_from_slice(bytes.get(copied..).unwrap_or_default());

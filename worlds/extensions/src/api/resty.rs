@@ -18,7 +18,7 @@ const MAX_OPEN: usize = 16;
 /// The member of an object that holds its connection.
 const MEMBER: &str = "connection";
 
-/// What an object is about.
+/// State of an object: its connection, and the time of each step.
 struct Http {
     connection: RefCell<Option<Open>>,
     time: Cell<Duration>,

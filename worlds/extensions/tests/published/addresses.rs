@@ -3,6 +3,7 @@
 use crate::support::{Running, Scene};
 use crate::text::blocked_clients;
 use crate::{SCORES, ask, filled_server, judge, wait_until};
+use secrule::Waf;
 use secrule_extensions::Ending;
 use secrule_extensions::sql::Databases;
 use secrule_host::World;
@@ -16,7 +17,7 @@ const LISTED: Option<u16> = Some(418);
 /// A host with rules that deny attacks, and with the list.
 struct Site {
     running: Running,
-    /// What the host recorded.
+    /// Rows that the host recorded.
     databases: Databases,
 }
 
@@ -39,8 +40,15 @@ impl Site {
     }
 
     fn list(&self) -> Vec<String> {
-        self.running.waf.list("1").unwrap().unwrap_or_default()
+        list_of(&self.running.waf)
     }
+}
+
+/// Returns the list, sorted: the query states no order.
+fn list_of(waf: &Waf) -> Vec<String> {
+    let mut list = waf.list("1").unwrap().unwrap_or_default();
+    list.sort();
+    list
 }
 
 pub fn clients_that_were_blocked_today_are_denied_from_then_on() {
@@ -90,7 +98,7 @@ pub fn blocked_clients_of_postgresql_come_onto_the_list() {
     let scene = Scene::new().rules(&format!("SecExtensionDatabase log_server {address}\nSecSiteId 1\nSecIpList blacklist list:1 site:1"));
     let loaded = scene.extension("blocked.lua", &blocked_clients(), "cron:\"0 0 * * *\"").load();
     assert_eq!(loaded.run(0, None).output, DONE);
-    assert_eq!(loaded.waf.list("1").unwrap().unwrap(), ["192.0.2.1", "2001:db8::1"]);
+    assert_eq!(list_of(&loaded.waf), ["192.0.2.1", "2001:db8::1"]);
     wait_until("the list counts", || judge(&loaded.waf, "192.0.2.1", "no") == Some(403));
     assert_eq!(judge(&loaded.waf, "192.0.2.4", "no"), None);
 }
@@ -101,6 +109,9 @@ pub fn a_list_that_cannot_be_written_is_told() {
     let loaded = scene.extension("blocked.lua", &blocked_clients(), "cron:\"0 0 * * *\"").load();
     loaded.waf.put_list("1", &["192.0.2.9"]).unwrap();
     let run = loaded.run(0, None);
-    assert_eq!((&run.ending, run.output.as_str()), (&Ending::Ok, "failed to update ip blacklist: `items` is nil: give it a list of addresses\n"));
+    assert_eq!(
+        (&run.ending, run.output.as_str()),
+        (&Ending::Ok, "failed to update ip blacklist: `items` is nil: give it a list of addresses\n")
+    );
     assert_eq!(loaded.waf.list("1").unwrap().unwrap(), ["192.0.2.9"]);
 }

@@ -1,4 +1,4 @@
-//! What `sub` and `gsub` put in place of a match.
+//! Replacements of matches, for `sub` and `gsub`.
 
 use super::{Groups, kind};
 use mlua::{Function, Value};
