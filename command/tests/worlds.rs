@@ -1,7 +1,7 @@
 //! The verbs about scripts that run beside requests, as an operator uses them.
 
 // A helper that fails ends the test, as it should.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use serde_json::Value;
 use std::io::Write as _;
@@ -200,4 +200,171 @@ fn a_reload_takes_new_plugins_and_a_bad_one_changes_nothing() {
     folder.rules("local skynet = require 'skynet'\nskynet.register(skynet.TYPE_TICKER, 1, print)");
     host.signal("-HUP");
     wait(|| functions() == Some(1));
+}
+
+/// A folder with rules that name extensions, the socket and the history.
+fn with_extensions(name: &str, extensions: &[(&str, &str, &str)]) -> (Folder, PathBuf) {
+    let folder = Folder::new(name);
+    let path = folder.0.display().to_string();
+    let mut rules = format!("SecPluginHost unix:{path}/host.sock\nSecExtensionHistory {path}/history.jsonl\n");
+    for (file, script, trigger) in extensions {
+        let script = folder.file(file, script);
+        rules += &format!("SecExtension {} {trigger}\n", script.display());
+    }
+    let rules = folder.file("main.conf", &rules);
+    (folder, rules)
+}
+
+/// Runs `secrule extension` with a verb.
+fn extension(arguments: &[&str]) -> Output {
+    secrule(&[&["extension"], arguments].concat())
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn extensions_are_listed_with_the_times_at_which_they_run() {
+    let extensions =
+        [("noon.lua", "", "cron:\"0 12 * * *\""), ("on.lua", "", "event:waf_event,release"), ("off.lua", "", "cron:\"* * * * *\" off")];
+    let (folder, rules) = with_extensions("list", &extensions);
+    let rules = rules.to_str().unwrap();
+    let output = extension(&["list", rules]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let listed = text(&output.stdout);
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 4, "{listed}");
+    assert!(lines[0].starts_with("next ") && lines[0].ends_with("  script"), "{listed}");
+    for (line, parts) in lines[1..].iter().zip([
+        ["T12:00:00", "  cron:0 12 * * *  ", "/noon.lua"],
+        ["at an event  ", "  event:waf_event,release  ", "/on.lua"],
+        ["by hand  ", "  cron:* * * * *  ", "/off.lua"],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    let listed = json(&extension(&["list", rules, "--format", "json"]));
+    let shown = |at: usize| (listed["extensions"][at]["trigger"].clone(), listed["extensions"][at]["on"].clone());
+    assert_eq!(shown(0), ("cron:0 12 * * *".into(), true.into()));
+    assert_eq!(shown(2), ("cron:* * * * *".into(), false.into()));
+    let empty = folder.file("empty.conf", "SecRuleEngine On\n");
+    assert_eq!(text(&extension(&["list", empty.to_str().unwrap()]).stdout), "no extensions\n");
+    let wrong = folder.file("wrong.conf", &format!("SecExtension {}/on.lua cron:noon\n", folder.0.display()));
+    let output = extension(&["list", wrong.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cron:"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_run_by_hand_prints_its_output_and_ends_by_its_result() {
+    let script = "output('got', trigger_event)";
+    let (folder, rules) = with_extensions("hand", &[("print.lua", script, "event:release off")]);
+    let (rules, print) = (rules.to_str().unwrap(), folder.0.join("print.lua"));
+    let print = print.to_str().unwrap();
+    let output = extension(&["run", print, "--rules", rules]);
+    let test_event = r#"{"from":"log-server","level":"ERROR","message":"Gateway nodes [0] offline","type":"nodes_heartbeat_offline"}"#;
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), format!("got {test_event}\n")));
+    // Also without rules.
+    assert_eq!(text(&extension(&["run", print]).stdout), format!("got {test_event}\n"));
+    let event = folder.file("event.json", r#"{"type": "release", "uid": 2}"#);
+    let output = extension(&["run", print, "--event", event.to_str().unwrap()]);
+    assert_eq!(text(&output.stdout), "got {\"type\":\"release\",\"uid\":2}\n");
+    let shown = json(&extension(&["run", print, "--rules", rules, "--event", event.to_str().unwrap(), "--format", "json"]));
+    assert_eq!((&shown["result"], &shown["trigger"], &shown["event"]["uid"]), (&"ok".into(), &"hand".into(), &2.into()));
+    // An extension by timetable has no event.
+    let timed = folder.file("timed.lua", "output('now')\nreturn output(1 / 4)");
+    assert_eq!(text(&extension(&["run", timed.to_str().unwrap()]).stdout), "now\n0.25\n");
+
+    let failing = folder.file("failing.lua", "output('before')\nerror('broken')");
+    let output = extension(&["run", failing.to_str().unwrap()]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), "before\n"));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("secrule: error: ") && said.contains("failing.lua:2: broken"), "{said}");
+    let endless = folder.file("endless.lua", "while true do end");
+    let output = extension(&["run", endless.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("secrule: stopped: it took more than "), "{}", text(&output.stderr));
+
+    let wrong = folder.file("wrong.json", "{\"uid\": 2}");
+    let broken = folder.file("broken.lua", "output(");
+    for (arguments, part) in [
+        ([print, "--event", wrong.to_str().unwrap()].as_slice(), "wrong.json: an event is a JSON object with the member `type`"),
+        (&[print, "--event", "/no/such/event.json"], "/no/such/event.json"),
+        (&["/no/such/script.lua"], "/no/such/script.lua"),
+        (&[broken.to_str().unwrap()], "broken.lua:1: "),
+    ] {
+        let output = extension(&[&["run"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(part), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn the_history_has_the_runs_as_text_and_as_json() {
+    let scripts = [("one.lua", "output('first')\noutput('second')", "event:a off"), ("two.lua", "error('broken')", "event:a off")];
+    let (folder, rules) = with_extensions("history", &scripts);
+    let rules = rules.to_str().unwrap();
+    let history = |more: &[&str]| extension(&[&["history", rules], more].concat());
+    assert_eq!((history(&[]).status.code(), text(&history(&[]).stdout).as_str()), (Some(0), "no runs\n"));
+    for name in ["one.lua", "two.lua", "one.lua"] {
+        extension(&["run", folder.0.join(name).to_str().unwrap(), "--rules", rules]);
+    }
+    let shown = text(&history(&[]).stdout);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 8, "{shown}");
+    assert!(lines[0].contains("/one.lua ok by hand, ") && lines[0].ends_with(" s"), "{shown}");
+    assert_eq!(lines[1..3], ["  | first", "  | second"]);
+    assert!(lines[3].contains("/two.lua error by hand, ") && lines[4].ends_with("two.lua:1: broken"), "{shown}");
+    let runs = |more: &[&str]| json(&history(&[more, &["--format", "json"]].concat()))["runs"].as_array().unwrap().clone();
+    let all = runs(&[]);
+    assert_eq!((all.len(), &all[0]["output"], &all[1]["result"]), (3, &"first\nsecond\n".into(), &"error".into()));
+    assert_eq!((&all[0]["trigger"], &all[0]["event"]["type"]), (&"hand".into(), &"nodes_heartbeat_offline".into()));
+    assert_eq!(runs(&["--limit", "1"]), all[2..]);
+    // By the name of the file, as the help has it, and by its path.
+    let whole = folder.0.join("two.lua");
+    for two in ["two.lua", whole.to_str().unwrap()] {
+        assert_eq!(runs(&["--extension", two]), all[1..2], "{two}");
+    }
+    assert!(runs(&["--extension", "wo.lua"]).is_empty());
+    let without = folder.file("without.conf", "SecRuleEngine On\n");
+    let output = extension(&["history", without.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("add SecExtensionHistory "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_event_reaches_the_running_host() {
+    let scripts = [
+        ("disk.lua", "output(trigger_event.percent)", "event:disk_full"),
+        ("node.lua", "output(trigger_event.type)", "event:nodes_offline"),
+    ];
+    let (folder, rules) = with_extensions("event", &scripts);
+    let event = folder.file("event.json", r#"{"type": "disk_full", "percent": 99.5}"#);
+    let (event, rules_text) = (event.to_str().unwrap(), rules.to_str().unwrap());
+    let output = extension(&["event", event, rules_text]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("host.sock"), "{}", text(&output.stderr));
+    let _host = Running::start(&rules, &folder.socket());
+    wait(|| status(&rules).is_some());
+    let output = extension(&["event", event, rules_text]);
+    let said = "sent; 1 extensions run on events of the type disk_full\n";
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(0), said));
+    let node = folder.file("node.json", r#"{"type": "nodes_offline"}"#);
+    let sent = json(&extension(&["event", node.to_str().unwrap(), rules_text, "--format", "json"]));
+    assert_eq!((&sent["sent"], &sent["extensions"]), (&true.into(), &1.into()));
+    let mut child =
+        Command::new(SECRULE).args(["extension", "event", "-", rules_text]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(br#"{"type": "unheard_of"}"#).unwrap();
+    let said = text(&child.wait_with_output().unwrap().stdout);
+    assert_eq!(said, "sent; 0 extensions run on events of the type unheard_of\n");
+    let outputs = || {
+        let output = extension(&["history", rules_text, "--format", "json"]);
+        let runs: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let mut outputs: Vec<String> = runs["runs"].as_array().into_iter().flatten().map(|run| run["output"].to_string()).collect();
+        outputs.sort();
+        outputs
+    };
+    wait(|| outputs().len() == 2);
+    assert_eq!(outputs(), [r#""99.5\n""#, r#""nodes_offline\n""#]);
 }

@@ -5,7 +5,7 @@ use super::decisions::report_bad_value;
 use super::files::candidates;
 use super::scripts::hosted_script;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::graph::{Extension, HistoryFile, ScoreNames, Settings, Trigger};
+use crate::graph::{Extension, HistoryFile, ScoreNames, Settings, Trigger, event_type};
 use crate::script::Script;
 use crate::seclang::Argument;
 use crate::source::Spanned;
@@ -92,18 +92,9 @@ fn read_trigger(text: &str) -> Option<Trigger> {
         let is_whole = fields.len() == TIMETABLE_FIELDS && fields.iter().all(|field| is_field(field));
         return is_whole.then(|| Trigger::Timetable(fields.join(" ").into()));
     }
-    let types: Vec<Box<str>> = text.strip_prefix("event:")?.split(',').map(|kind| event_type(kind.trim())).collect();
+    let types: Vec<Box<str>> = text.strip_prefix("event:")?.split(',').map(|kind| event_type(kind.trim()).into()).collect();
     let is_name = |kind: &str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     types.iter().all(|kind| is_name(kind)).then_some(Trigger::Events(types))
-}
-
-/// Returns the type of an event as its field `type` has it: the documents name two of them in two ways.
-fn event_type(name: &str) -> Box<str> {
-    match name {
-        "nodes_offline" => "node_offline".into(),
-        "nodes_online" => "node_online".into(),
-        other => other.into(),
-    }
 }
 
 /// `SecExtensionDatabase NAME embedded:PATH | postgres://…`

@@ -2,6 +2,7 @@
 
 use crate::script::Script;
 use crate::source::{Span, Spanned};
+use std::fmt;
 use std::path::PathBuf;
 
 /// The values of `SecPlugin`, `SecSessionCookie`, `SecExtension`, `SecExtensionDatabase`, `SecAlarm` and `SecScriptConnect`.
@@ -69,6 +70,33 @@ pub const KNOWN_SCORES: [(&str, &str); 3] = [
     ("anomaly_score", "inbound_anomaly_score_threshold"),
     ("inbound_anomaly_score", "inbound_anomaly_score_threshold"),
 ];
+
+/// Returns the name of a type of events, as the field `type` has it: the published documents name two of them in two ways.
+pub fn event_type(name: &str) -> &str {
+    match name {
+        "nodes_offline" => "node_offline",
+        "nodes_online" => "node_online",
+        other => other,
+    }
+}
+
+/// As `SecExtension` takes it, without quotation marks.
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timetable(text) => write!(f, "cron:{text}"),
+            Self::Events(types) => write!(f, "event:{}", types.join(",")),
+        }
+    }
+}
+
+impl Trigger {
+    /// Returns `true` for the events of a type, by either of its names.
+    pub fn takes(&self, kind: &str) -> bool {
+        let kind = event_type(kind);
+        matches!(self, Self::Events(types) if types.iter().any(|own| **own == *kind))
+    }
+}
 
 impl Worlds {
     /// Adds the values of a later load.

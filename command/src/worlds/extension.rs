@@ -5,7 +5,7 @@ use crate::{Failure, Format, Outcome, note, stores, table, write_json};
 use clap::{Args, Subcommand};
 use secrule::Waf;
 use secrule::internals::exchange::{ExchangeLog as _, Link};
-use secrule::internals::graph::{Extension, Trigger};
+use secrule::internals::graph::Extension;
 use secrule_extensions::{Ending, Filter, Run, append_history, next_time, read_history, run_by_hand};
 use secrule_host::{ScriptLog, Services};
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ struct HistoryOptions {
     #[command(flatten)]
     rules: RuleFiles,
 
-    /// Only the runs of this script
+    /// Only the runs of this script: its path, or the end of it
     #[arg(long, value_name = "FILE")]
     extension: Option<PathBuf>,
 
@@ -110,24 +110,17 @@ fn list(options: &ListOptions, format: Format, out: &mut dyn Write) -> Result<Ou
     };
     match format {
         Format::Json => {
-            let shown = |extension: &Extension| json!({ "script": extension.script.name(), "trigger": trigger(extension), "on": extension.is_on, "next": next(extension) });
+            let shown = |extension: &Extension| json!({ "script": extension.script.name(), "trigger": extension.trigger.to_string(), "on": extension.is_on, "next": next(extension) });
             write_json(out, &json!({ "extensions": extensions.iter().map(shown).collect::<Vec<_>>() }))?;
         }
         Format::Text if extensions.is_empty() => writeln!(out, "no extensions")?,
         Format::Text => {
             let columns = [table::Column::Text("next"), table::Column::Text("trigger"), table::Column::Text("script")];
-            let row = |extension: &Extension| vec![next(extension), trigger(extension), extension.script.name().to_owned()];
+            let row = |extension: &Extension| vec![next(extension), extension.trigger.to_string(), extension.script.name().to_owned()];
             table::write(out, &columns, &extensions.iter().map(row).collect::<Vec<_>>())?;
         }
     }
     Ok(Outcome::Fine)
-}
-
-fn trigger(extension: &Extension) -> String {
-    match &extension.trigger {
-        Trigger::Timetable(text) => format!("cron:{text}"),
-        Trigger::Events(types) => format!("event:{}", types.join(",")),
-    }
 }
 
 fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
@@ -192,9 +185,7 @@ fn send(options: &EventOptions, format: Format, out: &mut dyn Write) -> Result<O
     let waf = crate::rules::load_files(&options.rules.rules)?;
     let graph = waf.graph();
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-    let takes = |extension: &&Extension| {
-        extension.is_on && matches!(&extension.trigger, Trigger::Events(types) if types.iter().any(|known| **known == *kind))
-    };
+    let takes = |extension: &&Extension| extension.is_on && extension.trigger.takes(kind);
     let count = graph.settings.worlds.extensions.iter().filter(takes).count();
     if let Err(problem) = Link::shared(&socket(&graph.settings)?).send_event(&event.to_string()) {
         note(&format!("secrule: {problem}"));
@@ -215,7 +206,12 @@ fn history(options: &HistoryOptions, format: Format, out: &mut dyn Write) -> Res
     let extension = options.extension.as_ref().map(|path| path.display().to_string());
     let all = Filter::last(options.limit);
     let filter = extension.map_or(all.clone(), |extension| all.of(&extension));
-    let runs = read_history(&path, &filter).map_err(|error| Failure::unreadable(&path, error))?;
+    let runs = match read_history(&path, &filter) {
+        Ok(runs) => runs,
+        // The first run makes it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Failure::unreadable(&path, error)),
+    };
     match format {
         Format::Json => write_json(out, &json!({ "runs": runs.iter().map(Run::to_json).collect::<Vec<_>>() }))?,
         Format::Text if runs.is_empty() => writeln!(out, "no runs")?,

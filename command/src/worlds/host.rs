@@ -49,11 +49,11 @@ pub struct Options {
 /// The name of the host in its log.
 const OWN_NAME: &str = "host";
 
-/// What a host says whose store is in its memory.
+/// Warning of a host whose store is in its memory.
 const ALONE: &str = "the rules name no store that processes share, so that bans and limits of plugins hold for no request: add SecCollectionStore \
     lmdb:/var/lib/secrule/store.mdb";
 
-/// What a host needs before it listens.
+/// Parts of a host that does not listen yet.
 struct Prepared {
     services: Services,
     socket: PathBuf,

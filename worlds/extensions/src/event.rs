@@ -8,16 +8,12 @@ pub const WAF_EVENT: &str = "waf_event";
 const NODE_WENT: &str = "nodes_heartbeat_offline";
 const NODE_CAME: &str = "nodes_heartbeat_online";
 
-/// Who sends events about nodes.
+/// Sender of events about nodes.
 const LOG_SERVER: &str = "log-server";
 
-/// Returns the type of an event. The published documents name two of them in two ways.
+/// Returns the type of an event.
 pub fn event_type(event: &Value) -> Option<&str> {
-    Some(match event.get("type")?.as_str()? {
-        "nodes_offline" => "node_offline",
-        "nodes_online" => "node_online",
-        other => other,
-    })
+    event.get("type")?.as_str()
 }
 
 /// Makes the event of a node that gives no sign of life any more, or gives one again.
@@ -43,13 +39,5 @@ mod tests {
         assert_eq!(went, expected("nodes_heartbeat_offline", "Gateway nodes [59] offline", "ERROR"));
         assert_eq!(came, expected("nodes_heartbeat_online", "Gateway nodes [59] online", "WARNING"));
         assert_eq!(for_tests().get("message"), Some(&json!("Gateway nodes [0] offline")));
-    }
-
-    #[test]
-    fn both_names_of_a_type_are_the_same_type() {
-        for (name, kind) in [("node_offline", "node_offline"), ("nodes_offline", "node_offline"), ("nodes_online", "node_online")] {
-            assert_eq!(event_type(&json!({ "type": name })), Some(kind));
-        }
-        assert_eq!(event_type(&json!({"type": 1})), None);
     }
 }

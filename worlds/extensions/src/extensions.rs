@@ -31,10 +31,10 @@ const THREADS: usize = 4;
 const MISSED: TimeDelta = TimeDelta::minutes(1);
 
 /// Maximum wait for the runs that go on when the host ends.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+const STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// Time between two lines about events that a full queue dropped.
-const DROPS_TOLD: Duration = Duration::from_secs(60);
+const DROP_REPORTS: Duration = Duration::from_secs(60);
 
 /// The tag of lines about runs that failed.
 const TAG: &str = "run";
@@ -78,8 +78,8 @@ struct Timers {
     /// The next time of each timetable, after the last look.
     next: Vec<Option<DateTime<Local>>>,
     last: Option<DateTime<Local>>,
-    drops_told: Instant,
-    known_drops: Vec<u64>,
+    drops_reported: Instant,
+    reported_drops: Vec<u64>,
 }
 
 impl Extensions {
@@ -115,7 +115,7 @@ impl Extensions {
             rule_sets: RuleSets::default(),
             clients: Mutex::default(),
         });
-        let timers = Timers { next: vec![None; count], last: None, drops_told: Instant::now(), known_drops: vec![0; count] };
+        let timers = Timers { next: vec![None; count], last: None, drops_reported: Instant::now(), reported_drops: vec![0; count] };
         let started = Self { shared, timers: Mutex::new(timers), ended: Mutex::default() };
         started.start_threads().map_err(|error| {
             started.shared.queue.end();
@@ -176,8 +176,7 @@ fn timetable(extension: &Extension) -> Result<Option<Timetable>, String> {
 impl Kept {
     /// Returns `true` if the extension runs on events of a type.
     fn takes(&self, kind: &str) -> bool {
-        let is_meant = |types: &[Box<str>]| types.iter().any(|own| **own == *kind);
-        self.extension.is_on && matches!(&self.extension.trigger, Trigger::Events(types) if is_meant(types))
+        self.extension.is_on && self.extension.trigger.takes(kind)
     }
 }
 
@@ -280,9 +279,9 @@ impl World for Extensions {
                 Err(Refusal::Waits) => shared.skip(kept, now, "its last run has not begun, because four others go on"),
             }
         }
-        if timers.drops_told.elapsed() >= DROPS_TOLD {
-            timers.drops_told = Instant::now();
-            for ((at, known), kept) in timers.known_drops.iter_mut().enumerate().zip(&shared.extensions) {
+        if timers.drops_reported.elapsed() >= DROP_REPORTS {
+            timers.drops_reported = Instant::now();
+            for ((at, known), kept) in timers.reported_drops.iter_mut().enumerate().zip(&shared.extensions) {
                 let dropped = shared.queue.dropped(at);
                 if dropped > *known {
                     let message = format!("it is too slow: {} events were dropped within a minute", dropped - *known);
@@ -297,10 +296,7 @@ impl World for Extensions {
         let timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
         let next = timers.next.iter().map(|next| next.map(|next| next.to_rfc3339()));
         let scripts = self.shared.extensions.iter().enumerate().zip(next).map(|((at, kept), next)| {
-            let trigger = match &kept.extension.trigger {
-                Trigger::Timetable(text) => format!("cron:{text}"),
-                Trigger::Events(types) => format!("event:{}", types.join(",")),
-            };
+            let trigger = kept.extension.trigger.to_string();
             let mut status = json!({ "script": &*kept.name, "trigger": trigger, "on": kept.extension.is_on, "next": next });
             if let (Some(status), Value::Object(counts)) = (status.as_object_mut(), self.shared.queue.status(at)) {
                 status.extend(counts);
@@ -313,7 +309,7 @@ impl World for Extensions {
 
     fn stop(&self) {
         self.shared.queue.end();
-        let by = Instant::now() + LAST_CHANCE;
+        let by = Instant::now() + STOP_WAIT;
         for ended in self.ended.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // It sends nothing: the wait ends when the thread does.
             let _ = ended.recv_timeout(by.saturating_duration_since(Instant::now()));

@@ -1,13 +1,13 @@
-//! What a script puts out in a run, and what the host notes of it.
+//! Output of a run, and notes of the host about the run.
 
 use std::cell::RefCell;
 
 /// Maximum length of the output of a run, in bytes.
-const LONGEST: usize = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 
 /// Maximum number of notes of a run, and maximum length of each in bytes.
 const MAX_NOTES: usize = 50;
-const LONGEST_NOTE: usize = 1_000;
+const MAX_NOTE_BYTES: usize = 1_000;
 
 /// The output of a run, shared by the functions of its script.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct Output {
 impl Output {
     /// Returns the number of bytes that a message may have; `None` if none is taken any more.
     pub fn room(&self) -> Option<usize> {
-        (!self.is_cut.get()).then(|| LONGEST.saturating_sub(self.text.borrow().len()))
+        (!self.is_cut.get()).then(|| MAX_BYTES.saturating_sub(self.text.borrow().len()))
     }
 
     /// Adds a message, as a line.
@@ -36,14 +36,14 @@ impl Output {
         text.push_str(cut(&message, room.saturating_sub(1)));
         text.push('\n');
         self.is_cut.set(true);
-        self.note(&format!("the output is longer than {} KiB: the rest is left out", LONGEST >> 10));
+        self.note(&format!("the output is longer than {} KiB: the rest is left out", MAX_BYTES >> 10));
     }
 
     /// Adds a note of the host.
     pub fn note(&self, note: &str) {
         let mut notes = self.notes.borrow_mut();
         if notes.len() < MAX_NOTES {
-            notes.push(cut(note, LONGEST_NOTE).to_owned());
+            notes.push(cut(note, MAX_NOTE_BYTES).to_owned());
         }
     }
 
@@ -69,7 +69,7 @@ mod tests {
         output.add("ü".repeat(20_000).as_bytes());
         (0..100).for_each(|_| output.add("ü".repeat(20_000).as_bytes()));
         let (text, notes) = output.take();
-        assert!(text.len() <= LONGEST && text.len() > LONGEST - 4 && text.ends_with("ü\n"), "{}", text.len());
+        assert!(text.len() <= MAX_BYTES && text.len() > MAX_BYTES - 4 && text.ends_with("ü\n"), "{}", text.len());
         assert_eq!(notes, ["the output is longer than 64 KiB: the rest is left out"]);
     }
 

@@ -1,4 +1,4 @@
-//! What waits to be run: one run of an extension at a time, the one that has waited longest first.
+//! Queue of runs: one run of an extension at a time, the one that has waited longest first.
 
 use crate::run::Cause;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ struct State {
     has_ended: bool,
 }
 
-/// What waits for an extension, with the number of its arrival.
+/// Causes that wait for an extension, with the numbers of their arrival.
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<(u64, Cause)>,

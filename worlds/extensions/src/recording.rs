@@ -21,7 +21,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 const REMOVAL: Duration = Duration::from_secs(60);
 
 /// Maximum wait for the last rows when the host ends.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+const STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// Time between two tries to open a database, and between two lines about one that fails.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ impl Recording {
     pub fn start(path: PathBuf, log: &Arc<ScriptLog>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(MAX_WAITING);
         let (alive, ended) = channel();
-        let writer = Writer { path, log: Arc::clone(log), told: None };
+        let writer = Writer { path, log: Arc::clone(log), reported: None };
         let work = move || {
             let _alive = alive;
             writer.write_all(&receiver);
@@ -122,7 +122,7 @@ impl Recording {
     pub fn stop(&self) {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
         // It sends nothing: the wait ends when the thread does.
-        let _ = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LAST_CHANCE);
+        let _ = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(STOP_WAIT);
     }
 
     fn send(&self, row: Row) {
@@ -138,7 +138,7 @@ struct Writer {
     path: PathBuf,
     log: Arc<ScriptLog>,
     /// The time of the last line about a failure.
-    told: Option<Instant>,
+    reported: Option<Instant>,
 }
 
 impl Writer {
@@ -150,7 +150,7 @@ impl Writer {
             if recorder.is_none() && tried.is_none_or(|tried| tried.elapsed() >= PAUSE) {
                 tried = Some(Instant::now());
                 let opened = Recorder::open(&self.path, Retention::default());
-                recorder = self.told_if_failed(opened);
+                recorder = self.report_failure(opened);
             }
             let row = match rows.recv_timeout(FLUSH) {
                 Ok(row) => Some(row),
@@ -170,26 +170,26 @@ impl Writer {
                 }),
                 None => open.flush(),
             };
-            self.told_if_failed(written);
+            self.report_failure(written);
             if removal.elapsed() >= REMOVAL {
                 removal = Instant::now();
                 let removed = open.remove_old(SystemTime::now());
-                self.told_if_failed(removed);
+                self.report_failure(removed);
             }
         }
         if let Some(open) = recorder.as_mut() {
             let written = open.flush();
-            self.told_if_failed(written);
+            self.report_failure(written);
         }
     }
 
     /// Writes a failure to the log, at most once a minute.
-    fn told_if_failed<T>(&mut self, result: Result<T, String>) -> Option<T> {
+    fn report_failure<T>(&mut self, result: Result<T, String>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(problem) => {
-                if self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
-                    self.told = Some(Instant::now());
+                if self.reported.is_none_or(|reported| reported.elapsed() >= PAUSE) {
+                    self.reported = Some(Instant::now());
                     self.log.write_system(&ScriptName::from("extensions"), &format!("events are not recorded: {problem}"));
                 }
                 None

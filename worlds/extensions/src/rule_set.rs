@@ -1,4 +1,4 @@
-//! What events say of the rules: the version of their files, and the number of their load.
+//! Identity of the rules in events: the version of their files, and the number of their load.
 
 use md5::{Digest, Md5};
 use secrule::{LoadReport, Waf};

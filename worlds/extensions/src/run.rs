@@ -18,9 +18,9 @@ pub struct Run {
     pub cause: Cause,
     /// How it ended.
     pub ending: Ending,
-    /// What it put out: each message with a line break after it.
+    /// Its output: each message with a line break after it.
     pub output: String,
-    /// What the host has to say of it.
+    /// Notes of the host about it.
     pub notes: Vec<String>,
 }
 

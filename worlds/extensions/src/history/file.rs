@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Maximum length of a line that is read, in bytes: an event has at most 1 MiB.
-const LONGEST_LINE: u64 = 8 << 20;
+const MAX_LINE: u64 = 8 << 20;
 
 /// Maximum wait for the lock, and time between two looks at it.
 const LOCK_TIME: Duration = Duration::from_secs(2);
@@ -25,11 +25,11 @@ const LOCK_LOOK: Duration = Duration::from_millis(10);
 /// The rights of the file: events hold parts of requests.
 const MODE: u32 = 0o640;
 
-/// What is asked of a history.
+/// Selection of runs from a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
-    /// The path of the script; `None` for all.
+    /// The path of the script, or the end of it, such as the name of the file; `None` for all.
     pub extension: Option<String>,
     /// Maximum number of runs: the last ones.
     pub last: usize,
@@ -51,7 +51,7 @@ impl Filter {
         Self { extension: None, last: count }
     }
 
-    /// Asks for the runs of one extension.
+    /// Asks for the runs of one extension, by its path or the end of it.
     #[must_use]
     pub fn of(self, extension: &str) -> Self {
         Self { extension: Some(extension.to_owned()), ..self }
@@ -59,7 +59,7 @@ impl Filter {
 
     /// Returns `true` if the runs of an extension are asked for.
     pub fn takes(&self, extension: &str) -> bool {
-        self.extension.as_ref().is_none_or(|wanted| wanted == extension)
+        self.extension.as_ref().is_none_or(|wanted| Path::new(extension).ends_with(wanted))
     }
 }
 
@@ -197,7 +197,7 @@ fn each_run(file: File, mut take: impl FnMut(&[u8], Run) -> io::Result<()>) -> i
     let mut line = Vec::new();
     loop {
         line.clear();
-        if reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        if reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
         let run = serde_json::from_slice(&line).ok().and_then(|value| Run::from_json(&value));

@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 16 << 20;
 const MAX_WAITING: usize = 100;
 
 /// Maximum wait for the last lines.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+const STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// The name of the history in the log.
 const OWN_NAME: &str = "history";
@@ -109,7 +109,7 @@ impl History {
         if let Some(Link { lines, ended }) = link {
             drop(lines);
             // It sends nothing: the wait ends when the thread does.
-            let _ = ended.recv_timeout(LAST_CHANCE);
+            let _ = ended.recv_timeout(STOP_WAIT);
         }
     }
 }

@@ -9,7 +9,7 @@ const MAX_FIELD: usize = 64 << 10;
 /// Version of the tables, in `PRAGMA user_version`.
 pub(super) const VERSION: i64 = 1;
 
-/// What makes a new database. Times are texts in UTC: see [`time_text`]. Names of columns are those of the published queries.
+/// Statements that make a new database. Times are texts in UTC: see [`time_text`]. Names of columns are those of the published queries.
 pub(super) const SCHEMA: &str = r#"
 create table waf_request_tsdb (
     created text not null, app_id integer, request_id text, remote_addr text, host text, method text, uri text, request text, header text, body text,
@@ -62,12 +62,12 @@ pub struct WafEvent {
 pub enum Action {
     /// It was denied.
     Block,
-    /// It was told, and went on.
+    /// It was logged, and went on.
     #[default]
     Log,
 }
 
-/// What happened within a minute: a row of `monitor`.
+/// Figures of a minute: a row of `monitor`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Minute {
     /// End of the minute.

@@ -1,4 +1,4 @@
-//! What a query may not do.
+//! Queries that are refused.
 
 use crate::{Embedded, ask, databases, server};
 

@@ -1,4 +1,4 @@
-//! What SQLite does not have: named, instead of a syntax error somewhere else.
+//! Names parts of queries that SQLite does not have, instead of a syntax error somewhere else.
 
 use super::syntax::last_name;
 use super::times::is_difference;

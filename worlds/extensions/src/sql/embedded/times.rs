@@ -118,7 +118,7 @@ pub(super) fn field_name(field: &DateTimeField) -> String {
     field.to_string().trim_matches('"').to_ascii_lowercase()
 }
 
-/// Makes a number of seconds out of a difference, which is then no difference to be told about any more.
+/// Makes a number of seconds out of a difference, which is then no difference any more that an error would name.
 pub(super) fn seconds(difference: Expr) -> Expr {
     let mut sum = difference;
     while let Expr::Nested(inner) = sum {

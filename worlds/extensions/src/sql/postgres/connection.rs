@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Limit of connecting, with the login.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// What the server has less than the caller, so that its answer arrives in time and the connection can be used again.
+/// Time that the server has less than the caller, so that its answer arrives in time and the connection can be used again.
 const MARGIN: Duration = Duration::from_millis(200);
 
 /// A connection.
