@@ -276,6 +276,12 @@ fn a_run_by_hand_prints_its_output_and_ends_by_its_result() {
     let timed = folder.file("timed.lua", "output('now')\nreturn output(1 / 4)");
     assert_eq!(text(&extension(&["run", timed.to_str().unwrap()]).stdout), "now\n0.25\n");
 
+    // A history that cannot be written hides nothing of the run.
+    let closed = folder.file("closed.conf", "SecPluginHost unix:/nowhere\nSecExtensionHistory /no/such/folder/history.jsonl\n");
+    let output = extension(&["run", timed.to_str().unwrap(), "--rules", closed.to_str().unwrap()]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), "now\n0.25\n"));
+    assert!(text(&output.stderr).contains("/no/such/folder/history.jsonl: the run is not in the history"), "{}", text(&output.stderr));
+
     let failing = folder.file("failing.lua", "output('before')\nerror('broken')");
     let output = extension(&["run", failing.to_str().unwrap()]);
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), "before\n"));

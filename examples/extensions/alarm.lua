@@ -14,7 +14,7 @@ local rows, problem = sql_query([[
     limit 20
 ]], 30, 20, "log_server")
 if not rows then
-    return output("no figures: ", problem)
+    return output("no figures:", problem)
 end
 
 local total, lines = 0, {}

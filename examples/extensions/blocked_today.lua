@@ -16,7 +16,7 @@ local rows, problem = sql_query(([[
     having count(*) >= %d
 ]]):format(SITE, TIMES), 60, 20000, "log_server")
 if not rows then
-    return output("no clients: ", problem)
+    return output("no clients:", problem)
 end
 
 local update = require "Lua.SchemaDB".update

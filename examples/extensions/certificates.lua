@@ -1,7 +1,9 @@
 -- Checks once a day that hosts of yours answer with a certificate that browsers accept.
 --
 --   SecExtension certificates.lua cron:"15 6 * * *"
---   SecScriptConnect *.shop.example:443
+--   SecScriptConnect 10.1.2.0/24:443
+--
+-- The second line is for hosts with private addresses, and names them; without any it is not needed.
 
 local HOSTS = { "www.shop.example", "api.shop.example" }
 

@@ -2,6 +2,8 @@
 --
 --   SecExtension minute_report.lua cron:"* * * * *"
 --   SecScriptConnect monitoring.example:8443
+--
+-- If its address is private, name that as well: SecScriptConnect 10.1.2.3:8443
 
 local URL = "https://monitoring.example:8443/nodes"
 
@@ -17,11 +19,11 @@ local rows, problem = sql_query([[
     order by node_id
 ]], 20, 100, "log_server")
 if not rows then
-    return output("no figures: ", problem)
+    return output("no figures:", problem)
 end
 
 local answer, reason = http_query("POST", URL, { timeout = 10000, body = rows }, 2)
 if not answer then
-    return output("not posted: ", reason)
+    return output("not posted:", reason)
 end
 output(("posted %d nodes: status %d"):format(#rows, answer.status))

@@ -125,18 +125,15 @@ fn list(options: &ListOptions, format: Format, out: &mut dyn Write) -> Result<Ou
 
 fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
     let event = options.event.as_deref().map(read_event).transpose()?;
-    let waf = waf_with(&options.file, &options.rules)?;
+    let path = options.file.canonicalize().map_err(|error| Failure::unreadable(&options.file, error))?;
+    let waf = waf_with(&path, &options.rules)?;
     let services = Services::new(&waf, Arc::new(ScriptLog::new(Box::new(io::stderr()), usize::MAX)));
     let outgoing = outgoing(&services)?;
     let (extensions, file) = services.settings(|settings| (settings.worlds.extensions.clone(), settings.extension_history.clone()));
-    let path = options.file.canonicalize().map_err(|error| Failure::unreadable(&options.file, error))?;
     let is_meant = |extension: &&Extension| Path::new(extension.script.name()).canonicalize().is_ok_and(|known| known == path);
     let missing = || Failure::Reason(format!("{}: the rules do not name it", options.file.display()));
     let extension = extensions.iter().find(is_meant).ok_or_else(missing)?;
     let run = run_by_hand(&services, &outgoing, extension, event);
-    if let Some(file) = file {
-        append_history(&file, &run).map_err(|error| Failure::Reason(format!("the run is not in the history: {error}")))?;
-    }
     match format {
         Format::Json => write_json(out, &run.to_json())?,
         Format::Text => {
@@ -146,6 +143,10 @@ fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<
                 note(&format!("secrule: {}: {reason}", run.ending.name()));
             }
         }
+    }
+    if let Some(file) = file {
+        let place = file.path.display().to_string();
+        append_history(&file, &run).map_err(|error| Failure::Reason(format!("{place}: the run is not in the history: {error}")))?;
     }
     Ok(if run.ending == Ending::Ok { Outcome::Fine } else { Outcome::Finding })
 }

@@ -1,6 +1,7 @@
 //! `sql_query`: rows of a database.
 
 use super::arguments::{plain_text, time, whole};
+use super::values::{list, map};
 use super::{Context, Functions, problem_of};
 use crate::sql::{Query, Rows, Value as Cell};
 use mlua::{Function, Lua, Result, Table, Value};
@@ -35,11 +36,7 @@ fn table(context: &Context, lua: &Lua, rows: &Rows) -> std::result::Result<Table
         for (at, row) in (1..).zip(&rows.rows) {
             // What is over is seen by the caller of the function.
             let _ = context.budget.spend_on(row.len());
-            let made = lua.create_table()?;
-            for (name, cell) in rows.columns.iter().zip(row) {
-                made.raw_set(name.as_str(), value(lua, cell)?)?;
-            }
-            table.raw_set(at, made)?;
+            table.raw_set(at, map(lua, rows.columns.iter().zip(row), value)?)?;
         }
         Ok(table)
     };
@@ -53,19 +50,7 @@ fn value(lua: &Lua, cell: &Cell) -> Result<Value> {
         Cell::Integer(number) => Value::Number(*number as f64),
         Cell::Real(number) => Value::Number(*number),
         Cell::Text(text) => Value::String(lua.create_string(text)?),
-        Cell::List(values) => {
-            let table = lua.create_table()?;
-            for (at, cell) in (1..).zip(values) {
-                table.raw_set(at, value(lua, cell)?)?;
-            }
-            Value::Table(table)
-        }
-        Cell::Map(members) => {
-            let table = lua.create_table()?;
-            for (name, cell) in members {
-                table.raw_set(name.as_str(), value(lua, cell)?)?;
-            }
-            Value::Table(table)
-        }
+        Cell::List(values) => list(lua, values, value)?,
+        Cell::Map(members) => map(lua, members.iter().map(|(name, cell)| (name, cell)), value)?,
     })
 }

@@ -1,4 +1,4 @@
-//! JSON as values of Lua. What is null is absent.
+//! JSON and lists as values of Lua. What is null is absent.
 
 use mlua::{Lua, Result, Value};
 use serde_json::Value as Json;
@@ -10,19 +10,29 @@ pub fn value(lua: &Lua, json: &Json) -> Result<Value> {
         Json::Bool(truth) => Value::Boolean(*truth),
         Json::Number(number) => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
         Json::String(text) => Value::String(lua.create_string(text)?),
-        Json::Array(values) => {
-            let table = lua.create_table()?;
-            for (at, json) in (1..).zip(values) {
-                table.raw_set(at, value(lua, json)?)?;
-            }
-            Value::Table(table)
-        }
-        Json::Object(members) => {
-            let table = lua.create_table()?;
-            for (name, json) in members {
-                table.raw_set(name.as_str(), value(lua, json)?)?;
-            }
-            Value::Table(table)
-        }
+        Json::Array(values) => list(lua, values, value)?,
+        Json::Object(members) => map(lua, members, value)?,
     })
+}
+
+/// Makes a table of values by their numbers, from 1. A number whose value is nil is absent.
+pub fn list<'v, T: 'v>(lua: &Lua, values: impl IntoIterator<Item = &'v T>, value: impl Fn(&Lua, &T) -> Result<Value>) -> Result<Value> {
+    let table = lua.create_table()?;
+    for (at, element) in (1..).zip(values) {
+        table.raw_set(at, value(lua, element)?)?;
+    }
+    Ok(Value::Table(table))
+}
+
+/// Makes a table of values by their names.
+pub fn map<'v, T: 'v>(
+    lua: &Lua,
+    members: impl IntoIterator<Item = (&'v String, &'v T)>,
+    value: impl Fn(&Lua, &T) -> Result<Value>,
+) -> Result<Value> {
+    let table = lua.create_table()?;
+    for (name, member) in members {
+        table.raw_set(name.as_str(), value(lua, member)?)?;
+    }
+    Ok(Value::Table(table))
 }

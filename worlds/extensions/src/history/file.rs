@@ -10,7 +10,7 @@ use secrule::internals::graph::HistoryFile;
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -126,7 +126,7 @@ impl HistoryWriter {
     fn open_locked(&self) -> io::Result<File> {
         let by = Instant::now() + LOCK_TIME;
         loop {
-            let file = OpenOptions::new().create(true).read(true).append(true).mode(MODE).open(&self.file.path)?;
+            let file = self.open()?;
             while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 if Instant::now() >= by {
                     return Err(io::Error::new(ErrorKind::TimedOut, format!("another program holds its lock: {error}")));
@@ -137,6 +137,25 @@ impl HistoryWriter {
             if is_same || Instant::now() >= by {
                 return Ok(file);
             }
+        }
+    }
+
+    /// Opens the file. One that the administrator makes, by a run by hand, belongs to the owner of the folder: a host of that user appends to it.
+    fn open(&self) -> io::Result<File> {
+        let (path, mut options) = (&self.file.path, OpenOptions::new());
+        options.read(true).append(true).mode(MODE);
+        match options.create_new(true).open(path) {
+            Ok(file) => {
+                if rustix::process::geteuid().is_root()
+                    && let Some(folder) = path.parent()
+                {
+                    let folder = std::fs::metadata(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+                    fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+                }
+                Ok(file)
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => options.create_new(false).open(path),
+            Err(error) => Err(error),
         }
     }
 
@@ -240,6 +259,18 @@ mod tests {
         assert!((3..6).contains(&kept.len()) && most < 6 && kept.ends_with(&["17".into(), "18".into(), "19".into()]), "{kept:?} {most}");
         assert_eq!(outputs(writer.path(), "rare.lua"), ["0"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_root_makes_belongs_to_the_owner_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        // Others can make files of their own alone.
+        let owner = if rustix::process::geteuid().is_root() { 65_534 } else { rustix::process::geteuid().as_raw() };
+        std::os::unix::fs::chown(folder.path(), Some(owner), None).unwrap();
+        let mut writer = writer(&folder, 10, 30);
+        writer.append(&run("a.lua", 1)).unwrap();
+        writer.append(&run("a.lua", 2)).unwrap();
+        assert_eq!(std::fs::metadata(writer.path()).unwrap().uid(), owner);
     }
 
     #[test]

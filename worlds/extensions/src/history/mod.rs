@@ -12,6 +12,7 @@ use file::HistoryWriter;
 use secrule::internals::graph::HistoryFile;
 use secrule_host::{ScriptName, Services};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -67,7 +68,11 @@ impl History {
                     if let Err(error) = &result
                         && is_well
                     {
-                        say(&services, &format!("{} cannot be written: {error}", writer.path().display()));
+                        let remedy = match error.kind() {
+                            ErrorKind::PermissionDenied => ": give it and its folder to the user of this host",
+                            _ => "",
+                        };
+                        say(&services, &format!("{} cannot be written: {error}{remedy}", writer.path().display()));
                     }
                     is_well = result.is_ok();
                 }
