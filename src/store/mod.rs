@@ -13,6 +13,7 @@ mod memory;
 mod operations;
 mod record;
 mod route;
+mod sum;
 mod table;
 
 pub use breaker::Breaker;

@@ -3,6 +3,7 @@
 use super::encoding::bounded;
 use super::keyspace::{Entry, Keyspace, Kind, Sizes};
 use super::record::{Record, Variable};
+use super::sum;
 use super::table::{Readable, Table};
 use super::{
     AddError, Ban, Down, Full, Moment, Quota, Rate, RecordHistory, RecordKey, RequestKey, Update, Variables, WriteError, milliseconds,
@@ -467,7 +468,7 @@ impl<T: Table> Operations<'_, T> {
             None => 0.0,
         };
         let sum = before + amount;
-        self.map_set(map, key, sum.to_string().as_bytes())?;
+        self.map_set(map, key, sum::text(sum).as_bytes())?;
         Ok(sum)
     }
 

@@ -419,8 +419,15 @@ fn a_map_adds_real_numbers_and_refuses_texts(store: &dyn Store) {
     assert_eq!(store.map_add(&map, b"n", -4.25, by()).unwrap(), -1.25);
     assert_eq!(store.map_get(&map, b"n", by()).unwrap(), Some(b"-1.25".to_vec()));
     store.map_set(&map, b"t", b"text", by()).unwrap();
+    for amount in [0.1, 0.2] {
+        store.map_add(&map, b"fraction", amount, by()).unwrap();
+    }
+    store.map_add(&map, b"large", 1e15, by()).unwrap();
+    store.map_add(&map, b"large", 1.0, by()).unwrap();
+    let texts = [&b"fraction"[..], b"large"].map(|key| store.map_get(&map, key, by()).unwrap().unwrap());
+    assert_eq!(texts, [&b"0.3"[..], b"1000000000000001"], "as scripts write numbers, and counters go on");
     assert_eq!(store.map_add(&map, b"t", 1.0, by()).unwrap_err(), AddError::NoNumber);
-    assert_eq!(store.map_size(&map, by()).unwrap(), 2);
+    assert_eq!(store.map_size(&map, by()).unwrap(), 4);
 }
 
 fn a_lease_has_one_owner_until_it_ends(store: &dyn Store) {
