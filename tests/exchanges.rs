@@ -127,6 +127,54 @@ fn a_match_of_phase_5_is_no_attack_and_a_denial_without_a_log_neither() {
 }
 
 #[test]
+fn a_denial_of_phase_5_comes_too_late() {
+    let host = Host::new("late");
+    let waf = host.waf("SecRule ARGS:a \"@unconditionalMatch\" \"id:1,phase:2,pass,log\"\nSecAction \"id:2,phase:5,deny,log\"\n");
+    send(&waf, "/", &[], 200);
+    assert!(!host.record().is_denied, "the response was sent");
+    send(&waf, "/?a=1", &[], 200);
+    let record = host.record();
+    assert_eq!((record.is_denied, record.attack.map(|attack| attack.score)), (false, Some(0)));
+    let both = host.waf("SecAction \"id:1,phase:2,deny,nolog\"\nSecAction \"id:2,phase:5,deny,log\"\n");
+    send(&both, "/", &[], 200);
+    assert!(host.record().is_denied);
+}
+
+#[test]
+fn records_are_sent_only_if_a_script_needs_them() {
+    let host = Host::new("needed");
+    let folder = host.folder.display();
+    let sends = |rules: &str| {
+        let text = format!("SecRuleEngine On\nSecPluginHost unix:{folder}/host.sock\n{rules}\n").replace("{folder}", &folder.to_string());
+        let waf = || Waf::builder().rules("rules", &text).build().unwrap();
+        // With the rules ends their link, which sends what waits: the event comes behind the record, if there is one.
+        send(&waf(), "/", &[], 200);
+        waf().event(&serde_json::json!({ "type": "release" })).unwrap();
+        let mut datagram = vec![0; 1 << 20];
+        let mut messages = 0;
+        loop {
+            let length = host.socket.as_ref().unwrap().recv(&mut datagram).unwrap();
+            for message in MessageReader::new(&datagram[..length]).unwrap() {
+                match message {
+                    Message::Exchange(_) => messages += 1,
+                    Message::Event(_) => return messages == 1,
+                }
+            }
+        }
+    };
+    let timed = "SecExtension {folder}/a.lua \"cron:0 3 * * *\"\n";
+    let released = "SecExtension {folder}/a.lua event:release\n";
+    assert!(!sends(timed) && !sends(released));
+    assert!(!sends("SecExtension {folder}/a.lua event:waf_event off\n"));
+    assert!(sends("SecExtension {folder}/a.lua event:release,waf_event\n"));
+    assert!(sends(&format!("{released}SecPlugin {{folder}}/a.lua")));
+    // The host fills a database of its own.
+    assert!(sends(&format!("{timed}SecExtensionDatabase log-server embedded:{{folder}}/events.db")));
+    assert!(sends(&format!("{timed}SecDataDir {{folder}}")));
+    assert!(!sends(&format!("{timed}SecDataDir {{folder}}\nSecExtensionDatabase log-server postgres://log@db.example/events")));
+}
+
+#[test]
 fn scores_are_named_by_a_directive_and_else_tell_a_denial() {
     let host = Host::new("scores");
     let rule = "SecRule ARGS:a \"@contains 1\" \"id:7,phase:2,deny,log,setvar:tx.mine=4,setvar:tx.top=3\"\n";

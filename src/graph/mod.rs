@@ -42,7 +42,7 @@ pub use target::{Exclusion, Key, Selector, Target};
 pub use template::{Part, Template};
 pub use transformations::{ChainId, ChainStep, TransformationTree};
 pub use tx_step::{OnMatch, TxComparison, TxOperand, TxStep};
-pub use worlds::{Extension, HistoryFile, KNOWN_SCORES, ScoreNames, Trigger, Worlds, event_type};
+pub use worlds::{Extension, HistoryFile, KNOWN_SCORES, OWN_DATABASE, ScoreNames, Trigger, WAF_EVENT, Worlds, event_type};
 
 use crate::transform::UnicodeMap;
 use rustc_hash::FxHashMap;

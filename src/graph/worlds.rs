@@ -35,6 +35,13 @@ pub struct Extension {
     pub is_on: bool,
 }
 
+impl Extension {
+    /// Returns `true` if it runs on events of a type.
+    pub fn runs_on(&self, event: &str) -> bool {
+        self.is_on && self.trigger.takes(event)
+    }
+}
+
 /// The times at which an extension runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -63,6 +70,12 @@ pub struct ScoreNames {
     /// The sum from which requests are stopped.
     pub threshold: Box<str>,
 }
+
+/// Type of the events that the engine makes: requests whose score reaches the threshold.
+pub const WAF_EVENT: &str = "waf_event";
+
+/// Name of the database that the script host fills.
+pub const OWN_DATABASE: &str = "log_server";
 
 /// Keys of the sums in version 4 of the OWASP CRS and in the starter rules, and in version 3.
 pub const KNOWN_SCORES: [(&str, &str); 3] = [
@@ -110,8 +123,16 @@ impl Worlds {
         self.connects.append(&mut later.connects);
     }
 
-    /// Returns `true` if a script needs the records of exchanges: a plugin, or an extension that runs on events of the engine.
-    pub fn need_records(&self) -> bool {
+    /// Returns `true` if there are scripts for the script host.
+    pub fn have_scripts(&self) -> bool {
         !self.plugins.is_empty() || !self.extensions.is_empty()
+    }
+
+    /// Returns `true` if the script host needs the records of exchanges: for plugins, for an extension that runs on events of the engine, or because it
+    /// fills a database of its own for extensions. That is named, or it is in the folder of `SecDataDir`.
+    pub fn need_records(&self, has_data_folder: bool) -> bool {
+        let named = self.databases.iter().rev().find(|(name, _)| **name == *OWN_DATABASE);
+        let has_database = named.map_or(has_data_folder, |(_, address)| address.node.starts_with("embedded:"));
+        !self.plugins.is_empty() || self.extensions.iter().any(|extension| has_database || extension.runs_on(WAF_EVENT))
     }
 }

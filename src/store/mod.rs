@@ -17,7 +17,7 @@ mod sum;
 mod table;
 
 pub use breaker::Breaker;
-pub use keys::{Ban, Quota, RecordKey, RequestKey};
+pub use keys::{Ban, MAX_URL_PATH, Quota, RecordKey, RequestKey, key_host, key_url_path};
 pub use keyspace::Sizes;
 pub use kind::{BadAddress, StoreKind};
 pub use lists::{LIST_TIME, ListError, Lists, MAX_LIST_BYTES, MAX_LIST_ENTRIES, Need, list_entries, note_changed_list};

@@ -5,6 +5,7 @@ use crate::engine;
 use crate::exchange::{AttackRecord, ExchangeLog, ExchangeRecord, MatchRecord};
 use crate::graph::{KNOWN_SCORES, PersistentCollection, Phase};
 use crate::state::{Masking, RuleMatch};
+use crate::store::{MAX_URL_PATH, key_host};
 use crate::vocabulary::Variable;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const MAX_MATCHES: usize = 64;
 const MAX_VALUES: usize = 8;
 const MAX_TAGS: usize = 64;
 
-/// The time that the server's application takes for its answer.
+/// Time that the server's application takes for its answer.
 #[derive(Debug, Default)]
 pub struct BackendTime {
     asked: Option<Instant>,
@@ -48,14 +49,15 @@ impl BackendTime {
 
 type Text<'a> = Cow<'a, [u8]>;
 
-/// Hands the record of an exchange on. A request that was banned is neither an access nor an attack, and has none.
-pub fn write(transaction: &Transaction, log: &dyn ExchangeLog) {
+/// Hands the record of an exchange on. A request that was banned is neither an access nor an attack, and has none. `is_denied` is `true` if the exchange
+/// was stopped; a rule of phase 5 comes too late for that.
+pub fn write(transaction: &Transaction, log: &dyn ExchangeLog, is_denied: bool) {
     if !transaction.state.pending.is_banned {
-        log.write(&|| record(transaction));
+        log.write(&|| record(transaction, is_denied));
     }
 }
 
-fn record(transaction: &Transaction) -> ExchangeRecord<'_> {
+fn record(transaction: &Transaction, is_denied: bool) -> ExchangeRecord<'_> {
     let state = &transaction.state;
     let collections = &state.collections;
     let read = |text| collections.arena.read(text);
@@ -67,25 +69,29 @@ fn record(transaction: &Transaction) -> ExchangeRecord<'_> {
     let url_path = masking.map_or(Cow::Borrowed(transaction.path()), Masking::path);
     let is_attack = state.matches.iter().any(|found| found.phase != Phase::Logging);
     let host = read(scalars.server_name);
-    let shown_host = cut(host.strip_suffix(b".").unwrap_or(host), SHORT_TEXT);
-    let shown_host = masking.map_or(Cow::Borrowed(shown_host), |masking| masking.request_header(b"host", shown_host));
+    let site = state.site.or(settings.site).or_else(|| settings.decisions.site_of(host)).unwrap_or_default().0;
+    let host = bytes_of(key_host(host));
+    let host = match masking {
+        None => host,
+        Some(masking) => Cow::Owned(masking.request_header(b"host", &host).into_owned()),
+    };
     ExchangeRecord {
         arrived: transaction.began(),
         backend: transaction.backend.taken,
         status: transaction.status(),
-        is_denied: state.pending.decided,
-        site: state.site.or(settings.site).or_else(|| settings.decisions.site_of(host)).unwrap_or_default().0,
+        is_denied,
+        site,
         peer: Cow::Borrowed(cut(read(scalars.remote_addr), SHORT_TEXT)),
         client: client.map(|client| client.address),
         is_forwarded: client.is_some_and(|client| client.is_forwarded),
         server: Cow::Borrowed(cut(read(scalars.server_addr), SHORT_TEXT)),
         server_port: Cow::Borrowed(read(scalars.server_port)),
         method: covered(masking, cut(transaction.method(), SHORT_TEXT)),
-        host: lower_case(shown_host),
-        url_path: cut_text(url_path, LONG_TEXT),
+        host,
+        url_path: cut_text(url_path, MAX_URL_PATH),
         target: cut_text(target, LONG_TEXT),
         sessions: sessions(transaction, masking),
-        attack: is_attack.then(|| attack(transaction, masking)),
+        attack: is_attack.then(|| attack(transaction, masking, is_denied)),
     }
 }
 
@@ -117,7 +123,7 @@ fn sessions<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>) -> V
     all.filter(|(.., value)| !value.is_empty()).take(MAX_SESSIONS).map(shown).collect()
 }
 
-fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>) -> AttackRecord<'a> {
+fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>, is_denied: bool) -> AttackRecord<'a> {
     let state = &transaction.state;
     let detail = transaction.shared.graph.settings.plugin_detail;
     let mut found: Vec<&RuleMatch> = state.matches.iter().filter(|found| found.phase != Phase::Logging).collect();
@@ -125,7 +131,7 @@ fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>) -> Att
     // The lowest number is the highest severity; of equal ones the first match counts, because rules that sum scores up come last.
     found.sort_by_key(|found| found.severity.unwrap_or(u32::MAX));
     let worst = found.first();
-    let (score, threshold) = scores(transaction);
+    let (score, threshold) = scores(transaction, is_denied);
     let agent = state.collections.request_header(b"user-agent").map_or(&b""[..], |agent| state.collections.arena.read(agent));
     let agent = masking.map_or(Cow::Borrowed(agent), |masking| masking.request_header(b"user-agent", agent));
     let body = |body: Text<'a>| if detail { cut_text(body, LONGEST_BODY) } else { Cow::default() };
@@ -172,7 +178,7 @@ fn of_match<'a>(transaction: &'a Transaction, found: &'a RuleMatch) -> MatchReco
 
 /// Returns the score of the request and the threshold: those that `SecExtensionScore` names, or the OWASP CRS; without them 1 of 1 for a request that was
 /// stopped.
-fn scores(transaction: &Transaction) -> (i64, i64) {
+fn scores(transaction: &Transaction, is_denied: bool) -> (i64, i64) {
     let number = |key: &str| transaction.tx(key).and_then(|text| text.trim().parse::<i64>().ok());
     let both = |score: &str, threshold: &str| Some((number(score)?, number(threshold)?));
     let named = transaction.shared.graph.settings.extension_score.as_ref();
@@ -180,8 +186,7 @@ fn scores(transaction: &Transaction) -> (i64, i64) {
         Some(names) => both(&names.score, &names.threshold),
         None => KNOWN_SCORES.iter().find_map(|(score, threshold)| both(score, threshold)),
     };
-    let stopped = i64::from(transaction.state.pending.decided);
-    found.unwrap_or((stopped, 1))
+    found.unwrap_or((i64::from(is_denied), 1))
 }
 
 fn request_head<'a>(transaction: &Transaction, masking: Option<Masking<'_>>) -> Text<'a> {
@@ -235,7 +240,9 @@ fn cut_text(text: Text<'_>, length: usize) -> Text<'_> {
     }
 }
 
-/// Returns a host in lower case; most are written so.
-fn lower_case(host: Text<'_>) -> Text<'_> {
-    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { host }
+fn bytes_of(text: Cow<'_, str>) -> Text<'_> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
 }

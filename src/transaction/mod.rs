@@ -65,7 +65,7 @@ pub struct Shared {
     pub audit_log: Option<Arc<dyn AuditLog>>,
     /// Observer of events, if any.
     pub observer: Option<Arc<dyn Observer>>,
-    /// The script host, if the rules have scripts that watch exchanges.
+    /// The script host, if the rules have scripts for it.
     pub exchange_log: Option<Arc<dyn ExchangeLog>>,
     /// The parts that come from the host.
     pub given: Given,
@@ -75,6 +75,13 @@ impl Shared {
     /// Returns `true` if the rules share most of another rule set, which they extend.
     pub fn is_extension(&self) -> bool {
         !Arc::ptr_eq(&self.graph, self.lineage.foundation.graph())
+    }
+
+    /// Returns the receiver of the records of exchanges: that of the builder, or the script host if a script needs them.
+    pub fn record_log(&self) -> Option<&Arc<dyn ExchangeLog>> {
+        let settings = &self.graph.settings;
+        let is_needed = || self.given.exchange_log || settings.worlds.need_records(settings.data_folder.is_some());
+        self.exchange_log.as_ref().filter(|_| is_needed())
     }
 }
 

@@ -75,7 +75,7 @@ impl Transaction {
 
     /// Ends the response headers, and runs phase 3. `protocol` is `HTTP/1.1` or `1.1`, with the version of the response.
     pub fn process_response_headers(&mut self, status: u16, protocol: &str) -> Verdict {
-        if self.shared.exchange_log.is_some() {
+        if self.shared.record_log().is_some() {
             self.backend.end();
         }
         self.call("response_headers", |evaluation| response::judge_headers(evaluation, status, protocol))
@@ -105,11 +105,12 @@ impl Transaction {
         self.state.flow.logging = Logging::Over;
         #[cfg(feature = "tracing")]
         let _span = self.trace.enter("logging");
+        let was_stopped = self.was_stopped();
         self.log();
         self.observe();
         self.observers().for_each(|observer| observer.finished(self));
-        if let Some(log) = self.shared.exchange_log.clone() {
-            exchange::write(self, &*log);
+        if let Some(log) = self.shared.record_log().cloned() {
+            exchange::write(self, &*log, was_stopped);
             notice_exchange_log(&mut self.evaluation(), log.dropped());
         }
     }
@@ -152,7 +153,7 @@ impl Transaction {
 
     /// The request has ended as far as is known, so that the time of the application begins.
     fn wait_for_backend(&mut self) {
-        if self.shared.exchange_log.is_some() {
+        if self.shared.record_log().is_some() {
             self.backend.begin();
         }
     }

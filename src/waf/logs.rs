@@ -25,10 +25,10 @@ pub fn debug_log(settings: &Settings, report: &LoadReport) -> Result<Option<Arc<
     }
 }
 
-/// Returns the link to the script host that the settings name, if they have scripts that need it. It opens nothing: a server may load rules and then fork.
+/// Returns the link to the script host that the settings name, if they have scripts for it. It opens nothing: a server may load rules and then fork.
 #[cfg(all(unix, feature = "lua"))]
 pub fn exchange_log(settings: &Settings) -> Option<Arc<dyn ExchangeLog>> {
-    let path = settings.plugin_host.as_deref().filter(|_| settings.worlds.need_records())?;
+    let path = settings.plugin_host.as_deref().filter(|_| settings.worlds.have_scripts())?;
     Some(Link::shared(path))
 }
 

@@ -1,12 +1,9 @@
 //! The databases that the rules name, and the one of the host itself.
 
 use crate::sql::{Address, Databases, Query, Rows};
-use secrule::internals::graph::Settings;
+use secrule::internals::graph::{OWN_DATABASE, Settings};
 use std::fmt;
 use std::path::PathBuf;
-
-/// The name of the database that the host fills with its events.
-const OWN: &str = "log_server";
 
 /// The file of that database in the folder of `SecDataDir`, if no directive names another.
 const OWN_FILE: &str = "extensions.db";
@@ -50,7 +47,7 @@ pub fn check(settings: &Settings) -> Result<(), String> {
 /// # Errors
 /// As [`databases`].
 pub fn own_file(settings: &Settings) -> Result<Option<PathBuf>, String> {
-    let named = settings.worlds.databases.iter().rev().find(|(name, _)| **name == *OWN);
+    let named = settings.worlds.databases.iter().rev().find(|(name, _)| **name == *OWN_DATABASE);
     let Some((name, address)) = named else { return Ok(settings.data_folder.as_ref().map(|folder| folder.join(OWN_FILE))) };
     match Address::parse(&address.node).map_err(|error| format!("SecExtensionDatabase {name}: {error}"))? {
         Address::Embedded(path) => Ok(Some(path)),

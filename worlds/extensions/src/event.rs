@@ -4,7 +4,6 @@ use secrule_host::NodeEvent;
 use serde_json::{Value, json};
 
 /// Types of events that a host makes itself.
-pub const WAF_EVENT: &str = "waf_event";
 const NODE_WENT: &str = "nodes_heartbeat_offline";
 const NODE_CAME: &str = "nodes_heartbeat_online";
 

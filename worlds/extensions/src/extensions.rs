@@ -3,7 +3,7 @@
 use crate::alarm_rate::AlarmRate;
 use crate::clients::Clients;
 use crate::databases::own_file;
-use crate::event::{self, WAF_EVENT, event_type};
+use crate::event::{self, event_type};
 use crate::history::{Filter, History};
 use crate::place::Place;
 use crate::queue::{Queue, Refusal};
@@ -14,7 +14,7 @@ use crate::runner::Runner;
 use crate::timetable::Timetable;
 use crate::waf_event;
 use chrono::{DateTime, Local, TimeDelta};
-use secrule::internals::graph::{Extension, Trigger};
+use secrule::internals::graph::{Extension, Trigger, WAF_EVENT};
 use secrule_host::{Exchange, Leadership, NodeEvent, Outgoing, ScriptName, Services, World};
 use serde_json::{Value, json};
 use std::fmt;
@@ -108,7 +108,7 @@ impl Extensions {
         let shared = Arc::new(Shared {
             runner,
             recording: recording.map_err(|error| failure("all extensions", format!("a thread cannot start: {error}")))?,
-            takes_waf_events: kept.iter().any(|kept| kept.takes(WAF_EVENT)),
+            takes_waf_events: kept.iter().any(|kept| kept.extension.runs_on(WAF_EVENT)),
             extensions: kept,
             queue: Queue::new(count),
             history: History::new(services, history),
@@ -173,13 +173,6 @@ fn timetable(extension: &Extension) -> Result<Option<Timetable>, String> {
     }
 }
 
-impl Kept {
-    /// Returns `true` if the extension runs on events of a type.
-    fn takes(&self, kind: &str) -> bool {
-        self.extension.is_on && self.extension.trigger.takes(kind)
-    }
-}
-
 impl Shared {
     /// Runs what is next, until the host ends.
     fn work(&self) {
@@ -202,7 +195,7 @@ impl Shared {
     fn give(&self, event: Value) {
         let Some(kind) = event_type(&event).map(str::to_owned) else { return };
         let event = Arc::new(event);
-        for (at, _) in self.extensions.iter().enumerate().filter(|(_, kept)| kept.takes(&kind)) {
+        for (at, _) in self.extensions.iter().enumerate().filter(|(_, kept)| kept.extension.runs_on(&kind)) {
             self.queue.add_event(at, Cause::Event(Arc::clone(&event)));
         }
     }

@@ -1,9 +1,9 @@
 //! The event of a request whose score reaches the threshold.
 
-use crate::event::WAF_EVENT;
 use crate::place::Place;
 use crate::rule_set::RuleSet;
 use secrule::internals::exchange::{AttackRecord, MatchRecord};
+use secrule::internals::graph::WAF_EVENT;
 use secrule_host::Exchange;
 use serde_json::{Value, json};
 use std::borrow::Cow;
