@@ -128,11 +128,37 @@ fn a_plugin_is_tried_with_exchanges_of_a_file() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let told = text(&output.stdout);
     assert_eq!(told.matches("[seen] 192.0.2.7\n").count(), 5, "{told}");
-    assert!(told.contains("[tick] now\n") && told.ends_with("banned: ip=192.0.2.7\n"), "{told}");
-    let wrong = folder.file("wrong.jsonl", "{\"ip\":\"192.0.2.7\"}\n{\"host\":\"a\"}\n");
+    assert!(told.contains("[tick] now\n"), "{told}");
+    assert!(told.ends_with("banned: ip=192.0.2.7\n5 exchanges read, 0 lines refused\n"), "{told}");
+    let wrong = folder.file("wrong.jsonl", "{\"ip\":\"192.0.2.7\"}\n\n{\"host\":\"a\"}\n{\"ip\":\"192.0.2.7\"}\n7\n");
     let output = secrule(&["plugin", "run", plugin.to_str().unwrap(), "--exchanges", wrong.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("wrong.jsonl:2: missing field `ip`"), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert_eq!(told.matches("[seen] ").count(), 2, "{told}");
+    assert!(told.contains("wrong.jsonl:3: missing field `ip`") && told.contains("wrong.jsonl:5: invalid type"), "{told}");
+    assert!(told.ends_with("\n2 exchanges read, 2 lines refused\n"), "{told}");
+    let output = secrule(&["plugin", "run", plugin.to_str().unwrap(), "--exchanges", wrong.to_str().unwrap(), "--format", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["exchanges"]["read"], &told["exchanges"]["refused_lines"][1]["line"]), (&Value::from(2), &Value::from(5)));
+}
+
+#[test]
+fn a_plugin_sees_each_of_more_exchanges_than_any_queue_holds() {
+    let folder = Folder::new("many");
+    let count = "local skynet = require 'skynet'\nlocal n = 0\n\
+        skynet.register(skynet.TYPE_PROCESS, { ip = '0.0.0.0/0', type = skynet.MATCH_TYPE_ALL }, function()\n\
+        n = n + 1 if n % 1000 == 0 then skynet.log('count', n) end\nend)\n";
+    let plugin = folder.file("plugin.lua", count);
+    // The channel of a host holds 65,536, the queue of a plugin 4,096.
+    for (number, rules) in [(70_000, ""), (1_000, "SecPluginQueue 10\n")] {
+        let rules = folder.file("trial.conf", rules);
+        let exchanges = folder.file("requests.jsonl", &"{\"ip\":\"192.0.2.7\"}\n".repeat(number));
+        let arguments = ["plugin", "run", plugin.to_str().unwrap(), "--rules", rules.to_str().unwrap()];
+        let output = secrule(&[&arguments[..], &["--exchanges", exchanges.to_str().unwrap()][..]].concat());
+        let told = text(&output.stdout);
+        assert!(told.contains(&format!("[count] {number}\n")), "{told:.2000}");
+        assert!(told.ends_with(&format!("{number} exchanges read, 0 lines refused\n")), "{told:.2000}");
+    }
 }
 
 #[test]

@@ -18,6 +18,6 @@ skynet.register(skynet.TYPE_PROCESS, match, function(_, host)
     if answer and answer.status_code < 300 then
         skynet.db_set(skynet.DB_LOCAL, host, os.time())
     else
-        skynet.log("inventory", host .. " was not told: " .. (problem or "status " .. answer.status_code))
+        skynet.log("inventory", host .. " was not reported: " .. (problem or "status " .. answer.status_code))
     end
 end)

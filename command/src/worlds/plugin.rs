@@ -5,7 +5,8 @@ use crate::{Failure, Format, Outcome, ban, note, write_json};
 use clap::{Args, Subcommand};
 use secrule::internals::exchange::{AttackRecord, ExchangeLog as _, ExchangeRecord};
 use secrule::internals::script::Script;
-use secrule_host::{Host, Intake, ScriptLog, Services, ask_status};
+use secrule::internals::store::{key_host, key_url_path};
+use secrule_host::{Host, Intake, LocalLink, ScriptLog, Services, ask_status};
 use secrule_plugins::{Plugins, check};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,8 +19,17 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-/// Time for plugins to see the last exchange of a trial.
-const LAST_CALLS: Duration = Duration::from_millis(500);
+/// Number of calls for one exchange that a plugin cannot exceed: 16 functions, each for an access and for an attack.
+const CALLS: usize = 32;
+
+/// Maximum number of bytes of lines after which a trial waits for the plugin.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Time between two looks at what a plugin has done.
+const LOOK: Duration = Duration::from_micros(100);
+
+/// Maximum number of refused lines that are shown.
+const MAX_SHOWN: usize = 100;
 
 /// Check plugins, try them, and show what they do
 #[derive(Args, Debug)]
@@ -78,6 +88,15 @@ struct RunOptions {
 struct StatusOptions {
     #[command(flatten)]
     rules: RuleFiles,
+}
+
+/// Result of feeding a plugin with a file of exchanges.
+#[derive(Default)]
+struct Fed {
+    read: u64,
+    refused: u64,
+    /// Numbers and errors of the first refused lines.
+    shown: Vec<(usize, String)>,
 }
 
 /// An exchange of a file.
@@ -156,23 +175,22 @@ fn check_one(file: &Path) -> Result<Vec<String>, String> {
 }
 
 fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
-    let lines = options.exchanges.as_deref().map_or_else(|| Ok(Vec::new()), read_lines)?;
+    let reader = options.exchanges.as_deref().map(open).transpose()?;
     let (intake, link) = Intake::local();
     let waf = trial(&options.file, &options.rules, Some(link.clone()))?;
     let log = Arc::new(ScriptLog::new(Box::new(io::sink()), usize::MAX));
     let services = Services::new(&waf, Arc::clone(&log));
     let outgoing = outgoing(&services)?;
+    let batch = services.settings(|settings| settings.plugin_queue / CALLS).max(1);
     let plugins = Plugins::start(&services, &outgoing)
         .map_err(|failures| Failure::Reason(failures.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
     let host = Host::start(services, intake, vec![Box::new(plugins)]).map_err(|error| Failure::Reason(error.to_string()))?;
-    let count = lines.len() as u64;
-    for line in lines {
-        link.write(&|| line.record());
-    }
-    while host.status().get("exchanges").and_then(Value::as_u64).is_some_and(|taken| taken < count) {
-        sleep(Duration::from_millis(10));
-    }
-    sleep(LAST_CALLS.max(Duration::from_secs(options.wait)));
+    let path = options.exchanges.as_deref().unwrap_or(Path::new(""));
+    let fed = match reader {
+        Some(reader) => feed(reader, batch, &link, &host).map_err(|error| Failure::unreadable(path, error))?,
+        None => Fed::default(),
+    };
+    sleep(Duration::from_secs(options.wait));
     host.stop();
     let bans = waf.bans().map_err(|error| Failure::Reason(error.to_string()))?;
     match format {
@@ -180,7 +198,9 @@ fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<
             let lines: Vec<Value> =
                 log.last(usize::MAX).iter().map(|line| json!({ "tag": &*line.tag, "message": &*line.message })).collect();
             let bans: Vec<Value> = bans.iter().map(|found| ban::object(&found.key, found.until)).collect();
-            write_json(out, &json!({ "log": lines, "bans": bans }))?;
+            let refused: Vec<Value> = fed.shown.iter().map(|(line, error)| json!({ "line": line, "error": error })).collect();
+            let exchanges = json!({ "read": fed.read, "refused": fed.refused, "refused_lines": refused });
+            write_json(out, &json!({ "log": lines, "bans": bans, "exchanges": exchanges }))?;
         }
         Format::Text => {
             for line in log.last(usize::MAX) {
@@ -189,26 +209,66 @@ fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<
             for found in &bans {
                 writeln!(out, "banned: {}", ban::name(&found.key))?;
             }
+            for (line, error) in &fed.shown {
+                writeln!(out, "refused: {}:{line}: {error}", path.display())?;
+            }
+            if options.exchanges.is_some() {
+                writeln!(out, "{} exchanges read, {} lines refused", fed.read, fed.refused)?;
+            }
         }
     }
-    Ok(Outcome::Fine)
+    Ok(if fed.refused == 0 { Outcome::Fine } else { Outcome::Finding })
 }
 
-fn read_lines(path: &Path) -> Result<Vec<Line>, Failure> {
-    let reader: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(std::fs::File::open(path).map_err(|error| Failure::unreadable(path, error))?))
-    };
-    let mut lines = Vec::new();
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = std::fs::File::open(path).map_err(|error| Failure::unreadable(path, error))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// Hands exchanges to a host, a batch at a time: the next one waits until the plugin has done with the last, so that no queue drops anything.
+fn feed(reader: impl BufRead, batch: usize, link: &LocalLink, host: &Host) -> io::Result<Fed> {
+    let mut fed = Fed::default();
+    let (mut lines, mut bytes) = (0, 0);
     for (number, line) in (1..).zip(reader.lines()) {
-        let line = line.map_err(|error| Failure::unreadable(path, error))?;
-        if !line.trim().is_empty() {
-            let read = serde_json::from_str(&line).map_err(|error| Failure::Reason(format!("{}:{number}: {error}", path.display())))?;
-            lines.push(read);
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match serde_json::from_str::<Line>(&line) {
+            Ok(exchange) => {
+                link.write(&|| exchange.record());
+                fed.read += 1;
+                (lines, bytes) = (lines + 1, bytes + line.len());
+            }
+            Err(error) => {
+                fed.refused += 1;
+                if fed.shown.len() < MAX_SHOWN {
+                    fed.shown.push((number, error.to_string()));
+                }
+            }
+        }
+        if lines >= batch || bytes >= BATCH_BYTES {
+            (lines, bytes) = (0, 0);
+            wait_for_calls(host, fed.read);
         }
     }
-    Ok(lines)
+    wait_for_calls(host, fed.read);
+    Ok(fed)
+}
+
+/// Waits until the plugin has been called for this number of exchanges.
+fn wait_for_calls(host: &Host, exchanges: u64) {
+    loop {
+        let status = host.status();
+        let number = |path: &str| status.pointer(path).and_then(Value::as_u64);
+        if number("/exchanges") >= Some(exchanges) && number("/worlds/plugins/scripts/0/pending").is_none_or(|pending| pending == 0) {
+            return;
+        }
+        sleep(LOOK);
+    }
 }
 
 impl Line {
@@ -227,8 +287,8 @@ impl Line {
             server: Cow::default(),
             server_port: Cow::default(),
             method: text(&self.method),
-            host: text(&self.host.to_ascii_lowercase()),
-            url_path: text(self.uri.split('?').next().unwrap_or_default()),
+            host: Cow::Owned(key_host(self.host.as_bytes()).into_owned().into_bytes()),
+            url_path: Cow::Borrowed(key_url_path(self.uri.split('?').next().unwrap_or_default().as_bytes())),
             target: text(&self.uri),
             sessions: self.session.iter().map(|(name, value)| (text(name), text(value))).collect(),
             attack: has_attack.then(|| AttackRecord {
@@ -269,13 +329,17 @@ fn status(options: &StatusOptions, format: Format, out: &mut dyn Write) -> Resul
     let scripts = status.pointer("/worlds/plugins/scripts").and_then(Value::as_array);
     for script in scripts.into_iter().flatten() {
         let off = if script.get("off").and_then(Value::as_bool).unwrap_or_default() { ", off after failures" } else { "" };
+        let off = if script.get("dead").and_then(Value::as_bool).unwrap_or_default() { ", dead: SIGHUP starts it again" } else { off };
         writeln!(
             out,
-            "{}: {} calls, {} failed, {} dropped, {} ticks skipped{off}",
+            "{}: {} calls, {} failed, {} pending, {} dropped, {} passed by while off, {} ticks late, {} skipped{off}",
             script.get("script").and_then(Value::as_str).unwrap_or_default(),
             number(script, "calls"),
             number(script, "failures"),
+            number(script, "pending"),
             number(script, "dropped"),
+            number(script, "passed_over"),
+            number(script, "late_ticks"),
             number(script, "skipped_ticks"),
         )?;
     }

@@ -1,4 +1,4 @@
-//! What rules found, in the terms of plugins: the type of an attack, and how dangerous it is.
+//! Attacks in the terms of plugins: the type of one, and its risk.
 
 /// The number of the type `unknown`.
 const UNKNOWN: i64 = 36;

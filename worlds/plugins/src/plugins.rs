@@ -1,24 +1,31 @@
 //! The world of plugins: hands requests and ticks to those that registered for them.
 
-use crate::plugin::{self, LoadFailure, Plugin, PluginParts, described};
+use crate::plugin::{self, LoadFailure, Losses, Plugin, PluginParts, described};
+use crate::queue::size;
 use crate::registration::Trigger;
+use crate::tickers::Ticker;
 use crate::traffic::{Seen, targets};
 use secrule::Limit;
 use secrule::internals::script::Script;
 use secrule_host::{Exchange, Leadership, Outgoing, Services, World};
 use serde_json::{Value, json};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Time between two lines about requests that a full queue dropped.
-const DROPS_TOLD: Duration = Duration::from_secs(60);
+/// Maximum wait of a callback for the servers that it asks.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// Time between two lines about the losses of a plugin.
+const LOSS_PERIOD: Duration = Duration::from_secs(60);
+
+/// Time between two tries of a store that does not answer.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// All plugins of a host.
 pub struct Plugins {
     parts: PluginParts,
-    plugins: Mutex<Vec<Plugin>>,
+    plugins: Vec<Plugin>,
     /// Registrations for requests, of all plugins.
     watchers: Vec<Watcher>,
     timers: Mutex<Timers>,
@@ -35,17 +42,10 @@ struct Watcher {
 
 struct Timers {
     tickers: Vec<Ticker>,
-    drops_told: Instant,
-    known_drops: Vec<u64>,
-}
-
-/// A function that is called again and again.
-struct Ticker {
-    plugin: usize,
-    registration: usize,
-    time: Duration,
-    next: Instant,
-    is_waiting: Arc<AtomicBool>,
+    /// The end of a pause, because the store does not answer, or has no room.
+    pause: Option<Instant>,
+    losses_reported: Instant,
+    known_losses: Vec<Losses>,
 }
 
 impl Plugins {
@@ -62,6 +62,7 @@ impl Plugins {
             traffic: Arc::default(),
             instructions: u64::try_from(instructions).unwrap_or(u64::MAX),
             queue,
+            max_wait: MAX_WAIT,
         };
         Self::with_parts(parts, &scripts)
     }
@@ -88,13 +89,61 @@ impl Plugins {
                     watchers.push(Watcher { plugin, registration, number, condition: condition.as_ref().clone() });
                 }
                 Trigger::Ticks(time) => {
-                    let next = Instant::now() + *time;
-                    tickers.push(Ticker { plugin, registration, time: *time, next, is_waiting: Arc::default() });
+                    let script = plugins.get(plugin).map(|plugin| &**plugin.name()).unwrap_or_default();
+                    tickers.push(Ticker::new(script, plugin, registration, *time));
                 }
             }
         }
-        let timers = Timers { tickers, drops_told: Instant::now(), known_drops: vec![0; plugins.len()] };
-        Ok(Self { parts, plugins: Mutex::new(plugins), watchers, timers: Mutex::new(timers) })
+        let known_losses = vec![Losses::default(); plugins.len()];
+        let timers = Timers { tickers, pause: None, losses_reported: Instant::now(), known_losses };
+        Ok(Self { parts, plugins, watchers, timers: Mutex::new(timers) })
+    }
+}
+
+impl Plugins {
+    /// Takes the ticks that are due, and hands them to their plugins. The store is asked for those alone: the queue of plugins does not wait for it.
+    fn give_ticks(&self, timers: &mut Timers, now: SystemTime) {
+        if timers.pause.is_some_and(|end| Instant::now() < end) {
+            return;
+        }
+        let services = &self.parts.services;
+        let now = u64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or_default();
+        let mut problem = None;
+        for ticker in &mut timers.tickers {
+            match ticker.take_tick(services, now) {
+                Ok(true) => {
+                    if let Some(plugin) = self.plugins.get(ticker.plugin) {
+                        plugin.tick(ticker);
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    problem = Some((ticker.plugin, error));
+                    break;
+                }
+            }
+        }
+        let was_paused = timers.pause.is_some();
+        timers.pause = problem.as_ref().and_then(|_| Instant::now().checked_add(STORE_PAUSE));
+        if let Some((plugin, error)) = problem.filter(|_| !was_paused)
+            && let Some(plugin) = self.plugins.get(plugin)
+        {
+            services.log().write_system(plugin.name(), &format!("its ticks wait for the store: {error}"));
+        }
+    }
+
+    /// Logs once a minute what plugins did not get, and at once that one is dead.
+    fn report_losses(&self, timers: &mut Timers) {
+        let (now, services) = (Instant::now(), &self.parts.services);
+        let is_due = now.saturating_duration_since(timers.losses_reported) >= LOSS_PERIOD;
+        if is_due {
+            timers.losses_reported = now;
+        }
+        for (plugin, known) in self.plugins.iter().zip(&mut timers.known_losses) {
+            let losses = plugin.losses();
+            losses.since(known, is_due).iter().for_each(|line| services.log().write_system(plugin.name(), line));
+            *known = if is_due { losses } else { Losses { is_dead: losses.is_dead, ..*known } };
+        }
     }
 }
 
@@ -109,10 +158,11 @@ pub fn check(services: &Services, script: &Script) -> Result<Vec<String>, LoadFa
         traffic: Arc::default(),
         instructions: services.settings(|settings| u64::try_from(settings.limit(Limit::LuaInstructions)).unwrap_or(u64::MAX)),
         queue: 1,
+        max_wait: MAX_WAIT,
     };
     let plugin = Plugin::start(&parts, script)?;
     let functions = plugin.triggers().iter().map(described).collect();
-    plugin::stop(&mut [plugin]);
+    plugin::stop(&[plugin]);
     Ok(functions)
 }
 
@@ -124,53 +174,35 @@ impl World for Plugins {
     fn take(&self, exchange: &Arc<Exchange>) {
         self.parts.traffic.count(exchange);
         let seen = Seen::of(exchange);
-        let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = size(exchange);
         for target in targets(exchange) {
             for watcher in &self.watchers {
                 if self.parts.traffic.triggers(&watcher.condition, watcher.number, &seen, target)
-                    && let Some(plugin) = plugins.get(watcher.plugin)
+                    && let Some(plugin) = self.plugins.get(watcher.plugin)
                 {
-                    plugin.give(watcher.registration, exchange, target);
+                    plugin.give(watcher.registration, exchange, target, bytes);
                 }
             }
         }
     }
 
-    fn tick(&self, _now: SystemTime, leadership: &Leadership) {
-        let now = Instant::now();
-        let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tick(&self, now: SystemTime, leadership: &Leadership) {
         let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
-        for ticker in timers.tickers.iter_mut().filter(|ticker| ticker.next <= now) {
-            // Ticks that this host missed, because it was stopped, are not made up.
-            ticker.next = ticker.next.checked_add(ticker.time).filter(|next| *next > now).unwrap_or(now + ticker.time);
-            if leadership.leads()
-                && let Some(plugin) = plugins.get(ticker.plugin)
-            {
-                plugin.tick(ticker.registration, ticker.time, &ticker.is_waiting);
-            }
+        if leadership.leads() {
+            self.give_ticks(&mut timers, now);
+        } else {
+            timers.tickers.iter_mut().for_each(Ticker::forget);
         }
-        if now.saturating_duration_since(timers.drops_told) >= DROPS_TOLD {
-            timers.drops_told = now;
-            for (plugin, known) in plugins.iter().zip(&mut timers.known_drops) {
-                let dropped = plugin.dropped();
-                if dropped > *known {
-                    let more = dropped - *known;
-                    let message = format!("it is too slow: {more} requests were dropped within a minute");
-                    self.parts.services.log().write_system(plugin.name(), &message);
-                    *known = dropped;
-                }
-            }
-        }
+        self.report_losses(&mut timers);
     }
 
     fn status(&self) -> Value {
-        let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        let scripts: Vec<Value> = plugins.iter().map(Plugin::status).collect();
+        let scripts: Vec<Value> = self.plugins.iter().map(Plugin::status).collect();
         json!({ "scripts": scripts, "traffic": self.parts.traffic.status() })
     }
 
     fn stop(&self) {
-        plugin::stop(&mut self.plugins.lock().unwrap_or_else(PoisonError::into_inner));
+        plugin::stop(&self.plugins);
     }
 }
 

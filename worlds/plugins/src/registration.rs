@@ -1,4 +1,4 @@
-//! What a plugin registers: a condition on requests and the function that is called for them, or a function that is called again and again.
+//! Registrations of a plugin: a condition on requests and the function that is called for them, or a function that is called again and again.
 
 use crate::key::Combination;
 use mlua::{Function, Table, Value};
@@ -29,7 +29,7 @@ const KNOWN_KEYS: [&str; 5] = ["ip", "host", "urlpath", "type", "target"];
 /// The four combinations, as errors name them.
 pub const COMBINATIONS: &str = "(ip), (ip, host), (host, urlpath) or (ip, host, urlpath)";
 
-/// Why a plugin sees a request.
+/// Reason for which a plugin sees a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// It was not denied.
@@ -38,7 +38,7 @@ pub enum Target {
     Detect,
 }
 
-/// When a function is called. It can be sent between threads; the function stays with its plugin.
+/// Occasion of the calls of a function. It can be sent between threads; the function stays with its plugin.
 #[derive(Clone, Debug)]
 pub enum Trigger {
     /// For requests.
@@ -172,7 +172,7 @@ pub fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// A function of a plugin, and when it is called.
+/// A function of a plugin, and the occasion of its calls.
 pub struct Registration {
     /// When it is called.
     pub trigger: Trigger,

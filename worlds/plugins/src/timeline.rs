@@ -1,14 +1,14 @@
 //! Seconds that never go back, from a clock that may.
 
-/// Largest difference to the newest second, in seconds, that is lateness: beyond it the clock was set back.
-const LATEST: u64 = 60;
+/// Maximum difference to the newest second, in seconds, that is lateness: beyond it the clock was set back.
+const MAX_LATENESS: u64 = 60;
 
-/// Latest second that a clock may tell: the year 36812.
-const LAST: u64 = 1 << 40;
+/// Maximum second that a clock may tell: the year 36812.
+const MAX_SECOND: u64 = 1 << 40;
 
 /// Turns seconds of a clock into seconds that never go back.
 ///
-/// What is late counts in the newest second. When the clock was set back, time goes on from the newest second, so that what was counted stays.
+/// A late second counts in the newest second. When the clock was set back, time goes on from the newest second, so that what was counted stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timeline {
     newest: u64,
@@ -18,9 +18,9 @@ pub(crate) struct Timeline {
 impl Timeline {
     /// Returns the second that this second of the clock is: the newest one, or a later one.
     pub fn at(&mut self, second: u64) -> u64 {
-        let second = second.min(LAST);
+        let second = second.min(MAX_SECOND);
         let shifted = second.saturating_add(self.shift);
-        if shifted.saturating_add(LATEST) < self.newest {
+        if shifted.saturating_add(MAX_LATENESS) < self.newest {
             self.shift = self.newest.saturating_sub(second);
         }
         self.newest = self.newest.max(second.saturating_add(self.shift));

@@ -1,4 +1,4 @@
-//! What plugins can ask about the traffic of this machine, and which of them a request triggers.
+//! Answers the questions of plugins about the traffic of this machine, and finds those that a request triggers.
 
 use crate::key::{Combination, Key, KeyHash};
 use crate::once_per_second::OncePerSecond;
@@ -34,7 +34,7 @@ struct Counts {
 pub struct Seen<'e> {
     /// The client.
     pub ip: IpAddr,
-    /// The host; what is not UTF-8 ends it.
+    /// The host. That of a record is UTF-8; what is not ends it.
     pub host: &'e str,
     /// The path.
     pub url_path: &'e [u8],

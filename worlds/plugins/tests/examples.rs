@@ -157,7 +157,7 @@ fn visits_of_domains_are_counted_by_one_plugin_and_reported_by_another() {
     let report = example("report_domains.lua", &[("\"%Y-%m-%d\", 60", "\"%H:%M:%S\", 1")]);
     let world = World::start(&[&counter, &report], "");
     let ask = |host| world.send(Exchange { headers: &[("host", host)], ..PLAIN });
-    // What the ticker told once it does not tell again, so that the sum counts.
+    // The ticker reports each visit once, so that the sum counts.
     (0..7).for_each(|_| assert_eq!(ask("shop.example"), 200));
     (0..2).for_each(|_| assert_eq!(ask("www.example:8080"), 200));
     world.send(ATTACK);
@@ -219,7 +219,7 @@ fn each_domain_is_posted_once() {
     let world = started("post_domains.lua", &[("https://inventory.example/domains", &url)], &format!("SecScriptConnect {address}\n"));
     let ask = |host| world.send(Exchange { headers: &[("host", host)], ..PLAIN });
     ask("shop.example");
-    assert_eq!(world.lines("inventory", 1), ["shop.example was not told: status 500"]);
+    assert_eq!(world.lines("inventory", 1), ["shop.example was not reported: status 500"]);
     // Once a second for each page.
     std::thread::sleep(Duration::from_millis(1_100));
     ask("shop.example");
@@ -229,11 +229,11 @@ fn each_domain_is_posted_once() {
     std::thread::sleep(Duration::from_millis(1_100));
     ask("shop.example");
     world.settle(5);
-    assert_eq!(world.lines("inventory", 1).len(), 1, "it is known, and not told again");
+    assert_eq!(world.lines("inventory", 1).len(), 1, "it is known, and not reported again");
 }
 
 #[test]
-fn pages_that_are_slow_are_told_once() {
+fn pages_that_are_slow_are_reported_once() {
     let adapted = [("SLOW, VISITS, AGAIN = 2, 10", "SLOW, VISITS, AGAIN = 0.3, 3")];
     let world = started("report_slow_pages.lua", &adapted, "");
     for _ in 0..6 {

@@ -9,6 +9,8 @@ use secrule_testkit::trials::{self, Needs};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const NEEDS: [Needs; 1] = [Needs::CommandWith("worlds")];
 
@@ -19,8 +21,9 @@ fn main() -> ExitCode {
     trials::run([
         trial!(a_second_host_on_a_socket_is_refused, NEEDS),
         trial!(a_reload_takes_new_plugins_and_a_failing_one_changes_nothing, NEEDS),
+        trial!(a_reload_keeps_the_times_of_tickers, NEEDS),
         trial!(a_host_ends_soon_although_a_plugin_does_not, NEEDS),
-        trial!(a_store_that_no_worker_sees_is_told, NEEDS),
+        trial!(a_store_that_no_worker_sees_is_reported, NEEDS),
         trial!(each_example_runs_with_the_requests_beside_it, NEEDS),
     ])
 }
@@ -63,8 +66,8 @@ fn a_second_host_on_a_socket_is_refused() {
     let host = folder.start();
     let second = secrule(&["host", &folder.0.join("rules.conf").display().to_string()]);
     assert_eq!(second.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(told.contains("a script host runs already at ") && told.contains("stop it first"), "{told}");
+    let reported = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(reported.contains("a script host runs already at ") && reported.contains("stop it first"), "{reported}");
     // The first one is not disturbed.
     let known = host.lines("tick").len();
     host.wait_for_lines("tick", known + 1);
@@ -89,6 +92,27 @@ fn a_reload_takes_new_plugins_and_a_failing_one_changes_nothing() {
     assert!(host.errors().contains("has read its rules again"), "{}", host.errors());
 }
 
+fn a_reload_keeps_the_times_of_tickers() {
+    let ticker = TICKER.replace("TYPE_TICKER, 1", "TYPE_TICKER, 3");
+    let folder = Folder::new("times", &ticker, "SecCollectionStore lmdb:{folder}/store.mdb?size=16M");
+    let host = folder.start();
+    host.wait_for_lines("tick", 1);
+    let ticked = Instant::now();
+    thread::sleep(Duration::from_millis(1_500));
+    host.signal("HUP");
+    wait(|| host.errors().contains("has read its rules again"), || host.errors());
+    host.wait_for_lines("tick", 2);
+    let time = ticked.elapsed();
+    assert!((2_500..3_900).contains(&time.as_millis()), "{time:?} from one tick to the next");
+    host.signal("TERM");
+    wait(|| !folder.0.join("host.sock").exists(), || host.errors());
+    // Also a host that starts after the time of a tick: that one comes at once.
+    thread::sleep(Duration::from_millis(3_000).saturating_sub(ticked.elapsed() - time));
+    let (host, started) = (folder.start(), Instant::now());
+    host.wait_for_lines("tick", 3);
+    assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
+}
+
 fn a_host_ends_soon_although_a_plugin_does_not() {
     let endless = "local skynet = require 'skynet'\nlocal function tick() skynet.log('tick', 'x') while true do end end\n\
         for _ = 1, 4 do skynet.register(skynet.TYPE_TICKER, 1, tick) end";
@@ -98,12 +122,12 @@ fn a_host_ends_soon_although_a_plugin_does_not() {
     let process = host.process();
     host.signal("TERM");
     let state = || fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     wait(|| !folder.0.join("host.sock").exists() && state().contains(") Z "), state);
-    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
-fn a_store_that_no_worker_sees_is_told() {
+fn a_store_that_no_worker_sees_is_reported() {
     let says = |rules: &str| {
         let folder = Folder::new("alone", TICKER, rules);
         let host = folder.start();

@@ -99,14 +99,14 @@ fn the_published_example_bans_in_all_workers_and_over_a_reload() {
 }
 
 /// Asks for the count until a line about it comes, and returns both numbers of it.
-fn told(nginx: &Nginx, host: &ScriptHost) -> (u64, u64) {
+fn reported(nginx: &Nginx, host: &ScriptHost) -> (u64, u64) {
     let before = host.lines("count").len();
     // A worker that has not found the host again yet drops a request.
-    let is_told = || {
+    let is_reported = || {
         nginx.send(&from(9, "/tell"));
         host.lines("count").len() > before
     };
-    wait(is_told, || format!("a count:\n{}", host.log()));
+    wait(is_reported, || format!("a count:\n{}", host.log()));
     let line = host.lines("count").pop().unwrap();
     let (local, global) = line.split_once(' ').unwrap();
     (local.parse().unwrap(), global.parse().unwrap())
@@ -117,7 +117,7 @@ fn requests_and_bans_go_on_without_the_host_and_counts_when_it_is_back() {
     assert_eq!(answers(&nginx, from(3, "/page"), 100, 200), 100);
     wait(|| number(&host.script("counter.lua"), "calls") >= 100, || host.status().unwrap().to_string());
     wait_for_status(&nginx, from(2, "/ban"), 403);
-    let (before, _) = told(&nginx, &host);
+    let (before, _) = reported(&nginx, &host);
     assert!(before >= 102, "{before}");
     assert_eq!(notices(&nginx), 0, "{}", nginx.errors());
 
@@ -128,19 +128,19 @@ fn requests_and_bans_go_on_without_the_host_and_counts_when_it_is_back() {
     assert_eq!(answers(&nginx, from(3, "/page"), 400, 200), 400);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(answers(&nginx, from(2, "/page"), 40, 403), 40);
-    // One in each worker: it is told once a minute.
-    let told_of = notices(&nginx);
-    assert!((1..=4).contains(&told_of), "{told_of} notices\n{}", nginx.errors());
+    // One in each worker: it is reported once a minute.
+    let reports = notices(&nginx);
+    assert!((1..=4).contains(&reports), "{reports} notices\n{}", nginx.errors());
 
     let host = start_host(&nginx);
-    let (after, global) = told(&nginx, &host);
+    let (after, global) = reported(&nginx, &host);
     assert!(after > before && after == global, "{after} {global} after {before}");
     assert_eq!(answers(&nginx, from(2, "/page"), 40, 403), 40);
     thread::sleep(Duration::from_millis(1_500));
-    let (known, _) = told(&nginx, &host);
+    let (known, _) = reported(&nginx, &host);
     assert_eq!(answers(&nginx, from(3, "/page"), 100, 200), 100);
     wait(|| number(&host.script("counter.lua"), "calls") >= 100 + (known - after), || host.status().unwrap().to_string());
-    assert!(told(&nginx, &host).0 > known + 100);
+    assert!(reported(&nginx, &host).0 > known + 100);
 }
 
 /// Returns a plugin that does this for each request.
@@ -302,9 +302,9 @@ fn requests_pass_without_a_host_and_are_counted() {
     // The machine has other work.
     assert!(without_host < without_plugins * 2, "{without_host:?} instead of {without_plugins:?}");
     let errors = nginx.errors();
-    let told: Vec<&str> = errors.lines().filter(|line| line.contains(NOTICE)).collect();
-    assert!((1..=4).contains(&told.len()), "one of each worker: {told:#?}");
-    assert!(told.iter().all(|line| line.contains("Requests dropped so far: ")), "{told:#?}");
+    let reported: Vec<&str> = errors.lines().filter(|line| line.contains(NOTICE)).collect();
+    assert!((1..=4).contains(&reported.len()), "one of each worker: {reported:#?}");
+    assert!(reported.iter().all(|line| line.contains("Requests dropped so far: ")), "{reported:#?}");
 }
 
 fn an_attack_has_its_detail_without_what_is_masked() {

@@ -1,9 +1,11 @@
 //! Arguments of the functions: keys, numbers and texts.
 
+use super::internal;
 use crate::key::Key;
 use crate::registration::{COMBINATIONS, whole};
-use mlua::{Table, Value};
+use mlua::{Lua, Table, Value};
 use secrule::RequestKey;
+use secrule::internals::store::{key_host, key_url_path};
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -29,10 +31,7 @@ impl KeyTable {
             None => None,
             Some(ip) => Some(address(&ip)?),
         };
-        let host = host.map(|host| {
-            let host = String::from_utf8_lossy(&host).to_ascii_lowercase();
-            host.strip_suffix('.').map_or(host.clone(), str::to_owned)
-        });
+        let (host, url_path) = (host.map(|host| key_host(&host).into_owned()), url_path.map(|path| key_url_path(&path).to_vec()));
         let key = Self { ip, host, url_path };
         match key.key() {
             Some(_) => Ok(key),
@@ -92,17 +91,13 @@ pub fn number(value: &Value, what: &str, range: RangeInclusive<i64>) -> Result<i
     })
 }
 
-/// Returns a text, or the text of a number.
-pub fn text(value: &Value, what: &str) -> Result<Vec<u8>, String> {
+/// Returns a text, or a number as `tostring` of Lua writes it: 0.1 + 0.2 as `0.3`, 1e15 as `1e+15`.
+pub fn text(lua: &Lua, value: &Value, what: &str) -> Result<Vec<u8>, String> {
     match value {
-        Value::String(text) => Ok(text.as_bytes().to_vec()),
-        Value::Integer(number) => Ok(number.to_string().into_bytes()),
-        Value::Number(number) => Ok(number_text(*number).into_bytes()),
+        Value::String(_) | Value::Integer(_) | Value::Number(_) => {
+            let text = lua.coerce_string(value.clone()).map_err(internal)?;
+            Ok(text.map(|text| text.as_bytes().to_vec()).unwrap_or_default())
+        }
         other => Err(format!("{what} is not a text, but {}", other.type_name())),
     }
-}
-
-/// Returns a number as Lua writes it: whole ones without a fraction.
-pub fn number_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.0}") } else { number.to_string() }
 }

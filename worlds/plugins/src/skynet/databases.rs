@@ -1,33 +1,33 @@
 //! `db_get`, `db_set`, `db_del`, `db_size`, `db_clear`, `db_add` and `db_sub`: databases of texts, one of each plugin, and one of all.
 
-use super::arguments::{number_text, text};
+use super::arguments::text;
 use super::{DB_GLOBAL, DB_LOCAL, Module, Plugin};
 use crate::registration::whole;
-use mlua::{Result, Value};
+use mlua::{Lua, Result, Value};
 use secrule::{AddError, Down, WriteError};
 
 /// The map of the database that all plugins share.
 const GLOBAL: &str = "plugins";
 
 /// Maximum lengths of a key and of a value, in bytes.
-const LONGEST_KEY: usize = 256;
-const LONGEST_VALUE: usize = 64 << 10;
+const MAX_KEY: usize = 256;
+const MAX_VALUE: usize = 64 << 10;
 
 pub fn add(module: &Module<'_>) -> Result<()> {
     module.add("db_get", |plugin, lua, (db, key): (Value, Value)| {
-        let (map, key) = (map(plugin, &db)?, read_key(&key)?);
+        let (map, key) = (map(plugin, &db)?, read_key(lua, &key)?);
         let value = plugin.services.ask_store(|store, by| store.map_get(&map, &key, by)).map_err(not_answered)?;
         value.map(|value| lua.create_string(value)).transpose().map_err(super::internal)
     })?;
-    module.add("db_set", |plugin, _, (db, key, value): (Value, Value, Value)| {
-        let (map, key, value) = (map(plugin, &db)?, read_key(&key)?, text(&value, "the value")?);
-        if value.len() > LONGEST_VALUE {
-            return Err(format!("the value has more than {LONGEST_VALUE} bytes"));
+    module.add("db_set", |plugin, lua, (db, key, value): (Value, Value, Value)| {
+        let (map, key, value) = (map(plugin, &db)?, read_key(lua, &key)?, text(lua, &value, "the value")?);
+        if value.len() > MAX_VALUE {
+            return Err(format!("the value has more than {MAX_VALUE} bytes"));
         }
         plugin.services.ask_store(|store, by| store.map_set(&map, &key, &value, by)).map_err(not_written)
     })?;
-    module.add("db_del", |plugin, _, (db, key): (Value, Value)| {
-        let (map, key) = (map(plugin, &db)?, read_key(&key)?);
+    module.add("db_del", |plugin, lua, (db, key): (Value, Value)| {
+        let (map, key) = (map(plugin, &db)?, read_key(lua, &key)?);
         plugin.services.ask_store(|store, by| store.map_remove(&map, &key, by)).map_err(not_answered)
     })?;
     module.add("db_size", |plugin, _, db: Value| {
@@ -38,12 +38,12 @@ pub fn add(module: &Module<'_>) -> Result<()> {
         let map = map(plugin, &db)?;
         plugin.services.ask_store(|store, by| store.map_clear(&map, by)).map_err(not_answered)
     })?;
-    module.add("db_add", |plugin, _, (db, key, value): (Value, Value, Value)| add_to(plugin, &db, &key, &value, 1.0))?;
-    module.add("db_sub", |plugin, _, (db, key, value): (Value, Value, Value)| add_to(plugin, &db, &key, &value, -1.0))
+    module.add("db_add", |plugin, lua, (db, key, value): (Value, Value, Value)| add_to(plugin, &db, &read_key(lua, &key)?, &value, 1.0))?;
+    module.add("db_sub", |plugin, lua, (db, key, value): (Value, Value, Value)| add_to(plugin, &db, &read_key(lua, &key)?, &value, -1.0))
 }
 
-fn add_to(plugin: &Plugin, db: &Value, key: &Value, value: &Value, sign: f64) -> std::result::Result<f64, String> {
-    let (map, key) = (map(plugin, db)?, read_key(key)?);
+fn add_to(plugin: &Plugin, db: &Value, key: &[u8], value: &Value, sign: f64) -> std::result::Result<f64, String> {
+    let map = map(plugin, db)?;
     let amount = match value {
         Value::Integer(number) => Some(*number as f64),
         Value::Number(number) => Some(*number),
@@ -51,9 +51,9 @@ fn add_to(plugin: &Plugin, db: &Value, key: &Value, value: &Value, sign: f64) ->
         _ => None,
     };
     let amount = amount.filter(|amount: &f64| amount.is_finite()).ok_or_else(|| "the amount is not a number".to_owned())?;
-    let sum = plugin.services.ask_store(|store, by| store.map_add(&map, &key, sign * amount, by));
+    let sum = plugin.services.ask_store(|store, by| store.map_add(&map, key, sign * amount, by));
     sum.map_err(|error| match error {
-        AddError::NoNumber => format!("the value of `{}` is not a number", String::from_utf8_lossy(&key)),
+        AddError::NoNumber => format!("the value of `{}` is not a number", String::from_utf8_lossy(key)),
         AddError::Write(error) => not_written(error),
         other => other.to_string(),
     })
@@ -68,16 +68,13 @@ fn map(plugin: &Plugin, db: &Value) -> std::result::Result<String, String> {
     }
 }
 
-/// Reads a key. Whole numbers are written as Lua does, so that `1` and `"1"` are the same.
-fn read_key(value: &Value) -> std::result::Result<Vec<u8>, String> {
-    let key = match value {
-        Value::Number(number) => number_text(*number).into_bytes(),
-        other => text(other, "the key")?,
-    };
+/// Reads a key. `1` and `"1"` are the same.
+fn read_key(lua: &Lua, value: &Value) -> std::result::Result<Vec<u8>, String> {
+    let key = text(lua, value, "the key")?;
     match key.len() {
         0 => Err("the key is empty".to_owned()),
-        1..=LONGEST_KEY => Ok(key),
-        _ => Err(format!("the key has more than {LONGEST_KEY} bytes")),
+        1..=MAX_KEY => Ok(key),
+        _ => Err(format!("the key has more than {MAX_KEY} bytes")),
     }
 }
 

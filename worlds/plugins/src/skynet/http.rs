@@ -6,11 +6,13 @@ use mlua::{Lua, Result, Table, Value};
 use secrule::internals::lua::{Budget, unhurried};
 use secrule_host::{Body, Request, Response};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Maximum time of a request, and maximum length of the body of its response, in bytes.
-const TIME: Duration = Duration::from_secs(5);
-const LONGEST_BODY: usize = 1 << 20;
+/// Maximum time of a request.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum length of the body of a response, in bytes.
+const MAX_BODY: usize = 1 << 20;
 
 /// A response, or nil, and an error, or nil.
 type Answer = (Option<Table>, Option<String>);
@@ -22,7 +24,7 @@ pub fn add(module: &Module<'_>) -> Result<()> {
     module.add("http_post", move |plugin, lua, (url, header, data): (Value, Value, Value)| {
         let data = match &data {
             Value::Nil => Vec::new(),
-            data => text(data, "the data")?,
+            data => text(lua, data, "the data")?,
         };
         request(plugin, lua, &budget, "POST", &url, &header, Some(&data))
     })
@@ -42,18 +44,28 @@ fn request(
         other => return Err(format!("the address is not a text, but {}", other.type_name())),
     };
     let mut request = Request::new(method, &url);
-    request.headers = headers(header)?;
-    request.time = TIME;
-    request.max_body = LONGEST_BODY;
+    request.headers = headers(lua, header)?;
+    let left = plugin.max_wait.saturating_sub(plugin.current.waited());
+    if left.is_zero() {
+        return Ok((
+            None,
+            Some(format!("the requests of one call took {} s together: make fewer in a call", plugin.max_wait.as_secs_f64())),
+        ));
+    }
+    request.time = TIMEOUT.min(left);
+    request.max_body = MAX_BODY;
     request.body = data.map_or(Body::None, Body::Bytes);
     // Others may be slow; that is not the script's fault.
-    match unhurried(budget, || plugin.outgoing.send(request)) {
+    let began = Instant::now();
+    let sent = unhurried(budget, || plugin.outgoing.send(request));
+    plugin.current.add_wait(began.elapsed());
+    match sent {
         Ok(response) => Ok((Some(table(lua, &response).map_err(internal)?), None)),
         Err(problem) => Ok((None, Some(problem))),
     }
 }
 
-fn headers(value: &Value) -> std::result::Result<Vec<(String, Vec<u8>)>, String> {
+fn headers(lua: &Lua, value: &Value) -> std::result::Result<Vec<(String, Vec<u8>)>, String> {
     let table = match value {
         Value::Nil => return Ok(Vec::new()),
         Value::Table(table) => table,
@@ -62,7 +74,7 @@ fn headers(value: &Value) -> std::result::Result<Vec<(String, Vec<u8>)>, String>
     let pairs = table.pairs::<Value, Value>().map(|pair| {
         let (name, value) = pair.map_err(internal)?;
         let name = name.as_string().map(|name| name.to_string_lossy()).ok_or_else(|| "the name of a header is not a text".to_owned())?;
-        let value = text(&value, &format!("the value of the header {name}"))?;
+        let value = text(lua, &value, &format!("the value of the header {name}"))?;
         Ok((name, value))
     });
     pairs.collect()

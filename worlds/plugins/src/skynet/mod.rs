@@ -9,16 +9,18 @@ mod register;
 mod requests;
 
 use crate::callback::Current;
+use crate::plugin::Progress;
 use crate::registration::{MATCH_TYPE_ALL, MATCH_TYPE_DEFAULT, Registration, TARGET_ACCESS, TARGET_ALL, TARGET_DETECT};
 use crate::top::TopType;
 use crate::traffic::Traffic;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, Result, Table, Value, Variadic};
-use secrule::internals::lua::{CallError, Resident};
+use secrule::internals::lua::{Budget, CallError, Excess, Resident};
 use secrule_host::{Outgoing, ScriptName, Services};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The types of registrations.
 const TYPE_PROCESS: i64 = 1;
@@ -43,7 +45,7 @@ pub const TOP_TYPES: [&str; 8] = [
 const DB_LOCAL: i64 = 1;
 const DB_GLOBAL: i64 = 2;
 
-/// What the functions of a plugin use.
+/// Everything that the functions of a plugin use.
 pub struct Plugin {
     /// The name of its script.
     pub name: ScriptName,
@@ -53,10 +55,25 @@ pub struct Plugin {
     pub outgoing: Outgoing,
     /// The traffic of this machine.
     pub traffic: Arc<Traffic>,
-    /// What runs now.
+    /// The callback that runs now.
     pub current: Current,
-    /// What it registered.
+    /// The functions that it registered.
     pub registrations: RefCell<Vec<Registration>>,
+    /// Its counts, and its end.
+    pub progress: Arc<Progress>,
+    /// Maximum wait of a callback for others.
+    pub max_wait: Duration,
+}
+
+impl Plugin {
+    /// Returns an error if the plugin was stopped, and ends the call that runs: a script cannot go on after the error.
+    fn check_goes_on(&self, budget: &Budget) -> std::result::Result<(), CallError> {
+        if self.progress.is_stopped() {
+            budget.exceed(Excess::Time);
+            return Err(CallError("the plugin was stopped".to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// Adds functions to the module, and refuses calls while the script is being loaded.
@@ -77,14 +94,15 @@ pub fn module(resident: &Resident, plugin: &Rc<Plugin>) -> Result<Table> {
     databases::add(&module)?;
     http::add(&module)?;
     requests::add(&module)?;
-    tell_unknown_names(lua, &module.table, plugin)?;
+    report_unknown_names(lua, &module.table, plugin)?;
     Ok(module.table)
 }
 
 /// Makes `print`, which writes a line with this tag.
 pub fn print(resident: &Resident, plugin: &Rc<Plugin>) -> Result<Function> {
-    let plugin = Rc::clone(plugin);
+    let (plugin, budget) = (Rc::clone(plugin), resident.budget());
     resident.function(move |_, values: Variadic<Value>| {
+        plugin.check_goes_on(&budget)?;
         let words: Result<Vec<String>> = values.iter().map(|value| value.to_string()).collect();
         let line = words.map_err(|error| CallError(internal(error)))?.join("\t");
         // An empty line says nothing.
@@ -117,7 +135,7 @@ fn number_of(top_type: TopType) -> i64 {
 }
 
 /// Logs each name once that a script looks for in the module and that is not there: it gets nil.
-fn tell_unknown_names(lua: &Lua, table: &Table, plugin: &Rc<Plugin>) -> Result<()> {
+fn report_unknown_names(lua: &Lua, table: &Table, plugin: &Rc<Plugin>) -> Result<()> {
     let (known, own) = (RefCell::new(HashSet::new()), Rc::clone(plugin));
     let look = lua.create_function(move |_, (_, name): (Table, Value)| {
         // Other values have no text of their own, and a metamethod that makes one could look here again, without an end.
@@ -145,8 +163,11 @@ impl Module<'_> {
         A: FromLuaMulti,
         R: IntoLuaMulti,
     {
-        let plugin = Rc::clone(self.plugin);
-        let function = self.resident.function(move |lua, arguments: A| call(&plugin, lua, arguments).map_err(CallError))?;
+        let (plugin, budget) = (Rc::clone(self.plugin), self.resident.budget());
+        let function = self.resident.function(move |lua, arguments: A| {
+            plugin.check_goes_on(&budget)?;
+            call(&plugin, lua, arguments).map_err(CallError)
+        })?;
         self.table.raw_set(name, function)
     }
 

@@ -1,20 +1,20 @@
-//! `register` and `log`: what a script may call while it is being loaded.
+//! `register` and `log`, which a script may call while it is being loaded.
 
-use super::arguments::number;
+use super::arguments::{number, text};
 use super::{Module, Plugin, TYPE_PROCESS, TYPE_TICKER};
 use crate::registration::{Condition, MAX_REGISTRATIONS, Registration, Trigger, whole};
-use mlua::{Result, Value};
+use mlua::{Lua, Result, Value};
 use std::time::Duration;
 
-/// Longest time between two ticks, in seconds: a year.
-const LONGEST_TICK: i64 = 366 * 86_400;
+/// Maximum time between two ticks, in seconds: a year.
+const MAX_TICK: i64 = 366 * 86_400;
 
 pub fn add(module: &Module<'_>) -> Result<()> {
     module.add_always("register", |plugin, _, (kind, first, second): (Value, Value, Value)| {
         register(plugin, &kind, &first, second).map_err(|problem| format!("skynet.register: {problem}"))
     })?;
-    module.add_always("log", |plugin, _, (tag, message): (Value, Value)| {
-        log(plugin, &tag, &message).map_err(|problem| format!("skynet.log: {problem}"))
+    module.add_always("log", |plugin, lua, (tag, message): (Value, Value)| {
+        log(plugin, lua, &tag, &message).map_err(|problem| format!("skynet.log: {problem}"))
     })
 }
 
@@ -31,7 +31,7 @@ fn register(plugin: &Plugin, kind: &Value, first: &Value, function: Value) -> st
             other => return Err(format!("the second argument is not a match table, but {}", other.type_name())),
         },
         Some(TYPE_TICKER) => {
-            let seconds = number(first, "the time between two ticks, in seconds,", 1..=LONGEST_TICK)?;
+            let seconds = number(first, "the time between two ticks, in seconds,", 1..=MAX_TICK)?;
             Trigger::Ticks(Duration::from_secs(seconds.unsigned_abs()))
         }
         _ => return Err("the first argument is neither skynet.TYPE_PROCESS nor skynet.TYPE_TICKER".to_owned()),
@@ -44,11 +44,7 @@ fn register(plugin: &Plugin, kind: &Value, first: &Value, function: Value) -> st
     Ok(())
 }
 
-fn log(plugin: &Plugin, tag: &Value, message: &Value) -> std::result::Result<(), String> {
-    let text = |value: &Value, what: &str| match value {
-        Value::String(text) => Ok(text.to_string_lossy()),
-        Value::Integer(_) | Value::Number(_) => value.to_string().map_err(super::internal),
-        other => Err(format!("{what} is not a text, but {}", other.type_name())),
-    };
-    plugin.services.log().write(&plugin.name, &text(tag, "the tag")?, &text(message, "the message")?)
+fn log(plugin: &Plugin, lua: &Lua, tag: &Value, message: &Value) -> std::result::Result<(), String> {
+    let (tag, message) = (text(lua, tag, "the tag")?, text(lua, message, "the message")?);
+    plugin.services.log().write(&plugin.name, &String::from_utf8_lossy(&tag), &String::from_utf8_lossy(&message))
 }

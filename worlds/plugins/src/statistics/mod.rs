@@ -7,7 +7,7 @@
 //!
 //! Counts of the last 60 seconds are exact for all keys. Beyond them, the counts of a minute are exact for its 50,000 most frequent keys, and 0
 //! for others: counters of a million keys for each minute would take a quarter of a gigabyte. A question about a minute and more therefore
-//! begins with the nearest full minute, and a plugin is never told more than there was in it.
+//! begins with the nearest full minute, and a plugin never gets more than there was in it.
 //!
 //! A combination costs nothing until the first question about it, which gets zeros: no plugin that asks for addresses pays for paths.
 //!

@@ -15,7 +15,7 @@ pub const WITH_HOST: [Needs; 4] = [NGINX[0], NGINX[1], NGINX[2], Needs::CommandW
 /// Number of clients that send at once.
 const AT_ONCE: usize = 4;
 
-/// What a test starts.
+/// Plugins, rules and servers of a test.
 #[derive(Clone, Copy)]
 pub struct Setup<'a> {
     /// The name of its folder.

@@ -79,7 +79,7 @@ impl World {
         let mut request = http::Request::get(exchange.target);
         let hosts = exchange.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
         for (name, value) in exchange.headers.iter().chain((!hosts).then_some(&("host", "shop.example"))) {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let judged = tx.request_head(&parts).and_then(|()| tx.request_end());
