@@ -207,7 +207,7 @@ fn authorities_of_the_platform_are_trusted() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert_eq!(said(&certificates.file("ca.pem")), "Ok(200)\n");
-    assert_eq!(said(&certificates.file("other.pem")), "Err(\"certificate: nobody that this machine trusts issued it\")\n");
+    assert_eq!(said(&certificates.file("other.pem")), "Err(\"certificate: this machine does not trust its issuer\")\n");
 }
 
 fn a_refusal_of_a_certificate_is_not_tried_again() {

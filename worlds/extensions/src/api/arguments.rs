@@ -38,14 +38,14 @@ pub fn number(value: &Value) -> Option<f64> {
     .filter(|number: &f64| number.is_finite())
 }
 
-/// Returns a whole number from `least` on, or a default for nil.
-pub fn whole(value: &Value, default: u32, least: u32, what: &str) -> Result<u32, String> {
+/// Returns a whole number from `min` on, or a default for nil.
+pub fn whole(value: &Value, default: u32, min: u32, what: &str) -> Result<u32, String> {
     if value.is_nil() {
         return Ok(default);
     }
-    let number = number(value).filter(|number| number.fract() == 0.0 && *number >= f64::from(least));
+    let number = number(value).filter(|number| number.fract() == 0.0 && *number >= f64::from(min));
     // Saturates: what is larger is as good as no limit.
-    number.map(|number| number as u32).ok_or_else(|| format!("{what} is not a whole number from {least}"))
+    number.map(|number| number as u32).ok_or_else(|| format!("{what} is not a whole number from {min}"))
 }
 
 /// Returns a time above 0, in units of so many seconds, or a default for nil.

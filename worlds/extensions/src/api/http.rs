@@ -1,7 +1,7 @@
 //! `http_query`: requests to other servers.
 
 use super::arguments::{bytes, kind, plain_text, table, text, time, whole};
-use super::json::{Fault, Use, Writer};
+use super::json::{Fault, Purpose, Writer};
 use super::{Context, Functions, problem_of};
 use mlua::{Function, Lua, LuaString, Result, Table, Value};
 use secrule_host::{Body, Request, Response};
@@ -102,7 +102,7 @@ fn content(context: &Context, body: &Value) -> std::result::Result<Content, Stri
         Value::String(text) => Content::Text(text.clone()),
         Value::Function(function) => Content::Pieces(function.clone()),
         Value::Table(_) => {
-            let json = Writer::new(Use::Sending, MAX_BODY, &context.budget).write(body);
+            let json = Writer::new(Purpose::Sending, MAX_BODY, &context.budget).write(body);
             Content::Bytes(json.map_err(|fault| match fault {
                 Fault::TooLong => format!("the body is longer than {} MiB", MAX_BODY >> 20),
                 Fault::NotJson(problem) => format!("the body cannot be sent as JSON: {problem}"),
@@ -155,10 +155,10 @@ pub fn any_case(functions: &Functions<'_>) -> Result<Table> {
         let found = headers.pairs::<Value, Value>().filter_map(std::result::Result::ok).find(|(known, _)| is_meant(known));
         Ok(found.map_or(Value::Nil, |(_, value)| value))
     })?;
-    let behind = functions.lua().create_table()?;
-    behind.raw_set("__index", look)?;
-    behind.raw_set("__metatable", false)?;
-    Ok(behind)
+    let metatable = functions.lua().create_table()?;
+    metatable.raw_set("__index", look)?;
+    metatable.raw_set("__metatable", false)?;
+    Ok(metatable)
 }
 
 fn response_table(lua: &Lua, response: &Response, any_case: &Table) -> Result<Table> {

@@ -9,14 +9,14 @@ use secrule::internals::lua::Budget;
 const MAX_DEPTH: usize = 16;
 
 /// Cost of a member, in bytes of linear work.
-const MEMBER: usize = 64;
+const MEMBER_COST: usize = 64;
 
-/// Least length of a member in JSON, in bytes.
-const LEAST: usize = 2;
+/// Minimum length of a member in JSON, in bytes.
+const MIN_MEMBER: usize = 2;
 
 /// Purpose of the JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub enum Purpose {
     /// Somebody reads it: what JSON does not have is the name of its type, and what is too deep is `"..."`.
     Reading,
     /// Another program reads it: what JSON does not have is an error.
@@ -27,7 +27,7 @@ pub enum Use {
 pub struct Writer<'b> {
     text: Vec<u8>,
     limit: usize,
-    meant_for: Use,
+    purpose: Purpose,
     budget: &'b Budget,
 }
 
@@ -42,15 +42,15 @@ pub enum Fault {
 
 impl<'b> Writer<'b> {
     /// Makes a writer with a limit in bytes. What it reads counts as work of the script.
-    pub fn new(meant_for: Use, limit: usize, budget: &'b Budget) -> Self {
-        Self { text: Vec::new(), limit, meant_for, budget }
+    pub fn new(purpose: Purpose, limit: usize, budget: &'b Budget) -> Self {
+        Self { text: Vec::new(), limit, purpose, budget }
     }
 
     /// Writes a value. For reading, a text that is too long is at least as long as the limit.
     pub fn write(mut self, value: &Value) -> Result<Vec<u8>, Fault> {
         match self.value(value, 1) {
             Ok(()) => Ok(self.text),
-            Err(Fault::TooLong) if self.meant_for == Use::Reading => Ok(self.text),
+            Err(Fault::TooLong) if self.purpose == Purpose::Reading => Ok(self.text),
             Err(fault) => Err(fault),
         }
     }
@@ -61,24 +61,24 @@ impl<'b> Writer<'b> {
             value if *value == Value::NULL => self.put(b"null"),
             Value::Boolean(true) => self.put(b"true"),
             Value::Boolean(false) => self.put(b"false"),
-            Value::Number(number) if !number.is_finite() => match self.meant_for {
-                Use::Reading => self.put(b"null"),
-                Use::Sending => Err(Fault::NotJson(format!("{number} is not a number of JSON"))),
+            Value::Number(number) if !number.is_finite() => match self.purpose {
+                Purpose::Reading => self.put(b"null"),
+                Purpose::Sending => Err(Fault::NotJson(format!("{number} is not a number of JSON"))),
             },
             Value::Integer(_) | Value::Number(_) => {
                 let text = numbers::json(value).unwrap_or_default();
                 self.put(text.as_bytes())
             }
             Value::String(text) => self.string(&text.as_bytes()),
-            Value::Table(_) if depth > MAX_DEPTH => match self.meant_for {
-                Use::Reading => self.put(b"\"...\""),
-                Use::Sending => Err(Fault::NotJson(format!("the table is nested more than {MAX_DEPTH} levels deep"))),
+            Value::Table(_) if depth > MAX_DEPTH => match self.purpose {
+                Purpose::Reading => self.put(b"\"...\""),
+                Purpose::Sending => Err(Fault::NotJson(format!("the table is nested more than {MAX_DEPTH} levels deep"))),
             },
             Value::Table(table) if self.is_list(table)? => self.list(table, depth),
             Value::Table(table) => self.object(table, depth),
-            other => match self.meant_for {
-                Use::Reading => self.string(other.type_name().as_bytes()),
-                Use::Sending => Err(Fault::NotJson(format!("JSON does not have {}", named(other)))),
+            other => match self.purpose {
+                Purpose::Reading => self.string(other.type_name().as_bytes()),
+                Purpose::Sending => Err(Fault::NotJson(format!("JSON does not have {}", named(other)))),
             },
         }
     }
@@ -88,7 +88,7 @@ impl<'b> Writer<'b> {
         let length = table.raw_len();
         let mut count = 0_usize;
         for pair in table.pairs::<Value, Value>() {
-            self.work(MEMBER)?;
+            self.work(MEMBER_COST)?;
             match pair {
                 Ok((Value::Integer(key), _)) if usize::try_from(key).is_ok_and(|key| (1..=length).contains(&key)) => count += 1,
                 _ => return Ok(false),
@@ -100,7 +100,7 @@ impl<'b> Writer<'b> {
     fn list(&mut self, table: &Table, depth: usize) -> Result<(), Fault> {
         self.put(b"[")?;
         for at in 1..=table.raw_len() {
-            self.work(MEMBER)?;
+            self.work(MEMBER_COST)?;
             if at > 1 {
                 self.put(b",")?;
             }
@@ -112,24 +112,24 @@ impl<'b> Writer<'b> {
 
     fn object(&mut self, table: &Table, depth: usize) -> Result<(), Fault> {
         // More members than these do not fit in any case.
-        let most = self.limit.saturating_sub(self.text.len()) / LEAST + 1;
+        let max = self.limit.saturating_sub(self.text.len()) / MIN_MEMBER + 1;
         let mut members: Vec<(Vec<u8>, Value)> = Vec::new();
         for pair in table.pairs::<Value, Value>() {
             let Ok((key, value)) = pair else { continue };
-            if members.len() >= most {
-                if self.meant_for == Use::Sending {
+            if members.len() >= max {
+                if self.purpose == Purpose::Sending {
                     return Err(Fault::TooLong);
                 }
                 break;
             }
-            let key = match (&key, numbers::json(&key), self.meant_for) {
+            let key = match (&key, numbers::json(&key), self.purpose) {
                 (Value::String(text), ..) => text.as_bytes().to_vec(),
                 (_, Some(number), _) => number.into_bytes(),
-                (Value::Boolean(truth), _, Use::Reading) => truth.to_string().into_bytes(),
-                (other, _, Use::Reading) => other.type_name().into(),
-                (other, _, Use::Sending) => return Err(Fault::NotJson(format!("JSON has no keys that are {}", named(other)))),
+                (Value::Boolean(truth), _, Purpose::Reading) => truth.to_string().into_bytes(),
+                (other, _, Purpose::Reading) => other.type_name().into(),
+                (other, _, Purpose::Sending) => return Err(Fault::NotJson(format!("JSON has no keys that are {}", named(other)))),
             };
-            self.work(key.len() + MEMBER)?;
+            self.work(key.len() + MEMBER_COST)?;
             members.push((key, value));
         }
         members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

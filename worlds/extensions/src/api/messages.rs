@@ -1,6 +1,6 @@
 //! `output`: messages for the history.
 
-use super::json::{Use, Writer};
+use super::json::{Purpose, Writer};
 use super::{Context, Functions, numbers};
 use mlua::{Function, Result, Value, Variadic};
 
@@ -30,7 +30,7 @@ pub fn message(context: &Context, values: &[Value], room: usize) -> Vec<u8> {
                 text.extend_from_slice(written.get(..room.saturating_add(1)).unwrap_or(&written));
             }
             Value::Table(_) => {
-                let written = Writer::new(Use::Reading, room.saturating_add(1), &context.budget).write(value);
+                let written = Writer::new(Purpose::Reading, room.saturating_add(1), &context.budget).write(value);
                 text.extend_from_slice(&written.unwrap_or_default());
             }
             Value::Nil => text.extend_from_slice(b"nil"),

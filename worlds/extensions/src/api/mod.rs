@@ -85,12 +85,12 @@ pub fn environment(resident: &Resident, context: &Rc<Context>, event: Option<&se
     }
     modules.raw_set("Lua.SchemaDB", schema::module(&functions)?)?;
     modules.raw_set("resty.http", resty::module(&functions)?)?;
-    tell_missing_modules(lua, &modules)?;
+    name_missing_modules(lua, &modules)?;
     Ok((globals, modules))
 }
 
-/// Lets `require` say what there is.
-fn tell_missing_modules(lua: &Lua, modules: &Table) -> Result<()> {
+/// Lets `require` name the modules that exist.
+fn name_missing_modules(lua: &Lua, modules: &Table) -> Result<()> {
     let look = lua.create_function(|_, (_, name): (Table, Value)| {
         let name = name.as_string().map(|name| name.to_string_lossy()).filter(|name| !LIBRARIES.contains(&name.as_str()));
         Ok(name.map(|name| {
@@ -98,25 +98,25 @@ fn tell_missing_modules(lua: &Lua, modules: &Table) -> Result<()> {
             format!("module '{name}' does not exist here: there are Lua.SchemaDB, resty.http, and of Lua {libraries}")
         }))
     })?;
-    let behind = lua.create_table()?;
-    behind.raw_set("__index", look)?;
-    modules.set_metatable(Some(behind))
+    let metatable = lua.create_table()?;
+    metatable.raw_set("__index", look)?;
+    modules.set_metatable(Some(metatable))
 }
 
 impl Context {
-    /// Returns the rest of the time of the run, or less.
-    fn time(&self, most: Duration) -> Duration {
-        most.min(self.budget.time_left())
+    /// Returns the rest of the time of the run, at most a limit.
+    fn time(&self, limit: Duration) -> Duration {
+        limit.min(self.budget.time_left())
     }
 
     /// Ends the run after a call that waited, if its time is over: no line of the script runs any more.
-    fn look_at_clock(&self) {
+    fn check_time(&self) {
         // What is over is seen by the caller of the function.
         let _ = self.budget.spend(1);
     }
 
     /// Ends the run if a function had no memory: a script that went on would try again.
-    fn look_at_memory<T>(&self, result: &std::result::Result<T, String>) {
+    fn check_memory<T>(&self, result: &std::result::Result<T, String>) {
         if matches!(result, Err(problem) if problem == NO_MEMORY) {
             self.budget.exceed(Excess::Memory);
         }
@@ -137,7 +137,7 @@ impl Functions<'_> {
         let context = Rc::clone(&self.context);
         self.resident.function(move |lua, arguments: A| {
             let result = call(&context, lua, arguments);
-            context.look_at_memory(&result);
+            context.check_memory(&result);
             result.map_err(CallError)
         })
     }
@@ -150,8 +150,8 @@ impl Functions<'_> {
     {
         self.make(move |context, lua, arguments: A| {
             let result = call(context, lua, arguments);
-            context.look_at_memory(&result);
-            context.look_at_clock();
+            context.check_memory(&result);
+            context.check_time();
             Ok::<Answer<R>, String>(match result {
                 Ok(value) => (Some(value), None),
                 Err(problem) => (None, Some(problem)),

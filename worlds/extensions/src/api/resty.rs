@@ -97,13 +97,13 @@ pub fn module(functions: &Functions<'_>) -> Result<Table> {
             send(context, lua, &method, &plain_text(&url, "the address")?, options, &names)
         })?,
     )?;
-    let behind = lua.create_table()?;
+    let metatable = lua.create_table()?;
     let missing = functions.make(|_, _, (_, name): (Table, Value)| -> std::result::Result<Value, String> {
         let name = name.as_string().map_or_else(|| kind(&name).to_owned(), |name| name.to_string_lossy());
         Err(format!("resty.http has no `{name}` here: there are connect, ssl_handshake, set_timeout, close and request_uri"))
     })?;
-    behind.raw_set("__index", missing)?;
-    behind.raw_set("__metatable", false)?;
+    metatable.raw_set("__index", missing)?;
+    metatable.raw_set("__metatable", false)?;
     let module = lua.create_table()?;
     let new = functions.make(move |_, lua, ()| {
         let make = || {
@@ -114,7 +114,7 @@ pub fn module(functions: &Functions<'_>) -> Result<Table> {
             }
             let http = Http { connection: RefCell::default(), time: Cell::new(TIME) };
             object.raw_set(MEMBER, lua.create_any_userdata(http)?)?;
-            object.set_metatable(Some(behind.clone()))?;
+            object.set_metatable(Some(metatable.clone()))?;
             Ok(object)
         };
         make().map_err(|error| problem_of(&error))

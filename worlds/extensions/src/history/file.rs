@@ -114,8 +114,8 @@ impl HistoryWriter {
             *lines.entry(run.extension.clone()).or_default() += 1;
             self.oldest.get_or_insert(run.began);
         }
-        let most = usize::try_from(self.file.runs).unwrap_or(usize::MAX);
-        let is_large = self.lines.iter().flat_map(HashMap::values).any(|lines| *lines >= most.saturating_mul(2));
+        let max = usize::try_from(self.file.runs).unwrap_or(usize::MAX);
+        let is_large = self.lines.iter().flat_map(HashMap::values).any(|lines| *lines >= max.saturating_mul(2));
         if is_large || self.oldest.is_some_and(|oldest| oldest < days_ago(self.file.days.saturating_mul(2))) {
             self.trim()?;
         }
@@ -179,9 +179,9 @@ impl HistoryWriter {
             return Ok(());
         }
         self.count()?;
-        let most = usize::try_from(self.file.runs).unwrap_or(usize::MAX);
+        let max = usize::try_from(self.file.runs).unwrap_or(usize::MAX);
         let mut surplus: HashMap<String, usize> = self.lines.take().unwrap_or_default();
-        surplus.values_mut().for_each(|lines| *lines = lines.saturating_sub(most));
+        surplus.values_mut().for_each(|lines| *lines = lines.saturating_sub(max));
         let too_old = days_ago(self.file.days);
         let new = self.new_path();
         let mut writer = BufWriter::new(OpenOptions::new().create(true).write(true).truncate(true).mode(MODE).open(&new)?);
@@ -250,13 +250,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = writer(&folder, 3, 30);
         writer.append(&run("rare.lua", 0)).unwrap();
-        let mut most = 0;
+        let mut largest = 0;
         for number in 0..20 {
             writer.append(&run("often.lua", number)).unwrap();
-            most = most.max(outputs(writer.path(), "often.lua").len());
+            largest = largest.max(outputs(writer.path(), "often.lua").len());
         }
         let kept = outputs(writer.path(), "often.lua");
-        assert!((3..6).contains(&kept.len()) && most < 6 && kept.ends_with(&["17".into(), "18".into(), "19".into()]), "{kept:?} {most}");
+        assert!(
+            (3..6).contains(&kept.len()) && largest < 6 && kept.ends_with(&["17".into(), "18".into(), "19".into()]),
+            "{kept:?} {largest}"
+        );
         assert_eq!(outputs(writer.path(), "rare.lua"), ["0"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -19,7 +19,7 @@
 //! # The embedded dialect
 //!
 //! Queries are written for PostgreSQL. Times of the embedded database are texts in UTC, `2026-11-30 18:15:48.123`, so that comparing them is comparing
-//! texts. `now()` and its kin, intervals, casts, `extract`, `date_trunc`, `ilike`, `string_agg` and the names of columns are rewritten; what SQLite does
+//! texts. `now()` and related functions, intervals, casts, `extract`, `date_trunc`, `ilike`, `string_agg` and the names of columns are rewritten; what SQLite does
 //! not have is an error that names it.
 
 mod address;

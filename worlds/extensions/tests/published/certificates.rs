@@ -138,8 +138,8 @@ pub fn each_certificate_that_is_not_fine_is_told_with_the_reason() {
     let start = "certificate with Common Name 'lost.example' not found matched host in current application '";
     assert!(rest.next().unwrap().starts_with(start), "{failed:?}");
     assert!(rest.next().unwrap().starts_with(&refused("fine.example")), "{failed:?}");
-    let nobody = "domain 'unknown.example' on ip '127.0.0.1': 'certificate: nobody that this machine trusts issued it'";
-    assert_eq!(rest.next().unwrap(), nobody);
+    let untrusted = "domain 'unknown.example' on ip '127.0.0.1': 'certificate: this machine does not trust its issuer'";
+    assert_eq!(rest.next().unwrap(), untrusted);
     assert!(rest.next().unwrap().starts_with(&refused("unknown.example")), "{failed:?}");
     assert_eq!(rest.next().unwrap(), "domain 'wrong.example' on ip '127.0.0.1': 'certificate: it is for another name'");
     assert!(rest.next().unwrap().starts_with(&refused("wrong.example")), "{failed:?}");

@@ -136,10 +136,10 @@ pub fn certificates_are_checked_and_an_alarm_is_sent() {
     let with_port = |port: u16| move |text: &str| replaced(text, "(host, 443)", &format!("(host, {port})"));
     let mut loaded = load("certificates.lua", with_port(server.port), "SecAlarm log", Vec::new());
     loaded.outgoing = outgoing();
-    let nobody = "certificate: nobody that this machine trusts issued it";
-    assert_eq!(output(&loaded), format!("www.shop.example is fine\napi.shop.example {nobody}\n"));
+    let untrusted = "certificate: this machine does not trust its issuer";
+    assert_eq!(output(&loaded), format!("www.shop.example is fine\napi.shop.example {untrusted}\n"));
     let line = loaded.log.last(1)[0].to_string();
-    assert!(line.ends_with(&format!("[alarm] ERROR certificate: api.shop.example: {nobody}")), "{line}");
+    assert!(line.ends_with(&format!("[alarm] ERROR certificate: api.shop.example: {untrusted}")), "{line}");
     // Nobody listens at the port.
     let mut loaded = load("certificates.lua", with_port(1), "SecAlarm log", Vec::new());
     loaded.outgoing = outgoing();

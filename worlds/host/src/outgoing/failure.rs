@@ -93,7 +93,7 @@ impl std::error::Error for Failure {}
 fn encryption(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => "certificate: nobody that this machine trusts issued it".to_owned(),
+            CertificateError::UnknownIssuer => "certificate: this machine does not trust its issuer".to_owned(),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate: it expired".to_owned(),
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "certificate: it is not valid yet".to_owned(),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
