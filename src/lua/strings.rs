@@ -77,9 +77,11 @@ fn replaced(subject: &[u8], pattern: &[u8], by: &[u8], max: f64, budget: &Budget
         };
         count += 1;
         output.extend_from_slice(subject.get(at..found.start).unwrap_or_default());
-        if let Err(message) = put_replacement(subject, &found, by, &mut output) {
+        let before = output.len();
+        if let Err(message) = put_replacement(subject, &found, by, &mut output, budget.memory()) {
             return Ok(Err(message));
         }
+        budget.spend_on(output.len() - before).map_err(stopped)?;
         at = found.end;
         if found.end == found.start {
             output.extend(subject.get(at));
@@ -96,10 +98,11 @@ fn replaced(subject: &[u8], pattern: &[u8], by: &[u8], max: f64, budget: &Budget
     Ok(Ok((output, count)))
 }
 
-/// Appends the replacement of a match: `%0` is the match, `%1` its first capture, or the match if it has none.
-fn put_replacement(subject: &[u8], found: &Match, by: &[u8], output: &mut Vec<u8>) -> Sensible<()> {
+/// Appends the replacement of a match: `%0` is the match, `%1` its first capture, or the match if it has none. Stops when the output is longer than a limit:
+/// a replacement that has the match many times may be far longer than both.
+fn put_replacement(subject: &[u8], found: &Match, by: &[u8], output: &mut Vec<u8>, limit: usize) -> Sensible<()> {
     let mut bytes = by.iter();
-    while let Some(byte) = bytes.next() {
+    while let Some(byte) = bytes.next().filter(|_| output.len() <= limit) {
         if *byte != b'%' {
             output.push(*byte);
             continue;

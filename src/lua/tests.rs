@@ -166,6 +166,7 @@ fn memory_has_an_end() {
         ("a table", "local t = {} while true do t[#t + 1] = {} end"),
         ("a text put together", "local t = {} for i = 1, 100 do t[i] = ('a'):rep(1000000) end return #table.concat(t)"),
         ("gsub", "return #(('a'):rep(1000000)):gsub('a', ('b'):rep(1000))"),
+        ("one gsub", "return #(('a'):rep(1000000)):gsub('.+', ('%0'):rep(1000000))"),
         ("captures", "local t = {} for w in (('a'):rep(4000000)):gmatch('.') do t[#t + 1] = w .. #t end"),
     ] {
         let patient = Limits { time: Duration::from_secs(20), instructions: 1 << 40, ..LIMITS };

@@ -192,7 +192,10 @@ impl Expressions {
         let bytes = subject.as_bytes();
         let (mut text, mut copied, mut start, mut count) = (Vec::new(), 0, 0, 0_usize);
         while count < limit {
-            let groups = match self.search(expression, &bytes, start) {
+            let found = self.search(expression, &bytes, start);
+            // Each search may read the rest of the text.
+            self.check().map_err(|error| problem_of(&error))?;
+            let groups = match found {
                 Ok(Some(groups)) => groups,
                 Ok(None) => break,
                 Err(problem) => return Ok(Err(problem)),
@@ -201,7 +204,7 @@ impl Expressions {
             count += 1;
             text.extend_from_slice(bytes.get(copied..whole.start).unwrap_or_default());
             match by {
-                Replacement::Parts(parts) => replacement::put(parts, &bytes, &groups, &mut text),
+                Replacement::Parts(parts) => replacement::put(parts, &bytes, &groups, &mut text, MAX_TEXT),
                 Replacement::Function(function) => {
                     let table = match_table(lua, expression, subject, &groups)?;
                     let value = self.nested(|| function.call::<Value>(table).map_err(|error| problem_of(&error)))?;

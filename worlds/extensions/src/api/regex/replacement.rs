@@ -33,9 +33,13 @@ impl Replacement {
     }
 }
 
-/// Appends a replacement to a text. A group that took no part is empty.
-pub fn put(parts: &[Part], subject: &[u8], groups: &Groups, text: &mut Vec<u8>) {
+/// Appends a replacement to a text. A group that took no part is empty. Stops when the text is longer than a limit: a replacement may have a long group many
+/// times.
+pub fn put(parts: &[Part], subject: &[u8], groups: &Groups, text: &mut Vec<u8>, limit: usize) {
     for part in parts {
+        if text.len() > limit {
+            return;
+        }
         match part {
             Part::Text(part) => text.extend_from_slice(part),
             Part::Group(number) => {
