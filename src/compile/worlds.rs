@@ -23,11 +23,7 @@ pub fn plugins(context: &mut Context<'_>, files: &[Argument]) {
     for file in files {
         context.settings.load.worlds.named_at.get_or_insert(file.span);
         for script in scripts(context, file) {
-            let plugins = &mut context.settings.load.worlds.plugins;
-            // A file that is named twice is one plugin: it would count every request twice.
-            if !plugins.iter().any(|known| known.name() == script.name()) {
-                plugins.push(script);
-            }
+            context.settings.load.worlds.add_plugin(script);
         }
     }
 }
@@ -69,7 +65,7 @@ pub fn extension(context: &mut Context<'_>, file: &Argument, options: &[Argument
     };
     let Some(when) = read_trigger(&trigger) else { return report_bad_value(context, first, form) };
     if let Some(script) = hosted_script(context, &file.text, file.span) {
-        context.settings.load.worlds.extensions.push(Extension { script, trigger: when, is_on });
+        context.settings.load.worlds.add_extension(Extension { script, trigger: when, is_on });
     }
 }
 
@@ -144,7 +140,8 @@ pub fn score(context: &mut Context<'_>, score: &Argument, threshold: Option<&Arg
 /// `SecAlarm log | https://…`
 pub fn alarm(context: &mut Context<'_>, sink: &Argument) {
     let is_log = sink.text.eq_ignore_ascii_case("log");
-    if !is_log && !sink.text.starts_with("https://") {
+    let is_address = sink.text.starts_with("https://") && sink.text.parse::<http::Uri>().is_ok_and(|address| address.host().is_some());
+    if !is_log && !is_address {
         return report_bad_value(context, sink, "write log, or an https address that takes alarms as JSON");
     }
     let sink = if is_log { "log" } else { sink.text.as_str() };

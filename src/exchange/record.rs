@@ -337,9 +337,8 @@ impl<'a> AttackRecord<'a> {
     fn size(&self) -> usize {
         let texts = [&self.unique_id, &self.user_agent, &self.request_head, &self.request_body, &self.response_head, &self.response_body];
         let texts: usize = texts.into_iter().chain(&self.tags).map(|text| text.len()).sum();
-        let of_match = |found: &MatchRecord<'_>| found.message.len() + found.group.len() + size_of_pairs(&found.values);
-        let matches: usize = self.matches.iter().map(of_match).sum();
-        texts + matches + self.tags.len() * size_of::<Text<'_>>() + self.matches.len() * size_of::<MatchRecord<'_>>()
+        let matches: usize = self.matches.iter().map(MatchRecord::size).sum();
+        texts + matches + self.tags.len() * size_of::<Text<'_>>()
     }
 
     fn into_owned(self) -> AttackRecord<'static> {
@@ -361,6 +360,11 @@ impl<'a> AttackRecord<'a> {
 }
 
 impl MatchRecord<'_> {
+    /// Returns about the memory that the match takes, in bytes.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.message.len() + self.group.len() + size_of_pairs(&self.values)
+    }
+
     fn into_owned(self) -> MatchRecord<'static> {
         MatchRecord {
             rule: self.rule,

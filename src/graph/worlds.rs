@@ -115,12 +115,28 @@ impl Worlds {
     /// Adds the values of a later load.
     pub fn append(&mut self, mut later: Worlds) {
         self.named_at = self.named_at.or(later.named_at);
-        self.plugins.append(&mut later.plugins);
+        later.plugins.into_iter().for_each(|script| self.add_plugin(script));
         self.session_names.append(&mut later.session_names);
-        self.extensions.append(&mut later.extensions);
+        later.extensions.into_iter().for_each(|extension| self.add_extension(extension));
         self.databases.append(&mut later.databases);
         self.alarms.append(&mut later.alarms);
         self.connects.append(&mut later.connects);
+    }
+
+    /// Adds a plugin. A file that is named twice is one plugin: it would count every request twice.
+    pub fn add_plugin(&mut self, script: Script) {
+        if !self.plugins.iter().any(|known| known.name() == script.name()) {
+            self.plugins.push(script);
+        }
+    }
+
+    /// Adds an extension. A file that is named twice with the same trigger is one: it would run twice at once. The later name says if it is on.
+    pub fn add_extension(&mut self, extension: Extension) {
+        let is_same = |known: &&mut Extension| known.script.name() == extension.script.name() && known.trigger == extension.trigger;
+        match self.extensions.iter_mut().find(is_same) {
+            Some(known) => known.is_on = extension.is_on,
+            None => self.extensions.push(extension),
+        }
     }
 
     /// Returns `true` if there are scripts for the script host.

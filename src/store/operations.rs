@@ -25,6 +25,9 @@ const MAX_MAP: u64 = 64 << 20;
 /// The part of the store that bans, limits, lists and maps may take, so that they leave room for records and counts.
 const LASTING_SHARE: u64 = 2;
 
+/// The part of that which lists and maps leave to bans: one in so many bytes.
+const BAN_SHARE: u64 = 8;
+
 /// Number of values of cleared maps that one write to a map removes.
 const SWEPT: usize = 16;
 
@@ -338,6 +341,12 @@ impl<T: Table> Operations<'_, T> {
         self.changed()
     }
 
+    /// Returns the number of bytes that lists and maps may take, together with bans: the rest is for bans alone, which scripts cannot drive out.
+    fn room_beside_bans(&self) -> u64 {
+        let lasting = self.max_bytes / LASTING_SHARE;
+        lasting - lasting / BAN_SHARE
+    }
+
     /// Returns the size of all entries that make no room for others, with one more of this length, in bytes.
     fn lasting_bytes_with(&self, length: usize) -> u64 {
         self.entries.sizes.lasting_bytes.saturating_add(length as u64)
@@ -419,7 +428,7 @@ impl<T: Table> Operations<'_, T> {
         let before = self.entries.get(Kind::List, &key)?.map_or(0, |entry| entry.contents.len() as u64);
         let version = self.list_version(&key)?.unwrap_or(0);
         let PackedList(contents) = PackedList::of(entries);
-        if self.lasting_bytes_with(contents.len()).saturating_sub(before) > self.max_bytes / LASTING_SHARE {
+        if self.lasting_bytes_with(contents.len()).saturating_sub(before) > self.room_beside_bans() {
             return Err(Full::Store.into());
         }
         self.entries.put(Kind::List, &key, contents, None)?;
@@ -443,14 +452,15 @@ impl<T: Table> Operations<'_, T> {
         self.sweep_cleared()?;
         let mut state = self.map(map)?;
         let name = map_key(map, state.generation, key);
-        let before = self.entries.get(Kind::MapEntry, &name)?;
+        let entry = self.entries.get(Kind::MapEntry, &name)?;
         let size = |value: &[u8]| (key.len() + value.len()) as u64;
-        state.values += u64::from(before.is_none());
-        state.bytes = state.bytes.saturating_sub(before.map_or(0, |entry| size(&entry.contents))).saturating_add(size(value));
+        state.values += u64::from(entry.is_none());
+        state.bytes = state.bytes.saturating_sub(entry.as_ref().map_or(0, |entry| size(&entry.contents))).saturating_add(size(value));
         if state.values > MAX_VALUES {
             return Err(Full::Record.into());
         }
-        if state.bytes > MAX_MAP || self.lasting_bytes_with(value.len()) > self.max_bytes / LASTING_SHARE {
+        let before = entry.map_or(0, |entry| entry.contents.len() as u64);
+        if state.bytes > MAX_MAP || self.lasting_bytes_with(value.len()).saturating_sub(before) > self.room_beside_bans() {
             return Err(Full::Store.into());
         }
         self.entries.put(Kind::MapEntry, &name, value.to_vec(), None)?;

@@ -24,6 +24,9 @@ const LONGEST_BODY: usize = 64 << 10;
 /// Maximum number of matches, of values of a match, and of tags.
 const MAX_MATCHES: usize = 64;
 const MAX_VALUES: usize = 8;
+
+/// Maximum size of all matches, in bytes.
+const MAX_MATCH_BYTES: usize = 64 << 10;
 const MAX_TAGS: usize = 64;
 
 /// Time that the server's application takes for its answer.
@@ -127,7 +130,7 @@ fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>, is_den
     let state = &transaction.state;
     let detail = transaction.shared.graph.settings.plugin_detail;
     let mut found: Vec<&RuleMatch> = state.matches.iter().filter(|found| found.phase != Phase::Logging).collect();
-    let matches = if detail { found.iter().take(MAX_MATCHES).map(|found| of_match(transaction, found)).collect() } else { Vec::new() };
+    let matches = if detail { matches(transaction, &found) } else { Vec::new() };
     // The lowest number is the highest severity; of equal ones the first match counts, because rules that sum scores up come last.
     found.sort_by_key(|found| found.severity.unwrap_or(u32::MAX));
     let worst = found.first();
@@ -161,6 +164,17 @@ fn tags<'a>(found: &[&'a RuleMatch]) -> Vec<Text<'a>> {
         }
     }
     tags
+}
+
+/// Returns the first matches.
+fn matches<'a>(transaction: &'a Transaction, found: &[&'a RuleMatch]) -> Vec<MatchRecord<'a>> {
+    let mut room = MAX_MATCH_BYTES;
+    let matches = found.iter().take(MAX_MATCHES).map(|found| of_match(transaction, found));
+    let fits = |found: &MatchRecord<'_>| {
+        room = room.saturating_sub(found.size());
+        room > 0
+    };
+    matches.take_while(fits).collect()
 }
 
 fn of_match<'a>(transaction: &'a Transaction, found: &'a RuleMatch) -> MatchRecord<'a> {

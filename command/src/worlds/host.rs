@@ -76,9 +76,9 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
         });
         match loaded {
             Ok((prepared, other)) => {
-                host.stop();
+                let intake = host.stop();
                 path = prepared.socket.clone();
-                let intake = other.map_or_else(|| bind(options, &path), Ok)?;
+                let intake = other.or(intake).map_or_else(|| bind(options, &path), Ok)?;
                 host = prepared.listen(intake)?;
                 note("secrule: the script host has read its rules again");
             }

@@ -21,6 +21,8 @@ const OWN_NAME: &str = "host";
 pub struct Host {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Returns the way in when the host ends.
+    intake: Option<JoinHandle<Intake>>,
 }
 
 struct Shared {
@@ -43,10 +45,13 @@ impl Host {
         }
         let counts = Counts::default();
         let shared = Arc::new(Shared { services, worlds, counts, began: SystemTime::now(), has_ended: AtomicBool::new(false) });
-        let mut host = Self { shared, threads: Vec::new() };
-        host.spawn("secrule-intake", move |shared| {
+        let mut host = Self { shared, threads: Vec::new(), intake: None };
+        let shared = Arc::clone(&host.shared);
+        let take_in = move || {
             intake.run(&shared.counts, || shared.goes_on(), |taken| shared.give(taken));
-        })?;
+            intake
+        };
+        host.intake = Some(thread::Builder::new().name("secrule-intake".to_owned()).spawn(take_in)?);
         host.spawn("secrule-timer", |shared| shared.keep_time())?;
         if let Some(listener) = listener {
             host.spawn("secrule-status", move |shared| status::answer(&listener, || shared.goes_on(), || shared.status()))?;
@@ -59,8 +64,27 @@ impl Host {
         self.shared.status()
     }
 
-    /// Ends the host, and waits for its scripts a little. Dropping it does the same.
-    pub fn stop(self) {}
+    /// Ends the host, and waits for its scripts a little. Dropping it does the same. Returns its way in for the next host: what comes meanwhile waits there,
+    /// as far as the system has room for it.
+    pub fn stop(mut self) -> Option<Intake> {
+        self.end()
+    }
+
+    /// A second call does nothing.
+    fn end(&mut self) -> Option<Intake> {
+        // A thread that panicked has ended, too.
+        let intake = self.intake.take().map(|intake| {
+            self.shared.has_ended.store(true, Ordering::Relaxed);
+            intake.join().ok()
+        })?;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        self.shared.worlds.iter().for_each(|world| world.stop());
+        self.shared.services.ask_store(|store, by| self.shared.services.leadership().resign(store, by));
+        self.shared.services.log().flush();
+        intake
+    }
 
     fn spawn(&mut self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> Result<(), HostError> {
         let shared = Arc::clone(&self.shared);
@@ -138,14 +162,8 @@ impl Shared {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.shared.has_ended.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has ended, too.
-            let _ = thread.join();
-        }
-        self.shared.worlds.iter().for_each(|world| world.stop());
-        self.shared.services.ask_store(|store, by| self.shared.services.leadership().resign(store, by));
-        self.shared.services.log().flush();
+        // With it the sockets are closed.
+        drop(self.end());
     }
 }
 

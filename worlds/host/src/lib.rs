@@ -39,7 +39,7 @@ pub use intake::{Intake, LocalLink};
 pub use leadership::Leadership;
 pub use log::{LogLine, ScriptLog, ScriptName};
 pub use nodes::NodeEvent;
-pub use outgoing::{Allowed, Body, Connection, Outgoing, Request, Response};
+pub use outgoing::{Allowed, Body, Connection, HeaderList, Outgoing, Request, Response};
 pub use services::{Exchange, Services};
 pub use socket::SocketOptions;
 pub use status::{Status, ask_status, status_path};

@@ -108,6 +108,7 @@ fn sign(store: &dyn Store, update: Update<'_>, leadership: &Leadership, by: Inst
     let machine = [NUMBER, leadership.machine().as_bytes()].concat();
     let down = |error: WriteError| match error {
         WriteError::Down(down) => down,
+        WriteError::Full(full) => Down::new(format!("it takes no more nodes: {full}")),
         other => Down::new(other.to_string()),
     };
     let known = store.read(update.record, &machine, by)?.and_then(|number| std::str::from_utf8(&number).ok()?.parse().ok());

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use super::socket::status_path;
 
@@ -32,9 +32,24 @@ pub(crate) fn answer(listener: &UnixListener, goes_on: impl Fn() -> bool, status
     while goes_on() {
         match listener.accept() {
             Ok((mut stream, _)) => {
-                let _ = stream.set_write_timeout(Some(TIMEOUT)).and_then(|()| stream.write_all(status().to_string().as_bytes()));
+                let _ = write_in_time(&mut stream, status().to_string().as_bytes());
             }
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
+}
+
+/// Writes an answer. One that is read slowly is left, because others wait for theirs.
+fn write_in_time(stream: &mut UnixStream, mut answer: &[u8]) -> io::Result<()> {
+    let by = Instant::now() + TIMEOUT;
+    while !answer.is_empty() {
+        let left = by.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left))?;
+        let written = stream.write(answer)?;
+        answer = answer.get(written..).unwrap_or_default();
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::arguments::{bytes, kind, plain_text, table, text, time, whole};
 use super::json::{Fault, Purpose, Writer};
 use super::{Context, Functions, problem_of};
 use mlua::{Function, Lua, LuaString, Result, Table, Value};
-use secrule_host::{Body, Request, Response};
+use secrule_host::{Body, HeaderList, Request, Response};
 use std::time::Duration;
 
 /// The time of a request without one.
@@ -118,7 +118,7 @@ fn content(context: &Context, body: &Value) -> std::result::Result<Content, Stri
 /// Reads headers: a name and a text, a number, or a list of them.
 pub fn headers(value: &Value) -> std::result::Result<Vec<(String, Vec<u8>)>, String> {
     let Some(headers) = table(value, "`headers`")? else { return Ok(Vec::new()) };
-    let mut list = Vec::new();
+    let mut list = HeaderList::default();
     for pair in headers.pairs::<Value, Value>() {
         let (name, value) = pair.map_err(|error| problem_of(&error))?;
         let name = text(&name, "the name of a header")?.to_string_lossy();
@@ -127,12 +127,13 @@ pub fn headers(value: &Value) -> std::result::Result<Vec<(String, Vec<u8>)>, Str
             Value::Table(values) => {
                 for value in values.sequence_values::<Value>() {
                     let value = value.map_err(|error| problem_of(&error))?;
-                    list.push((name.clone(), bytes(&value).ok_or_else(|| wrong(&value))?));
+                    list.add(&name, bytes(&value).ok_or_else(|| wrong(&value))?)?;
                 }
             }
-            value => list.push((name.clone(), bytes(value).ok_or_else(|| wrong(value))?)),
+            value => list.add(&name, bytes(value).ok_or_else(|| wrong(value))?)?,
         }
     }
+    let mut list = list.into_headers();
     // The order of a table is not one.
     list.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(list)

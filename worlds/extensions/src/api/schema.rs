@@ -7,6 +7,7 @@ use super::arguments::{bytes, kind, table};
 use super::{Context, Functions, problem_of};
 use mlua::{Result, Table, Value};
 use secrule::ListError;
+use secrule::internals::store::MAX_LIST_ENTRIES;
 use std::time::Duration;
 
 /// Maximum length of an entry, in bytes: longer texts are not kept until the list is checked.
@@ -55,6 +56,9 @@ fn list_name(path: &Value) -> std::result::Result<String, String> {
 /// Reads the entries of a list: texts, or rows with the column `ip`.
 fn entries(context: &Context, items: &Table) -> std::result::Result<Vec<String>, String> {
     let mut entries = Vec::new();
+    if items.raw_len() > MAX_LIST_ENTRIES {
+        return Err(ListError::TooLarge.to_string());
+    }
     for at in 1..=items.raw_len() {
         // What is over is seen by the caller of the function.
         if context.budget.spend_on(1_000).is_err() {

@@ -1,7 +1,7 @@
 //! Decides if a script may connect to an address.
 
 use super::allowed::{Allowed, is_web};
-use super::public_address::is_public;
+use super::public_address::{is_public, meant};
 use super::target::Target;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -26,7 +26,7 @@ impl Check {
         let (has_name, canonical) = (self.allowed.has_name(target), address.to_canonical());
         let reason = if !is_public(address) {
             "is not a public address"
-        } else if (self.is_own)(canonical) {
+        } else if (self.is_own)(meant(address)) {
             "is an address of this machine"
         } else if has_name || is_web(target.port) {
             return Ok(());

@@ -65,7 +65,7 @@ mod wire;
 pub use allowed::{Allowed, Destination, InvalidDestination};
 pub use connection::Connection;
 pub use lookup::{HostLookup, SystemLookup};
-pub use request::{Body, Request};
+pub use request::{Body, HeaderList, Request};
 pub use response::Response;
 
 use check::Check;

@@ -14,6 +14,14 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Returns the IPv4 address that an IPv6 address stands for, on this machine or in the network, or the address itself.
+pub fn meant(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if NAT64.contains(&address) => embedded(address.to_bits()).into(),
+        address => address,
+    }
+}
+
 const NOT_PUBLIC: [Ipv4Net; 17] = [
     v4([0, 0, 0, 0], 8),          // this network; 0.0.0.0 is this machine
     v4([10, 0, 0, 0], 8),         // private

@@ -73,6 +73,37 @@ const MAX_HEADERS: usize = 100;
 /// Maximum length of all headers, in bytes.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 
+/// Headers of a request, as a script gives them: no more than a request may have.
+#[derive(Debug, Default)]
+pub struct HeaderList {
+    headers: Vec<(String, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl HeaderList {
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// If there are too many, or they are too long together.
+    pub fn add(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+        self.bytes = self.bytes.saturating_add(name.len()).saturating_add(value.len());
+        if self.headers.len() >= MAX_HEADERS || self.bytes > MAX_HEADER_BYTES {
+            return Err(too_many_headers());
+        }
+        self.headers.push((name.to_owned(), value));
+        Ok(())
+    }
+
+    /// Returns the headers.
+    pub fn into_headers(self) -> Vec<(String, Vec<u8>)> {
+        self.headers
+    }
+}
+
+fn too_many_headers() -> String {
+    format!("the request has more than {MAX_HEADERS} headers, or more than {MAX_HEADER_BYTES} bytes of them")
+}
+
 /// Headers about the connection, which is never a script's: it serves one request, and is closed.
 const OF_THE_CONNECTION: [&str; 6] = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"];
 
@@ -107,7 +138,7 @@ impl<'a> Request<'a> {
     fn checked_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
         let bytes: usize = self.headers.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
         if self.headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-            return Err(format!("the request has more than {MAX_HEADERS} headers, or more than {MAX_HEADER_BYTES} bytes of them"));
+            return Err(too_many_headers());
         }
         let mut checked: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(self.headers.len());
         for (text, value) in &self.headers {

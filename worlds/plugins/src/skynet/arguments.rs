@@ -6,6 +6,7 @@ use crate::registration::{COMBINATIONS, whole};
 use mlua::{Lua, Table, Value};
 use secrule::RequestKey;
 use secrule::internals::store::{key_host, key_url_path};
+use secrule::internals::vocabulary::did_you_mean;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -25,6 +26,15 @@ impl KeyTable {
     /// Reads a key table.
     pub fn read(value: &Value) -> Result<Self, String> {
         let Value::Table(table) = value else { return Err(format!("the key is not a table with {COMBINATIONS}")) };
+        for pair in table.pairs::<Value, Value>() {
+            let (name, _) = pair.map_err(|error| error.to_string())?;
+            let name = name.as_string().map(|name| name.to_string_lossy()).unwrap_or_default();
+            // A member that is not looked at would make the key mean more requests than the script does.
+            if !MEMBERS.contains(&name.as_str()) {
+                let hint = did_you_mean(&name, MEMBERS, "").unwrap_or_else(|| format!("write {}", MEMBERS.join(", ")));
+                return Err(format!("the key has no member `{name}`: {hint}"));
+            }
+        }
         let [ip, host, url_path] = MEMBERS.map(|member| text_member(table, member));
         let (ip, host, url_path) = (ip?, host?, url_path?);
         let ip = match ip {

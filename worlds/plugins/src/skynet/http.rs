@@ -4,7 +4,7 @@ use super::arguments::text;
 use super::{Module, Plugin, internal};
 use mlua::{Lua, Result, Table, Value};
 use secrule::internals::lua::{Budget, unhurried};
-use secrule_host::{Body, Request, Response};
+use secrule_host::{Body, HeaderList, Request, Response};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -71,13 +71,14 @@ fn headers(lua: &Lua, value: &Value) -> std::result::Result<Vec<(String, Vec<u8>
         Value::Table(table) => table,
         other => return Err(format!("the headers are not a table, but {}", other.type_name())),
     };
-    let pairs = table.pairs::<Value, Value>().map(|pair| {
+    let mut list = HeaderList::default();
+    for pair in table.pairs::<Value, Value>() {
         let (name, value) = pair.map_err(internal)?;
         let name = name.as_string().map(|name| name.to_string_lossy()).ok_or_else(|| "the name of a header is not a text".to_owned())?;
         let value = text(lua, &value, &format!("the value of the header {name}"))?;
-        Ok((name, value))
-    });
-    pairs.collect()
+        list.add(&name, value)?;
+    }
+    Ok(list.into_headers())
 }
 
 fn table(lua: &Lua, response: &Response) -> Result<Table> {

@@ -134,6 +134,10 @@ fn number_of(top_type: TopType) -> i64 {
     top_type as i64 + 1
 }
 
+/// Number of unknown names that are reported, and characters of each.
+const MAX_NAMES: usize = 100;
+const MAX_NAME: usize = 100;
+
 /// Logs each name once that a script looks for in the module and that is not there: it gets nil.
 fn report_unknown_names(lua: &Lua, table: &Table, plugin: &Rc<Plugin>) -> Result<()> {
     let (known, own) = (RefCell::new(HashSet::new()), Rc::clone(plugin));
@@ -144,8 +148,9 @@ fn report_unknown_names(lua: &Lua, table: &Table, plugin: &Rc<Plugin>) -> Result
             Value::Integer(name) => name.to_string(),
             other => format!("[{}]", other.type_name()),
         };
+        let name: String = name.chars().take(MAX_NAME).collect();
         let mut known = known.borrow_mut();
-        if known.len() < 100 && known.insert(name.clone()) {
+        if known.len() < MAX_NAMES && known.insert(name.clone()) {
             own.services.log().write_system(&own.name, &format!("skynet.{name} does not exist, and is nil"));
         }
         Ok(Value::Nil)
