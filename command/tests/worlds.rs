@@ -359,6 +359,10 @@ fn the_history_has_the_runs_as_text_and_as_json() {
         assert_eq!(runs(&["--extension", two]), all[1..2], "{two}");
     }
     assert!(runs(&["--extension", "wo.lua"]).is_empty());
+    let relative = folder.file("relative.conf", "SecExtensionHistory history.jsonl\n");
+    let output = extension(&["history", relative.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("write a path from the root on, such as /var/lib/"), "{}", text(&output.stderr));
     let without = folder.file("without.conf", "SecRuleEngine On\n");
     let output = extension(&["history", without.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));

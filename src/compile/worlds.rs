@@ -110,6 +110,10 @@ pub fn database(context: &mut Context<'_>, name: &Argument, address: Option<&Arg
 
 /// `SecExtensionHistory PATH [runs:N] [days:N]`
 pub fn history(context: &mut Context<'_>, path: &Argument, options: &[Argument]) -> Option<HistoryFile> {
+    // The host writes it and the command reads it, each in a folder of its own.
+    if !path.text.starts_with('/') {
+        return refuse(context, path, "write a path from the root on, such as /var/lib/waf/extensions.jsonl");
+    }
     let mut history = HistoryFile { path: PathBuf::from(path.text.as_str()), runs: HISTORY_RUNS, days: HISTORY_DAYS };
     for option in options {
         let number = |prefix| option.text.strip_prefix(prefix).and_then(|number| number.parse().ok()).filter(|number| *number > 0);

@@ -55,8 +55,8 @@ pub enum AddressError {
     /// It does not begin with a known scheme.
     #[error("the address does not say which kind of database it is; write embedded:PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
     Scheme,
-    /// `embedded:` is not followed by a path.
-    #[error("the address has no path; write embedded:PATH")]
+    /// `embedded:` is not followed by a path from the root on: hosts and commands run in different folders.
+    #[error("the address has no path from the root on; write embedded:/PATH, such as embedded:/var/lib/waf/events.db")]
     NoPath,
     /// It has no host.
     #[error("the address has no host; write postgres://USER:PASSWORD@HOST/DATABASE, or ?host=FOLDER for a Unix socket")]
@@ -110,7 +110,7 @@ impl Address {
     /// ```
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("embedded:") {
-            return if path.is_empty() { Err(AddressError::NoPath) } else { Ok(Self::Embedded(path.into())) };
+            return if path.starts_with('/') { Ok(Self::Embedded(path.into())) } else { Err(AddressError::NoPath) };
         }
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
         Server::parse(rest.ok_or(AddressError::Scheme)?).map(Self::Postgres)
@@ -265,7 +265,8 @@ mod tests {
     fn an_error_says_a_remedy_and_never_the_password() {
         let wrong = [
             ("mysql://u:hush@h/d", "embedded:PATH"),
-            ("embedded:", "embedded:PATH"),
+            ("embedded:", "embedded:/PATH"),
+            ("embedded:events.db", "embedded:/PATH"),
             ("postgres://h/hush", "USER"),
             ("postgres://:hush@h/d", "USER"),
             ("postgres://u:hush@/d", "?host=FOLDER"),
