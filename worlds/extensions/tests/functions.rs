@@ -326,7 +326,7 @@ fn other_resources_and_wrong_entries_are_nil_and_a_text() {
 }
 
 #[test]
-fn modules_that_do_not_exist_are_told_with_those_that_do() {
+fn modules_that_do_not_exist_are_reported_with_those_that_do() {
     for name in ["string", "table", "math", "os", "coroutine", "bit", "Lua.SchemaDB", "resty.http"] {
         assert_eq!(output(&format!("output(type(require '{name}'))")), "table\n", "{name}");
     }

@@ -1,4 +1,4 @@
-//! When extensions run: events, timetables, limits of waiting and of running.
+//! Triggers: events, timetables, limits of waiting and of running.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
 

@@ -104,7 +104,7 @@ impl Certificates {
         Secure { server, names }
     }
 
-    /// What trusts the authority, and takes this machine for `wrong.example`.
+    /// Returns an `Outgoing` that trusts the authority, and takes this machine for `wrong.example`.
     fn outgoing(&self) -> Outgoing {
         let looking = Looking(|_: &str| vec![Ipv4Addr::LOCALHOST.into()]);
         let builder = Outgoing::builder().allowed(allowed(&["127.0.0.1:*"])).lookup(looking);

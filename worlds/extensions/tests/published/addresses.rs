@@ -103,7 +103,7 @@ pub fn blocked_clients_of_postgresql_come_onto_the_list() {
     assert_eq!(judge(&loaded.waf, "192.0.2.4", "no"), None);
 }
 
-pub fn a_list_that_cannot_be_written_is_told() {
+pub fn a_list_that_cannot_be_written_is_reported() {
     let scene = Scene::new();
     // Without a database, `sql_query` gives nil: then there is no list of entries.
     let loaded = scene.extension("blocked.lua", &blocked_clients(), "cron:\"0 0 * * *\"").load();

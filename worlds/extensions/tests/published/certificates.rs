@@ -112,7 +112,7 @@ pub fn certificates_that_are_fine_are_named() {
     assert_eq!((one.connections(), other.connections()), (3, 3));
 }
 
-pub fn each_certificate_that_is_not_fine_is_told_with_the_reason() {
+pub fn each_certificate_that_is_not_fine_is_reported_with_the_reason() {
     let certificates = Certificates::new();
     certificates.issue("ca", "fine.example").issue("ca", "elsewhere.example").issue("other", "unknown.example");
     let server = certificates.serve(&[

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             printer::each_event_of_the_document_is_printed_as_it_stands_there,
             addresses::clients_that_were_blocked_today_are_denied_from_then_on,
             addresses::a_run_by_the_timetable_fills_the_list,
-            addresses::a_list_that_cannot_be_written_is_told,
+            addresses::a_list_that_cannot_be_written_is_reported,
             certificates::an_application_must_be_named,
         ]
     );
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         &[DOCUMENT, POSTGRES, OPENSSL],
         [
             certificates::certificates_that_are_fine_are_named,
-            certificates::each_certificate_that_is_not_fine_is_told_with_the_reason,
+            certificates::each_certificate_that_is_not_fine_is_reported_with_the_reason,
             certificates::wildcards_are_treated_as_the_script_says,
             certificates::a_release_checks_the_application_that_it_names,
             certificates::a_gateway_that_hangs_ends_the_run_in_time,

@@ -136,7 +136,7 @@ pub fn a_connection_that_ends_within_a_query_is_tried_again() {
     }
 }
 
-pub fn an_error_of_the_database_is_told_and_the_connection_used_again() {
+pub fn an_error_of_the_database_is_reported_and_the_connection_used_again() {
     let server = server::shared();
     let databases = databases(&server.address("postgres"));
     let process = shown(&ask(&databases, "logs", "select pg_backend_pid()").unwrap());

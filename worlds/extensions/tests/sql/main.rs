@@ -80,7 +80,7 @@ fn main() -> ExitCode {
             failures::a_connection_that_ends_within_a_query_is_tried_again,
             failures::a_server_that_is_stopped_within_a_query_is_an_error_in_time,
             failures::a_server_that_is_killed_within_a_query_is_an_error_in_time,
-            failures::an_error_of_the_database_is_told_and_the_connection_used_again,
+            failures::an_error_of_the_database_is_reported_and_the_connection_used_again,
             limits::a_heavy_query_of_postgresql_ends_in_time,
             limits::postgresql_makes_no_rows_beyond_the_limit,
             limits::a_result_of_postgresql_has_16_mib_at_most,

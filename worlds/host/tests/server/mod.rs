@@ -58,7 +58,7 @@ impl Server {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// What may connect to this server alone.
+    /// Returns an `Outgoing` that may connect to this server alone.
     pub fn outgoing(&self) -> Outgoing {
         Outgoing::new(allowed(&[&format!("127.0.0.1:{}", self.port)]))
     }
