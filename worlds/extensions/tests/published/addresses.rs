@@ -4,8 +4,8 @@ use crate::support::{Running, Scene};
 use crate::text::blocked_clients;
 use crate::{SCORES, ask, filled_server, judge, wait_until};
 use secrule::Waf;
-use secrule_extensions::Ending;
 use secrule_extensions::sql::Databases;
+use secrule_extensions::{Ending, Run};
 use secrule_host::World;
 use std::time::{Duration, SystemTime};
 
@@ -87,8 +87,9 @@ pub fn a_run_by_the_timetable_fills_the_list() {
     // The host has looked at the time already: the next minute is due.
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     site.running.extensions.tick(SystemTime::UNIX_EPOCH + Duration::from_secs((seconds / 60 + 1) * 60), leadership);
-    let run = site.running.wait_for_runs("blocked.lua", 1).remove(0);
-    assert_eq!((run.cause.name(), run.output.as_str()), ("cron", DONE), "{run:?}");
+    // A minute that really ends now may have its own run, and then one of both is skipped.
+    let is_done = |run: &Run| (run.cause.name(), run.output.as_str()) == ("cron", DONE);
+    wait_until("a run by the timetable", || site.running.runs("blocked.lua").iter().any(is_done));
     wait_until("the list counts", || site.judge("198.51.100.7", "no") == LISTED);
     assert_eq!(site.judge("198.51.100.9", "no"), None);
 }

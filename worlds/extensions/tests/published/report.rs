@@ -52,7 +52,8 @@ pub fn a_host_posts_what_it_recorded_each_minute() {
     let leadership = loaded.services.leadership();
     let extensions = Extensions::start(&loaded.services, &loaded.outgoing).unwrap();
     let runs = || extensions.history(&Filter::last(100)).len();
-    let tick = |minutes: u64| extensions.tick(SystemTime::now() - Duration::from_secs(minutes * 60), leadership);
+    let now = SystemTime::now();
+    let tick = |minutes: u64| extensions.tick(now - Duration::from_secs(minutes * 60), leadership);
     let databases = Databases::new(folder.join("extensions.db"));
     tick(3);
     tick(2);

@@ -51,7 +51,7 @@ pub fn clients_that_nginx_denied_are_denied_by_all_of_its_workers() {
     let host = Host::start(loaded.services.clone(), intake, vec![Box::new(extensions)]).unwrap();
     let site = Site { name: "extensions-list", environment: &[], workers: 4, rules: &|_| rules.clone(), in_front: CLIENTS, behind: "" };
     let nginx = Nginx::start(&site);
-    assert_eq!(nginx.workers().len(), 4);
+    wait_until("four workers", || nginx.workers().len() == 4);
 
     assert_eq!(answers(&nginx, "198.51.100.7", "no", 200), 40);
     assert_eq!(answers(&nginx, "198.51.100.7", "high", 403), 40);
@@ -59,9 +59,7 @@ pub fn clients_that_nginx_denied_are_denied_by_all_of_its_workers() {
     let count = "select 1 from waf_request_tsdb where action = 'block' and remote_addr = '198.51.100.7' and app_id = 1";
     wait_until("the rows of all workers", || ask(&databases, count).rows.len() == 40);
     assert_eq!(loaded.run(0, None).output, "updated ip blacklist successfully!\n");
-    thread::sleep(std::time::Duration::from_millis(100));
-    // Each worker notices the change at its next request, at the latest 50 ms after its last look.
-    answers(&nginx, "198.51.100.9", "no", 200);
+    wait_until("the list counts in all workers", || answers(&nginx, "198.51.100.7", "no", 418) == 40);
     assert_eq!(answers(&nginx, "198.51.100.7", "no", 418), 40);
     assert_eq!(answers(&nginx, "198.51.100.9", "no", 200), 40);
     nginx.reload();
