@@ -252,4 +252,17 @@ mod tests {
         stop(std::slice::from_ref(&plugin));
         assert!(!plugin.losses().is_dead, "it was stopped");
     }
+
+    #[test]
+    fn losses_are_logged_with_their_reason_and_only_their_increase() {
+        let known = Losses { dropped: 3, passed_over: 4, is_dead: false };
+        let losses = Losses { dropped: 5, passed_over: 10, is_dead: false };
+        let lines =
+            ["it is too slow: 2 requests were dropped within a minute", "it was off: 6 requests and ticks passed it by within a minute"];
+        assert_eq!(losses.since(&known, true), lines);
+        assert!(losses.since(&losses, true).is_empty() && losses.since(&known, false).is_empty());
+        let dead = Losses { is_dead: true, dropped: 9, ..losses };
+        assert!(dead.since(&losses, false).concat().starts_with("its thread has ended by a failure of the host"));
+        assert_eq!(dead.since(&Losses { is_dead: true, ..losses }, true), ["it is dead: 4 requests were dropped within a minute"]);
+    }
 }

@@ -3,33 +3,21 @@
 // A test that fails ends, as it should.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod example;
 // Each test uses a part of it.
 #[allow(dead_code)]
 mod world;
 
+use example::{example, folder};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use world::{Exchange, PLAIN, World, wait};
 
 /// A request in which rules find something dangerous.
 const ATTACK: Exchange<'static> = Exchange { target: "/list?attack=1", ..PLAIN };
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/plugins")
-}
-
-/// Returns a plugin, with other values in the line that operators adapt.
-fn example(name: &str, adapted: &[(&str, &str)]) -> String {
-    let text = fs::read_to_string(folder().join(name)).unwrap();
-    adapted.iter().fold(text, |text, (from, to)| {
-        assert_eq!(text.matches(from).count(), 1, "{name}: {from}");
-        text.replace(from, to)
-    })
-}
 
 fn started(name: &str, adapted: &[(&str, &str)], rules: &str) -> World {
     World::start(&[&example(name, adapted)], rules)

@@ -3,6 +3,10 @@
 // A test that fails ends, as it should.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+// Each test uses a part of it.
+#[allow(dead_code)]
+mod example;
+
 use secrule_testkit::script_host::{ScriptHost, wait};
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
@@ -138,7 +142,7 @@ fn a_store_that_no_worker_sees_is_reported() {
 }
 
 fn each_example_runs_with_the_requests_beside_it() {
-    let folder = secrule_testkit::project().join("examples/plugins");
+    let folder = example::folder();
     let requests = folder.join("requests.jsonl").display().to_string();
     let plugins = secrule_testkit::files(&folder, ".lua");
     assert!(plugins.len() >= 10);

@@ -3,12 +3,15 @@
 // A test that fails ends, as it should.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+// Each test uses a part of it.
+#[allow(dead_code)]
+mod example;
 mod site;
 
 use secrule_testkit::nginx::{NGINX, Nginx, Request};
 use secrule_testkit::script_host::{ScriptHost, wait};
 use secrule_testkit::trials::{self, Needs};
-use secrule_testkit::{project, shared, trial};
+use secrule_testkit::{shared, trial};
 use serde_json::Value;
 use site::{SETUP, Setup, WITH_HOST, answers, from, start_host};
 use std::fs;
@@ -194,16 +197,6 @@ fn plugins_that_misbehave_disturb_no_others() {
     host.wait_for_lines("blocked", 1);
 }
 
-/// Returns an example, with other values in the line that operators adapt.
-fn example(name: &str, adapted: &[(&str, &str)]) -> (String, String) {
-    let text = fs::read_to_string(project().join("examples/plugins").join(name)).unwrap();
-    let text = adapted.iter().fold(text, |text, (from, to)| {
-        assert_eq!(text.matches(from).count(), 1, "{name}: {from}");
-        text.replace(from, to)
-    });
-    (name.to_owned(), text)
-}
-
 /// Starts an application that takes 0.6 s for `/slow`, and takes posted domains at once.
 fn application() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -226,20 +219,21 @@ fn application() -> SocketAddr {
 fn the_examples_do_what_they_say_beside_one_nginx() {
     let application = application();
     let url = format!("http://{application}/domains");
-    let examples = [
-        example("hello_request.lua", &[("host = \".*\"", "host = \"hello[.]example\"")]),
-        example("hello_ticker.lua", &[("EVERY = 10", "EVERY = 1")]),
-        example("ban_repeated_attacks.lua", &[]),
-        example("report_backdoors.lua", &[]),
-        example("ban_many_errors.lua", &[("BAN = 60", "BAN = 10")]),
-        example("ban_password_guessing.lua", &[("BAN = \"/login\", 20", "BAN = \"/login\", 10"), ("TYPE_TICKER, 5", "TYPE_TICKER, 1")]),
-        example("count_domains.lua", &[]),
-        example("report_domains.lua", &[("\"%Y-%m-%d\", 60", "\"%H:%M:%S\", 1")]),
-        example("client_behind_proxy.lua", &[]),
-        example("post_domains.lua", &[("https://inventory.example/domains", &url)]),
-        example("report_slow_pages.lua", &[("SLOW, VISITS, AGAIN = 2, 10", "SLOW, VISITS, AGAIN = 0.3, 3")]),
+    let examples: [(&str, &[(&str, &str)]); 11] = [
+        ("hello_request.lua", &[("host = \".*\"", "host = \"hello[.]example\"")]),
+        ("hello_ticker.lua", &[("EVERY = 10", "EVERY = 1")]),
+        ("ban_repeated_attacks.lua", &[]),
+        ("report_backdoors.lua", &[]),
+        ("ban_many_errors.lua", &[("BAN = 60", "BAN = 10")]),
+        ("ban_password_guessing.lua", &[("BAN = \"/login\", 20", "BAN = \"/login\", 10"), ("TYPE_TICKER, 5", "TYPE_TICKER, 1")]),
+        ("count_domains.lua", &[]),
+        ("report_domains.lua", &[("\"%Y-%m-%d\", 60", "\"%H:%M:%S\", 1")]),
+        ("client_behind_proxy.lua", &[]),
+        ("post_domains.lua", &[("https://inventory.example/domains", &url)]),
+        ("report_slow_pages.lua", &[("SLOW, VISITS, AGAIN = 2, 10", "SLOW, VISITS, AGAIN = 0.3, 3")]),
     ];
-    let plugins: Vec<(&str, &str)> = examples.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let examples = examples.map(|(name, adapted)| (name, example::example(name, adapted)));
+    let plugins: Vec<(&str, &str)> = examples.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let rules = format!("SecScriptConnect {application}\n{RULES}");
     let in_front = format!("location /slow {{ proxy_pass http://{application}; }}");
     let behind = "location /lost { return 404; }";
