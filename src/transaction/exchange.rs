@@ -18,8 +18,8 @@ const SHORT_TEXT: usize = 255;
 const MAX_SESSIONS: usize = 4;
 
 /// Maximum lengths of heads and bodies, in bytes: together with the rest they fit into a datagram.
-const LONGEST_HEAD: usize = 64 << 10;
-const LONGEST_BODY: usize = 64 << 10;
+const MAX_HEAD: usize = 64 << 10;
+const MAX_BODY: usize = 64 << 10;
 
 /// Maximum number of matches, of values of a match, and of tags.
 const MAX_MATCHES: usize = 64;
@@ -137,7 +137,7 @@ fn attack<'a>(transaction: &'a Transaction, masking: Option<Masking<'a>>, is_den
     let (score, threshold) = scores(transaction, is_denied);
     let agent = state.collections.request_header(b"user-agent").map_or(&b""[..], |agent| state.collections.arena.read(agent));
     let agent = masking.map_or(Cow::Borrowed(agent), |masking| masking.request_header(b"user-agent", agent));
-    let body = |body: Text<'a>| if detail { cut_text(body, LONGEST_BODY) } else { Cow::default() };
+    let body = |body: Text<'a>| if detail { cut_text(body, MAX_BODY) } else { Cow::default() };
     AttackRecord {
         unique_id: Cow::Borrowed(state.collections.arena.read(state.collections.scalars.unique_id)),
         rule: worst.map_or(0, |worst| worst.id),
@@ -211,7 +211,7 @@ fn request_head<'a>(transaction: &Transaction, masking: Option<Masking<'_>>) -> 
         let value = masking.map_or(Cow::Borrowed(value), |masking| masking.request_header(name, value));
         line(&mut head, &covered(masking, name), &value);
     }
-    cut_text(Cow::Owned(head), LONGEST_HEAD)
+    cut_text(Cow::Owned(head), MAX_HEAD)
 }
 
 fn response_head<'a>(transaction: &Transaction, masking: Option<Masking<'_>>) -> Text<'a> {
@@ -223,11 +223,11 @@ fn response_head<'a>(transaction: &Transaction, masking: Option<Masking<'_>>) ->
         let value = masking.map_or(Cow::Borrowed(value), |masking| masking.response_header(name, value));
         line(&mut head, &covered(masking, name), &value);
     }
-    cut_text(Cow::Owned(head), LONGEST_HEAD)
+    cut_text(Cow::Owned(head), MAX_HEAD)
 }
 
 fn line(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    if head.len() < LONGEST_HEAD {
+    if head.len() < MAX_HEAD {
         head.extend_from_slice(name);
         head.extend_from_slice(b": ");
         head.extend_from_slice(value);

@@ -78,7 +78,7 @@ impl Plugins {
         if !failures.is_empty() {
             return Err(failures);
         }
-        let (mut watchers, mut tickers) = (Vec::new(), Vec::new());
+        let (mut watchers, mut tickers) = (Vec::new(), Vec::<Ticker>::new());
         let all = plugins
             .iter()
             .enumerate()
@@ -89,8 +89,10 @@ impl Plugins {
                     watchers.push(Watcher { plugin, registration, number, condition: condition.as_ref().clone() });
                 }
                 Trigger::Ticks(time) => {
-                    let script = plugins.get(plugin).map(|plugin| &**plugin.name()).unwrap_or_default();
-                    tickers.push(Ticker::new(script, plugin, registration, *time));
+                    let name = |plugin: usize| plugins.get(plugin).map(|plugin| &**plugin.name()).unwrap_or_default();
+                    let script = name(plugin);
+                    let ordinal = tickers.iter().filter(|known| name(known.plugin) == script).count();
+                    tickers.push(Ticker::new(script, ordinal, (plugin, registration), *time));
                 }
             }
         }

@@ -43,10 +43,10 @@ impl Drop for WaitingTick {
 }
 
 impl Ticker {
-    /// Makes the ticker of a function of a script.
-    pub fn new(script: &str, plugin: usize, registration: usize, time: Duration) -> Self {
+    /// Makes the ticker of a function of a script; `ordinal` is its place among those of the script, which may be loaded twice.
+    pub fn new(script: &str, ordinal: usize, (plugin, registration): (usize, usize), time: Duration) -> Self {
         // With the time, because another one begins anew.
-        let key = format!("{script} {registration} {}", time.as_secs()).into_bytes();
+        let key = format!("{script} {ordinal} {}", time.as_secs()).into_bytes();
         Self { plugin, registration, time, key, last: None, is_waiting: Arc::default() }
     }
 
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn daily() -> Ticker {
-        Ticker::new("/etc/waf/daily.lua", 0, 0, Duration::from_secs(86_400))
+        Ticker::new("/etc/waf/daily.lua", 0, (0, 0), Duration::from_secs(86_400))
     }
 
     /// Returns the times at which a tick was taken.
@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(ticks(&mut daily(), &services, [START + DAY / 2, START + DAY + 9, START + DAY + 10]), [START + DAY + 9]);
         assert_eq!(ticks(&mut daily(), &services, [START + DAY + 11, START + 2 * DAY - 1, START + 2 * DAY]), [START + 2 * DAY]);
         // Another function, or another time, begins anew.
-        let mut other = Ticker::new("/etc/waf/daily.lua", 0, 1, Duration::from_secs(86_400));
-        let mut faster = Ticker::new("/etc/waf/daily.lua", 0, 0, Duration::from_secs(3_600));
+        let mut other = Ticker::new("/etc/waf/daily.lua", 1, (0, 1), Duration::from_secs(86_400));
+        let mut faster = Ticker::new("/etc/waf/daily.lua", 0, (0, 0), Duration::from_secs(3_600));
         assert_eq!((ticks(&mut other, &services, [START + 3 * DAY]), ticks(&mut faster, &services, [START + 3 * DAY])), (vec![], vec![]));
     }
 

@@ -227,6 +227,14 @@ fn a_ban_holds_for_a_host_and_a_path_that_records_cut() {
 }
 
 #[test]
+fn a_ban_that_could_hold_for_no_request_says_so() {
+    let told = answer("return skynet.action_ban({ ip = ip, host = '.' }, 60)");
+    assert!(told.contains("nothing can be banned by it"), "{told}");
+    assert_eq!(answer("return skynet.action_ban({ ip = '0.0.0.0' }, 60)"), told);
+    assert_eq!(answer("return skynet.action_limit({ host = host, urlpath = '' }, 60, 60, 2)"), told);
+}
+
+#[test]
 fn a_banned_request_triggers_no_plugin() {
     let world = World::start(&[&for_requests("return 'seen'")], "");
     world.waf.ban([192, 0, 2, 7].into(), 0, std::time::Duration::from_secs(60)).unwrap();

@@ -17,6 +17,9 @@ pub fn add(module: &Module<'_>) -> Result<()> {
     module.add("action_ban", |plugin, _, (key, duration): (Value, Value)| {
         let key = KeyTable::read(&key)?;
         let until = end(&duration)?;
+        if let Some(problem) = key.problem() {
+            return Ok(Some(problem));
+        }
         let request_key = key.request_key();
         let asked = plugin.services.ask_store(|store, by| store.ban(&request_key, until, by));
         Ok(reported(plugin, asked, || format!("banned {key} until {}", shown(until))))
@@ -38,6 +41,9 @@ fn action_limit(
     let request_key = key.request_key();
     let period = Duration::from_secs(number(period, "the period, in seconds,", 1..=MAX_TIME)?.unsigned_abs());
     let limit = u32::try_from(number(limit, "the limit", 0..=i64::from(u32::MAX))?).unwrap_or(u32::MAX);
+    if let Some(problem) = key.problem() {
+        return Ok(Some(problem));
+    }
     let asked = plugin.services.ask_store(|store, by| match limit {
         // A limit of no request is a ban.
         0 => store.ban(&request_key, until, by),

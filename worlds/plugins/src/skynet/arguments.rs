@@ -54,6 +54,15 @@ impl KeyTable {
         Key::from_parts(self.ip, self.host.as_deref(), self.url_path.as_deref())
     }
 
+    /// Returns the reason why no ban and no limit of this key can hold, if there is one: a request without an address, a host or a path has no key with it.
+    pub fn problem(&self) -> Option<String> {
+        let is_empty = self.ip.is_some_and(|ip| ip.is_unspecified())
+            || self.host.as_ref().is_some_and(String::is_empty)
+            || self.url_path.as_ref().is_some_and(Vec::is_empty);
+        is_empty
+            .then(|| "the request has no address, host or path of the key, so that nothing can be banned by it: leave that out".to_owned())
+    }
+
     /// Returns the key for bans and limits.
     pub fn request_key(&self) -> RequestKey {
         let mut key = RequestKey::default();
