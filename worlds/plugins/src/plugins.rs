@@ -5,8 +5,8 @@ use crate::queue::size;
 use crate::registration::Trigger;
 use crate::tickers::Ticker;
 use crate::traffic::{Seen, targets};
-use secrule::Limit;
 use secrule::internals::script::Script;
+use secrule::{Limit, WriteError};
 use secrule_host::{Exchange, Leadership, Outgoing, Services, World};
 use serde_json::{Value, json};
 use std::fmt;
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant, SystemTime};
 /// Maximum wait of a callback for the servers that it asks.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Time between two lines about the losses of a plugin.
-const LOSS_PERIOD: Duration = Duration::from_secs(60);
+/// Time between two lines about the losses of a plugin, and between two about its ticks that wait.
+const REPORT_PERIOD: Duration = Duration::from_secs(60);
 
-/// Time between two tries of a store that does not answer.
+/// Time between two tries of a store that does not answer, or has no room.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// All plugins of a host.
@@ -42,8 +42,10 @@ struct Watcher {
 
 struct Timers {
     tickers: Vec<Ticker>,
-    /// The end of a pause, because the store does not answer, or has no room.
+    /// The end of a pause of all tickers, because the store does not answer.
     pause: Option<Instant>,
+    /// The time of the last line of each plugin about ticks that wait.
+    waits_reported: Vec<Option<Instant>>,
     losses_reported: Instant,
     known_losses: Vec<Losses>,
 }
@@ -97,47 +99,54 @@ impl Plugins {
             }
         }
         let known_losses = vec![Losses::default(); plugins.len()];
-        let timers = Timers { tickers, pause: None, losses_reported: Instant::now(), known_losses };
+        let timers =
+            Timers { tickers, pause: None, waits_reported: vec![None; plugins.len()], losses_reported: Instant::now(), known_losses };
         Ok(Self { parts, plugins, watchers, timers: Mutex::new(timers) })
     }
 }
 
 impl Plugins {
     /// Takes the ticks that are due, and hands them to their plugins. The store is asked for those alone: the queue of plugins does not wait for it.
+    /// While it does not answer, all wait; one that it has no room for waits alone.
     fn give_ticks(&self, timers: &mut Timers, now: SystemTime) {
-        if timers.pause.is_some_and(|end| Instant::now() < end) {
+        let asked = Instant::now();
+        let is_over = |pause: Option<Instant>| pause.is_none_or(|end| asked >= end);
+        if !is_over(timers.pause) {
             return;
         }
+        timers.pause = None;
         let services = &self.parts.services;
         let now = u64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or_default();
-        let mut problem = None;
-        for ticker in &mut timers.tickers {
-            match ticker.take_tick(services, now) {
+        let tickers = timers.tickers.iter_mut().filter(|ticker| is_over(ticker.pause));
+        for ticker in tickers {
+            let Some(plugin) = self.plugins.get(ticker.plugin) else { continue };
+            let error = match ticker.take_tick(services, now) {
                 Ok(true) => {
-                    if let Some(plugin) = self.plugins.get(ticker.plugin) {
-                        plugin.tick(ticker);
-                    }
+                    plugin.tick(ticker);
+                    continue;
                 }
-                Ok(false) => {}
-                Err(error) => {
-                    problem = Some((ticker.plugin, error));
-                    break;
-                }
+                Ok(false) => continue,
+                Err(error) => error,
+            };
+            if let Some(reported) = timers.waits_reported.get_mut(ticker.plugin)
+                && reported.is_none_or(|last| asked.saturating_duration_since(last) >= REPORT_PERIOD)
+            {
+                *reported = Some(asked);
+                services.log().write_system(plugin.name(), &format!("its ticks wait for the store: {error}"));
             }
-        }
-        let was_paused = timers.pause.is_some();
-        timers.pause = problem.as_ref().and_then(|_| Instant::now().checked_add(STORE_PAUSE));
-        if let Some((plugin, error)) = problem.filter(|_| !was_paused)
-            && let Some(plugin) = self.plugins.get(plugin)
-        {
-            services.log().write_system(plugin.name(), &format!("its ticks wait for the store: {error}"));
+            let end = Instant::now().checked_add(STORE_PAUSE);
+            if matches!(error, WriteError::Down(_)) {
+                timers.pause = end;
+                break;
+            }
+            ticker.pause = end;
         }
     }
 
     /// Logs once a minute what plugins did not get, and at once that one is dead.
     fn report_losses(&self, timers: &mut Timers) {
         let (now, services) = (Instant::now(), &self.parts.services);
-        let is_due = now.saturating_duration_since(timers.losses_reported) >= LOSS_PERIOD;
+        let is_due = now.saturating_duration_since(timers.losses_reported) >= REPORT_PERIOD;
         if is_due {
             timers.losses_reported = now;
         }
@@ -211,5 +220,58 @@ impl World for Plugins {
 impl fmt::Debug for Plugins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plugins").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrule::Waf;
+    use secrule_host::ScriptLog;
+
+    #[test]
+    fn a_ticker_that_the_store_has_no_room_for_stops_no_other() {
+        let log = Arc::new(ScriptLog::new(Box::new(std::io::sink()), 100));
+        let services = Services::new(&Waf::from_rules("").unwrap(), Arc::clone(&log));
+        let fill =
+            |key: usize, bytes: usize| services.ask_store(|store, by| store.map_set("tickers", &key.to_be_bytes(), &vec![b'x'; bytes], by));
+        let start = SystemTime::now();
+        let milliseconds = u64::try_from(start.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+        let known = |name| Ticker::new(name, 0, (0, 0), Duration::from_secs(1)).take_tick(&services, milliseconds);
+        assert_eq!((known("known.lua"), known("other.lua")), (Ok(false), Ok(false)));
+        let mut bytes = 64 << 20;
+        for key in 0.. {
+            while bytes > 0 && fill(key, bytes).is_err() {
+                bytes /= 2;
+            }
+            if bytes == 0 {
+                break;
+            }
+        }
+
+        let text = b"local skynet = require 'skynet'\nskynet.register(skynet.TYPE_TICKER, 1, function() end)";
+        let scripts = ["new.lua", "known.lua", "late.lua", "other.lua"].map(|name| Script::new(name, text.to_vec()).unwrap());
+        let parts = PluginParts {
+            services: services.clone(),
+            outgoing: Outgoing::new(Default::default()),
+            traffic: Arc::default(),
+            instructions: 1_000_000,
+            queue: 10,
+            max_wait: MAX_WAIT,
+        };
+        let plugins = Plugins::with_parts(parts, &scripts).unwrap();
+        let mut timers = plugins.timers.lock().unwrap();
+        for seconds in 1..=3 {
+            plugins.give_ticks(&mut timers, start + Duration::from_secs(seconds));
+        }
+        drop(timers);
+        plugins.stop();
+        let calls: Vec<bool> = plugins.plugins.iter().map(|plugin| plugin.status()["calls"].as_u64() > Some(0)).collect();
+        assert_eq!(calls, [false, true, false, true]);
+        // Each plugin reports its own problem, once.
+        let lines: Vec<String> =
+            log.last(100).into_iter().map(|line| line.to_string()).filter(|line| line.contains("its ticks wait")).collect();
+        assert!(lines.len() == 2 && lines[0].contains("new.lua") && lines[1].contains("late.lua"), "{lines:#?}");
+        assert!(lines.iter().all(|line| line.contains("too large a part of the store")), "{lines:#?}");
     }
 }

@@ -4,11 +4,11 @@
 //! another one leads now. A host takes a tick by adding to that time: of two that do it at once, one finds another sum than it expects, and takes its
 //! addition back. So no tick comes twice.
 
-use secrule::{AddError, Down};
+use secrule::{AddError, Down, WriteError};
 use secrule_host::Services;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The map of the times of the last ticks, in milliseconds since 1970.
 const MAP: &str = "tickers";
@@ -28,6 +28,8 @@ pub struct Ticker {
     key: Vec<u8>,
     /// The last tick; `None` if only the store knows.
     last: Option<Milliseconds>,
+    /// The end of a pause, because the store has no room for the time of its tick.
+    pub pause: Option<Instant>,
     /// `true` while a tick waits or runs.
     is_waiting: Arc<AtomicBool>,
 }
@@ -47,7 +49,7 @@ impl Ticker {
     pub fn new(script: &str, ordinal: usize, (plugin, registration): (usize, usize), time: Duration) -> Self {
         // With the time, because another one begins anew.
         let key = format!("{script} {ordinal} {}", time.as_secs()).into_bytes();
-        Self { plugin, registration, time, key, last: None, is_waiting: Arc::default() }
+        Self { plugin, registration, time, key, last: None, pause: None, is_waiting: Arc::default() }
     }
 
     /// Begins the wait of a tick; `None` if the last one still waits or runs.
@@ -65,11 +67,11 @@ impl Ticker {
     ///
     /// # Errors
     /// If the store does not answer, or has no room. The tick stays due, unless it cannot be known if it was taken.
-    pub fn take_tick(&mut self, services: &Services, now: Milliseconds) -> Result<bool, String> {
+    pub fn take_tick(&mut self, services: &Services, now: Milliseconds) -> Result<bool, WriteError> {
         let time = u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX);
         let last = match self.last {
             Some(last) => last,
-            None => self.read(services).map_err(|down| down.to_string())?.unwrap_or(Milliseconds::MAX),
+            None => self.read(services)?.unwrap_or(Milliseconds::MAX),
         };
         // The first time, or the clock was set back: one time from now on.
         if last > now.saturating_add(time) {
@@ -95,8 +97,9 @@ impl Ticker {
                 let _ = services.ask_store(|store, by| store.map_add(MAP, &self.key, -ahead, by));
                 Ok(false)
             }
-            Err(AddError::NoNumber) => self.begin(services, now).map(|()| false),
-            Err(error) => Err(error.to_string()),
+            Err(AddError::Write(error)) => Err(error),
+            // It was a number when it was read: somebody else has changed it.
+            Err(_) => self.begin(services, now).map(|()| false),
         }
     }
 
@@ -108,8 +111,8 @@ impl Ticker {
     }
 
     /// Sets the time from which on the next tick is counted.
-    fn begin(&mut self, services: &Services, now: Milliseconds) -> Result<(), String> {
-        services.ask_store(|store, by| store.map_set(MAP, &self.key, now.to_string().as_bytes(), by)).map_err(|error| error.to_string())?;
+    fn begin(&mut self, services: &Services, now: Milliseconds) -> Result<(), WriteError> {
+        services.ask_store(|store, by| store.map_set(MAP, &self.key, now.to_string().as_bytes(), by))?;
         self.last = Some(now);
         Ok(())
     }
