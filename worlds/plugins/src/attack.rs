@@ -4,7 +4,7 @@
 const UNKNOWN: i64 = 36;
 
 /// Types by the tags of the OWASP CRS.
-const BY_TAG: [(&str, i64); 15] = [
+const BY_TAG: [(&str, i64); 16] = [
     ("attack-sqli", 0),
     ("attack-xss", 1),
     ("attack-ssrf", 3),
@@ -19,14 +19,14 @@ const BY_TAG: [(&str, i64); 15] = [
     ("attack-disclosure", 14),
     ("attack-ldap", 19),
     ("attack-lfi", 20),
+    ("attack-reputation-scanner", 21),
     ("attack-protocol", 28),
     ("attack-ssti", 29),
 ];
-const SCANNER: (&str, i64) = ("attack-reputation-scanner", 21);
 
 /// Returns the type of an attack by the tags of rules, the most important first.
 pub fn attack_type<'t>(tags: impl Iterator<Item = &'t [u8]>) -> i64 {
-    let by_tag = |tag: &[u8]| BY_TAG.iter().chain([&SCANNER]).find(|(name, _)| name.as_bytes() == tag).map(|(_, number)| *number);
+    let by_tag = |tag: &[u8]| BY_TAG.iter().find(|(name, _)| name.as_bytes() == tag).map(|(_, number)| *number);
     tags.filter_map(by_tag).next().unwrap_or(UNKNOWN)
 }
 
