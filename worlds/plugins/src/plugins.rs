@@ -1,7 +1,6 @@
 //! The world of plugins: hands requests and ticks to those that registered for them.
 
 use crate::plugin::{self, LoadFailure, Losses, Plugin, PluginParts, described};
-use crate::queue::size;
 use crate::registration::Trigger;
 use crate::tickers::Ticker;
 use crate::traffic::{Seen, targets};
@@ -185,7 +184,7 @@ impl World for Plugins {
     fn take(&self, exchange: &Arc<Exchange>) {
         self.parts.traffic.count(exchange);
         let seen = Seen::of(exchange);
-        let bytes = size(exchange);
+        let bytes = exchange.size();
         for target in targets(exchange) {
             for watcher in &self.watchers {
                 if self.parts.traffic.triggers(&watcher.condition, watcher.number, &seen, target)

@@ -4,7 +4,6 @@
 
 use crate::registration::Target;
 use crate::tickers::WaitingTick;
-use secrule::internals::exchange::AttackRecord;
 use secrule_host::Exchange;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -130,30 +129,10 @@ impl Queue {
     }
 }
 
-/// Returns the bytes that an exchange takes.
-pub fn size(exchange: &Exchange) -> usize {
-    let sessions: usize = exchange.sessions.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let texts =
-        [&exchange.peer, &exchange.server, &exchange.server_port, &exchange.method, &exchange.host, &exchange.url_path, &exchange.target];
-    let texts: usize = texts.into_iter().map(|text| text.len()).sum();
-    size_of::<Exchange>() + sessions + texts + exchange.attack.as_ref().map_or(0, size_of_attack)
-}
-
-fn size_of_attack(attack: &AttackRecord<'_>) -> usize {
-    let texts =
-        [&attack.unique_id, &attack.user_agent, &attack.request_head, &attack.request_body, &attack.response_head, &attack.response_body];
-    let texts: usize = texts.into_iter().chain(&attack.tags).map(|text| text.len()).sum();
-    let matches = attack.matches.iter().map(|found| {
-        let values: usize = found.values.iter().map(|(name, value)| name.len() + value.len()).sum();
-        size_of_val(found) + found.message.len() + found.group.len() + values
-    });
-    texts + matches.sum::<usize>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrule::internals::exchange::ExchangeRecord;
+    use secrule::internals::exchange::{AttackRecord, ExchangeRecord};
 
     fn queue(max_requests: usize, max_bytes: usize) -> Queue {
         Queue { max_bytes, ..Queue::new(max_requests) }
@@ -166,13 +145,13 @@ mod tests {
     }
 
     fn add(queue: &Queue, exchange: &Arc<Exchange>) -> bool {
-        queue.add_request(0, exchange, Target::Detect, size(exchange))
+        queue.add_request(0, exchange, Target::Detect, exchange.size())
     }
 
     #[test]
     fn a_queue_is_bounded_by_number_and_by_bytes() {
         let (small, large) = (exchange(0), exchange(50_000));
-        assert!(size(&large) >= size(&small) + 50_000);
+        assert!(large.size() >= small.size() + 50_000);
         let by_number = queue(2, usize::MAX);
         assert_eq!([(); 3].map(|()| add(&by_number, &large)), [true, true, false]);
         let by_bytes = queue(1_000, 110_000);
