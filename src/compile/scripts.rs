@@ -18,7 +18,7 @@ pub const SHOULD_BLOCK: &str = "should_block";
 pub fn read_script(context: &mut Context<'_>, name: &str, function: &str, span: Span) -> Option<Script> {
     context.references.collections.note_script();
     let script = readable_script(context, name, span)?;
-    if has_word(script.source(), function) {
+    if script.has_word(function) {
         return Some(script);
     }
     let message = format!("`{name}` has no function `{function}`, so it decides nothing");
@@ -64,13 +64,6 @@ fn parsed(context: &mut Context<'_>, name: &str, path: &Path, text: Vec<u8>, spa
             None
         }
     }
-}
-
-/// Returns `true` if a script contains a name as a word, so that it may define it.
-fn has_word(source: &[u8], name: &str) -> bool {
-    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let mut places = memchr::memmem::find_iter(source, name);
-    places.any(|at| !is_part(at.checked_sub(1).and_then(|before| source.get(before))) && !is_part(source.get(at + name.len())))
 }
 
 /// Returns `true` if a file is a Lua script by its name, as in ModSecurity v3.

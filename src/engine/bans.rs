@@ -5,7 +5,7 @@ use super::lists::{blocking_list, is_whitelisted, refresh_lists};
 use super::notice::notice;
 use super::{Evaluation, client};
 use crate::graph::{EngineMode, SiteId};
-use crate::store::{Down, RequestKey, Store};
+use crate::store::{Down, RequestKey, Store, time_text};
 use std::time::{Instant, SystemTime};
 
 /// Causes of notices about requests that would be denied.
@@ -47,9 +47,9 @@ fn look_up(eval: &mut Evaluation<'_>, has_bans: bool) {
     let keys = RequestKey::all_of(Some(site).filter(|site| *site != SiteId(0)), address, host, path);
     let client = address.map_or_else(|| "a client without an address".to_owned(), |address| address.to_string());
     if let Some(until) = ask(eval, |store, by| store.banned_until(&keys, by)) {
-        deny(eval, BAN, status, &format!("{client} is banned until {}.", shown(until)));
+        deny(eval, BAN, status, &format!("{client} is banned until {}.", time_text(until)));
     } else if let Some(until) = ask(eval, |store, by| store.limited_until(&keys, by)) {
-        deny(eval, BAN, BEYOND_LIMIT, &format!("{client} is beyond a limit that holds until {}.", shown(until)));
+        deny(eval, BAN, BEYOND_LIMIT, &format!("{client} is beyond a limit that holds until {}.", time_text(until)));
     }
 }
 
@@ -66,9 +66,4 @@ fn deny(eval: &mut Evaluation<'_>, cause: &str, status: u16, reason: &str) {
 /// Asks the store, unless it did not answer before in this exchange.
 fn ask(eval: &mut Evaluation<'_>, question: impl FnOnce(&dyn Store, Instant) -> Result<Option<SystemTime>, Down>) -> Option<SystemTime> {
     eval.state.collections.ask_store(&eval.rules.settings, eval.services.store.as_ref(), question).flatten()
-}
-
-/// Returns a time as the logs show it: `2026-11-30T14:05:00Z`.
-fn shown(time: SystemTime) -> String {
-    chrono::DateTime::<chrono::Utc>::from(time).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

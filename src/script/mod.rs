@@ -64,6 +64,14 @@ impl Script {
         &self.inner.source
     }
 
+    /// Returns `true` if the script contains a name as a word, so that it may define or call it. Comments and texts count.
+    pub fn has_word(&self, name: &str) -> bool {
+        let source = self.source();
+        let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let mut places = memchr::memmem::find_iter(source, name);
+        places.any(|at| !is_part(at.checked_sub(1).and_then(|before| source.get(before))) && !is_part(source.get(at + name.len())))
+    }
+
     /// Returns the first module that the script requires by name and that does not exist, with its line, from 1.
     pub fn missing_module(&self) -> Option<(String, usize)> {
         required::first_missing(&self.inner.source)

@@ -345,6 +345,11 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Returns the end of a ban or of a limit as logs show it: `2026-11-30T14:05:00Z`.
+pub fn time_text(time: SystemTime) -> String {
+    chrono::DateTime::<chrono::Utc>::from(time).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
 /// Returns the time of a moment.
 fn time(moment: Moment) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(moment)).unwrap_or(SystemTime::UNIX_EPOCH)

@@ -72,7 +72,7 @@ impl Thread {
             Trigger::Requests(condition) => Some(condition.combination),
             Trigger::Ticks(_) => None,
         });
-        parts.traffic.expect(script.source(), combinations);
+        parts.traffic.expect(script, combinations);
         let limits = Limits { time: CALL_TIME, ..limits };
         Ok((Self { resident, plugin, progress, limits, failures_in_a_row: 0, off_until: None }, triggers))
     }

@@ -7,6 +7,7 @@ use crate::skynet::TOP_TYPES;
 use crate::statistics::{Statistics, Totals};
 use crate::top::{TopEntry, TopLists, TopType};
 use crate::visit::Visit;
+use secrule::internals::script::Script;
 use secrule_host::Exchange;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -64,12 +65,12 @@ impl Traffic {
 
     /// Counts from now on what a script is likely to ask about, so that its first questions do not get zeros: the combinations that it registered, if it
     /// asks for counts, and the top lists that it names.
-    pub fn expect(&self, source: &[u8], combinations: impl Iterator<Item = Combination>) {
+    pub fn expect(&self, script: &Script, combinations: impl Iterator<Item = Combination>) {
         let mut counts = self.lock();
-        if ["stat_visit", "stat_time", "stat_resp_code"].iter().any(|name| has_word(source, name)) {
+        if ["stat_visit", "stat_time", "stat_resp_code"].iter().any(|name| script.has_word(name)) {
             combinations.for_each(|combination| counts.statistics.switch_on(combination));
         }
-        let named = TOP_TYPES.iter().zip(TopType::ALL).filter(|(name, _)| has_word(source, name));
+        let named = TOP_TYPES.iter().zip(TopType::ALL).filter(|(name, _)| script.has_word(name));
         named.for_each(|(_, top_type)| counts.top_lists.switch_on(top_type));
     }
 
@@ -139,13 +140,6 @@ impl Traffic {
             "top_lists_bytes": counts.top_lists.bytes(),
         })
     }
-}
-
-/// Returns `true` if a script contains a name that no longer name contains there.
-fn has_word(source: &[u8], name: &str) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let mut words = source.split(|byte| !is_part(byte));
-    words.any(|word| word == name.as_bytes())
 }
 
 fn now() -> u64 {

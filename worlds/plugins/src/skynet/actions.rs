@@ -2,9 +2,9 @@
 
 use super::arguments::{KeyTable, number};
 use super::{Module, Plugin};
-use chrono::{DateTime, SecondsFormat, Utc};
 use mlua::{Result, Value};
 use secrule::Quota;
+use secrule::internals::store::time_text;
 use std::time::{Duration, SystemTime};
 
 /// The tag of log lines about bans and limits.
@@ -22,7 +22,7 @@ pub fn add(module: &Module<'_>) -> Result<()> {
         }
         let request_key = key.request_key();
         let asked = plugin.services.ask_store(|store, by| store.ban(&request_key, until, by));
-        Ok(reported(plugin, asked, || format!("banned {key} until {}", shown(until))))
+        Ok(reported(plugin, asked, || format!("banned {key} until {}", time_text(until))))
     })?;
     module.add("action_limit", |plugin, _, (key, duration, period, limit): (Value, Value, Value, Value)| {
         action_limit(plugin, &key, &duration, &period, &limit)
@@ -49,7 +49,7 @@ fn action_limit(
         0 => store.ban(&request_key, until, by),
         _ => store.limit(&request_key, Quota::new(limit, period, limit), until, by),
     });
-    Ok(reported(plugin, asked, || format!("limited {key} to {limit} requests in {} s until {}", period.as_secs(), shown(until))))
+    Ok(reported(plugin, asked, || format!("limited {key} to {limit} requests in {} s until {}", period.as_secs(), time_text(until))))
 }
 
 /// Writes what was done to the log, so that a denied client can be traced to the plugin. Returns the reason if it was not done.
@@ -62,10 +62,6 @@ fn reported(plugin: &Plugin, asked: std::result::Result<(), secrule::Down>, acti
         }
         Err(down) => Some(format!("the store does not answer: {down}")),
     }
-}
-
-fn shown(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn end(duration: &Value) -> std::result::Result<SystemTime, String> {
