@@ -3,8 +3,9 @@
 
 local skynet = require "skynet"
 
--- Adapt: this many attacks within so many seconds, and the seconds of the ban.
-local ATTACKS, WITHIN, BAN = 3, 30 * 60, 24 * 60 * 60
+-- Adapt: this many attacks within so many seconds, the seconds of the ban, and how many addresses are remembered. An attacker may have many addresses, so
+-- that there must be an end.
+local ATTACKS, WITHIN, BAN, MAX = 3, 30 * 60, 24 * 60 * 60, 50000
 
 local HIGH = 3 -- get_detailed_info().risk_level: 0 none, 1 low, 2 medium, 3 high
 
@@ -17,13 +18,17 @@ skynet.register(skynet.TYPE_PROCESS, match, function(ip)
     end
 
     -- A value is a text: the times, with blanks between them. Those that are too old are left out.
-    local times = { attack.timestamp }
-    for time in (skynet.db_get(skynet.DB_LOCAL, ip) or ""):gmatch("%d+") do
+    local times, known = { attack.timestamp }, skynet.db_get(skynet.DB_LOCAL, ip)
+    for time in (known or ""):gmatch("%d+") do
         if tonumber(time) > attack.timestamp - WITHIN then
             times[#times + 1] = time
         end
     end
     if #times < ATTACKS then
+        if not known and skynet.db_size(skynet.DB_LOCAL) >= MAX then
+            skynet.db_clear(skynet.DB_LOCAL)
+            skynet.log("repeated attacks", "more than " .. MAX .. " addresses: their attacks count anew")
+        end
         skynet.db_set(skynet.DB_LOCAL, ip, table.concat(times, " "))
         return
     end

@@ -3,14 +3,14 @@
 local skynet = require "skynet"
 
 -- Adapt: the domains that count, and how many there may be. Clients choose what they send as Host, so that there must be an end.
-local DOMAINS, MOST = ".+", 1000
+local DOMAINS, MAX = ".+", 1000
 
 local numbered = {} -- domains that have a number, so that the database is not asked again
 local count = 0
 
 -- Gives a domain a number, under which the report finds its name. The database adds at once: of several hosts one gets 1.
 local function number(host)
-    if not numbered[host] and count < MOST then
+    if not numbered[host] and count < MAX then
         numbered[host], count = true, count + 1
         if skynet.db_add(skynet.DB_GLOBAL, "domain known " .. host, 1) == 1 then
             local place = skynet.db_add(skynet.DB_GLOBAL, "domains", 1)
