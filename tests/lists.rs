@@ -212,7 +212,7 @@ fn entries_that_are_no_addresses_are_left_out_and_counted_in_a_notice() {
     store.put_list("a", &["nobody", "192.0.2.1", "192.0.2.0/99"], Instant::now()).unwrap();
     let (transaction, status) = judged(&waf, "192.0.2.1");
     assert_eq!(status, Some(418));
-    assert_eq!(transaction.notices(), ["Entries of the list a that are left out, because they are no addresses or too many: 2."]);
+    assert_eq!(transaction.notices(), ["Entries of the list a that are left out, because they are not addresses or too many: 2."]);
     assert!(judged(&waf, "192.0.2.1").0.notices().is_empty());
 }
 

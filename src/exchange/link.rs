@@ -46,7 +46,7 @@ pub struct Link {
     dropped: Arc<AtomicU64>,
 }
 
-/// What requests and the thread share.
+/// The part of a link that requests and its thread share.
 struct Sender {
     messages: Mutex<Messages>,
     filled: Condvar,
@@ -60,7 +60,7 @@ struct Sender {
 
 #[derive(Default)]
 struct Messages {
-    /// What is to be sent; the last datagram may grow.
+    /// Datagrams to be sent; the last one may grow.
     datagrams: Vec<Datagram>,
     records: usize,
     bytes: usize,
@@ -259,7 +259,7 @@ impl Sender {
 }
 
 impl Messages {
-    /// Takes out what waits.
+    /// Takes out the datagrams that wait.
     fn take(&mut self) -> Vec<Datagram> {
         (self.records, self.bytes) = (0, 0);
         std::mem::take(&mut self.datagrams)

@@ -1,4 +1,4 @@
-//! What an exchange was like, as a message to the script host.
+//! The record of an exchange, as a message to the script host.
 
 use crate::encoding::{Reader, Writer};
 use std::borrow::Cow;
@@ -63,11 +63,11 @@ pub struct ExchangeRecord<'a> {
     pub target: Text<'a>,
     /// Names and values of `SecSessionCookie`, and SESSIONID with the key of `setsid`.
     pub sessions: Pairs<'a>,
-    /// What rules found; `None` if no logged rule matched before phase 5.
+    /// The matches of rules; `None` if no logged rule matched before phase 5.
     pub attack: Option<AttackRecord<'a>>,
 }
 
-/// What rules found in an exchange.
+/// The matches of rules in an exchange, and the texts in which they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttackRecord<'a> {
     /// UNIQUE_ID

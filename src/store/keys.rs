@@ -1,4 +1,4 @@
-//! What a store is asked about: records, and the requests that a ban or a limit means.
+//! Keys of the entries of a store: records, and the requests that a ban or a limit means.
 
 use crate::graph::{PersistentCollection, SiteId};
 use std::borrow::Cow;
@@ -73,8 +73,8 @@ impl RequestKey {
         Self { site, ip: Some(address.to_canonical()), ..Self::default() }
     }
 
-    /// Returns every key of a ban or limit that denies a request: each of its parts is in a key or not, and no key is empty. The host may be in any case, and may end with
-    /// dots.
+    /// Returns every key of a ban or limit that denies a request: each of its parts is in a key or not, and no key is empty. The host may be in any case,
+    /// and may end with dots.
     pub fn all_of(site: Option<SiteId>, ip: Option<IpAddr>, host: &[u8], url_path: &[u8]) -> Vec<Self> {
         let host = Some(key_host(host)).filter(|host| !host.is_empty());
         let url_path = Some(key_url_path(url_path)).filter(|path| !path.is_empty());

@@ -21,7 +21,7 @@ const OVERHEAD: usize = 160;
 /// The time of entries that do not expire.
 const NEVER: Moment = Moment::MAX;
 
-/// What an entry is.
+/// Kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {

@@ -3,7 +3,7 @@
 //! A list may have a million entries, and each request asks whether its client is on it. So a process keeps a copy of each list that its rules name, and
 //! requests read that. At most every 50 ms one of them asks the store for the number of its changes, which takes as long as reading a variable. Where it
 //! moved, a thread reads the lists that changed and prepares them; the request that noticed it waits for them within its own deadline, and all others go
-//! on with the copies that there are. A request without a copy waits for the first one, or is told that the store does not answer.
+//! on with the copies that there are. A request without a copy waits for the first one, or gets the error that the store does not answer.
 //!
 //! A process pays for this only while it has rules that name lists, and only while it has requests.
 
@@ -85,7 +85,7 @@ pub struct Lists {
     named: Arc<[Arc<Named>]>,
 }
 
-/// What must be done before lists are asked.
+/// Step that is due before lists are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Nothing: the copies are new enough.
@@ -209,9 +209,9 @@ struct Copy {
     /// Its version; `None` if the store has no such list.
     version: Option<u64>,
     addresses: AddressSet,
-    /// Number of entries that are no addresses, or beyond the limits.
+    /// Number of entries that are not addresses, or beyond the limits.
     left_out: usize,
-    is_fault_told: AtomicBool,
+    is_fault_reported: AtomicBool,
 }
 
 fn known(store: &Arc<dyn Store>) -> Option<Arc<Copies>> {
@@ -319,7 +319,7 @@ impl State {
     }
 }
 
-/// A thread that reads lists. Its end is told to those who wait, however it comes.
+/// A thread that reads lists. Its end wakes those who wait, however it comes.
 struct Reading {
     copies: Arc<Copies>,
     /// The number of changes that the copies have then.
@@ -362,14 +362,15 @@ impl Copy {
         let within: Vec<&str> = within.map(String::as_str).collect();
         let (addresses, invalid) = AddressSet::from_list(within.iter().copied());
         let left_out = invalid + (entries.len() - within.len());
-        Self { version: Some(version), addresses, left_out, is_fault_told: AtomicBool::new(false) }
+        Self { version: Some(version), addresses, left_out, is_fault_reported: AtomicBool::new(false) }
     }
 
     /// Returns what is wrong with it, the first time.
     fn fault(&self, name: &str) -> Option<String> {
-        let is_new = self.left_out > 0 && !self.is_fault_told.swap(true, Ordering::Relaxed);
-        is_new
-            .then(|| format!("Entries of the list {name} that are left out, because they are no addresses or too many: {}.", self.left_out))
+        let is_new = self.left_out > 0 && !self.is_fault_reported.swap(true, Ordering::Relaxed);
+        is_new.then(|| {
+            format!("Entries of the list {name} that are left out, because they are not addresses or too many: {}.", self.left_out)
+        })
     }
 }
 

@@ -38,14 +38,14 @@ pub struct LocalLink {
     dropped: AtomicU64,
 }
 
-/// What came in.
+/// A message that came in.
 #[derive(Debug)]
 pub(crate) enum Taken {
     Exchange(Arc<Exchange>),
     Event(Value),
 }
 
-/// What came in through a socket, and what did not.
+/// Counts of the messages that came in, and of those that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Number of exchanges.

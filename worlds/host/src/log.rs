@@ -38,7 +38,7 @@ pub struct LogLine {
     pub script: ScriptName,
     /// Its tag; `system` if the host wrote it.
     pub tag: Box<str>,
-    /// What it says, in one line.
+    /// Its text, in one line.
     pub message: Box<str>,
 }
 
@@ -242,7 +242,7 @@ mod tests {
         assert!(line.to_string().contains(" a.lua [a] ü ü "));
     }
 
-    /// What a log is written to, which stops until the other end of a channel says more.
+    /// Output of a log, which stops until the other end of a channel says more.
     struct Stopping(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Stopping {

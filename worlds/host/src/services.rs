@@ -1,4 +1,4 @@
-//! What all worlds use: the rules, the store, the log of scripts, and the place among the hosts of a store.
+//! Services that all worlds use: the rules, the store, the log of scripts, and the place among the hosts of a store.
 
 use super::{Leadership, ScriptLog};
 use secrule::internals::exchange::ExchangeRecord;
