@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use serde_json::Value;
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -206,6 +209,30 @@ fn one_host_runs_at_a_socket_and_ends_by_a_signal() {
     assert!(folder.socket().exists());
     let _host = Running::start(&rules, &folder.socket());
     wait(|| status(&rules).is_some());
+}
+
+#[test]
+fn the_status_of_a_host_of_another_user_is_not_that_none_runs() {
+    let folder = Folder::new("other-user");
+    let closed = folder.0.join("closed");
+    std::fs::create_dir_all(&closed).unwrap();
+    let rules = folder.file("main.conf", &format!("SecPluginHost unix:{}/host.sock\n", closed.display()));
+    // Another user may not see the folder of the build.
+    let own = folder.0.join("secrule");
+    std::fs::hard_link(SECRULE, &own).or_else(|_| std::fs::copy(SECRULE, &own).map(drop)).unwrap();
+    let mut command = Command::new(own);
+    command.args(["plugin", "status", rules.to_str().unwrap()]);
+    // To root no folder is closed.
+    if std::fs::metadata(&closed).unwrap().uid() == 0 {
+        command.uid(65_534);
+    }
+    std::fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+    let output = command.output();
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let output = output.unwrap();
+    let reported = text(&output.stderr);
+    assert!(output.status.code() == Some(2) && reported.contains("this user may not ask the script host at "), "{reported}");
+    assert!(reported.contains("run this as the user of the host") && !reported.contains("start it"), "{reported}");
 }
 
 #[test]

@@ -22,9 +22,9 @@ use std::sync::Arc;
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
-  secrule host /etc/nginx/modsecurity/main.conf
+  sudo -u www-data secrule host /etc/nginx/modsecurity/main.conf
   sudo -u www-data secrule host --log /var/log/secrule/scripts.log /etc/nginx/modsecurity/main.conf
-  secrule plugin status /etc/nginx/modsecurity/main.conf       what it does now
+  sudo -u www-data secrule plugin status /etc/nginx/modsecurity/main.conf       what it does now
 
 Exit codes:
   0  it was ended by a signal

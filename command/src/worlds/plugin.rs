@@ -38,7 +38,7 @@ Examples:
   secrule plugin check plugins/*.lua                            do they load, and what are they called for?
   secrule plugin run ban.lua --exchanges requests.jsonl         what would it do with these requests?
   secrule plugin run top.lua --exchanges - --for 10             wait ten seconds for its tickers
-  secrule plugin status /etc/nginx/modsecurity/main.conf        what do those of the running host do?
+  sudo -u www-data secrule plugin status main.conf              what do those of the running host do?
 
 A line of an exchanges file is a JSON object, of which all members but ip may be missing:
   {\"ip\": \"192.0.2.7\", \"host\": \"shop.example\", \"uri\": \"/login?a=b\", \"method\": \"POST\", \"status\": 401, \"time\": 0.02,
@@ -306,6 +306,12 @@ fn status(options: &StatusOptions, format: Format, out: &mut dyn Write) -> Resul
     let path = socket(&waf.graph().settings)?;
     let status = match ask_status(&path) {
         Ok(status) => status,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let path = path.display();
+            return Err(Failure::Reason(format!(
+                "this user may not ask the script host at {path}: run this as the user of the host, such as `sudo -u www-data secrule …`"
+            )));
+        }
         Err(error) => {
             note(&format!("secrule: no script host answers at {}: {error}: start it with `secrule host RULES`", path.display()));
             return Ok(Outcome::Finding);
