@@ -212,6 +212,30 @@ fn one_host_runs_at_a_socket_and_ends_by_a_signal() {
 }
 
 #[test]
+#[cfg(feature = "lmdb")]
+fn a_host_that_was_killed_leads_again_at_once_and_one_at_another_socket_does_not() {
+    let folder = Folder::new("killed");
+    let store = format!("SecCollectionStore lmdb:{}/store.mdb?size=16M\n", folder.0.display());
+    let file = |name: &str, socket: &Path| folder.file(name, &format!("SecPluginHost unix:{}\n{store}", socket.display()));
+    let (rules, other_socket) = (file("main.conf", &folder.socket()), folder.0.join("other.sock"));
+    let other_rules = file("other.conf", &other_socket);
+    let leads = |rules: &Path| status(rules).is_some_and(|status| status["leads"] == true);
+    let host = Running::start(&rules, &folder.socket());
+    wait(|| leads(&rules));
+    host.signal("-KILL");
+    assert_eq!(host.end(), None);
+    let _other = Running::start(&other_rules, &other_socket);
+    wait(|| status(&other_rules).is_some());
+    assert!(!leads(&other_rules));
+    let began = Instant::now();
+    let _host = Running::start(&rules, &folder.socket());
+    wait(|| leads(&rules));
+    // The lease lasts for 15 seconds.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(!leads(&other_rules));
+}
+
+#[test]
 fn the_status_of_a_host_of_another_user_is_not_that_none_runs() {
     let folder = Folder::new("other-user");
     let closed = folder.0.join("closed");

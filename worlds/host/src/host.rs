@@ -43,6 +43,9 @@ impl Host {
         if let Some(listener) = &listener {
             listener.set_nonblocking(true)?;
         }
+        if let Some(lock) = intake.lock_name() {
+            services.leadership().be_owner(&lock);
+        }
         let counts = Counts::default();
         let shared = Arc::new(Shared { services, worlds, counts, began: SystemTime::now(), has_ended: AtomicBool::new(false) });
         let mut host = Self { shared, threads: Vec::new(), intake: None };

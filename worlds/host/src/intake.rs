@@ -83,6 +83,14 @@ impl Intake {
         }
     }
 
+    /// Returns a name that no other host has at the same time, and a later one at the same socket has, too. `None` if there is no such name.
+    pub(crate) fn lock_name(&self) -> Option<String> {
+        match &self.0 {
+            Way::Socket(sockets, _) => sockets.lock_name(),
+            Way::Local(..) => None,
+        }
+    }
+
     /// Returns the listener of questions about the status.
     pub(crate) fn status_listener(&self) -> io::Result<Option<std::os::unix::net::UnixListener>> {
         match &self.0 {

@@ -1,8 +1,20 @@
-//! Which of the hosts of a store leads: what must happen once, such as timers, runs there.
+//! Leadership of one of the hosts of a store: what must happen once, such as timers, runs there.
+//!
+//! The host that leads has a lease in the store, under the name of an owner. Two running hosts with the same name would both lead, and a host that was killed
+//! and started again under another name would wait for the end of its own lease. So the name says which lock the host holds: the one of its socket, of which
+//! there is one holder at a time, as the run of the system (`boot_id`), the device and the inode of the locked file.
+//!
+//! * Hosts at two sockets of a machine lock two files: two names.
+//! * Containers may have the same host name, the same paths and even the same `boot_id`, but each locks a file on a device of its own, or another file of a
+//!   device that they share; and one that they share has one holder.
+//! * Another machine, and this one after a start, has another `boot_id`.
+//! * A copy of a virtual machine that was made while it ran has the same names as the original: give such copies a start of their own, or stores of their own.
+//!
+//! A host in the same process has no socket; it has the process and a random number in its name.
 
 use secrule::{Down, Store};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The lease of the host that leads, its time, and the time between two renewals.
@@ -19,7 +31,8 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 /// The place of a host among those of its store.
 #[derive(Debug)]
 pub struct Leadership {
-    owner: String,
+    /// The name in the lease.
+    owner: OnceLock<String>,
     machine: String,
     /// The end of the lease, if this host has it.
     leads_until: Mutex<Option<Instant>>,
@@ -30,8 +43,7 @@ impl Leadership {
     /// A host that does not lead yet.
     pub fn new() -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let owner = format!("{machine}:{}:{:x}", std::process::id(), secrule::internals::random::unique_number());
-        Self { owner, machine, leads_until: Mutex::new(None), node: AtomicU64::new(0) }
+        Self { owner: OnceLock::new(), machine, leads_until: Mutex::new(None), node: AtomicU64::new(0) }
     }
 
     /// Returns `true` if this host leads: it took the lease, which has not run out.
@@ -61,10 +73,20 @@ impl Leadership {
         self.node.store(node, Ordering::Relaxed);
     }
 
+    /// Names the owner of the lease by a lock that the host holds. It counts before the first renewal only.
+    pub(crate) fn be_owner(&self, lock: &str) {
+        self.owner.get_or_init(|| format!("{}:{lock}", self.machine));
+    }
+
+    fn owner(&self) -> &str {
+        let unique = || format!("{}:{}:{:x}", self.machine, std::process::id(), secrule::internals::random::unique_number());
+        self.owner.get_or_init(unique)
+    }
+
     /// Takes or renews the lease. While the store does not answer this host leads until its lease runs out, and then no longer: otherwise two could.
     pub(crate) fn renew(&self, store: &dyn Store, by: Instant) -> Result<(), Down> {
         let until = Instant::now().checked_add(LEASE_TIME - MARGIN);
-        let leads = store.lease(LEASE, &self.owner, LEASE_TIME, by)?;
+        let leads = store.lease(LEASE, self.owner(), LEASE_TIME, by)?;
         self.set_leads_until(until.filter(|_| leads));
         Ok(())
     }
@@ -74,7 +96,7 @@ impl Leadership {
         if self.leads_until().is_some() {
             self.set_leads_until(None);
             // If the store does not answer, the lease ends by itself.
-            let _ = store.lease(LEASE, &self.owner, AT_ONCE, by);
+            let _ = store.lease(LEASE, self.owner(), AT_ONCE, by);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The socket that a host listens on. One host has it at a time.
 
 use super::HostError;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, OFlags, flock, fstat};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
-/// Who may write to the socket.
+/// Rights to write to the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// Its mode, by default 0660.
@@ -28,7 +28,7 @@ pub struct Sockets {
     pub status: UnixListener,
     paths: [PathBuf; 2],
     /// The file whose lock says that a host runs. It stays: removing it would let two hosts lock two files of the same name.
-    _lock: File,
+    lock: File,
 }
 
 impl Default for SocketOptions {
@@ -67,7 +67,15 @@ impl Sockets {
             Ok((messages, status))
         };
         let (messages, status) = bind().map_err(failed)?;
-        Ok(Self { messages, status, paths: [path.to_owned(), status_path], _lock: lock })
+        Ok(Self { messages, status, paths: [path.to_owned(), status_path], lock })
+    }
+
+    /// Returns a name that only the host has that holds the lock, and the next one that does: the run of the system, and the file that is locked. `None` if
+    /// the system does not tell.
+    pub fn lock_name(&self) -> Option<String> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().filter(|boot| !boot.trim().is_empty())?;
+        let file = fstat(&self.lock).ok()?;
+        Some(format!("{}:{:x}:{:x}", boot.trim(), file.st_dev, file.st_ino))
     }
 }
 
