@@ -250,7 +250,7 @@ fn the_status_of_a_host_of_another_user_is_not_that_none_runs() {
     if std::fs::metadata(&closed).unwrap().uid() == 0 {
         command.uid(65_534);
     }
-    std::fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
     let output = command.output();
     std::fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
     let output = output.unwrap();
