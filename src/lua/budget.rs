@@ -1,7 +1,9 @@
 //! Limits of one call of a script: instructions, time, memory.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Limits of one call.
@@ -40,6 +42,8 @@ pub struct Budget {
     looks: Cell<u32>,
     /// Steps of small work that are not charged yet.
     untaken: Cell<u64>,
+    /// Set by another thread that ends the call.
+    stop: OnceCell<Arc<AtomicBool>>,
 }
 
 /// Number of checks after exhaustion between two errors.
@@ -60,9 +64,20 @@ impl Budget {
             over: Cell::new(None),
             looks: Cell::new(0),
             untaken: Cell::new(0),
+            stop: OnceCell::new(),
         };
         budget.fill(limits);
         budget
+    }
+
+    /// Ends all calls from the time on that a flag is `true`: their time is over then. The first flag stays.
+    pub fn stop_with(&self, flag: &Arc<AtomicBool>) {
+        self.stop.get_or_init(|| Arc::clone(flag));
+    }
+
+    /// Returns `true` if the flag says that calls end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Refills the budget for a call.
@@ -88,12 +103,13 @@ impl Budget {
         Ok(())
     }
 
-    /// Looks at the clock. The first look starts the call's time; it comes before anything that may take long. Returns `true` if the time is over.
+    /// Looks at the clock. The first look starts the call's time; it comes before anything that may take long. Returns `true` if the time is over, or
+    /// the call was stopped.
     pub fn look(&self) -> bool {
         let now = Instant::now();
         let deadline = self.deadline.get().unwrap_or_else(|| now.checked_add(self.time.get()).unwrap_or(now));
         self.deadline.set(Some(deadline));
-        now > deadline
+        now > deadline || self.is_stopped()
     }
 
     /// Returns the rest of the call's time. The first look starts it.

@@ -10,7 +10,7 @@ use crate::queue::{Queue, Refusal};
 use crate::recording::Recording;
 use crate::rule_set::RuleSets;
 use crate::run::{Cause, Run};
-use crate::runner::Runner;
+use crate::runner::{HOST_ENDED, Runner};
 use crate::timetable::Timetable;
 use crate::waf_event;
 use chrono::{DateTime, Local, TimeDelta};
@@ -186,7 +186,9 @@ impl Shared {
                 }
                 // In this order, so that the runs of an extension are in the history as they were.
                 let has_failed = run.ending.reason().is_some();
-                self.history.add(run);
+                if self.queue.report(at) {
+                    self.history.add(run);
+                }
                 self.queue.finish(at, has_failed);
             }
         }
@@ -301,17 +303,25 @@ impl World for Extensions {
     }
 
     fn stop(&self) {
-        self.shared.queue.end();
+        let waiting = self.shared.queue.end();
+        self.shared.runner.end();
         let by = Instant::now() + STOP_WAIT;
         for ended in self.ended.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // It sends nothing: the wait ends when the thread does.
             let _ = ended.recv_timeout(by.saturating_duration_since(Instant::now()));
         }
         self.shared.recording.iter().for_each(Recording::stop);
-        for (at, cause, began) in self.shared.queue.running() {
-            if let Some(kept) = self.shared.extensions.get(at) {
-                self.shared.history.add(Run::stopped(&kept.name, cause, began, "the host ended"));
-            }
+        let name = |at: usize| self.shared.extensions.get(at).map(|kept| &kept.name);
+        for (at, cause, began) in self.shared.queue.report_running() {
+            name(at).into_iter().for_each(|name| self.shared.history.add(Run::stopped(name, cause.clone(), began, HOST_ENDED)));
+        }
+        for (at, cause, count) in waiting {
+            let reason = match count {
+                1 => format!("{HOST_ENDED} before it began"),
+                count => format!("{HOST_ENDED} before {count} events were run, of which this is the first"),
+            };
+            let now = SystemTime::now();
+            name(at).into_iter().for_each(|name| self.shared.history.add(Run::skipped(name, cause.clone(), now, &reason)));
         }
         self.shared.history.stop();
     }

@@ -36,11 +36,20 @@ struct State {
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<(u64, Cause)>,
-    running: Option<(Cause, SystemTime)>,
+    running: Option<Running>,
     runs: u64,
     failures: u64,
     skipped: u64,
     dropped: u64,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+struct Running {
+    cause: Cause,
+    began: SystemTime,
+    /// `true` if the history has it.
+    is_reported: bool,
 }
 
 impl Queue {
@@ -92,11 +101,18 @@ impl Queue {
             if let Some((_, at, line)) = oldest
                 && let Some((_, cause)) = line.waiting.pop_front()
             {
-                line.running = Some((cause.clone(), SystemTime::now()));
+                line.running = Some(Running { cause: cause.clone(), began: SystemTime::now(), is_reported: false });
                 return Some((at, cause));
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Returns `true` if the history does not have the run of an extension yet, which the caller adds.
+    pub fn report(&self, extension: usize) -> bool {
+        let mut state = self.lock();
+        let running = state.lines.get_mut(extension).and_then(|line| line.running.as_mut());
+        running.is_some_and(|running| !std::mem::replace(&mut running.is_reported, true))
     }
 
     /// Ends the run of an extension.
@@ -109,17 +125,24 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Ends all waits. What waits is not run any more.
-    pub fn end(&self) {
-        self.lock().has_ended = true;
+    /// Ends all waits. Returns what waited and is not run any more: the extension, the oldest cause and the number of causes.
+    pub fn end(&self) -> Vec<(usize, Cause, usize)> {
+        let mut state = self.lock();
+        state.has_ended = true;
         self.filled.notify_all();
+        let lines = state.lines.iter_mut().map(|line| std::mem::take(&mut line.waiting)).enumerate();
+        lines.filter_map(|(at, mut causes)| Some((at, causes.pop_front()?.1, causes.len() + 1))).collect()
     }
 
-    /// Returns the runs that go on: the extension, the cause and the begin of each.
-    pub fn running(&self) -> Vec<(usize, Cause, SystemTime)> {
-        let state = self.lock();
-        let lines = state.lines.iter().enumerate();
-        lines.filter_map(|(at, line)| line.running.clone().map(|(cause, began)| (at, cause, began))).collect()
+    /// Returns the runs that go on and that the history does not have, which the caller adds: the extension, the cause and the begin of each.
+    pub fn report_running(&self) -> Vec<(usize, Cause, SystemTime)> {
+        let mut state = self.lock();
+        let running = state.lines.iter_mut().enumerate().filter_map(|(at, line)| Some((at, line.running.as_mut()?)));
+        let missing = running.filter_map(|(at, running)| {
+            let is_missing = !std::mem::replace(&mut running.is_reported, true);
+            is_missing.then(|| (at, running.cause.clone(), running.began))
+        });
+        missing.collect()
     }
 
     /// Returns the number of events that an extension was too slow for.
@@ -190,7 +213,17 @@ mod tests {
         queue.finish(0, true);
         assert_eq!(queue.add_time(0), Ok(()));
         assert_eq!(queue.status(0).get("skipped"), Some(&json!(2)));
-        queue.end();
-        assert_eq!(queue.next(), None);
+        assert_eq!((queue.end(), queue.next()), (vec![(0, Cause::Timetable, 1)], None));
+    }
+
+    #[test]
+    fn a_run_is_reported_once_by_its_thread_or_by_the_end() {
+        let queue = Queue::new(2);
+        (0..2).for_each(|extension| queue.add_event(extension, event(extension)));
+        (1..4).for_each(|number| queue.add_event(1, event(number)));
+        assert!(queue.next().is_some() && queue.next().is_some() && queue.report(0));
+        assert_eq!(queue.end(), [(1, event(1), 3)]);
+        let reported: Vec<usize> = queue.report_running().into_iter().map(|(extension, ..)| extension).collect();
+        assert_eq!((reported, queue.report(0), queue.report(1)), (vec![1], false, false));
     }
 }

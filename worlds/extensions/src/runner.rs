@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 /// Maximum memory of all values of a run, in bytes.
@@ -22,6 +23,9 @@ const MEMORY: usize = 256 << 20;
 
 /// A run may take so many times the instructions of a rule.
 const INSTRUCTIONS: u64 = 100;
+
+/// Reason of runs that the end of the host stopped.
+pub const HOST_ENDED: &str = "the host ended";
 
 /// Maximum memory of the stack of a thread that runs scripts, in bytes.
 const STACK: usize = 8 << 20;
@@ -33,6 +37,7 @@ pub struct Runner {
     pub(crate) outgoing: Outgoing,
     pub(crate) databases: Arc<dyn Queries>,
     limits: Limits,
+    has_ended: Arc<AtomicBool>,
 }
 
 /// Runs an extension now, also one that is off, and returns when it has ended. An extension for events without one gets the event of a node that
@@ -64,12 +69,17 @@ impl Runner {
             memory: MEMORY,
         });
         let databases = Arc::new(services.settings(databases)?);
-        Ok(Self { services: services.clone(), outgoing: outgoing.clone(), databases, limits })
+        Ok(Self { services: services.clone(), outgoing: outgoing.clone(), databases, limits, has_ended: Arc::default() })
     }
 
     /// Returns the memory of the stack that a thread needs for scripts, in bytes.
     pub fn stack() -> usize {
         STACK
+    }
+
+    /// Ends the runs that go on: each at its next line, or after the function that waits.
+    pub fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
     }
 
     /// Runs a script to its end.
@@ -83,12 +93,14 @@ impl Runner {
     }
 
     fn run_in(&self, mut resident: Resident, script: &Script, cause: &Cause, alarms: &Arc<AlarmRate>) -> (Ending, String, Vec<String>) {
+        let budget = resident.budget();
+        budget.stop_with(&self.has_ended);
         let context = Rc::new(Context {
             name: script.name().into(),
             runner: self.clone(),
             output: Output::default(),
             alarms: Arc::clone(alarms),
-            budget: resident.budget(),
+            budget,
             is_sending: Cell::new(false),
         });
         let ending = match api::environment(&resident, &context, cause.event()) {
@@ -104,6 +116,7 @@ impl Runner {
 
     fn ending(&self, failure: &Failure) -> Ending {
         match failure {
+            Failure::Over(_) if self.has_ended.load(Ordering::Relaxed) => Ending::Stopped(HOST_ENDED.to_owned()),
             Failure::Over(Excess::Time) => {
                 Ending::Stopped(format!("it took more than {} s: SecExtensionTimeLimit", self.limits.time.as_secs_f64()))
             }

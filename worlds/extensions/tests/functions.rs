@@ -326,6 +326,20 @@ fn other_resources_and_wrong_entries_are_nil_and_a_text() {
 }
 
 #[test]
+fn a_list_whose_run_comes_to_its_limit_stays_as_it_was() {
+    let text = "local update = require 'Lua.SchemaDB'.update\n\
+        local path, items = {'applications', '1', 'ip_list', 'l'}, {}\n\
+        output(update(path, {items = {'192.0.2.7'}}))\n\
+        for i = 1, 8000 do items[i] = '192.0.2.1' end\n\
+        output('filled') update(path, {items = items})";
+    let loaded = Scene::new().rules("SecLuaInstructionLimit 1000").extension("a.lua", text, "event:test").load();
+    let run = loaded.run(0, None);
+    assert!(matches!(run.ending, Ending::Stopped(_)) && run.output == "true nil\nfilled\n", "{run:?}");
+    let list = loaded.services.ask_store(|store: &dyn Store, by| store.list("l", None, by)).unwrap();
+    assert_eq!(list.unwrap().1, ["192.0.2.7"]);
+}
+
+#[test]
 fn modules_that_do_not_exist_are_reported_with_those_that_do() {
     for name in ["string", "table", "math", "os", "coroutine", "bit", "Lua.SchemaDB", "resty.http"] {
         assert_eq!(output(&format!("output(type(require '{name}'))")), "table\n", "{name}");

@@ -7,11 +7,13 @@ mod server;
 mod support;
 
 use chrono::{Local, TimeZone};
-use secrule::Connection;
+use secrule::{Connection, Store};
 use secrule_extensions::{Cause, Ending, Extensions, Filter, append_history, read_history};
 use secrule_host::{Leadership, NodeEvent, World};
 use serde_json::{Value, json};
 use server::Server;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use support::{Loaded, Scene};
 
@@ -408,10 +410,12 @@ fn a_host_that_ends_does_not_wait_for_a_script_without_end() {
     let scene = Scene::new();
     let path = scene.path("history.jsonl");
     let scene = scene.rules(&format!("SecExtensionHistory \"{}\"", path.display()));
-    let scene = scene.extension("loops.lua", "while true do end", "event:go").extension("hand.lua", "output('by hand')", "event:never off");
+    let loops = "output('begun') ngx.log(1, 'begun') while true do pcall(function() while true do end end) end";
+    let scene =
+        scene.rules(ENDLESS).extension("loops.lua", loops, "event:go").extension("hand.lua", "output('by hand')", "event:never off");
     let mut running = scene.start();
     running.waf.event(&json!({"type": "go"})).unwrap();
-    wait_until("it runs", || running.status()["scripts"][0]["running"] == json!(true));
+    wait_until("it runs", || has_line(&running, "begun"));
     let loaded = scene.load();
     let file = loaded.services.settings(|settings| settings.extension_history.clone()).unwrap();
     append_history(&file, &loaded.run(1, None)).unwrap();
@@ -421,4 +425,55 @@ fn a_host_that_ends_does_not_wait_for_a_script_without_end() {
     let runs = read_history(&path, &Filter::last(10)).unwrap();
     assert_eq!((runs[0].output.as_str(), runs[0].cause.name()), ("by hand\n", "hand"));
     assert_eq!((runs.len(), &runs[1].ending, runs[1].cause.name()), (2, &Ending::Stopped("the host ended".to_owned()), "event"));
+    // The run itself has ended: the history has what it put out.
+    assert_eq!(runs[1].output, "begun\n");
+}
+
+/// No run of a test comes to this limit.
+const ENDLESS: &str = "SecLuaInstructionLimit 1000000000";
+
+fn has_line(running: &support::Running, text: &str) -> bool {
+    running.log.last(100).iter().any(|line| line.to_string().contains(text))
+}
+
+#[test]
+fn a_run_that_waits_while_the_host_ends_does_nothing_more() {
+    let release = Arc::new(AtomicBool::new(false));
+    let server = Server::start({
+        let release = Arc::clone(&release);
+        move |_stream, _| {
+            while !release.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    });
+    let text = format!(
+        "pcall(http_query, 'GET', 'http://127.0.0.1:{}/', nil, 0)\n\
+         pcall(function() ngx.log(1, 'went on') require('Lua.SchemaDB').update({{'applications', '1', 'ip_list', 'l'}}, {{items = {{'192.0.2.7'}}}}) end)",
+        server.port
+    );
+    let mut running = Scene::new().connect(server.port).extension("waits.lua", &text, "event:go").start();
+    running.waf.event(&json!({"type": "go"})).unwrap();
+    wait_until("it waits", || server.connections() == 1);
+    running.stop();
+    release.store(true, Ordering::Relaxed);
+    wait_until("it has ended", || running.extensions.status()["scripts"][0]["running"] == json!(false));
+    assert!(!has_line(&running, "went on"));
+    let list = running.services.ask_store(|store: &dyn Store, by| store.list("l", None, by)).unwrap();
+    assert!(list.is_none_or(|(_, entries)| entries.is_empty()));
+    let endings: Vec<Ending> = running.runs("waits.lua").into_iter().map(|run| run.ending).collect();
+    assert_eq!(endings, [Ending::Stopped("the host ended".to_owned())]);
+}
+
+#[test]
+fn events_that_wait_while_the_host_ends_are_counted_in_the_history() {
+    let scene = Scene::new().rules(ENDLESS).extension("loops.lua", "ngx.log(1, 'begun') while true do end", "event:go");
+    let mut running = scene.start();
+    (0..4).for_each(|number| running.waf.event(&json!({"type": "go", "number": number})).unwrap());
+    wait_until("three wait", || has_line(&running, "begun") && running.status()["scripts"][0]["waiting"] == json!(3));
+    running.stop();
+    let runs = running.runs("loops.lua");
+    let reason = "the host ended before 3 events were run, of which this is the first";
+    assert_eq!((runs.len(), &runs[1].ending), (2, &Ending::Skipped(reason.to_owned())));
+    assert!(matches!(&runs[1].cause, Cause::Event(event) if event["number"] == 1));
 }

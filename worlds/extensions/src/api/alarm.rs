@@ -38,10 +38,10 @@ pub fn send_alarm_event(functions: &Functions<'_>) -> Result<Function> {
     })
 }
 
-fn checked(value: &Value, what: &str, longest: usize) -> std::result::Result<String, String> {
+fn checked(value: &Value, what: &str, max: usize) -> std::result::Result<String, String> {
     match plain_text(value, what)? {
         text if text.is_empty() => Err(format!("{what} is empty")),
-        text if text.len() > longest => Err(format!("{what} is longer than {longest} bytes")),
+        text if text.len() > max => Err(format!("{what} is longer than {max} bytes")),
         text => Ok(text),
     }
 }
@@ -54,6 +54,7 @@ fn send(context: &Context, kind: &str, level: &str, message: &str) -> std::resul
     }
     let mut problem = None;
     for place in &places {
+        context.check_goes_on().map_err(|error| error.to_string())?;
         let sent = if **place == *LOG {
             context.runner.services.log().write(&context.name, TAG, &format!("{level} {kind}: {message}"))
         } else {

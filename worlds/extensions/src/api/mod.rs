@@ -31,7 +31,7 @@ mod tests;
 
 use crate::alarm_rate::AlarmRate;
 use crate::output::Output;
-use crate::runner::Runner;
+use crate::runner::{HOST_ENDED, Runner};
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, Result, Table, Value};
 use secrule::internals::lua::{Budget, CallError, Excess, Resident};
 use secrule_host::ScriptName;
@@ -115,6 +115,15 @@ impl Context {
         let _ = self.budget.spend(1);
     }
 
+    /// Returns an error if the host has ended, and ends the run: a script cannot go on after the error.
+    fn check_goes_on(&self) -> std::result::Result<(), CallError> {
+        if self.budget.is_stopped() {
+            self.budget.exceed(Excess::Time);
+            return Err(CallError(HOST_ENDED.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Ends the run if a function had no memory: a script that went on would try again.
     fn check_memory<T>(&self, result: &std::result::Result<T, String>) {
         if matches!(result, Err(problem) if problem == NO_MEMORY) {
@@ -136,6 +145,7 @@ impl Functions<'_> {
     {
         let context = Rc::clone(&self.context);
         self.resident.function(move |lua, arguments: A| {
+            context.check_goes_on()?;
             let result = call(&context, lua, arguments);
             context.check_memory(&result);
             result.map_err(CallError)

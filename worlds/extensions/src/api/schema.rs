@@ -60,10 +60,8 @@ fn entries(context: &Context, items: &Table) -> std::result::Result<Vec<String>,
         return Err(ListError::TooLarge.to_string());
     }
     for at in 1..=items.raw_len() {
-        // What is over is seen by the caller of the function.
-        if context.budget.spend_on(1_000).is_err() {
-            break;
-        }
+        // A part of a list must not replace the whole.
+        context.budget.spend_on(1_000).map_err(|excess| excess.to_string())?;
         let item = items.raw_get::<Value>(at).map_err(|error| problem_of(&error))?;
         let item = match &item {
             Value::Table(row) => row.raw_get::<Value>("ip").map_err(|error| problem_of(&error))?,
