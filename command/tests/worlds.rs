@@ -455,3 +455,27 @@ fn an_event_reaches_the_running_host() {
     wait(|| outputs().len() == 2);
     assert_eq!(outputs(), [r#""99.5\n""#, r#""nodes_offline\n""#]);
 }
+
+#[test]
+fn a_reload_is_the_event_release_and_ends_runs() {
+    let scripts = [
+        ("loops.lua", "output('begun') ngx.log(1, 'begun') while true do end", "event:go"),
+        ("release.lua", "output(trigger_event.uid)", "event:release"),
+    ];
+    let (folder, rules) = with_extensions("release", &scripts);
+    let endless = format!("{}SecLuaInstructionLimit 1000000000\n", std::fs::read_to_string(&rules).unwrap());
+    std::fs::write(&rules, endless).unwrap();
+    let rules_text = rules.to_str().unwrap();
+    let host = Running::start(&rules, &folder.socket());
+    wait(|| status(&rules).is_some());
+    let event = folder.file("event.json", r#"{"type": "go"}"#);
+    assert!(extension(&["event", event.to_str().unwrap(), rules_text]).status.success());
+    wait(|| status(&rules).is_some_and(|status| status["log"].to_string().contains("begun")));
+    let runs = |script: &str| json(&extension(&["history", rules_text, "--extension", script, "--format", "json"]))["runs"].clone();
+    for reloads in 1..3 {
+        host.signal("-HUP");
+        wait(|| runs("release.lua").as_array().is_some_and(|runs| runs.len() == reloads));
+    }
+    assert_eq!((&runs("loops.lua")[0]["reason"], &runs("loops.lua")[0]["output"]), (&"the host ended".into(), &"begun\n".into()));
+    assert_eq!(runs("release.lua")[1]["output"], "0\n");
+}

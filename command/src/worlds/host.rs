@@ -63,19 +63,21 @@ struct Prepared {
 /// Runs the host until a signal ends it.
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let (mut host, mut path) = start(options, &options.rules.load()?)?;
+    let mut load = 1;
+    let (mut host, mut path) = start(options, &options.rules.load()?, load)?;
     note("secrule: the script host runs");
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
         // What does not load, or a socket that another host has, leaves everything as it is.
-        let loaded = options.rules.load().and_then(|waf| prepare(options, &waf)).and_then(|prepared| {
+        let loaded = options.rules.load().and_then(|waf| prepare(options, &waf, load + 1)).and_then(|prepared| {
             let other = if prepared.socket == path { None } else { Some(bind(options, &prepared.socket)?) };
             Ok((prepared, other))
         });
         match loaded {
             Ok((prepared, other)) => {
+                load += 1;
                 let intake = host.stop();
                 path = prepared.socket.clone();
                 let intake = other.or(intake).map_or_else(|| bind(options, &path), Ok)?;
@@ -91,11 +93,11 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
 }
 
 /// Starts a host, and returns it and the path of its socket.
-fn start(options: &Options, waf: &Waf) -> Result<(Host, PathBuf), Failure> {
+fn start(options: &Options, waf: &Waf, load: u64) -> Result<(Host, PathBuf), Failure> {
     let path = socket(&waf.graph().settings)?;
     // First of all, so that a second host changes nothing.
     let intake = bind(options, &path)?;
-    Ok((prepare(options, waf)?.listen(intake)?, path))
+    Ok((prepare(options, waf, load)?.listen(intake)?, path))
 }
 
 fn bind(options: &Options, socket: &Path) -> Result<Intake, Failure> {
@@ -103,15 +105,15 @@ fn bind(options: &Options, socket: &Path) -> Result<Intake, Failure> {
     Intake::bind(socket, options).map_err(|error| Failure::Reason(error.to_string()))
 }
 
-/// Loads the scripts, and starts their threads. They are called for nothing yet.
-fn prepare(options: &Options, waf: &Waf) -> Result<Prepared, Failure> {
+/// Loads the scripts, and starts their threads. They are called for nothing yet. The number of the load is that of the rules since the start.
+fn prepare(options: &Options, waf: &Waf, load: u64) -> Result<Prepared, Failure> {
     let settings = waf.graph();
     let socket = socket(&settings.settings)?;
     let log = Arc::new(ScriptLog::new(sink(options)?, settings.settings.plugin_log_rate));
     let services = Services::new(waf, log);
     let outgoing = outgoing(&services)?;
     let plugins = Plugins::start(&services, &outgoing).map_err(|failures| refused(&failures))?;
-    let extensions = Extensions::start(&services, &outgoing).map_err(|failures| refused(&failures))?;
+    let extensions = Extensions::start_load(&services, &outgoing, load).map_err(|failures| refused(&failures))?;
     Ok(Prepared { services, socket, worlds: vec![Box::new(plugins), Box::new(extensions)] })
 }
 

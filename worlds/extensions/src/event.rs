@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 /// Types of events that a host makes itself.
 const NODE_WENT: &str = "nodes_heartbeat_offline";
 const NODE_CAME: &str = "nodes_heartbeat_online";
+const RELEASE: &str = "release";
 
 /// Sender of events about nodes.
 const LOG_SERVER: &str = "log-server";
@@ -19,6 +20,11 @@ pub fn event_type(event: &Value) -> Option<&str> {
 pub fn of_node(change: &NodeEvent) -> Value {
     let (kind, state, level) = if change.is_online { (NODE_CAME, "online", "WARNING") } else { (NODE_WENT, "offline", "ERROR") };
     json!({ "type": kind, "from": LOG_SERVER, "message": format!("Gateway nodes [{}] {state}", change.node), "level": level })
+}
+
+/// Makes the event of rules that were loaded again, by nobody and for no application.
+pub fn of_release() -> Value {
+    json!({ "type": RELEASE, "uid": 0, "http_app_id": 0 })
 }
 
 /// Makes the event of hand runs without another one: a node that does not exist is offline.

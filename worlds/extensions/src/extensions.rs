@@ -36,6 +36,9 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 /// Time between two lines about events that a full queue dropped.
 const DROP_REPORTS: Duration = Duration::from_secs(60);
 
+/// The number of the load of the rules at the start of a program.
+const FIRST_LOAD: u64 = 1;
+
 /// The tag of lines about runs that failed.
 const TAG: &str = "run";
 
@@ -80,6 +83,8 @@ struct Timers {
     last: Option<DateTime<Local>>,
     drops_reported: Instant,
     reported_drops: Vec<u64>,
+    /// `true` until extensions have the event of a reload.
+    has_release: bool,
 }
 
 impl Extensions {
@@ -88,6 +93,15 @@ impl Extensions {
     /// # Errors
     /// One for each timetable that is not one, or if threads cannot start; then none is started.
     pub fn start(services: &Services, outgoing: &Outgoing) -> Result<Self, Vec<StartFailure>> {
+        Self::start_load(services, outgoing, FIRST_LOAD)
+    }
+
+    /// Does the same for a load of the rules with this number, from 1, which events have as `rule_set_id`. A later load than the first is a reload:
+    /// extensions get the event `release` at the first tick of their host.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_load(services: &Services, outgoing: &Outgoing, load: u64) -> Result<Self, Vec<StartFailure>> {
         let (extensions, history) = services.settings(|settings| (settings.worlds.extensions.clone(), settings.extension_history.clone()));
         let (mut kept, mut failures) = (Vec::new(), Vec::new());
         for extension in extensions {
@@ -112,10 +126,16 @@ impl Extensions {
             extensions: kept,
             queue: Queue::new(count),
             history: History::new(services, history),
-            rule_sets: RuleSets::default(),
+            rule_sets: RuleSets::new(load),
             clients: Mutex::default(),
         });
-        let timers = Timers { next: vec![None; count], last: None, drops_reported: Instant::now(), reported_drops: vec![0; count] };
+        let timers = Timers {
+            next: vec![None; count],
+            last: None,
+            drops_reported: Instant::now(),
+            reported_drops: vec![0; count],
+            has_release: load > FIRST_LOAD,
+        };
         let started = Self { shared, timers: Mutex::new(timers), ended: Mutex::default() };
         started.start_threads().map_err(|error| {
             started.shared.queue.end();
@@ -265,6 +285,9 @@ impl World for Extensions {
         let shared = &self.shared;
         shared.recording.iter().for_each(|recording| recording.tick(now, leadership.node()));
         let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut timers.has_release) {
+            shared.give(event::of_release());
+        }
         // Times that come while another host leads are its own.
         for at in timers.due(now.into(), &shared.extensions) {
             let Some(kept) = shared.extensions.get(at).filter(|_| leadership.leads()) else { continue };

@@ -477,3 +477,22 @@ fn events_that_wait_while_the_host_ends_are_counted_in_the_history() {
     assert_eq!((runs.len(), &runs[1].ending), (2, &Ending::Skipped(reason.to_owned())));
     assert!(matches!(&runs[1].cause, Cause::Event(event) if event["number"] == 1));
 }
+
+#[test]
+fn a_reload_is_a_release_and_the_next_load_in_events() {
+    let scene = Scene::new().rules(SCORES).extension("release.lua", PRINTER, "event:release").extension(
+        "waf.lua",
+        "output(trigger_event.matches[1].rule_set_id)",
+        "event:waf_event",
+    );
+    for (load, releases) in [(1, 0), (3, 1)] {
+        let mut running = scene.start_load(load);
+        running.wait_for_runs("release.lua", releases);
+        running.request("198.51.100.7", "high");
+        assert_eq!(running.wait_for_runs("waf.lua", 1)[0].output, format!("{load}\n"));
+        running.stop();
+        let runs = running.runs("release.lua");
+        assert_eq!(runs.len(), releases);
+        assert!(runs.iter().all(|run| event_of(&run.output) == json!({"type": "release", "uid": 0, "http_app_id": 0})), "{runs:?}");
+    }
+}

@@ -79,9 +79,14 @@ impl Scene {
 
     /// Starts a host.
     pub fn start(&self) -> Running {
+        self.start_load(1)
+    }
+
+    /// Starts a host for the load of the rules with this number.
+    pub fn start_load(&self, load: u64) -> Running {
         let (intake, link) = Intake::local();
         let loaded = loaded(Waf::builder().rules("rules", &self.rules).exchange_log(link).build().unwrap());
-        let extensions = Arc::new(Extensions::start(&loaded.services, &loaded.outgoing).unwrap());
+        let extensions = Arc::new(Extensions::start_load(&loaded.services, &loaded.outgoing, load).unwrap());
         let host = Host::start(loaded.services.clone(), intake, vec![Box::new(Shared(Arc::clone(&extensions)))]).unwrap();
         let Loaded { waf, services, outgoing, log, .. } = loaded;
         Running { waf, log, services, extensions, outgoing, host: Some(host), _folder: Arc::clone(&self.folder) }
