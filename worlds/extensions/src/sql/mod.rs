@@ -32,12 +32,14 @@ mod statement;
 mod system;
 mod tables;
 mod value;
+mod waiting;
 
 pub use address::{Address, AddressError, Server};
 pub use recorder::{Recorder, Retention};
 pub use system::System;
 pub use tables::{Action, Minute, WafEvent};
 pub use value::{Rows, Value};
+pub(crate) use waiting::Waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

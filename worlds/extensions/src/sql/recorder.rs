@@ -2,9 +2,9 @@
 
 use super::embedded::{explain, set_memory_limit};
 use super::tables::{INSERT_EVENT, INSERT_MINUTE, Minute, SCHEMA, VERSION, WafEvent, time_text};
+use super::waiting::Waiting;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, TransactionBehavior, params};
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,10 +13,6 @@ const LOCK_TIME: Duration = Duration::from_millis(250);
 /// Number of events that are written together, and how long the first of them waits, or all of them after a failure.
 const BATCH: usize = 256;
 const BATCH_TIME: Duration = Duration::from_secs(1);
-/// Limit of events that wait while the database cannot be written, in bytes. The oldest go.
-const MAX_WAITING: usize = 32 << 20;
-/// Number of minutes that wait: a day.
-const MAX_MINUTES: usize = 24 * 60;
 /// Number of rows that are removed at once, and how often at the end of a batch: twice as many as a batch adds, so that the file cannot fill up.
 const STEP: usize = 64;
 const STEPS: usize = 8;
@@ -50,12 +46,9 @@ pub struct Recorder {
     path: PathBuf,
     connection: Connection,
     retention: Retention,
-    waiting: VecDeque<WafEvent>,
-    minutes: VecDeque<Minute>,
-    bytes: usize,
+    waiting: Waiting,
     due: Option<Instant>,
     has_failed: bool,
-    dropped: u64,
 }
 
 impl Recorder {
@@ -67,19 +60,14 @@ impl Recorder {
     pub fn open(path: impl Into<PathBuf>, retention: Retention) -> Result<Self, String> {
         let path = path.into();
         let connection = open(&path, retention)?;
-        let mut recorder = Self {
-            path,
-            connection,
-            retention,
-            waiting: VecDeque::new(),
-            minutes: VecDeque::new(),
-            bytes: 0,
-            due: None,
-            has_failed: false,
-            dropped: 0,
-        };
+        let mut recorder = Self { path, connection, retention, waiting: Waiting::default(), due: None, has_failed: false };
         recorder.make_tables()?;
         Ok(recorder)
+    }
+
+    /// Takes the rows that waited for the file to open, before any other.
+    pub(crate) fn take_over(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
     }
 
     /// Takes an event. It is written with those of the same second, or with 255 others.
@@ -87,19 +75,11 @@ impl Recorder {
     /// # Errors
     ///
     /// The events that wait could not be written. They wait on.
-    pub fn record_event(&mut self, mut event: WafEvent) -> Result<(), String> {
-        event.cut();
-        self.bytes += event.size();
-        self.waiting.push_back(event);
-        while self.bytes > MAX_WAITING
-            && let Some(oldest) = self.waiting.pop_front()
-        {
-            self.bytes -= oldest.size();
-            self.dropped += 1;
-        }
+    pub fn record_event(&mut self, event: WafEvent) -> Result<(), String> {
+        self.waiting.add_event(event);
         let now = Instant::now();
         let is_due = now >= *self.due.get_or_insert(now + BATCH_TIME);
-        if is_due || (self.waiting.len() >= BATCH && !self.has_failed) { self.flush() } else { Ok(()) }
+        if is_due || (self.waiting.events().len() >= BATCH && !self.has_failed) { self.flush() } else { Ok(()) }
     }
 
     /// Writes a minute, and the events that wait.
@@ -108,10 +88,7 @@ impl Recorder {
     ///
     /// The database could not be written; the minute waits on. A day of them is kept.
     pub fn record_minute(&mut self, minute: Minute) -> Result<(), String> {
-        self.minutes.push_back(minute);
-        while self.minutes.len() > MAX_MINUTES {
-            self.minutes.pop_front();
-        }
+        self.waiting.add_minute(minute);
         self.write()
     }
 
@@ -121,12 +98,17 @@ impl Recorder {
     ///
     /// The database could not be written; the events wait on.
     pub fn flush(&mut self) -> Result<(), String> {
-        if self.waiting.is_empty() && self.minutes.is_empty() { Ok(()) } else { self.write() }
+        if self.waiting.is_empty() { Ok(()) } else { self.write() }
     }
 
-    /// Returns the number of events that were dropped because the database could not be written.
+    /// Returns the number of rows that were dropped because the database could not be written.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.waiting.dropped()
+    }
+
+    /// Drops and counts the rows that wait. Returns their number.
+    pub(crate) fn give_up(&mut self) -> u64 {
+        self.waiting.give_up()
     }
 
     /// Removes rows that are too old, in small steps, and the oldest while the file is nearly full.
@@ -152,19 +134,17 @@ impl Recorder {
         self.due = result.is_err().then(|| Instant::now() + BATCH_TIME);
         result.map_err(|error| explain(&self.path, &error))?;
         self.waiting.clear();
-        self.minutes.clear();
-        self.bytes = 0;
         self.remove_old(SystemTime::now())
     }
 
     fn try_write(&mut self) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut statement = transaction.prepare(INSERT_EVENT)?;
-        for event in &self.waiting {
+        for event in self.waiting.events() {
             insert(&mut statement, event)?;
         }
         drop(statement);
-        for minute in &self.minutes {
+        for minute in self.waiting.minutes() {
             let (requests, blocked) = (signed(minute.requests), signed(minute.blocked));
             let (processor, memory) = (minute.system_cpu_percent, minute.system_memory_percent);
             transaction.execute(INSERT_MINUTE, params![time_text(minute.created), minute.node_id, processor, memory, requests, blocked])?;
