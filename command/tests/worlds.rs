@@ -479,3 +479,24 @@ fn a_reload_is_the_event_release_and_ends_runs() {
     assert_eq!((&runs("loops.lua")[0]["reason"], &runs("loops.lua")[0]["output"]), (&"the host ended".into(), &"begun\n".into()));
     assert_eq!(runs("release.lua")[1]["output"], "0\n");
 }
+
+#[test]
+fn a_script_with_signs_of_patterns_in_its_name_is_tried() {
+    let folder = Folder::new("names");
+    let plugin = "local skynet = require 'skynet'\nskynet.register(skynet.TYPE_TICKER, 1, print)";
+    for name in ["a[1].lua", "a*?.lua", "a\\b.lua"] {
+        let path = folder.file(name, plugin);
+        let output = secrule(&["plugin", "run", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let path = folder.file(name, "output('runs')");
+        let output = extension(&["run", path.to_str().unwrap()]);
+        assert_eq!(text(&output.stdout), "runs\n", "{name}: {}", text(&output.stderr));
+    }
+    for name in ["a\"b.lua", "a\nb.lua", "a\\"] {
+        let path = folder.file(name, plugin);
+        for world in ["plugin", "extension"] {
+            let output = secrule(&[world, "run", path.to_str().unwrap()]);
+            assert!(text(&output.stderr).contains("rules cannot name a file with such a name"), "{world} {name}: {}", text(&output.stderr));
+        }
+    }
+}

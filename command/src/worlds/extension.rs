@@ -1,6 +1,6 @@
 //! `secrule extension`: shows extensions, runs them by hand, sends them events, and reads their history.
 
-use super::{RuleFiles, outgoing, socket};
+use super::{RuleFiles, outgoing, quotable, socket};
 use crate::{Failure, Format, Outcome, note, stores, table, write_json};
 use clap::{Args, Subcommand};
 use secrule::Waf;
@@ -151,13 +151,10 @@ fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<
     Ok(if run.ending == Ending::Ok { Outcome::Fine } else { Outcome::Finding })
 }
 
-/// Loads rules, in which a script that they do not name is an extension that is off. Stores are in memory.
+/// Loads rules with the store that they name. A script that they do not name is an extension that is off.
 fn waf_with(script: &Path, rules: &[PathBuf]) -> Result<Waf, Failure> {
     let text = std::fs::read(script).map_err(|error| Failure::unreadable(script, error))?;
-    let shown = script.display().to_string();
-    if shown.contains(['"', '\n', '\\']) {
-        return Err(Failure::Reason(format!("{shown}: rules cannot name a file with such a name")));
-    }
+    let shown = quotable(script)?;
     // What asks for the event of its run is for events.
     let trigger = if memchr::memmem::find(&text, b"trigger_event").is_some() { "event:node_offline" } else { "cron:\"* * * * *\"" };
     let builder = stores::known(Waf::builder()).without_logs().default_store(stores::of_settings);

@@ -61,12 +61,23 @@ pub fn failures(waf: &Waf) -> Vec<String> {
     plugins.chain(extensions).chain(databases).chain(places).collect()
 }
 
+/// Returns a path as rules have it between quotation marks.
+///
+/// # Errors
+/// If it has a quotation mark or a line break, which would end the value, or a backslash before the closing quotation mark.
+fn quotable(path: &Path) -> Result<String, Failure> {
+    let text = path.display().to_string();
+    if text.contains(['"', '\n']) || text.ends_with('\\') {
+        return Err(Failure::Reason(format!("{text}: rules cannot name a file with such a name; give it another one")));
+    }
+    Ok(text)
+}
+
 /// Builds rules for a plugin that is tried: those of the files if there are some, with the plugin alone, and all in memory.
 fn trial(script: &Path, rules: &[PathBuf], link: Option<Arc<dyn ExchangeLog>>) -> Result<Waf, Failure> {
-    let path = script.display().to_string();
-    if path.contains(['"', '\n', '*', '?', '[']) {
-        return Err(Failure::Reason(format!("{path}: rules cannot name a file with such a name")));
-    }
+    // SecPlugin takes a pattern of paths, in which each of these signs stands for itself within brackets.
+    let path: String =
+        quotable(script)?.chars().flat_map(|sign| if "*?[".contains(sign) { vec!['[', sign, ']'] } else { vec![sign] }).collect();
     let builder = stores::known(Waf::builder()).without_logs().without_store();
     let builder = rules.iter().fold(builder, |builder, file| builder.file(file));
     let builder = builder.rules("plugin", &format!("SecPluginHost unix:/nowhere\nSecPlugin \"{path}\""));
