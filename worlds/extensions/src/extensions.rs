@@ -18,7 +18,6 @@ use secrule::internals::graph::{Extension, Trigger, WAF_EVENT};
 use secrule_host::{Exchange, Leadership, NodeEvent, Outgoing, ScriptName, Services, World};
 use serde_json::{Value, json};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -45,7 +44,7 @@ const TAG: &str = "run";
 /// An extension that does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartFailure {
-    /// Its script.
+    /// Its script; empty if none of the extensions can start.
     pub extension: String,
     /// The problem, with what to write.
     pub problem: String,
@@ -115,13 +114,12 @@ impl Extensions {
             return Err(failures);
         }
         let count = kept.len();
-        let failure = |extension: &str, problem: String| vec![StartFailure { extension: extension.to_owned(), problem }];
-        let runner = Runner::new(services, outgoing).map_err(|problem| failure("SecExtensionDatabase", problem))?;
-        let file = own_file_of(services, count).map_err(|problem| failure("SecExtensionDatabase", problem))?;
+        let runner = Runner::new(services, outgoing).map_err(StartFailure::of_all)?;
+        let file = services.settings(own_file).map_err(StartFailure::of_all)?;
         let recording = file.map(|file| Recording::start(file, services.log())).transpose();
         let shared = Arc::new(Shared {
             runner,
-            recording: recording.map_err(|error| failure("all extensions", format!("a thread cannot start: {error}")))?,
+            recording: recording.map_err(|error| StartFailure::of_all(format!("a thread cannot start: {error}")))?,
             takes_waf_events: kept.iter().any(|kept| kept.extension.runs_on(WAF_EVENT)),
             extensions: kept,
             queue: Queue::new(count),
@@ -139,7 +137,7 @@ impl Extensions {
         let started = Self { shared, timers: Mutex::new(timers), ended: Mutex::default() };
         started.start_threads().map_err(|error| {
             started.shared.queue.end();
-            vec![StartFailure { extension: "all extensions".to_owned(), problem: format!("a thread cannot start: {error}") }]
+            StartFailure::of_all(format!("a thread cannot start: {error}"))
         })?;
         Ok(started)
     }
@@ -164,11 +162,6 @@ impl Extensions {
         }
         Ok(())
     }
-}
-
-/// Returns the file of the host's own database, if there are extensions that could read it.
-fn own_file_of(services: &Services, extensions: usize) -> Result<Option<PathBuf>, String> {
-    if extensions == 0 { Ok(None) } else { services.settings(own_file) }
 }
 
 /// Checks the trigger of an extension as a host does when it starts.
@@ -350,8 +343,18 @@ impl World for Extensions {
     }
 }
 
+impl StartFailure {
+    /// Makes the failure of all extensions.
+    fn of_all(problem: String) -> Vec<Self> {
+        vec![Self { extension: String::new(), problem }]
+    }
+}
+
 impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.extension.is_empty() {
+            return write!(f, "extensions cannot be started: {}", self.problem);
+        }
         write!(f, "the extension {} cannot be started: {}", self.extension, self.problem)
     }
 }

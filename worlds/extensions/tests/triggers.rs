@@ -406,6 +406,18 @@ fn a_timetable_that_is_not_one_is_an_error_with_a_remedy() {
 }
 
 #[test]
+fn a_data_folder_that_is_not_from_the_root_on_stops_the_start() {
+    let start = |scene: Scene| {
+        let loaded = scene.rules("SecDataDir data").load();
+        Extensions::start(&loaded.services, &loaded.outgoing).map_err(|failures| failures[0].to_string())
+    };
+    let problem = start(Scene::new().extension("a.lua", "", "event:x")).unwrap_err();
+    assert!(problem.starts_with("extensions cannot be started: SecDataDir data: ") && problem.contains("write SecDataDir /"), "{problem}");
+    // A host of plugins alone has no such database.
+    assert!(start(Scene::new()).is_ok());
+}
+
+#[test]
 fn a_host_that_ends_does_not_wait_for_a_script_without_end() {
     let scene = Scene::new();
     let path = scene.path("history.jsonl");
