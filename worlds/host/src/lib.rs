@@ -31,6 +31,7 @@ mod rate;
 mod services;
 mod socket;
 mod status;
+pub mod timed;
 mod world;
 
 pub use error::HostError;

@@ -13,7 +13,7 @@
 //!     Shared::addresses               mod.rs
 //!       Lookups::addresses            lookup.rs: a name → addresses, within the time
 //!       Check::check                  check.rs: allowed.rs, public_address.rs
-//!     Wire::connect, secure           wire.rs: TCP and TLS (tls.rs), each read and write by a deadline
+//!     Wire::connect, secure           wire.rs: TCP and TLS (tls.rs), each read and write by a deadline (../timed.rs)
 //!     response::headers               response.rs: names as they were sent
 //! Connection::open, handshake         connection.rs: the same without HTTP
 //! ```

@@ -1,40 +1,26 @@
-//! A TCP connection, with TLS or without, each read and write of which ends by a deadline.
+//! A TCP connection, with TLS or without.
 
+use crate::timed::{self, Timed};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A connection.
 pub struct Wire(Stream);
 
 enum Stream {
-    Plain(Timed),
-    Secure(Box<StreamOwned<ClientConnection, Timed>>),
-}
-
-/// A socket with a deadline.
-struct Timed {
-    socket: TcpStream,
-    by: Instant,
+    Plain(Timed<TcpStream>),
+    Secure(Box<StreamOwned<ClientConnection, Timed<TcpStream>>>),
 }
 
 impl Wire {
     /// Connects to the first address that answers; each has an equal part of the time that is left.
     pub fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<Self> {
-        let mut failure = io::Error::from(ErrorKind::AddrNotAvailable);
-        for (place, address) in addresses.iter().enumerate() {
-            let parts = u32::try_from(addresses.len().saturating_sub(place)).unwrap_or(1);
-            let attempt = left(by).and_then(|left| TcpStream::connect_timeout(address, (left / parts).max(Duration::from_millis(1))));
-            match attempt.and_then(|socket| socket.set_nodelay(true).map(|()| socket)) {
-                Ok(socket) => return Ok(Self(Stream::Plain(Timed { socket, by }))),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+        timed::connect(addresses, by).map(|socket| Self(Stream::Plain(socket)))
     }
 
     /// Makes the connection a TLS connection. The certificate is checked as the configuration says.
@@ -42,7 +28,7 @@ impl Wire {
         let Stream::Plain(mut timed) = self.0 else {
             return Err(io::Error::other(rustls::Error::General("the connection is encrypted already".to_owned())));
         };
-        timed.by = by;
+        timed.set_deadline(by);
         let mut connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut timed)?;
@@ -58,47 +44,9 @@ impl Wire {
     /// Sets the deadline of reads and writes.
     pub fn set_deadline(&mut self, by: Instant) {
         match &mut self.0 {
-            Stream::Plain(timed) => timed.by = by,
-            Stream::Secure(secure) => secure.sock.by = by,
+            Stream::Plain(timed) => timed.set_deadline(by),
+            Stream::Secure(secure) => secure.sock.set_deadline(by),
         }
-    }
-}
-
-fn left(by: Instant) -> io::Result<Duration> {
-    let left = by.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-/// Turns the error of a socket whose time is over into the one that callers know, and leaves out interruptions.
-fn timed(mut step: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match step() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
-            result => return result,
-        }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        timed(|| {
-            self.socket.set_read_timeout(Some(left(self.by)?))?;
-            self.socket.read(buffer)
-        })
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        timed(|| {
-            self.socket.set_write_timeout(Some(left(self.by)?))?;
-            self.socket.write(bytes)
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

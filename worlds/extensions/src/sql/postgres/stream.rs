@@ -9,12 +9,13 @@ use postgres_protocol::message::frontend;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use secrule_host::timed::{self, Timed};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Limit of one message: a row of a result, and what is around its values.
 const MAX_MESSAGE: usize = MAX_RESULT + (1 << 20);
@@ -27,40 +28,26 @@ pub(super) struct Stream {
 }
 
 enum Way {
-    Plain(Timed),
-    Secure(Box<StreamOwned<ClientConnection, Timed>>),
-}
-
-/// A socket whose reads and writes end by a deadline.
-struct Timed {
-    socket: Socket,
-    by: Instant,
-}
-
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Local(Timed<UnixStream>),
+    Plain(Timed<TcpStream>),
+    Secure(Box<StreamOwned<ClientConnection, Timed<TcpStream>>>),
 }
 
 impl Stream {
     /// Connects to a server.
     pub fn connect(server: &Server, by: Instant) -> Result<Self, Failure> {
-        let socket = match &server.host {
-            Host::Folder(folder) => Socket::Unix(UnixStream::connect(folder.join(format!(".s.PGSQL.{}", server.port)))?),
-            Host::Name(name) => Socket::Tcp(connect(name, server.port, by)?),
-        };
-        let mut timed = Timed { socket, by };
-        let way = match (&server.encryption, &server.host) {
-            (Encryption::Checked(authorities), Host::Name(name)) => {
-                ask_for_tls(&mut timed)?;
-                let name = ServerName::try_from(name.clone())
-                    .map_err(|error| Failure::Refused(format!("{error}: no certificate has such a name")))?;
-                let config = client_config(authorities.as_deref()).map_err(Failure::Refused)?;
-                let session =
-                    ClientConnection::new(config, name).map_err(|error| Failure::Refused(format!("TLS: {error}; check sslrootcert")))?;
-                Way::Secure(Box::new(StreamOwned::new(session, timed)))
+        let way = match &server.host {
+            Host::Folder(folder) => Way::Local(Timed::new(UnixStream::connect(folder.join(format!(".s.PGSQL.{}", server.port)))?, by)),
+            Host::Name(name) => {
+                let mut timed = timed::connect(&addresses(name, server.port)?, by)?;
+                match &server.encryption {
+                    Encryption::Checked(authorities) => {
+                        ask_for_tls(&mut timed)?;
+                        Way::Secure(Box::new(StreamOwned::new(session(name, authorities.as_deref())?, timed)))
+                    }
+                    Encryption::None => Way::Plain(timed),
+                }
             }
-            _ => Way::Plain(timed),
         };
         Ok(Self { way, received: BytesMut::new() })
     }
@@ -68,14 +55,16 @@ impl Stream {
     /// Sets the deadline of the steps to come.
     pub fn set_deadline(&mut self, by: Instant) {
         match &mut self.way {
-            Way::Plain(timed) => timed.by = by,
-            Way::Secure(secure) => secure.sock.by = by,
+            Way::Local(timed) => timed.set_deadline(by),
+            Way::Plain(timed) => timed.set_deadline(by),
+            Way::Secure(secure) => secure.sock.set_deadline(by),
         }
     }
 
     /// Sends messages.
     pub fn send(&mut self, messages: &[u8]) -> Result<(), Failure> {
         let writer: &mut dyn Write = match &mut self.way {
+            Way::Local(timed) => timed,
             Way::Plain(timed) => timed,
             Way::Secure(secure) => secure,
         };
@@ -102,6 +91,7 @@ impl Stream {
     fn read_more(&mut self) -> Result<(), Failure> {
         let mut chunk = [0; CHUNK];
         let length = match &mut self.way {
+            Way::Local(timed) => timed.read(&mut chunk)?,
             Way::Plain(timed) => timed.read(&mut chunk)?,
             Way::Secure(secure) => secure.read(&mut chunk)?,
         };
@@ -124,22 +114,12 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Connects to the first address that answers; each has an equal part of the time that is left.
-fn connect(name: &str, port: u16, by: Instant) -> io::Result<TcpStream> {
+fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let addresses: Vec<_> = (name, port).to_socket_addrs()?.collect();
-    let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for (place, address) in addresses.iter().enumerate() {
-        let parts = u32::try_from(addresses.len() - place).unwrap_or(1);
-        let result = left(by).and_then(|left| TcpStream::connect_timeout(address, (left / parts).max(Duration::from_millis(1))));
-        match result.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
+    if addresses.is_empty() { Err(io::Error::new(ErrorKind::NotFound, "the name has no address")) } else { Ok(addresses) }
 }
 
-fn ask_for_tls(timed: &mut Timed) -> Result<(), Failure> {
+fn ask_for_tls(timed: &mut Timed<TcpStream>) -> Result<(), Failure> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     timed.write_all(&request)?;
@@ -151,6 +131,14 @@ fn ask_for_tls(timed: &mut Timed) -> Result<(), Failure> {
     } else {
         Err(Failure::Refused("the server has no TLS; switch it on there, or write sslmode=disable".to_owned()))
     }
+}
+
+/// Begins a TLS connection to a server of this name.
+fn session(name: &str, authorities: Option<&Path>) -> Result<ClientConnection, Failure> {
+    let name =
+        ServerName::try_from(name.to_owned()).map_err(|error| Failure::Refused(format!("{error}: no certificate has such a name")))?;
+    let config = client_config(authorities).map_err(Failure::Refused)?;
+    ClientConnection::new(config, name).map_err(|error| Failure::Refused(format!("TLS: {error}; check sslrootcert")))
 }
 
 fn client_config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
@@ -173,45 +161,4 @@ fn client_config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, String
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
-}
-
-fn left(by: Instant) -> io::Result<Duration> {
-    let left = by.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::Error::new(ErrorKind::TimedOut, "no answer in time")) } else { Ok(left) }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = Some(left(self.by)?);
-        match &mut self.socket {
-            Socket::Tcp(stream) => {
-                stream.set_read_timeout(left)?;
-                stream.read(buffer)
-            }
-            Socket::Unix(stream) => {
-                stream.set_read_timeout(left)?;
-                stream.read(buffer)
-            }
-        }
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let left = Some(left(self.by)?);
-        match &mut self.socket {
-            Socket::Tcp(stream) => {
-                stream.set_write_timeout(left)?;
-                stream.write(bytes)
-            }
-            Socket::Unix(stream) => {
-                stream.set_write_timeout(left)?;
-                stream.write(bytes)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
