@@ -151,6 +151,8 @@ fn length(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     const LIMITS: Limits = Limits { instructions: 1_000_000, time: Duration::from_secs(5), memory: 8 << 20 };
@@ -212,6 +214,19 @@ mod tests {
             assert!(matches!(call(&mut resident, &function), Err(Failure::Over(_))), "{greedy}");
             assert_eq!(call(&mut resident, &function), Ok(2.0), "{greedy}");
         }
+    }
+
+    #[test]
+    fn a_flag_of_another_thread_ends_calls_that_swallow_errors() {
+        let (mut resident, function) = settled("return function() while true do pcall(function() while true do end end) end end");
+        let flag = Arc::new(AtomicBool::new(false));
+        resident.budget().stop_with(&flag);
+        let unlimited = Limits { instructions: u64::MAX, time: Duration::from_secs(600), ..LIMITS };
+        std::thread::scope(|scope| {
+            scope.spawn(|| flag.store(true, Ordering::Relaxed));
+            assert!(matches!(resident.call(&function, (), &unlimited), Err(Failure::Over(Excess::Time))));
+        });
+        assert!(resident.budget().is_stopped());
     }
 
     #[test]
