@@ -17,8 +17,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maximum number of nodes that a request is sent to, one after the other.
+/// Number of nodes that a request is sent to at once, one after the other; then there is a pause before each, until the deadline.
 const HOPS: usize = 4;
+const HOP_PAUSE: Duration = Duration::from_millis(2);
 
 /// The time of a call that fails after which other connections to the server may be cut off, too.
 const IN_VAIN: Duration = Duration::from_millis(10);
@@ -133,12 +134,28 @@ impl Servers {
             return self.exchange(&self.main(), &[request], by);
         }
         let slot = slot(key);
-        for _ in 0..HOPS {
-            let node = self.slots(by)?.node(slot).cloned();
+        let mut named = None;
+        for hop in 0.. {
+            // Nodes tell each other of a move, which takes some milliseconds.
+            if hop >= HOPS {
+                let left = by.saturating_duration_since(Instant::now());
+                if left <= HOP_PAUSE {
+                    break;
+                }
+                std::thread::sleep(HOP_PAUSE);
+            }
+            let node = match named.take() {
+                Some(node) => Some(node),
+                None => self.slots(by)?.node(slot).cloned(),
+            };
             let node = node.ok_or_else(|| Down::new("no node of the cluster serves the key"))?;
             let answer = self.exchange(&node, &[request], by);
             match &answer {
-                Ok(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "CLUSTERDOWN") => self.known().are_wrong = true,
+                Ok(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "CLUSTERDOWN") => {
+                    self.known().are_wrong = true;
+                    // The node that moved it knows better than one that has not heard of it.
+                    named = error.details().filter(|_| error.code() == "MOVED").and_then(|details| node_of(details, &node));
+                }
                 Ok(Value::ServerError(error)) if error.code() == "ASK" => {
                     let node = error.details().and_then(|details| node_of(details, &node)).ok_or_else(|| Down::new(reason(error)))?;
                     return self.exchange(&node, &[&command("ASKING", &[]).get_packed_command(), request], by);
