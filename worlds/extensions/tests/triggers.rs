@@ -326,7 +326,7 @@ fn scripts_without_end_or_measure_are_stopped_and_others_go_on() {
     let blocked = format!("http_query('GET', 'http://127.0.0.1:{}/')", silent.port);
     let scene = Scene::new()
         .connect(silent.port)
-        .rules("SecExtensionTimeLimit 3")
+        .rules("SecExtensionTimeLimit 3\nSecLuaInstructionLimit 100000000")
         .extension("loops.lua", "while true do end", "event:go")
         .extension("hides.lua", "while true do pcall(function() while true do end end) end", "event:go")
         .extension("blocks.lua", &blocked, "event:go")
