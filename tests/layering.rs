@@ -26,14 +26,16 @@ const FLOORS: [&[&str]; 6] = [
 const ROOT: &str = "lib.rs";
 
 /// The members beside the engine, and the members that each may use outside of its tests.
-const MEMBERS: [(&str, &[&str]); 8] = [
-    ("command", &["secrule", "secrule-extensions", "secrule-host", "secrule-lmdb", "secrule-plugins", "secrule-redis"]),
+const MEMBERS: [(&str, &[&str]); 10] = [
+    ("command", &["secrule", "secrule-extensions", "secrule-host", "secrule-lmdb", "secrule-plugins", "secrule-redis", "secrule-serve"]),
     ("capi", &["secrule", "secrule-lmdb", "secrule-redis"]),
     ("stores/lmdb", &["secrule"]),
     ("stores/redis", &["secrule"]),
     ("worlds/host", &["secrule"]),
     ("worlds/plugins", &["secrule", "secrule-host"]),
     ("worlds/extensions", &["secrule", "secrule-host"]),
+    ("hosts/tower", &["secrule"]),
+    ("hosts/serve", &["secrule", "secrule-tower"]),
     ("testkit", &["secrule"]),
 ];
 

@@ -10,7 +10,7 @@ pub use stores::open as open_store;
 use crate::compile::{Foundation, LoadError, LoadReport};
 use crate::engine::{LONGEST_BAN, Services, ban_key, is_on_block_list, is_whitelisted, possible_bans, unban};
 use crate::graph::{RuleGraph, SiteId};
-use crate::source::FileSystem;
+use crate::source::{FileSystem, Loader};
 use crate::store::{Ban, Down, LIST_TIME, ListError, Need, RequestKey, Store, list_entries, note_changed_list};
 use crate::transaction::{Connection, Shared, Transaction};
 use crate::vocabulary::Limit;
@@ -94,11 +94,17 @@ impl Waf {
     /// waf.reload(Waf::builder().rules("new", "SecRuleEngine DetectionOnly"))?;
     /// # Ok::<(), secrule::LoadError>(())
     /// ```
-    pub fn reload(&self, mut builder: WafBuilder) -> Result<(), LoadError> {
+    pub fn reload(&self, builder: WafBuilder) -> Result<(), LoadError> {
+        self.reload_with(builder, &FileSystem)
+    }
+
+    /// As [`reload`](Self::reload), with files from a loader.
+    #[doc(hidden)]
+    pub fn reload_with(&self, mut builder: WafBuilder, loader: &dyn Loader) -> Result<(), LoadError> {
         let before = self.current.load_full();
         builder.inherit(&before);
         let observer = builder.observer.clone();
-        match builder.load(&FileSystem) {
+        match builder.load(loader) {
             Ok(shared) => {
                 let report = Arc::clone(&shared.report);
                 self.current.store(Arc::new(shared));
@@ -338,6 +344,12 @@ impl Waf {
     #[doc(hidden)]
     pub fn is_extension(&self) -> bool {
         self.current.load().is_extension()
+    }
+
+    /// Returns `true` if the rules may inspect bodies of responses (`SecResponseBodyAccess`). A host that proxies then asks for bodies without a content
+    /// encoding: one that is compressed cannot be inspected.
+    pub fn inspects_responses(&self) -> bool {
+        self.current.load().graph.settings.response_body_access
     }
 
     /// Returns the compiled rules.

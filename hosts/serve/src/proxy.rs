@@ -1,0 +1,170 @@
+//! The service behind the rules: it asks the upstream.
+
+use crate::forwarded::{self, Ends};
+use crate::settings::{Settings, Upstream};
+use crate::slow_body::{TimedBody, is_too_slow};
+use crate::{ServeError, demo, tunnel};
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::upgrade;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use secrule_tower::RequestBody;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::timeout;
+use tower_service::Service;
+
+/// The body of a request, as far as the upstream gets it.
+type Outgoing = RequestBody<TimedBody<Incoming>>;
+
+/// The body of an answer: that of the upstream, or a page.
+pub type Answer = Either<Incoming, Full<Bytes>>;
+
+/// Time for which a connection to the upstream is kept without a request: less than the usual 60 seconds of servers, which would close it meanwhile.
+const KEPT: Duration = Duration::from_secs(50);
+
+/// Headers of one connection, which do not go on to the next.
+const OF_CONNECTION: [HeaderName; 10] = [
+    CONNECTION,
+    // The body is asked for here, when it is needed.
+    EXPECT,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Asks the upstream, or shows the demo without one.
+#[derive(Clone)]
+pub struct Proxy {
+    settings: Arc<Settings>,
+    client: Client<HttpsConnector<HttpConnector>, Outgoing>,
+}
+
+impl Proxy {
+    /// Makes a proxy with its pool of connections. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// If the upstream has TLS, and the system has no certificates of authorities.
+    pub fn new(settings: Arc<Settings>) -> Result<Self, ServeError> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(settings.timeouts.connect));
+        connector.set_nodelay(true);
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().map_err(|error| ServeError::Authorities(std::io::Error::other(error)))?;
+        let config = match &settings.upstream {
+            Some(upstream) if upstream.is_encrypted() => config.with_native_roots().map_err(ServeError::Authorities)?,
+            _ => config.with_root_certificates(rustls::RootCertStore::empty()),
+        };
+        let tls = HttpsConnectorBuilder::new().with_tls_config(config.with_no_client_auth()).https_or_http();
+        let connector = tls.enable_all_versions().wrap_connector(connector);
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_idle_timeout(KEPT).pool_timer(TokioTimer::new());
+        client.http2_only(settings.upstream.as_ref().is_some_and(|upstream| upstream.is_http2));
+        Ok(Self { settings, client: client.build(connector) })
+    }
+
+    async fn ask(self, upstream: Upstream, request: Request<Outgoing>) -> Response<Answer> {
+        let (mut head, body) = request.into_parts();
+        let Some(ends) = head.extensions.get::<Ends>().copied() else { return page(StatusCode::INTERNAL_SERVER_ERROR) };
+        if head.method == Method::CONNECT {
+            return page(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let Some(uri) = upstream.uri(head.uri.path_and_query()) else { return page(StatusCode::BAD_REQUEST) };
+        let protocol = tunnel::wanted(&head.headers, head.version);
+        // A request of HTTP/2 has the host in its address.
+        if let Some(host) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+            head.headers.insert(HOST, host);
+        }
+        remove_those_of_connection(&mut head.headers);
+        forwarded::set_headers(ends, &mut head.headers, &self.settings);
+        let mut request = Request::new(body);
+        if upstream.is_http2 {
+            *request.version_mut() = Version::HTTP_2;
+        }
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (head.method, uri, head.headers);
+        let of_client = head.extensions.remove::<upgrade::OnUpgrade>().zip(protocol);
+        if let Some((_, protocol)) = &of_client {
+            tunnel::set(request.headers_mut(), protocol.clone());
+        }
+        let mut response = match timeout(self.settings.timeouts.answer, self.client.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return page(status_of(&error)),
+            Err(_) => return page(StatusCode::GATEWAY_TIMEOUT),
+        };
+        let agreed = response.headers().get(UPGRADE).cloned();
+        remove_those_of_connection(response.headers_mut());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let (Some((of_client, _)), Some(protocol)) = (of_client, agreed) else { return page(StatusCode::BAD_GATEWAY) };
+            tunnel::join(of_client, upgrade::on(&mut response));
+            tunnel::set(response.headers_mut(), protocol);
+        }
+        // The version of the upstream is not that of the client.
+        *response.version_mut() = Version::default();
+        response.map(Either::Left)
+    }
+}
+
+impl Service<Request<Outgoing>> for Proxy {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Outgoing>) -> Self::Future {
+        let proxy = self.clone();
+        Box::pin(async move {
+            Ok(match proxy.settings.upstream.clone() {
+                Some(upstream) => proxy.ask(upstream, request).await,
+                None => demo::page().map(Full::new).map(Either::Right),
+            })
+        })
+    }
+}
+
+/// Removes the headers that mean one connection, and those that it names in `Connection`.
+fn remove_those_of_connection(headers: &mut HeaderMap) {
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
+    // gRPC asks for trailers in this way.
+    let wants_trailers = headers.get(TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    OF_CONNECTION.iter().chain(&named).for_each(|name| drop(headers.remove(name)));
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Returns the status of a request that the upstream did not answer.
+fn status_of(error: &(dyn Error + 'static)) -> StatusCode {
+    if is_too_slow(error) { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_GATEWAY }
+}
+
+fn page(status: StatusCode) -> Response<Answer> {
+    let mut response = Response::new(Either::Right(Full::from(format!("{status}\n"))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

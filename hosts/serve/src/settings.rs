@@ -1,0 +1,154 @@
+//! What an operator says about a server.
+
+use crate::ServeError;
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use ipnet::IpNet;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Settings of a server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The addresses that it listens on.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate that clients see; `None` for connections without TLS.
+    pub tls: Option<TlsFiles>,
+    /// The server behind it; `None` for the page of the demo.
+    pub upstream: Option<Upstream>,
+    /// Peers whose `X-Forwarded-For` names the client.
+    pub trusted: Vec<IpNet>,
+    /// Times.
+    pub timeouts: Timeouts,
+    /// Maximum number of connections at once; more wait in the system's queue.
+    pub max_connections: usize,
+}
+
+/// Files of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the server, and those between it and an authority, in PEM.
+    pub certificate: PathBuf,
+    /// Its key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Times after which a connection ends, so that slow clients and upstreams cost little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the head of a request, from the connection or the end of the former request on; for a TLS handshake as well.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body: Duration,
+    /// For a connection to the upstream.
+    pub connect: Duration,
+    /// For the head of the upstream's answer.
+    pub answer: Duration,
+    /// For exchanges that run when the server ends.
+    pub shutdown: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { head: seconds(30), body: seconds(30), connect: seconds(5), answer: seconds(60), shutdown: seconds(30) }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let listen = vec![([127, 0, 0, 1], 8080).into()];
+        Self { listen, tls: None, upstream: None, trusted: Vec::new(), timeouts: Timeouts::default(), max_connections: 10_000 }
+    }
+}
+
+impl Settings {
+    /// Returns `true` if a peer may name the client of its requests.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&peer))
+    }
+}
+
+/// The address of a server behind this one: `http://127.0.0.1:3000`, `https://shop.example`, or `h2c://127.0.0.1:50051` for HTTP/2 without TLS, as gRPC
+/// servers speak it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    scheme: Scheme,
+    authority: Authority,
+    /// `true` for HTTP/2 without a negotiation.
+    pub(crate) is_http2: bool,
+}
+
+impl Upstream {
+    /// Returns `true` if connections to it have TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Returns the address of a path at the upstream.
+    pub(crate) fn uri(&self, path: Option<&PathAndQuery>) -> Option<Uri> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).ok()
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = ServeError;
+
+    fn from_str(text: &str) -> Result<Self, ServeError> {
+        let wrong = || ServeError::Upstream(text.to_owned());
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        let (scheme, is_http2) = match scheme {
+            "http" => (Scheme::HTTP, false),
+            "h2c" => (Scheme::HTTP, true),
+            "https" => (Scheme::HTTPS, false),
+            _ => return Err(wrong()),
+        };
+        let authority: Authority = rest.strip_suffix('/').unwrap_or(rest).parse().map_err(|_| wrong())?;
+        // A user and a password would go into each request.
+        if authority.host().is_empty() || authority.as_str().contains('@') {
+            return Err(wrong());
+        }
+        Ok(Self { scheme, authority, is_http2 })
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_http2 { "h2c" } else { self.scheme.as_str() };
+        write!(f, "{scheme}://{}", self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_upstreams_are_read() {
+        for text in ["http://127.0.0.1:3000", "https://shop.example", "h2c://[::1]:50051"] {
+            let upstream: Upstream = text.parse().unwrap();
+            assert_eq!(upstream.to_string(), text);
+        }
+        let upstream: Upstream = "http://shop.example:81/".parse().unwrap();
+        assert_eq!(upstream.uri(Some(&PathAndQuery::from_static("/a?b"))).unwrap(), "http://shop.example:81/a?b");
+        for wrong in ["", "127.0.0.1:3000", "ftp://shop.example", "http://", "http://shop.example/path", "http://user:secret@shop.example"]
+        {
+            assert!(wrong.parse::<Upstream>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_named_peers_are_trusted() {
+        let settings = Settings { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Settings::default() };
+        let trusts = |peer: &str| settings.trusts(peer.parse().unwrap());
+        assert!(trusts("10.1.2.3") && trusts("::ffff:10.1.2.3") && !trusts("192.0.2.7"));
+    }
+}

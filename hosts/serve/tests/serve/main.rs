@@ -1,0 +1,9 @@
+//! A server in front of an upstream, over real connections.
+
+// A helper that fails ends the test, as it should.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod proxy;
+mod slow;
+mod support;
+mod tls;

@@ -1,0 +1,76 @@
+//! The layer: rules, and what the host says about itself.
+
+use crate::answer::{Page, Refusal, plain_page};
+use crate::service::WafService;
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use secrule::{Connection, Waf};
+use std::fmt;
+use std::sync::Arc;
+use tower_layer::Layer;
+
+/// Puts a web application firewall in front of a service. Clones share their rules: [`Waf::reload`] replaces them for all, while requests run.
+#[derive(Clone)]
+pub struct WafLayer {
+    waf: Waf,
+    options: Arc<Options>,
+}
+
+/// Tells the ends of a request's connection.
+type Connect = dyn Fn(&Parts) -> Connection + Send + Sync;
+
+/// What the host says.
+#[derive(Clone)]
+pub struct Options {
+    pub connection: Arc<Connect>,
+    pub page: Arc<Page>,
+    pub held_limit: usize,
+    pub blocking_from: usize,
+}
+
+impl WafLayer {
+    /// Makes a layer. `connection` returns the ends of a request's connection: rules about addresses, bans and rates need them. Behind a load balancer
+    /// return the address of the client, not of the balancer.
+    pub fn new(waf: Waf, connection: impl Fn(&Parts) -> Connection + Send + Sync + 'static) -> Self {
+        let options =
+            Options { connection: Arc::new(connection), page: Arc::new(plain_page), held_limit: 128 << 20, blocking_from: 64 << 10 };
+        Self { waf, options: Arc::new(options) }
+    }
+
+    /// Sets the page of requests that are refused. Status, `Location` and `Connection` are set by the layer. Without it the page is the status as text.
+    #[must_use]
+    pub fn page(mut self, page: impl Fn(&Refusal) -> Response<Bytes> + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.options).page = Arc::new(page);
+        self
+    }
+
+    /// Sets the maximum number of bytes of a body that is held back while rules may stop it, where the limits of the rules are larger, or have no action.
+    /// The default is 128 MiB.
+    #[must_use]
+    pub fn held_limit(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.options).held_limit = bytes;
+        self
+    }
+
+    /// Sets the number of bytes from which on a body is judged where tokio allows blocking. The default is 64 KiB, which takes about a millisecond.
+    #[must_use]
+    pub fn blocking_from(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.options).blocking_from = bytes;
+        self
+    }
+}
+
+impl<S> Layer<S> for WafLayer {
+    type Service = WafService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        WafService::new(inner, self.waf.clone(), Arc::clone(&self.options))
+    }
+}
+
+impl fmt::Debug for WafLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WafLayer").finish_non_exhaustive()
+    }
+}
