@@ -22,6 +22,8 @@ mod open_store;
 mod profile;
 mod requests;
 mod rules;
+#[cfg(feature = "serve")]
+mod serve;
 mod store;
 mod stores;
 mod subset;
@@ -69,6 +71,8 @@ enum Verb {
     #[cfg(feature = "worlds")]
     Plugin(worlds::plugin::Options),
     Profile(profile::Options),
+    #[cfg(feature = "serve")]
+    Serve(serve::Options),
     Store(store::Options),
     Test(test::Options),
 }
@@ -101,7 +105,8 @@ enum Failure {
 
 /// Runs a command line.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let mut out = BufWriter::new(io::stdout().lock());
+    // Not locked: a verb that goes on may write from another thread.
+    let mut out = BufWriter::new(io::stdout());
     let result = match arguments.verb {
         Verb::Ban(options) => ban::run(&options, arguments.format, &mut out),
         Verb::Check(options) => check::run(&options, arguments.format, &mut out),
@@ -114,6 +119,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         #[cfg(feature = "worlds")]
         Verb::Plugin(options) => worlds::plugin::run(&options, arguments.format, &mut out),
         Verb::Profile(options) => profile::run(&options, arguments.format, &mut out),
+        #[cfg(feature = "serve")]
+        Verb::Serve(options) => serve::run(&options),
         Verb::Store(options) => store::run(&options, arguments.format, &mut out),
         Verb::Test(options) => test::run(&options, arguments.format, &mut out),
     };

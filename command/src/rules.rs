@@ -6,7 +6,7 @@ use clap::Args;
 use secrule::internals::compile::{CompileOptions, Input, Planning};
 use secrule::internals::core_rule_set::{self, CoreRuleSet};
 use secrule::internals::source::{FileSystem, Loader, Memory};
-use secrule::{DebugLog, LoadError, Waf};
+use secrule::{DebugLog, LoadError, Waf, WafBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,15 +50,22 @@ pub struct RuleOptions {
 }
 
 impl RuleOptions {
-    /// Loads the rules.
+    /// Loads the rules, for verbs that judge by themselves: without the logs and the store that they name.
     pub fn load(&self, debug_log: Option<Arc<dyn DebugLog>>) -> Result<Waf, Failure> {
-        let mut loader = Replaced::default();
-        let mut options = CompileOptions::default();
-        options.planning = self.plan;
-        let mut builder = stores::known(Waf::builder()).options(options).without_logs().without_store();
+        let (mut builder, loader) = self.collect()?;
+        builder = builder.without_logs().without_store();
         if let Some(log) = debug_log {
             builder = builder.debug_log(log);
         }
+        builder.build_with(&loader).map_err(|error| unloadable(&error))
+    }
+
+    /// Collects the rules, and returns what reads their files.
+    pub fn collect(&self) -> Result<(WafBuilder, Replaced), Failure> {
+        let mut loader = Replaced::default();
+        let mut options = CompileOptions::default();
+        options.planning = self.plan;
+        let mut builder = stores::known(Waf::builder()).options(options);
         let files = self.rules.iter().cloned().map(Input::File);
         if let Some(folder) = &self.crs {
             let mut inputs = self.core_rule_set(folder, &mut loader)?;
@@ -69,7 +76,7 @@ impl RuleOptions {
         } else {
             builder = builder.input(Input::Group(self.definitions(self.paranoia).into_iter().chain(files).collect()));
         }
-        builder.build_with(&loader).map_err(|error| unloadable(&error))
+        Ok((builder, loader))
     }
 
     fn core_rule_set(&self, folder: &Path, loader: &mut Replaced) -> Result<Vec<Input>, Failure> {
@@ -116,7 +123,7 @@ pub fn load_files(files: &[PathBuf]) -> Result<Waf, Failure> {
     builder.build().map_err(|error| unloadable(&error))
 }
 
-fn unloadable(error: &LoadError) -> Failure {
+pub fn unloadable(error: &LoadError) -> Failure {
     Failure::Reason(format!("the rules do not load\n{error}"))
 }
 
@@ -141,7 +148,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
 
 /// The file system, with other text for some of its files.
 #[derive(Default)]
-struct Replaced {
+pub struct Replaced {
     texts: Memory,
 }
 

@@ -1,0 +1,86 @@
+//! What rules find in requests, as lines on standard output.
+
+use crate::Failure;
+use secrule::internals::escape::text;
+use secrule::{Intervention, Match, Observer, Transaction};
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// Number of lines that wait to be written; more are dropped and counted.
+const MAX_WAITING: usize = 4_096;
+
+/// Maximum wait for the last lines.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Writes events. No request waits for it.
+#[derive(Debug)]
+pub struct Events {
+    entries: SyncSender<Entry>,
+    dropped: AtomicU64,
+}
+
+/// Something for the thread that writes.
+#[derive(Debug)]
+enum Entry {
+    Line(String),
+    /// Asks for a sign when all lines before it are written.
+    Mark(SyncSender<()>),
+}
+
+impl Events {
+    /// Starts the thread that writes.
+    pub fn start() -> Result<Self, Failure> {
+        let (entries, receiver) = sync_channel(MAX_WAITING);
+        thread::Builder::new().name("secrule-events".to_owned()).spawn(move || write_all(&receiver))?;
+        Ok(Self { entries, dropped: AtomicU64::new(0) })
+    }
+
+    /// Waits until all lines so far are written, but not long.
+    pub fn flush(&self) {
+        let (sender, receiver) = sync_channel(1);
+        if self.entries.try_send(Entry::Mark(sender)).is_ok() {
+            // Their reader may have stopped.
+            let _ = receiver.recv_timeout(FLUSH_LIMIT);
+        }
+    }
+
+    fn write(&self, line: String) {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        let report = || Entry::Line(format!("{dropped} lines were dropped, because their reader is too slow"));
+        if dropped > 0 && self.entries.try_send(report()).is_ok() {
+            self.dropped.fetch_sub(dropped, Ordering::Relaxed);
+        }
+        if self.entries.try_send(Entry::Line(line)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Observer for Events {
+    fn matched(&self, transaction: &Transaction, found: &Match<'_>) {
+        self.write(format!("{}: rule {}: {}", request(transaction), found.id(), text(found.message().as_bytes())));
+    }
+
+    fn intervened(&self, transaction: &Transaction, intervention: &Intervention) {
+        self.write(format!("{}: stopped with {}: {}", request(transaction), intervention.status(), intervention.reason()));
+    }
+}
+
+/// Returns who asks for what: without the query, which may hold secrets.
+fn request(transaction: &Transaction) -> String {
+    let [client, method, path] = [transaction.client_address(), transaction.method(), transaction.path()].map(text);
+    format!("{client} {method} {path}")
+}
+
+fn write_all(entries: &Receiver<Entry>) {
+    for entry in entries {
+        match entry {
+            // Without a reader there is nobody to tell. The lock is taken for each line: others write there, too.
+            Entry::Line(line) => drop(writeln!(io::stdout(), "{line}")),
+            Entry::Mark(sender) => drop(sender.send(())),
+        }
+    }
+}
