@@ -101,6 +101,9 @@ fn files(waf: &Waf, loaded: SystemTime) -> Times {
 
 fn times(paths: impl Iterator<Item = PathBuf>) -> Times {
     // What is not a file, such as the rules that are built in, never changes.
-    let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-    paths.map(|path| (changed(&path), path)).map(|(time, path)| (path, time)).collect()
+    let with_time = |path: PathBuf| {
+        let changed = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
+        (path, changed)
+    };
+    paths.map(with_time).collect()
 }

@@ -87,9 +87,10 @@ impl Server {
             let (shared, room, graceful) = (Arc::clone(&shared), Arc::clone(&room), Arc::clone(&graceful));
             tokio::spawn(async move {
                 loop {
-                    // Without room the system keeps connections, and lets clients wait.
-                    let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
                     let (stream, peer) = listener::accept(&listener).await;
+                    // Without room the system keeps further connections, and lets clients wait. A place is taken when there is a connection: listeners that
+                    // wait for one must not keep places from each other.
+                    let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
                     let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
                     tokio::spawn(async move {
                         shared.serve(stream, peer, watcher).await;

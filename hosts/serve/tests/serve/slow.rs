@@ -53,6 +53,17 @@ async fn many_slow_clients_leave_room_for_others() {
 }
 
 #[tokio::test]
+async fn more_listeners_than_connections_at_once_are_all_served() {
+    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let server = start(|settings| (settings.listen, settings.max_connections) = (ports.to_vec(), 1));
+    for address in ports {
+        assert!(get(address, "/", "").await.contains("200 OK"), "{address}");
+    }
+    server.stopper.stop();
+    server.end.await.unwrap();
+}
+
+#[tokio::test]
 async fn beyond_the_limit_connections_wait() {
     let server = start(|settings| settings.max_connections = 2);
     let idle = [TcpStream::connect(server.address).await.unwrap(), TcpStream::connect(server.address).await.unwrap()];
