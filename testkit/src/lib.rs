@@ -11,6 +11,7 @@ pub mod logged;
 pub mod messages;
 pub mod name_server;
 pub mod nginx;
+pub mod openssl;
 pub mod places;
 pub mod plugins;
 pub mod redis_server;

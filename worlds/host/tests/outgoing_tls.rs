@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use secrule_host::outgoing::{Body, Connection, Outgoing, Request, Response};
+use secrule_testkit::openssl::{self, NEW_KEY};
 use secrule_testkit::trial;
 use secrule_testkit::trials::{self, Needs};
 use server::{Looking, Server, allowed, read_request, response};
@@ -56,17 +57,11 @@ struct Secure {
 impl Certificates {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let openssl = |arguments: &str| {
-            let made = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output().unwrap();
-            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        };
-        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        for name in ["ca", "other"] {
-            openssl(&format!("req -x509 {key} -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"));
-        }
+        let openssl = |arguments: &str| openssl::run(folder.path(), arguments);
+        openssl::make_authorities(folder.path());
         std::fs::write(folder.path().join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
         for (name, days) in [("server", "2"), ("expired", "-1")] {
-            openssl(&format!("req {key} -subj /CN=localhost -keyout {name}.key -out {name}.csr"));
+            openssl(&format!("req {NEW_KEY} -subj /CN=localhost -keyout {name}.key -out {name}.csr"));
             openssl(&format!(
                 "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile names -out {name}.pem"
             ));

@@ -4,8 +4,7 @@ use crate::server::{Kind, Server, free_port};
 use crate::{LIMITS, by, record};
 use secrule::{Store, Update};
 use secrule_redis::RedisStore;
-use std::path::Path;
-use std::process::Command;
+use secrule_testkit::openssl::make_certificates;
 
 /// Returns the reason why a store of a URL does not answer, or "" if it does.
 fn failure(url: &str) -> String {
@@ -55,20 +54,4 @@ pub fn the_certificate_of_a_server_is_checked(kind: Kind) {
     assert!(error.contains("none.pem") && !error.contains("secret"), "{error}");
     assert!(RedisStore::new(&format!("rediss://127.0.0.1:{port}?ca={key}")).unwrap_err().to_string().contains("no certificate"));
     secrule_testkit::store_suite::run(&RedisStore::new(&format!("rediss://:secret@127.0.0.1:{port}?ca={authority}")).unwrap());
-}
-
-/// Makes an authority, another one, and a certificate for 127.0.0.1.
-fn make_certificates(folder: &Path) {
-    let openssl = |arguments: &str| {
-        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    };
-    for name in ["ca", "other"] {
-        openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-        ));
-    }
-    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout server.key -out server.csr");
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
 }

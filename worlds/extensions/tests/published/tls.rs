@@ -7,9 +7,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
+use secrule_testkit::openssl::{self, NEW_KEY};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ impl Certificates {
     pub fn new() -> Self {
         let made = Self(tempfile::tempdir().unwrap());
         for name in ["ca", "other"] {
-            made.openssl(&format!("req -x509 {KEY} -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"));
+            made.openssl(&format!("req -x509 {NEW_KEY} -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"));
         }
         made
     }
@@ -32,7 +32,7 @@ impl Certificates {
     /// Makes a certificate for a name.
     pub fn issue(&self, authority: &str, name: &str) -> &Self {
         std::fs::write(self.file("names"), format!("subjectAltName=DNS:{name}\n")).unwrap();
-        self.openssl(&format!("req {KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
+        self.openssl(&format!("req {NEW_KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
         let by = format!("-CA {authority}.pem -CAkey {authority}.key -CAcreateserial");
         self.openssl(&format!("x509 -req -in {name}.csr {by} -days 2 -extfile names -out {name}.pem"));
         self
@@ -67,12 +67,9 @@ impl Certificates {
     }
 
     fn openssl(&self, arguments: &str) {
-        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(&self.0).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        openssl::run(self.0.path(), arguments);
     }
 }
-
-const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
 
 impl ResolvesServerCert for Known {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {

@@ -2,7 +2,7 @@
 
 use crate::server::{self, Server};
 use crate::{ask, databases, shown};
-use std::path::Path;
+use secrule_testkit::openssl::make_certificates;
 use std::process::Command;
 
 /// Returns who one is at an address, or the error.
@@ -63,20 +63,4 @@ pub fn the_certificate_of_a_server_is_checked() {
     assert_who(&format!("{}?sslrootcert={authority}", address.replace("127.0.0.1", "localhost")), "not valid for name");
     assert_who(&format!("{address}?sslrootcert={}", file("none.pem")), "none.pem");
     assert_who(&format!("{address}?sslrootcert={}", file("server.key")), "no certificate");
-}
-
-/// Makes an authority, another one, and a certificate for 127.0.0.1.
-fn make_certificates(folder: &Path) {
-    let openssl = |arguments: &str| {
-        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    };
-    for name in ["ca", "other"] {
-        openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-        ));
-    }
-    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout server.key -out server.csr");
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
 }
