@@ -381,7 +381,10 @@ fn an_observer_hears_of_everything_once() {
     let heard = Arc::new(Heard::default());
     let rules = "SecRuleEngine On\nSecHeadersLimit 1\nSecRule REQUEST_URI \"@contains a\" \"id:1,phase:1,pass,log\"\n\
         SecRule ARGS:q \"@contains evil\" \"id:2,phase:2,deny\"\nSecAction \"id:3,phase:5,pass,log,msg:'over'\"";
-    let waf = Waf::builder().rules("rules", rules).observer(heard.clone()).build().unwrap();
+    // Two, as one: each hears all.
+    let second = Arc::new(Heard::default());
+    let both: Vec<Arc<dyn Observer>> = vec![heard.clone(), second.clone()];
+    let waf = Waf::builder().rules("rules", rules).observer(Arc::new(both)).build().unwrap();
     let mut tx = waf.begin(connection().id("x"));
     let head = Request::get("/a?q=evil").header("host", "a").header("accept", "b").body(()).unwrap().into_parts().0;
     tx.request_head(&head).unwrap();
@@ -391,7 +394,10 @@ fn an_observer_hears_of_everything_once() {
     assert_eq!(heard.all(), "x matched 2; stopped with 403; x matched 3; finished with 403");
     waf.reload(Waf::builder().rules("rules", "SecRule ARGS \"@rx a\" \"id:1\"")).unwrap();
     assert!(waf.reload(Waf::builder().rules("rules", "SecNothing")).is_err());
-    assert_eq!(heard.all(), "reloaded 1 rules; 1 error; nothing was loaded");
+    let reloads = "reloaded 1 rules; 1 error; nothing was loaded";
+    assert_eq!(heard.all(), reloads);
+    let all = ["x matched 1; limit headers", "x matched 2; stopped with 403; x matched 3; finished with 403", reloads].join("; ");
+    assert_eq!(second.all(), all);
 }
 
 /// An audit log of the host, which keeps records in memory.

@@ -5,6 +5,7 @@ use crate::compile::{LoadError, LoadReport};
 use crate::state::{Intervention, ScriptFailure};
 use crate::vocabulary::{Limit, LimitSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// Receives the events of every exchange of a rule set: for metrics, alerts and traces. By default each method does nothing.
 ///
@@ -61,6 +62,37 @@ pub trait Observer: Send + Sync + fmt::Debug {
     /// A [reload](crate::Waf::reload) failed, and the earlier rules stay.
     fn reload_failed(&self, error: &LoadError) {
         let _ = error;
+    }
+}
+
+/// Reports each event to all observers, in their order.
+impl Observer for Vec<Arc<dyn Observer>> {
+    fn matched(&self, transaction: &Transaction, found: &Match<'_>) {
+        self.iter().for_each(|observer| observer.matched(transaction, found));
+    }
+
+    fn intervened(&self, transaction: &Transaction, intervention: &Intervention) {
+        self.iter().for_each(|observer| observer.intervened(transaction, intervention));
+    }
+
+    fn limit_exceeded(&self, transaction: &Transaction, limit: Limit) {
+        self.iter().for_each(|observer| observer.limit_exceeded(transaction, limit));
+    }
+
+    fn script_failed(&self, transaction: &Transaction, failure: &ScriptFailure) {
+        self.iter().for_each(|observer| observer.script_failed(transaction, failure));
+    }
+
+    fn finished(&self, transaction: &Transaction) {
+        self.iter().for_each(|observer| observer.finished(transaction));
+    }
+
+    fn reloaded(&self, report: &LoadReport) {
+        self.iter().for_each(|observer| observer.reloaded(report));
+    }
+
+    fn reload_failed(&self, error: &LoadError) {
+        self.iter().for_each(|observer| observer.reload_failed(error));
     }
 }
 

@@ -196,7 +196,7 @@ impl WafBuilder {
         self
     }
 
-    /// Reports the events of every exchange to an observer.
+    /// Reports the events of every exchange to an observer. A vector of observers is one, too.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
