@@ -44,7 +44,7 @@ fn an_intervention_tells_its_client_and_status() {
 
 #[test]
 fn rules_with_noauditlog_are_in_the_error_log_and_not_in_the_audit_log() {
-    for format in ["Native", "JSON"] {
+    for format in ["Native", "JSON", "OCSF"] {
         let folder = Folder::new();
         let rules = r#"SecRule ARGS:w "@rx ." "id:1,phase:1,pass,log,noauditlog,msg:'secret'""#;
         let log = format!("SecAuditEngine On\nSecAuditLogFormat {format}\nSecAuditLog {}", folder.path("audit.log"));
@@ -103,6 +103,40 @@ fn a_json_record_has_the_fields_of_the_peer() {
     assert_eq!(message["details"]["ruleId"], "8");
     assert_eq!(message["details"]["lineNumber"], "4");
     assert_eq!(message["details"]["reference"], "o0,4v8,4t:lowercase");
+}
+
+#[test]
+fn an_event_of_ocsf_has_the_fields_of_its_class() {
+    let folder = Folder::new();
+    let settings = "SecAuditLogFormat OCSF\nSecAuditLogParts ABFHZ";
+    let waf = waf(&format!("SecAuditEngine On\nSecAuditLog {}\n{settings}", folder.path("audit.log")));
+    for target in ["/?w=warn", "/a?q=evil", "/b"] {
+        let _ = exchange(&waf, target);
+    }
+    let log = folder.read("audit.log");
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [warned, denied, clean] = events.as_slice() else { panic!("{log}") };
+    for event in &events {
+        assert_eq!([&event["category_uid"], &event["class_uid"], &event["type_uid"]], [6, 6001, 600_102]);
+        assert_eq!([&event["metadata"]["version"], &event["metadata"]["product"]["name"]], ["1.2.0", "secrule"]);
+        assert_eq!([&event["src_endpoint"]["ip"], &event["dst_endpoint"]["ip"]], ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(event["src_endpoint"]["port"], 4711);
+        let milliseconds = event["time"].as_u64().unwrap();
+        assert!((1_600_000_000_000..10_000_000_000_000).contains(&milliseconds), "{milliseconds}");
+        assert_eq!(event["http_request"]["url"], event["web_resources"][0]);
+    }
+    let decisions = events.iter().map(|event| [&event["action"], &event["severity"], &event["status"]].map(|text| text.as_str().unwrap()));
+    assert_eq!(
+        decisions.collect::<Vec<_>>(),
+        [["Allowed", "Unknown", "Success"], ["Denied", "Critical", "Failure"], ["Allowed", "Informational", "Success"]]
+    );
+    assert_eq!(warned["http_request"]["args"], "w=warn");
+    assert_eq!(warned["http_request"]["http_headers"][0], serde_json::json!({"name": "Host", "value": "shop.example"}));
+    assert_eq!(denied["http_response"]["code"], 406);
+    assert_eq!([&warned["message"], &warned["enrichments"][0]["name"]], ["Warned", "Warned"]);
+    let details: Value = serde_json::from_str(warned["enrichments"][0]["data"].as_str().unwrap()).unwrap();
+    assert_eq!([&details["id"], &details["line"], &details["phase"]], [8, 4, 2]);
+    assert!(clean["enrichments"].is_null() && clean["message"].is_null(), "{clean}");
 }
 
 #[test]

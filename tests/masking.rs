@@ -13,6 +13,7 @@ struct Logs {
     native: String,
     json: Value,
     json_text: String,
+    ocsf: String,
     errors: String,
     debug: String,
     /// The matches as a host sees them.
@@ -21,8 +22,8 @@ struct Logs {
 
 impl Logs {
     /// Returns all texts.
-    fn all(&self) -> [&str; 5] {
-        [&self.native, &self.json_text, &self.errors, &self.debug, &self.matches]
+    fn all(&self) -> [&str; 6] {
+        [&self.native, &self.json_text, &self.ocsf, &self.errors, &self.debug, &self.matches]
     }
 
     /// Asserts that no log has a text.
@@ -70,10 +71,11 @@ fn logs_of(rules: &str, exchange: &Exchange<'_>, level: u8) -> Logs {
         (errors.join("\n"), serde_json::to_string(&matches).unwrap())
     };
     run("Native");
+    run("OCSF");
     let (errors, matches) = run("JSON");
     let json_text = folder.read("JSON");
     let json = serde_json::from_str(&json_text).unwrap_or_else(|error| panic!("{error}: {json_text}"));
-    Logs { native: folder.read("Native"), json, json_text, errors, debug: folder.read("debug"), matches }
+    Logs { native: folder.read("Native"), json, json_text, ocsf: folder.read("OCSF"), errors, debug: folder.read("debug"), matches }
 }
 
 /// A rule that shows everything that it matches.

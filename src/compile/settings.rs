@@ -162,6 +162,7 @@ pub fn set(context: &mut Context<'_>, directive: Directive, name: Span, entry: &
             }
         },
         Directive::SecAuditLogFormat if text.eq_ignore_ascii_case("JSON") => settings.audit_format = Some(AuditFormat::Json),
+        Directive::SecAuditLogFormat if text.eq_ignore_ascii_case("OCSF") => settings.audit_format = Some(AuditFormat::Ocsf),
         Directive::SecAuditLogFormat => settings.audit_format = Some(AuditFormat::Native),
         Directive::SecAuditLogParts => match LogLetters::parse(text) {
             Some(letters) => settings.audit_parts = Some(letters),

@@ -52,8 +52,10 @@ pub enum AuditType {
 pub enum AuditFormat {
     /// Sections of text.
     Native,
-    /// JSON.
+    /// JSON as ModSecurity v3 writes it.
     Json,
+    /// Events of OCSF 1.2, of the class Web Resources Activity (6001), in JSON.
+    Ocsf,
 }
 
 /// Action for a body that exceeds its limit.

@@ -105,6 +105,12 @@ impl Transaction {
         self.pairs(&self.state.collections.response_headers)
     }
 
+    /// Returns the client's names of uploaded files.
+    #[doc(hidden)]
+    pub fn file_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.pairs(&self.state.collections.file_names).map(|(_, name)| name)
+    }
+
     /// Returns the response body, as far as it was kept.
     pub fn response_body_bytes(&self) -> &[u8] {
         self.read(self.state.collections.arena.response_body())

@@ -107,7 +107,7 @@ directives! {
     SecAuditLog2 "SecAuditLog2" VALUE, "The path of a second index of concurrent audit logs."
     SecAuditLogDirMode "SecAuditLogDirMode" DirectiveArgument::Mode, "The mode of folders that the audit log makes."
     SecAuditLogFileMode "SecAuditLogFileMode" DirectiveArgument::Mode, "The mode of files that the audit log makes."
-    SecAuditLogFormat "SecAuditLogFormat" DirectiveArgument::Word(&["JSON", "Native"]), "The format of audit log records."
+    SecAuditLogFormat "SecAuditLogFormat" DirectiveArgument::Word(&["JSON", "Native", "OCSF"]), "The format of audit log records."
     SecAuditLogParts "SecAuditLogParts" VALUE, "The parts of audit log records, letters A to K and Z."
     SecAuditLogRelevantStatus "SecAuditLogRelevantStatus" VALUE, "A pattern of statuses that make a transaction relevant."
     SecAuditLogStorageDir "SecAuditLogStorageDir" VALUE, "The folder of concurrent audit logs."

@@ -1,6 +1,7 @@
-//! The JSON format: one object on each line.
+//! The JSON format of ModSecurity v3: one object on each line.
 
-use crate::escape::{disturbs, text};
+use super::json_line::{SERVER_ID, json_line, port};
+use crate::escape::text;
 use crate::graph::{EngineMode, RuleGraph};
 use crate::record::masked::MaskedExchange;
 use crate::state::RuleMatch;
@@ -8,11 +9,7 @@ use crate::transaction::Transaction;
 use chrono::{DateTime, Local};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
-use serde_json::ser::{Formatter, Serializer};
-use sha1::{Digest as _, Sha1};
 use std::borrow::Cow;
-use std::sync::LazyLock;
-use std::{fs, io};
 
 /// The software, in `producer`.
 const SOFTWARE: &str = concat!("secrule v", env!("CARGO_PKG_VERSION"));
@@ -22,27 +19,7 @@ const SOFTWARE: &str = concat!("secrule v", env!("CARGO_PKG_VERSION"));
 /// It is always valid UTF-8 and valid JSON: bytes that are not UTF-8 are written as the text `\xHH`. In v3 a text ends at its first NUL, and is cut
 /// off where it is not UTF-8.
 pub fn record(transaction: &Transaction) -> Vec<u8> {
-    let mut record = Vec::with_capacity(2048);
-    // Writing to memory does not fail, and every key is a text.
-    let _ = Record { transaction: Body::of(transaction) }.serialize(&mut Serializer::with_formatter(&mut record, Escaping));
-    record.push(b'\n');
-    record
-}
-
-/// Writes JSON without blanks, and as `\uHHHH` everything that [disturbs] a line or a terminal. JSON itself requires that only below U+0020.
-struct Escaping;
-
-impl Formatter for Escaping {
-    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        for part in fragment.split_inclusive(disturbs) {
-            let kept = part.trim_end_matches(disturbs);
-            writer.write_all(kept.as_bytes())?;
-            for sign in part.chars().filter(|sign| disturbs(*sign)) {
-                write!(writer, "\\u{:04x}", u32::from(sign))?;
-            }
-        }
-        Ok(())
-    }
+    json_line(&Record { transaction: Body::of(transaction) })
 }
 
 #[derive(Serialize)]
@@ -154,10 +131,10 @@ impl Body {
         Self {
             client_ip: text(transaction.client_address()),
             time_stamp: DateTime::<Local>::from(transaction.began()).format("%a %b %e %H:%M:%S %Y").to_string(),
-            server_id: &SERVER,
-            client_port: number(transaction.client_port()),
+            server_id: &SERVER_ID,
+            client_port: port(transaction.client_port()),
             host_ip: text(transaction.server_address()),
-            host_port: number(transaction.server_port()),
+            host_port: port(transaction.server_port()),
             unique_id: transaction.id(),
             request: Request {
                 method: text(transaction.method()),
@@ -232,16 +209,6 @@ impl Version {
         }
     }
 }
-
-fn number(digits: &[u8]) -> u16 {
-    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-/// A constant id of this machine: the SHA-1 of its name.
-static SERVER: LazyLock<String> = LazyLock::new(|| {
-    let name = fs::read("/proc/sys/kernel/hostname").or_else(|_| fs::read("/etc/hostname")).unwrap_or_default();
-    Sha1::digest(name.trim_ascii()).iter().map(|byte| format!("{byte:02x}")).collect()
-});
 
 #[cfg(test)]
 mod tests {

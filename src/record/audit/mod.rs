@@ -1,8 +1,10 @@
-//! The audit log: transactions as records in ModSecurity v3's formats, written to one file or to one file each, or posted to a server.
+//! The audit log: transactions as records in ModSecurity v3's formats or as events of OCSF, written to one file or to one file each, or posted to a server.
 
 mod concurrent;
 mod json;
+mod json_line;
 mod native;
+mod ocsf;
 
 use super::log_file::LogFile;
 use crate::graph::{AuditFormat, AuditType, Settings};
@@ -33,8 +35,9 @@ impl AuditWriter {
         let place = second.or(settings.audit_log.as_ref().map(|place| &*place.node));
         #[cfg(feature = "remote")]
         if settings.audit_type == AuditType::Https {
-            // Always JSON, whatever SecAuditLogFormat says, as in v3.
-            return place.map(|address| Self { format: AuditFormat::Json, log: Some(LogFile::server(address)), storage: None });
+            // JSON in place of the native format, as in v3.
+            let format = if settings.audit_format == AuditFormat::Native { AuditFormat::Json } else { settings.audit_format };
+            return place.map(|address| Self { format, log: Some(LogFile::server(address)), storage: None });
         }
         let log = place.map(|path| LogFile::ready(Path::new(path), settings.audit_log_mode));
         let storage = concurrent.then(|| Storage::new(settings));
@@ -42,12 +45,13 @@ impl AuditWriter {
     }
 }
 
-/// Words an exchange as one record of the audit log, as ModSecurity v3 does: with the parts that `SecAuditLogParts` and `ctl:auditLogParts`
-/// name. A record in JSON is one line, one in v3's native format several; either ends with a line break.
+/// Words an exchange as one record of the audit log, with the parts that `SecAuditLogParts` and `ctl:auditLogParts` name. A record in v3's native
+/// format is several lines; one in its JSON, or an event of OCSF, is one. Each ends with a line break.
 pub fn record(transaction: &Transaction, format: AuditFormat) -> Vec<u8> {
     match format {
         AuditFormat::Native => native::record(transaction),
         AuditFormat::Json => json::record(transaction),
+        AuditFormat::Ocsf => ocsf::record(transaction),
     }
 }
 
