@@ -258,6 +258,14 @@ impl WafBuilder {
         self
     }
 
+    /// Keeps the services of a rule set that this one will replace, as [`Waf::reload`] does: for hosts that build several rule sets before they replace
+    /// any of them.
+    #[doc(hidden)]
+    pub fn replacing(mut self, before: &Waf) -> Self {
+        self.inherit(&before.shared());
+        self
+    }
+
     /// Sets options of the compiler.
     #[doc(hidden)]
     pub fn options(mut self, options: CompileOptions) -> Self {
@@ -315,7 +323,9 @@ impl WafBuilder {
     /// Takes services from another rule set, unless the builder sets others.
     pub(super) fn inherit(&mut self, before: &Shared) {
         let Services { store, resolver, debug_log, .. } = &before.services;
-        self.store_kinds.extend_from_slice(&before.given.store_kinds);
+        // Each once, however often rules are loaded again.
+        let known: Vec<_> = self.store_kinds.iter().map(|kind| kind.schemes).collect();
+        self.store_kinds.extend(before.given.store_kinds.iter().filter(|kind| !known.contains(&kind.schemes)));
         if before.given.store {
             self.store.get_or_insert_with(|| Arc::clone(store));
         } else if stores::is_memory(&before.graph.settings) {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ServeError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", remedy(source))]
+    #[error("cannot listen on {address}: {source}{}", remedy(*address, source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -29,6 +29,17 @@ pub enum ServeError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// A site cannot be served.
+    #[error("{reason}")]
+    Site {
+        /// The position of the site among all, from 0 on.
+        number: usize,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// New sites would change what the sockets speak.
+    #[error("the sites would turn TLS on or off for connections, which only a restart does: keep a certificate in all of them, or in none")]
+    OtherListeners,
     /// Certificates of authorities cannot be read, so that no upstream with TLS can be trusted.
     #[error("the system has no certificates of authorities for https upstreams: install its package ca-certificates ({0})")]
     Authorities(io::Error),
@@ -37,13 +48,17 @@ pub enum ServeError {
     System(#[from] io::Error),
 }
 
-fn remedy(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => ": another server has it; end that one, or name another port with --listen",
+fn remedy(address: SocketAddr, source: &io::Error) -> String {
+    let remedy = match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = address.port();
+            return format!(": another server has it, which `ss -ltnp 'sport = :{port}'` shows; end that one, or name another port with --listen");
+        }
         io::ErrorKind::PermissionDenied => {
             ": ports below 1024 need a permission; name one above, or run with the capability CAP_NET_BIND_SERVICE"
         }
         io::ErrorKind::AddrNotAvailable => ": this machine does not have that address; 0.0.0.0 means all that it has",
         _ => "",
-    }
+    };
+    remedy.to_owned()
 }

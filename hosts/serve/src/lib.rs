@@ -1,15 +1,19 @@
 //! A reverse proxy with a web application firewall: takes connections, gives requests that no rule stops to an upstream, and its answers to the client.
 //!
 //! ```text
-//! client ─ Listener ─ TLS ─ HTTP/1.1, HTTP/2 ─ WafService ─ Proxy ─ upstream
+//! client ─ Listener ─ TLS ─ HTTP/1.1, HTTP/2 ─ Sites ─ WafService ─ Proxy ─ upstream
 //! ```
 //!
 //! | module | takes → gives |
 //! | --- | --- |
 //! | `settings` | what an operator says → addresses, timeouts, trusted peers |
-//! | `listener` | sockets → connections, as many as the limit allows |
+//! | `listener` | sockets → connections |
+//! | `place` | the limit of connections → a place for each, which ends with the last thing on it |
 //! | `first_bytes` | a connection → the same, or its end if the client says nothing |
-//! | `tls` | files of certificates → what clients see |
+//! | `tls` | files of certificates, and the name that a client asks for → the certificate that it sees |
+//! | `sites` | sites with their hosts and paths, and the head of a request → its rules and its upstream |
+//! | `host` | the head of a request → the one host that it names |
+//! | `path` | the path of a request → the prefix that it begins with in all readings |
 //! | `forwarded` | a peer and its headers → the client, and headers that the upstream may believe |
 //! | `proxy` | a request → the upstream's answer, or 502 and 504 |
 //! | `slow_body` | a body → the same body, or an error if its sender is too slow |
@@ -27,16 +31,23 @@ mod demo;
 mod error;
 mod first_bytes;
 mod forwarded;
+mod host;
 mod listener;
+mod path;
+mod place;
 mod proxy;
 mod server;
 mod settings;
+mod sites;
 mod slow_body;
 mod tls;
 mod tunnel;
 
 pub use error::ServeError;
+pub use host::{BadHost, HostPattern};
 #[doc(no_inline)]
 pub use ipnet::IpNet;
-pub use server::{Server, Stopper};
+pub use path::{BadPrefix, PathPrefix};
+pub use server::{Server, Stopper, Switch};
 pub use settings::{Settings, Timeouts, TlsFiles, Upstream};
+pub use sites::{Site, SitePath, Sites};

@@ -1,7 +1,9 @@
 //! The service behind the rules: it asks the upstream.
 
 use crate::forwarded::{self, Ends};
+use crate::place::Place;
 use crate::settings::{Settings, Upstream};
+use crate::sites::Route;
 use crate::slow_body::{TimedBody, is_too_slow};
 use crate::{ServeError, demo, tunnel};
 use bytes::Bytes;
@@ -57,31 +59,41 @@ const OF_CONNECTION: [HeaderName; 10] = [
 #[derive(Clone)]
 pub struct Proxy {
     settings: Arc<Settings>,
-    client: Client<HttpsConnector<HttpConnector>, Outgoing>,
+    /// Its pool has the connections to all upstreams.
+    client: Pool,
+    /// That of upstreams which speak HTTP/2 without a negotiation.
+    http2: Pool,
 }
 
+type Pool = Client<HttpsConnector<HttpConnector>, Outgoing>;
+
 impl Proxy {
-    /// Makes a proxy with its pool of connections. Nothing is connected yet.
+    /// Makes a proxy with its pools of connections. Nothing is connected yet. Upstreams with TLS are trusted if the authorities of the system sign for them,
+    /// whose certificates are read here.
     ///
     /// # Errors
-    /// If the upstream has TLS, and the system has no certificates of authorities.
-    pub fn new(settings: Arc<Settings>) -> Result<Self, ServeError> {
+    /// If the system has no certificates of authorities, and an upstream needs them.
+    pub fn new(settings: Arc<Settings>, knows_authorities: bool, needs_authorities: bool) -> Result<Self, ServeError> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(settings.timeouts.connect));
         connector.set_nodelay(true);
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_safe_default_protocol_versions().map_err(|error| ServeError::Authorities(std::io::Error::other(error)))?;
-        let config = match &settings.upstream {
-            Some(upstream) if upstream.is_encrypted() => config.with_native_roots().map_err(ServeError::Authorities)?,
-            _ => config.with_root_certificates(rustls::RootCertStore::empty()),
+        let config = || {
+            let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+            config.with_safe_default_protocol_versions().map_err(|error| ServeError::Authorities(std::io::Error::other(error)))
+        };
+        let with_roots = if knows_authorities { Some(config()?.with_native_roots()) } else { None };
+        let config = match with_roots {
+            Some(Ok(config)) => config,
+            Some(Err(error)) if needs_authorities => return Err(ServeError::Authorities(error)),
+            _ => config()?.with_root_certificates(rustls::RootCertStore::empty()),
         };
         let tls = HttpsConnectorBuilder::new().with_tls_config(config.with_no_client_auth()).https_or_http();
         let connector = tls.enable_all_versions().wrap_connector(connector);
         let mut client = Client::builder(TokioExecutor::new());
         client.pool_idle_timeout(KEPT).pool_timer(TokioTimer::new());
-        client.http2_only(settings.upstream.as_ref().is_some_and(|upstream| upstream.is_http2));
-        Ok(Self { settings, client: client.build(connector) })
+        let any = client.build(connector.clone());
+        Ok(Self { settings, client: any, http2: client.http2_only(true).build(connector) })
     }
 
     async fn ask(self, upstream: Upstream, request: Request<Outgoing>) -> Response<Answer> {
@@ -107,7 +119,8 @@ impl Proxy {
         if let Some((_, protocol)) = &of_client {
             tunnel::set(request.headers_mut(), protocol.clone());
         }
-        let mut response = match timeout(self.settings.timeouts.answer, self.client.request(request)).await {
+        let client = if upstream.is_http2 { &self.http2 } else { &self.client };
+        let mut response = match timeout(self.settings.timeouts.answer, client.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return page(status_of(&error)),
             Err(_) => return page(StatusCode::GATEWAY_TIMEOUT),
@@ -116,7 +129,8 @@ impl Proxy {
         remove_those_of_connection(response.headers_mut());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (Some((of_client, _)), Some(protocol)) = (of_client, agreed) else { return page(StatusCode::BAD_GATEWAY) };
-            tunnel::join(of_client, upgrade::on(&mut response));
+            let Some(place) = head.extensions.remove::<Arc<Place>>() else { return page(StatusCode::INTERNAL_SERVER_ERROR) };
+            tunnel::join(of_client, upgrade::on(&mut response), self.settings.timeouts.tunnel, place);
             tunnel::set(response.headers_mut(), protocol);
         }
         // The version of the upstream is not that of the client.
@@ -137,9 +151,11 @@ impl Service<Request<Outgoing>> for Proxy {
     fn call(&mut self, request: Request<Outgoing>) -> Self::Future {
         let proxy = self.clone();
         Box::pin(async move {
-            Ok(match proxy.settings.upstream.clone() {
-                Some(upstream) => proxy.ask(upstream, request).await,
-                None => demo::page().map(Full::new).map(Either::Right),
+            let route = request.extensions().get::<Route>().cloned();
+            Ok(match route.map(|route| route.upstream) {
+                None => page(StatusCode::INTERNAL_SERVER_ERROR),
+                Some(Some(upstream)) => proxy.ask(upstream, request).await,
+                Some(None) => demo::page().map(Full::new).map(Either::Right),
             })
         })
     }
@@ -162,7 +178,8 @@ fn status_of(error: &(dyn Error + 'static)) -> StatusCode {
     if is_too_slow(error) { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_GATEWAY }
 }
 
-fn page(status: StatusCode) -> Response<Answer> {
+/// Returns an answer of the proxy itself: its status.
+pub fn page<B>(status: StatusCode) -> Response<Either<B, Full<Bytes>>> {
     let mut response = Response::new(Either::Right(Full::from(format!("{status}\n"))));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

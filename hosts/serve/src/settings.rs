@@ -4,11 +4,13 @@ use crate::ServeError;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use ipnet::IpNet;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use std::{fmt, io};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -47,14 +49,23 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the head of the upstream's answer.
     pub answer: Duration,
-    /// For exchanges that run when the server ends.
+    /// For an upgraded connection on which nothing is sent.
+    pub tunnel: Duration,
+    /// For exchanges and upgraded connections that are there when the server ends.
     pub shutdown: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { head: seconds(30), body: seconds(30), connect: seconds(5), answer: seconds(60), shutdown: seconds(30) }
+        Self {
+            head: seconds(30),
+            body: seconds(30),
+            connect: seconds(5),
+            answer: seconds(60),
+            tunnel: seconds(3_600),
+            shutdown: seconds(30),
+        }
     }
 }
 
@@ -75,7 +86,7 @@ impl Settings {
 
 /// The address of a server behind this one: `http://127.0.0.1:3000`, `https://shop.example`, or `h2c://127.0.0.1:50051` for HTTP/2 without TLS, as gRPC
 /// servers speak it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
     scheme: Scheme,
     authority: Authority,
@@ -87,6 +98,19 @@ impl Upstream {
     /// Returns `true` if connections to it have TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.scheme == Scheme::HTTPS
+    }
+
+    /// Connects to it, and ends the connection: to tell an operator that requests will fail.
+    ///
+    /// # Errors
+    /// If it cannot be reached in this time.
+    pub async fn reach(&self, limit: Duration) -> io::Result<()> {
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        let port = self.authority.port_u16().unwrap_or(if self.is_encrypted() { 443 } else { 80 });
+        match timeout(limit, TcpStream::connect((host, port))).await {
+            Ok(connected) => connected.map(drop),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))),
+        }
     }
 
     /// Returns the address of a path at the upstream.

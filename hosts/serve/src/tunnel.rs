@@ -1,10 +1,19 @@
 //! Upgrades, such as to WebSocket: both sides agree in HTTP/1.1, and then bytes go both ways, which no rule sees.
 
+use crate::place::Place;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// Number of bytes that are read at once.
+const PIECE: usize = 8 << 10;
 
 /// Returns the protocol that a client asks for, if it asks for another one.
 pub fn wanted(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
@@ -19,11 +28,46 @@ pub fn set(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Copies bytes both ways until a side ends.
-pub fn join(client: OnUpgrade, upstream: OnUpgrade) {
+/// Copies bytes both ways until both sides end, none of them sends anything for some time, or the server ends. The connection keeps its place.
+pub fn join(client: OnUpgrade, upstream: OnUpgrade, idle: Duration, place: Arc<Place>) {
     tokio::spawn(async move {
         let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
-        // A side that goes without a word is no error.
-        let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        let (activity, active) = watch::channel(Instant::now());
+        let ((client_reads, client_writes), (upstream_reads, upstream_writes)) =
+            (split(TokioIo::new(client)), split(TokioIo::new(upstream)));
+        let both = async {
+            tokio::try_join!(copy(client_reads, upstream_writes, &activity), copy(upstream_reads, client_writes, &activity))
+        };
+        tokio::select! {
+            // A side that goes without a word is no error.
+            _ = both => {}
+            () = idleness(active, idle) => {}
+            () = place.is_cut() => {}
+        }
     });
+}
+
+/// Copies bytes until their sender ends, and tells the receiver so.
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, activity: &watch::Sender<Instant>) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = from.read(&mut piece).await?;
+        activity.send_replace(Instant::now());
+        let Some(read) = piece.get(..length).filter(|read| !read.is_empty()) else { return to.shutdown().await };
+        to.write_all(read).await?;
+        to.flush().await?;
+        activity.send_replace(Instant::now());
+    }
+}
+
+/// Waits until nothing happens for some time.
+async fn idleness(active: watch::Receiver<Instant>, limit: Duration) {
+    loop {
+        let last = *active.borrow();
+        let Some(end) = last.checked_add(limit) else { return std::future::pending().await };
+        sleep_until(end).await;
+        if *active.borrow() == last {
+            return;
+        }
+    }
 }

@@ -20,10 +20,14 @@ pub struct WafLayer {
 /// Tells the ends of a request's connection.
 type Connect = dyn Fn(&Parts) -> Connection + Send + Sync;
 
+/// Chooses the rules of a request.
+type Choose = dyn Fn(&Parts) -> Option<Waf> + Send + Sync;
+
 /// What the host says.
 #[derive(Clone)]
 pub struct Options {
     pub connection: Arc<Connect>,
+    pub rules_by: Option<Arc<Choose>>,
     pub page: Arc<Page>,
     pub held_limit: usize,
     pub blocking_from: usize,
@@ -33,9 +37,32 @@ impl WafLayer {
     /// Makes a layer. `connection` returns the ends of a request's connection: rules about addresses, bans and rates need them. Behind a load balancer
     /// return the address of the client, not of the balancer.
     pub fn new(waf: Waf, connection: impl Fn(&Parts) -> Connection + Send + Sync + 'static) -> Self {
-        let options =
-            Options { connection: Arc::new(connection), page: Arc::new(plain_page), held_limit: 128 << 20, blocking_from: 64 << 10 };
+        let options = Options {
+            connection: Arc::new(connection),
+            rules_by: None,
+            page: Arc::new(plain_page),
+            held_limit: 128 << 20,
+            blocking_from: 64 << 10,
+        };
         Self { waf, options: Arc::new(options) }
+    }
+
+    /// Chooses the rules of each request by its head, for several sites behind one server. `choose` is called once, before any rule runs; `None` means
+    /// the rules of the layer. What it reads, such as the host and the path, is what the client wrote: match a path as the service behind reads it.
+    ///
+    /// ```
+    /// # use secrule_tower::{Connection, Waf, WafLayer};
+    /// let rules = Waf::builder().starter_rules().build()?;
+    /// let shop = Waf::builder().base(&rules).remove_target(11942100, "ARGS:comment").build()?;
+    /// let connection = |_: &http::request::Parts| Connection::new(([192, 0, 2, 7], 40000).into(), ([127, 0, 0, 1], 80).into());
+    /// let layer = WafLayer::new(rules, connection)
+    ///     .rules_by(move |head| (head.headers.get("host")?.as_bytes() == b"shop.example").then(|| shop.clone()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn rules_by(mut self, choose: impl Fn(&Parts) -> Option<Waf> + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.options).rules_by = Some(Arc::new(choose));
+        self
     }
 
     /// Sets the page of requests that are refused. Status, `Location` and `Connection` are set by the layer. Without it the page is the status as text.

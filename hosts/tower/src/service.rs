@@ -64,9 +64,11 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (mut head, body) = request.into_parts();
-        let transaction = self.waf.begin((self.options.connection)(&head));
+        let chosen = self.options.rules_by.as_ref().and_then(|choose| choose(&head));
+        let waf = chosen.as_ref().unwrap_or(&self.waf);
+        let transaction = waf.begin((self.options.connection)(&head));
         let judge = Judge { exchange: Exchange::new(transaction), options: Arc::clone(&self.options), version: head.version };
-        let inspects_responses = self.waf.inspects_responses();
+        let inspects_responses = waf.inspects_responses();
         Box::pin(async move {
             if let Err(stop) = judge.exchange.judge(|transaction| transaction.request_head(&head)) {
                 return Ok(judge.refuse(refusal(stop)));

@@ -1,0 +1,48 @@
+//! The place of a connection among those that a server has at once. All that lives on it, an upgraded connection included, keeps it.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// The places of a server.
+pub struct Places {
+    room: Arc<Semaphore>,
+    cut: watch::Sender<bool>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    cut: watch::Receiver<bool>,
+}
+
+impl Places {
+    /// Makes a number of places, at least one.
+    pub fn new(number: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(number.clamp(1, Semaphore::MAX_PERMITS))), cut: watch::Sender::new(false) }
+    }
+
+    /// Waits for a place.
+    pub async fn take(&self) -> Option<Arc<Place>> {
+        let permit = Arc::clone(&self.room).acquire_owned().await.ok()?;
+        Some(Arc::new(Place { _permit: permit, cut: self.cut.subscribe() }))
+    }
+
+    /// Waits until no place is taken.
+    pub async fn all_free(&self) {
+        self.cut.closed().await;
+    }
+
+    /// Ends what is left on all places.
+    pub fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+}
+
+impl Place {
+    /// Waits until the server has no more time.
+    pub async fn is_cut(&self) {
+        // Without its server a connection has ended, too.
+        let _ = self.cut.clone().wait_for(|cut| *cut).await;
+    }
+}
