@@ -2,36 +2,61 @@
 
 mod events;
 mod reload;
+mod sites;
 
 use crate::rules::{RuleOptions, unloadable};
 use crate::{Failure, Outcome, note};
 use clap::Args;
 use events::Events;
-use reload::Rules;
-use secrule::Waf;
-use secrule_serve::{IpNet, Server, Settings, Timeouts, TlsFiles, Upstream};
+use reload::{LiveCertificate, LiveRules, Reload, Rules};
+use secrule_serve::{IpNet, ServeError, Server, Settings, Timeouts, TlsFiles, Upstream};
+use sites::{LiveSites, SiteLoader};
+use std::collections::BTreeSet;
+use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Run a reverse proxy with a web application firewall
-///
-/// Requests that no rule stops go to the upstream, and its answers to the client. Without an upstream there is a page to try it. Changed rule files, and
-/// SIGHUP, load the rules again, while requests run; rules that do not load change nothing. SIGTERM and Ctrl-C let requests that run end.
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-Examples:
+const EXAMPLES: &str = r#"Examples:
   secrule serve                                                      a page to try the built-in rules
   secrule serve --upstream http://127.0.0.1:3000                     protect a server
   secrule serve --upstream http://127.0.0.1:3000 --crs /usr/share/modsecurity-crs --detect-only
   secrule serve --listen 0.0.0.0:443 --tls-certificate site.pem --tls-key site.key --upstream http://127.0.0.1:3000
+  secrule serve --sites sites.toml --crs /usr/share/modsecurity-crs  several sites; a file for them:
+
+    [[site]]
+    hosts = ["shop.example", "*.shop.example"]                       # *. stands for all names below; the most exact one counts
+    upstream = "http://127.0.0.1:3000"
+    tls = { certificate = "shop.pem", key = "shop.key" }             # chosen by the name that a client asks for
+    rules = ["shop.conf"]                                            # before the rules of all sites
+    remove_targets = [{ rule = 942100, target = "ARGS:password" }]   # also: remove_rules, remove_rules_by_tag, detect_only
+
+    [[site.path]]
+    prefix = "/api/"                                                 # a path that can be read in two ways has the rules of its site
+    remove_rules_by_tag = ["attack-xss"]
+
+    [[site]]
+    default = true                                                   # all other hosts; without a default site they get 421
+    upstream = "http://127.0.0.1:4000"
+    detect_only = true
 
 Exit codes:
   0  it was ended by a signal
-  2  it cannot start: an address is taken, a certificate cannot be read, rules do not load")]
+  2  it cannot start: a flag is wrong, an address is taken, a file is missing, rules or sites do not load, a certificate has expired, is not
+     valid yet, cannot be read, or has another key
+
+An upstream that cannot be reached is a warning: its requests are answered with 502 until it can be."#;
+
+/// Run a reverse proxy with a web application firewall
+///
+/// Requests that no rule stops go to the upstream, and its answers to the client. Without an upstream there is a page to try it. Changed rule files, and
+/// SIGHUP, load the rules again, while requests run; rules that do not load change nothing. So it is with certificates, and with the sites of --sites. SIGTERM
+/// and Ctrl-C let requests that run end.
+#[derive(Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Options {
     /// An address to listen on; several are possible
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
@@ -40,6 +65,13 @@ pub struct Options {
     /// The server behind: http://HOST:PORT, https://HOST:PORT, or h2c://HOST:PORT for HTTP/2 without TLS, as gRPC servers speak it
     #[arg(long, value_name = "URL")]
     upstream: Option<Upstream>,
+
+    /// Serve the sites of a TOML file, each with its hosts, upstream, certificate and rules: see the examples below
+    ///
+    /// The rules of the command line are compiled once, and all sites extend them. The file, the files that it names, and SIGHUP, load all sites again:
+    /// all of them, or none. Names of files in it are relative to its folder.
+    #[arg(long, value_name = "FILE", conflicts_with = "upstream")]
+    sites: Option<PathBuf>,
 
     /// Log what rules find, and stop nothing
     #[arg(long)]
@@ -69,7 +101,11 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::duration::parse)]
     upstream_timeout: Duration,
 
-    /// Refuse rules that are fewer, at the start and when they are loaded again
+    /// The time after which an upgraded connection ends, such as a WebSocket, if neither side sends anything
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::duration::parse)]
+    tunnel_timeout: Duration,
+
+    /// Refuse rules that are fewer, in any site, at the start and when they are loaded again
     #[arg(long, value_name = "N", default_value_t = 0)]
     expect_rules: usize,
 
@@ -80,30 +116,73 @@ pub struct Options {
 /// Runs the proxy until a signal ends it.
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let rules = Rules { options: &options.rules, detect_only: options.detect_only, expected: options.expect_rules };
-    let loaded = SystemTime::now();
-    let (builder, loader) = rules.collect()?;
     let events = Arc::new(Events::start()?);
-    let waf = builder.observer(events.clone()).build_with(&loader).map_err(|error| unloadable(&error))?;
-    rules.check(&waf)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(options, &rules, waf, loaded))?;
+    match &options.sites {
+        None => runtime.block_on(serve_one(options, &rules, events.clone()))?,
+        Some(file) => runtime.block_on(serve_sites(options, &rules, file, events.clone()))?,
+    }
     events.flush();
     Ok(Outcome::Fine)
 }
 
-async fn serve(options: &Options, rules: &Rules<'_>, waf: Waf, loaded: SystemTime) -> Result<(), Failure> {
-    let server = Server::bind(settings(options), waf.clone()).map_err(|error| Failure::Reason(error.to_string()))?;
-    let scheme = if options.tls_key.is_some() { "https" } else { "http" };
-    let addresses: Vec<String> = server.addresses().iter().map(|address| format!("{scheme}://{address}/")).collect();
+/// Serves one upstream.
+async fn serve_one(options: &Options, rules: &Rules<'_>, events: Arc<Events>) -> Result<(), Failure> {
+    let loaded = SystemTime::now();
+    let (builder, loader) = rules.collect()?;
+    let waf = builder.observer(events).build_with(&loader).map_err(|error| unloadable(&error))?;
+    rules.check(&waf).map_err(Failure::Reason)?;
+    let server = Server::bind(settings(options), waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
+    tell_open(options, &server, &format!("{} in front of {behind}", numbered(reload::count(&waf), "rule")));
+    let upstream = options.upstream.clone();
+    sites::reach(upstream.clone().map(|upstream| ("the proxy".to_owned(), upstream)).into_iter().collect());
+    let certificate = tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream });
+    until_ended(server, async {
+        tokio::join!(reload::follow(LiveRules { rules, waf }, loaded), follow_if_any(certificate, loaded));
+    })
+    .await
+}
+
+/// Serves several sites.
+async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, events: Arc<Events>) -> Result<(), Failure> {
+    let loader = SiteLoader { file, rules, tls: tls(options) };
+    let (begun, mut files) = (SystemTime::now(), BTreeSet::new());
+    let loaded = loader.load(&mut files, sites::observed(events))?;
+    loaded.warn();
+    let shown = loaded.to_string();
+    let server = Server::bind_sites(settings(options), loaded.sites).map_err(refused)?;
+    tell_open(options, &server, &shown);
+    let live = LiveSites::new(&loader, server.switch(), loaded.base, loaded.upstreams, files);
+    until_ended(server, reload::follow(live, begun)).await
+}
+
+async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime) {
+    if let Some(live) = live {
+        reload::follow(live, loaded).await;
+    }
+}
+
+/// Tells what is served, and where.
+fn tell_open(options: &Options, server: &Server, what: &str) {
+    let sites = server.switch().sites();
+    if options.sites.is_none() {
+        sites.warnings().iter().for_each(|warning| warn(warning));
+    }
+    let scheme = if sites.is_encrypted() { "https" } else { "http" };
+    let addresses: Vec<String> = server.addresses().iter().map(|address| format!("{scheme}://{address}/")).collect();
     let mode = if options.detect_only { ", and stop nothing" } else { "" };
-    note(&format!("secrule: {} rules in front of {behind}{mode}; open {}", reload::count(&waf), addresses.join(" or ")));
+    note(&format!("secrule: {what}{mode}; open {}", addresses.join(" or ")));
+}
+
+/// Serves until a signal ends the server. `following` runs beside it.
+async fn until_ended(server: Server, following: impl Future<Output = ()>) -> Result<(), Failure> {
     let stopper = server.stopper();
     let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let [interrupt, terminate] = &mut interrupts;
     tokio::select! {
         () = server.run() => {}
-        () = reload::follow(rules, &waf, loaded) => {}
+        () = following => {}
         () = async {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -117,17 +196,37 @@ async fn serve(options: &Options, rules: &Rules<'_>, waf: Waf, loaded: SystemTim
     Ok(())
 }
 
+/// Tells an operator something that is not an error.
+fn warn(text: &str) {
+    note(&format!("secrule: warning: {text}"));
+}
+
+/// Returns a number of things: `1 rule`, `2 rules`.
+fn numbered(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+fn refused(error: ServeError) -> Failure {
+    Failure::Reason(error.to_string())
+}
+
+/// Returns the files of the certificate of the command line.
+fn tls(options: &Options) -> Option<TlsFiles> {
+    let files = options.tls_certificate.clone().zip(options.tls_key.clone());
+    files.map(|(certificate, key)| TlsFiles { certificate, key })
+}
+
 fn settings(options: &Options) -> Settings {
-    let tls = options.tls_certificate.clone().zip(options.tls_key.clone());
     Settings {
         listen: options.listen.clone(),
-        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: tls(options),
         upstream: options.upstream.clone(),
         trusted: options.trust.clone(),
         timeouts: Timeouts {
             head: options.client_timeout,
             body: options.client_timeout,
             answer: options.upstream_timeout,
+            tunnel: options.tunnel_timeout,
             ..Timeouts::default()
         },
         max_connections: options.max_connections,

@@ -1,15 +1,17 @@
-//! The rules of a proxy, and those that replace them while it runs.
+//! The rules of a proxy, and what replaces them and certificates while it runs.
 
 use crate::rules::{Replaced, RuleOptions, unloadable};
 use crate::{Failure, note};
 use secrule::internals::compile::Input;
 use secrule::{Waf, WafBuilder};
+use secrule_serve::{Sites, Switch, TlsFiles, Upstream};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
-/// Time between two looks at the rule files. A file that is being written may load in halves; the next look finds the rest.
+/// Time between two looks at the files. A file that is being written may load in halves; the next look finds the rest.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Rules as the command line names them.
@@ -29,26 +31,14 @@ impl Rules<'_> {
     }
 
     /// Refuses rules that are fewer than expected.
-    pub fn check(&self, waf: &Waf) -> Result<(), Failure> {
+    pub fn check(&self, waf: &Waf) -> Result<(), String> {
         let count = count(waf);
         if count < self.expected {
-            let expected = self.expected;
-            return Err(Failure::Reason(format!(
-                "there are {count} rules, and --expect-rules {expected}: see `secrule check` for what was loaded"
-            )));
+            let (are, expected) = (if count == 1 { "is" } else { "are" }, self.expected);
+            let rules = super::numbered(count, "rule");
+            return Err(format!("there {are} {rules}, and --expect-rules {expected}: see `secrule check` for what was loaded"));
         }
         Ok(())
-    }
-
-    fn reload(&self, waf: &Waf) -> Result<(), Failure> {
-        if self.expected > 0 {
-            let (builder, loader) = self.collect()?;
-            // Tried beside the rules that hold, without their logs and their store.
-            let tried = builder.without_logs().without_store().build_with(&loader).map_err(|error| unloadable(&error))?;
-            self.check(&tried)?;
-        }
-        let (builder, loader) = self.collect()?;
-        waf.reload_with(builder, &loader).map_err(|error| unloadable(&error))
     }
 }
 
@@ -57,41 +47,101 @@ pub fn count(waf: &Waf) -> usize {
     waf.report().rules
 }
 
-/// Loads rules again when their files change, and on SIGHUP. `loaded` is the time before they were loaded first. It does not end.
-pub async fn follow(rules: &Rules<'_>, waf: &Waf, loaded: SystemTime) {
+/// Something that is loaded of files, and can be loaded again while the proxy runs.
+pub trait Reload {
+    /// Name in messages.
+    const NAME: &'static str;
+
+    /// Returns its files, and names that are not files.
+    fn files(&self) -> BTreeSet<PathBuf>;
+
+    /// Loads it again, and returns what to tell about that. What does not load changes nothing.
+    fn reload(&mut self) -> Result<String, Failure>;
+}
+
+/// The rules of a proxy with one site.
+pub struct LiveRules<'o> {
+    pub rules: &'o Rules<'o>,
+    pub waf: Waf,
+}
+
+impl Reload for LiveRules<'_> {
+    const NAME: &'static str = "rules";
+
+    fn files(&self) -> BTreeSet<PathBuf> {
+        self.waf.report().sources.iter().map(|source| PathBuf::from(&*source.name)).collect()
+    }
+
+    fn reload(&mut self) -> Result<String, Failure> {
+        if self.rules.expected > 0 {
+            let (builder, loader) = self.rules.collect()?;
+            // Tried beside the rules that hold, without their logs and their store.
+            let tried = builder.without_logs().without_store().build_with(&loader).map_err(|error| unloadable(&error))?;
+            self.rules.check(&tried).map_err(Failure::Reason)?;
+        }
+        let (builder, loader) = self.rules.collect()?;
+        self.waf.reload_with(builder, &loader).map_err(|error| unloadable(&error))?;
+        let number = count(&self.waf);
+        Ok(format!("{} {} loaded again", super::numbered(number, "rule"), if number == 1 { "was" } else { "were" }))
+    }
+}
+
+/// The certificate of a proxy with one site.
+pub struct LiveCertificate {
+    pub tls: TlsFiles,
+    pub switch: Switch,
+    pub waf: Waf,
+    pub upstream: Option<Upstream>,
+}
+
+impl Reload for LiveCertificate {
+    const NAME: &'static str = "certificate";
+
+    fn files(&self) -> BTreeSet<PathBuf> {
+        [self.tls.certificate.clone(), self.tls.key.clone()].into()
+    }
+
+    fn reload(&mut self) -> Result<String, Failure> {
+        let failed = |error: secrule_serve::ServeError| Failure::Reason(error.to_string());
+        let sites = Sites::one(self.waf.clone(), self.upstream.clone(), Some(&self.tls)).map_err(failed)?;
+        sites.warnings().iter().for_each(|warning| super::warn(warning));
+        self.switch.replace(sites).map_err(failed)?;
+        Ok("the certificate was loaded again".to_owned())
+    }
+}
+
+/// Loads something again when its files change, and on SIGHUP. `loaded` is the time before it was loaded first. It does not end.
+pub async fn follow<R: Reload>(mut live: R, loaded: SystemTime) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
-    let mut known = files(waf, loaded);
+    let mut known = times_since(live.files(), loaded);
     loop {
         let is_asked = tokio::select! {
             _ = hangups.recv() => true,
             () = sleep(LOOK_INTERVAL) => false,
         };
-        let now = times(known.iter().map(|(path, _)| path.clone()));
-        if !is_asked && now == known {
+        if !is_asked && times(known.iter().map(|(path, _)| path.clone())) == known {
             continue;
         }
         let loaded = SystemTime::now();
-        match rules.reload(waf) {
-            Ok(()) => {
-                known = files(waf, loaded);
-                note(&format!("secrule: {} rules were loaded again", count(waf)));
-            }
+        match live.reload() {
+            Ok(done) => note(&format!("secrule: {done}")),
             Err(Failure::Reason(reason)) => {
-                // Until they change again.
-                known = now;
-                note(&format!("secrule: the earlier rules stay: {reason}"));
+                let stay = if R::NAME.ends_with('s') { "stay" } else { "stays" };
+                note(&format!("secrule: the earlier {} {stay}: {reason}", R::NAME));
             }
             Err(Failure::Closed) => {}
         }
+        // After a failure, until they change again.
+        known = times_since(live.files(), loaded);
     }
 }
 
 type Times = Vec<(PathBuf, Option<SystemTime>)>;
 
-/// Returns the files of the rules that were loaded from a time on, with the times of their last changes. One that has changed since may have been read
-/// before or after that, so that it counts as not known.
-fn files(waf: &Waf, loaded: SystemTime) -> Times {
-    let mut files = times(waf.report().sources.iter().map(|source| PathBuf::from(&*source.name)));
+/// Returns files that were loaded from a time on, with the times of their last changes. One that has changed since may have been read before or after
+/// that, so that it counts as not known.
+fn times_since(files: BTreeSet<PathBuf>, loaded: SystemTime) -> Times {
+    let mut files = times(files.into_iter());
     let now = SystemTime::now();
     for (_, time) in &mut files {
         *time = time.filter(|time| !(loaded..=now).contains(time));

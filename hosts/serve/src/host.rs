@@ -20,7 +20,9 @@ pub struct HostPattern {
 
 /// A text that is not a host of a site.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a host: write a name such as shop.example, *.shop.example for all names below it, or an address, without scheme, port and path")]
+#[error(
+    "`{0}` is not a host: write a name such as shop.example, *.shop.example for all names below it, or an address, without scheme, port and path"
+)]
 pub struct BadHost(String);
 
 /// A host and its port, in canonical form.
@@ -135,7 +137,23 @@ mod tests {
         assert_eq!(of("/", &["[2001:DB8:0:0::1]:443"]), "[2001:db8::1]");
         assert_eq!(of("/", &["192.0.2.7:80"]), "192.0.2.7");
         let long = "a".repeat(254);
-        for text in ["", ".", "a..b", "shop.example..", "shop example", "[::1", "[::1]x", "::1", "a:b", "a:99999", "a:+80", "user@a", "a/b", "ä", &long] {
+        for text in [
+            "",
+            ".",
+            "a..b",
+            "shop.example..",
+            "shop example",
+            "[::1",
+            "[::1]x",
+            "::1",
+            "a:b",
+            "a:99999",
+            "a:+80",
+            "user@a",
+            "a/b",
+            "ä",
+            &long,
+        ] {
             assert_eq!(of("/", &[text]), "no host", "{text}");
         }
         assert_eq!(of("/", &[]), "none");
@@ -157,7 +175,18 @@ mod tests {
         for (text, shown) in [("Shop.example", "shop.example"), ("*.Shop.example", "*.shop.example"), ("[::1]", "[::1]")] {
             assert_eq!(text.parse::<HostPattern>().unwrap().to_string(), shown);
         }
-        for wrong in ["", "*", "*.", "shop.*", "a*.shop.example", "http://shop.example", "shop.example:80", "shop.example/x", "*.[::1]", "bücher.example"] {
+        for wrong in [
+            "",
+            "*",
+            "*.",
+            "shop.*",
+            "a*.shop.example",
+            "http://shop.example",
+            "shop.example:80",
+            "shop.example/x",
+            "*.[::1]",
+            "bücher.example",
+        ] {
             assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
         }
     }

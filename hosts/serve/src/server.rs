@@ -20,9 +20,9 @@ use secrule::{Connection, Waf};
 use secrule_tower::{WafLayer, WafService};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::{fmt, io};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -152,6 +152,11 @@ impl Server {
 pub struct Switch(Arc<ArcSwap<Sites>>);
 
 impl Switch {
+    /// Returns the sites that are served now.
+    pub fn sites(&self) -> Arc<Sites> {
+        self.0.load_full()
+    }
+
     /// Replaces all sites at once. Requests that have begun keep theirs, and connections their certificate.
     ///
     /// # Errors

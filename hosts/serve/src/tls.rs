@@ -47,12 +47,14 @@ impl Certificate {
         let key = PrivateKeyDer::from_pem_file(key_path).map_err(|error| wrong(key_path, format!("{error}: write the key in PEM")))?;
         let key = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                let reason = format!("it is not the key of the certificate {}: name the key that its request was signed with", path.display());
+                let reason =
+                    format!("it is not the key of the certificate {}: name the key that its request was signed with", path.display());
                 wrong(key_path, reason)
             }
             error => wrong(path, format!("it cannot be used with the key {}: {error}", key_path.display())),
         })?;
-        let parsed = ParsedCertificate::try_from(&own).map_err(|error| wrong(path, format!("it is not a certificate of a server: {error}")))?;
+        let parsed =
+            ParsedCertificate::try_from(&own).map_err(|error| wrong(path, format!("it is not a certificate of a server: {error}")))?;
         let now = UnixTime::now();
         match refusal_at(&parsed, now) {
             Some(CertificateError::ExpiredContext { not_after, .. }) => {
@@ -60,7 +62,9 @@ impl Certificate {
             }
             Some(CertificateError::NotValidYetContext { not_before, .. }) => {
                 let (start, now) = (shown(not_before), shown(now));
-                let reason = format!("the certificate is valid from {start} on, and now it is {now}: compare the clock of this machine, or use the earlier one until then");
+                let reason = format!(
+                    "the certificate is valid from {start} on, and now it is {now}: compare the clock of this machine, or use the earlier one until then"
+                );
                 return Err(wrong(path, reason));
             }
             _ => {}

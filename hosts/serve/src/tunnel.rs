@@ -35,9 +35,8 @@ pub fn join(client: OnUpgrade, upstream: OnUpgrade, idle: Duration, place: Arc<P
         let (activity, active) = watch::channel(Instant::now());
         let ((client_reads, client_writes), (upstream_reads, upstream_writes)) =
             (split(TokioIo::new(client)), split(TokioIo::new(upstream)));
-        let both = async {
-            tokio::try_join!(copy(client_reads, upstream_writes, &activity), copy(upstream_reads, client_writes, &activity))
-        };
+        let both =
+            async { tokio::try_join!(copy(client_reads, upstream_writes, &activity), copy(upstream_reads, client_writes, &activity)) };
         tokio::select! {
             // A side that goes without a word is no error.
             _ = both => {}

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod proxy;
+mod sites;
 mod slow;
 mod support;
 mod tls;
+mod tunnels;

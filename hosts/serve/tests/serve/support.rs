@@ -1,7 +1,7 @@
 //! A server with rules, an upstream that answers as a test wants, and clients that write bytes.
 
 use secrule::Waf;
-use secrule_serve::{Server, Settings, Stopper, Timeouts};
+use secrule_serve::{Server, Settings, Site, Sites, Stopper, Timeouts};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -38,7 +38,17 @@ pub fn start(set: impl FnOnce(&mut Settings)) -> Running {
     let mut settings = Settings::default();
     (settings.listen, settings.timeouts) = (vec![([127, 0, 0, 1], 0).into()], timeouts());
     set(&mut settings);
-    let server = Server::bind(settings, Waf::from_rules(RULES).unwrap()).unwrap();
+    run(Server::bind(settings, Waf::from_rules(RULES).unwrap()).unwrap())
+}
+
+/// Starts a server with sites.
+pub fn start_sites(sites: Vec<Site>) -> Running {
+    let settings = Settings { listen: vec![([127, 0, 0, 1], 0).into()], timeouts: timeouts(), ..Settings::default() };
+    run(Server::bind_sites(settings, Sites::new(sites, None).unwrap()).unwrap())
+}
+
+/// Runs a server.
+pub fn run(server: Server) -> Running {
     let (address, stopper) = (server.addresses()[0], server.stopper());
     Running { address, stopper, end: tokio::spawn(server.run()) }
 }
