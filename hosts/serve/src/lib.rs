@@ -7,8 +7,9 @@
 //! | module | takes → gives |
 //! | --- | --- |
 //! | `settings` | what an operator says → addresses, timeouts, trusted peers |
-//! | `listener` | sockets → connections |
+//! | `listener` | an address → a socket, and its connections |
 //! | `place` | the limit of connections → a place for each, which ends with the last thing on it |
+//! | `sockets` | connections, as many as there are places → their requests; and their end |
 //! | `first_bytes` | a connection → the same, or its end if the client says nothing |
 //! | `tls` | files of certificates, and the name that a client asks for → the certificate that it sees |
 //! | `sites` | sites with their hosts and paths, and the head of a request → its rules and its upstream |
@@ -40,6 +41,7 @@ mod server;
 mod settings;
 mod sites;
 mod slow_body;
+mod sockets;
 mod tls;
 mod tunnel;
 
@@ -48,6 +50,8 @@ pub use host::{BadHost, HostPattern};
 #[doc(no_inline)]
 pub use ipnet::IpNet;
 pub use path::{BadPrefix, PathPrefix};
-pub use server::{Server, Stopper, Switch};
+pub use server::{Server, Switch};
 pub use settings::{Settings, Timeouts, TlsFiles, Upstream};
 pub use sites::{Site, SitePath, Sites};
+pub use slow_body::TimedBody;
+pub use sockets::{RequestBytes, Sockets, Speaks, Stopper};

@@ -1,31 +1,24 @@
-//! The server: takes connections, and serves each in a task of its own.
+//! The server: takes connections, and gives their requests to the rules and the proxy of their site.
 
-use crate::first_bytes::Timed;
 use crate::forwarded::{self, Ends};
-use crate::place::{Place, Places};
+use crate::place::Place;
 use crate::proxy::{Proxy, page};
 use crate::settings::Settings;
 use crate::sites::{Route, Sites};
-use crate::slow_body::TimedBody;
-use crate::{ServeError, listener, tls};
+use crate::sockets::{Sockets, Speaks, Stopper, speak};
+use crate::{ServeError, tls};
 use arc_swap::ArcSwap;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::Either;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::Watcher;
 use secrule::{Connection, Waf};
 use secrule_tower::{WafLayer, WafService};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_layer::Layer as _;
@@ -34,24 +27,11 @@ use tower_service::Service as _;
 /// The name of this server in audit records.
 const NAME: &str = concat!("secrule-serve ", env!("CARGO_PKG_VERSION"));
 
-/// Streams of a connection of HTTP/2 at once, and the time between two questions if its client is there.
-const MAX_STREAMS: u32 = 128;
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-
 /// A server whose sockets are open.
 pub struct Server {
-    listeners: Vec<TcpListener>,
-    acceptor: Option<TlsAcceptor>,
-    service: WafService<Proxy>,
-    sites: Arc<ArcSwap<Sites>>,
-    settings: Arc<Settings>,
-    stop: watch::Receiver<bool>,
-    stopper: Stopper,
+    sockets: Sockets,
+    shared: Shared,
 }
-
-/// Ends a server. Clones end the same one.
-#[derive(Clone, Debug)]
-pub struct Stopper(Arc<watch::Sender<bool>>);
 
 impl Server {
     /// Opens the sockets of a server with rules. `waf` may be [reloaded](Waf::reload) while the server runs. It must be called within tokio.
@@ -80,70 +60,40 @@ impl Server {
         let is_encrypted = sites.is_encrypted();
         let sites = Arc::new(ArcSwap::from_pointee(sites));
         let acceptor = is_encrypted.then(|| tls::acceptor(Arc::clone(&sites))).transpose()?;
-        let listeners: Result<_, _> = settings.listen.iter().map(|address| listener::listen(*address)).collect();
+        let sockets = Sockets::open(&settings.listen, settings.max_connections)?;
         let known = Arc::clone(&settings);
         let layer = WafLayer::new(waf, move |head| {
             let ends = head.extensions.get().copied().unwrap_or(UNKNOWN);
             Connection::new(forwarded::client(ends, &head.headers, &known), ends.own).connector(NAME)
         });
         let layer = layer.rules_by(|head| head.extensions.get().map(|route: &Route| route.waf.clone()));
-        let (sender, stop) = watch::channel(false);
-        Ok(Self { listeners: listeners?, acceptor, service: layer.layer(proxy), sites, settings, stop, stopper: Stopper(Arc::new(sender)) })
+        Ok(Self { sockets, shared: Shared { acceptor, service: layer.layer(proxy), sites, settings } })
     }
 
     /// Returns the addresses of the sockets.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.sockets.addresses()
     }
 
     /// Returns what ends the server.
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        self.sockets.stopper()
     }
 
     /// Returns what gives the server other sites.
     pub fn switch(&self) -> Switch {
-        Switch(Arc::clone(&self.sites))
+        Switch(Arc::clone(&self.shared.sites))
     }
 
     /// Serves until it is stopped: then it takes no more connections, and exchanges and upgraded connections have some time to end.
     pub async fn run(self) {
-        let Self { listeners, acceptor, service, sites, settings, mut stop, stopper: _stopper } = self;
-        let shared = Arc::new(Shared { acceptor, service, sites, settings: Arc::clone(&settings) });
-        // The loops alone share it, so that it can be taken back when they have ended.
-        let graceful = Arc::new(GracefulShutdown::new());
-        let places = Arc::new(Places::new(settings.max_connections));
-        let loops = listeners.into_iter().map(|listener| {
-            let (shared, places, graceful) = (Arc::clone(&shared), Arc::clone(&places), Arc::clone(&graceful));
-            tokio::spawn(async move {
-                loop {
-                    let (stream, peer) = listener::accept(&listener).await;
-                    // Without room the system keeps further connections, and lets clients wait. A place is taken when there is a connection: listeners that
-                    // wait for one must not keep places from each other.
-                    let Some(place) = places.take().await else { return };
-                    let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
-                    tokio::spawn(async move { shared.serve(stream, peer, place, watcher).await });
-                }
-            })
-        });
-        let loops: Vec<_> = loops.collect();
-        // A server without its stopper runs on.
-        if stop.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        loops.iter().for_each(|accepting| accepting.abort());
-        for accepting in loops {
-            // It was ended.
-            let _ = accepting.await;
-        }
-        if let Some(graceful) = Arc::into_inner(graceful) {
-            let end = async {
-                graceful.shutdown().await;
-                places.all_free().await;
-            };
-            let _ = timeout(settings.timeouts.shutdown, end).await;
-        }
-        places.cut();
+        let shutdown = self.shared.settings.timeouts.shutdown;
+        let shared = Arc::new(self.shared);
+        let serve = move |stream, peer, place, watcher| {
+            let shared = Arc::clone(&shared);
+            async move { shared.serve(stream, peer, place, watcher).await }
+        };
+        self.sockets.run(shutdown, serve).await;
     }
 }
 
@@ -167,14 +117,6 @@ impl Switch {
         }
         self.0.store(Arc::new(sites));
         Ok(())
-    }
-}
-
-impl Stopper {
-    /// Ends the server. A second call changes nothing.
-    pub fn stop(&self) {
-        // A server that has ended does not listen.
-        let _ = self.0.send(true);
     }
 }
 
@@ -208,18 +150,8 @@ impl Shared {
     }
 
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, ends: Ends, place: Arc<Place>, watcher: Watcher) {
-        let timeouts = self.settings.timeouts;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.head);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(timeouts.head)
-            .max_concurrent_streams(MAX_STREAMS);
         let (service, sites) = (self.service.clone(), Arc::clone(&self.sites));
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(|body| TimedBody::new(body, timeouts.body));
+        let answer = move |mut request: http::Request<_>| {
             // Rules and upstream are those of one table, whatever replaces it meanwhile.
             let answer = match sites.load().route(request.uri(), request.headers(), request.version()) {
                 Ok(route) => {
@@ -236,10 +168,8 @@ impl Shared {
                     Err(page) => page,
                 })
             }
-        });
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(Timed::new(stream, timeouts.head)), service).into_owned();
-        // Clients end connections as they like.
-        let _ = watcher.watch(connection).await;
+        };
+        speak(stream, Speaks::Both, self.settings.timeouts, watcher, answer).await;
     }
 }
 
