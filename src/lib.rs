@@ -107,7 +107,7 @@ pub use store::{
     AddError, BadAddress, Ban, Down, Full, ListError, MemoryStore, Quota, Rate, RecordHistory, RecordKey, RequestKey, Store, StoreKind,
     StoreLimits, Update, Variables, WriteError,
 };
-pub use transaction::{AuditLog, BodyNeed, Connection, Match, MatchedValue, Misuse, Observer, Outcome, Rule, Stop, Transaction};
+pub use transaction::{AuditLog, BodyNeed, Connection, Match, MatchedValue, Misuse, Observer, Outcome, Rule, RuleTime, Stop, Transaction};
 pub use vocabulary::Limit;
 pub use waf::{EventError, Waf, WafBuilder};
 

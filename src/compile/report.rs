@@ -5,7 +5,10 @@ use crate::diagnostic::{Code, Diagnostic, LocatedDiagnostic};
 use crate::graph::{RuleGraph, Test};
 use crate::source::Sources;
 use serde::Serialize;
+use sha1::{Digest as _, Sha1};
+use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// The contents of a load. Only a load without errors has a report.
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ pub struct LoadReport {
     warnings: Vec<Diagnostic>,
     texts: Sources,
     inputs: Vec<LoadedInput>,
+    fingerprint: OnceLock<Box<str>>,
 }
 
 /// One input.
@@ -67,7 +71,26 @@ impl LoadReport {
             warnings,
             texts,
             inputs,
+            fingerprint: OnceLock::new(),
         }
+    }
+
+    /// Returns 16 hexadecimal digits that are the same for all loads of the same texts in the same order, on any machine and in any folder. It does not
+    /// cover data files and scripts that the rules name.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| {
+            let mut hash = Sha1::new();
+            for source in self.texts.iter() {
+                hash.update((source.text().len() as u64).to_le_bytes());
+                hash.update(source.text().as_bytes());
+            }
+            let mut digits = String::new();
+            // Writing to a text does not fail.
+            for byte in hash.finalize().iter().take(8) {
+                let _ = write!(digits, "{byte:02x}");
+            }
+            digits.into()
+        })
     }
 
     /// Refuses the load afterwards, for a file that its rules name and that cannot be used.

@@ -23,7 +23,7 @@ pub fn followed_plan<'r>(eval: &Evaluation<'r>) -> Option<&'r Plan> {
     eval.rules.plan.as_ref().filter(|_| !eval.debugs(4))
 }
 
-/// Returns the next step from `place` on that must be evaluated. A profile counts the skipped rules as ruled out.
+/// Returns the next step from `place` on that must be evaluated. A full profile counts the skipped rules as ruled out.
 pub fn next_open(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, steps: &[Step], mut place: usize) -> usize {
     let planned = plan.steps.at(phase);
     loop {

@@ -148,7 +148,7 @@ fn ask(eval: &mut Evaluation<'_>, rule: &Rule, question: &mut Question<'_>, draf
         scan,
         work_of_value: PER_VALUE + eval.state.overrides.removed_targets.len(),
         wanted: if rule.capture || draft.logs { Wanted::Findings } else { Wanted::Verdict },
-        is_observed: eval.state.profile.is_some() || eval.debugs(4),
+        is_observed: eval.state.is_profiled_in_full() || eval.debugs(4),
         may_be_renewed: matches!(question.argument, OperatorArgument::Template(template) if template.may_change()),
         found: false,
         findings: eval.state.scratch.findings.take().unwrap_or_default(),
@@ -422,7 +422,7 @@ fn observe(eval: &Evaluation<'_>, selected: &Selected, step: Step) -> Option<Ins
         selected.label.write(&eval.state.collections.arena, &mut name);
         format!("Target value: \"{}\" (Variable: {})", shown(&eval.masked_test(selected, step.value), LONGEST_SHOWN), text(&name))
     });
-    eval.state.profile.as_ref().map(|_| Instant::now())
+    eval.state.is_profiled_in_full().then(Instant::now)
 }
 
 /// Adds the result of a test to the profile, and to the debug log.
@@ -437,7 +437,7 @@ fn observe_answer(
     start: Option<Instant>,
 ) {
     let RuleTest { rule, question, ref findings, .. } = *rule_test;
-    if let (Some(profile), Some(start)) = (&mut eval.state.profile, start) {
+    if let (Some(profile), Some(start)) = (eval.state.full_profile(), start) {
         profile.answer(selected.label.variable(), rule.chain_head.is_none(), found != question.negated, start.elapsed());
     }
     if eval.debugs(4) {

@@ -45,10 +45,10 @@ pub fn note_match(eval: &mut Evaluation<'_>, comparison: &TxComparison, target: 
     eval.state.collections.note_match(matched);
 }
 
-/// Returns `true` if no profile is taken, and no `ctl` may have removed the rule or its target.
+/// Returns `true` if no full profile is taken, and no `ctl` may have removed the rule or its target.
 pub fn goes_unobserved(eval: &Evaluation<'_>) -> bool {
     let overrides = &eval.state.overrides;
-    eval.state.profile.is_none()
+    !eval.state.is_profiled_in_full()
         && overrides.removed_rules.is_empty()
         && overrides.removed_targets.iter().all(|filter| filter.variable != Variable::Tx)
 }

@@ -16,7 +16,7 @@ pub enum Reached {
     Rule(usize),
 }
 
-/// Runs the steps from `place` on that read and write nothing but TX. While a profile is taken, only those that do not match are passed.
+/// Runs the steps from `place` on that read and write nothing but TX. While a full profile is taken, only those that do not match are passed.
 pub fn run_tx_steps(eval: &mut Evaluation<'_>, plan: &Plan, phase: Phase, mut place: usize) -> Reached {
     let steps = plan.steps.at(phase);
     let may_act = goes_unobserved(eval);

@@ -195,6 +195,16 @@ impl State {
         Self { collections, transforms, filter, matches, scratch, ..Self::default() }
     }
 
+    /// Returns the profile that has what each rule tests, if one is taken.
+    pub fn full_profile(&mut self) -> Option<&mut Profile> {
+        self.profile.as_deref_mut().filter(|profile| profile.is_full())
+    }
+
+    /// Returns `true` if such a profile is taken.
+    pub fn is_profiled_in_full(&self) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.is_full())
+    }
+
     /// Returns the id of the transaction: UNIQUE_ID.
     pub fn id(&self) -> String {
         String::from_utf8_lossy(self.collections.arena.read(self.collections.scalars.unique_id)).into_owned()

@@ -122,6 +122,11 @@ impl<'a> Rule<'a> {
         self.rule.location.line
     }
 
+    /// Returns `msg` as written; empty for a rule without one.
+    pub fn message(&self) -> &'a str {
+        self.rule.metadata.message.as_ref().map_or("", |message| message.source())
+    }
+
     /// Returns the lines of the rule as written.
     pub fn text(&self) -> &'a str {
         let location = &self.rule.location;

@@ -31,7 +31,7 @@ pub use audit::AuditLog;
 pub use body_need::BodyNeed;
 pub use connection::Connection;
 pub use matched::{Match, MatchedValue, Rule};
-pub use observer::Observer;
+pub use observer::{Observer, RuleTime};
 pub use outcome::Outcome;
 pub use stage::{Misuse, Stop};
 pub(crate) use warm_up::warm_up;
@@ -40,6 +40,7 @@ use crate::compile::{Lineage, LoadReport};
 use crate::engine::{Evaluation, Services};
 use crate::exchange::ExchangeLog;
 use crate::graph::{RuleFilter, RuleGraph, SiteId};
+use crate::metrics::Profile;
 use crate::random::unique_number;
 use crate::state::{Budget, Clock, Intervention, Logging, NO_SEVERITY, Secrets, State};
 use crate::store::StoreKind;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub audit_log: Option<Arc<dyn AuditLog>>,
     /// Observer of events, if any.
     pub observer: Option<Arc<dyn Observer>>,
+    /// `true` if it wants to know the time of each phase.
+    pub times_phases: bool,
     /// The script host, if the rules have scripts for it.
     pub exchange_log: Option<Arc<dyn ExchangeLog>>,
     /// The parts that come from the host.
@@ -127,6 +130,8 @@ pub struct Transaction {
     /// `true` if the host said which status the client received.
     is_status_set: bool,
     observed: Observed,
+    /// `true` if an observer wants to know the time of its rules.
+    times_rules: bool,
     backend: BackendTime,
     #[cfg(feature = "tracing")]
     trace: trace::Trace,
@@ -173,12 +178,15 @@ impl Transaction {
         collections.scalars.unique_id = collections.arena.store(id.as_bytes());
         collections.scalars.urlencoded_error = collections.arena.store(b"0");
         state.secrets = shared.graph.masks.then(|| Box::new(Secrets::new(&settings.masked)));
+        let times_rules = shared.observer.as_ref().is_some_and(|observer| observer.times_rules());
+        state.profile = times_rules.then(|| Box::new(Profile::brief()));
         let mut transaction = Self {
             shared,
             state,
             stage: Stage::Connected,
             is_status_set: false,
             observed: Observed::default(),
+            times_rules,
             backend: BackendTime::default(),
             #[cfg(feature = "tracing")]
             trace: trace::Trace::new(id),
@@ -420,6 +428,18 @@ impl Transaction {
             self.observers().for_each(|observer| self.observed.report(observer, self));
             self.observed = Observed::now(self);
         }
+    }
+
+    /// Reports to observers the time of each rule.
+    fn report_rule_times(&mut self) {
+        // A full profile belongs to who began it.
+        let Some(profile) = self.state.profile.take_if(|profile| self.times_rules && !profile.is_full()) else { return };
+        let timed = profile.rules().filter_map(|(index, cost)| {
+            let rule = Rule::new(&self.shared.report, self.shared.graph.rule(index)?);
+            Some(RuleTime { rule, evaluations: cost.evaluations.count, time: cost.evaluations.time })
+        });
+        let timed: Vec<_> = timed.collect();
+        self.observers().for_each(|observer| observer.rules_timed(self, &timed));
     }
 
     fn observers(&self) -> impl Iterator<Item = &dyn Observer> {

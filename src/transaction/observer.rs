@@ -1,11 +1,13 @@
 //! Observers: report events to the host when they happen.
 
-use super::{Match, Transaction};
+use super::{Match, Rule, Transaction};
 use crate::compile::{LoadError, LoadReport};
+use crate::graph::Phase;
 use crate::state::{Intervention, ScriptFailure};
 use crate::vocabulary::{Limit, LimitSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Receives the events of every exchange of a rule set: for metrics, alerts and traces. By default each method does nothing.
 ///
@@ -49,6 +51,29 @@ pub trait Observer: Send + Sync + fmt::Debug {
         let _ = (transaction, failure);
     }
 
+    /// Returns `true` to receive [`phase_ended`](Self::phase_ended). Asked once for each load: each phase then takes two readings of the clock.
+    fn times_phases(&self) -> bool {
+        false
+    }
+
+    /// A call of the host ended that runs the rules of a phase. The time is that of the whole call: it includes parsing the body before phase 2, and the
+    /// audit record after phase 5.
+    fn phase_ended(&self, transaction: &Transaction, phase: Phase, time: Duration) {
+        let _ = (transaction, phase, time);
+    }
+
+    /// Returns `true` to receive [`rules_timed`](Self::rules_timed) for the exchange that begins. Return it for few exchanges: one that is timed reads
+    /// the clock twice for each rule that is evaluated.
+    fn times_rules(&self) -> bool {
+        false
+    }
+
+    /// The exchange is over, and these rules were evaluated in it. Rules that were ruled out, and those that only compare and set TX variables, are not
+    /// among them.
+    fn rules_timed(&self, transaction: &Transaction, rules: &[RuleTime<'_>]) {
+        let _ = (transaction, rules);
+    }
+
     /// The exchange is over: the rules of phase 5 have run, and its audit record was written.
     fn finished(&self, transaction: &Transaction) {
         let _ = transaction;
@@ -63,6 +88,18 @@ pub trait Observer: Send + Sync + fmt::Debug {
     fn reload_failed(&self, error: &LoadError) {
         let _ = error;
     }
+}
+
+/// The time that the evaluations of a rule took in an exchange.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RuleTime<'a> {
+    /// The rule; of a chain, the first one.
+    pub rule: Rule<'a>,
+    /// Number of its evaluations.
+    pub evaluations: u64,
+    /// Their time, with the rest of its chain and with transformations that no earlier rule needed.
+    pub time: Duration,
 }
 
 /// Reports each event to all observers, in their order.
@@ -81,6 +118,23 @@ impl Observer for Vec<Arc<dyn Observer>> {
 
     fn script_failed(&self, transaction: &Transaction, failure: &ScriptFailure) {
         self.iter().for_each(|observer| observer.script_failed(transaction, failure));
+    }
+
+    fn times_phases(&self) -> bool {
+        self.iter().any(|observer| observer.times_phases())
+    }
+
+    fn phase_ended(&self, transaction: &Transaction, phase: Phase, time: Duration) {
+        self.iter().for_each(|observer| observer.phase_ended(transaction, phase, time));
+    }
+
+    fn times_rules(&self) -> bool {
+        // Each of them is asked: one that counts must count.
+        self.iter().fold(false, |times, observer| observer.times_rules() || times)
+    }
+
+    fn rules_timed(&self, transaction: &Transaction, rules: &[RuleTime<'_>]) {
+        self.iter().for_each(|observer| observer.rules_timed(transaction, rules));
     }
 
     fn finished(&self, transaction: &Transaction) {

@@ -5,23 +5,26 @@
 
 use super::{Transaction, audit, exchange, request, request_body, response};
 use crate::engine::{self, Evaluation, notice_debug_log, notice_exchange_log, notice_masks};
-use crate::graph::{KeepFiles, Phase, RuleIndex, SiteId};
+use crate::graph::{EngineMode, KeepFiles, Phase, RuleIndex, SiteId};
 use crate::metrics::Profile;
 use crate::state::{Logging, Verdict, cover_matches};
+use std::time::Instant;
 
 #[doc(hidden)]
 impl Transaction {
     /// Takes the connection, and runs phase 0, even if the engine is off, as in ModSecurity v3.
     pub fn process_connection(&mut self, client: &str, client_port: u16, server: &str, server_port: u16) -> Verdict {
         self.expect_logging();
-        self.call("connection", |evaluation| request::take_connection(evaluation, client, client_port, server, server_port))
+        self.call("connection", Some(Phase::Connection), |evaluation| {
+            request::take_connection(evaluation, client, client_port, server, server_port)
+        })
     }
 
     /// Takes the request line: the target as received, the method, and the version, `1.1` or `HTTP/1.1`.
     pub fn process_uri(&mut self, target: &[u8], method: &[u8], version: &[u8]) -> Verdict {
         self.expect_logging();
         let version = version.strip_prefix(b"HTTP/").unwrap_or(version);
-        self.call("request_line", |evaluation| request::take_request_line(evaluation, target, method, version))
+        self.call("request_line", None, |evaluation| request::take_request_line(evaluation, target, method, version))
     }
 
     /// Takes a request header.
@@ -31,7 +34,7 @@ impl Transaction {
 
     /// Ends the request headers, and runs phase 1.
     pub fn process_request_headers(&mut self) -> Verdict {
-        let verdict = self.call("request_headers", request::judge_headers);
+        let verdict = self.call("request_headers", Some(Phase::RequestHeaders), request::judge_headers);
         self.wait_for_backend();
         verdict
     }
@@ -40,12 +43,12 @@ impl Transaction {
     ///
     /// ModSecurity v3 accepts every chunk after the one that reached a ProcessPartial limit; here the limit applies to all.
     pub fn append_request_body(&mut self, chunk: &[u8]) -> Verdict {
-        self.call("request_body_chunk", |evaluation| request_body::append(evaluation, chunk))
+        self.call("request_body_chunk", None, |evaluation| request_body::append(evaluation, chunk))
     }
 
     /// Counts bytes of a request body that [is not needed](Self::wants_request_body) for its limit.
     pub fn skip_request_body(&mut self, length: usize) -> Verdict {
-        self.call("request_body_chunk", |evaluation| {
+        self.call("request_body_chunk", None, |evaluation| {
             request_body::admit_bytes(evaluation, length);
         })
     }
@@ -63,7 +66,7 @@ impl Transaction {
 
     /// Ends the request body: it is parsed, and phase 2 runs.
     pub fn process_request_body(&mut self) -> Verdict {
-        let verdict = self.call("request_body", request_body::judge);
+        let verdict = self.call("request_body", Some(Phase::RequestBody), request_body::judge);
         self.wait_for_backend();
         verdict
     }
@@ -78,7 +81,7 @@ impl Transaction {
         if self.shared.record_log().is_some() {
             self.backend.end();
         }
-        self.call("response_headers", |evaluation| response::judge_headers(evaluation, status, protocol))
+        self.call("response_headers", Some(Phase::ResponseHeaders), |evaluation| response::judge_headers(evaluation, status, protocol))
     }
 
     /// Returns `true` if the response body will be judged. Otherwise it is not kept, so a host need not collect it.
@@ -88,12 +91,12 @@ impl Transaction {
 
     /// Takes a chunk of the response body. Bytes beyond the limit are dropped, and the settings decide what follows.
     pub fn append_response_body(&mut self, chunk: &[u8]) -> Verdict {
-        self.call("response_body_chunk", |evaluation| response::append_body(evaluation, chunk))
+        self.call("response_body_chunk", None, |evaluation| response::append_body(evaluation, chunk))
     }
 
     /// Ends the response body, and runs phase 4 if the settings ask for it.
     pub fn process_response_body(&mut self) -> Verdict {
-        self.call("response_body", response::judge_body)
+        self.call("response_body", Some(Phase::ResponseBody), response::judge_body)
     }
 
     /// Runs phase 5, and writes the audit log. The host calls it at the end, whatever happened before; a second call does nothing. A transaction that
@@ -106,8 +109,11 @@ impl Transaction {
         #[cfg(feature = "tracing")]
         let _span = self.trace.enter("logging");
         let was_stopped = self.was_stopped();
+        let timer = self.time(Phase::Logging);
         self.log();
+        self.end_time(timer);
         self.observe();
+        self.report_rule_times();
         self.observers().for_each(|observer| observer.finished(self));
         if let Some(log) = self.shared.record_log().cloned() {
             exchange::write(self, &*log, was_stopped);
@@ -140,15 +146,30 @@ impl Transaction {
         self.state.flow.logging = Logging::Over;
     }
 
-    fn call(&mut self, name: &'static str, take: impl FnOnce(&mut Evaluation<'_>)) -> Verdict {
+    /// Takes what the host passes, and reports what came of it. `phase` is the one that the call runs.
+    fn call(&mut self, name: &'static str, phase: Option<Phase>, take: impl FnOnce(&mut Evaluation<'_>)) -> Verdict {
         #[cfg(feature = "tracing")]
         let _span = self.trace.enter(name);
         #[cfg(not(feature = "tracing"))]
         let _ = name;
+        let timer = phase.and_then(|phase| self.time(phase));
         take(&mut self.evaluation());
         cover_matches(&mut self.state, &self.shared.graph.settings);
+        self.end_time(timer);
         self.observe();
         self.verdict()
+    }
+
+    /// Begins to take the time of a phase, if an observer wants to know it and the engine is not off.
+    fn time(&self, phase: Phase) -> Option<(Phase, Instant)> {
+        (self.shared.times_phases && self.engine_mode() != EngineMode::Off).then(|| (phase, Instant::now()))
+    }
+
+    fn end_time(&self, timer: Option<(Phase, Instant)>) {
+        if let Some((phase, start)) = timer {
+            let time = start.elapsed();
+            self.observers().for_each(|observer| observer.phase_ended(self, phase, time));
+        }
     }
 
     /// The request has ended as far as is known, so that the time of the application begins.
@@ -184,6 +205,16 @@ impl Transaction {
     /// Returns `true` if the request or the response was stopped at any time.
     pub fn was_stopped(&self) -> bool {
         self.state.pending.decided
+    }
+
+    /// Returns `true` if a ban, a list or a limit of the store stopped the request, before any rule of phase 1.
+    pub fn is_banned(&self) -> bool {
+        self.state.pending.is_banned
+    }
+
+    /// Returns the number of bytes accepted of the response body, kept or not.
+    pub fn response_body_length(&self) -> usize {
+        self.state.body_lengths.response
     }
 
     /// Returns the first rule that would have stopped the exchange if `SecRuleEngine` were `On`.

@@ -92,6 +92,7 @@ pub fn warm_up(shared: &Shared) {
         services,
         audit_log: None,
         observer: None,
+        times_phases: false,
         exchange_log: None,
         given: shared.given.clone(),
     });

@@ -312,7 +312,10 @@ impl WafBuilder {
         let memory = graph.plan.as_ref().map_or_else(Arc::default, |plan| MemoryPool::of(plan.id));
         let lists = Lists::of(&store, settings.decisions.list_names());
         let services = Services { store, lists, resolver, origins, debug_log, memory, notices: Arc::default() };
-        let shared = Shared { graph, report: Arc::new(report), lineage, services, audit_log, observer: self.observer, exchange_log, given };
+        let observer = self.observer;
+        let times_phases = observer.as_ref().is_some_and(|observer| observer.times_phases());
+        let report = Arc::new(report);
+        let shared = Shared { graph, report, lineage, services, audit_log, observer, times_phases, exchange_log, given };
         // An extension shares the automata of the rule set that it extends.
         if !shared.is_extension() {
             warm_up(&shared);

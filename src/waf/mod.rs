@@ -320,7 +320,8 @@ impl Waf {
         let services = Services { debug_log, notices: Arc::default(), ..shared.services.clone() };
         let (graph, report, observer) = (Arc::clone(&shared.graph), Arc::clone(&shared.report), shared.observer.clone());
         let (lineage, exchange_log) = (shared.lineage.clone(), shared.exchange_log.clone());
-        Ok(Self::of(Shared { graph, report, lineage, services, audit_log, observer, exchange_log, given }))
+        let times_phases = shared.times_phases;
+        Ok(Self::of(Shared { graph, report, lineage, services, audit_log, observer, times_phases, exchange_log, given }))
     }
 
     /// Returns the store of persistent collections, bans and rates.
