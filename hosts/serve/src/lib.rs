@@ -18,6 +18,7 @@
 //! | `forwarded` | a peer and its headers → the client, and headers that the upstream may believe |
 //! | `proxy` | a request → the upstream's answer, or 502 and 504 |
 //! | `slow_body` | a body → the same body, or an error if its sender is too slow |
+//! | `counters` | what happens to connections and upstreams → numbers for operators |
 //! | `tunnel` | an upgrade that both sides want → bytes both ways |
 //! | `demo` | a request → a page, where no upstream is named |
 //!
@@ -28,6 +29,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 #![cfg_attr(test, allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
 
+mod counters;
 mod demo;
 mod error;
 mod first_bytes;
@@ -45,6 +47,7 @@ mod sockets;
 mod tls;
 mod tunnel;
 
+pub use counters::Counters;
 pub use error::ServeError;
 pub use host::{BadHost, HostPattern};
 #[doc(no_inline)]

@@ -1,5 +1,6 @@
 //! The service behind the rules: it asks the upstream.
 
+use crate::counters::{Counters, UpstreamFailure};
 use crate::forwarded::{self, Ends};
 use crate::place::Place;
 use crate::settings::{Settings, Upstream};
@@ -22,7 +23,6 @@ use rustls::ClientConfig;
 use rustls::crypto::ring;
 use secrule_tower::RequestBody;
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -59,6 +59,7 @@ const OF_CONNECTION: [HeaderName; 10] = [
 #[derive(Clone)]
 pub struct Proxy {
     settings: Arc<Settings>,
+    counters: Arc<Counters>,
     /// Its pool has the connections to all upstreams.
     client: Pool,
     /// That of upstreams which speak HTTP/2 without a negotiation.
@@ -73,7 +74,12 @@ impl Proxy {
     ///
     /// # Errors
     /// If the system has no certificates of authorities, and an upstream needs them.
-    pub fn new(settings: Arc<Settings>, knows_authorities: bool, needs_authorities: bool) -> Result<Self, ServeError> {
+    pub fn new(
+        settings: Arc<Settings>,
+        counters: Arc<Counters>,
+        knows_authorities: bool,
+        needs_authorities: bool,
+    ) -> Result<Self, ServeError> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(settings.timeouts.connect));
@@ -93,7 +99,7 @@ impl Proxy {
         let mut client = Client::builder(TokioExecutor::new());
         client.pool_idle_timeout(KEPT).pool_timer(TokioTimer::new());
         let any = client.build(connector.clone());
-        Ok(Self { settings, client: any, http2: client.http2_only(true).build(connector) })
+        Ok(Self { settings, counters, client: any, http2: client.http2_only(true).build(connector) })
     }
 
     async fn ask(self, upstream: Upstream, request: Request<Outgoing>) -> Response<Answer> {
@@ -122,13 +128,23 @@ impl Proxy {
         let client = if upstream.is_http2 { &self.http2 } else { &self.client };
         let mut response = match timeout(self.settings.timeouts.answer, client.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return page(status_of(&error)),
-            Err(_) => return page(StatusCode::GATEWAY_TIMEOUT),
+            Ok(Err(error)) if is_too_slow(&error) => return page(StatusCode::REQUEST_TIMEOUT),
+            Ok(Err(error)) => {
+                self.counters.fail_upstream(if error.is_connect() { UpstreamFailure::Connect } else { UpstreamFailure::Broken });
+                return page(StatusCode::BAD_GATEWAY);
+            }
+            Err(_) => {
+                self.counters.fail_upstream(UpstreamFailure::Timeout);
+                return page(StatusCode::GATEWAY_TIMEOUT);
+            }
         };
         let agreed = response.headers().get(UPGRADE).cloned();
         remove_those_of_connection(response.headers_mut());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let (Some((of_client, _)), Some(protocol)) = (of_client, agreed) else { return page(StatusCode::BAD_GATEWAY) };
+            let (Some((of_client, _)), Some(protocol)) = (of_client, agreed) else {
+                self.counters.fail_upstream(UpstreamFailure::Broken);
+                return page(StatusCode::BAD_GATEWAY);
+            };
             let Some(place) = head.extensions.remove::<Arc<Place>>() else { return page(StatusCode::INTERNAL_SERVER_ERROR) };
             tunnel::join(of_client, upgrade::on(&mut response), self.settings.timeouts.tunnel, place);
             tunnel::set(response.headers_mut(), protocol);
@@ -171,11 +187,6 @@ fn remove_those_of_connection(headers: &mut HeaderMap) {
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-}
-
-/// Returns the status of a request that the upstream did not answer.
-fn status_of(error: &(dyn Error + 'static)) -> StatusCode {
-    if is_too_slow(error) { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_GATEWAY }
 }
 
 /// Returns an answer of the proxy itself: its status.

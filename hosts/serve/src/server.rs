@@ -1,5 +1,6 @@
 //! The server: takes connections, and gives their requests to the rules and the proxy of their site.
 
+use crate::counters::{CountedBody, Counters, Waiting};
 use crate::forwarded::{self, Ends};
 use crate::place::Place;
 use crate::proxy::{Proxy, page};
@@ -12,7 +13,7 @@ use http::Response;
 use http_body_util::Either;
 use hyper_util::server::graceful::Watcher;
 use secrule::{Connection, Waf};
-use secrule_tower::{WafLayer, WafService};
+use secrule_tower::{Refusal, WafLayer, WafService};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,23 +57,29 @@ impl Server {
 
     fn open(settings: Settings, sites: Sites, waf: Waf, knows_authorities: bool) -> Result<Self, ServeError> {
         let settings = Arc::new(settings);
-        let proxy = Proxy::new(Arc::clone(&settings), knows_authorities, sites.has_encrypted_upstream())?;
+        let sockets = Sockets::open(&settings.listen, settings.max_connections)?;
+        let counters = sockets.counters();
+        let proxy = Proxy::new(Arc::clone(&settings), Arc::clone(&counters), knows_authorities, sites.has_encrypted_upstream())?;
         let is_encrypted = sites.is_encrypted();
         let sites = Arc::new(ArcSwap::from_pointee(sites));
         let acceptor = is_encrypted.then(|| tls::acceptor(Arc::clone(&sites))).transpose()?;
-        let sockets = Sockets::open(&settings.listen, settings.max_connections)?;
         let known = Arc::clone(&settings);
         let layer = WafLayer::new(waf, move |head| {
             let ends = head.extensions.get().copied().unwrap_or(UNKNOWN);
             Connection::new(forwarded::client(ends, &head.headers, &known), ends.own).connector(NAME)
         });
         let layer = layer.rules_by(|head| head.extensions.get().map(|route: &Route| route.waf.clone()));
-        Ok(Self { sockets, shared: Shared { acceptor, service: layer.layer(proxy), sites, settings } })
+        Ok(Self { sockets, shared: Shared { acceptor, service: layer.layer(proxy), sites, settings, counters } })
     }
 
     /// Returns the addresses of the sockets.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.addresses()
+    }
+
+    /// Returns the numbers of the server.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.sockets.counters()
     }
 
     /// Returns what ends the server.
@@ -131,6 +138,7 @@ struct Shared {
     service: WafService<Proxy>,
     sites: Arc<ArcSwap<Sites>>,
     settings: Arc<Settings>,
+    counters: Arc<Counters>,
 }
 
 impl Shared {
@@ -142,15 +150,17 @@ impl Shared {
             Some(acceptor) => {
                 let limit = self.settings.timeouts.head;
                 // A client that gives up, or speaks something else, is not worth a word.
-                if let Ok(Ok(stream)) = timeout(limit, acceptor.accept(stream)).await {
-                    self.speak(stream, ends, place, watcher).await;
+                match timeout(limit, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.speak(stream, ends, place, watcher).await,
+                    Ok(Err(_)) => {}
+                    Err(_) => self.counters.time_out(Waiting::Handshake),
                 }
             }
         }
     }
 
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, ends: Ends, place: Arc<Place>, watcher: Watcher) {
-        let (service, sites) = (self.service.clone(), Arc::clone(&self.sites));
+        let (service, sites, counters) = (self.service.clone(), Arc::clone(&self.sites), Arc::clone(&self.counters));
         let answer = move |mut request: http::Request<_>| {
             // Rules and upstream are those of one table, whatever replaces it meanwhile.
             let answer = match sites.load().route(request.uri(), request.headers(), request.version()) {
@@ -162,14 +172,17 @@ impl Shared {
                 }
                 Err(status) => Err(page(status)),
             };
+            let (exchange, counters) = (counters.begin_exchange(), Arc::clone(&counters));
             async move {
-                Ok::<Response<_>, Infallible>(match answer {
+                let response: Response<_> = match answer {
                     Ok(answer) => answer.await?.map(Either::Left),
                     Err(page) => page,
-                })
+                };
+                response.extensions().get::<Refusal>().inspect(|refusal| counters.refuse(refusal));
+                Ok::<_, Infallible>(response.map(|body| CountedBody::new(body, exchange)))
             }
         };
-        speak(stream, Speaks::Both, self.settings.timeouts, watcher, answer).await;
+        speak(stream, Speaks::Both, self.settings.timeouts, &self.counters, watcher, answer).await;
     }
 }
 

@@ -1,9 +1,11 @@
 //! A body whose sender must not be slow.
 
+use crate::counters::{Counters, Waiting};
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
@@ -12,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 pub struct TimedBody<B> {
     body: B,
     limit: Duration,
+    counters: Arc<Counters>,
     /// Made when the body is waited for: most come with their heads.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -22,8 +25,8 @@ pub struct TooSlow;
 
 impl<B> TimedBody<B> {
     /// Limits the time between two pieces of a body.
-    pub fn new(body: B, limit: Duration) -> Self {
-        Self { body, limit, timer: None }
+    pub fn new(body: B, limit: Duration, counters: Arc<Counters>) -> Self {
+        Self { body, limit, counters, timer: None }
     }
 }
 
@@ -42,6 +45,7 @@ impl<B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin> Body for TimedB
             Poll::Ready(()) => {
                 // Asked again, it waits again.
                 timer.as_mut().reset(Instant::now() + limit);
+                self.counters.time_out(Waiting::Body);
                 Poll::Ready(Some(Err(Box::new(TooSlow))))
             }
             Poll::Pending => Poll::Pending,

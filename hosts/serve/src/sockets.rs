@@ -1,5 +1,6 @@
 //! Open sockets, the connections that come to them, and their end.
 
+use crate::counters::{Counters, Waiting};
 use crate::first_bytes::Timed;
 use crate::place::{Place, Places};
 use crate::settings::Timeouts;
@@ -14,11 +15,11 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 pub struct Sockets {
     listeners: Vec<TcpListener>,
     max_connections: usize,
+    counters: Arc<Counters>,
     stop: watch::Receiver<bool>,
     stopper: Stopper,
 }
@@ -62,12 +64,17 @@ impl Sockets {
     pub fn open(addresses: &[SocketAddr], max_connections: usize) -> Result<Self, ServeError> {
         let listeners: Result<_, _> = addresses.iter().map(|address| listener::listen(*address)).collect();
         let (sender, stop) = watch::channel(false);
-        Ok(Self { listeners: listeners?, max_connections, stop, stopper: Stopper(Arc::new(sender)) })
+        Ok(Self { listeners: listeners?, max_connections, counters: Arc::default(), stop, stopper: Stopper(Arc::new(sender)) })
     }
 
     /// Returns the addresses of the sockets.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Returns the numbers of the connections.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
     }
 
     /// Returns what ends the server.
@@ -82,8 +89,9 @@ impl Sockets {
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
+        let counters = self.counters();
         let serve = move |stream: TcpStream, peer: SocketAddr, place: Arc<Place>, watcher: Watcher| {
-            let service = service.clone();
+            let (service, counters) = (service.clone(), Arc::clone(&counters));
             async move {
                 let _place = place;
                 let Ok(own) = stream.local_addr() else { return };
@@ -91,7 +99,7 @@ impl Sockets {
                     let answer = service(request, peer, own);
                     async move { Ok::<_, Infallible>(answer.await) }
                 };
-                speak(stream, speaks, timeouts, watcher, answer).await;
+                speak(stream, speaks, timeouts, &counters, watcher, answer).await;
             }
         };
         self.run(timeouts.shutdown, serve).await;
@@ -106,20 +114,25 @@ impl Sockets {
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Self { listeners, max_connections, mut stop, stopper: _stopper } = self;
+        let Self { listeners, max_connections, counters, mut stop, stopper: _stopper } = self;
         let serve = Arc::new(serve);
         // The loops alone share it, so that it can be taken back when they have ended.
         let graceful = Arc::new(GracefulShutdown::new());
         let places = Arc::new(Places::new(max_connections));
         let loops = listeners.into_iter().map(|listener| {
-            let (serve, places, graceful) = (Arc::clone(&serve), Arc::clone(&places), Arc::clone(&graceful));
+            let (serve, places, graceful, counters) =
+                (Arc::clone(&serve), Arc::clone(&places), Arc::clone(&graceful), Arc::clone(&counters));
             tokio::spawn(async move {
                 loop {
                     let (stream, peer) = listener::accept(&listener).await;
                     // Without room the system keeps further connections, and lets clients wait. A place is taken when there is a connection: listeners that
                     // wait for one must not keep places from each other.
                     let Some(place) = places.take().await else { return };
-                    tokio::spawn(serve(stream, peer, place, graceful.watcher()));
+                    let (served, open) = (serve(stream, peer, place, graceful.watcher()), counters.open_connection());
+                    tokio::spawn(async move {
+                        served.await;
+                        drop(open);
+                    });
                 }
             })
         });
@@ -149,6 +162,7 @@ pub(crate) async fn speak<S, F, E, B>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     speaks: Speaks,
     timeouts: Timeouts,
+    counters: &Arc<Counters>,
     watcher: Watcher,
     answer: S,
 ) where
@@ -170,10 +184,23 @@ pub(crate) async fn speak<S, F, E, B>(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(timeouts.head)
         .max_concurrent_streams(MAX_STREAMS);
-    let service = service_fn(move |request: Request<Incoming>| answer(request.map(|body| TimedBody::new(body, timeouts.body))));
+    let counted = Arc::clone(counters);
+    let service =
+        service_fn(move |request: Request<Incoming>| answer(request.map(|body| TimedBody::new(body, timeouts.body, Arc::clone(&counted)))));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(Timed::new(stream, timeouts.head)), service).into_owned();
     // Clients end connections as they like.
-    let _ = watcher.watch(connection).await;
+    if let Err(error) = watcher.watch(connection).await
+        && is_timeout(&*error)
+    {
+        counters.time_out(Waiting::Head);
+    }
+}
+
+/// Returns `true` if a connection ended because its client said nothing for too long.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    let is_of_http = error.downcast_ref().is_some_and(hyper::Error::is_timeout);
+    let is_of_first_bytes = error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut);
+    is_of_http || is_of_first_bytes || error.source().is_some_and(is_timeout)
 }
 
 impl Stopper {

@@ -1,0 +1,185 @@
+//! Numbers of a server: what it does now, and what failed since its start.
+
+use http_body::{Body, Frame, SizeHint};
+use secrule_metrics::{Exposition, Family, Label};
+use secrule_tower::Refusal;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+/// Numbers of a server. Reading them waits for nothing.
+#[derive(Debug, Default)]
+pub struct Counters {
+    connections: AtomicU64,
+    exchanges: AtomicU64,
+    upstream_failures: [AtomicU64; UpstreamFailure::NAMES.len()],
+    client_timeouts: [AtomicU64; Waiting::NAMES.len()],
+    held_requests: AtomicU64,
+    held_responses: AtomicU64,
+}
+
+/// Reasons why the upstream did not answer a request.
+#[derive(Clone, Copy, Debug)]
+pub enum UpstreamFailure {
+    /// There was no connection.
+    Connect,
+    /// It did not begin to answer in time.
+    Timeout,
+    /// It ended the connection, or broke the protocol.
+    Broken,
+}
+
+/// What a server waited for in vain.
+#[derive(Clone, Copy, Debug)]
+pub enum Waiting {
+    /// The end of a TLS handshake.
+    Handshake,
+    /// The head of a request, also that of a next one.
+    Head,
+    /// The next piece of a body.
+    Body,
+}
+
+impl UpstreamFailure {
+    const NAMES: [&'static str; 3] = ["connect", "timeout", "broken"];
+}
+
+impl Waiting {
+    const NAMES: [&'static str; 3] = ["handshake", "head", "body"];
+}
+
+const CONNECTIONS: Family = Family::gauge("secrule_serve_connections", &[], "Connections of clients that are open.");
+const EXCHANGES: Family = Family::gauge("secrule_serve_exchanges", &[], "Requests whose answers are not sent yet.");
+const UPSTREAM_FAILURES: Family = Family::counter(
+    "secrule_serve_upstream_failures",
+    &[Label { name: "reason", values: "`connect`, `timeout`, `broken`" }],
+    "Requests that the upstream did not answer.",
+);
+const CLIENT_TIMEOUTS: Family = Family::counter(
+    "secrule_serve_client_timeouts",
+    &[Label { name: "waiting_for", values: "`handshake`, `head` (also of a next request on an idle connection), `body`" }],
+    "Connections and bodies that ended because nothing came from the client in time.",
+);
+const HELD_REFUSALS: Family = Family::counter(
+    "secrule_serve_held_limit_refusals",
+    &[Label { name: "message", values: "`request`, `response`" }],
+    "Exchanges with a body longer than what may be held back while rules may stop it.",
+);
+
+impl Counters {
+    /// All metrics of a server, in the order of the text.
+    pub const FAMILIES: &[Family] = &[CONNECTIONS, EXCHANGES, UPSTREAM_FAILURES, CLIENT_TIMEOUTS, HELD_REFUSALS];
+
+    /// Returns the number of connections that are open.
+    pub fn connections(&self) -> u64 {
+        read(&self.connections)
+    }
+
+    /// Returns the number of requests whose answers are not sent yet.
+    pub fn exchanges(&self) -> u64 {
+        read(&self.exchanges)
+    }
+
+    /// Writes all numbers.
+    pub fn write(&self, exposition: &mut Exposition) {
+        exposition.family(&CONNECTIONS).value(&[], self.connections());
+        exposition.family(&EXCHANGES).value(&[], self.exchanges());
+        let mut samples = exposition.family(&UPSTREAM_FAILURES);
+        for (reason, count) in UpstreamFailure::NAMES.iter().zip(&self.upstream_failures) {
+            samples.value(&[("reason", reason)], read(count));
+        }
+        let mut samples = exposition.family(&CLIENT_TIMEOUTS);
+        for (waiting, count) in Waiting::NAMES.iter().zip(&self.client_timeouts) {
+            samples.value(&[("waiting_for", waiting)], read(count));
+        }
+        let mut samples = exposition.family(&HELD_REFUSALS);
+        for (message, count) in [("request", &self.held_requests), ("response", &self.held_responses)] {
+            samples.value(&[("message", message)], read(count));
+        }
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub(crate) fn open_connection(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |counters| &counters.connections)
+    }
+
+    /// Counts an exchange until the guard is dropped.
+    pub(crate) fn begin_exchange(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |counters| &counters.exchanges)
+    }
+
+    pub(crate) fn fail_upstream(&self, failure: UpstreamFailure) {
+        self.upstream_failures.get(failure as usize).inspect(|count| add(count));
+    }
+
+    pub(crate) fn time_out(&self, waiting: Waiting) {
+        self.client_timeouts.get(waiting as usize).inspect(|count| add(count));
+    }
+
+    /// Counts a refusal, if it was because of the limit of what may be held.
+    pub(crate) fn refuse(&self, refusal: &Refusal) {
+        match refusal {
+            Refusal::LongRequest => add(&self.held_requests),
+            Refusal::LongResponse => add(&self.held_responses),
+            _ => {}
+        }
+    }
+}
+
+/// Something that is counted as long as it is there.
+pub struct Counted {
+    counters: Arc<Counters>,
+    gauge: fn(&Counters) -> &AtomicU64,
+}
+
+impl Counted {
+    fn new(counters: &Arc<Counters>, gauge: fn(&Counters) -> &AtomicU64) -> Self {
+        add(gauge(counters));
+        Self { counters: Arc::clone(counters), gauge }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.gauge)(&self.counters).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of a response, whose exchange is counted until it is sent or given up.
+pub struct CountedBody<B> {
+    body: B,
+    _exchange: Counted,
+}
+
+impl<B> CountedBody<B> {
+    /// Counts an exchange as long as the body is there.
+    pub fn new(body: B, exchange: Counted) -> Self {
+        Self { body, _exchange: exchange }
+    }
+}
+
+impl<B: Body + Unpin> Body for CountedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn add(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
