@@ -18,6 +18,7 @@ pub struct MaskedExchange<'a> {
 type Shown<'a> = Cow<'a, [u8]>;
 
 impl<'a> MaskedExchange<'a> {
+    /// Covers the secrets of an exchange as they are known so far.
     pub fn new(transaction: &'a Transaction) -> Self {
         Self { transaction, masking: transaction.masking() }
     }

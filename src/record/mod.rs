@@ -8,3 +8,5 @@ mod failures;
 mod log_file;
 mod masked;
 mod queue;
+
+pub use masked::MaskedExchange;

@@ -176,6 +176,12 @@ impl Transaction {
         self.state.audit_parts(&self.shared.graph.settings)
     }
 
+    /// Returns `true` if a rule would have stopped the exchange if `SecRuleEngine` were `On`, and nothing did.
+    #[doc(hidden)]
+    pub fn is_detected(&self) -> bool {
+        self.state.pending.detected.is_some() && self.intervention().is_none()
+    }
+
     /// Returns the masking of the secrets of the exchange, for logs; `None` if the rule set has none.
     pub(crate) fn masking(&self) -> Option<Masking<'_>> {
         self.state.masking(&self.shared.graph.settings)

@@ -40,6 +40,20 @@ pub enum ServeError {
     /// New sites would change what the sockets speak.
     #[error("the sites would turn TLS on or off for connections, which only a restart does: keep a certificate in all of them, or in none")]
     OtherListeners,
+    /// The file of the admin page's token cannot be used.
+    #[error("{path}: {reason}", path = path.display())]
+    AdminToken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// Others could reach an admin page that has no token file.
+    #[error(
+        "the admin page would be open to the network at {0}: name a file with its token (--admin-token-file), or an address of this machine alone, such as \
+         127.0.0.1:9090"
+    )]
+    OpenAdmin(SocketAddr),
     /// Certificates of authorities cannot be read, so that no upstream with TLS can be trusted.
     #[error("the system has no certificates of authorities for https upstreams: install its package ca-certificates ({0})")]
     Authorities(io::Error),

@@ -21,6 +21,7 @@
 //! | `counters` | what happens to connections and upstreams → numbers for operators |
 //! | `tunnel` | an upgrade that both sides want → bytes both ways |
 //! | `demo` | a request → a page, where no upstream is named |
+//! | `admin` | the operator's browser → recent events, rules, bans, scripts |
 //!
 //! Nothing here judges: that is the layer of `secrule-tower`.
 
@@ -29,6 +30,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::todo, clippy::unreachable, clippy::unwrap_used)]
 #![cfg_attr(test, allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
 
+mod admin;
 mod counters;
 mod demo;
 mod error;
@@ -47,6 +49,7 @@ mod sockets;
 mod tls;
 mod tunnel;
 
+pub use admin::{Admin, AdminServer, AdminSettings, EventMatch, EventValue, RecentEvent, RecentEvents, Scripts, Tally};
 pub use counters::Counters;
 pub use error::ServeError;
 pub use host::{BadHost, HostPattern};

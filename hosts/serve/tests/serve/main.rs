@@ -3,6 +3,7 @@
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod admin;
 mod proxy;
 mod sites;
 mod slow;

@@ -1,0 +1,90 @@
+//! The admin listener: a page for the operator, and the JSON that it shows, at an address of its own.
+//!
+//! | module | takes → gives |
+//! | --- | --- |
+//! | `server` | an address → a small server on it: few connections, short heads, short bodies |
+//! | `access` | the head of a request → allowed, or why not: `Host`, `Origin`, the token |
+//! | `router` | a method and a path → the answer |
+//! | `answers` | text, JSON, files of the page → responses that no page may frame, guess or keep |
+//! | `page/` | what the browser gets: the document, its style and its script |
+//! | `views` | rules, bans, counts → JSON |
+//! | `events` | exchanges in which rules matched → the last of them |
+//! | `tally` | all exchanges → counts, hits of rules, the result of the last load |
+//!
+//! A browser sends the token in the `Authorization` header, never as a cookie: cookies of `127.0.0.1` go to every port of the machine, and with each
+//! request that another page causes.
+
+mod access;
+mod answers;
+mod events;
+mod router;
+mod server;
+mod tally;
+mod views;
+
+pub use events::{EventMatch, EventValue, RecentEvent, RecentEvents};
+pub use server::AdminServer;
+pub use tally::Tally;
+
+use secrule::Waf;
+use serde_json::Value;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where an admin page is, and what opens it.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    /// The address. One that is not loopback needs a token file.
+    pub address: SocketAddr,
+    /// A file whose text is the token. Without it, a token is made for each start.
+    pub token_file: Option<PathBuf>,
+}
+
+/// What an admin page shows.
+///
+/// ```
+/// use secrule::{Observer, Waf};
+/// use secrule_serve::{Admin, RecentEvents, Tally};
+/// use std::sync::Arc;
+///
+/// let (events, tally) = (Arc::new(RecentEvents::default()), Arc::new(Tally::default()));
+/// let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), tally.clone()];
+/// let waf = Waf::builder().starter_rules().observer(Arc::new(observers)).build()?;
+/// let admin = Admin { waf, events, tally, scripts: None };
+/// # drop(admin);
+/// # Ok::<(), secrule::LoadError>(())
+/// ```
+#[derive(Clone)]
+pub struct Admin {
+    /// The rules, also after a reload.
+    pub waf: Waf,
+    /// An observer of the rules.
+    pub events: Arc<RecentEvents>,
+    /// Another one.
+    pub tally: Arc<Tally>,
+    /// The plugins and extensions beside the rules, if this program runs or reaches any.
+    pub scripts: Option<Arc<dyn Scripts>>,
+}
+
+/// Plugins and extensions, as an admin page shows them. Its methods may wait; they are called where that is allowed.
+pub trait Scripts: Send + Sync {
+    /// Returns the host and its plugins as a JSON object: `problem` if the host cannot be asked, or `scripts` and `log`.
+    fn plugins(&self) -> Value;
+
+    /// Returns the extensions as a JSON object: `extensions`, `runs` and `running`.
+    fn extensions(&self) -> Value;
+
+    /// Starts a run of an extension, and does not wait for its end.
+    ///
+    /// # Errors
+    /// If there is no such extension, or another one runs.
+    fn run(&self, extension: &str) -> Result<(), String>;
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}

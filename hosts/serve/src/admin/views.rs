@@ -1,0 +1,167 @@
+//! What the page shows, as JSON.
+
+use super::Admin;
+use secrule::internals::escape::{legible, text};
+use secrule::internals::graph::{AuditEngine, EngineMode, Settings};
+use secrule::{Limit, RequestKey, SiteId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Maximum number of rules, warnings and bans that are shown.
+const MAX_RULES: usize = 20;
+const MAX_WARNINGS: usize = 100;
+const MAX_BANS: usize = 500;
+
+/// Maximum wait for the store.
+const STORE_TIME: Duration = Duration::from_secs(2);
+
+/// Returns the counts.
+pub fn status(admin: &Admin) -> Value {
+    let (exchanges, stopped) = admin.tally.exchanges();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "now": millis(SystemTime::now()),
+        "began": millis(admin.tally.began()),
+        "exchanges": exchanges,
+        "stopped": stopped,
+        "mode": mode(admin.waf.graph().settings.engine),
+        "lost_audit_records": admin.waf.lost_audit_records(),
+    })
+}
+
+/// Returns the exchanges after the one with a number.
+pub fn events(admin: &Admin, after: u64) -> Value {
+    let events = admin.events.after(after);
+    json!({ "events": events.iter().map(|event| &**event).collect::<Vec<_>>() })
+}
+
+/// Returns the rules with the most hits, the files, the settings, and what was found when they were loaded.
+pub fn rules(admin: &Admin) -> Value {
+    let (report, graph) = (admin.waf.report(), admin.waf.graph());
+    let top: Vec<Value> =
+        admin.tally.top(MAX_RULES).iter().map(|(id, hits)| json!({ "id": id, "hits": hits.count, "message": hits.message })).collect();
+    let warnings: Vec<String> = report.warnings().iter().take(MAX_WARNINGS).map(|warning| warning.render(report.texts())).collect();
+    let loads = admin.tally.loads();
+    json!({
+        "top": top,
+        "count": report.rules,
+        "files": report.sources,
+        "settings": settings(&graph.settings),
+        "warnings": warnings,
+        "more_warnings": report.warnings().len().saturating_sub(MAX_WARNINGS),
+        "loads": loads.count,
+        "loaded": millis(loads.last.unwrap_or_else(|| admin.tally.began())),
+        "failure": loads.failure.map(|(time, text)| json!({ "time": millis(time), "text": text })),
+    })
+}
+
+/// Returns settings with their directives. Addresses of stores and paths of logs are not among them: they may hold passwords.
+fn settings(settings: &Settings) -> Value {
+    let on = |is_on: bool| if is_on { "On" } else { "Off" }.to_owned();
+    let bytes = |limit: Limit| match settings.limit(limit) {
+        usize::MAX => "no limit".to_owned(),
+        bytes => bytes.to_string(),
+    };
+    let store = settings.collection_store.as_ref().map_or("memory", |address| address.node.split(':').next().unwrap_or_default());
+    let audit = match settings.audit_engine {
+        AuditEngine::On => "On",
+        AuditEngine::Off => "Off",
+        AuditEngine::RelevantOnly => "RelevantOnly",
+    };
+    let rows = [
+        ("SecRuleEngine", mode(settings.engine).to_owned()),
+        ("SecRequestBodyAccess", on(settings.request_body_access)),
+        ("SecRequestBodyLimit", bytes(Limit::RequestBody)),
+        ("SecResponseBodyAccess", on(settings.response_body_access)),
+        ("SecResponseBodyLimit", bytes(Limit::ResponseBody)),
+        ("SecAuditEngine", audit.to_owned()),
+        ("SecCollectionStore", store.to_owned()),
+        ("SecDebugLogLevel", settings.debug_log_level.to_string()),
+    ];
+    rows.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+fn mode(engine: EngineMode) -> &'static str {
+    match engine {
+        EngineMode::On => "On",
+        EngineMode::Off => "Off",
+        EngineMode::DetectionOnly => "DetectionOnly",
+    }
+}
+
+/// The parts of a ban, as the page sends them back.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    site: Option<u64>,
+    ip: Option<IpAddr>,
+    host: Option<String>,
+    /// The bytes, which need not be text.
+    path: Option<Vec<u8>>,
+    only_for_scripts: bool,
+}
+
+/// Returns the bans in the store.
+pub fn bans(admin: &Admin) -> Result<Value, String> {
+    let mut bans = admin.waf.store().bans(None, MAX_BANS + 1, Instant::now() + STORE_TIME).map_err(|down| down.to_string())?;
+    let has_more = bans.len() > MAX_BANS;
+    bans.truncate(MAX_BANS);
+    let shown = |ban: &secrule::Ban| {
+        let RequestKey { site, ip, host, url_path, only_for_scripts, .. } = &ban.key;
+        let key = Parts {
+            site: site.map(|site| site.0),
+            ip: *ip,
+            host: host.as_deref().map(str::to_owned),
+            path: url_path.as_deref().map(<[u8]>::to_vec),
+            only_for_scripts: *only_for_scripts,
+        };
+        json!({ "until": millis(ban.until), "path": url_path.as_deref().map(legible_path), "key": key })
+    };
+    Ok(json!({ "bans": bans.iter().map(shown).collect::<Vec<_>>(), "more": has_more }))
+}
+
+/// Ends a ban.
+pub fn lift(admin: &Admin, request: &Value) -> Result<Value, String> {
+    let parts = Parts::deserialize(request).map_err(|error| error.to_string())?;
+    let mut key = RequestKey::default();
+    key.site = parts.site.map(SiteId);
+    key.ip = parts.ip;
+    key.host = parts.host.map(Into::into);
+    key.url_path = parts.path.map(Into::into);
+    key.only_for_scripts = parts.only_for_scripts;
+    match admin.waf.unban_requests(&key) {
+        Ok(true) => Ok(json!({ "lifted": true })),
+        Ok(false) => Err("there is no such ban any more".to_owned()),
+        Err(down) => Err(down.to_string()),
+    }
+}
+
+/// Returns the script host and its plugins.
+pub fn plugins(admin: &Admin) -> Result<Value, String> {
+    Ok(admin.scripts.as_ref().map_or_else(|| json!({ "absent": true }), |scripts| scripts.plugins()))
+}
+
+/// Returns the extensions and their last runs.
+pub fn extensions(admin: &Admin) -> Result<Value, String> {
+    Ok(admin.scripts.as_ref().map_or_else(|| json!({ "absent": true }), |scripts| scripts.extensions()))
+}
+
+/// Starts a run of an extension.
+pub fn run(admin: &Admin, request: &Value) -> Result<Value, String> {
+    let scripts = admin.scripts.as_ref().ok_or("this program runs no extensions")?;
+    let extension = request.get("extension").and_then(Value::as_str).ok_or("name the extension")?;
+    scripts.run(extension).map(|()| json!({ "started": true }))
+}
+
+fn legible_path(path: &[u8]) -> String {
+    let mut bytes = Vec::new();
+    legible(path, &mut bytes);
+    text(&bytes)
+}
+
+/// Returns milliseconds since 1970.
+fn millis(time: SystemTime) -> u64 {
+    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
