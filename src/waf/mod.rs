@@ -118,6 +118,15 @@ impl Waf {
         }
     }
 
+    /// Replaces the rules with those of another rule set, for this handle and all its clones: for hosts that build several rule sets before they replace
+    /// any of them.
+    #[doc(hidden)]
+    pub fn adopt(&self, other: &Self) {
+        let shared = other.shared();
+        self.current.store(Arc::clone(&shared));
+        shared.observer.as_ref().inspect(|observer| observer.reloaded(&shared.report));
+    }
+
     /// Bans an address from a site for some time, or from all sites with site 0, as [`ban_requests`](Self::ban_requests) does. Decision scripts find it
     /// on the blacklist.
     ///

@@ -1,14 +1,19 @@
 //! `secrule serve`: a reverse proxy with the rules in front of it.
 
+mod admin;
 mod events;
 mod reload;
+#[cfg(feature = "worlds")]
+mod scripts;
 mod sites;
 
 use crate::rules::{RuleOptions, unloadable};
 use crate::{Failure, Outcome, note};
+use admin::{AdminOptions, Page};
 use clap::Args;
 use events::Events;
 use reload::{LiveCertificate, LiveRules, Reload, Rules};
+use secrule::{Observer, Waf};
 use secrule_serve::{IpNet, ServeError, Server, Settings, Timeouts, TlsFiles, Upstream};
 use sites::{LiveSites, SiteLoader};
 use std::collections::BTreeSet;
@@ -24,6 +29,7 @@ const EXAMPLES: &str = r#"Examples:
   secrule serve                                                      a page to try the built-in rules
   secrule serve --upstream http://127.0.0.1:3000                     protect a server
   secrule serve --upstream http://127.0.0.1:3000 --crs /usr/share/modsecurity-crs --detect-only
+  secrule serve --admin 127.0.0.1:9090                               a page that shows what rules find; its URL is printed
   secrule serve --listen 0.0.0.0:443 --tls-certificate site.pem --tls-key site.key --upstream http://127.0.0.1:3000
   secrule serve --sites sites.toml --crs /usr/share/modsecurity-crs  several sites; a file for them:
 
@@ -110,6 +116,9 @@ pub struct Options {
     expect_rules: usize,
 
     #[command(flatten)]
+    admin: AdminOptions,
+
+    #[command(flatten)]
     rules: RuleOptions,
 }
 
@@ -117,20 +126,22 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let rules = Rules { options: &options.rules, detect_only: options.detect_only, expected: options.expect_rules };
     let events = Arc::new(Events::start()?);
+    let page = Page::of(&options.admin);
+    let observers: Vec<Arc<dyn Observer>> = std::iter::once(events.clone() as Arc<dyn Observer>).chain(page.observers()).collect();
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     match &options.sites {
-        None => runtime.block_on(serve_one(options, &rules, events.clone()))?,
-        Some(file) => runtime.block_on(serve_sites(options, &rules, file, events.clone()))?,
+        None => runtime.block_on(serve_one(options, &rules, &page, Arc::new(observers)))?,
+        Some(file) => runtime.block_on(serve_sites(options, &rules, file, &page, Arc::new(observers)))?,
     }
     events.flush();
     Ok(Outcome::Fine)
 }
 
 /// Serves one upstream.
-async fn serve_one(options: &Options, rules: &Rules<'_>, events: Arc<Events>) -> Result<(), Failure> {
+async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: Arc<dyn Observer>) -> Result<(), Failure> {
     let loaded = SystemTime::now();
     let (builder, loader) = rules.collect()?;
-    let waf = builder.observer(events).build_with(&loader).map_err(|error| unloadable(&error))?;
+    let waf = builder.observer(observer).build_with(&loader).map_err(|error| unloadable(&error))?;
     rules.check(&waf).map_err(Failure::Reason)?;
     let server = Server::bind(settings(options), waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
@@ -138,23 +149,24 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, events: Arc<Events>) ->
     let upstream = options.upstream.clone();
     sites::reach(upstream.clone().map(|upstream| ("the proxy".to_owned(), upstream)).into_iter().collect());
     let certificate = tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream });
-    until_ended(server, async {
+    until_ended(server, page, &waf.clone(), async {
         tokio::join!(reload::follow(LiveRules { rules, waf }, loaded), follow_if_any(certificate, loaded));
     })
     .await
 }
 
 /// Serves several sites.
-async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, events: Arc<Events>) -> Result<(), Failure> {
+async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &Page, observer: Arc<dyn Observer>) -> Result<(), Failure> {
     let loader = SiteLoader { file, rules, tls: tls(options) };
     let (begun, mut files) = (SystemTime::now(), BTreeSet::new());
-    let loaded = loader.load(&mut files, sites::observed(events))?;
+    let loaded = loader.load(&mut files, |builder| builder.observer(observer))?;
     loaded.warn();
     let shown = loaded.to_string();
     let server = Server::bind_sites(settings(options), loaded.sites).map_err(refused)?;
     tell_open(options, &server, &shown);
+    let base = loaded.base.clone();
     let live = LiveSites::new(&loader, server.switch(), loaded.base, loaded.upstreams, files);
-    until_ended(server, reload::follow(live, begun)).await
+    until_ended(server, page, &base, reload::follow(live, begun)).await
 }
 
 async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime) {
@@ -175,13 +187,15 @@ fn tell_open(options: &Options, server: &Server, what: &str) {
     note(&format!("secrule: {what}{mode}; open {}", addresses.join(" or ")));
 }
 
-/// Serves until a signal ends the server. `following` runs beside it.
-async fn until_ended(server: Server, following: impl Future<Output = ()>) -> Result<(), Failure> {
+/// Serves until a signal ends the server. `following` runs beside it, and so does the admin page of the rules.
+async fn until_ended(server: Server, page: &Page, waf: &Waf, following: impl Future<Output = ()>) -> Result<(), Failure> {
+    let admin = page.bind(waf)?;
     let stopper = server.stopper();
     let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let [interrupt, terminate] = &mut interrupts;
     tokio::select! {
         () = server.run() => {}
+        () = admin::run(admin) => {}
         () = following => {}
         () = async {
             tokio::select! {

@@ -103,24 +103,28 @@ fn list(options: &ListOptions, format: Format, out: &mut dyn Write) -> Result<Ou
     let waf = crate::rules::load_files(&options.rules.rules)?;
     let graph = waf.graph();
     let extensions = &graph.settings.worlds.extensions;
-    let next = |extension: &Extension| match next_time(extension).filter(|_| extension.is_on) {
-        Some(time) => time,
-        None if extension.is_on => "at an event".to_owned(),
-        None => "by hand".to_owned(),
-    };
     match format {
         Format::Json => {
-            let shown = |extension: &Extension| json!({ "script": extension.script.name(), "trigger": extension.trigger.to_string(), "on": extension.is_on, "next": next(extension) });
+            let shown = |extension: &Extension| json!({ "script": extension.script.name(), "trigger": extension.trigger.to_string(), "on": extension.is_on, "next": next_run(extension) });
             write_json(out, &json!({ "extensions": extensions.iter().map(shown).collect::<Vec<_>>() }))?;
         }
         Format::Text if extensions.is_empty() => writeln!(out, "no extensions")?,
         Format::Text => {
             let columns = [table::Column::Text("next"), table::Column::Text("trigger"), table::Column::Text("script")];
-            let row = |extension: &Extension| vec![next(extension), extension.trigger.to_string(), extension.script.name().to_owned()];
+            let row = |extension: &Extension| vec![next_run(extension), extension.trigger.to_string(), extension.script.name().to_owned()];
             table::write(out, &columns, &extensions.iter().map(row).collect::<Vec<_>>())?;
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// Says when an extension runs next.
+pub fn next_run(extension: &Extension) -> String {
+    match next_time(extension).filter(|_| extension.is_on) {
+        Some(time) => time,
+        None if extension.is_on => "at an event".to_owned(),
+        None => "by hand".to_owned(),
+    }
 }
 
 fn run_one(options: &RunOptions, format: Format, out: &mut dyn Write) -> Result<Outcome, Failure> {
@@ -204,18 +208,21 @@ fn history(options: &HistoryOptions, format: Format, out: &mut dyn Write) -> Res
     let extension = options.extension.as_ref().map(|path| path.display().to_string());
     let all = Filter::last(options.limit);
     let filter = extension.map_or(all.clone(), |extension| all.of(&extension));
-    let runs = match read_history(&path, &filter) {
-        Ok(runs) => runs,
-        // The first run makes it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Failure::unreadable(&path, error)),
-    };
+    let runs = last_runs(&path, &filter)?;
     match format {
         Format::Json => write_json(out, &json!({ "runs": runs.iter().map(Run::to_json).collect::<Vec<_>>() }))?,
         Format::Text if runs.is_empty() => writeln!(out, "no runs")?,
         Format::Text => runs.iter().try_for_each(|run| write_run(out, run))?,
     }
     Ok(Outcome::Fine)
+}
+
+/// Returns runs of a history, the oldest first. The first run makes its file.
+pub fn last_runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, Failure> {
+    match read_history(path, filter) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        runs => runs.map_err(|error| Failure::unreadable(path, error)),
+    }
 }
 
 fn write_run(out: &mut dyn Write, run: &Run) -> io::Result<()> {

@@ -39,7 +39,7 @@ fn socket(settings: &Settings) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the way out for scripts, with the places that `SecScriptConnect` names.
-fn outgoing(services: &Services) -> Result<Outgoing, Failure> {
+pub fn outgoing(services: &Services) -> Result<Outgoing, Failure> {
     let outgoing = services.settings(Outgoing::from_settings);
     outgoing.map_err(|errors| Failure::Reason(wrong_places(&errors).join("\nsecrule: ")))
 }

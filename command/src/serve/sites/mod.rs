@@ -2,7 +2,6 @@
 
 mod file;
 
-use super::events::Events;
 use super::reload::{Reload, Rules, count};
 use crate::Failure;
 use crate::rules::unloadable;
@@ -12,7 +11,6 @@ use secrule_serve::{ServeError, Site, SitePath, Sites, Switch, TlsFiles, Upstrea
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Time for a first connection to an upstream, which tells an operator that it can be reached.
@@ -233,7 +231,7 @@ impl Reload for LiveSites<'_> {
         self.files = files;
         loaded.warn();
         self.switch.replace(loaded.sites).map_err(|error| Failure::Reason(error.to_string()))?;
-        self.base = loaded.base;
+        self.base.adopt(&loaded.base);
         let known = std::mem::replace(&mut self.upstreams, loaded.upstreams);
         reach(self.upstreams.iter().filter(|upstream| !known.contains(upstream)).cloned().collect());
         Ok(text)
@@ -253,9 +251,4 @@ pub fn reach(mut upstreams: Vec<(String, Upstream)>) {
             }
         });
     }
-}
-
-/// Adds the observer of the first load; later ones inherit it.
-pub fn observed(events: Arc<Events>) -> impl FnOnce(WafBuilder) -> WafBuilder {
-    move |builder| builder.observer(events)
 }

@@ -1,0 +1,82 @@
+//! The admin page of a proxy: its options, and what it shows.
+
+use crate::{Failure, note};
+use clap::Args;
+use secrule::{Observer, Waf};
+use secrule_serve::{Admin, AdminServer, AdminSettings, RecentEvents, Scripts, Tally};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const HEADING: &str = "Admin page";
+
+/// Options of the admin page.
+#[derive(Args, Debug)]
+pub struct AdminOptions {
+    /// Show a page for the operator here: what rules found and in which values, the rules, bans and scripts
+    ///
+    /// The URL that is printed holds a token, which is made for each start. Whoever has it sees parts of requests, may end bans and run extensions. An
+    /// address that is not of this machine alone needs --admin-token-file, and speaks HTTP: put TLS in front of it, or reach it by `ssh -L`.
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = HEADING)]
+    admin: Option<SocketAddr>,
+
+    /// A file whose text is the token of the admin page, at least 16 letters and digits; it is read at the start
+    #[arg(long, value_name = "FILE", requires = "admin", help_heading = HEADING)]
+    admin_token_file: Option<PathBuf>,
+}
+
+/// The admin page that is wanted, if one is.
+pub struct Page(Option<Wanted>);
+
+struct Wanted {
+    settings: AdminSettings,
+    events: Arc<RecentEvents>,
+    tally: Arc<Tally>,
+}
+
+impl Page {
+    /// Returns the page that options want.
+    pub fn of(options: &AdminOptions) -> Self {
+        let wanted = |address| Wanted {
+            settings: AdminSettings { address, token_file: options.admin_token_file.clone() },
+            events: Arc::default(),
+            tally: Arc::default(),
+        };
+        Self(options.admin.map(wanted))
+    }
+
+    /// Returns the observers of the rules that collect what it shows.
+    pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
+        let of = |wanted: &Wanted| -> Vec<Arc<dyn Observer>> { vec![wanted.events.clone(), wanted.tally.clone()] };
+        self.0.as_ref().map(of).unwrap_or_default()
+    }
+
+    /// Opens its socket, and says where it is.
+    pub fn bind(&self, waf: &Waf) -> Result<Option<AdminServer>, Failure> {
+        let Some(Wanted { settings, events, tally }) = &self.0 else { return Ok(None) };
+        let admin = Admin { waf: waf.clone(), events: events.clone(), tally: tally.clone(), scripts: scripts(waf) };
+        let server = AdminServer::bind(settings, admin).map_err(|error| Failure::Reason(error.to_string()))?;
+        let hint = settings.token_file.as_ref().map(|path| format!("; its token is in {}", path.display())).unwrap_or_default();
+        note(&format!("secrule: the admin page is {}{hint}", server.url()));
+        Ok(Some(server))
+    }
+}
+
+/// Returns the scripts beside the rules, if this build can reach them.
+fn scripts(waf: &Waf) -> Option<Arc<dyn Scripts>> {
+    #[cfg(feature = "worlds")]
+    return Some(Arc::new(super::scripts::RuleScripts::of(waf)));
+    #[cfg(not(feature = "worlds"))]
+    {
+        let _ = waf;
+        None
+    }
+}
+
+/// Serves the page; without one it does not end.
+pub async fn run(server: Option<AdminServer>) {
+    match server {
+        Some(server) => server.run().await,
+        None => std::future::pending().await,
+    }
+}
