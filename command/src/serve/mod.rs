@@ -244,5 +244,6 @@ fn settings(options: &Options) -> Settings {
             ..Timeouts::default()
         },
         max_connections: options.max_connections,
+        ..Settings::default()
     }
 }

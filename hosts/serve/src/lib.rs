@@ -19,6 +19,7 @@
 //! | `proxy` | a request → the upstream's answer, or 502 and 504 |
 //! | `slow_body` | a body → the same body, or an error if its sender is too slow |
 //! | `counters` | what happens to connections and upstreams → numbers for operators |
+//! | `probes` | rules and numbers → metrics, and if the server is ready |
 //! | `tunnel` | an upgrade that both sides want → bytes both ways |
 //! | `demo` | a request → a page, where no upstream is named |
 //! | `admin` | the operator's browser → recent events, rules, bans, scripts |
@@ -40,6 +41,7 @@ mod host;
 mod listener;
 mod path;
 mod place;
+mod probes;
 mod proxy;
 mod server;
 mod settings;
@@ -56,6 +58,7 @@ pub use host::{BadHost, HostPattern};
 #[doc(no_inline)]
 pub use ipnet::IpNet;
 pub use path::{BadPrefix, PathPrefix};
+pub use probes::{Probes, Readiness};
 pub use server::{Server, Switch};
 pub use settings::{Settings, Timeouts, TlsFiles, Upstream};
 pub use sites::{Site, SitePath, Sites};

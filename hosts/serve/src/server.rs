@@ -68,7 +68,7 @@ impl Server {
             let ends = head.extensions.get().copied().unwrap_or(UNKNOWN);
             Connection::new(forwarded::client(ends, &head.headers, &known), ends.own).connector(NAME)
         });
-        let layer = layer.rules_by(|head| head.extensions.get().map(|route: &Route| route.waf.clone()));
+        let layer = layer.rules_by(|head| head.extensions.get().map(|route: &Route| route.waf.clone())).held_limit(settings.held_limit);
         Ok(Self { sockets, shared: Shared { acceptor, service: layer.layer(proxy), sites, settings, counters } })
     }
 

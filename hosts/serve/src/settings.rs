@@ -27,6 +27,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Maximum number of connections at once; more wait in the system's queue.
     pub max_connections: usize,
+    /// Maximum number of bytes of a body that is held back while rules may stop it, where the limits of the rules are larger, or have no action.
+    pub held_limit: usize,
 }
 
 /// Files of a certificate.
@@ -72,7 +74,15 @@ impl Default for Timeouts {
 impl Default for Settings {
     fn default() -> Self {
         let listen = vec![([127, 0, 0, 1], 8080).into()];
-        Self { listen, tls: None, upstream: None, trusted: Vec::new(), timeouts: Timeouts::default(), max_connections: 10_000 }
+        Self {
+            listen,
+            tls: None,
+            upstream: None,
+            trusted: Vec::new(),
+            timeouts: Timeouts::default(),
+            max_connections: 10_000,
+            held_limit: 128 << 20,
+        }
     }
 }
 

@@ -209,6 +209,11 @@ impl Stopper {
         // A server that has ended does not listen.
         let _ = self.0.send(true);
     }
+
+    /// Returns `true` if it was told to end.
+    pub fn is_stopped(&self) -> bool {
+        *self.0.borrow()
+    }
 }
 
 impl fmt::Debug for Sockets {

@@ -126,7 +126,7 @@ async fn both_sides_can_change_to_another_protocol() {
 #[tokio::test]
 async fn a_server_that_ends_lets_exchanges_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let Running { address, stopper, end } = start_before(listener.local_addr().unwrap());
+    let Running { address, stopper, end, .. } = start_before(listener.local_addr().unwrap());
     let exchange = tokio::spawn(async move { get(address, "/", "").await });
     let (mut stream, _) = listener.accept().await.unwrap();
     read_head(&mut stream).await;

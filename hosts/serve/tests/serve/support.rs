@@ -1,8 +1,9 @@
 //! A server with rules, an upstream that answers as a test wants, and clients that write bytes.
 
 use secrule::Waf;
-use secrule_serve::{Server, Settings, Site, Sites, Stopper, Timeouts};
+use secrule_serve::{Counters, Server, Settings, Site, Sites, Stopper, Timeouts};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,7 @@ SecRule REMOTE_ADDR "@ipMatch 192.0.2.66" "id:3,phase:1,deny,status:451,log"
 pub struct Running {
     pub address: SocketAddr,
     pub stopper: Stopper,
+    pub counters: Arc<Counters>,
     pub end: JoinHandle<()>,
 }
 
@@ -49,8 +51,8 @@ pub fn start_sites(sites: Vec<Site>) -> Running {
 
 /// Runs a server.
 pub fn run(server: Server) -> Running {
-    let (address, stopper) = (server.addresses()[0], server.stopper());
-    Running { address, stopper, end: tokio::spawn(server.run()) }
+    let (address, stopper, counters) = (server.addresses()[0], server.stopper(), server.counters());
+    Running { address, stopper, counters, end: tokio::spawn(server.run()) }
 }
 
 /// Starts a server in front of an upstream.
