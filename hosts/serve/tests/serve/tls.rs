@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 /// Makes a certificate for a host and its key.
 pub fn certificate(folder: &Path, host: &str) -> TlsFiles {
     let now = OffsetDateTime::now_utc();
-    certificate_within(folder, host, now - time::Duration::DAY, now + 90 * time::Duration::DAY)
+    certificate_within(folder, host, now - time::Duration::days(1), now + time::Duration::days(90))
 }
 
 fn certificate_within(folder: &Path, host: &str, start: OffsetDateTime, end: OffsetDateTime) -> TlsFiles {
@@ -91,16 +91,16 @@ async fn certificates_that_cannot_be_used_say_why() {
 #[tokio::test]
 async fn certificates_out_of_their_time_say_their_dates() {
     let folder = tempfile::tempdir().unwrap();
-    let (now, day) = (OffsetDateTime::now_utc(), time::Duration::DAY);
+    let in_days = |days| OffsetDateTime::now_utc() + time::Duration::days(days);
     let sites =
         |start, end| Sites::one(Waf::from_rules("").unwrap(), None, Some(&certificate_within(folder.path(), "shop.example", start, end)));
-    let expired = sites(now - 9 * day, now - day).unwrap_err().to_string();
-    assert!(expired.contains(&format!("the certificate expired on {}", (now - day).date())), "{expired}");
-    let early = sites(now + day, now + 9 * day).unwrap_err().to_string();
-    assert!(early.contains(&format!("the certificate is valid from {}", (now + day).date())), "{early}");
-    let soon = sites(now - day, now + 9 * day).unwrap();
-    assert!(soon.warnings()[0].contains(&format!("the certificate expires on {}", (now + 9 * day).date())), "{:?}", soon.warnings());
-    assert!(sites(now - day, now + 15 * day).unwrap().warnings().is_empty());
+    let expired = sites(in_days(-9), in_days(-1)).unwrap_err().to_string();
+    assert!(expired.contains(&format!("the certificate expired on {}", in_days(-1).date())), "{expired}");
+    let early = sites(in_days(1), in_days(9)).unwrap_err().to_string();
+    assert!(early.contains(&format!("the certificate is valid from {}", in_days(1).date())), "{early}");
+    let soon = sites(in_days(-1), in_days(9)).unwrap();
+    assert!(soon.warnings()[0].contains(&format!("the certificate expires on {}", in_days(9).date())), "{:?}", soon.warnings());
+    assert!(sites(in_days(-1), in_days(15)).unwrap().warnings().is_empty());
 }
 
 #[tokio::test]
