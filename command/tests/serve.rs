@@ -26,7 +26,7 @@ fn without_anything_a_page_passes_and_its_attacks_are_stopped() {
     let mut serving = Serving::start(&[]);
     let (status, page) = serving.get("/");
     assert!(status == 200 && page.contains("This request passed"), "{page}");
-    let attacks: Vec<&str> = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let attacks: Vec<&str> = page.split("class=\"attack\" href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(attacks.len(), 3);
     for attack in attacks {
         assert_eq!(serving.get(attack).0, 403, "{attack}");
@@ -37,6 +37,34 @@ fn without_anything_a_page_passes_and_its_attacks_are_stopped() {
     serving.process.stdout.take().unwrap().read_to_string(&mut events).unwrap();
     assert!(events.lines().any(|line| line.starts_with("127.0.0.1 GET /: stopped with 403: ")), "{events}");
     assert!(!events.contains("password"), "{events}");
+}
+
+#[test]
+fn a_request_cannot_forge_a_line_and_secrets_are_masked() {
+    let file = rules("forged", &format!("SecSanitise ARGS:key\n{RULES}"));
+    let mut serving = Serving::start(&["--rules", file.to_str().unwrap()]);
+    assert_eq!(serving.get("/old%0a192.0.2.7%20GET%20/s3cret?key=s3cret").0, 403);
+    serving.signal("TERM");
+    serving.process.wait().unwrap();
+    let mut events = String::new();
+    serving.process.stdout.take().unwrap().read_to_string(&mut events).unwrap();
+    assert!(
+        events.lines().count() > 0 && events.lines().all(|line| line.starts_with("127.0.0.1 GET /old\\x0a192.0.2.7 GET /******: ")),
+        "{events}"
+    );
+}
+
+#[test]
+fn an_admin_page_says_where_it_is_and_needs_a_token_file_elsewhere() {
+    let mut serving = Serving::start(&["--admin", "127.0.0.1:0"]);
+    let line = serving.line();
+    assert!(line.starts_with("secrule: the admin page is http://127.0.0.1:") && line.contains("/#token="), "{line}");
+    let elsewhere = refused(&["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"]);
+    assert!(elsewhere.contains("--admin-token-file"), "{elsewhere}");
+    assert!(refused(&["--admin-token-file", "/nowhere/token"]).contains("--admin"));
+    assert!(
+        refused(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--admin-token-file", "/nowhere/token"]).contains("/nowhere/token")
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What rules find in requests, as lines on standard output.
 
 use crate::Failure;
-use secrule::internals::escape::text;
+use secrule::internals::escape::{legible, text};
+use secrule::internals::record::MaskedExchange;
 use secrule::{Intervention, Match, Observer, Transaction};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,18 +62,26 @@ impl Events {
 
 impl Observer for Events {
     fn matched(&self, transaction: &Transaction, found: &Match<'_>) {
-        self.write(format!("{}: rule {}: {}", request(transaction), found.id(), text(found.message().as_bytes())));
+        self.write(format!("{}: rule {}: {}", request(transaction), found.id(), line(found.message().as_bytes())));
     }
 
     fn intervened(&self, transaction: &Transaction, intervention: &Intervention) {
-        self.write(format!("{}: stopped with {}: {}", request(transaction), intervention.status(), intervention.reason()));
+        self.write(format!("{}: stopped with {}: {}", request(transaction), intervention.status(), line(intervention.reason().as_bytes())));
     }
 }
 
 /// Returns who asks for what: without the query, which may hold secrets.
 fn request(transaction: &Transaction) -> String {
-    let [client, method, path] = [transaction.client_address(), transaction.method(), transaction.path()].map(text);
+    let path = MaskedExchange::new(transaction).path();
+    let [client, method, path] = [transaction.client_address(), transaction.method(), &path].map(line);
     format!("{client} {method} {path}")
+}
+
+/// Returns bytes as a part of a line, which they cannot end.
+fn line(bytes: &[u8]) -> String {
+    let mut shown = Vec::with_capacity(bytes.len());
+    legible(bytes, &mut shown);
+    text(&shown)
 }
 
 fn write_all(entries: &Receiver<Entry>) {
