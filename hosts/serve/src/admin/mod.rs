@@ -10,6 +10,7 @@
 //! | `views` | rules, bans, counts → JSON |
 //! | `events` | exchanges in which rules matched → the last of them |
 //! | `tally` | all exchanges → counts, hits of rules, the result of the last load |
+//! | `times` | all exchanges → time of phases; some → time of rules |
 //!
 //! A browser sends the token in the `Authorization` header, never as a cookie: cookies of `127.0.0.1` go to every port of the machine, and with each
 //! request that another page causes.
@@ -20,6 +21,7 @@ mod events;
 mod router;
 mod server;
 mod tally;
+mod times;
 mod views;
 
 pub use events::{EventMatch, EventValue, RecentEvent, RecentEvents};

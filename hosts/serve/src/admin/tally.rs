@@ -1,10 +1,11 @@
-//! Counts since the start: exchanges, hits of rules, loads.
+//! Counts since the start: exchanges, hits of rules, loads; and times.
 
-use secrule::{Intervention, LoadError, LoadReport, Match, Observer, Transaction};
+use super::times::Times;
+use secrule::{Intervention, LoadError, LoadReport, Match, Observer, Phase, RuleTime, Transaction};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Number of rules that are counted; hits of others count together, as those of rule 0.
 const MAX_RULES: usize = 10_000;
@@ -12,7 +13,7 @@ const MAX_RULES: usize = 10_000;
 /// Maximum length of the text of a load that failed, in bytes.
 const MAX_FAILURE: usize = 16 << 10;
 
-/// Counts exchanges and hits of rules, and keeps the result of the last load: an [`Observer`] of one rule set or of several.
+/// Counts exchanges and hits of rules, times phases and rules, and keeps the result of the last load: an [`Observer`] of one rule set or of several.
 #[derive(Debug)]
 pub struct Tally {
     began: SystemTime,
@@ -20,6 +21,7 @@ pub struct Tally {
     stopped: AtomicU64,
     hits: Mutex<HashMap<u64, Hits>>,
     loads: Mutex<Loads>,
+    pub(super) times: Times,
 }
 
 /// Hits of a rule.
@@ -72,6 +74,7 @@ impl Default for Tally {
             stopped: AtomicU64::default(),
             hits: Mutex::default(),
             loads: Mutex::default(),
+            times: Times::default(),
         }
     }
 }
@@ -90,6 +93,22 @@ impl Observer for Tally {
 
     fn intervened(&self, _: &Transaction, _: &Intervention) {
         self.stopped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn times_phases(&self) -> bool {
+        true
+    }
+
+    fn phase_ended(&self, _: &Transaction, phase: Phase, time: Duration) {
+        self.times.add_phase(phase, time);
+    }
+
+    fn times_rules(&self) -> bool {
+        self.times.begin()
+    }
+
+    fn rules_timed(&self, _: &Transaction, rules: &[RuleTime<'_>]) {
+        self.times.add_rules(rules);
     }
 
     fn finished(&self, _: &Transaction) {
@@ -135,6 +154,14 @@ mod tests {
         let top: Vec<_> = tally.top(10).into_iter().map(|(id, hits)| (id, hits.count, hits.message)).collect();
         assert_eq!(top, [(2, 3, "B".to_owned()), (1, 2, "A".to_owned())]);
         assert_eq!(tally.top(1).len(), 1);
+        let phases = tally.times.phases();
+        let counted =
+            |name: &str| phases.as_array().unwrap().iter().find(|phase| phase["phase"] == name).map(|phase| phase["count"].clone());
+        assert_eq!((counted("1: request headers"), counted("3: response headers")), (Some(5.into()), None));
+        // The first exchange is one of those that are timed.
+        let slowest = tally.times.slowest(10);
+        assert_eq!(slowest.as_array().unwrap().len(), 2, "{slowest}");
+        assert!(slowest[0]["share"].as_f64() >= slowest[1]["share"].as_f64(), "{slowest}");
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub fn rules(admin: &Admin) -> Value {
     let loads = admin.tally.loads();
     json!({
         "top": top,
+        "slowest": admin.tally.times.slowest(MAX_RULES),
+        "phases": admin.tally.times.phases(),
+        "fingerprint": report.fingerprint(),
         "count": report.rules,
         "files": report.sources,
         "settings": settings(&graph.settings),

@@ -45,6 +45,10 @@ function plural(count, one, many) {
   return count === 1 ? `1 ${one}` : `${count} ${many || `${one}s`}`;
 }
 
+function micros(microseconds) {
+  return microseconds < 1000 ? `${microseconds.toFixed(1)} µs` : `${(microseconds / 1000).toFixed(1)} ms`;
+}
+
 // Requests
 
 class Unknown extends Error {}
@@ -88,7 +92,7 @@ function eventRow(event) {
     ["Outcome", outcome, `outcome ${kindOf(event.outcome)}`],
     ["Client", event.client, "number"],
     ["Request", `${event.method} ${event.host}${event.path}`, "request"],
-    ["Rules", shownIds],
+    ["Rules", shownIds, "ids"],
     ["Score", event.score, "number"],
     ["Values", button],
   ]);
@@ -103,7 +107,7 @@ function eventRow(event) {
     button.textContent = `${isOpen ? "▾" : "▸"} ${count}`;
   });
   const searched = [event.id, event.client, event.host + event.path, ...event.matches.flatMap((found) => [String(found.id), found.message])];
-  return { main, detail, text: searched.join("\n").toLowerCase() };
+  return { main, detail, isStopped: event.outcome !== "passed", text: searched.join("\n").toLowerCase() };
 }
 
 function eventDetail(event) {
@@ -147,9 +151,10 @@ function addEvents(events) {
 
 function filterEvents() {
   const wanted = byId("filter").value.trim().toLowerCase();
+  const onlyStopped = byId("only-stopped").checked;
   let count = 0;
-  for (const { main, detail, text } of known.rows) {
-    const isWanted = text.includes(wanted);
+  for (const { main, detail, isStopped, text } of known.rows) {
+    const isWanted = text.includes(wanted) && (isStopped || !onlyStopped);
     count += isWanted;
     main.hidden = !isWanted;
     detail.hidden = !isWanted || !main.classList.contains("open");
@@ -157,7 +162,7 @@ function filterEvents() {
   const total = known.rows.length;
   byId("events").hidden = total === 0;
   byId("no-events").hidden = total > 0;
-  byId("shown").textContent = wanted ? `${count} of ${plural(total, "event")}` : "";
+  byId("shown").textContent = wanted || onlyStopped ? `${count} of ${plural(total, "event")}` : "";
 }
 
 function forgetEvents() {
@@ -187,10 +192,14 @@ function showRules(rules) {
   byId("top").tBodies[0].replaceChildren(...top);
   byId("top").hidden = top.length === 0;
   byId("no-top").hidden = top.length > 0;
+  const slowest = rules.slowest.slice(0, 10).map((rule) => row([["Rule", rule.id, "number"], ["Mean", micros(rule.microseconds), "number"], ["Share", `${Math.round(rule.share * 100)} %`, "number"], ["Message", rule.message]]));
+  byId("slowest").tBodies[0].replaceChildren(...slowest);
+  const phases = rules.phases.map((phase) => row([["Phase", phase.phase], ["Requests", phase.count, "number"], ["Mean", micros(phase.microseconds), "number"]]));
+  byId("phases").tBodies[0].replaceChildren(...phases);
   const failure = byId("load-failure");
   failure.hidden = !rules.failure;
   if (rules.failure) failure.replaceChildren(element("p", {}, "The rules did not load at ", time(rules.failure.time), ". The earlier ones stay in force."), element("pre", {}, rules.failure.text));
-  byId("loaded").replaceChildren(`${plural(rules.count, "rule")} from ${plural(rules.files.length, "file")}, loaded at `, time(rules.loaded), ".");
+  byId("loaded").replaceChildren(`${plural(rules.count, "rule")} from ${plural(rules.files.length, "text")}, loaded at `, time(rules.loaded), `; fingerprint ${rules.fingerprint}.`);
   byId("files").replaceChildren(...rules.files.map((file) => element("li", {}, element("code", {}, file.name), `, ${plural(file.bytes, "byte")}`)));
   byId("settings").replaceChildren(...rules.settings.flatMap(({ name, value }) => [element("dt", {}, name), element("dd", {}, value)]));
   const warnings = rules.warnings.map((text) => element("pre", {}, text.trimEnd()));
@@ -287,10 +296,10 @@ async function poll() {
   known.isPolling = true;
   try {
     update("status", await ask("/api/status"), showStatus);
+    open();
     addEvents((await ask(`/api/events?after=${known.last}`)).events);
     if (known.polls % SLOW_EVERY === 0) await pollSlow();
     known.polls += 1;
-    open();
     byId("problem").hidden = true;
     byId("updated").replaceChildren("Updated at ", time(Date.now()));
   } catch (error) {
@@ -350,6 +359,7 @@ byId("login-form").addEventListener("submit", (event) => {
   byId("token").value = "";
 });
 byId("filter").addEventListener("input", filterEvents);
+byId("only-stopped").addEventListener("change", filterEvents);
 byId("pause").addEventListener("click", () => {
   known.isPaused = !known.isPaused;
   byId("pause").setAttribute("aria-pressed", String(known.isPaused));
