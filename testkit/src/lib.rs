@@ -20,6 +20,7 @@ pub mod script_host;
 pub mod store_processes;
 pub mod store_soak;
 pub mod store_suite;
+pub mod traffic;
 pub mod trials;
 pub mod unit;
 
