@@ -93,7 +93,7 @@ fn judge_one<'a>(waf: &Waf, sample: &'a Sample) -> Judged<'a> {
             let name = value.key().map_or_else(|| value.variable().to_owned(), |key| format!("{}:{key}", value.variable()));
             format!("{name}: {}", value.value())
         });
-        let places = found.values().map(|value| Place::of(value, sample)).collect();
+        let places = found.values().filter_map(|value| Place::of(value, sample)).collect();
         Finding { rule: found.id(), message: found.message().into_owned(), score: found.score(), places, value }
     });
     Judged { sample, is_denied, findings: findings.collect() }

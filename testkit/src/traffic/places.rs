@@ -39,10 +39,11 @@ impl Place {
         Self::Protocol,
     ];
 
-    /// Returns the part from which a value came.
-    pub fn of(value: MatchedValue<'_>, sample: &Sample) -> Self {
+    /// Returns the part from which a value came; `None` for a value that an earlier rule found or computed.
+    pub fn of(value: MatchedValue<'_>, sample: &Sample) -> Option<Self> {
         let key = value.key().unwrap_or_default();
-        match value.variable() {
+        Some(match value.variable() {
+            "MATCHED_VAR" | "MATCHED_VARS" | "TX" => return None,
             "ARGS_GET" | "ARGS_GET_NAMES" | "QUERY_STRING" => Self::Query,
             "ARGS" | "ARGS_NAMES" if Self::is_of_query(&key, sample) => Self::Query,
             "ARGS" | "ARGS_NAMES" | "ARGS_POST" | "ARGS_POST_NAMES" | "REQUEST_BODY" | "FILES" | "FILES_NAMES" | "XML" => {
@@ -55,7 +56,7 @@ impl Place {
             "REQUEST_HEADERS" => Self::OtherHeader,
             "REQUEST_FILENAME" | "REQUEST_BASENAME" | "REQUEST_URI" | "REQUEST_URI_RAW" | "REQUEST_LINE" => Self::Path,
             _ => Self::Protocol,
-        }
+        })
     }
 
     /// Returns `true` if the query has an argument of this name; in a request without a body there is no other place.
