@@ -1,81 +1,5 @@
 //! The operators by name.
 
-/// An operator of ModSecurity v3, or `noMatch`, which v3 does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum OperatorKind {
-    /// `@beginsWith`: the input begins with the text.
-    BeginsWith,
-    /// `@contains`: the input contains the text.
-    Contains,
-    /// `@containsWord`: the input contains the text with no letter on either side of it.
-    ContainsWord,
-    /// `@detectSQLi`: the input looks like SQL injection to libinjection.
-    DetectSqli,
-    /// `@detectXSS`: the input looks like cross-site scripting to libinjection.
-    DetectXss,
-    /// `@endsWith`: the input ends with the text.
-    EndsWith,
-    /// `@eq`: the input is equal to the number.
-    Eq,
-    /// `@fuzzyHash`: the input resembles one of a file of hashes.
-    FuzzyHash,
-    /// `@ge`: the input is greater than or equal to the number.
-    Ge,
-    /// `@geoLookup`: the location of the address is known; fills GEO.
-    GeoLookup,
-    /// `@gt`: the input is greater than the number.
-    Gt,
-    /// `@inspectFile`: a script rejects the file that the input names.
-    InspectFile,
-    /// `@ipMatch`: the input is an address in one of the networks.
-    IpMatch,
-    /// `@ipMatchFromFile`: the same, with networks from files.
-    IpMatchFromFile,
-    /// `@le`: the input is less than or equal to the number.
-    Le,
-    /// `@lt`: the input is less than the number.
-    Lt,
-    /// `@noMatch`: never. In v3 it silently becomes a regular expression.
-    NoMatch,
-    /// `@pm`: the input contains one of the words.
-    Pm,
-    /// `@pmFromFile`: the same, with words from files.
-    PmFromFile,
-    /// `@rbl`: the address is listed in a block list in the DNS.
-    Rbl,
-    /// `@rx`: the input matches the regular expression.
-    Rx,
-    /// `@rxGlobal`: the same, capturing from every match.
-    RxGlobal,
-    /// `@streq`: the input is equal to the text.
-    StrEq,
-    /// `@strmatch`: the input contains the text.
-    StrMatch,
-    /// `@unconditionalMatch`: always.
-    UnconditionalMatch,
-    /// `@validateByteRange`: the input has a byte outside the ranges.
-    ValidateByteRange,
-    /// `@validateDTD`: the XML body does not follow the DTD.
-    ValidateDtd,
-    /// `@validateSchema`: the XML body does not follow the schema.
-    ValidateSchema,
-    /// `@validateUrlEncoding`: the input has an invalid `%` sequence.
-    ValidateUrlEncoding,
-    /// `@validateUtf8Encoding`: the input is not valid UTF-8.
-    ValidateUtf8Encoding,
-    /// `@verifyCC`: the input holds a credit card number.
-    VerifyCc,
-    /// `@verifyCPF`: the input holds a Brazilian taxpayer's number.
-    VerifyCpf,
-    /// `@verifySSN`: the input holds a United States social security number.
-    VerifySsn,
-    /// `@verifySVNR`: the input holds an Austrian social insurance number.
-    VerifySvnr,
-    /// `@within`: the input occurs in the text.
-    Within,
-}
-
 /// Kind of argument of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -99,56 +23,68 @@ struct Row {
     name: &'static str,
     log_name: &'static str,
     argument: ArgumentKind,
+    doc: &'static str,
 }
 
-const fn row(kind: OperatorKind, name: &'static str, log_name: &'static str, argument: ArgumentKind) -> Row {
-    Row { kind, name, log_name, argument }
+const NONE: ArgumentKind = ArgumentKind::None;
+const TEXT: ArgumentKind = ArgumentKind::Text { macros: false };
+const MACROS: ArgumentKind = ArgumentKind::Text { macros: true };
+const FILES: ArgumentKind = ArgumentKind::Files;
+const FILE: ArgumentKind = ArgumentKind::File;
+
+macro_rules! operators {
+    ($($kind:ident $name:literal $log_name:literal $argument:expr, $doc:literal)+) => {
+        /// An operator of ModSecurity v3, or `noMatch`, which v3 does not have.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum OperatorKind {
+            $(#[doc = concat!("`@", $name, "`: ", $doc)] $kind,)+
+        }
+
+        /// The operators in the order of [`OperatorKind`], which is alphabetical.
+        static TABLE: &[Row] = &[
+            $(Row { kind: OperatorKind::$kind, name: $name, log_name: $log_name, argument: $argument, doc: $doc },)+
+        ];
+    };
 }
 
-/// The operators in the order of [`OperatorKind`], which is alphabetical.
-static TABLE: &[Row] = {
-    use ArgumentKind::{File, Files, None, Text};
-    use OperatorKind as Kind;
-    const MACROS: ArgumentKind = Text { macros: true };
-    const TEXT: ArgumentKind = Text { macros: false };
-    &[
-        row(Kind::BeginsWith, "beginsWith", "BeginsWith", MACROS),
-        row(Kind::Contains, "contains", "Contains", MACROS),
-        row(Kind::ContainsWord, "containsWord", "ContainsWord", MACROS),
-        row(Kind::DetectSqli, "detectSQLi", "DetectSQLi", None),
-        row(Kind::DetectXss, "detectXSS", "DetectXSS", None),
-        row(Kind::EndsWith, "endsWith", "EndsWith", MACROS),
-        row(Kind::Eq, "eq", "Eq", MACROS),
-        row(Kind::FuzzyHash, "fuzzyHash", "FuzzyHash", TEXT),
-        row(Kind::Ge, "ge", "Ge", MACROS),
-        row(Kind::GeoLookup, "geoLookup", "GeoLookup", None),
-        row(Kind::Gt, "gt", "Gt", MACROS),
-        row(Kind::InspectFile, "inspectFile", "InspectFile", File),
-        row(Kind::IpMatch, "ipMatch", "IpMatch", MACROS),
-        row(Kind::IpMatchFromFile, "ipMatchFromFile", "IpMatchFromFile", Files),
-        row(Kind::Le, "le", "Le", MACROS),
-        row(Kind::Lt, "lt", "Lt", MACROS),
-        row(Kind::NoMatch, "noMatch", "NoMatch", None),
-        row(Kind::Pm, "pm", "Pm", TEXT),
-        row(Kind::PmFromFile, "pmFromFile", "PmFromFile", Files),
-        row(Kind::Rbl, "rbl", "Rbl", TEXT),
-        row(Kind::Rx, "rx", "Rx", MACROS),
-        row(Kind::RxGlobal, "rxGlobal", "RxGlobal", MACROS),
-        row(Kind::StrEq, "streq", "StrEq", MACROS),
-        row(Kind::StrMatch, "strmatch", "StrMatch", MACROS),
-        row(Kind::UnconditionalMatch, "unconditionalMatch", "UnconditionalMatch", None),
-        row(Kind::ValidateByteRange, "validateByteRange", "ValidateByteRange", TEXT),
-        row(Kind::ValidateDtd, "validateDTD", "ValidateDTD", File),
-        row(Kind::ValidateSchema, "validateSchema", "ValidateSchema", File),
-        row(Kind::ValidateUrlEncoding, "validateUrlEncoding", "ValidateUrlEncoding", None),
-        row(Kind::ValidateUtf8Encoding, "validateUtf8Encoding", "ValidateUtf8Encoding", None),
-        row(Kind::VerifyCc, "verifyCC", "VerifyCC", TEXT),
-        row(Kind::VerifyCpf, "verifyCPF", "VerifyCPF", TEXT),
-        row(Kind::VerifySsn, "verifySSN", "VerifySSN", TEXT),
-        row(Kind::VerifySvnr, "verifySVNR", "VerifySVNR", TEXT),
-        row(Kind::Within, "within", "Within", MACROS),
-    ]
-};
+operators! {
+    BeginsWith "beginsWith" "BeginsWith" MACROS, "the input begins with the text."
+    Contains "contains" "Contains" MACROS, "the input contains the text."
+    ContainsWord "containsWord" "ContainsWord" MACROS, "the input contains the text with no letter on either side of it."
+    DetectSqli "detectSQLi" "DetectSQLi" NONE, "the input looks like SQL injection, as libinjection judges it."
+    DetectXss "detectXSS" "DetectXSS" NONE, "the input looks like cross-site scripting, as libinjection judges it."
+    EndsWith "endsWith" "EndsWith" MACROS, "the input ends with the text."
+    Eq "eq" "Eq" MACROS, "the input is equal to the number."
+    FuzzyHash "fuzzyHash" "FuzzyHash" TEXT, "the input resembles one of a file of hashes."
+    Ge "ge" "Ge" MACROS, "the input is greater than or equal to the number."
+    GeoLookup "geoLookup" "GeoLookup" NONE, "the location of the address is known; fills GEO."
+    Gt "gt" "Gt" MACROS, "the input is greater than the number."
+    InspectFile "inspectFile" "InspectFile" FILE, "a script rejects the file that the input names."
+    IpMatch "ipMatch" "IpMatch" MACROS, "the input is an address in one of the networks."
+    IpMatchFromFile "ipMatchFromFile" "IpMatchFromFile" FILES, "the same, with networks from files."
+    Le "le" "Le" MACROS, "the input is less than or equal to the number."
+    Lt "lt" "Lt" MACROS, "the input is less than the number."
+    NoMatch "noMatch" "NoMatch" NONE, "never. In v3 it silently becomes a regular expression."
+    Pm "pm" "Pm" TEXT, "the input contains one of the words."
+    PmFromFile "pmFromFile" "PmFromFile" FILES, "the same, with words from files."
+    Rbl "rbl" "Rbl" TEXT, "the address is listed in a block list in the DNS."
+    Rx "rx" "Rx" MACROS, "the input matches the regular expression."
+    RxGlobal "rxGlobal" "RxGlobal" MACROS, "the same, capturing from every match."
+    StrEq "streq" "StrEq" MACROS, "the input is equal to the text."
+    StrMatch "strmatch" "StrMatch" MACROS, "the input contains the text."
+    UnconditionalMatch "unconditionalMatch" "UnconditionalMatch" NONE, "always."
+    ValidateByteRange "validateByteRange" "ValidateByteRange" TEXT, "the input has a byte outside the ranges."
+    ValidateDtd "validateDTD" "ValidateDTD" FILE, "the XML body does not follow the DTD."
+    ValidateSchema "validateSchema" "ValidateSchema" FILE, "the XML body does not follow the schema."
+    ValidateUrlEncoding "validateUrlEncoding" "ValidateUrlEncoding" NONE, "the input has an invalid `%` sequence."
+    ValidateUtf8Encoding "validateUtf8Encoding" "ValidateUtf8Encoding" NONE, "the input is not valid UTF-8."
+    VerifyCc "verifyCC" "VerifyCC" TEXT, "the input holds a credit card number."
+    VerifyCpf "verifyCPF" "VerifyCPF" TEXT, "the input holds a Brazilian taxpayer's number."
+    VerifySsn "verifySSN" "VerifySSN" TEXT, "the input holds a United States social security number."
+    VerifySvnr "verifySVNR" "VerifySVNR" TEXT, "the input holds an Austrian social insurance number."
+    Within "within" "Within" MACROS, "the input occurs in the text."
+}
 
 /// Other names that v3 accepts.
 const ALIASES: [(&str, OperatorKind); 2] = [("ipMatchF", OperatorKind::IpMatchFromFile), ("pmf", OperatorKind::PmFromFile)];
@@ -203,6 +139,17 @@ impl OperatorKind {
     #[must_use]
     pub fn log_name(self) -> &'static str {
         self.row().map_or("", |row| row.log_name)
+    }
+
+    /// Returns when it matches, in words.
+    #[must_use]
+    pub fn doc(self) -> &'static str {
+        self.row().map_or("", |row| row.doc)
+    }
+
+    /// Returns the other names that v3 accepts for it.
+    pub fn aliases(self) -> impl Iterator<Item = &'static str> {
+        ALIASES.iter().filter(move |(_, kind)| *kind == self).map(|(alias, _)| *alias)
     }
 
     /// Returns the kind of argument.

@@ -2,14 +2,14 @@
 
 /// Spells each transformation once: its documentation, its variant, its name in a rule.
 macro_rules! transformations {
-    ($( $(#[$documentation:meta])* $variant:ident = $name:literal, )+) => {
+    ($( #[doc = $doc:literal] $variant:ident = $name:literal, )+) => {
         /// A transformation of a rule: the `lowercase` of `t:lowercase`.
         ///
         /// `t:none` is not among them: it empties the list, and does not change a value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Transformation {
-            $( $(#[$documentation])* $variant, )+
+            $( #[doc = $doc] $variant, )+
         }
 
         impl Transformation {
@@ -20,6 +20,13 @@ macro_rules! transformations {
             pub fn name(self) -> &'static str {
                 match self {
                     $( Self::$variant => $name, )+
+                }
+            }
+
+            /// Returns what it does, in a sentence.
+            pub fn doc(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $doc.trim_ascii_start(), )+
                 }
             }
         }
@@ -111,6 +118,11 @@ impl Transformation {
         let named = |spelling: &str| spelling.eq_ignore_ascii_case(name);
         let alias = || ALIASES.iter().find(|(alias, _)| named(alias)).map(|&(_, transformation)| transformation);
         Self::ALL.iter().copied().find(|transformation| named(transformation.name())).or_else(alias)
+    }
+
+    /// Returns its further spellings.
+    pub fn aliases(self) -> impl Iterator<Item = &'static str> {
+        ALIASES.iter().filter(move |(_, transformation)| *transformation == self).map(|(alias, _)| *alias)
     }
 }
 

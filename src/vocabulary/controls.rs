@@ -13,52 +13,43 @@ pub struct ControlEntry {
     pub value: &'static str,
     /// Support in this engine.
     pub support: Support,
+    /// Its effect.
+    pub doc: &'static str,
 }
 
-/// An option of `ctl`, which changes one transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Control {
-    /// Selects the transactions that are written to the audit log.
-    AuditEngine,
-    /// Parts of the audit log record.
-    AuditLogParts,
-    /// `On` to fill REQUEST_BODY for XML bodies too.
-    ForceRequestBodyVariable,
-    /// `On` to run phase 2.
-    RequestBodyAccess,
-    /// The parser of the request body.
-    RequestBodyProcessor,
-    /// Rules to skip, by id.
-    RuleRemoveById,
-    /// Rules to skip, by message.
-    RuleRemoveByMsg,
-    /// Rules to skip, by tag.
-    RuleRemoveByTag,
-    /// A target to skip in rules, by id.
-    RuleRemoveTargetById,
-    /// A target to skip in rules, by message.
-    RuleRemoveTargetByMsg,
-    /// A target to skip in rules, by tag.
-    RuleRemoveTargetByTag,
-    /// `On` to run rules and block.
-    RuleEngine,
+macro_rules! controls {
+    ($($variant:ident $name:literal $value:literal, $doc:literal)+) => {
+        /// An option of `ctl`, which changes one transaction.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Control {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        const WORKS: &[ControlEntry] = &[$(ControlEntry {
+            control: Some(Control::$variant),
+            name: $name,
+            value: $value,
+            support: Support::Works,
+            doc: $doc,
+        },)+];
+    };
 }
 
-const WORKS: &[(&str, Control, &str)] = &[
-    ("auditEngine", Control::AuditEngine, "On, Off or RelevantOnly"),
-    ("auditLogParts", Control::AuditLogParts, "+ or - and letters A to K or Z"),
-    ("forceRequestBodyVariable", Control::ForceRequestBodyVariable, "On or Off"),
-    ("requestBodyAccess", Control::RequestBodyAccess, "On or Off"),
-    ("requestBodyProcessor", Control::RequestBodyProcessor, "URLENCODED, MULTIPART, JSON or XML"),
-    ("ruleRemoveById", Control::RuleRemoveById, "an id or a range of ids, such as 1000-1999"),
-    ("ruleRemoveByMsg", Control::RuleRemoveByMsg, "a message"),
-    ("ruleRemoveByTag", Control::RuleRemoveByTag, "a tag"),
-    ("ruleRemoveTargetById", Control::RuleRemoveTargetById, "an id or a range, a semicolon and a target, such as 1000;ARGS:x"),
-    ("ruleRemoveTargetByMsg", Control::RuleRemoveTargetByMsg, "a message, a semicolon and a target"),
-    ("ruleRemoveTargetByTag", Control::RuleRemoveTargetByTag, "a tag, a semicolon and a target"),
-    ("ruleEngine", Control::RuleEngine, "On, Off or DetectionOnly"),
-];
+controls! {
+    AuditEngine "auditEngine" "On, Off or RelevantOnly", "Selects the transactions that are written to the audit log."
+    AuditLogParts "auditLogParts" "+ or - and letters A to K or Z", "Adds parts to the audit log record, or removes them."
+    ForceRequestBodyVariable "forceRequestBodyVariable" "On or Off", "Fills REQUEST_BODY for XML bodies, too."
+    RequestBodyAccess "requestBodyAccess" "On or Off", "Reads the request body and runs phase 2, or does neither."
+    RequestBodyProcessor "requestBodyProcessor" "URLENCODED, MULTIPART, JSON or XML", "Selects the parser of the request body."
+    RuleRemoveById "ruleRemoveById" "an id or a range of ids, such as 1000-1999", "Skips rules with this id."
+    RuleRemoveByMsg "ruleRemoveByMsg" "a message", "Skips rules with this message."
+    RuleRemoveByTag "ruleRemoveByTag" "a tag", "Skips rules with this tag."
+    RuleRemoveTargetById "ruleRemoveTargetById" "an id or a range, a semicolon and a target, such as 1000;ARGS:x", "Removes a target from rules with this id."
+    RuleRemoveTargetByMsg "ruleRemoveTargetByMsg" "a message, a semicolon and a target", "Removes a target from rules with this message."
+    RuleRemoveTargetByTag "ruleRemoveTargetByTag" "a tag, a semicolon and a target", "Removes a target from rules with this tag."
+    RuleEngine "ruleEngine" "On, Off or DetectionOnly", "Runs rules and blocks, runs them and blocks nothing, or runs none."
+}
 
 const REFUSED: &[(&str, &str)] = &[
     ("responseBodyAccess", "use SecResponseBodyAccess"),
@@ -75,10 +66,9 @@ const REFUSED: &[(&str, &str)] = &[
 impl Control {
     /// Returns every row of the table: supported names, then refused ones.
     pub fn table() -> impl Iterator<Item = ControlEntry> {
-        let works =
-            WORKS.iter().map(|(name, control, value)| ControlEntry { control: Some(*control), name, value, support: Support::Works });
-        let refused = REFUSED.iter().map(|(name, why)| ControlEntry { control: None, name, value: "", support: Support::Refused(why) });
-        works.chain(refused)
+        let refused =
+            REFUSED.iter().map(|(name, why)| ControlEntry { control: None, name, value: "", support: Support::Refused(why), doc: "" });
+        WORKS.iter().copied().chain(refused)
     }
 
     /// Returns the row with this name, ignoring case.
@@ -88,6 +78,6 @@ impl Control {
 
     /// Returns its name as in the manuals.
     pub fn name(self) -> &'static str {
-        WORKS.iter().find(|(_, control, _)| *control == self).map_or("", |(name, ..)| name)
+        WORKS.iter().find(|entry| entry.control == Some(self)).map_or("", |entry| entry.name)
     }
 }

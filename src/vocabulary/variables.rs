@@ -90,7 +90,7 @@ variables! {
     ArgsPost "ARGS_POST" Collection "Arguments of a form in the body."
     ArgsPostNames "ARGS_POST_NAMES" Collection "Names of the arguments of a form in the body."
     AuthType "AUTH_TYPE" Scalar "The first word of the Authorization header."
-    Duration "DURATION" Scalar "Processor time since the transaction began, in seconds with six decimals."
+    Duration "DURATION" Scalar "Time since the transaction began, in seconds with six decimals."
     Env "ENV" Collection "The environment of the process, and variables of setenv."
     Files "FILES" Collection "Names that the client gave to uploaded files."
     FilesCombinedSize "FILES_COMBINED_SIZE" Scalar "The sizes of all uploaded files, added up, in bytes."
