@@ -20,6 +20,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
 FEATURES ?= lua lmdb xml-validation
+# Those of the command that `make deb` packs: its manual says that a package has all but `remote`.
+COMMAND_FEATURES ?= lua lmdb redis serve worlds xml-validation
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -112,9 +114,9 @@ ifeq ($(DESTDIR),)
 endif
 
 deb: $(PACKAGED)
-	$(CARGO) build --package secrule-command --release
+	$(CARGO) build --package secrule-command --release --no-default-features --features "$(COMMAND_FEATURES)"
 	cat NOTICE LICENSE > $(CAPI)/LICENSES-command.txt
-	capi/notices secrule-command "lua lmdb xml-validation" >> $(CAPI)/LICENSES-command.txt
+	capi/notices secrule-command "$(COMMAND_FEATURES)" >> $(CAPI)/LICENSES-command.txt
 	LIBRARY=$(CAPI)/$(SONAME) LICENSES=$(CAPI)/LICENSES.txt COMMAND=$(TARGET)/release/secrule COMMAND_LICENSES=$(CAPI)/LICENSES-command.txt HEADERS="$(HEADERS)" VERSION=$(VERSION) OUTPUT=$(TARGET)/deb capi/debian/build
 
 check-capi: capi

@@ -1,8 +1,8 @@
 """The table of results: figures that `results.sh` measured, as JSON, and what is made from it.
 
     results.py write FOLDER LIBRARY BUILT [RESULTS]     reads what the tools printed, writes DATE-COMMIT.json and all that is made from it
-    results.py render                                   makes the newest table and the README's row again, after a change of this file
-    results.py check                                    ends with 1 if the newest table or the README's row is not what the newest JSON says
+    results.py render                                   makes the newest table, the README's row and the manual's page again, after a change of this file
+    results.py check                                    ends with 1 if one of them is not what the newest JSON says
 
 A JSON file has sections; a section has rows of a name, our figure, the peer's, and their ratio: how many times as fast, or as small, ours is."""
 import datetime, hashlib, json, os, platform, re, subprocess, sys
@@ -14,6 +14,7 @@ from compare import number, turns
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benches/results"
 README = ROOT / "README.md"
+PAGE = ROOT / "docs/performance.md"
 # What a measurement depends on: a change there that is not committed is said in the name of the result.
 MEASURED = ("src", "capi", "crs", "benches", ":!benches/results", "Cargo.toml", "Cargo.lock", "Makefile")
 ROW = re.compile(r"(<!-- measured -->).*?(<!-- /measured -->)", re.S)
@@ -310,12 +311,18 @@ def readme_row(result, name):
     )
 
 
-def in_readme(result, name):
-    """Returns the README with the row that the result says."""
-    text = README.read_text()
+def page_part(name):
+    """Returns what the manual's page includes: the book has the table itself, a code host a link to it."""
+    table = f"benches/results/{name}.md"
+    return f'\n<p class="on-a-code-host">The table is <a href="../{table}">{table}</a>.</p>\n\n{{{{#include ../{table}}}}}\n'
+
+
+def filled(path, part):
+    """Returns the text of a file with a part between its marks."""
+    text = path.read_text()
     if not ROW.search(text):
-        sys.exit(f"{README} has no <!-- measured --> and <!-- /measured -->")
-    return ROW.sub(lambda found: found[1] + readme_row(result, name) + found[2], text)
+        sys.exit(f"{path} has no <!-- measured --> and <!-- /measured -->")
+    return ROW.sub(lambda found: found[1] + part + found[2], text)
 
 
 def newest(results):
@@ -331,7 +338,8 @@ def made_from(results):
     result, name = newest(results)
     files = {results / f"{name}.md": document(result)}
     if results == RESULTS:
-        files[README] = in_readme(result, name)
+        files[README] = filled(README, readme_row(result, name))
+        files[PAGE] = filled(PAGE, page_part(name))
     return files
 
 

@@ -12,6 +12,7 @@ pub mod messages;
 pub mod name_server;
 pub mod nginx;
 pub mod openssl;
+pub mod pages;
 pub mod places;
 pub mod plugins;
 pub mod redis_server;

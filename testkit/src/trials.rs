@@ -40,6 +40,8 @@ pub enum Needs {
     Writable(&'static str),
     /// A release of Rust, such as `1.95`.
     Rust(&'static str),
+    /// A root and a network of its own, which the user root of Linux may make.
+    OwnRoot,
     /// The library that `make capi` builds.
     CLibrary,
     /// The same, with a feature.
@@ -110,6 +112,13 @@ impl Needs {
                 let version = Command::new("rustc").arg("--version").output();
                 version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with(&format!("rustc {release}.")))
             }
+            Self::OwnRoot => {
+                let mut own = Command::new("unshare");
+                own.args(["--mount", "--net", "--pid", "--fork", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null());
+                own.status().is_ok_and(|status| status.success())
+            }
             Self::CLibrary => c_library().exists(),
             Self::CLibraryWith(feature) => {
                 let features = std::fs::read_to_string(built("capi/features")).unwrap_or_default();
@@ -143,6 +152,7 @@ impl fmt::Display for Needs {
             Self::File(name, folders) => write!(f, "{name} in {}", folders.join(" or ")),
             Self::Writable(path) => write!(f, "{path} to be writable"),
             Self::Rust(release) => write!(f, "Rust {release}"),
+            Self::OwnRoot => f.write_str("the user root of Linux, who may make namespaces"),
             Self::CLibrary => f.write_str("the C library; `make capi` builds it"),
             Self::CLibraryWith(feature) => write!(f, "the C library with the feature {feature}; `make capi FEATURES=…` builds it"),
             Self::ReleaseCommand => f.write_str("the command; `cargo build --release` builds it"),

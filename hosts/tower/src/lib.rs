@@ -77,3 +77,12 @@ pub use response_body::ResponseBody;
 #[doc(no_inline)]
 pub use secrule::{Connection, Waf};
 pub use service::WafService;
+
+// The Rust on pages of the manual compiles, and runs.
+#[cfg(doctest)]
+mod manual {
+    #[doc = include_str!("../../../docs/start/crate.md")]
+    mod the_crate {}
+    #[doc = include_str!("../../../docs/start/layer.md")]
+    mod the_layer {}
+}
