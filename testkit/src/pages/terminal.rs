@@ -143,7 +143,7 @@ fn script(page: &Page) -> String {
                 script,
                 "{{\n{text}}} >\"$OUT/{number}\" 2>&1 &\nfor _ in $(seq 100); do if [ -s \"$OUT/{number}\" ]; then break; fi; sleep 0.1; done\n"
             ),
-            Work::Run(_) => write!(script, "{}{text}trap - ERR\n", recorded(number)),
+            Work::Run(_) => writeln!(script, "{}{text}trap - ERR", recorded(number)),
         };
         done.unwrap();
     }
