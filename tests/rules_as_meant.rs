@@ -128,7 +128,7 @@ fn a_chain_goes_on_in_the_next_file_and_not_in_the_next_load() {
     let parts = || vec![text("one", open), text("two", "SecRule ARGS:b \"y\" \"id:2,phase:1,log\"")];
     let apart = parts().into_iter().fold(Waf::builder().separate_loads(), |builder, part| builder.input(part)).build().unwrap();
     assert!(!transaction(&apart, "/?a=x&b=y").process_request_headers().is_intervention());
-    let waf = Waf::builder().input(Input::Group(parts())).build().unwrap();
+    let waf = Waf::builder().input(Input::Group(parts().into())).build().unwrap();
     assert!(transaction(&waf, "/?a=x&b=y").process_request_headers().is_intervention());
     assert!(!transaction(&waf, "/?b=y").process_request_headers().is_intervention());
 }

@@ -70,7 +70,7 @@ impl RuleOptions {
         if let Some(folder) = &self.crs {
             let mut inputs = self.core_rule_set(folder, &mut loader)?;
             inputs.extend(files);
-            builder = builder.input(Input::Group(inputs));
+            builder = builder.input(Input::Group(inputs.into()));
         } else if self.rules.is_empty() {
             builder = self.definitions(self.paranoia).into_iter().fold(builder, |builder, input| builder.input(input)).starter_rules();
         } else {

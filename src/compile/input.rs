@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// An input of a load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub enum Input {
         /// The key for the server.
         key: String,
     },
-    /// Several inputs that are one load, as if one file included them.
-    Group(Vec<Input>),
+    /// Several inputs that are one load, as if one file included them. Rule sets that inherit them share them.
+    Group(Arc<[Input]>),
 }
 
 /// Options for compiling.

@@ -93,6 +93,10 @@ pub fn extend(graph: &mut RuleGraph, base: &RuleGraph, plan: &Plan, changed_rule
     let maps = [base, &*graph].map(|graph| graph.unicode_map.as_ref().map(Arc::as_ptr));
     let limits = [base, &*graph].map(|graph| graph.settings.limit(Limit::Transformation));
     let mut scans_alike = maps[0] == maps[1] && limits[0] == limits[1];
+    // Growing took twice the memory, and there may be many such rule sets.
+    target_lists.targets.shrink_to_fit();
+    target_lists.lists.shrink_to_fit();
+    target_lists.points.shrink_to_fit();
     let mut plan =
         Plan { targets: target_lists.targets, target_lists: target_lists.lists, target_points: target_lists.points, ..plan.clone() };
     if let Some(prefilters) = prefilters {
@@ -256,7 +260,9 @@ fn steps(graph: &RuleGraph, phase: Phase) -> (Vec<PlannedStep>, Vec<RuleBatch>) 
             _ => PlannedStep::Ask,
         }
     });
-    (steps.collect(), batches)
+    let steps = steps.collect();
+    batches.iter_mut().for_each(|batch| batch.rules.shrink_to_fit());
+    (steps, batches)
 }
 
 /// Returns the steps of a phase that are rules, a bit for each.

@@ -326,7 +326,7 @@ mod settings {
 
     #[test]
     fn a_group_of_inputs_is_one_load() {
-        let group = Input::Group(vec![text("one", "SecRuleEngine Off"), text("two", "SecRuleEngine On")]);
+        let group = Input::Group([text("one", "SecRuleEngine Off"), text("two", "SecRuleEngine On")].into());
         let graph = compile(&[group], &Memory::new(), &CompileOptions::default()).unwrap().graph;
         assert_eq!(graph.settings.engine, EngineMode::On);
     }

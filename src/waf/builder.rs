@@ -400,7 +400,7 @@ impl WafBuilder {
         }
         // A rule set that only inherits has no load of its own.
         let has_none = inputs.is_empty() && self.base.is_some();
-        Ok(if self.are_loads || has_none { inputs } else { vec![Input::Group(inputs)] })
+        Ok(if self.are_loads || has_none { inputs } else { vec![Input::Group(inputs.into())] })
     }
 }
 

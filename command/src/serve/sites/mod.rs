@@ -8,8 +8,9 @@ use crate::rules::unloadable;
 use file::{Changes, Engine, SitesFile};
 use secrule::{Waf, WafBuilder};
 use secrule_serve::{ServeError, Site, SitePath, Sites, Switch, TlsFiles, Upstream};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,6 +52,18 @@ struct Load<'l> {
     rules: &'l Rules<'l>,
     files: &'l mut BTreeSet<PathBuf>,
     warnings: Vec<String>,
+    /// Rules by what they inherit and change: those of many paths are the same.
+    known: HashMap<String, Extended>,
+}
+
+/// Rules that extend others.
+#[derive(Clone)]
+struct Extended {
+    waf: Waf,
+    /// The number of the rules among all of the load; 0 are those that all extend.
+    number: usize,
+    /// What an operator should know of them.
+    warnings: Vec<String>,
 }
 
 impl SiteLoader<'_> {
@@ -61,7 +74,7 @@ impl SiteLoader<'_> {
         let file = SitesFile::read(self.file)?;
         let (builder, reader) = self.rules.collect()?;
         let base = set(builder).build_with(&reader).map_err(|error| unloadable(&error))?;
-        let mut load = Load { file, rules: self.rules, files, warnings: Vec::new() };
+        let mut load = Load { file, rules: self.rules, files, warnings: Vec::new(), known: HashMap::new() };
         load.note_sources(&base);
         load.all(base, self.tls.as_ref())
     }
@@ -70,6 +83,7 @@ impl SiteLoader<'_> {
 impl Load<'_> {
     fn all(mut self, base: Waf, tls: Option<&TlsFiles>) -> Result<Loaded, Failure> {
         let tables = std::mem::take(&mut self.file.sites);
+        let base = Extended { waf: base, number: 0, warnings: Vec::new() };
         let (mut sites, mut upstreams, mut sizes) = (Vec::with_capacity(tables.len()), Vec::new(), (0, 0));
         for table in &tables {
             let (place, table) = (table.span(), table.get_ref());
@@ -85,17 +99,18 @@ impl Load<'_> {
             let tls =
                 table.tls.as_ref().map(|tls| TlsFiles { certificate: self.file.beside(&tls.certificate), key: self.file.beside(&tls.key) });
             self.files.extend(tls.iter().flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]));
-            let waf = self.extend(&base, table.changes(), &name, place)?;
+            let rules = self.extend(&base, table.changes(), &name, place)?;
             let mut paths = Vec::with_capacity(table.path.len());
             for path in &table.path {
                 let (place, path) = (path.span(), path.get_ref());
                 let prefix = path.prefix.get_ref().parse().map_err(|error| self.file.wrong(path.prefix.span(), error))?;
-                let waf = self.extend(&waf, path.changes(), &format!("{name}, path {}", path.prefix.get_ref()), place)?;
+                let Extended { waf, .. } =
+                    self.extend(&rules, path.changes(), &format!("{name}, path {}", path.prefix.get_ref()), place)?;
                 paths.push(SitePath { prefix, waf });
             }
             sizes = (sizes.0 + 1, sizes.1 + paths.len());
             upstreams.push((name, upstream.clone()));
-            sites.push(Site { hosts, is_default: table.default, upstream: Some(upstream), tls, waf, paths });
+            sites.push(Site { hosts, is_default: table.default, upstream: Some(upstream), tls, waf: rules.waf, paths });
         }
         let sites = Sites::new(sites, tls).map_err(|error| match error {
             ServeError::Site { number, reason } => {
@@ -106,29 +121,34 @@ impl Load<'_> {
             error => Failure::Reason(error.to_string()),
         })?;
         self.warnings.extend_from_slice(sites.warnings());
-        Ok(Loaded { base, sites, upstreams, sizes, warnings: self.warnings })
+        Ok(Loaded { base: base.waf, sites, upstreams, sizes, warnings: self.warnings })
     }
 
-    /// Returns rules with changes. Without changes they are the same.
-    fn extend(&mut self, inherited: &Waf, changes: Changes<'_>, name: &str, place: std::ops::Range<usize>) -> Result<Waf, Failure> {
-        let text_name = format!("{}, {name}", self.file.shown());
+    /// Returns rules with changes. Without changes they are the same, and so are those with the same changes.
+    fn extend(&mut self, inherited: &Extended, changes: Changes<'_>, name: &str, place: Range<usize>) -> Result<Extended, Failure> {
         let files: Vec<PathBuf> = changes.rules.iter().map(|path| self.file.beside(path.get_ref())).collect();
         self.files.extend(files.iter().cloned());
         let (text, is_changed) = self.settings(changes)?;
-        let extended = if is_changed {
-            let builder = files.iter().fold(Waf::builder().base(inherited), WafBuilder::file).rules(&text_name, &text);
-            let builder = changes.remove_rules.iter().fold(builder, |builder, rule| builder.remove_rule(*rule));
-            let targets = changes.remove_targets.iter();
-            let builder = targets.fold(builder, |builder, target| builder.remove_target(target.rule, &target.target));
-            builder.build().map_err(|error| self.file.wrong(place.clone(), format!("{name}: the rules do not load\n{error}")))?
-        } else {
-            inherited.clone()
+        let Changes { remove_rules, remove_targets, .. } = changes;
+        let key = format!("{} {text:?} {files:?} {remove_rules:?} {remove_targets:?}", inherited.number);
+        let extended = match self.known.get(&key) {
+            _ if !is_changed => Extended { warnings: Vec::new(), ..inherited.clone() },
+            Some(known) => known.clone(),
+            None => {
+                let text_name = format!("{}, {name}", self.file.shown());
+                let builder = files.iter().fold(Waf::builder().base(&inherited.waf), WafBuilder::file).rules(&text_name, &text);
+                let builder = remove_rules.iter().fold(builder, |builder, rule| builder.remove_rule(*rule));
+                let builder = remove_targets.iter().fold(builder, |builder, target| builder.remove_target(target.rule, &target.target));
+                let waf = builder.build();
+                let waf = waf.map_err(|error| self.file.wrong(place.clone(), format!("{name}: the rules do not load\n{error}")))?;
+                self.note_sources(&waf);
+                let known = Extended { number: self.known.len() + 1, warnings: warnings_of(&waf, &text_name), waf };
+                self.known.insert(key, known.clone());
+                known
+            }
         };
-        if is_changed {
-            self.note_sources(&extended);
-            self.note_warnings(&extended, name, &text_name);
-        }
-        self.rules.check(&extended).map_err(|failure| self.file.wrong(place, format!("{name}: {failure}")))?;
+        self.warnings.extend(extended.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        self.rules.check(&extended.waf).map_err(|reason| self.file.wrong(place, format!("{name}: {reason}")))?;
         Ok(extended)
     }
 
@@ -165,19 +185,19 @@ impl Load<'_> {
             }
         }
     }
+}
 
-    /// Keeps warnings about the changes of a table: one that removes nothing, and one that costs as much as all rules.
-    fn note_warnings(&mut self, waf: &Waf, name: &str, text_name: &str) {
-        let report = waf.report();
-        let own = report.located_warnings().filter(|warning| warning.file == text_name || warning.file.starts_with("WafBuilder::remove"));
-        self.warnings.extend(own.map(|warning| format!("{name}: {}", warning.message)));
-        if !waf.is_extension() {
-            self.warnings.push(format!(
-                "{name}: its rules share nothing with those of other sites, and are compiled and kept as a whole: SecDefaultAction, SecRuleUpdateActionById \
-                 and limits of patterns in its files do that, and many patterns"
-            ));
-        }
+/// Returns warnings about changes: those that remove nothing, and those that cost as much as all rules.
+fn warnings_of(waf: &Waf, text_name: &str) -> Vec<String> {
+    let report = waf.report();
+    let own = report.located_warnings().filter(|warning| warning.file == text_name || warning.file.starts_with("WafBuilder::remove"));
+    let mut warnings: Vec<String> = own.map(|warning| warning.message.to_owned()).collect();
+    if !waf.is_extension() {
+        let reason = "its rules share nothing with those of other sites, and are compiled and kept as a whole: SecDefaultAction, \
+            SecRuleUpdateActionById and limits of patterns in its files do that, and many patterns";
+        warnings.push(reason.to_owned());
     }
+    warnings
 }
 
 impl Loaded {
