@@ -23,6 +23,7 @@ Judges the sample traffic of the shared cases, and prints detection and false al
   --rule ID           samples of the tuning half that this rule found
   --misses            attacks of the tuning half that passed
   --alarms            harmless requests of the tuning half that were denied
+  --carry             the values of all queries in each part of a request in turn
   --time              the time of a request
   --json              all figures as JSON
 ";
@@ -37,6 +38,7 @@ struct Options {
     rule: Option<u64>,
     misses: bool,
     alarms: bool,
+    carry: bool,
     time: bool,
     json: bool,
 }
@@ -69,6 +71,8 @@ fn main() -> ExitCode {
         judged.iter().filter(shown).filter(|judged| judged.sample.class == Class::Attack && !judged.is_denied).for_each(show);
     } else if options.alarms {
         judged.iter().filter(shown).filter(|judged| judged.sample.class == Class::Harmless && judged.is_denied).for_each(show);
+    } else if options.carry {
+        print_carried(&waf, &samples);
     } else if options.json {
         println!("{:#}", report(&judged));
     } else {
@@ -93,6 +97,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--rule" => options.rule = Some(value()?.parse().map_err(|_| "--rule takes a number")?),
             "--misses" => options.misses = true,
             "--alarms" => options.alarms = true,
+            "--carry" => options.carry = true,
             "--time" => options.time = true,
             "--json" => options.json = true,
             other => return Err(format!("{other} is not an option")),
@@ -203,6 +208,20 @@ fn print(judged: &[Judged<'_>], half: Option<Half>) {
     println!("\nmisses");
     for (kind, count) in misses(judged.iter().filter(|judged| in_half(judged))) {
         println!("{count:>6}  {kind}");
+    }
+}
+
+/// Shows how the same values fare in each part of a request.
+fn print_carried(waf: &Waf, samples: &[Sample]) {
+    println!("{:<14} {:>22} {:>22}", "values in", "attacks denied", "harmless denied");
+    for place in Place::ALL {
+        let carried: Vec<_> = samples.iter().filter_map(|sample| traffic::carry(sample, place)).collect();
+        if carried.is_empty() {
+            continue;
+        }
+        let judged = traffic::judge(waf, &carried);
+        let [attacks, harmless] = [Class::Attack, Class::Harmless].map(|class| Rate::of(&judged, class, |_| true));
+        println!("{place:<14} {:>22} {:>22}", shown(attacks), shown(harmless));
     }
 }
 

@@ -4,9 +4,11 @@
 //! divided by a hash of the request: rules are written with the tuning half in view, and the check half says how they fare with what nobody looked at.
 //! Equal requests fall into the same half.
 
+mod carry;
 mod places;
 mod samples;
 
+pub use carry::carry;
 pub use places::Place;
 pub use samples::{Class, Half, Sample, read};
 

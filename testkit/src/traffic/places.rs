@@ -46,9 +46,8 @@ impl Place {
             "MATCHED_VAR" | "MATCHED_VARS" | "TX" => return None,
             "ARGS_GET" | "ARGS_GET_NAMES" | "QUERY_STRING" => Self::Query,
             "ARGS" | "ARGS_NAMES" if Self::is_of_query(&key, sample) => Self::Query,
-            "ARGS" | "ARGS_NAMES" | "ARGS_POST" | "ARGS_POST_NAMES" | "REQUEST_BODY" | "FILES" | "FILES_NAMES" | "XML" => {
-                Self::of_body(sample).unwrap_or(Self::Query)
-            }
+            "ARGS" | "ARGS_NAMES" | "ARGS_POST" | "ARGS_POST_NAMES" | "REQUEST_BODY" | "FILES" | "FILES_NAMES" | "FILES_TMP_CONTENT"
+            | "XML" => Self::of_body(sample).unwrap_or(Self::Query),
             "REQUEST_COOKIES" | "REQUEST_COOKIES_NAMES" => Self::Cookie,
             "REQUEST_HEADERS" if key.eq_ignore_ascii_case("referer") => Self::Referer,
             "REQUEST_HEADERS" if key.eq_ignore_ascii_case("user-agent") => Self::UserAgent,
