@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod host;
 pub mod logged;
 pub mod messages;
+pub mod mixed_traffic;
 pub mod name_server;
 pub mod nginx;
 pub mod openssl;

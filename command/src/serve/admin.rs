@@ -3,7 +3,7 @@
 use crate::{Failure, note};
 use clap::Args;
 use secrule::{Observer, Waf};
-use secrule_serve::{Admin, AdminServer, AdminSettings, RecentEvents, Scripts, Tally};
+use secrule_serve::{Admin, AdminServer, AdminSettings, Metrics, Probes, RecentEvents, Scripts, Server, Tally};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ pub struct AdminOptions {
     ///
     /// The URL that is printed holds a token, which is made for each start. Whoever has it sees parts of requests, may end bans and run extensions. An
     /// address that is not of this machine alone needs --admin-token-file, and speaks HTTP: put TLS in front of it, or reach it by `ssh -L`.
+    ///
+    /// Programs find metrics at /metrics, the number of rules and their fingerprint at /ready, and a sign of life at /health: on an address of this
+    /// machine without the token, elsewhere with `Authorization: Bearer TOKEN`.
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = HEADING)]
     admin: Option<SocketAddr>,
 
@@ -32,30 +35,38 @@ struct Wanted {
     settings: AdminSettings,
     events: Arc<RecentEvents>,
     tally: Arc<Tally>,
+    metrics: Arc<Metrics>,
 }
 
 impl Page {
     /// Returns the page that options want.
-    pub fn of(options: &AdminOptions) -> Self {
+    pub fn of(options: &AdminOptions, metrics: &super::metrics::Options) -> Self {
         let wanted = |address| Wanted {
             settings: AdminSettings { address, token_file: options.admin_token_file.clone() },
             events: Arc::default(),
             tally: Arc::default(),
+            metrics: Arc::new(metrics.metrics()),
         };
         Self(options.admin.map(wanted))
     }
 
     /// Returns the observers of the rules that collect what it shows.
     pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
-        let of = |wanted: &Wanted| -> Vec<Arc<dyn Observer>> { vec![wanted.events.clone(), wanted.tally.clone()] };
+        let of = |wanted: &Wanted| -> Vec<Arc<dyn Observer>> { vec![wanted.events.clone(), wanted.tally.clone(), wanted.metrics.clone()] };
         self.0.as_ref().map(of).unwrap_or_default()
     }
 
+    /// Returns the metrics that it shows.
+    pub fn metrics(&self) -> Option<Arc<Metrics>> {
+        self.0.as_ref().map(|wanted| wanted.metrics.clone())
+    }
+
     /// Opens its socket, and says where it is.
-    pub fn bind(&self, waf: &Waf) -> Result<Option<AdminServer>, Failure> {
-        let Some(Wanted { settings, events, tally }) = &self.0 else { return Ok(None) };
+    pub fn bind(&self, waf: &Waf, of: &Server) -> Result<Option<AdminServer>, Failure> {
+        let Some(Wanted { settings, events, tally, metrics }) = &self.0 else { return Ok(None) };
         let admin = Admin { waf: waf.clone(), events: events.clone(), tally: tally.clone(), scripts: scripts(waf) };
         let server = AdminServer::bind(settings, admin).map_err(|error| Failure::Reason(error.to_string()))?;
+        let server = server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters: of.counters(), stopper: of.stopper() });
         let hint = settings.token_file.as_ref().map(|path| format!("; its token is in {}", path.display())).unwrap_or_default();
         note(&format!("secrule: the admin page is {}{hint}", server.url()));
         Ok(Some(server))

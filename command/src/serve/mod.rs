@@ -2,6 +2,7 @@
 
 mod admin;
 mod events;
+mod metrics;
 mod reload;
 #[cfg(feature = "worlds")]
 mod scripts;
@@ -119,14 +120,18 @@ pub struct Options {
     admin: AdminOptions,
 
     #[command(flatten)]
+    metrics: metrics::Options,
+
+    #[command(flatten)]
     rules: RuleOptions,
 }
 
 /// Runs the proxy until a signal ends it.
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
-    let rules = Rules { options: &options.rules, detect_only: options.detect_only, expected: options.expect_rules };
+    let page = Page::of(&options.admin, &options.metrics);
+    let rules =
+        Rules { options: &options.rules, detect_only: options.detect_only, expected: options.expect_rules, metrics: page.metrics() };
     let events = Arc::new(Events::start()?);
-    let page = Page::of(&options.admin);
     let observers: Vec<Arc<dyn Observer>> = std::iter::once(events.clone() as Arc<dyn Observer>).chain(page.observers()).collect();
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     match &options.sites {
@@ -189,7 +194,7 @@ fn tell_open(options: &Options, server: &Server, what: &str) {
 
 /// Serves until a signal ends the server. `following` runs beside it, and so does the admin page of the rules.
 async fn until_ended(server: Server, page: &Page, waf: &Waf, following: impl Future<Output = ()>) -> Result<(), Failure> {
-    let admin = page.bind(waf)?;
+    let admin = page.bind(waf, &server)?;
     let stopper = server.stopper();
     let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let [interrupt, terminate] = &mut interrupts;

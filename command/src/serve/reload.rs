@@ -4,9 +4,10 @@ use crate::rules::{Replaced, RuleOptions, unloadable};
 use crate::{Failure, note};
 use secrule::internals::compile::Input;
 use secrule::{Waf, WafBuilder};
-use secrule_serve::{Sites, Switch, TlsFiles, Upstream};
+use secrule_serve::{Metrics, Sites, Switch, TlsFiles, Upstream};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
@@ -20,6 +21,8 @@ pub struct Rules<'o> {
     pub detect_only: bool,
     /// The least number of rules.
     pub expected: usize,
+    /// Where loads are counted that fail.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl Rules<'_> {
@@ -39,6 +42,22 @@ impl Rules<'_> {
             return Err(format!("there {are} {rules}, and --expect-rules {expected}: see `secrule check` for what was loaded"));
         }
         Ok(())
+    }
+
+    /// Counts a load that failed before the engine was told of it.
+    pub fn note_failed_load(&self) {
+        self.metrics.as_ref().inspect(|metrics| metrics.note_failed_load());
+    }
+
+    /// Collects the rules, if they are as many as expected.
+    fn collect_enough(&self) -> Result<(WafBuilder, Replaced), Failure> {
+        if self.expected > 0 {
+            let (builder, loader) = self.collect()?;
+            // Tried beside the rules that hold, without their logs and their store.
+            let tried = builder.without_logs().without_store().build_with(&loader).map_err(|error| unloadable(&error))?;
+            self.check(&tried).map_err(Failure::Reason)?;
+        }
+        self.collect()
     }
 }
 
@@ -73,13 +92,7 @@ impl Reload for LiveRules<'_> {
     }
 
     fn reload(&mut self) -> Result<String, Failure> {
-        if self.rules.expected > 0 {
-            let (builder, loader) = self.rules.collect()?;
-            // Tried beside the rules that hold, without their logs and their store.
-            let tried = builder.without_logs().without_store().build_with(&loader).map_err(|error| unloadable(&error))?;
-            self.rules.check(&tried).map_err(Failure::Reason)?;
-        }
-        let (builder, loader) = self.rules.collect()?;
+        let (builder, loader) = self.rules.collect_enough().inspect_err(|_| self.rules.note_failed_load())?;
         self.waf.reload_with(builder, &loader).map_err(|error| unloadable(&error))?;
         let number = count(&self.waf);
         Ok(format!("{} {} loaded again", super::numbered(number, "rule"), if number == 1 { "was" } else { "were" }))

@@ -59,6 +59,8 @@ pub use host::{BadHost, HostPattern};
 pub use ipnet::IpNet;
 pub use path::{BadPrefix, PathPrefix};
 pub use probes::{Probes, Readiness};
+#[doc(no_inline)]
+pub use secrule_metrics::{Metrics, Names as MetricsNames, Options as MetricsOptions};
 pub use server::{Server, Switch};
 pub use settings::{Settings, Timeouts, TlsFiles, Upstream};
 pub use sites::{Site, SitePath, Sites};

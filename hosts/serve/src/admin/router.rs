@@ -4,12 +4,14 @@ use super::access::Needs;
 use super::answers::{self, Answer};
 use super::server::Shared;
 use super::{Admin, views};
+use crate::probes::{Probes, Readiness};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use secrule_metrics::Format;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ fn needs(path: &str) -> Needs {
     match path {
         // The same for everybody, and without a word about this server.
         "/" | "/page.css" | "/page.js" => Needs::Nothing,
-        "/health" => Needs::TokenElsewhere,
+        "/health" | "/metrics" | "/ready" => Needs::TokenElsewhere,
         _ => Needs::Token,
     }
 }
@@ -43,6 +45,8 @@ pub async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Answer 
         (&Method::GET, "/page.css") => answers::style(),
         (&Method::GET, "/page.js") => answers::script(),
         (&Method::GET | &Method::HEAD, "/health") => answers::text(StatusCode::OK, "ok\n"),
+        (&Method::GET, "/metrics") => shared.probes.as_ref().map_or_else(absent, |probes| metrics(probes, &head)),
+        (&Method::GET, "/ready") => shared.probes.as_ref().map_or_else(absent, ready),
         (&Method::GET, "/api/status") => shown(&views::status(admin)),
         (&Method::GET, "/api/events") => shown(&views::events(admin, number(&head, "after"))),
         (&Method::GET, "/api/rules") => shown(&views::rules(admin)),
@@ -52,8 +56,25 @@ pub async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Answer 
         (&Method::POST, "/api/bans/lift") => written(admin, &head, body, views::lift).await,
         (&Method::POST, "/api/extensions/run") => written(admin, &head, body, views::run).await,
         (_, "/" | "/api/bans/lift" | "/api/extensions/run") => answers::text(StatusCode::METHOD_NOT_ALLOWED, "use another method\n"),
-        _ => answers::text(StatusCode::NOT_FOUND, "there is no such page\n"),
+        _ => absent(),
     }
+}
+
+fn absent() -> Answer {
+    answers::text(StatusCode::NOT_FOUND, "there is no such page\n")
+}
+
+/// Answers a collector in the format that it asks for.
+fn metrics(probes: &Probes, head: &Parts) -> Answer {
+    let accept = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::accepted(accept);
+    answers::answer(StatusCode::OK, format.content_type(), probes.text(format))
+}
+
+fn ready(probes: &Probes) -> Answer {
+    let Readiness { ready, rules, fingerprint } = probes.readiness();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answers::json(status, &json!({ "ready": ready, "rules": rules, "fingerprint": fingerprint }))
 }
 
 fn shown(value: &Value) -> Answer {

@@ -3,6 +3,7 @@
 use super::access::{Access, Token};
 use super::answers::Answer;
 use super::{Admin, AdminSettings, router};
+use crate::probes::Probes;
 use crate::{ServeError, listener};
 use http::Request;
 use hyper::body::Incoming;
@@ -35,7 +36,7 @@ const HEAD_LENGTH: usize = 8 << 10;
 /// A server of an admin page whose socket is open.
 pub struct AdminServer {
     listener: TcpListener,
-    shared: Arc<Shared>,
+    shared: Shared,
     url: String,
 }
 
@@ -43,6 +44,7 @@ pub struct AdminServer {
 pub struct Shared {
     pub admin: Admin,
     pub access: Access,
+    pub probes: Option<Probes>,
 }
 
 impl AdminServer {
@@ -62,8 +64,15 @@ impl AdminServer {
         let address = listener.local_addr()?;
         // What comes after the `#` stays in the browser.
         let secret = if settings.token_file.is_none() { format!("#token={}", token.text()) } else { String::new() };
-        let shared = Shared { admin, access: Access::new(token, is_loopback) };
-        Ok(Self { listener, shared: Arc::new(shared), url: format!("http://{address}/{secret}") })
+        let shared = Shared { admin, access: Access::new(token, is_loopback), probes: None };
+        Ok(Self { listener, shared, url: format!("http://{address}/{secret}") })
+    }
+
+    /// Adds `/metrics` and `/ready`.
+    #[must_use]
+    pub fn probes(mut self, probes: Probes) -> Self {
+        self.shared.probes = Some(probes);
+        self
     }
 
     /// Returns the address of the socket.
@@ -82,10 +91,11 @@ impl AdminServer {
     /// Serves, and does not end.
     pub async fn run(self) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let shared = Arc::new(self.shared);
         loop {
             let (stream, _) = listener::accept(&self.listener).await;
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let shared = Arc::clone(&self.shared);
+            let shared = Arc::clone(&shared);
             tokio::spawn(async move {
                 serve(stream, shared).await;
                 drop(place);
