@@ -1,5 +1,6 @@
 //! The admin page of a proxy: its options, and what it shows.
 
+use super::metrics::MetricsOptions;
 use crate::{Failure, note};
 use clap::Args;
 use secrule::{Observer, Waf};
@@ -40,7 +41,7 @@ struct Wanted {
 
 impl Page {
     /// Returns the page that options want.
-    pub fn of(options: &AdminOptions, metrics: &super::metrics::Options) -> Self {
+    pub fn of(options: &AdminOptions, metrics: &MetricsOptions) -> Self {
         let wanted = |address| Wanted {
             settings: AdminSettings { address, token_file: options.admin_token_file.clone() },
             events: Arc::default(),

@@ -1,13 +1,13 @@
 //! Metrics of a proxy: their options.
 
 use clap::{Args, ValueEnum};
-use secrule_serve::{Metrics, MetricsNames, MetricsOptions};
+use secrule_serve::{Metrics, MetricsNames};
 
 const HEADING: &str = "Metrics";
 
 /// Options of metrics.
 #[derive(Args, Debug)]
-pub struct Options {
+pub struct MetricsOptions {
     /// Names of the metrics that the admin address shows at /metrics: secrule_…, or those of the contract of the Coraza operator where that has one
     #[arg(long, value_name = "NAMES", value_enum, default_value = "secrule", requires = "admin", help_heading = HEADING)]
     metrics_names: Contract,
@@ -28,13 +28,13 @@ enum Contract {
     Coraza,
 }
 
-impl Options {
+impl MetricsOptions {
     /// Makes metrics of these options.
     pub fn metrics(&self) -> Metrics {
         let names = match self.metrics_names {
             Contract::Secrule => MetricsNames::Secrule,
             Contract::Coraza => MetricsNames::Coraza { namespace: self.metrics_namespace.clone(), driver_type: "secrule-serve".to_owned() },
         };
-        Metrics::new(MetricsOptions { names, timed_one_of: self.timed_requests })
+        Metrics::new(secrule_serve::MetricsOptions { names, timed_one_of: self.timed_requests })
     }
 }

@@ -13,6 +13,7 @@ use crate::{Failure, Outcome, note};
 use admin::{AdminOptions, Page};
 use clap::Args;
 use events::Events;
+use metrics::MetricsOptions;
 use reload::{LiveCertificate, LiveRules, Reload, Rules};
 use secrule::{Observer, Waf};
 use secrule_serve::{IpNet, ServeError, Server, Settings, Timeouts, TlsFiles, Upstream};
@@ -120,7 +121,7 @@ pub struct Options {
     admin: AdminOptions,
 
     #[command(flatten)]
-    metrics: metrics::Options,
+    metrics: MetricsOptions,
 
     #[command(flatten)]
     rules: RuleOptions,
