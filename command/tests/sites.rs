@@ -97,7 +97,7 @@ fn shop(upstream: SocketAddr) -> String {
 fn the_example_loads() {
     let example = project().join("examples/serve/sites.toml");
     let serving = Serving::start(&["--sites", example.to_str().unwrap()]);
-    assert!(serving.start.starts_with("secrule: 2 sites with 3 paths of their own rules, on "), "{}", serving.start);
+    assert!(serving.start.starts_with("secrule: 2 sites, 3 paths with rules of their own, on "), "{}", serving.start);
     // Before its upstream, which is not there, is asked.
     assert_eq!(serving.get("/old-shop").0, 410);
     assert_eq!(serving.get_from("blog.example", "/login?a=%3Cscript%3Ealert(1)%3C/script%3E").0, 403);
@@ -118,7 +118,7 @@ fn each_site_and_path_has_its_rules() {
     );
     fs::write(files.folder.join("shop.conf"), "SecRule REQUEST_URI \"@contains /gone\" \"id:3,phase:1,deny,status:410,log\"\n").unwrap();
     let serving = files.start();
-    assert!(serving.start.starts_with("secrule: 2 sites with 3 paths of their own rules, on 2 rules; open http://"), "{}", serving.start);
+    assert!(serving.start.starts_with("secrule: 2 sites, 3 paths with rules of their own, on 2 rules; open http://"), "{}", serving.start);
     for (host, target, status) in [
         ("shop.example", "/?a=attack", 403),
         ("shop.example", "/?comment=attack", 200),
@@ -155,14 +155,11 @@ fn a_changed_file_holds_and_one_that_does_not_load_changes_nothing() {
     let file = Path::new(&files.sites);
     replace(file, &(shop(second) + "[[site.path]]\nprefix = \"/a/\"\ndetect_only = true\n"));
     let line = serving.line();
-    assert_eq!(
-        line,
-        "secrule: 1 site with 1 path of their own rules, on 2 rules, were loaded again; listen addresses stay until a restart\n"
-    );
+    assert_eq!(line, "secrule: loaded again: 1 site, 1 path with rules of its own, on 2 rules; listen addresses stay until a restart\n");
     assert_eq!((serving.get("/").1.as_str(), serving.get("/a/old").0, serving.get("/old").0), ("second", 200, 403));
     // Rules of all sites are files of it, too.
     replace(Path::new(&files.rules), &RULES.replace("/old", "/new"));
-    assert!(serving.line().contains("were loaded again"));
+    assert!(serving.line().contains("secrule: loaded again: "));
     assert_eq!((serving.get("/old").0, serving.get("/new").0), (200, 403));
     for (text, reason) in [
         (shop(second) + "remove_rules = [\"1\"]\n", "sites.toml:4: invalid type"),
@@ -283,7 +280,7 @@ fn a_new_certificate_is_used() {
     let (pem, key) = [("one.example.pem", "one.example.key")].map(|(pem, key)| (files.folder.join(pem), files.folder.join(key)))[0].clone();
     let one = ["--rules", &files.rules, "--tls-certificate", pem.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
     for (mut serving, name, done) in [
-        (files.start(), "shop.example", "were loaded again"),
+        (files.start(), "shop.example", "secrule: loaded again: "),
         (Serving::start(&one), "one.example", "secrule: the certificate was loaded again"),
     ] {
         assert!(text(&format!("{name}.pem")).starts_with(&shown_certificate(serving.address, name)));
@@ -310,7 +307,7 @@ fn bans_outlive_a_reload() {
     let mut serving = files.start();
     assert_eq!([serving.get("/").0, serving.get("/").0], [200, 200]);
     serving.signal("HUP");
-    assert!(serving.line().contains("were loaded again"));
+    assert!(serving.line().contains("secrule: loaded again: "));
     assert_eq!(serving.get("/").0, 403);
 }
 
@@ -352,7 +349,7 @@ fn reload_under_load(reloads: usize, settled: usize) {
         for number in 1..=reloads {
             serving.signal("HUP");
             let line = serving.line();
-            assert!(line.contains("were loaded again"), "{line}");
+            assert!(line.contains("secrule: loaded again: "), "{line}");
             if number == settled {
                 before = memory(&serving);
             }

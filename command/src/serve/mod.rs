@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const EXAMPLES: &str = r#"Examples:
   secrule serve                                                      a page to try the built-in rules
@@ -151,12 +151,15 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     rules.check(&waf).map_err(Failure::Reason)?;
     let server = Server::bind(settings(options), waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
+    // A signal may come as soon as somebody knows that the server is open.
+    let hangups = [signal(SignalKind::hangup())?, signal(SignalKind::hangup())?];
     tell_open(options, &server, &format!("{} in front of {behind}", numbered(reload::count(&waf), "rule")));
     let upstream = options.upstream.clone();
     sites::reach(upstream.clone().map(|upstream| ("the proxy".to_owned(), upstream)).into_iter().collect());
     let certificate = tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream });
+    let [for_rules, for_certificate] = hangups;
     until_ended(server, page, &waf.clone(), async {
-        tokio::join!(reload::follow(LiveRules { rules, waf }, loaded), follow_if_any(certificate, loaded));
+        tokio::join!(reload::follow(LiveRules { rules, waf }, loaded, for_rules), follow_if_any(certificate, loaded, for_certificate));
     })
     .await
 }
@@ -169,15 +172,16 @@ async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &P
     loaded.warn();
     let shown = loaded.to_string();
     let server = Server::bind_sites(settings(options), loaded.sites).map_err(refused)?;
+    let hangups = signal(SignalKind::hangup())?;
     tell_open(options, &server, &shown);
     let base = loaded.base.clone();
     let live = LiveSites::new(&loader, server.switch(), loaded.base, loaded.upstreams, files);
-    until_ended(server, page, &base, reload::follow(live, begun)).await
+    until_ended(server, page, &base, reload::follow(live, begun, hangups)).await
 }
 
-async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime) {
+async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime, hangups: Signal) {
     if let Some(live) = live {
-        reload::follow(live, loaded).await;
+        reload::follow(live, loaded, hangups).await;
     }
 }
 

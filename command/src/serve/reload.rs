@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::time::sleep;
 
 /// Time between two looks at the files. A file that is being written may load in halves; the next look finds the rest.
@@ -123,9 +123,8 @@ impl Reload for LiveCertificate {
     }
 }
 
-/// Loads something again when its files change, and on SIGHUP. `loaded` is the time before it was loaded first. It does not end.
-pub async fn follow<R: Reload>(mut live: R, loaded: SystemTime) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+/// Loads something again when its files change, and when a signal comes. `loaded` is the time before it was loaded first. It does not end.
+pub async fn follow<R: Reload>(mut live: R, loaded: SystemTime, mut hangups: Signal) {
     let mut known = times_since(live.files(), loaded);
     loop {
         let is_asked = tokio::select! {
@@ -149,15 +148,18 @@ pub async fn follow<R: Reload>(mut live: R, loaded: SystemTime) {
     }
 }
 
+/// Time by which the system's stamp of a change may be too early: it is that of the last tick of its clock.
+const STAMP_LAG: Duration = Duration::from_millis(20);
+
 type Times = Vec<(PathBuf, Option<SystemTime>)>;
 
 /// Returns files that were loaded from a time on, with the times of their last changes. One that has changed since may have been read before or after
 /// that, so that it counts as not known.
 fn times_since(files: BTreeSet<PathBuf>, loaded: SystemTime) -> Times {
     let mut files = times(files.into_iter());
-    let now = SystemTime::now();
+    let (start, now) = (loaded.checked_sub(STAMP_LAG).unwrap_or(loaded), SystemTime::now());
     for (_, time) in &mut files {
-        *time = time.filter(|time| !(loaded..=now).contains(time));
+        *time = time.filter(|time| !(start..=now).contains(time));
     }
     files
 }

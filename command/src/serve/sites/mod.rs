@@ -210,7 +210,8 @@ impl Loaded {
 impl Display for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (sites, paths) = self.sizes;
-        let paths = if paths > 0 { format!(" with {} of their own rules", super::numbered(paths, "path")) } else { String::new() };
+        let their = if paths == 1 { "its" } else { "their" };
+        let paths = if paths > 0 { format!(", {} with rules of {their} own", super::numbered(paths, "path")) } else { String::new() };
         write!(f, "{}{paths}, on {}", super::numbered(sites, "site"), super::numbered(count(&self.base), "rule"))
     }
 }
@@ -248,7 +249,7 @@ impl Reload for LiveSites<'_> {
                 return Err(failure);
             }
         };
-        let text = format!("{loaded}, were loaded again; listen addresses stay until a restart");
+        let text = format!("loaded again: {loaded}; listen addresses stay until a restart");
         self.files = files;
         loaded.warn();
         self.switch.replace(loaded.sites).map_err(|error| {

@@ -269,3 +269,29 @@ async fn new_rules_hold_for_the_next_request() {
     waf.reload(secrule::Waf::builder().rules("new", "SecRuleEngine Off")).unwrap();
     assert_eq!(service.oneshot(get("/admin")).await.unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn rules_are_chosen_by_the_head_of_a_request() {
+    let rules = |text: &str| secrule::Waf::from_rules(&format!("SecRuleEngine On\n{text}")).unwrap();
+    let shop = rules("SecResponseBodyAccess On\nSecRule ARGS:id \"@contains shop\" \"id:1,phase:1,deny,status:418\"");
+    let layer = layer("SecRuleEngine On\nSecRule ARGS:id \"@contains other\" \"id:1,phase:1,deny\"")
+        .rules_by(move |head| (head.headers.get("host")? == "shop.example").then(|| shop.clone()));
+    // A site whose rules inspect responses asks for them without a content encoding.
+    let encoding = service_fn(async |request: Request<secrule_tower::RequestBody<Full<Bytes>>>| {
+        let is_asked = request.headers().contains_key(ACCEPT_ENCODING);
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(if is_asked { "any" } else { "plain" })))
+    });
+    let service = layer.layer(encoding);
+    for (host, id, status, body) in [
+        ("shop.example", "shop", 418, ""),
+        ("shop.example", "other", 200, "plain"),
+        ("blog.example", "shop", 200, "any"),
+        ("blog.example", "other", 403, ""),
+    ] {
+        let request = Request::get(format!("/?id={id}")).header("host", host).header(ACCEPT_ENCODING, "gzip");
+        let response = service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), status, "{host} {id}");
+        let text = text(response).await;
+        assert!(status != 200 || text == body, "{host} {id}: {text}");
+    }
+}
