@@ -28,7 +28,10 @@ const STOPPED: &str = "[...document.querySelectorAll('#events tbody tr:not([id])
 const MAX_SCREENSHOT: u64 = 150_000;
 
 fn main() -> ExitCode {
-    trials::run([trial!(an_attack_is_stopped_and_seen_and_nothing_of_it_runs, [Needs::Program("chromium")])])
+    trials::run([
+        trial!(an_attack_is_stopped_and_seen_and_nothing_of_it_runs, [Needs::Program("chromium")]),
+        trial!(a_ban_ends_by_its_button_and_a_wrong_token_opens_nothing, [Needs::Program("chromium")]),
+    ])
 }
 
 /// A proxy with its pages.
@@ -39,9 +42,9 @@ struct Serving {
 }
 
 impl Serving {
-    fn start() -> Self {
+    fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(SECRULE);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(arguments);
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut url = || {
@@ -60,7 +63,7 @@ impl Drop for Serving {
 }
 
 fn an_attack_is_stopped_and_seen_and_nothing_of_it_runs() {
-    let serving = Serving::start();
+    let serving = Serving::start(&[]);
     let mut browser = Chromium::start();
     browser.show_as(1_080, 860, "light");
     try_the_demo(&mut browser, &serving.demo);
@@ -82,6 +85,38 @@ fn an_attack_is_stopped_and_seen_and_nothing_of_it_runs() {
     drop(serving);
     browser.wait_for("document.getElementById('problem').textContent.startsWith('The last update failed')");
     browser.wait_for("!document.getElementById('problem').hidden");
+}
+
+fn a_ban_ends_by_its_button_and_a_wrong_token_opens_nothing() {
+    let folder = std::env::temp_dir().join(format!("secrule-browser-ban-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (store, rules) = (format!("lmdb:{}", folder.join("store.mdb").display()), folder.join("rules.conf"));
+    std::fs::write(&rules, format!("SecRuleEngine On\nSecCollectionStore {store}\n")).unwrap();
+    let ban = |arguments: &[&str]| {
+        let ended = Command::new(SECRULE).arg("ban").args(arguments).args(["--store", &store]).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    ban(&["add", "--ip", "192.0.2.7", "--path", "/<b>login", "--for", "1h", "--create"]);
+    let serving = Serving::start(&["--rules", rules.to_str().unwrap()]);
+    let (page, token) = serving.admin.split_once("#token=").unwrap();
+    let mut browser = Chromium::start();
+
+    browser.open(page);
+    browser.wait_for("document.activeElement.id === 'token'");
+    browser.insert("a-wrong-token-of-some-length");
+    browser.press("Enter");
+    browser.wait_for(
+        "document.getElementById('login-problem').textContent.startsWith('It did not open') && document.getElementById('app').hidden",
+    );
+    browser.insert(token);
+    browser.press("Enter");
+    browser.wait_for("!document.getElementById('app').hidden && !document.getElementById('bans-table').hidden");
+    assert_eq!(browser.evaluate("document.querySelector('#bans-table td').textContent"), "from 192.0.2.7 of /<b>login");
+    browser.click("#bans-table button");
+    browser.wait_for("document.getElementById('bans-table').hidden && !document.getElementById('no-bans').hidden");
+    assert_eq!(ban(&["list"]), "no bans\n");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// A harmless link passes, and attacks are stopped.

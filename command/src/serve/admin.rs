@@ -65,7 +65,7 @@ impl Page {
     /// Opens its socket, and says where it is.
     pub fn bind(&self, waf: &Waf, of: &Server) -> Result<Option<AdminServer>, Failure> {
         let Some(Wanted { settings, events, tally, metrics }) = &self.0 else { return Ok(None) };
-        let admin = Admin { waf: waf.clone(), events: events.clone(), tally: tally.clone(), scripts: scripts(waf) };
+        let admin = Admin::new(waf.clone(), events.clone(), tally.clone()).scripts(scripts(waf));
         let server = AdminServer::bind(settings, admin).map_err(|error| Failure::Reason(error.to_string()))?;
         let server = server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters: of.counters(), stopper: of.stopper() });
         let hint = settings.token_file.as_ref().map(|path| format!("; its token is in {}", path.display())).unwrap_or_default();

@@ -54,20 +54,40 @@ pub struct AdminSettings {
 /// let (events, tally) = (Arc::new(RecentEvents::default()), Arc::new(Tally::default()));
 /// let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), tally.clone()];
 /// let waf = Waf::builder().starter_rules().observer(Arc::new(observers)).build()?;
-/// let admin = Admin { waf, events, tally, scripts: None };
+/// let admin = Admin::new(waf, events, tally);
 /// # drop(admin);
 /// # Ok::<(), secrule::LoadError>(())
 /// ```
 #[derive(Clone)]
 pub struct Admin {
-    /// The rules, also after a reload.
-    pub waf: Waf,
-    /// An observer of the rules.
-    pub events: Arc<RecentEvents>,
-    /// Another one.
-    pub tally: Arc<Tally>,
-    /// The plugins and extensions beside the rules, if this program runs or reaches any.
-    pub scripts: Option<Arc<dyn Scripts>>,
+    rule_sets: Arc<RuleSets>,
+    events: Arc<RecentEvents>,
+    tally: Arc<Tally>,
+    scripts: Option<Arc<dyn Scripts>>,
+}
+
+/// Returns the rule sets that are in force, with their names.
+type RuleSets = dyn Fn() -> Vec<(String, Waf)> + Send + Sync;
+
+impl Admin {
+    /// Shows a rule set, also after a reload, and what two observers of it collect.
+    pub fn new(waf: Waf, events: Arc<RecentEvents>, tally: Arc<Tally>) -> Self {
+        Self { rule_sets: Arc::new(move || vec![(String::new(), waf.clone())]), events, tally, scripts: None }
+    }
+
+    /// Shows several rule sets with their names, such as those of sites, instead of the one. It asks again at each look.
+    #[must_use]
+    pub fn rule_sets(mut self, rule_sets: impl Fn() -> Vec<(String, Waf)> + Send + Sync + 'static) -> Self {
+        self.rule_sets = Arc::new(rule_sets);
+        self
+    }
+
+    /// Shows plugins and extensions beside the rules, if this program runs or reaches any.
+    #[must_use]
+    pub fn scripts(mut self, scripts: Option<Arc<dyn Scripts>>) -> Self {
+        self.scripts = scripts;
+        self
+    }
 }
 
 /// Plugins and extensions, as an admin page shows them. Its methods may wait; they are called where that is allowed.

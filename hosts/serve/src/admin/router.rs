@@ -12,6 +12,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use secrule_metrics::Format;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,7 @@ fn ready(probes: &Probes) -> Answer {
     answers::json(status, &json!({ "ready": ready, "rules": rules, "fingerprint": fingerprint }))
 }
 
-fn shown(value: &Value) -> Answer {
+fn shown(value: &impl Serialize) -> Answer {
     answers::json(StatusCode::OK, value)
 }
 

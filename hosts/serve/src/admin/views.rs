@@ -1,12 +1,14 @@
 //! What the page shows, as JSON.
 
-use super::Admin;
+use super::{Admin, RecentEvent};
 use secrule::internals::escape::{legible, text};
 use secrule::internals::graph::{AuditEngine, EngineMode, Settings};
-use secrule::{Limit, RequestKey, SiteId};
+use secrule::{Ban, Limit, RequestKey, SiteId, Store, Waf};
+use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Maximum number of rules, warnings and bans that are shown.
@@ -17,46 +19,72 @@ const MAX_BANS: usize = 500;
 /// Maximum wait for the store.
 const STORE_TIME: Duration = Duration::from_secs(2);
 
+/// Events, as JSON that is not made in two steps: there may be megabytes.
+pub struct Events(Vec<Arc<RecentEvent>>);
+
 /// Returns the counts.
 pub fn status(admin: &Admin) -> Value {
     let (exchanges, stopped) = admin.tally.exchanges();
+    let sets = (admin.rule_sets)();
+    let mut modes: Vec<&str> = Vec::new();
+    for (_, waf) in &sets {
+        let mode = mode(waf.graph().settings.engine);
+        if !modes.contains(&mode) {
+            modes.push(mode);
+        }
+    }
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "now": millis(SystemTime::now()),
         "began": millis(admin.tally.began()),
         "exchanges": exchanges,
         "stopped": stopped,
-        "mode": mode(admin.waf.graph().settings.engine),
-        "lost_audit_records": admin.waf.lost_audit_records(),
+        "modes": modes,
+        // Rule sets with the same log count its records together.
+        "lost_audit_records": sets.iter().map(|(_, waf)| waf.lost_audit_records()).max(),
     })
 }
 
 /// Returns the exchanges after the one with a number.
-pub fn events(admin: &Admin, after: u64) -> Value {
-    let events = admin.events.after(after);
-    json!({ "events": events.iter().map(|event| &**event).collect::<Vec<_>>() })
+pub fn events(admin: &Admin, after: u64) -> Events {
+    Events(admin.events.after(after))
 }
 
-/// Returns the rules with the most hits, the files, the settings, and what was found when they were loaded.
+impl Serialize for Events {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Events", 1)?;
+        fields.serialize_field("events", &self.0.iter().map(|event| &**event).collect::<Vec<_>>())?;
+        fields.end()
+    }
+}
+
+/// Returns the rules with the most hits and time, and each rule set with its files, its settings, and what was found when it was loaded.
 pub fn rules(admin: &Admin) -> Value {
-    let (report, graph) = (admin.waf.report(), admin.waf.graph());
-    let top: Vec<Value> =
-        admin.tally.top(MAX_RULES).iter().map(|(id, hits)| json!({ "id": id, "hits": hits.count, "message": hits.message })).collect();
-    let warnings: Vec<String> = report.warnings().iter().take(MAX_WARNINGS).map(|warning| warning.render(report.texts())).collect();
+    let hits = admin.tally.top(MAX_RULES);
+    let top: Vec<Value> = hits.iter().map(|(id, hits)| json!({ "id": id, "hits": hits.count, "message": hits.message })).collect();
     let loads = admin.tally.loads();
     json!({
         "top": top,
         "slowest": admin.tally.times.slowest(MAX_RULES),
         "phases": admin.tally.times.phases(),
-        "fingerprint": report.fingerprint(),
-        "count": report.rules,
-        "files": report.sources,
-        "settings": settings(&graph.settings),
-        "warnings": warnings,
-        "more_warnings": report.warnings().len().saturating_sub(MAX_WARNINGS),
+        "sets": (admin.rule_sets)().iter().map(rule_set).collect::<Vec<_>>(),
         "loads": loads.count,
         "loaded": millis(loads.last.unwrap_or_else(|| admin.tally.began())),
         "failure": loads.failure.map(|(time, text)| json!({ "time": millis(time), "text": text })),
+    })
+}
+
+fn rule_set((name, waf): &(String, Waf)) -> Value {
+    let report = waf.report();
+    let warnings: Vec<String> = report.warnings().iter().take(MAX_WARNINGS).map(|warning| warning.render(report.texts())).collect();
+    json!({
+        "name": name,
+        "count": report.rules,
+        "fingerprint": report.fingerprint(),
+        "files": report.sources,
+        "settings": settings(&waf.graph().settings),
+        "warnings": warnings,
+        "more_warnings": report.warnings().len().saturating_sub(MAX_WARNINGS),
     })
 }
 
@@ -106,12 +134,28 @@ struct Parts {
     only_for_scripts: bool,
 }
 
-/// Returns the bans in the store.
+/// Returns the stores of the rule sets, each of them once.
+fn stores(admin: &Admin) -> Vec<Arc<dyn Store>> {
+    let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+    for (_, waf) in (admin.rule_sets)() {
+        let store = waf.store();
+        if !stores.iter().any(|known| Arc::ptr_eq(known, &store)) {
+            stores.push(store);
+        }
+    }
+    stores
+}
+
+/// Returns the bans in the stores.
 pub fn bans(admin: &Admin) -> Result<Value, String> {
-    let mut bans = admin.waf.store().bans(None, MAX_BANS + 1, Instant::now() + STORE_TIME).map_err(|down| down.to_string())?;
+    let by = Instant::now() + STORE_TIME;
+    let mut bans: Vec<Ban> = Vec::new();
+    for store in stores(admin) {
+        bans.extend(store.bans(None, MAX_BANS + 1, by).map_err(|down| down.to_string())?);
+    }
     let has_more = bans.len() > MAX_BANS;
     bans.truncate(MAX_BANS);
-    let shown = |ban: &secrule::Ban| {
+    let shown = |ban: &Ban| {
         let RequestKey { site, ip, host, url_path, only_for_scripts, .. } = &ban.key;
         let key = Parts {
             site: site.map(|site| site.0),
@@ -125,7 +169,7 @@ pub fn bans(admin: &Admin) -> Result<Value, String> {
     Ok(json!({ "bans": bans.iter().map(shown).collect::<Vec<_>>(), "more": has_more }))
 }
 
-/// Ends a ban.
+/// Ends a ban, in each store that has it.
 pub fn lift(admin: &Admin, request: &Value) -> Result<Value, String> {
     let parts = Parts::deserialize(request).map_err(|error| error.to_string())?;
     let mut key = RequestKey::default();
@@ -134,11 +178,12 @@ pub fn lift(admin: &Admin, request: &Value) -> Result<Value, String> {
     key.host = parts.host.map(Into::into);
     key.url_path = parts.path.map(Into::into);
     key.only_for_scripts = parts.only_for_scripts;
-    match admin.waf.unban_requests(&key) {
-        Ok(true) => Ok(json!({ "lifted": true })),
-        Ok(false) => Err("there is no such ban any more".to_owned()),
-        Err(down) => Err(down.to_string()),
+    let by = Instant::now() + STORE_TIME;
+    let mut was_banned = false;
+    for store in stores(admin) {
+        was_banned |= store.unban(&key, by).map_err(|down| down.to_string())?;
     }
+    if was_banned { Ok(json!({ "lifted": true })) } else { Err("there is no such ban any more".to_owned()) }
 }
 
 /// Returns the script host and its plugins.

@@ -22,7 +22,11 @@ impl Page {
         let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), tally.clone()];
         let waf = Waf::builder().rules("rules", RULES).observer(Arc::new(observers)).build().unwrap();
         let settings = AdminSettings { address: ([127, 0, 0, 1], 0).into(), token_file: None };
-        let server = AdminServer::bind(&settings, Admin { waf: waf.clone(), events, tally, scripts: None }).unwrap();
+        let server = AdminServer::bind(&settings, Admin::new(waf.clone(), events, tally)).unwrap();
+        Self::of(server, waf)
+    }
+
+    fn of(server: AdminServer, waf: Waf) -> Self {
         let address = server.address().unwrap().to_string();
         let token = server.url().split_once("#token=").unwrap().1.to_owned();
         tokio::spawn(server.run());
@@ -121,7 +125,7 @@ async fn an_event_has_its_values_and_the_rule_its_hits() {
     assert_eq!(page.get("/api/events?after=1").await, json!({ "events": [] }));
     assert_eq!(page.get("/api/rules").await["top"], json!([{ "id": 7, "hits": 1, "message": "An image" }]));
     let status = page.get("/api/status").await;
-    assert_eq!((&status["exchanges"], &status["stopped"], &status["mode"]), (&json!(2), &json!(1), &json!("On")));
+    assert_eq!((&status["exchanges"], &status["stopped"], &status["modes"]), (&json!(2), &json!(1), &json!(["On"])));
 }
 
 #[tokio::test]
@@ -129,7 +133,7 @@ async fn warnings_and_a_load_that_failed_are_told_with_their_text() {
     let page = Page::start();
     page.waf.reload(Waf::builder().rules("new", "SecRuleEngine On\nSecRuleUpdateTargetById 99 !ARGS:a")).unwrap();
     let rules = page.get("/api/rules").await;
-    assert!(rules["warnings"][0].as_str().unwrap().contains("new:2"), "{rules}");
+    assert!(rules["sets"][0]["warnings"][0].as_str().unwrap().contains("new:2"), "{rules}");
     assert!(page.waf.reload(Waf::builder().rules("broken", "SecRule ARGS")).is_err());
     assert!(page.get("/api/rules").await["failure"]["text"].as_str().unwrap().contains("broken:1"));
 }
@@ -152,6 +156,22 @@ async fn a_ban_is_lifted_once_and_only_that_one() {
 }
 
 #[tokio::test]
+async fn several_rule_sets_are_shown_with_their_names_and_a_shared_store_once() {
+    let first = Waf::from_rules("SecRuleEngine On").unwrap();
+    let second = Waf::builder().rules("second", "SecRuleEngine DetectionOnly").store(first.store()).build().unwrap();
+    first.ban_requests(&secrule::RequestKey::of_address(None, [192, 0, 2, 7].into()), Duration::from_secs(60)).unwrap();
+    let sets = vec![("shop.example".to_owned(), first.clone()), ("blog.example".to_owned(), second)];
+    let admin = Admin::new(first.clone(), Arc::default(), Arc::default()).rule_sets(move || sets.clone());
+    let server = AdminServer::bind(&AdminSettings { address: ([127, 0, 0, 1], 0).into(), token_file: None }, admin).unwrap();
+    let page = Page::of(server, first);
+    let rules = page.get("/api/rules").await;
+    assert_eq!((&rules["sets"][0]["name"], &rules["sets"][1]["name"]), (&json!("shop.example"), &json!("blog.example")), "{rules}");
+    assert_eq!(page.get("/api/status").await["modes"], json!(["On", "DetectionOnly"]));
+    let bans = page.get("/api/bans").await;
+    assert_eq!(bans["bans"].as_array().unwrap().len(), 1, "{bans}");
+}
+
+#[tokio::test]
 async fn a_long_body_and_one_that_is_not_json_are_refused() {
     let page = Page::start();
     let lift = [&*page.bearer(), "Content-Type: application/json"];
@@ -163,10 +183,8 @@ async fn a_long_body_and_one_that_is_not_json_are_refused() {
 
 #[tokio::test]
 async fn an_address_of_the_network_needs_a_token_file() {
-    let admin = || {
-        let waf = Waf::from_rules("SecRuleEngine On").unwrap();
-        Admin { waf, events: Arc::default(), tally: Arc::default(), scripts: None }
-    };
+    let waf = Waf::from_rules("SecRuleEngine On").unwrap();
+    let admin = || Admin::new(waf.clone(), Arc::default(), Arc::default());
     let open = AdminSettings { address: ([0, 0, 0, 0], 0).into(), token_file: None };
     assert!(AdminServer::bind(&open, admin()).unwrap_err().to_string().contains("--admin-token-file"));
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +194,7 @@ async fn an_address_of_the_network_needs_a_token_file() {
     assert!(!server.url().contains("token"), "{}", server.url());
     let address = format!("127.0.0.1:{}", server.address().unwrap().port());
     tokio::spawn(server.run());
-    let page = Page { address, token: "a-token-of-a-file".to_owned(), waf: admin().waf };
+    let page = Page { address, token: "a-token-of-a-file".to_owned(), waf };
     assert_eq!(page.status("GET /health", &[], "").await, 401);
     assert_eq!(page.status("GET /health", &[&page.bearer()], "").await, 200);
 }

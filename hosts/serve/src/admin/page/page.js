@@ -178,7 +178,8 @@ function showStatus(status) {
     known.began = status.began;
     forgetEvents();
   }
-  const mode = { On: "stops requests", DetectionOnly: "detects only", Off: "off" }[status.mode] || status.mode;
+  const modes = { On: "stops requests", DetectionOnly: "detects only", Off: "off" };
+  const mode = status.modes.map((name) => modes[name] || name).join(", or ");
   const counts = [["Requests", status.exchanges], ["Stopped", status.stopped], ["Engine", mode], ["Runs for", duration((status.now - status.began) / 1000)]];
   if (status.lost_audit_records > 0) counts.push(["Lost audit records", status.lost_audit_records]);
   byId("counts").replaceChildren(...counts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
@@ -199,12 +200,23 @@ function showRules(rules) {
   const failure = byId("load-failure");
   failure.hidden = !rules.failure;
   if (rules.failure) failure.replaceChildren(element("p", {}, "The rules did not load at ", time(rules.failure.time), ". The earlier ones stay in force."), element("pre", {}, rules.failure.text));
-  byId("loaded").replaceChildren(`${plural(rules.count, "rule")} from ${plural(rules.files.length, "text")}, loaded at `, time(rules.loaded), `; fingerprint ${rules.fingerprint}.`);
-  byId("files").replaceChildren(...rules.files.map((file) => element("li", {}, element("code", {}, file.name), `, ${plural(file.bytes, "byte")}`)));
-  byId("settings").replaceChildren(...rules.settings.flatMap(({ name, value }) => [element("dt", {}, name), element("dd", {}, value)]));
-  const warnings = rules.warnings.map((text) => element("pre", {}, text.trimEnd()));
-  if (rules.more_warnings) warnings.push(element("p", {}, `And ${rules.more_warnings} more: \`secrule check\` shows all.`));
-  byId("warnings").replaceChildren(...(warnings.length ? warnings : [element("p", {}, "None.")]));
+  byId("loaded").replaceChildren("Loaded at ", time(rules.loaded), rules.loads ? `, after ${plural(rules.loads, "reload")}.` : ".");
+  byId("sets").replaceChildren(...rules.sets.map((set) => ruleSet(set, rules.sets.length > 1)));
+}
+
+// Shows what was loaded, with its warnings. Several sets have their names as headings.
+function ruleSet(set, isNamed) {
+  const files = set.files.map((file) => element("li", {}, element("code", {}, file.name), `, ${plural(file.bytes, "byte")}`));
+  const settings = set.settings.flatMap(({ name, value }) => [element("dt", {}, name), element("dd", {}, value)]);
+  const warnings = set.warnings.map((text) => element("pre", {}, text.trimEnd()));
+  if (set.more_warnings) warnings.push(element("p", {}, `And ${set.more_warnings} more: \`secrule check\` shows all.`));
+  return element("div", {},
+    isNamed ? element("h4", {}, set.name) : null,
+    element("p", {}, `${plural(set.count, "rule")} from ${plural(set.files.length, "text")}, fingerprint ${set.fingerprint}.`),
+    element("details", {}, element("summary", {}, "Files"), element("ul", {}, ...files)),
+    element("details", isNamed ? {} : { open: "" }, element("summary", {}, "Settings"), element("dl", { class: "pairs" }, ...settings)),
+    element("p", {}, warnings.length ? `${plural(set.warnings.length + set.more_warnings, "warning")} of the load:` : "No warnings."),
+    ...warnings);
 }
 
 // Bans
