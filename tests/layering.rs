@@ -26,8 +26,20 @@ const FLOORS: [&[&str]; 6] = [
 const ROOT: &str = "lib.rs";
 
 /// The members beside the engine, and the members that each may use outside of its tests.
-const MEMBERS: [(&str, &[&str]); 11] = [
-    ("command", &["secrule", "secrule-extensions", "secrule-host", "secrule-lmdb", "secrule-plugins", "secrule-redis", "secrule-serve"]),
+const MEMBERS: [(&str, &[&str]); 12] = [
+    (
+        "command",
+        &[
+            "secrule",
+            "secrule-envoy-grpc",
+            "secrule-extensions",
+            "secrule-host",
+            "secrule-lmdb",
+            "secrule-plugins",
+            "secrule-redis",
+            "secrule-serve",
+        ],
+    ),
     ("capi", &["secrule", "secrule-lmdb", "secrule-redis"]),
     ("stores/lmdb", &["secrule"]),
     ("stores/redis", &["secrule"]),
@@ -37,6 +49,7 @@ const MEMBERS: [(&str, &[&str]); 11] = [
     ("hosts/metrics", &["secrule"]),
     ("hosts/tower", &["secrule"]),
     ("hosts/serve", &["secrule", "secrule-metrics", "secrule-tower"]),
+    ("hosts/envoy_grpc", &["secrule", "secrule-serve"]),
     ("testkit", &["secrule"]),
 ];
 

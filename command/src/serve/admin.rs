@@ -4,7 +4,7 @@ use super::metrics::MetricsOptions;
 use crate::{Failure, note};
 use clap::Args;
 use secrule::{Observer, Waf};
-use secrule_serve::{Admin, AdminServer, AdminSettings, Metrics, Probes, RecentEvents, Scripts, Server, Tally};
+use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, Stopper, Tally};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,11 +63,14 @@ impl Page {
     }
 
     /// Opens its socket, and says where it is.
-    pub fn bind(&self, waf: &Waf, of: &Server) -> Result<Option<AdminServer>, Failure> {
+    pub fn bind(&self, waf: &Waf, counters: Arc<Counters>, stoppers: &[Stopper]) -> Result<Option<AdminServer>, Failure> {
         let Some(Wanted { settings, events, tally, metrics }) = &self.0 else { return Ok(None) };
         let admin = Admin::new(waf.clone(), events.clone(), tally.clone()).scripts(scripts(waf));
         let server = AdminServer::bind(settings, admin).map_err(|error| Failure::Reason(error.to_string()))?;
-        let server = server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters: of.counters(), stopper: of.stopper() });
+        let server = match stoppers.first() {
+            Some(stopper) => server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters, stopper: stopper.clone() }),
+            None => server,
+        };
         let hint = settings.token_file.as_ref().map(|path| format!("; its token is in {}", path.display())).unwrap_or_default();
         note(&format!("secrule: the admin page is {}{hint}", server.url()));
         Ok(Some(server))

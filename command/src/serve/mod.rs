@@ -1,8 +1,9 @@
-//! `secrule serve`: a reverse proxy with the rules in front of it.
+//! `secrule serve`: a reverse proxy with the rules in front of it, and answers to the questions of other proxies.
 
 mod admin;
 mod events;
 mod metrics;
+mod questions;
 mod reload;
 #[cfg(feature = "worlds")]
 mod scripts;
@@ -14,13 +15,14 @@ use admin::{AdminOptions, Page};
 use clap::Args;
 use events::Events;
 use metrics::MetricsOptions;
+use questions::{QuestionOptions, Questions, Shared};
 use reload::{LiveCertificate, LiveRules, Reload, Rules};
 use secrule::{Observer, Waf};
-use secrule_serve::{IpNet, ServeError, Server, Settings, Timeouts, TlsFiles, Upstream};
+use secrule_serve::{IpNet, ServeError, Server, Settings, Stopper, Timeouts, TlsFiles, Upstream};
 use sites::{LiveSites, SiteLoader};
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -31,6 +33,9 @@ const EXAMPLES: &str = r#"Examples:
   secrule serve                                                      a page to try the built-in rules
   secrule serve --upstream http://127.0.0.1:3000                     protect a server
   secrule serve --upstream http://127.0.0.1:3000 --crs /usr/share/modsecurity-crs --detect-only
+  secrule serve --forward-auth 127.0.0.1:9180 --crs /usr/share/modsecurity-crs   for Caddy, Traefik and nginx: heads of requests only
+  secrule serve --appsec 127.0.0.1:7422 --crs /usr/share/modsecurity-crs         for the bouncers of CrowdSec
+  secrule serve --ext-proc 127.0.0.1:9181 --crs /usr/share/modsecurity-crs       for Envoy, in a build with --features envoy
   secrule serve --admin 127.0.0.1:9090                               a page that shows what rules find; its URL is printed
   secrule serve --listen 0.0.0.0:443 --tls-certificate site.pem --tls-key site.key --upstream http://127.0.0.1:3000
   secrule serve --sites sites.toml --crs /usr/share/modsecurity-crs  several sites; a file for them:
@@ -66,8 +71,8 @@ An upstream that cannot be reached is a warning: its requests are answered with 
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// An address to listen on; several are possible
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    /// An address to listen on; several are possible [default: 127.0.0.1:8080, unless there are only questions of other proxies]
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
 
     /// The server behind: http://HOST:PORT, https://HOST:PORT, or h2c://HOST:PORT for HTTP/2 without TLS, as gRPC servers speak it
@@ -93,7 +98,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
 
-    /// A network of proxies in front of this one, whose X-Forwarded-For names the client; several are possible
+    /// A network of proxies in front of this one, whose X-Forwarded-For names the client, and which may ask with forward-auth; several are possible
     #[arg(long, value_name = "NETWORK")]
     trust: Vec<IpNet>,
 
@@ -124,6 +129,9 @@ pub struct Options {
     metrics: MetricsOptions,
 
     #[command(flatten)]
+    questions: QuestionOptions,
+
+    #[command(flatten)]
     rules: RuleOptions,
 }
 
@@ -149,7 +157,14 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     let (builder, loader) = rules.collect()?;
     let waf = builder.observer(observer).build_with(&loader).map_err(|error| unloadable(&error))?;
     rules.check(&waf).map_err(Failure::Reason)?;
-    let server = Server::bind(settings(options), waf.clone()).map_err(refused)?;
+    let settings = settings(options);
+    let questions = ask(options, &settings, &waf)?;
+    if settings.listen.is_empty() {
+        tell_questions(options, &waf);
+        let hangups = signal(SignalKind::hangup())?;
+        return until_ended(None, questions, page, &waf.clone(), reload::follow(LiveRules { rules, waf }, loaded, hangups)).await;
+    }
+    let server = Server::bind(settings, waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
     // A signal may come as soon as somebody knows that the server is open.
     let hangups = [signal(SignalKind::hangup())?, signal(SignalKind::hangup())?];
@@ -158,7 +173,7 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     sites::reach(upstream.clone().map(|upstream| ("the proxy".to_owned(), upstream)).into_iter().collect());
     let certificate = tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream });
     let [for_rules, for_certificate] = hangups;
-    until_ended(server, page, &waf.clone(), async {
+    until_ended(Some(server), questions, page, &waf.clone(), async {
         tokio::join!(reload::follow(LiveRules { rules, waf }, loaded, for_rules), follow_if_any(certificate, loaded, for_certificate));
     })
     .await
@@ -171,12 +186,14 @@ async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &P
     let loaded = loader.load(&mut files, |builder| builder.observer(observer))?;
     loaded.warn();
     let shown = loaded.to_string();
-    let server = Server::bind_sites(settings(options), loaded.sites).map_err(refused)?;
+    let settings = settings(options);
+    let questions = ask(options, &settings, &loaded.base)?;
+    let server = Server::bind_sites(settings, loaded.sites).map_err(refused)?;
     let hangups = signal(SignalKind::hangup())?;
     tell_open(options, &server, &shown);
     let base = loaded.base.clone();
     let live = LiveSites::new(&loader, server.switch(), loaded.base, loaded.upstreams, files);
-    until_ended(server, page, &base, reload::follow(live, begun, hangups)).await
+    until_ended(Some(server), questions, page, &base, reload::follow(live, begun, hangups)).await
 }
 
 async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime, hangups: Signal) {
@@ -197,14 +214,41 @@ fn tell_open(options: &Options, server: &Server, what: &str) {
     note(&format!("secrule: {what}{mode}; open {}", addresses.join(" or ")));
 }
 
-/// Serves until a signal ends the server. `following` runs beside it, and so does the admin page of the rules.
-async fn until_ended(server: Server, page: &Page, waf: &Waf, following: impl Future<Output = ()>) -> Result<(), Failure> {
-    let admin = page.bind(waf, &server)?;
-    let stopper = server.stopper();
+/// Tells that only questions are answered.
+fn tell_questions(options: &Options, waf: &Waf) {
+    let mode = if options.detect_only { ", and stop nothing" } else { "" };
+    note(&format!("secrule: {} for questions of other proxies{mode}", numbered(reload::count(waf), "rule")));
+}
+
+/// Opens the listeners for questions of other proxies.
+fn ask(options: &Options, settings: &Settings, waf: &Waf) -> Result<Questions, Failure> {
+    let shared = Shared { waf, trusted: &options.trust, timeouts: settings.timeouts, max_connections: options.max_connections };
+    options.questions.bind(&shared)
+}
+
+/// Serves and answers questions until a signal ends that. `following` runs beside it, and so does the admin page of the rules.
+async fn until_ended(
+    server: Option<Server>,
+    questions: Questions,
+    page: &Page,
+    waf: &Waf,
+    following: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let mut stoppers = questions.stoppers();
+    stoppers.extend(server.as_ref().map(Server::stopper));
+    questions.lines().iter().for_each(|line| note(line));
+    let admin = page.bind(waf, server.as_ref().map(Server::counters).unwrap_or_default(), &stoppers)?;
     let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let [interrupt, terminate] = &mut interrupts;
     tokio::select! {
-        () = server.run() => {}
+        () = async {
+            let proxy = async {
+                if let Some(server) = server {
+                    server.run().await;
+                }
+            };
+            tokio::join!(proxy, questions.run());
+        } => {}
         () = admin::run(admin) => {}
         () = following => {}
         () = async {
@@ -212,8 +256,8 @@ async fn until_ended(server: Server, page: &Page, waf: &Waf, following: impl Fut
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            stopper.stop();
-            // The server ends by itself.
+            stoppers.iter().for_each(Stopper::stop);
+            // The servers end by themselves.
             std::future::pending::<()>().await;
         } => {}
     }
@@ -240,9 +284,14 @@ fn tls(options: &Options) -> Option<TlsFiles> {
     files.map(|(certificate, key)| TlsFiles { certificate, key })
 }
 
+/// The address of the proxy without `--listen`.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
 fn settings(options: &Options) -> Settings {
+    let asks_only = options.questions.is_any() && options.upstream.is_none() && options.tls_key.is_none() && options.sites.is_none();
+    let default = || if asks_only { Vec::new() } else { vec![DEFAULT_LISTEN] };
     Settings {
-        listen: options.listen.clone(),
+        listen: if options.listen.is_empty() { default() } else { options.listen.clone() },
         tls: tls(options),
         upstream: options.upstream.clone(),
         trusted: options.trust.clone(),

@@ -57,6 +57,9 @@ pub enum ServeError {
     /// Certificates of authorities cannot be read, so that no upstream with TLS can be trusted.
     #[error("the system has no certificates of authorities for https upstreams: install its package ca-certificates ({0})")]
     Authorities(io::Error),
+    /// Other machines could ask without a key.
+    #[error("{0} can be reached from other machines: name a file with a key for --appsec-key-file, or listen on 127.0.0.1")]
+    NoKey(SocketAddr),
     /// The system refuses something else.
     #[error(transparent)]
     System(#[from] io::Error),

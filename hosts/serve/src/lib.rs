@@ -21,6 +21,7 @@
 //! | `counters` | what happens to connections and upstreams → numbers for operators |
 //! | `probes` | rules and numbers → metrics, and if the server is ready |
 //! | `tunnel` | an upgrade that both sides want → bytes both ways |
+//! | [`questions`] | descriptions of requests from other proxies → answers that let them pass or not |
 //! | `demo` | a request → a page, where no upstream is named |
 //! | `admin` | the operator's browser → recent events, rules, bans, scripts |
 //!
@@ -43,6 +44,7 @@ mod path;
 mod place;
 mod probes;
 mod proxy;
+pub mod questions;
 mod server;
 mod settings;
 mod sites;

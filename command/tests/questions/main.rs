@@ -1,0 +1,47 @@
+//! `secrule serve` as other proxies ask it: real ones, with the configurations of `examples/serve/`.
+
+// A helper that fails ends the test, as it should.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod appsec;
+#[cfg(feature = "envoy")]
+mod envoy;
+mod forward_auth;
+mod support;
+
+use secrule_testkit::trial;
+use secrule_testkit::trials::{self, Needs};
+use std::process::ExitCode;
+
+/// The OWASP CRS of Debian.
+const CRS: Needs = Needs::File("modsecurity-crs", &["/usr/share"]);
+
+fn main() -> ExitCode {
+    let mut trials = vec![
+        trial!(forward_auth_asks_only_trusted_peers_and_says_what_is_missing),
+        trial!(a_body_that_did_not_come_follows_the_policy),
+        trial!(redirects_and_rule_ids_reach_the_proxy),
+        trial!(caddy_asks, [CRS, Needs::Program("caddy")]),
+        trial!(nginx_asks, [CRS, Needs::Program("nginx")]),
+        trial!(bouncers_ask_with_bodies, [CRS]),
+        trial!(bouncers_need_the_key),
+        trial!(a_daemon_without_what_it_needs_does_not_start),
+    ];
+    #[cfg(feature = "envoy")]
+    trials.extend([
+        trial!(envoy_streams_bodies, [CRS, Needs::Program("envoy")]),
+        trial!(envoy_buffers_bodies, [CRS, Needs::Program("envoy")]),
+        trial!(envoy_streams_both_ways, [CRS, Needs::Program("envoy")]),
+        trial!(envoy_hides_bodies, [CRS, Needs::Program("envoy")]),
+        trial!(envoy_authorizes_with_bodies, [CRS, Needs::Program("envoy")]),
+    ]);
+    trials::run(trials)
+}
+
+use appsec::{bouncers_ask_with_bodies, bouncers_need_the_key};
+#[cfg(feature = "envoy")]
+use envoy::{envoy_authorizes_with_bodies, envoy_buffers_bodies, envoy_hides_bodies, envoy_streams_bodies, envoy_streams_both_ways};
+use forward_auth::{
+    a_body_that_did_not_come_follows_the_policy, a_daemon_without_what_it_needs_does_not_start, caddy_asks,
+    forward_auth_asks_only_trusted_peers_and_says_what_is_missing, nginx_asks, redirects_and_rule_ids_reach_the_proxy,
+};
