@@ -98,7 +98,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
 
-    /// A network of proxies in front of this one, whose X-Forwarded-For names the client, and which may ask with forward-auth; several are possible
+    /// A network of proxies in front of this one, whose X-Forwarded-For names the client, and which may ask forward-auth and ext-proc; several are possible
     #[arg(long, value_name = "NETWORK")]
     trust: Vec<IpNet>,
 

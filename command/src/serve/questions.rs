@@ -43,7 +43,7 @@ pub struct QuestionOptions {
 
     /// Answer Envoy's ext_proc and ext_authz, over gRPC without TLS: requests and responses with their bodies
     ///
-    /// Both services are on one port; Envoy's settings choose. ext_proc needs the attributes source.address and request.protocol, and judges responses, too.
+    /// Both services are on one port; Envoy's settings choose. Envoys on this machine, and those of --trust, may ask. ext_proc needs the attributes source.address and request.protocol, and judges responses, too.
     /// examples/serve/envoy-ext-proc.yaml and envoy-ext-authz.yaml have the settings.
     #[cfg(feature = "envoy")]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = HEADING)]
@@ -64,6 +64,14 @@ pub struct Shared<'o> {
     pub trusted: &'o [IpNet],
     pub timeouts: Timeouts,
     pub max_connections: usize,
+}
+
+impl Shared<'_> {
+    /// Returns the networks of those who may ask: this machine, because whoever is on it can ask its servers without the proxy in front of them, and others.
+    fn trusted(&self) -> Vec<IpNet> {
+        let own = IpNet::new(Ipv4Addr::LOCALHOST.into(), 8).into_iter().chain([IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))]);
+        own.chain(self.trusted.iter().copied()).collect()
+    }
 }
 
 /// Open listeners.
@@ -105,12 +113,8 @@ impl QuestionOptions {
             Ok::<_, Failure>(Open::Http(Box::new(listener)))
         };
         if let Some(listen) = self.forward_auth {
-            let mut trusted = shared.trusted.to_vec();
-            // Whoever is on this machine can ask its servers without the proxy in front of them.
-            trusted.push(IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST)));
-            trusted.extend(IpNet::new(Ipv4Addr::LOCALHOST.into(), 8));
             let asked = Asked::ForwardAuth { rule_ids: self.rule_ids };
-            let listener = open(listen, trusted, asked, judge(Protocol::ForwardAuth, HiddenBody::Pass))?;
+            let listener = open(listen, shared.trusted(), asked, judge(Protocol::ForwardAuth, HiddenBody::Pass))?;
             let how = format!("heads only; requests with a body {}", said(policy(HiddenBody::Pass)));
             questions.add(listener, "forward-auth", &how);
         }
@@ -123,7 +127,7 @@ impl QuestionOptions {
         #[cfg(feature = "envoy")]
         if let Some(listen) = self.ext_proc {
             let [ext_proc, ext_authz] = [Protocol::ExtProc, Protocol::ExtAuthz].map(|protocol| judge(protocol, HiddenBody::Refuse));
-            let listener = EnvoyListener::bind(listen, shared.max_connections, shared.timeouts, ext_proc, ext_authz);
+            let listener = EnvoyListener::bind(listen, shared.max_connections, shared.trusted(), shared.timeouts, ext_proc, ext_authz);
             let listener = listener.map_err(|error| Failure::Reason(error.to_string()))?;
             let how = format!("requests whose body did not come {}", said(policy(HiddenBody::Refuse)));
             questions.add(Open::Envoy(Box::new(listener)), "Envoy's ext_proc and ext_authz", &how);

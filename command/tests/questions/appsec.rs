@@ -41,11 +41,13 @@ pub fn bouncers_ask_with_bodies() {
     // The bouncer could not read it.
     assert_banned(&ask(address, "POST", "/upload", &["Content-Type: multipart/form-data; boundary=b"], ""));
     daemon.line("appsec: POST /upload is refused: rules need more of its body");
+    // It was empty: bouncers keep or remove its length.
     assert_allowed(&ask(address, "POST", "/empty", &["Content-Length: 0"], ""));
+    assert_allowed(&ask(address, "POST", "/empty", &[], ""));
     let missing = send(address, "GET", "/", &["X-Crowdsec-Appsec-Ip: 192.0.2.7"], b"");
     assert!(missing.status == 500 && missing.body.contains("x-crowdsec-appsec-verb"), "{missing:?}");
     let counted = daemon.counts("appsec");
-    assert!(counted.ends_with("5 passed, 3 stopped, 1 refused, 1 failed; 1 with a hidden body"), "{counted}");
+    assert!(counted.ends_with("6 passed, 3 stopped, 1 refused, 1 failed; 1 with a hidden body"), "{counted}");
 }
 
 pub fn bouncers_need_the_key() {

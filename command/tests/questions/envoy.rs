@@ -1,11 +1,14 @@
 //! Envoy, which sends requests and responses in each of its modes.
 
 use crate::support::{
-    Daemon, FORM, Proxy, SQL_INJECTION, assert_clean_requests_pass, example, file, free_address, get, post, post_chunked, upstream,
+    Daemon, FORM, Proxy, SQL_INJECTION, assert_clean_requests_pass, example, file, free_address, get, own_address, post, post_chunked,
+    send, upstream,
 };
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 const LISTEN: [&str; 2] = ["--ext-proc", "127.0.0.1:0"];
 const NAME: &str = "Envoy's ext_proc and ext_authz";
@@ -37,6 +40,36 @@ fn assert_attacks_are_stopped(address: SocketAddr) {
     stopped(post(address, "/", FORM, &padded));
 }
 
+fn assert_responses_are_judged(address: SocketAddr) {
+    let stopped = post(address, "/", FORM, "text=leaked");
+    assert!(stopped.status == 403 && !stopped.body.contains("leaked"), "{stopped:?}");
+}
+
+/// Asserts that bytes go both ways after an upgrade, and that the body of what only looks like one is judged.
+fn assert_upgrades_pass(address: SocketAddr) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let upgrade =
+        "GET /socket HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: tests\r\nAccept: */*\r\nConnection: upgrade\r\nUpgrade: websocket\r\n";
+    write!(stream, "{upgrade}\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
+    for word in ["hello", "again"] {
+        stream.write_all(word.as_bytes()).unwrap();
+        let mut echoed = [0; 5];
+        stream.read_exact(&mut echoed).unwrap();
+        assert_eq!(echoed, word.as_bytes());
+    }
+    let headers = ["Upgrade: websocket", FORM, &format!("Content-Length: {}", SQL_INJECTION.len())];
+    let disguised = send(address, "POST", "/", &headers, SQL_INJECTION.as_bytes());
+    assert!(disguised.status >= 400, "{disguised:?}");
+}
+
 fn assert_kill_closes(mut daemon: Daemon, proxy: &Proxy, status: u16) {
     daemon.kill();
     assert_eq!(get(proxy.address, "/").status, status);
@@ -47,6 +80,8 @@ pub fn envoy_streams_bodies() {
     let proxy = envoy("envoy-ext-proc.yaml", daemon.address(NAME), upstream(), &[]);
     assert_clean_requests_pass(proxy.address);
     assert_attacks_are_stopped(proxy.address);
+    assert_responses_are_judged(proxy.address);
+    assert_upgrades_pass(proxy.address);
     let large = format!("text={}", "some words of prose ".repeat(5_000));
     let answer = post(proxy.address, "/", FORM, &large);
     assert!(answer.status == 200 && answer.body.len() >= large.len(), "{} {}", answer.status, answer.head);
@@ -60,6 +95,7 @@ pub fn envoy_buffers_bodies() {
     let proxy = envoy("envoy-ext-proc.yaml", daemon.address(NAME), upstream(), &modes);
     assert_clean_requests_pass(proxy.address);
     assert_attacks_are_stopped(proxy.address);
+    assert_responses_are_judged(proxy.address);
 }
 
 pub fn envoy_streams_both_ways() {
@@ -71,6 +107,8 @@ pub fn envoy_streams_both_ways() {
     let proxy = envoy("envoy-ext-proc.yaml", daemon.address(NAME), upstream(), &modes);
     assert_clean_requests_pass(proxy.address);
     assert_attacks_are_stopped(proxy.address);
+    assert_responses_are_judged(proxy.address);
+    assert_upgrades_pass(proxy.address);
     let large = format!("text={}", "some words of prose ".repeat(5_000));
     let answer = post(proxy.address, "/", FORM, &large);
     assert!(answer.status == 200 && answer.body.len() >= large.len(), "{} {}", answer.status, answer.head);
@@ -101,6 +139,20 @@ pub fn envoy_hides_bodies() {
     let moved = get(proxy.address, "/old");
     assert_eq!((moved.status, moved.header("location")), (302, Some("https://shop.example/new")));
     assert_eq!(get(proxy.address, "/slow").status, 429);
+}
+
+pub fn envoy_is_trusted() {
+    // On an address that is not loopback.
+    let Some(own) = own_address() else { return };
+    let here = format!("address: {own}, port_value");
+    for (trust, status) in [("192.0.2.1/32".to_owned(), 503), (format!("{own}/32"), 200)] {
+        let daemon = Daemon::start(false, &["--ext-proc", "0.0.0.0:0", "--trust", &trust]);
+        let proxy = envoy("envoy-ext-authz.yaml", daemon.address(NAME), upstream(), &[("address: 127.0.0.1, port_value", &here)]);
+        assert_eq!(get(proxy.address, "/").status, status);
+        if status == 503 {
+            daemon.line(&format!("ext_proc: {own} asks, and is not trusted"));
+        }
+    }
 }
 
 pub fn envoy_authorizes_with_bodies() {

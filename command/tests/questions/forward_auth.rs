@@ -55,14 +55,6 @@ pub fn forward_auth_asks_only_trusted_peers_and_says_what_is_missing() {
     assert_eq!(ask(SocketAddr::new(own, port), &question("GET", "/", "192.0.2.7")).status, 200);
 }
 
-/// Returns an address of this machine that is not loopback.
-fn own_address() -> Option<std::net::IpAddr> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Nothing is sent.
-    socket.connect("192.0.2.1:9").ok()?;
-    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
-}
-
 pub fn a_body_that_did_not_come_follows_the_policy() {
     let mut form = question("POST", "/login", "192.0.2.7");
     form.push(FORM.to_owned());

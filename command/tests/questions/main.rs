@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         trial!(envoy_buffers_bodies, [CRS, Needs::Program("envoy")]),
         trial!(envoy_streams_both_ways, [CRS, Needs::Program("envoy")]),
         trial!(envoy_hides_bodies, [CRS, Needs::Program("envoy")]),
+        trial!(envoy_is_trusted, [Needs::Program("envoy")]),
         trial!(envoy_authorizes_with_bodies, [CRS, Needs::Program("envoy")]),
     ]);
     trials::run(trials)
@@ -40,7 +41,9 @@ fn main() -> ExitCode {
 
 use appsec::{bouncers_ask_with_bodies, bouncers_need_the_key};
 #[cfg(feature = "envoy")]
-use envoy::{envoy_authorizes_with_bodies, envoy_buffers_bodies, envoy_hides_bodies, envoy_streams_bodies, envoy_streams_both_ways};
+use envoy::{
+    envoy_authorizes_with_bodies, envoy_buffers_bodies, envoy_hides_bodies, envoy_is_trusted, envoy_streams_bodies, envoy_streams_both_ways,
+};
 use forward_auth::{
     a_body_that_did_not_come_follows_the_policy, a_daemon_without_what_it_needs_does_not_start, caddy_asks,
     forward_auth_asks_only_trusted_peers_and_says_what_is_missing, nginx_asks, redirects_and_rule_ids_reach_the_proxy,

@@ -3,7 +3,7 @@
 use secrule_testkit::trials;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +27,15 @@ SecRule REMOTE_ADDR "@ipMatch 192.0.2.66" "id:5,phase:1,deny,status:451,log"
 SecRule REQUEST_HEADERS_NAMES "@rx (?i)x-forwarded-(?:uri|method)|x-original|x-crowdsec-appsec" "id:6,phase:1,deny,status:500,log"
 "#;
 
+/// A rule about responses, for all rule sets.
+const RESPONSES: &str = r#"
+SecResponseBodyAccess On
+SecResponseBodyMimeType text/plain
+SecResponseBodyLimit 500000
+SecResponseBodyLimitAction ProcessPartial
+SecRule RESPONSE_BODY "@contains leaked" "id:7,phase:4,deny,status:403,log"
+"#;
+
 /// Longest wait for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,9 +51,9 @@ impl Daemon {
         let mut command = Command::new(SECRULE);
         command.arg("serve").args(arguments);
         if with_crs {
-            command.args(["--crs", "/usr/share/modsecurity-crs"]);
+            command.args(["--crs", "/usr/share/modsecurity-crs", "--rules"]).arg(file("rules.conf", RESPONSES));
         } else {
-            command.arg("--rules").arg(file("rules.conf", RULES));
+            command.arg("--rules").arg(file("rules.conf", &format!("{RULES}{RESPONSES}")));
         }
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(process.stderr.take().unwrap());
@@ -160,11 +169,19 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// Returns an address of this machine that is not loopback.
+pub fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent.
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
+}
+
 pub fn listens(address: SocketAddr) -> bool {
     TcpStream::connect(address).is_ok()
 }
 
-/// Starts an upstream that answers with the body of the request.
+/// Starts an upstream that answers with the body of the request, or echoes all bytes after an upgrade.
 pub fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -178,7 +195,7 @@ pub fn upstream() -> SocketAddr {
 
 fn echo(mut stream: TcpStream) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut length, mut is_chunked) = (0, false);
+    let (mut length, mut is_chunked, mut is_upgrade) = (0, false, false);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -191,7 +208,12 @@ fn echo(mut stream: TcpStream) -> std::io::Result<()> {
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
+        is_upgrade |= line.starts_with("upgrade:");
         is_chunked |= line.starts_with("transfer-encoding:");
+    }
+    if is_upgrade {
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")?;
+        return std::io::copy(&mut reader, &mut stream).map(drop);
     }
     let mut body = vec![0; length];
     if is_chunked {

@@ -41,6 +41,11 @@ impl Exchange {
         self.judge.waf().inspects_responses()
     }
 
+    /// Returns `true` if the client asks for a tunnel.
+    pub fn is_connect(&self) -> bool {
+        self.head.method == b"CONNECT"
+    }
+
     /// Calls `look` with the transaction.
     pub fn look<T>(&mut self, look: impl FnOnce(&mut Transaction) -> T) -> Result<T, End> {
         self.transaction.as_mut().map(look).ok_or(End::Unjudged)

@@ -39,6 +39,8 @@ enum Stage {
     Seen,
     /// It goes on.
     Judged,
+    /// Bytes of another protocol, such as WebSocket, which no rule sees: they begin when the upstream has agreed.
+    Tunnel,
     /// Nothing of it goes on: it was not judged in time.
     Closed,
 }
@@ -56,6 +58,16 @@ impl Body {
         Self { side, mode, need, stage, bytes: 0 }
     }
 
+    /// A body that goes on whatever rules need.
+    pub fn passing(side: Side, mode: BodySendMode, need: BodyNeed) -> Self {
+        Self { stage: Stage::Judged, ..Self::new(side, mode, need) }
+    }
+
+    /// The bytes of another protocol.
+    pub fn tunnel(mode: BodySendMode, need: BodyNeed) -> Self {
+        Self { stage: Stage::Tunnel, ..Self::new(Side::Request, mode, need) }
+    }
+
     /// Returns `true` if rules need it, and nothing of it came.
     pub fn is_awaited(&self) -> bool {
         self.bytes == 0 && matches!(self.stage, Stage::Held(_) | Stage::Seen)
@@ -65,10 +77,11 @@ impl Body {
         self.need
     }
 
-    /// Ends a body before it has come as a whole, because the other side has begun: what follows was not judged.
-    pub fn close(&mut self) {
+    /// Ends a body before it has come as a whole, because the other side has begun: what follows was not judged. A tunnel goes on if the upstream agreed.
+    pub fn close(&mut self, is_agreed: bool) {
         self.stage = match self.stage {
-            Stage::Held(_) | Stage::Closed => Stage::Closed,
+            Stage::Tunnel if is_agreed => Stage::Judged,
+            Stage::Held(_) | Stage::Closed | Stage::Tunnel => Stage::Closed,
             Stage::Seen | Stage::Judged => Stage::Judged,
         };
     }
@@ -114,6 +127,8 @@ impl Body {
                 Ok(self.same(piece))
             }
             Stage::Judged => Ok(self.same(piece)),
+            Stage::Tunnel if piece.body.is_empty() => Ok(self.same(piece)),
+            Stage::Tunnel => Err(End::Status(400)),
             Stage::Closed => Err(End::Status(502)),
         }
     }
@@ -124,7 +139,7 @@ impl Body {
     /// An intervention; or if pieces are held that can no longer go on.
     pub async fn end_without_piece(&mut self, exchange: &mut Exchange) -> Result<Vec<ProcessingResponse>, End> {
         match &self.stage {
-            Stage::Judged | Stage::Closed => return Ok(Vec::new()),
+            Stage::Judged | Stage::Closed | Stage::Tunnel => return Ok(Vec::new()),
             Stage::Seen | Stage::Held(_) => self.end(exchange).await?,
         }
         match &self.stage {

@@ -133,7 +133,11 @@ impl Stream {
 
     async fn request_headers(&mut self, connection: Connection, headers: HttpHeaders) -> Result<Answers, End> {
         let mut head = request_head(pairs(headers.headers), self.version);
-        if !headers.end_of_stream {
+        // A client of WebSocket sends nothing before the upstream agrees, and then no body. With a length it is one.
+        let is_tunnel = !headers.end_of_stream
+            && (head.method == b"CONNECT" || head.method == b"GET" && head.header("upgrade").is_some())
+            && head.header("content-length").is_none();
+        if !headers.end_of_stream && !is_tunnel {
             head.restore_framing();
         }
         let (exchange, judged) = Exchange::begin(self.judge.clone(), connection, head);
@@ -141,11 +145,14 @@ impl Stream {
         judged?;
         let need = exchange.request_need()?;
         let inspects_responses = exchange.inspects_responses();
-        if headers.end_of_stream || need.is_nothing() {
+        if headers.end_of_stream || is_tunnel || need.is_nothing() {
             exchange.end_request(0).await?;
         }
         let mut wanted = self.request_mode;
-        if !headers.end_of_stream {
+        if is_tunnel {
+            wanted = self.wanted(BodySendMode::None, false);
+            self.request_body = Some(Body::tunnel(self.request_mode, need));
+        } else if !headers.end_of_stream {
             wanted = self.wanted(self.request_mode, need.is_nothing());
             self.request_body = Some(Body::new(Side::Request, self.request_mode, need));
         }
@@ -167,13 +174,14 @@ impl Stream {
         let pairs = pairs(headers.headers);
         let status = pseudo(&pairs, ":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()).unwrap_or(0);
         let exchange = self.exchange()?;
+        let is_agreed = status == 101 || exchange.is_connect() && (200..300).contains(&status);
         // The upstream may answer before it has read the request: what it has not read is not judged.
         exchange.end_request(0).await?;
         if let Some(need) = awaited {
             exchange.hide_body(need)?;
         }
         if let Some(body) = &mut self.request_body {
-            body.close();
+            body.close(is_agreed);
         }
         let exchange = self.exchange()?;
         let judged = exchange.look(|transaction| {
@@ -184,13 +192,16 @@ impl Stream {
         })?;
         judged.map_err(End::Rules)?;
         let need = exchange.response_need()?;
-        if headers.end_of_stream || need.is_nothing() {
+        // What follows a change of the protocol is no body.
+        let passes = is_agreed || need.is_nothing();
+        if headers.end_of_stream || passes {
             exchange.end_response(0).await?;
         }
         let mut wanted = self.response_mode;
         if !headers.end_of_stream {
-            wanted = self.wanted(self.response_mode, need.is_nothing());
-            self.response_body = Some(Body::new(Side::Response, self.response_mode, need));
+            let body = if passes { Body::passing } else { Body::new };
+            self.response_body = Some(body(Side::Response, self.response_mode, need));
+            wanted = self.wanted(self.response_mode, passes);
         }
         let response = Answer::ResponseHeaders(HeadersResponse { response: Some(CommonResponse::default()) });
         let mode_override = (wanted != self.response_mode).then(|| self.mode(self.request_mode, wanted));

@@ -13,6 +13,7 @@ use crate::sockets::RequestBytes;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::Full;
 use secrule::Connection;
 use std::fmt;
@@ -51,13 +52,20 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
         judge.complain(Kind::NotTrusted, &format!("{} asks with a wrong key, or without one", ends.peer.ip().to_canonical()));
         return text(StatusCode::UNAUTHORIZED, "the key is wrong: see X-Crowdsec-Appsec-Api-Key".to_owned());
     }
-    let (head, client) = match describe(headers) {
+    let (mut head, client) = match describe(headers) {
         Ok(described) => described,
         Err(reason) => {
             judge.complain(Kind::BadQuestion, &reason);
             return text(StatusCode::INTERNAL_SERVER_ERROR, reason);
         }
     };
+    // A bouncer removes the length of an empty body.
+    if body.is_end_stream()
+        && ![CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_TYPE].iter().any(|name| head.header(name).is_some())
+        && head.may_have_body()
+    {
+        head.headers.push((CONTENT_LENGTH.as_str().to_owned(), b"0".to_vec()));
+    }
     let mut connection = Connection::new(client, ends.own).connector(NAME);
     let id = value(headers, "transaction-id").and_then(|id| std::str::from_utf8(id).ok());
     if let Some(id) = id.filter(|id| id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic())) {

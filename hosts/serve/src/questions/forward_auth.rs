@@ -228,12 +228,11 @@ mod tests {
     };
 
     fn read(text: &str) -> Result<Described, String> {
-        let headers = text.split_whitespace().map(|header| {
-            let (name, value) = header.split_once('=').unwrap();
-            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
-        });
         let mut map = HeaderMap::new();
-        headers.for_each(|(name, value)| drop(map.append(name, value)));
+        for header in text.split_whitespace() {
+            let (name, value) = header.split_once('=').unwrap();
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
         let settings = Settings { trusted: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() };
         describe(&map, ENDS, &settings)
     }
