@@ -72,7 +72,7 @@ enum Verb {
     Plugin(worlds::plugin::Options),
     Profile(profile::Options),
     #[cfg(feature = "serve")]
-    Serve(serve::Options),
+    Serve(Box<serve::Options>),
     Store(store::Options),
     Test(test::Options),
 }

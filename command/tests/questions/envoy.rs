@@ -144,10 +144,11 @@ pub fn envoy_hides_bodies() {
 pub fn envoy_is_trusted() {
     // On an address that is not loopback.
     let Some(own) = own_address() else { return };
-    let here = format!("address: {own}, port_value");
     for (trust, status) in [("192.0.2.1/32".to_owned(), 503), (format!("{own}/32"), 200)] {
         let daemon = Daemon::start(false, &["--ext-proc", "0.0.0.0:0", "--trust", &trust]);
-        let proxy = envoy("envoy-ext-authz.yaml", daemon.address(NAME), upstream(), &[("address: 127.0.0.1, port_value", &here)]);
+        let asked = daemon.address(NAME);
+        let [loopback, here] = ["127.0.0.1", &own.to_string()].map(|ip| format!("address: {ip}, port_value: {}", asked.port()));
+        let proxy = envoy("envoy-ext-authz.yaml", asked, upstream(), &[(&loopback, &here)]);
         assert_eq!(get(proxy.address, "/").status, status);
         if status == 503 {
             daemon.line(&format!("ext_proc: {own} asks, and is not trusted"));

@@ -1,8 +1,8 @@
 //! Caddy and nginx, which send heads.
 
 use crate::support::{
-    Daemon, FORM, Proxy, SECRULE, SQL_INJECTION, assert_clean_requests_pass, example, file, free_address, get, listens, post, send,
-    upstream,
+    Daemon, FORM, Proxy, SECRULE, SQL_INJECTION, assert_clean_requests_pass, example, file, free_address, get, listens, own_address, post,
+    send, upstream,
 };
 use std::net::SocketAddr;
 use std::process::Command;

@@ -270,7 +270,22 @@ pub fn send(address: SocketAddr, method: &str, target: &str, headers: &[&str], b
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {target}: no answer: {answer}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    let mut answer = Answer { status, head: head.to_owned(), body: body.to_owned() };
+    if answer.header("transfer-encoding").is_some() {
+        answer.body = joined(body);
+    }
+    answer
+}
+
+/// Joins the chunks of a body.
+fn joined(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(&after[..size]);
+        rest = &after[(size + 2).min(after.len())..];
+    }
+    body
 }
 
 pub fn get(address: SocketAddr, target: &str) -> Answer {
