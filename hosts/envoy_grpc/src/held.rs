@@ -27,6 +27,8 @@ pub struct Body {
     mode: BodySendMode,
     need: BodyNeed,
     stage: Stage,
+    /// The answer to the headers, which go on with the body.
+    headers: Option<ProcessingResponse>,
     /// The number of bytes that came.
     bytes: usize,
 }
@@ -55,7 +57,7 @@ impl Body {
             _ if need.may_forward() => Stage::Seen,
             _ => Stage::Held(Vec::new()),
         };
-        Self { side, mode, need, stage, bytes: 0 }
+        Self { side, mode, need, stage, headers: None, bytes: 0 }
     }
 
     /// A body that goes on whatever rules need.
@@ -66,6 +68,15 @@ impl Body {
     /// The bytes of another protocol.
     pub fn tunnel(mode: BodySendMode, need: BodyNeed) -> Self {
         Self { stage: Stage::Tunnel, ..Self::new(Side::Request, mode, need) }
+    }
+
+    /// Keeps the answer to the headers until the body is judged, if Envoy waits for it: then the other side sees nothing before. Returns what is answered now.
+    pub fn keep_headers(&mut self, answer: ProcessingResponse) -> Option<ProcessingResponse> {
+        if self.mode == BodySendMode::FullDuplexStreamed && matches!(self.stage, Stage::Held(_)) {
+            self.headers = Some(answer);
+            return None;
+        }
+        Some(answer)
     }
 
     /// Returns `true` if rules need it, and nothing of it came.
@@ -163,7 +174,8 @@ impl Body {
     fn release(&mut self) -> Vec<ProcessingResponse> {
         let Stage::Held(held) = std::mem::replace(&mut self.stage, Stage::Judged) else { return Vec::new() };
         if self.is_duplex() {
-            return held.into_iter().flat_map(|piece| self.same(piece)).collect();
+            let headers = self.headers.take();
+            return headers.into_iter().chain(held.into_iter().flat_map(|piece| self.same(piece))).collect();
         }
         if held.len() == 1 {
             return vec![self.response(None)];

@@ -22,8 +22,10 @@
 //! | `NONE` | is asked for by `mode_override`; if Envoy does not allow that, it is hidden |
 //! | `BUFFERED` | is judged before any of it goes on; Envoy answers 413 if it is longer than its buffer |
 //! | `BUFFERED_PARTIAL` | is judged as far as it came; the rest is hidden |
-//! | `STREAMED` | each piece is taken out, and the last one is replaced by the whole: nothing goes on before it is judged |
-//! | `FULL_DUPLEX_STREAMED` | is held here, and goes on when it is judged |
+//! | `STREAMED` | each piece is taken out, and the last one is replaced by the whole: nothing of the body goes on before it is judged, but the headers do |
+//! | `FULL_DUPLEX_STREAMED` | is held here with its headers, and goes on when it is judged |
+//!
+//! With `STREAMED`, the client may have the status of a response whose body is stopped; then its connection is reset.
 //!
 //! A body that rules need not see, or cannot stop, goes on as it comes; with `allow_mode_override` Envoy no longer sends one that they need not see.
 

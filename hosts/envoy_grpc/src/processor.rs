@@ -80,6 +80,16 @@ impl ExternalProcessor for Processor {
     }
 }
 
+/// Returns the answer to headers, unless it waits for the body.
+fn answer_headers_of(body: Option<&mut Body>, response: Answer, mode_override: Option<ProcessingMode>) -> Answers {
+    let answer = ProcessingResponse { response: Some(response), mode_override, ..ProcessingResponse::default() };
+    let answer = match body {
+        Some(body) => body.keep_headers(answer),
+        None => Some(answer),
+    };
+    answer.into_iter().collect()
+}
+
 impl Stream {
     fn new(judge: Judge, ends: Option<Ends>) -> Self {
         let (request_mode, response_mode) = (BodySendMode::None, BodySendMode::None);
@@ -165,7 +175,7 @@ impl Stream {
         let response = Answer::RequestHeaders(HeadersResponse { response: Some(common) });
         let mode_override = (wanted != self.request_mode).then(|| self.mode(wanted, self.response_mode));
         self.request_mode = wanted;
-        Ok(vec![ProcessingResponse { response: Some(response), mode_override, ..ProcessingResponse::default() }])
+        Ok(answer_headers_of(self.request_body.as_mut(), response, mode_override))
     }
 
     async fn response_headers(&mut self, headers: HttpHeaders) -> Result<Answers, End> {
@@ -206,7 +216,7 @@ impl Stream {
         let response = Answer::ResponseHeaders(HeadersResponse { response: Some(CommonResponse::default()) });
         let mode_override = (wanted != self.response_mode).then(|| self.mode(self.request_mode, wanted));
         self.response_mode = wanted;
-        Ok(vec![ProcessingResponse { response: Some(response), mode_override, ..ProcessingResponse::default() }])
+        Ok(answer_headers_of(self.response_body.as_mut(), response, mode_override))
     }
 
     async fn body(&mut self, side: Side, piece: HttpBody) -> Result<Answers, End> {
