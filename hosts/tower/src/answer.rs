@@ -1,4 +1,4 @@
-//! Answers of the layer itself.
+//! Answers of the host itself.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, LOCATION};

@@ -78,6 +78,12 @@ pub use response_body::ResponseBody;
 pub use secrule::{Connection, Waf};
 pub use service::WafService;
 
+/// Parts for hosts that are not Tower services, such as `secrule-pingora`: an exchange, its end, and its answer when it is refused.
+pub mod host {
+    pub use crate::answer::{Page, plain_page};
+    pub use crate::exchange::Exchange;
+}
+
 // The Rust on pages of the manual compiles, and runs.
 #[cfg(doctest)]
 mod manual {
