@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 /// Makes a test of a page.
 fn followed(page: Page) -> Trial {
     let mut needs = vec![Needs::OwnRoot];
-    let (mut has_library, mut is_installed, mut has_worlds) = (false, false, false);
+    let (mut has_library, mut is_installed, mut feature) = (false, false, None);
     for name in &page.needs {
         needs.push(match name.as_str() {
             "apache" => Needs::Program("apache2"),
@@ -46,21 +46,21 @@ fn followed(page: Page) -> Trial {
                 (has_library, is_installed) = (true, name == "c-library");
                 Needs::CLibrary
             }
+            "caddy" => Needs::Program("caddy"),
+            "command-envoy" => Needs::CommandWith(*feature.insert("envoy")),
+            "worlds" => Needs::CommandWith(*feature.insert("worlds")),
             "crs" => Needs::File("modsecurity-crs", &["/usr/share"]),
             "envoy" => Needs::Program("envoy"),
             "haproxy" => Needs::Program("haproxy"),
             "nginx" => Needs::Program("nginx"),
             "nginx-modsecurity" => Needs::File("ngx_http_modsecurity_module.so", &MODULES),
             "trafficserver" => Needs::File("tslua.so", &["/usr/lib/trafficserver/modules"]),
-            "worlds" => {
-                has_worlds = true;
-                Needs::CommandWith("worlds")
-            }
             other => panic!("{}: nobody knows what `{other}` is", page.path.display()),
         });
     }
     trials::trial(page.path.display().to_string(), &needs, move || {
-        let command = if has_worlds { trials::command_with("worlds").unwrap() } else { PathBuf::from(env!("CARGO_BIN_EXE_secrule")) };
+        let command =
+            feature.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_secrule")), |feature| trials::command_with(feature).unwrap());
         let library = has_library.then(|| trials::c_library().parent().unwrap().canonicalize().unwrap());
         Terminal { programs: command.parent().unwrap().canonicalize().unwrap(), library, is_installed }.follow(&page);
     })

@@ -173,12 +173,13 @@ pub fn release_command() -> PathBuf {
     built("release/secrule")
 }
 
-/// Returns the path of the command with a feature, `worlds` or a kind of store: that of the release build, or else the other.
+/// Returns the path of the command with a feature, `worlds`, `envoy` or a kind of store: that of the release build, or else the other.
 pub fn command_with(feature: &str) -> Option<PathBuf> {
     ["release/secrule", "debug/secrule"].map(built).into_iter().find(|command| {
         let run = |arguments: &[&str]| Command::new(command).args(arguments).output();
         match feature {
             "worlds" => run(&["host", "--help"]).is_ok_and(|ended| ended.status.success()),
+            "envoy" => run(&["serve", "--help"]).is_ok_and(|ended| String::from_utf8_lossy(&ended.stdout).contains("--ext-proc")),
             // It does not answer, or it is not known.
             store => run(&["ban", "list", "--store", &format!("{store}://127.0.0.1:9")])
                 .is_ok_and(|ended| !String::from_utf8_lossy(&ended.stderr).contains("no stores of the kind")),

@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// The longest time that a page may take, in seconds.
-const LIMIT: u64 = 300;
+const LIMIT: u64 = 180;
 
 /// The time that a server has to say what the page shows, after the last command.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,8 +29,9 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$scratch/changes,workdir=$scrat
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-for folder in "$OUT" "$PROGRAMS"; do mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; done
-mkdir -p "$root/srv/secrule"
+mkdir -p "$root$OUT" "$root$PROGRAMS" "$root/srv/secrule"
+mount --bind "$OUT" "$root$OUT"
+mount --rbind "$PROGRAMS" "$root$PROGRAMS"
 mount --bind "$PROJECT" "$root/srv/secrule"
 mount -o remount,bind,ro "$root/srv/secrule"
 if [ -n "${LIBRARY:-}" ]; then
