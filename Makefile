@@ -21,7 +21,7 @@ DESTDIR ?=
 CARGO ?= cargo
 FEATURES ?= lua lmdb xml-validation
 # Those of the command that `make deb` packs: its manual says that a package has all but `remote`.
-COMMAND_FEATURES ?= lua lmdb redis serve worlds xml-validation
+COMMAND_FEATURES ?= envoy lua lmdb redis serve worlds xml-validation
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
