@@ -130,7 +130,7 @@ impl Observer for Vec<Arc<dyn Observer>> {
 
     fn times_rules(&self) -> bool {
         // Each of them is asked: one that counts must count.
-        self.iter().fold(false, |times, observer| observer.times_rules() || times)
+        self.iter().filter(|observer| observer.times_rules()).count() > 0
     }
 
     fn rules_timed(&self, transaction: &Transaction, rules: &[RuleTime<'_>]) {
