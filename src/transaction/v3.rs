@@ -114,6 +114,8 @@ impl Transaction {
         self.end_time(timer);
         self.observe();
         self.report_rule_times();
+        #[cfg(feature = "tracing")]
+        self.trace.describe(self);
         self.observers().for_each(|observer| observer.finished(self));
         if let Some(log) = self.shared.record_log().cloned() {
             exchange::write(self, &*log, was_stopped);

@@ -3,6 +3,8 @@
 mod admin;
 mod events;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 mod questions;
 mod reload;
 #[cfg(feature = "worlds")]
@@ -128,6 +130,10 @@ pub struct Options {
     #[command(flatten)]
     metrics: MetricsOptions,
 
+    #[cfg(feature = "otel")]
+    #[command(flatten)]
+    otel: otel::OtelOptions,
+
     #[command(flatten)]
     questions: QuestionOptions,
 
@@ -140,6 +146,8 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let page = Page::of(&options.admin, &options.metrics);
     let rules =
         Rules { options: &options.rules, detect_only: options.detect_only, expected: options.expect_rules, metrics: page.metrics() };
+    #[cfg(feature = "otel")]
+    let _export = options.otel.start()?;
     let events = Arc::new(Events::start()?);
     let observers: Vec<Arc<dyn Observer>> = std::iter::once(events.clone() as Arc<dyn Observer>).chain(page.observers()).collect();
     let runtime = Builder::new_multi_thread().enable_all().build()?;
