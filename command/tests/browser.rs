@@ -183,6 +183,9 @@ fn look(browser: &mut Chromium) {
         shot(browser, name);
         assert_eq!(browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), true, "{name} is wider than its screen");
     }
+    browser.show_as(1_080, 860, "light");
+    browser.evaluate("document.documentElement.style.scrollBehavior = 'auto'; document.getElementById('rules').scrollIntoView()");
+    shot(browser, "admin-rules");
 }
 
 /// No page wrote an error, opened a dialog, or asked another server.
