@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 6] = [
 const ROOT: &str = "lib.rs";
 
 /// The members beside the engine, and the members that each may use outside of its tests.
-const MEMBERS: [(&str, &[&str]); 12] = [
+const MEMBERS: [(&str, &[&str]); 13] = [
     (
         "command",
         &[
@@ -50,6 +50,7 @@ const MEMBERS: [(&str, &[&str]); 12] = [
     ("hosts/tower", &["secrule"]),
     ("hosts/serve", &["secrule", "secrule-metrics", "secrule-tower"]),
     ("hosts/envoy_grpc", &["secrule", "secrule-serve"]),
+    ("hosts/pingora", &["secrule", "secrule-tower"]),
     ("testkit", &["secrule"]),
 ];
 
