@@ -20,7 +20,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 CARGO ?= cargo
 FEATURES ?= lua lmdb xml-validation
-# Those of the command that `make deb` packs: its manual says that a package has all but `remote`.
+# Those of the command that `make deb` packs: its manual says that a package has all but `otel` and `remote`.
 COMMAND_FEATURES ?= envoy lua lmdb redis serve worlds xml-validation
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
