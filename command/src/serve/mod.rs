@@ -20,6 +20,7 @@ use metrics::MetricsOptions;
 use questions::{QuestionOptions, Questions, Shared};
 use reload::{LiveCertificate, LiveRules, Reload, Rules};
 use secrule::{Observer, Waf};
+use secrule_serve::questions::QuestionRules;
 use secrule_serve::{IpNet, ServeError, Server, Settings, Stopper, Timeouts, TlsFiles, Upstream};
 use sites::{LiveSites, SiteLoader};
 use std::collections::BTreeSet;
@@ -166,7 +167,7 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     let waf = builder.observer(observer).build_with(&loader).map_err(|error| unloadable(&error))?;
     rules.check(&waf).map_err(Failure::Reason)?;
     let settings = settings(options);
-    let questions = ask(options, &settings, &waf)?;
+    let questions = ask(options, &settings, waf.clone())?;
     if settings.listen.is_empty() {
         tell_questions(options, &waf);
         let hangups = signal(SignalKind::hangup())?;
@@ -195,8 +196,8 @@ async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &P
     loaded.warn();
     let shown = loaded.to_string();
     let settings = settings(options);
-    let questions = ask(options, &settings, &loaded.base)?;
-    let server = Server::bind_sites(settings, loaded.sites).map_err(refused)?;
+    let server = Server::bind_sites(settings.clone(), loaded.sites).map_err(refused)?;
+    let questions = ask(options, &settings, server.switch())?;
     let hangups = signal(SignalKind::hangup())?;
     tell_open(options, &server, &shown);
     let base = loaded.base.clone();
@@ -229,8 +230,9 @@ fn tell_questions(options: &Options, waf: &Waf) {
 }
 
 /// Opens the listeners for questions of other proxies.
-fn ask(options: &Options, settings: &Settings, waf: &Waf) -> Result<Questions, Failure> {
-    let shared = Shared { waf, trusted: &options.trust, timeouts: settings.timeouts, max_connections: options.max_connections };
+fn ask(options: &Options, settings: &Settings, rules: impl Into<QuestionRules>) -> Result<Questions, Failure> {
+    let shared =
+        Shared { rules: rules.into(), trusted: &options.trust, timeouts: settings.timeouts, max_connections: options.max_connections };
     options.questions.bind(&shared)
 }
 

@@ -2,10 +2,9 @@
 
 use crate::{Failure, note};
 use clap::Args;
-use secrule::Waf;
 #[cfg(feature = "envoy")]
 use secrule_envoy_grpc::EnvoyListener;
-use secrule_serve::questions::{Asked, Counts, HiddenBody, Judge, Key, Listener, ListenerSettings, Notes, Protocol};
+use secrule_serve::questions::{Asked, Counts, HiddenBody, Judge, Key, Listener, ListenerSettings, Notes, Protocol, QuestionRules};
 use secrule_serve::{IpNet, Stopper, Timeouts};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,7 +22,7 @@ pub struct QuestionOptions {
     /// These proxies send heads of requests only: path, query and headers are judged, and bodies are not, unless Traefik has forwardBody. Proxies on this
     /// machine, and those of --trust, may ask; others get 403. Examples are in examples/serve/Caddyfile, traefik.yml and nginx-auth-request.conf. An answer has
     /// the headers X-Secrule-Action (pass, deny, drop, redirect, refuse, fail), X-Secrule-Id, and for nginx, which knows 401 and 403 alone, the status of the
-    /// rule in X-Secrule-Status.
+    /// rule in X-Secrule-Status. With --sites, here and below, a request has the rules of its site, and one for a host of no site is refused with 421.
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = HEADING)]
     forward_auth: Option<SocketAddr>,
 
@@ -60,7 +59,7 @@ pub struct QuestionOptions {
 
 /// What the listeners share with the proxy.
 pub struct Shared<'o> {
-    pub waf: &'o Waf,
+    pub rules: QuestionRules,
     pub trusted: &'o [IpNet],
     pub timeouts: Timeouts,
     pub max_connections: usize,
@@ -79,6 +78,7 @@ pub struct Questions {
     listeners: Vec<Open>,
     /// How each listener answers, for the operator.
     lines: Vec<String>,
+    has_sites: bool,
     counts: Arc<Counts>,
 }
 
@@ -103,9 +103,11 @@ impl QuestionOptions {
     pub fn bind(&self, shared: &Shared<'_>) -> Result<Questions, Failure> {
         let counts = Arc::new(Counts::default());
         let notes = Arc::new(Notes::new(|line| note(&format!("secrule: {line}"))));
-        let mut questions = Questions { listeners: Vec::new(), lines: Vec::new(), counts: Arc::clone(&counts) };
+        let has_sites = matches!(shared.rules, QuestionRules::Sites(_));
+        let mut questions = Questions { listeners: Vec::new(), lines: Vec::new(), has_sites, counts: Arc::clone(&counts) };
         let policy = |default| self.hidden_body.unwrap_or(default);
-        let judge = |protocol, default| Judge::new(shared.waf.clone(), protocol, policy(default), Arc::clone(&counts), Arc::clone(&notes));
+        let judge =
+            |protocol, default| Judge::new(shared.rules.clone(), protocol, policy(default), Arc::clone(&counts), Arc::clone(&notes));
         let open = |listen, trusted, asked, judge| {
             let Shared { timeouts, max_connections, .. } = *shared;
             let settings = ListenerSettings { listen, trusted, timeouts, max_connections };
@@ -172,8 +174,9 @@ impl Open {
 
 impl Questions {
     fn add(&mut self, listener: Open, name: &str, how: &str) {
+        let sites = if self.has_sites { "; each request has the rules of its site, and one for an unknown host is refused" } else { "" };
         let addresses = listener.addresses().into_iter().map(|address| format!("http://{address}/"));
-        self.lines.push(format!("secrule: answers {name} at {}: {how}", addresses.collect::<Vec<_>>().join(" or ")));
+        self.lines.push(format!("secrule: answers {name} at {}: {how}{sites}", addresses.collect::<Vec<_>>().join(" or ")));
         self.listeners.push(listener);
     }
 

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const LISTEN: [&str; 2] = ["--ext-proc", "127.0.0.1:0"];
-const NAME: &str = "Envoy's ext_proc and ext_authz";
+pub const NAME: &str = "Envoy's ext_proc and ext_authz";
 
 /// Starts Envoy with an example, and further replacements.
-fn envoy(name: &str, asked: SocketAddr, upstream: SocketAddr, further: &[(&str, &str)]) -> Proxy {
+pub fn envoy(name: &str, asked: SocketAddr, upstream: SocketAddr, further: &[(&str, &str)]) -> Proxy {
     static ID: AtomicU32 = AtomicU32::new(0);
     let (address, admin) = (free_address(), free_address());
     let port = |old: u16, new: SocketAddr| (format!("port_value: {old}"), format!("port_value: {}", new.port()));

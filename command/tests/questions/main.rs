@@ -7,6 +7,7 @@ mod appsec;
 #[cfg(feature = "envoy")]
 mod envoy;
 mod forward_auth;
+mod sites;
 mod support;
 
 use secrule_testkit::trial;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         trial!(nginx_asks, [CRS, Needs::Program("nginx")]),
         trial!(bouncers_ask_with_bodies, [CRS]),
         trial!(bouncers_need_the_key),
+        trial!(a_question_has_the_rules_of_its_site_and_path),
+        trial!(a_bouncer_has_the_rules_of_its_site_and_path),
         trial!(a_daemon_without_what_it_needs_does_not_start),
     ];
     #[cfg(feature = "envoy")]
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         trial!(envoy_streams_both_ways, [CRS, Needs::Program("envoy")]),
         trial!(envoy_hides_bodies, [CRS, Needs::Program("envoy")]),
         trial!(envoy_is_trusted, [Needs::Program("envoy")]),
+        trial!(envoy_has_the_rules_of_each_site_and_path, [Needs::Program("envoy")]),
         trial!(envoy_authorizes_with_bodies, [CRS, Needs::Program("envoy")]),
     ]);
     trials::run(trials)
@@ -48,3 +52,6 @@ use forward_auth::{
     a_body_that_did_not_come_follows_the_policy, a_daemon_without_what_it_needs_does_not_start, caddy_asks,
     forward_auth_asks_only_trusted_peers_and_says_what_is_missing, nginx_asks, redirects_and_rule_ids_reach_the_proxy,
 };
+#[cfg(feature = "envoy")]
+use sites::envoy_has_the_rules_of_each_site_and_path;
+use sites::{a_bouncer_has_the_rules_of_its_site_and_path, a_question_has_the_rules_of_its_site_and_path};

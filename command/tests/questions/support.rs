@@ -253,15 +253,28 @@ impl Answer {
     }
 }
 
+/// Waits until something holds.
+pub fn wait_until(holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not happen");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Sends a request, and returns its answer.
 pub fn send(address: SocketAddr, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
+    send_to(address, "shop.example", method, target, headers, body)
+}
+
+/// Sends a request for a host, and returns its answer.
+pub fn send_to(address: SocketAddr, host: &str, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let mut request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: tests\r\nAccept: */*\r\nConnection: close\r\n{headers}\r\n"
-    )
-    .into_bytes();
+    let mut request =
+        format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: tests\r\nAccept: */*\r\nConnection: close\r\n{headers}\r\n")
+            .into_bytes();
     request.extend_from_slice(body);
     // A proxy may answer before it has read all.
     let _ = stream.write_all(&request);

@@ -54,6 +54,7 @@ impl Authorization for Authorizer {
                 (Code::PermissionDenied, HttpResponse::DeniedResponse(denied))
             }
             Decision::Refuse => (Code::PermissionDenied, HttpResponse::DeniedResponse(denied(403))),
+            Decision::NoSite(status) => (Code::PermissionDenied, HttpResponse::DeniedResponse(denied(shown(status)))),
             Decision::Fail => return Err(Status::internal("the request could not be judged")),
         };
         let status = rpc::Status { code: code.into(), ..rpc::Status::default() };

@@ -10,6 +10,7 @@ const BLOCKING_FROM: usize = 64 << 10;
 pub struct Exchange {
     judge: Judge,
     transaction: Option<Transaction>,
+    inspects_responses: bool,
     decision: Decision,
     request_is_over: bool,
     head: Head,
@@ -20,6 +21,8 @@ pub struct Exchange {
 pub enum End {
     /// Rules or a limit.
     Rules(Stop),
+    /// The request belongs to no site: the status.
+    NoSite(u16),
     /// The policy for bodies that did not come.
     HiddenBody,
     /// A body is longer than what is held, or cannot go on: the status.
@@ -31,14 +34,23 @@ pub enum End {
 impl Exchange {
     /// Begins an exchange, and judges its head.
     pub fn begin(judge: Judge, connection: Connection, head: Head) -> (Self, Result<(), End>) {
-        let mut transaction = judge.waf().begin(connection);
-        let judged = head.judge(&mut transaction).map_err(End::Rules);
-        (Self { judge, transaction: Some(transaction), decision: Decision::Pass, request_is_over: false, head }, judged)
+        let rules = judge.rules_of(&head);
+        let mut exchange =
+            Self { judge, transaction: None, inspects_responses: false, decision: Decision::Pass, request_is_over: false, head };
+        let judged = match rules {
+            Err(status) => Err(End::NoSite(status)),
+            Ok(waf) => {
+                exchange.inspects_responses = waf.inspects_responses();
+                let transaction = exchange.transaction.insert(waf.begin(connection));
+                exchange.head.judge(transaction).map_err(End::Rules)
+            }
+        };
+        (exchange, judged)
     }
 
     /// Returns `true` if rules look at the bodies of responses.
     pub fn inspects_responses(&self) -> bool {
-        self.judge.waf().inspects_responses()
+        self.inspects_responses
     }
 
     /// Returns `true` if the client asks for a tunnel.
@@ -97,6 +109,7 @@ impl Exchange {
     pub fn stop(&mut self, end: &End, status: u16) {
         self.decision = match end {
             End::Rules(Stop::Intervention(intervention)) => Decision::Stop(intervention.clone()),
+            End::NoSite(status) => Decision::NoSite(*status),
             End::HiddenBody | End::Status(_) => Decision::Refuse,
             End::Rules(_) | End::Unjudged => Decision::Fail,
         };

@@ -270,6 +270,7 @@ impl Stream {
             End::Rules(Stop::Intervention(intervention)) => {
                 (shown(intervention.status()), answer_headers(intervention), details(intervention))
             }
+            End::NoSite(status) => (shown(*status), Vec::new(), "secrule_no_site".to_owned()),
             End::HiddenBody => (403, Vec::new(), "secrule_hidden_body".to_owned()),
             End::Status(status) => (*status, Vec::new(), "secrule_body_cannot_be_held".to_owned()),
             End::Rules(_) | End::Unjudged => (0, Vec::new(), String::new()),

@@ -76,6 +76,7 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
         Decision::Pass => json(StatusCode::OK, r#"{"action":"allow","http_status":200}"#.to_owned()),
         Decision::Stop(intervention) => ban(shown(intervention.status())),
         Decision::Refuse => ban(403),
+        Decision::NoSite(status) => ban(status),
         Decision::Fail => text(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be judged".to_owned()),
     }
 }

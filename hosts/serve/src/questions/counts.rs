@@ -23,7 +23,7 @@ pub struct Counted {
     pub passed: u64,
     /// Requests that a rule or a limit stopped.
     pub stopped: u64,
-    /// Requests that the policy refused, because rules need more of their bodies than what came.
+    /// Requests that the policy refused, because rules need more of their bodies than what came; and those that belong to no site.
     pub refused: u64,
     /// Questions that could not be answered: from a peer that is not trusted, without what a question needs, with a wrong key.
     pub failed: u64,

@@ -107,6 +107,7 @@ fn written(answer: &Answer, shown: fn(u16) -> u16, rule_ids: bool) -> Response<F
         Decision::Pass => (200, "pass"),
         Decision::Stop(intervention) => (shown(intervention.status()), intervention.action().name()),
         Decision::Refuse => (403, "refuse"),
+        Decision::NoSite(status) => (shown(*status), "refuse"),
         Decision::Fail => (500, "fail"),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
@@ -124,13 +125,18 @@ fn written(answer: &Answer, shown: fn(u16) -> u16, rule_ids: bool) -> Response<F
     if answer.hidden_body {
         set(HIDDEN_BODY, action.to_owned());
     }
-    if let Decision::Stop(intervention) = &answer.decision {
-        if intervention.status() != status.as_u16() {
-            set(STATUS, intervention.status().to_string());
-        }
-        if let Some(location) = intervention.location() {
-            set(LOCATION, location.to_owned());
-        }
+    let decided = match &answer.decision {
+        Decision::Stop(intervention) => Some(intervention.status()),
+        Decision::NoSite(status) => Some(*status),
+        _ => None,
+    };
+    if let Some(decided) = decided.filter(|decided| *decided != status.as_u16()) {
+        set(STATUS, decided.to_string());
+    }
+    if let Decision::Stop(intervention) = &answer.decision
+        && let Some(location) = intervention.location()
+    {
+        set(LOCATION, location.to_owned());
     }
     if rule_ids {
         let rules: Vec<String> = answer.rules.iter().map(u64::to_string).collect();

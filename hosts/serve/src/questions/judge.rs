@@ -3,7 +3,10 @@
 use super::counts::{Counts, Outcome, Protocol};
 use super::head::Head;
 use super::notes::{Kind, Notes};
+use super::rules::QuestionRules;
 use bytes::Buf as _;
+use http::StatusCode;
+use http::header::HOST;
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use secrule::{BodyNeed, Connection, Intervention, Stop, Transaction, Waf};
@@ -28,7 +31,7 @@ pub enum HiddenBody {
 /// Judges requests in one protocol.
 #[derive(Clone, Debug)]
 pub struct Judge {
-    waf: Waf,
+    rules: QuestionRules,
     protocol: Protocol,
     hidden_body: HiddenBody,
     counts: Arc<Counts>,
@@ -83,6 +86,8 @@ pub enum Decision {
     Stop(Intervention),
     /// The policy refuses it.
     Refuse,
+    /// It is refused with this status, because it belongs to no site: 421 for an unknown host, 400 for a request that names two hosts or none.
+    NoSite(u16),
     /// It could not be judged.
     Fail,
 }
@@ -96,13 +101,29 @@ struct Read {
 
 impl Judge {
     /// Makes a judge. All judges of a server may share counts and notes.
-    pub fn new(waf: Waf, protocol: Protocol, hidden_body: HiddenBody, counts: Arc<Counts>, notes: Arc<Notes>) -> Self {
-        Self { waf, protocol, hidden_body, counts, notes }
+    pub fn new(
+        rules: impl Into<QuestionRules>,
+        protocol: Protocol,
+        hidden_body: HiddenBody,
+        counts: Arc<Counts>,
+        notes: Arc<Notes>,
+    ) -> Self {
+        Self { rules: rules.into(), protocol, hidden_body, counts, notes }
     }
 
-    /// Returns the rules.
-    pub fn waf(&self) -> &Waf {
-        &self.waf
+    /// Returns the rules of a request. A request that belongs to no site is noted.
+    ///
+    /// # Errors
+    /// The status of the answer.
+    pub fn rules_of(&self, head: &Head) -> Result<Waf, u16> {
+        let noted = |status: StatusCode| {
+            let why = if status == StatusCode::MISDIRECTED_REQUEST { "no site has its host" } else { "it does not name one host" };
+            let host = head.header(HOST).map(secrule::internals::escape::text).unwrap_or_default();
+            let line = format!("{}: {} for `{host}` is refused with {}: {why}", self.protocol.name(), request(head), status.as_u16());
+            self.notes.write(Kind::NoSite, line);
+            status.as_u16()
+        };
+        self.rules.of(head).map_err(noted)
     }
 
     /// Judges a request.
@@ -115,7 +136,11 @@ impl Judge {
         if may_have_body || !body.is_end_stream() {
             head.restore_framing();
         }
-        let mut transaction = self.waf.begin(connection);
+        let waf = match self.rules_of(&head) {
+            Ok(waf) => waf,
+            Err(status) => return self.unjudged(Decision::NoSite(status)),
+        };
+        let mut transaction = waf.begin(connection);
         let mut judged = head.judge(&mut transaction);
         let need = transaction.request_body_need();
         let mut is_hidden = false;
@@ -156,11 +181,10 @@ impl Judge {
         self.counts.count_hidden_body(self.protocol);
         // Rules that only look stop nothing, and so does this policy.
         let refuses = self.hidden_body == HiddenBody::Refuse && !need.may_forward();
-        let [method, target] = [&head.method, &head.target].map(|text| secrule::internals::escape::text(text));
-        let path = target.split('?').next().unwrap_or_default();
         let name = self.protocol.name();
         let done = if refuses { "is refused" } else { "passes" };
-        self.notes.write(Kind::HiddenBody, format!("{name}: {method} {path} {done}: rules need more of its body than what the proxy sent"));
+        self.notes
+            .write(Kind::HiddenBody, format!("{name}: {} {done}: rules need more of its body than what the proxy sent", request(head)));
         refuses
     }
 
@@ -169,7 +193,7 @@ impl Judge {
         let outcome = match decision {
             Decision::Pass => Outcome::Passed,
             Decision::Stop(_) => Outcome::Stopped,
-            Decision::Refuse => Outcome::Refused,
+            Decision::Refuse | Decision::NoSite(_) => Outcome::Refused,
             Decision::Fail => Outcome::Failed,
         };
         self.counts.count(self.protocol, outcome);
@@ -182,9 +206,21 @@ impl Judge {
     }
 
     fn fail(&self, reason: &str) -> Answer {
-        self.complain(Kind::Failure, reason);
-        Answer { decision: Decision::Fail, id: String::new(), rules: Vec::new(), hidden_body: false }
+        self.notes.write(Kind::Failure, format!("{}: {reason}", self.protocol.name()));
+        self.unjudged(Decision::Fail)
     }
+
+    /// Counts a request that no rules judged, and answers.
+    fn unjudged(&self, decision: Decision) -> Answer {
+        self.count(&decision);
+        Answer { decision, id: String::new(), rules: Vec::new(), hidden_body: false }
+    }
+}
+
+/// Returns the method and the path of a request as a part of a line.
+fn request(head: &Head) -> String {
+    let [method, target] = [&head.method, &head.target].map(|text| secrule::internals::escape::text(text));
+    format!("{method} {}", target.split('?').next().unwrap_or_default())
 }
 
 /// Ends the request: a long body is judged where blocking is allowed. Returns `None` if that was stopped.

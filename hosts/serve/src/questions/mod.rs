@@ -14,6 +14,7 @@
 //! | `head` | a request line and headers → what rules see, with the framing that the proxy took away |
 //! | `judge` | a question → a decision, by the rules and the policy for bodies that did not come |
 //! | `counts` | decisions → numbers |
+//! | `rules` | the head of a request → the rules of its site and path |
 //! | `notes` | what an operator should know → a line, not too often |
 //!
 //! A rule cannot stop what it does not see. If rules need a body, or more of it, and the proxy did not send it, the policy [`HiddenBody`] decides, and
@@ -26,6 +27,7 @@ mod head;
 mod judge;
 mod listener;
 mod notes;
+mod rules;
 
 pub use appsec::Key;
 pub use counts::{Counted, Counts, Protocol};
@@ -33,3 +35,4 @@ pub use head::Head;
 pub use judge::{Answer, Decision, HiddenBody, Judge, Part, Question};
 pub use listener::{Asked, Listener, ListenerSettings};
 pub use notes::{Kind, Notes};
+pub use rules::QuestionRules;

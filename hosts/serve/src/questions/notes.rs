@@ -14,6 +14,8 @@ pub enum Kind {
     NotTrusted,
     /// A question lacks something, or contradicts itself.
     BadQuestion,
+    /// A request belongs to no site.
+    NoSite,
     /// Rules need more of a body than what came.
     HiddenBody,
     /// A part of the server failed.
@@ -23,7 +25,7 @@ pub enum Kind {
 /// Writes lines: of each kind one in ten seconds, with the number of those that were left out.
 pub struct Notes {
     write: Box<dyn Fn(&str) + Send + Sync>,
-    last: [Mutex<Last>; 4],
+    last: [Mutex<Last>; 5],
 }
 
 #[derive(Clone, Copy, Default)]
@@ -40,10 +42,11 @@ impl Notes {
 
     /// Writes a line, unless there was one of its kind just now.
     pub fn write(&self, kind: Kind, line: impl fmt::Display) {
-        let [not_trusted, bad_question, hidden_body, failure] = &self.last;
+        let [not_trusted, bad_question, no_site, hidden_body, failure] = &self.last;
         let last = match kind {
             Kind::NotTrusted => not_trusted,
             Kind::BadQuestion => bad_question,
+            Kind::NoSite => no_site,
             Kind::HiddenBody => hidden_body,
             Kind::Failure => failure,
         };
