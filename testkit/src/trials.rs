@@ -20,6 +20,7 @@ use crate::{find_shared, project};
 pub use libtest_mimic::Trial;
 use libtest_mimic::{Arguments, Completion};
 use std::fmt;
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -38,6 +39,8 @@ pub enum Needs {
     File(&'static str, &'static [&'static str]),
     /// A file that this process may write to.
     Writable(&'static str),
+    /// An address of this machine that is not loopback.
+    OwnAddress,
     /// A release of Rust, such as `1.95`.
     Rust(&'static str),
     /// A root and a network of its own, which the user root of Linux may make.
@@ -108,6 +111,7 @@ impl Needs {
             }
             Self::File(name, folders) => folders.iter().any(|folder| Path::new(folder).join(name).exists()),
             Self::Writable(path) => std::fs::OpenOptions::new().write(true).open(path).is_ok(),
+            Self::OwnAddress => own_address().is_some(),
             Self::Rust(release) => {
                 let version = Command::new("rustc").arg("--version").output();
                 version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with(&format!("rustc {release}.")))
@@ -151,6 +155,7 @@ impl fmt::Display for Needs {
             Self::Library(name) => write!(f, "a C compiler and the library {name}"),
             Self::File(name, folders) => write!(f, "{name} in {}", folders.join(" or ")),
             Self::Writable(path) => write!(f, "{path} to be writable"),
+            Self::OwnAddress => f.write_str("an address of this machine that is not loopback, and a route from it"),
             Self::Rust(release) => write!(f, "Rust {release}"),
             Self::OwnRoot => f.write_str("the user root of Linux, who may make namespaces"),
             Self::CLibrary => f.write_str("the C library; `make capi` builds it"),
@@ -161,6 +166,14 @@ impl fmt::Display for Needs {
             }
         }
     }
+}
+
+/// Returns the address from which this machine reaches others, if it is not loopback.
+pub fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent.
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
 }
 
 /// Returns the path of the library that `make capi` builds.

@@ -19,7 +19,8 @@ const CRS: Needs = Needs::File("modsecurity-crs", &["/usr/share"]);
 
 fn main() -> ExitCode {
     let mut trials = vec![
-        trial!(forward_auth_asks_only_trusted_peers_and_says_what_is_missing),
+        trial!(forward_auth_says_what_is_missing),
+        trial!(forward_auth_asks_only_trusted_peers, [Needs::OwnAddress]),
         trial!(a_body_that_did_not_come_follows_the_policy),
         trial!(redirects_and_rule_ids_reach_the_proxy),
         trial!(caddy_asks, [CRS, Needs::Program("caddy")]),
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         trial!(envoy_buffers_bodies, [CRS, Needs::Program("envoy")]),
         trial!(envoy_streams_both_ways, [CRS, Needs::Program("envoy")]),
         trial!(envoy_hides_bodies, [CRS, Needs::Program("envoy")]),
-        trial!(envoy_is_trusted, [Needs::Program("envoy")]),
+        trial!(envoy_is_trusted, [Needs::OwnAddress, Needs::Program("envoy")]),
         trial!(envoy_has_the_rules_of_each_site_and_path, [Needs::Program("envoy")]),
         trial!(envoy_authorizes_with_bodies, [CRS, Needs::Program("envoy")]),
     ]);
@@ -50,7 +51,7 @@ use envoy::{
 };
 use forward_auth::{
     a_body_that_did_not_come_follows_the_policy, a_daemon_without_what_it_needs_does_not_start, caddy_asks,
-    forward_auth_asks_only_trusted_peers_and_says_what_is_missing, nginx_asks, redirects_and_rule_ids_reach_the_proxy,
+    forward_auth_asks_only_trusted_peers, forward_auth_says_what_is_missing, nginx_asks, redirects_and_rule_ids_reach_the_proxy,
 };
 #[cfg(feature = "envoy")]
 use sites::envoy_has_the_rules_of_each_site_and_path;
