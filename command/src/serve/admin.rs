@@ -4,7 +4,7 @@ use super::metrics::MetricsOptions;
 use crate::{Failure, note};
 use clap::Args;
 use secrule::{Observer, Waf};
-use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, Stopper, Tally};
+use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, Stopper};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +35,6 @@ pub struct Page(Option<Wanted>);
 struct Wanted {
     settings: AdminSettings,
     events: Arc<RecentEvents>,
-    tally: Arc<Tally>,
     metrics: Arc<Metrics>,
 }
 
@@ -45,7 +44,6 @@ impl Page {
         let wanted = |address| Wanted {
             settings: AdminSettings { address, token_file: options.admin_token_file.clone() },
             events: Arc::default(),
-            tally: Arc::default(),
             metrics: Arc::new(metrics.metrics()),
         };
         Self(options.admin.map(wanted))
@@ -53,7 +51,7 @@ impl Page {
 
     /// Returns the observers of the rules that collect what it shows.
     pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
-        let of = |wanted: &Wanted| -> Vec<Arc<dyn Observer>> { vec![wanted.events.clone(), wanted.tally.clone(), wanted.metrics.clone()] };
+        let of = |wanted: &Wanted| -> Vec<Arc<dyn Observer>> { vec![wanted.events.clone(), wanted.metrics.clone()] };
         self.0.as_ref().map(of).unwrap_or_default()
     }
 
@@ -64,8 +62,8 @@ impl Page {
 
     /// Opens its socket, and says where it is.
     pub fn bind(&self, waf: &Waf, counters: Arc<Counters>, stoppers: &[Stopper]) -> Result<Option<AdminServer>, Failure> {
-        let Some(Wanted { settings, events, tally, metrics }) = &self.0 else { return Ok(None) };
-        let admin = Admin::new(waf.clone(), events.clone(), tally.clone()).scripts(scripts(waf));
+        let Some(Wanted { settings, events, metrics }) = &self.0 else { return Ok(None) };
+        let admin = Admin::new(waf.clone(), events.clone(), metrics.clone()).scripts(scripts(waf));
         let server = AdminServer::bind(settings, admin).map_err(|error| Failure::Reason(error.to_string()))?;
         let server = match stoppers.first() {
             Some(stopper) => server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters, stopper: stopper.clone() }),

@@ -44,9 +44,11 @@ impl Rules<'_> {
         Ok(())
     }
 
-    /// Counts a load that failed before the engine was told of it.
-    pub fn note_failed_load(&self) {
-        self.metrics.as_ref().inspect(|metrics| metrics.note_failed_load());
+    /// Counts a load that failed before the engine was told of it, and shows it on the admin page.
+    pub fn note_failed_load(&self, failure: &Failure) {
+        if let (Some(metrics), Failure::Reason(reason)) = (&self.metrics, failure) {
+            metrics.note_failed_load(reason);
+        }
     }
 
     /// Collects the rules, if they are as many as expected.
@@ -92,7 +94,7 @@ impl Reload for LiveRules<'_> {
     }
 
     fn reload(&mut self) -> Result<String, Failure> {
-        let (builder, loader) = self.rules.collect_enough().inspect_err(|_| self.rules.note_failed_load())?;
+        let (builder, loader) = self.rules.collect_enough().inspect_err(|failure| self.rules.note_failed_load(failure))?;
         self.waf.reload_with(builder, &loader).map_err(|error| unloadable(&error))?;
         let number = count(&self.waf);
         Ok(format!("{} {} loaded again", super::numbered(number, "rule"), if number == 1 { "was" } else { "were" }))

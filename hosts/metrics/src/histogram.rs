@@ -39,6 +39,11 @@ impl Histogram {
         bounds.zip(counts)
     }
 
+    /// Returns the number of all values, and their sum.
+    pub(crate) fn total(&self) -> (u64, u64) {
+        (self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum(), self.sum.load(Ordering::Relaxed))
+    }
+
     /// Returns the sum of all values.
     pub(crate) fn sum(&self) -> f64 {
         self.scaled(self.sum.load(Ordering::Relaxed))

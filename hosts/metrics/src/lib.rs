@@ -44,5 +44,5 @@ mod rule_times;
 pub use exposition::{Exposition, Format, Samples};
 pub use families::{FAMILIES, Family, Kind, Label, Names};
 pub use histogram::Histogram;
-pub use metrics::{Metrics, Options};
+pub use metrics::{FailedLoad, Metrics, Options, PhaseTime};
 pub use rule_times::TimedRule;

@@ -6,10 +6,12 @@ use crate::families::{self, Names};
 use crate::histogram::Histogram;
 use crate::outcome::Outcome;
 use crate::rule_hits::RuleHits;
-use crate::rule_times::{RuleTimes, TimedRule};
+use crate::rule_times::{RuleTimes, TimedRule, beginning};
 use secrule::{Limit, LoadError, LoadReport, Observer, Phase, RuleTime, ScriptFailure, Transaction, Waf};
 use std::array;
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Upper bounds of anomaly scores.
@@ -38,6 +40,9 @@ const NANOSECONDS: u32 = 1_000_000_000;
 
 /// Number of rules whose times are shown.
 const SHOWN_RULES: usize = 20;
+
+/// Maximum length of the text of a load that failed, in bytes.
+const LONGEST_FAILURE: usize = 16 << 10;
 
 /// Options of metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,31 @@ struct Loads {
     /// Seconds since 1970.
     last_success: AtomicU64,
     last_failure: AtomicU64,
+    began: SystemTime,
+    /// The load that failed after the last one that succeeded.
+    failure: Mutex<Option<FailedLoad>>,
+}
+
+/// A load that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedLoad {
+    /// The time of the failure.
+    pub time: SystemTime,
+    /// The error for the operator, cut to 16 KiB.
+    pub text: String,
+}
+
+/// Time of one phase in all exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PhaseTime {
+    /// The phase.
+    pub phase: Phase,
+    /// Number of its runs.
+    pub runs: u64,
+    /// Their time.
+    pub time: Duration,
 }
 
 impl Default for Metrics {
@@ -115,6 +145,8 @@ impl Metrics {
                 failed: AtomicU64::new(0),
                 last_success: AtomicU64::new(now()),
                 last_failure: AtomicU64::new(0),
+                began: SystemTime::now(),
+                failure: Mutex::default(),
             },
         }
     }
@@ -230,10 +262,66 @@ impl Metrics {
         rules
     }
 
-    /// Counts a load that failed before [`Waf::reload`] was called, which reports its own.
-    pub fn note_failed_load(&self) {
+    /// Returns the rules with the most matches that were logged, each with their number, the most frequent first. Rules without an id are rule 0; those
+    /// without a place among the first 200 are left out.
+    pub fn most_frequent_rules(&self, number: usize) -> Vec<(u64, u64)> {
+        let mut rules: Vec<(u64, u64)> = Vec::new();
+        // By id: a rule has a count for each severity.
+        for hits in self.hits.all() {
+            let Some(id) = hits.rule else { continue };
+            let count = hits.counts.iter().sum();
+            match rules.last_mut() {
+                Some((known, sum)) if *known == id => *sum += count,
+                _ => rules.push((id, count)),
+            }
+        }
+        rules.sort_by_key(|(id, count)| (Reverse(*count), *id));
+        rules.truncate(number);
+        rules
+    }
+
+    /// Returns the phases with their times, in their order.
+    pub fn phase_times(&self) -> Vec<PhaseTime> {
+        let time = |(phase, histogram): (Phase, &Histogram)| {
+            let (runs, nanoseconds) = histogram.total();
+            PhaseTime { phase, runs, time: Duration::from_nanos(nanoseconds) }
+        };
+        Phase::ALL.into_iter().zip(&self.phases).map(time).collect()
+    }
+
+    /// Returns the number of exchanges that are over.
+    pub fn exchanges(&self) -> u64 {
+        self.requests.iter().map(read).sum()
+    }
+
+    /// Returns the number of exchanges that were blocked or redirected.
+    pub fn stopped(&self) -> u64 {
+        let stopped = [Outcome::Block, Outcome::Redirect].into_iter().filter_map(|outcome| self.requests.get(outcome as usize));
+        stopped.map(read).sum()
+    }
+
+    /// Returns the time since which it counts.
+    pub fn began(&self) -> SystemTime {
+        self.loads.began
+    }
+
+    /// Returns the number of loads that succeeded after the first one, and the time of the last one, to the second.
+    pub fn loads(&self) -> (u64, SystemTime) {
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(read(&self.loads.last_success));
+        (read(&self.loads.succeeded), last)
+    }
+
+    /// Returns the last load that failed, if none succeeded since.
+    pub fn failed_load(&self) -> Option<FailedLoad> {
+        self.loads.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a load that failed before [`Waf::reload`] was called, which reports its own, with its text for the operator.
+    pub fn note_failed_load(&self, text: &str) {
         add(&self.loads.failed, 1);
         self.loads.last_failure.store(now(), Ordering::Relaxed);
+        let failure = FailedLoad { time: SystemTime::now(), text: beginning(text, LONGEST_FAILURE).to_owned() };
+        *self.loads.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 
     fn count_judged(&self, transaction: &Transaction, outcome: Outcome) {
@@ -283,8 +371,8 @@ impl Observer for Metrics {
 
     fn times_rules(&self) -> bool {
         let one_of = u64::from(self.options.timed_one_of);
-        // The first exchange pays for what is made once.
-        one_of > 0 && self.begun.fetch_add(1, Ordering::Relaxed) % one_of == one_of - 1
+        // The first exchange pays for what is made once; the second one shows something to those who try it.
+        one_of > 0 && self.begun.fetch_add(1, Ordering::Relaxed) % one_of == 1 % one_of
     }
 
     fn rules_timed(&self, _: &Transaction, rules: &[RuleTime<'_>]) {
@@ -305,10 +393,11 @@ impl Observer for Metrics {
     fn reloaded(&self, _: &LoadReport) {
         add(&self.loads.succeeded, 1);
         self.loads.last_success.store(now(), Ordering::Relaxed);
+        *self.loads.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn reload_failed(&self, _: &LoadError) {
-        self.note_failed_load();
+    fn reload_failed(&self, error: &LoadError) {
+        self.note_failed_load(&error.to_string());
     }
 }
 

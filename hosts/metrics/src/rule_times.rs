@@ -44,7 +44,7 @@ impl RuleTimes {
                 Entry::Vacant(_) if room == 0 => continue,
                 Entry::Vacant(place) => {
                     room -= 1;
-                    let message = beginning(timed.rule.message()).to_owned();
+                    let message = beginning(timed.rule.message(), LONGEST_MESSAGE).to_owned();
                     place.insert(TimedRule { id, message, evaluations: 0, time: Duration::ZERO, hits: 0 })
                 }
             };
@@ -66,8 +66,8 @@ impl RuleTimes {
     }
 }
 
-/// Returns the first bytes of a message, without half a character.
-fn beginning(message: &str) -> &str {
-    let end = (0..=LONGEST_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
-    message.get(..end.unwrap_or(0)).unwrap_or_default()
+/// Returns the first bytes of a text, without half a character.
+pub fn beginning(text: &str, length: usize) -> &str {
+    let end = (0..=length.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }

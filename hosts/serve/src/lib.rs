@@ -53,7 +53,7 @@ mod sockets;
 mod tls;
 mod tunnel;
 
-pub use admin::{Admin, AdminServer, AdminSettings, EventMatch, EventValue, RecentEvent, RecentEvents, Scripts, Tally};
+pub use admin::{Admin, AdminServer, AdminSettings, EventMatch, EventValue, RecentEvent, RecentEvents, Scripts};
 pub use counters::Counters;
 pub use error::ServeError;
 pub use host::{BadHost, HostPattern};

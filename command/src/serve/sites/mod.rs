@@ -245,17 +245,15 @@ impl Reload for LiveSites<'_> {
             Err(failure) => {
                 // Those of the sites that stay, and those that must change before others load.
                 self.files.extend(files);
-                self.loader.rules.note_failed_load();
+                self.loader.rules.note_failed_load(&failure);
                 return Err(failure);
             }
         };
         let text = format!("loaded again: {loaded}; listen addresses stay until a restart");
         self.files = files;
         loaded.warn();
-        self.switch.replace(loaded.sites).map_err(|error| {
-            self.loader.rules.note_failed_load();
-            Failure::Reason(error.to_string())
-        })?;
+        let replaced = self.switch.replace(loaded.sites).map_err(|error| Failure::Reason(error.to_string()));
+        replaced.inspect_err(|failure| self.loader.rules.note_failed_load(failure))?;
         self.base.adopt(&loaded.base);
         let known = std::mem::replace(&mut self.upstreams, loaded.upstreams);
         reach(self.upstreams.iter().filter(|upstream| !known.contains(upstream)).cloned().collect());

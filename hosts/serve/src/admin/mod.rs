@@ -7,10 +7,8 @@
 //! | `router` | a method and a path → the answer |
 //! | `answers` | text, JSON, files of the page → responses that no page may frame, guess or keep |
 //! | `page/` | what the browser gets: the document, its style and its script |
-//! | `views` | rules, bans, counts → JSON |
+//! | `views` | rules, bans, metrics → JSON |
 //! | `events` | exchanges in which rules matched → the last of them |
-//! | `tally` | all exchanges → counts, hits of rules, the result of the last load |
-//! | `times` | all exchanges → time of phases; some → time of rules |
 //!
 //! A browser sends the token in the `Authorization` header, never as a cookie: cookies of `127.0.0.1` go to every port of the machine, and with each
 //! request that another page causes.
@@ -20,15 +18,13 @@ mod answers;
 mod events;
 mod router;
 mod server;
-mod tally;
-mod times;
 mod views;
 
 pub use events::{EventMatch, EventValue, RecentEvent, RecentEvents};
 pub use server::AdminServer;
-pub use tally::Tally;
 
 use secrule::Waf;
+use secrule_metrics::Metrics;
 use serde_json::Value;
 use std::fmt;
 use std::net::SocketAddr;
@@ -48,13 +44,13 @@ pub struct AdminSettings {
 ///
 /// ```
 /// use secrule::{Observer, Waf};
-/// use secrule_serve::{Admin, RecentEvents, Tally};
+/// use secrule_serve::{Admin, Metrics, RecentEvents};
 /// use std::sync::Arc;
 ///
-/// let (events, tally) = (Arc::new(RecentEvents::default()), Arc::new(Tally::default()));
-/// let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), tally.clone()];
+/// let (events, metrics) = (Arc::new(RecentEvents::default()), Arc::new(Metrics::default()));
+/// let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), metrics.clone()];
 /// let waf = Waf::builder().starter_rules().observer(Arc::new(observers)).build()?;
-/// let admin = Admin::new(waf, events, tally);
+/// let admin = Admin::new(waf, events, metrics);
 /// # drop(admin);
 /// # Ok::<(), secrule::LoadError>(())
 /// ```
@@ -62,7 +58,7 @@ pub struct AdminSettings {
 pub struct Admin {
     rule_sets: Arc<RuleSets>,
     events: Arc<RecentEvents>,
-    tally: Arc<Tally>,
+    metrics: Arc<Metrics>,
     scripts: Option<Arc<dyn Scripts>>,
 }
 
@@ -71,8 +67,8 @@ type RuleSets = dyn Fn() -> Vec<(String, Waf)> + Send + Sync;
 
 impl Admin {
     /// Shows a rule set, also after a reload, and what two observers of it collect.
-    pub fn new(waf: Waf, events: Arc<RecentEvents>, tally: Arc<Tally>) -> Self {
-        Self { rule_sets: Arc::new(move || vec![(String::new(), waf.clone())]), events, tally, scripts: None }
+    pub fn new(waf: Waf, events: Arc<RecentEvents>, metrics: Arc<Metrics>) -> Self {
+        Self { rule_sets: Arc::new(move || vec![(String::new(), waf.clone())]), events, metrics, scripts: None }
     }
 
     /// Shows several rule sets with their names, such as those of sites, instead of the one. It asks again at each look.

@@ -3,18 +3,24 @@
 use super::{Admin, RecentEvent};
 use secrule::internals::escape::{legible, text};
 use secrule::internals::graph::{AuditEngine, EngineMode, Settings};
-use secrule::{Ban, Limit, RequestKey, SiteId, Store, Waf};
+use secrule::{Ban, Limit, Phase, RequestKey, SiteId, Store, Waf};
+use secrule_metrics::{Metrics, TimedRule};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Maximum number of rules, warnings and bans that are shown.
+/// Maximum number of rules, rule sets, warnings and bans that are shown.
 const MAX_RULES: usize = 20;
+const MAX_SETS: usize = 100;
 const MAX_WARNINGS: usize = 100;
 const MAX_BANS: usize = 500;
+
+/// Maximum length of a message, in characters.
+const MAX_MESSAGE: usize = 200;
 
 /// Maximum wait for the store.
 const STORE_TIME: Duration = Duration::from_secs(2);
@@ -24,7 +30,6 @@ pub struct Events(Vec<Arc<RecentEvent>>);
 
 /// Returns the counts.
 pub fn status(admin: &Admin) -> Value {
-    let (exchanges, stopped) = admin.tally.exchanges();
     let sets = (admin.rule_sets)();
     let mut modes: Vec<&str> = Vec::new();
     for (_, waf) in &sets {
@@ -36,9 +41,9 @@ pub fn status(admin: &Admin) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "now": millis(SystemTime::now()),
-        "began": millis(admin.tally.began()),
-        "exchanges": exchanges,
-        "stopped": stopped,
+        "began": millis(admin.metrics.began()),
+        "exchanges": admin.metrics.exchanges(),
+        "stopped": admin.metrics.stopped(),
         "modes": modes,
         // Rule sets with the same log count its records together.
         "lost_audit_records": sets.iter().map(|(_, waf)| waf.lost_audit_records()).max(),
@@ -60,18 +65,78 @@ impl Serialize for Events {
 
 /// Returns the rules with the most hits and time, and each rule set with its files, its settings, and what was found when it was loaded.
 pub fn rules(admin: &Admin) -> Value {
-    let hits = admin.tally.top(MAX_RULES);
-    let top: Vec<Value> = hits.iter().map(|(id, hits)| json!({ "id": id, "hits": hits.count, "message": hits.message })).collect();
-    let loads = admin.tally.loads();
+    let sets = (admin.rule_sets)();
+    let (loads, loaded) = admin.metrics.loads();
     json!({
-        "top": top,
-        "slowest": admin.tally.times.slowest(MAX_RULES),
-        "phases": admin.tally.times.phases(),
-        "sets": (admin.rule_sets)().iter().map(rule_set).collect::<Vec<_>>(),
-        "loads": loads.count,
-        "loaded": millis(loads.last.unwrap_or_else(|| admin.tally.began())),
-        "failure": loads.failure.map(|(time, text)| json!({ "time": millis(time), "text": text })),
+        "top": most_frequent(&admin.metrics, &sets),
+        "slowest": slowest(&admin.metrics),
+        "phases": phases(&admin.metrics),
+        "sets": sets.iter().take(MAX_SETS).map(rule_set).collect::<Vec<_>>(),
+        "more_sets": sets.len().saturating_sub(MAX_SETS),
+        "loads": loads,
+        "loaded": millis(loaded),
+        "failure": admin.metrics.failed_load().map(|failed| json!({ "time": millis(failed.time), "text": failed.text })),
     })
+}
+
+/// Returns the rules with the most hits, with their messages as the first rule set that has them writes them.
+fn most_frequent(metrics: &Metrics, sets: &[(String, Waf)]) -> Vec<Value> {
+    let top = metrics.most_frequent_rules(MAX_RULES);
+    let mut unknown: HashSet<u64> = top.iter().map(|(id, _)| *id).collect();
+    let mut messages: HashMap<u64, String> = HashMap::new();
+    for (_, waf) in sets {
+        if unknown.is_empty() {
+            break;
+        }
+        for rule in waf.graph().rules.iter().filter(|rule| rule.id != 0) {
+            if unknown.remove(&rule.id) {
+                let message = rule.metadata.message.as_ref().map(|message| message.source().chars().take(MAX_MESSAGE).collect());
+                messages.insert(rule.id, message.unwrap_or_default());
+            }
+        }
+    }
+    let shown = |(id, hits): &(u64, u64)| json!({ "id": id, "hits": hits, "message": messages.get(id).map_or("", String::as_str) });
+    top.iter().map(shown).collect()
+}
+
+/// Returns the rules that took most time, with the mean of an evaluation and their share of the time of all rules.
+fn slowest(metrics: &Metrics) -> Vec<Value> {
+    let rules = metrics.slowest_rules(usize::MAX);
+    let all: Duration = rules.iter().map(|rule| rule.time).sum();
+    let shown = |rule: &TimedRule| {
+        json!({
+            "id": rule.id,
+            "message": rule.message,
+            "microseconds": microseconds(rule.time, rule.evaluations),
+            "share": if all.is_zero() { 0.0 } else { rule.time.as_secs_f64() / all.as_secs_f64() },
+        })
+    };
+    rules.iter().take(MAX_RULES).map(shown).collect()
+}
+
+/// Returns the phases that ran, with the mean of a run.
+fn phases(metrics: &Metrics) -> Vec<Value> {
+    let times = metrics.phase_times();
+    let ran = times.iter().filter(|time| time.runs > 0);
+    ran.map(|time| json!({ "phase": phase_name(time.phase), "count": time.runs, "microseconds": microseconds(time.time, time.runs) }))
+        .collect()
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Connection => "0: connection",
+        Phase::RequestHeaders => "1: request headers",
+        Phase::RequestBody => "2: request body",
+        Phase::ResponseHeaders => "3: response headers",
+        Phase::ResponseBody => "4: response body",
+        Phase::Logging => "5: logging",
+    }
+}
+
+/// Returns a mean, in microseconds.
+#[allow(clippy::cast_precision_loss, reason = "the page shows numbers of this precision")]
+fn microseconds(time: Duration, count: u64) -> f64 {
+    time.as_secs_f64() * 1e6 / count.max(1) as f64
 }
 
 fn rule_set((name, waf): &(String, Waf)) -> Value {

@@ -1,7 +1,7 @@
 //! The admin listener over real connections: who may ask, and what they get.
 
 use secrule::{Observer, Waf};
-use secrule_serve::{Admin, AdminServer, AdminSettings, RecentEvents, Tally};
+use secrule_serve::{Admin, AdminServer, AdminSettings, Metrics, RecentEvents};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ struct Page {
 
 impl Page {
     fn start() -> Self {
-        let (events, tally) = (Arc::new(RecentEvents::default()), Arc::new(Tally::default()));
-        let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), tally.clone()];
+        let (events, metrics) = (Arc::new(RecentEvents::default()), Arc::new(Metrics::default()));
+        let observers: Vec<Arc<dyn Observer>> = vec![events.clone(), metrics.clone()];
         let waf = Waf::builder().rules("rules", RULES).observer(Arc::new(observers)).build().unwrap();
         let settings = AdminSettings { address: ([127, 0, 0, 1], 0).into(), token_file: None };
-        let server = AdminServer::bind(&settings, Admin::new(waf.clone(), events, tally)).unwrap();
+        let server = AdminServer::bind(&settings, Admin::new(waf.clone(), events, metrics)).unwrap();
         Self::of(server, waf)
     }
 

@@ -201,7 +201,9 @@ function showRules(rules) {
   failure.hidden = !rules.failure;
   if (rules.failure) failure.replaceChildren(element("p", {}, "The rules did not load at ", time(rules.failure.time), ". The earlier ones stay in force."), element("pre", {}, rules.failure.text));
   byId("loaded").replaceChildren("Loaded at ", time(rules.loaded), rules.loads ? `, after ${plural(rules.loads, "reload")}.` : ".");
-  byId("sets").replaceChildren(...rules.sets.map((set) => ruleSet(set, rules.sets.length > 1)));
+  const sets = rules.sets.map((set) => ruleSet(set, rules.sets.length > 1));
+  if (rules.more_sets) sets.push(element("p", {}, `And ${rules.more_sets} more rule sets.`));
+  byId("sets").replaceChildren(...sets);
 }
 
 // Shows what was loaded, with its warnings. Several sets have their names as headings.
