@@ -4,7 +4,8 @@ use super::metrics::MetricsOptions;
 use crate::{Failure, note};
 use clap::Args;
 use secrule::{Observer, Waf};
-use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, Stopper};
+use secrule_serve::questions::Counts;
+use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, Stopper, Switch};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +28,17 @@ pub struct AdminOptions {
     /// A file whose text is the token of the admin page, at least 16 letters and digits; it is read at the start
     #[arg(long, value_name = "FILE", requires = "admin", help_heading = HEADING)]
     admin_token_file: Option<PathBuf>,
+}
+
+/// What the page and the metrics are about.
+pub struct Served<'s> {
+    /// The rules: those that all sites extend, if there are several.
+    pub waf: &'s Waf,
+    /// The sites, if there are several.
+    pub sites: Option<Switch>,
+    pub counters: Arc<Counters>,
+    pub questions: Arc<Counts>,
+    pub stoppers: &'s [Stopper],
 }
 
 /// The admin page that is wanted, if one is.
@@ -61,12 +73,19 @@ impl Page {
     }
 
     /// Opens its socket, and says where it is.
-    pub fn bind(&self, waf: &Waf, counters: Arc<Counters>, stoppers: &[Stopper]) -> Result<Option<AdminServer>, Failure> {
+    pub fn bind(&self, served: Served<'_>) -> Result<Option<AdminServer>, Failure> {
+        let Served { waf, sites, counters, questions, stoppers } = served;
         let Some(Wanted { settings, events, metrics }) = &self.0 else { return Ok(None) };
         let admin = Admin::new(waf.clone(), events.clone(), metrics.clone()).scripts(scripts(waf));
+        let admin = match sites {
+            Some(sites) => admin.rule_sets(move || sites.sites().rule_sets()),
+            None => admin,
+        };
         let server = AdminServer::bind(settings, admin).map_err(|error| Failure::Reason(error.to_string()))?;
         let server = match stoppers.first() {
-            Some(stopper) => server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters, stopper: stopper.clone() }),
+            Some(stopper) => {
+                server.probes(Probes { waf: waf.clone(), metrics: metrics.clone(), counters, questions, stopper: stopper.clone() })
+            }
             None => server,
         };
         let hint = settings.token_file.as_ref().map(|path| format!("; its token is in {}", path.display())).unwrap_or_default();

@@ -13,7 +13,7 @@ mod sites;
 
 use crate::rules::{RuleOptions, unloadable};
 use crate::{Failure, Outcome, note};
-use admin::{AdminOptions, Page};
+use admin::{AdminOptions, Page, Served};
 use clap::Args;
 use events::Events;
 use metrics::MetricsOptions;
@@ -21,7 +21,7 @@ use questions::{QuestionOptions, Questions, Shared};
 use reload::{LiveCertificate, LiveRules, Reload, Rules};
 use secrule::{Observer, Waf};
 use secrule_serve::questions::QuestionRules;
-use secrule_serve::{IpNet, ServeError, Server, Settings, Stopper, Timeouts, TlsFiles, Upstream};
+use secrule_serve::{IpNet, ServeError, Server, Settings, Stopper, Switch, Timeouts, TlsFiles, Upstream};
 use sites::{LiveSites, SiteLoader};
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -171,7 +171,7 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     if settings.listen.is_empty() {
         tell_questions(options, &waf);
         let hangups = signal(SignalKind::hangup())?;
-        return until_ended(None, questions, page, &waf.clone(), reload::follow(LiveRules { rules, waf }, loaded, hangups)).await;
+        return until_ended(None, questions, page, &waf.clone(), None, reload::follow(LiveRules { rules, waf }, loaded, hangups)).await;
     }
     let server = Server::bind(settings, waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
@@ -180,9 +180,10 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     tell_open(options, &server, &format!("{} in front of {behind}", numbered(reload::count(&waf), "rule")));
     let upstream = options.upstream.clone();
     sites::reach(upstream.clone().map(|upstream| ("the proxy".to_owned(), upstream)).into_iter().collect());
-    let certificate = tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream });
+    let certificate =
+        tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream, counters: server.counters() });
     let [for_rules, for_certificate] = hangups;
-    until_ended(Some(server), questions, page, &waf.clone(), async {
+    until_ended(Some(server), questions, page, &waf.clone(), None, async {
         tokio::join!(reload::follow(LiveRules { rules, waf }, loaded, for_rules), follow_if_any(certificate, loaded, for_certificate));
     })
     .await
@@ -201,8 +202,9 @@ async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &P
     let hangups = signal(SignalKind::hangup())?;
     tell_open(options, &server, &shown);
     let base = loaded.base.clone();
-    let live = LiveSites::new(&loader, server.switch(), loaded.base, loaded.upstreams, files);
-    until_ended(Some(server), questions, page, &base, reload::follow(live, begun, hangups)).await
+    let switch = server.switch();
+    let live = LiveSites::new(&loader, switch.clone(), loaded.base, loaded.upstreams, files);
+    until_ended(Some(server), questions, page, &base, Some(switch), reload::follow(live, begun, hangups)).await
 }
 
 async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime, hangups: Signal) {
@@ -236,18 +238,26 @@ fn ask(options: &Options, settings: &Settings, rules: impl Into<QuestionRules>) 
     options.questions.bind(&shared)
 }
 
-/// Serves and answers questions until a signal ends that. `following` runs beside it, and so does the admin page of the rules.
+/// Serves and answers questions until a signal ends that. `following` runs beside it, and so does the admin page of the rules and the sites.
 async fn until_ended(
     server: Option<Server>,
     questions: Questions,
     page: &Page,
     waf: &Waf,
+    sites: Option<Switch>,
     following: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let mut stoppers = questions.stoppers();
     stoppers.extend(server.as_ref().map(Server::stopper));
     questions.lines().iter().for_each(|line| note(line));
-    let admin = page.bind(waf, server.as_ref().map(Server::counters).unwrap_or_default(), &stoppers)?;
+    let served = Served {
+        waf,
+        sites,
+        counters: server.as_ref().map(Server::counters).unwrap_or_default(),
+        questions: questions.counts(),
+        stoppers: &stoppers,
+    };
+    let admin = page.bind(served)?;
     let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let [interrupt, terminate] = &mut interrupts;
     tokio::select! {

@@ -185,6 +185,11 @@ impl Questions {
         &self.lines
     }
 
+    /// Returns the numbers of all listeners.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
     /// Returns what ends them.
     pub fn stoppers(&self) -> Vec<Stopper> {
         self.listeners.iter().map(Open::stopper).collect()

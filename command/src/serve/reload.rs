@@ -4,7 +4,7 @@ use crate::rules::{Replaced, RuleOptions, unloadable};
 use crate::{Failure, note};
 use secrule::internals::compile::Input;
 use secrule::{Waf, WafBuilder};
-use secrule_serve::{Metrics, Sites, Switch, TlsFiles, Upstream};
+use secrule_serve::{Counters, Metrics, ServeError, Sites, Switch, TlsFiles, Upstream};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,6 +107,16 @@ pub struct LiveCertificate {
     pub switch: Switch,
     pub waf: Waf,
     pub upstream: Option<Upstream>,
+    /// Where loads are counted.
+    pub counters: Arc<Counters>,
+}
+
+impl LiveCertificate {
+    fn replace(&self) -> Result<(), ServeError> {
+        let sites = Sites::one(self.waf.clone(), self.upstream.clone(), Some(&self.tls))?;
+        sites.warnings().iter().for_each(|warning| super::warn(warning));
+        self.switch.replace(sites)
+    }
 }
 
 impl Reload for LiveCertificate {
@@ -117,10 +127,9 @@ impl Reload for LiveCertificate {
     }
 
     fn reload(&mut self) -> Result<String, Failure> {
-        let failed = |error: secrule_serve::ServeError| Failure::Reason(error.to_string());
-        let sites = Sites::one(self.waf.clone(), self.upstream.clone(), Some(&self.tls)).map_err(failed)?;
-        sites.warnings().iter().for_each(|warning| super::warn(warning));
-        self.switch.replace(sites).map_err(failed)?;
+        let replaced = self.replace();
+        self.counters.note_certificate(replaced.is_ok());
+        replaced.map_err(|error| Failure::Reason(error.to_string()))?;
         Ok("the certificate was loaded again".to_owned())
     }
 }

@@ -17,6 +17,8 @@ pub struct Counters {
     client_timeouts: [AtomicU64; Waiting::NAMES.len()],
     held_requests: AtomicU64,
     held_responses: AtomicU64,
+    certificates: AtomicU64,
+    bad_certificates: AtomicU64,
 }
 
 /// Reasons why the upstream did not answer a request.
@@ -66,10 +68,15 @@ const HELD_REFUSALS: Family = Family::counter(
     &[Label { name: "message", values: "`request`, `response`" }],
     "Exchanges with a body longer than what may be held back while rules may stop it.",
 );
+const CERTIFICATE_LOADS: Family = Family::counter(
+    "secrule_serve_certificate_loads",
+    &[Label { name: "status", values: "`success`, `failure`" }],
+    "Loads of a changed certificate of the command line. Those of sites are part of the loads of the rules.",
+);
 
 impl Counters {
     /// All metrics of a server, in the order of the text.
-    pub const FAMILIES: &[Family] = &[CONNECTIONS, EXCHANGES, UPSTREAM_FAILURES, CLIENT_TIMEOUTS, HELD_REFUSALS];
+    pub const FAMILIES: &[Family] = &[CONNECTIONS, EXCHANGES, UPSTREAM_FAILURES, CLIENT_TIMEOUTS, HELD_REFUSALS, CERTIFICATE_LOADS];
 
     /// Returns the number of connections that are open.
     pub fn connections(&self) -> u64 {
@@ -97,6 +104,15 @@ impl Counters {
         for (message, count) in [("request", &self.held_requests), ("response", &self.held_responses)] {
             samples.value(&[("message", message)], read(count));
         }
+        let mut samples = exposition.family(&CERTIFICATE_LOADS);
+        for (status, count) in [("success", &self.certificates), ("failure", &self.bad_certificates)] {
+            samples.value(&[("status", status)], read(count));
+        }
+    }
+
+    /// Counts a load of a changed certificate, which the host does.
+    pub fn note_certificate(&self, is_loaded: bool) {
+        add(if is_loaded { &self.certificates } else { &self.bad_certificates });
     }
 
     /// Counts a connection until the guard is dropped.

@@ -1,5 +1,6 @@
 //! What programs ask that watch a server: its metrics, and if it is ready.
 
+use crate::questions::Counts;
 use crate::{Counters, Stopper};
 use secrule::Waf;
 use secrule_metrics::{Format, Metrics};
@@ -9,12 +10,14 @@ use std::sync::Arc;
 /// Numbers and the state of a server, for programs that watch it.
 #[derive(Clone)]
 pub struct Probes {
-    /// The rules, also after a reload.
+    /// The rules, also after a reload: those that all sites extend, if there are several.
     pub waf: Waf,
     /// An observer of the rules.
     pub metrics: Arc<Metrics>,
     /// The numbers of the server.
     pub counters: Arc<Counters>,
+    /// The numbers of questions of other proxies.
+    pub questions: Arc<Counts>,
     /// What ends the server.
     pub stopper: Stopper,
 }
@@ -37,6 +40,7 @@ impl Probes {
         let mut exposition = self.metrics.exposition(format);
         self.metrics.write(&self.waf, &mut exposition);
         self.counters.write(&mut exposition);
+        self.questions.write(&mut exposition);
         exposition.end()
     }
 

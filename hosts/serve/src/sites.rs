@@ -63,6 +63,8 @@ pub struct Sites {
 
 #[derive(Debug)]
 struct Entry {
+    /// Its first host, or `default`.
+    name: String,
     upstream: Option<Upstream>,
     certificate: Option<Arc<CertifiedKey>>,
     waf: Waf,
@@ -114,6 +116,7 @@ impl Sites {
                 return Err(wrong(reason.to_owned()));
             }
             table.warnings.extend(certificate.iter().flat_map(|certificate| certificate.warnings.clone()));
+            let name = site.hosts.first().map_or_else(|| "default".to_owned(), HostPattern::to_string);
             let mut paths = site.paths;
             paths.sort_by_key(|path| Reverse(path.prefix.len()));
             let (prefixes, wafs): (Vec<_>, Vec<_>) = paths.into_iter().map(|path| (path.prefix, path.waf)).unzip();
@@ -122,7 +125,7 @@ impl Sites {
                 return Err(wrong(format!("the path {twice} is named twice: write its rules in one place")));
             }
             let certificate = certificate.map(|certificate| certificate.key);
-            table.sites.push(Entry { upstream: site.upstream, certificate, waf: site.waf, prefixes, wafs });
+            table.sites.push(Entry { name, upstream: site.upstream, certificate, waf: site.waf, prefixes, wafs });
         }
         Ok(table)
     }
@@ -139,6 +142,15 @@ impl Sites {
     /// Returns what an operator should know: certificates that expire soon, or do not name their site.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Returns the rule sets of all sites and of their paths, each with its name: the first host of the site, or `default`, and the beginning of the path.
+    pub fn rule_sets(&self) -> Vec<(String, Waf)> {
+        let of_site = |site: &Entry| {
+            let paths = site.prefixes.iter().zip(&site.wafs).map(|(prefix, waf)| (format!("{}{prefix}", site.name), waf.clone()));
+            std::iter::once((site.name.clone(), site.waf.clone())).chain(paths).collect::<Vec<_>>()
+        };
+        self.sites.iter().flat_map(of_site).collect()
     }
 
     /// Returns `true` if connections have TLS.

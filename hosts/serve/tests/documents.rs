@@ -5,6 +5,7 @@
 
 use secrule_metrics::{FAMILIES, Family, Kind};
 use secrule_serve::Counters;
+use secrule_serve::questions::Counts;
 use secrule_testkit::trials::{self, Needs};
 use secrule_testkit::{project, trial};
 use std::fmt::Write as _;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn families() -> impl Iterator<Item = &'static Family> {
-    FAMILIES.iter().chain(Counters::FAMILIES)
+    FAMILIES.iter().chain(Counters::FAMILIES).chain(Counts::FAMILIES)
 }
 
 /// Returns the table of all metrics.

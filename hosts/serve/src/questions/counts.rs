@@ -1,5 +1,6 @@
 //! Numbers of questions and their answers.
 
+use secrule_metrics::{Exposition, Family, Label};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,6 +45,25 @@ struct Row {
     hidden_bodies: AtomicU64,
 }
 
+const PROTOCOL: Label = Label { name: "protocol", values: "`forward-auth`, `appsec`, `ext_authz`, `ext_proc`" };
+
+const QUESTIONS: Family = Family::counter(
+    "secrule_questions",
+    &[
+        PROTOCOL,
+        Label {
+            name: "outcome",
+            values: "`passed`, `stopped` (by a rule or a limit), `refused` (by the policy, or without a site), `failed`",
+        },
+    ],
+    "Questions of other proxies, by the answer.",
+);
+const HIDDEN_BODIES: Family = Family::counter(
+    "secrule_question_hidden_bodies",
+    &[PROTOCOL],
+    "Questions about requests of whose bodies rules need more than what came. They passed or were refused.",
+);
+
 /// Outcome of one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -69,6 +89,25 @@ impl Protocol {
 }
 
 impl Counts {
+    /// All metrics of questions, in the order of the text.
+    pub const FAMILIES: &[Family] = &[QUESTIONS, HIDDEN_BODIES];
+
+    /// Writes all numbers.
+    pub fn write(&self, exposition: &mut Exposition) {
+        let counts = Protocol::ALL.map(|protocol| (protocol.name(), self.of(protocol)));
+        let mut samples = exposition.family(&QUESTIONS);
+        for (protocol, counted) in counts {
+            let Counted { passed, stopped, refused, failed, .. } = counted;
+            for (outcome, count) in [("passed", passed), ("stopped", stopped), ("refused", refused), ("failed", failed)] {
+                samples.value(&[("protocol", protocol), ("outcome", outcome)], count);
+            }
+        }
+        let mut samples = exposition.family(&HIDDEN_BODIES);
+        for (protocol, counted) in counts {
+            samples.value(&[("protocol", protocol)], counted.hidden_bodies);
+        }
+    }
+
     /// Returns the numbers of a protocol.
     pub fn of(&self, protocol: Protocol) -> Counted {
         let row = self.row(protocol);
