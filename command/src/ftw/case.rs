@@ -1,6 +1,6 @@
 //! A test as its file describes it: requests to send, and the expected log.
 
-use super::yaml::Node;
+use super::yaml::{self, Node};
 use crate::exchange::{Headers, Request, Response};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -8,6 +8,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use regex::bytes::Regex;
 use secrule::internals::vocabulary::closest;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -26,6 +28,8 @@ pub struct TestCase {
 #[derive(Debug)]
 pub struct Stage {
     pub request: Request,
+    /// The bytes that a client sends for it.
+    pub wire: Vec<u8>,
     pub response: Response,
     pub expected: Expected,
 }
@@ -76,10 +80,49 @@ const OUTPUT: &[&str] =
 const LOG: &[&str] = &["expect_ids", "match_regex", "no_expect_ids", "no_match_regex"];
 
 impl Expected {
+    /// Returns what is wrong with a log: with the ids of its rules, and with its lines.
+    pub fn problem_in_log(&self, logged: &BTreeSet<u64>, lines: impl FnOnce() -> Vec<String>) -> Option<String> {
+        self.wrong_ids(logged).or_else(|| self.wrong_lines(logged, lines))
+    }
+
+    fn wrong_ids(&self, logged: &BTreeSet<u64>) -> Option<String> {
+        let missing: Vec<u64> = self.ids.iter().filter(|id| !logged.contains(id)).copied().collect();
+        if !missing.is_empty() {
+            return Some(format!("expected {}; logged {}", list(&missing), list(logged)));
+        }
+        let surplus: Vec<u64> = self.absent_ids.iter().filter(|id| logged.contains(id)).copied().collect();
+        (!surplus.is_empty()).then(|| format!("expected no {}; logged {}", list(&surplus), list(logged)))
+    }
+
+    fn wrong_lines(&self, logged: &BTreeSet<u64>, lines: impl FnOnce() -> Vec<String>) -> Option<String> {
+        if self.patterns.is_empty() && self.absent_patterns.is_empty() {
+            return None;
+        }
+        let lines = lines();
+        let found = |pattern: &&Regex| lines.iter().any(|line| pattern.is_match(line.as_bytes()));
+        if let Some(pattern) = self.patterns.iter().find(|pattern| !found(pattern)) {
+            return Some(format!("the log lacks `{}`; logged {}", pattern.as_str(), list(logged)));
+        }
+        self.absent_patterns.iter().find(found).map(|pattern| format!("the log holds `{}`", pattern.as_str()))
+    }
+
     /// Returns `true` if it expects anything of the log.
     pub fn is_about_the_log(&self) -> bool {
         !(self.ids.is_empty() && self.absent_ids.is_empty() && self.patterns.is_empty() && self.absent_patterns.is_empty())
     }
+}
+
+/// Returns the tests of a file.
+///
+/// # Errors
+/// If it cannot be read, or is not a test file.
+pub fn tests_of(file: &Path) -> Result<Vec<TestCase>, String> {
+    let about = |problem: String| format!("{}: {problem}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| about(error.to_string()))?;
+    let documents = yaml::parse(&bytes).map_err(about)?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let tests: Result<Vec<_>, String> = documents.iter().map(|document| tests(document, &stem)).collect();
+    Ok(tests.map_err(about)?.into_iter().flatten().collect())
 }
 
 /// Returns the tests of a document. `stem` is the file's name, with which titles begin if the document names no rule.
@@ -129,19 +172,21 @@ fn stage(node: &Node) -> Result<Stage, Unrunnable> {
             None => Unrunnable::Broken("it expects nothing: name rules in `log`, or a `status`".to_owned()),
         });
     }
-    let request = request(input)?;
-    Ok(Stage { response: response_to(&request), request, expected })
+    let (request, wire) = request(input)?;
+    Ok(Stage { response: response_to(&request), request, wire, expected })
 }
 
-fn request(input: &Node) -> Result<Request, Unrunnable> {
+/// Returns a request as a web server reads it, and the bytes of it.
+fn request(input: &Node) -> Result<(Request, Vec<u8>), Unrunnable> {
     if let Some(encoded) = input.field("encoded_request") {
-        return raw_request(&decode(encoded)?)
-            .ok_or_else(|| Unrunnable::NeedsServer("its request has no complete request line".to_owned()));
+        let wire = decode(encoded)?;
+        let request = raw_request(&wire).ok_or_else(|| Unrunnable::NeedsServer("its request has no complete request line".to_owned()))?;
+        return Ok((request, wire));
     }
     let text = |key: &str, default: &str| input.field(key).map_or_else(|| default.into(), Node::bytes);
-    let version = text("version", "HTTP/1.1");
+    let protocol = text("version", "HTTP/1.1");
     // A request line without a version means HTTP/0.9.
-    let version = if version.is_empty() { b"0.9" } else { version.strip_prefix(b"HTTP/").unwrap_or(&version) };
+    let version = if protocol.is_empty() { b"0.9" } else { protocol.strip_prefix(b"HTTP/").unwrap_or(&protocol) };
     let body = match input.field("encoded_data") {
         Some(encoded) => decode(encoded)?,
         None => text("data", ""),
@@ -156,11 +201,26 @@ fn request(input: &Node) -> Result<Request, Unrunnable> {
     let completes = input.field("autocomplete_headers").is_none_or(Node::is_true) && !input.field("stop_magic").is_some_and(Node::is_true);
     if completes {
         complete_headers(&mut request);
-    } else if version.starts_with(b"1.") && !announces_body(&request.headers) {
+    }
+    let wire = wire(&request, &protocol);
+    if !completes && version.starts_with(b"1.") && !announces_body(&request.headers) {
         // The bytes after such a request are not its body (RFC 9112, section 6.3).
         request.body.clear();
     }
-    Ok(request)
+    Ok((request, wire))
+}
+
+/// Writes a request with the protocol that its test names, such as `HTTP/1.1`.
+fn wire(request: &Request, protocol: &[u8]) -> Vec<u8> {
+    let Request { method, target, headers, body, .. } = request;
+    let mut wire = [method.as_slice(), target, protocol].join(&b' ');
+    wire.extend_from_slice(b"\r\n");
+    for (name, value) in headers {
+        wire.extend([name.as_slice(), b": ", value, b"\r\n"].concat());
+    }
+    wire.extend_from_slice(b"\r\n");
+    wire.extend_from_slice(body);
+    wire
 }
 
 /// Reads a map, or a list of maps with `name` and `value`, which can repeat a header.
@@ -233,7 +293,7 @@ fn decode(encoded: &Node) -> Result<Vec<u8>, Unrunnable> {
 }
 
 /// Returns the response of the CRS's test server: `/reflect` answers as the request's body says.
-fn response_to(request: &Request) -> Response {
+pub fn response_to(request: &Request) -> Response {
     let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let reflected = if path == b"/reflect" { reflected(&request.body) } else { None };
     let (status, mut headers, body) =
@@ -298,6 +358,12 @@ fn pattern(node: &Node) -> Result<Regex, String> {
         let why = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
         format!("`{}` is not a regular expression: {why}", node.text())
     })
+}
+
+/// Writes numbers with a blank between them.
+pub fn list<T: ToString>(ids: impl IntoIterator<Item = T>) -> String {
+    let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() { "nothing".to_owned() } else { ids.join(" ") }
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ pub mod case;
 pub mod yaml;
 
 use super::exchange::{Connection, Judgement, judge};
-use case::{Expected, Stage, TestCase, Unrunnable};
-use regex::bytes::Regex;
+use case::{Stage, TestCase, Unrunnable, list};
 use secrule::Waf;
 use secrule::internals::record::error_log;
 use std::collections::BTreeSet;
@@ -73,12 +72,7 @@ fn next_file<'a>(files: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a
 }
 
 fn run_file(waf: &Waf, file: &Path, options: &RunOptions) -> Result<Vec<Finished>, String> {
-    let about = |problem: String| format!("{}: {problem}", file.display());
-    let bytes = std::fs::read(file).map_err(|error| about(error.to_string()))?;
-    let documents = yaml::parse(&bytes).map_err(about)?;
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let tests: Result<Vec<_>, String> = documents.iter().map(|document| case::tests(document, &stem)).collect();
-    let tests = tests.map_err(about)?.into_iter().flatten();
+    let tests = case::tests_of(file)?.into_iter();
     let chosen = tests.filter(|test| test.title.contains(&options.only));
     Ok(chosen.map(|test| Finished { verdict: run_test(waf, &test), title: test.title, file: file.to_owned() }).collect())
 }
@@ -97,19 +91,8 @@ fn run_stage(waf: &Waf, stage: &Stage) -> TestVerdict {
     let judgement = judge(waf.transaction(), CONNECTION, &stage.request, &stage.response);
     let expected = &stage.expected;
     let logged = logged_ids(&judgement);
-    if let Some(problem) = wrong_ids(expected, &logged).or_else(|| wrong_status(stage, &judgement)) {
+    if let Some(problem) = expected.problem_in_log(&logged, || error_log(&judgement)).or_else(|| wrong_status(stage, &judgement)) {
         return TestVerdict::Failed(problem);
-    }
-    if !(expected.patterns.is_empty() && expected.absent_patterns.is_empty()) {
-        let log = error_log(&judgement);
-        let found = |pattern: &Regex| log.iter().any(|line| pattern.is_match(line.as_bytes()));
-        let shown = |pattern: &Regex| pattern.as_str().to_owned();
-        if let Some(pattern) = expected.patterns.iter().find(|pattern| !found(pattern)) {
-            return TestVerdict::Failed(format!("the log lacks `{}`; logged {}", shown(pattern), list(&logged)));
-        }
-        if let Some(pattern) = expected.absent_patterns.iter().find(|pattern| found(pattern)) {
-            return TestVerdict::Failed(format!("the log holds `{}`", shown(pattern)));
-        }
     }
     if !expected.is_about_the_log() && judgement.stop.is_none() && expected.statuses.contains(&BAD_REQUEST) {
         return TestVerdict::Skipped("it expects only 400, which a web server gives before a rule is asked".to_owned());
@@ -131,15 +114,6 @@ fn logged_ids(judgement: &Judgement) -> BTreeSet<u64> {
     matches.chain(stop).filter(|id| *id > 0).collect()
 }
 
-fn wrong_ids(expected: &Expected, logged: &BTreeSet<u64>) -> Option<String> {
-    let missing: Vec<u64> = expected.ids.iter().filter(|id| !logged.contains(id)).copied().collect();
-    if !missing.is_empty() {
-        return Some(format!("expected {}; logged {}", list(&missing), list(logged)));
-    }
-    let surplus: Vec<u64> = expected.absent_ids.iter().filter(|id| logged.contains(id)).copied().collect();
-    (!surplus.is_empty()).then(|| format!("expected no {}; logged {}", list(&surplus), list(logged)))
-}
-
 /// Compares the status of the decision, or else that of the response. A 400 without a decision comes from a web server only.
 fn wrong_status(stage: &Stage, judgement: &Judgement) -> Option<String> {
     let expected = &stage.expected.statuses;
@@ -148,9 +122,4 @@ fn wrong_status(stage: &Stage, judgement: &Judgement) -> Option<String> {
     let status = decided.unwrap_or(stage.response.status);
     let wrong = !of_the_server && !expected.is_empty() && !expected.contains(&status);
     wrong.then(|| format!("expected status {}, it is {status}", list(expected)))
-}
-
-fn list<T: ToString>(ids: impl IntoIterator<Item = T>) -> String {
-    let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
-    if ids.is_empty() { "nothing".to_owned() } else { ids.join(" ") }
 }

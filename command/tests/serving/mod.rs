@@ -60,6 +60,12 @@ impl Serving {
         }
     }
 
+    /// Reads and drops its standard output, so that a long one does not stop it.
+    pub fn drain(&mut self) {
+        let mut output = self.process.stdout.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    }
+
     pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([format!("-{name}"), self.process.id().to_string()]).status().unwrap().success());
     }
