@@ -78,10 +78,10 @@ impl<P> WafProxy<P> {
         context.inspects_responses = waf.inspects_responses();
         let exchange = Exchange::new(waf.begin((self.options.connection)(session)));
         context.exchange = Some(exchange.clone());
+        session.req_header_mut().extensions_mut().insert(exchange.inspection().clone());
         match request::judge(session, &exchange, &self.options).await? {
             Ok(body) => {
                 context.request = body;
-                session.req_header_mut().extensions_mut().insert(exchange.inspection().clone());
                 Ok(false)
             }
             Err(refusal) => {
@@ -113,7 +113,8 @@ impl<P> WafProxy<P> {
 
     /// Judges the head of a response, and looks what rules need of its body.
     pub(crate) async fn judge_response<C>(&self, session: &mut Session, head: &ResponseHeader, context: &mut WafContext<C>) -> Result<()> {
-        let is_interim = head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS;
+        let is_upgrade = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let is_interim = head.status.is_informational() && !is_upgrade;
         let Some(exchange) = context.exchange.clone().filter(|_| !is_interim) else { return Ok(()) };
         let judged = exchange.judge(|transaction| {
             // The upstream may answer before it has the whole request: what it has not got is not judged, and nothing of it could stop the exchange.
@@ -126,7 +127,7 @@ impl<P> WafProxy<P> {
             (Err(refusal), _) => refusal,
             // The exchange has ended: this is the answer of a proxy to an error after the head.
             (Ok(()), None) => return Ok(()),
-            (Ok(()), Some(need)) if need.is_nothing() => match exchange.judge(Transaction::response_end) {
+            (Ok(()), Some(need)) if need.is_nothing() || is_upgrade => match exchange.judge(Transaction::response_end) {
                 Ok(()) => {
                     exchange.finish();
                     return Ok(());
