@@ -46,8 +46,10 @@ pub fn bouncers_ask_with_bodies() {
     assert_allowed(&ask(address, "POST", "/empty", &[], ""));
     let missing = send(address, "GET", "/", &["X-Crowdsec-Appsec-Ip: 192.0.2.7"], b"");
     assert!(missing.status == 500 && missing.body.contains("x-crowdsec-appsec-verb"), "{missing:?}");
+    // A client added one of them.
+    assert_banned(&ask(address, "GET", "/", &["x-crowdsec-appsec-uri: /clean"], ""));
     let counted = daemon.counts("appsec");
-    assert!(counted.ends_with("6 passed, 3 stopped, 1 refused, 1 failed; 1 with a hidden body"), "{counted}");
+    assert!(counted.ends_with("6 passed, 3 stopped, 1 refused, 2 failed; 1 with a hidden body"), "{counted}");
 }
 
 pub fn bouncers_need_the_key() {

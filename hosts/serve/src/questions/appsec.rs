@@ -12,7 +12,7 @@ use crate::forwarded::Ends;
 use crate::sockets::RequestBytes;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use secrule::Connection;
@@ -51,6 +51,14 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
     if key.is_some_and(|key| !key.is(value(headers, "api-key").unwrap_or_default())) {
         judge.complain(Kind::NotTrusted, &format!("{} asks with a wrong key, or without one", ends.peer.ip().to_canonical()));
         return text(StatusCode::UNAUTHORIZED, "the key is wrong: see X-Crowdsec-Appsec-Api-Key".to_owned());
+    }
+    if let Some(name) = doubled(headers) {
+        judge.complain(
+            Kind::BadQuestion,
+            &format!("the question has {name} twice, and one of them may be its client's: the request is refused"),
+        );
+        // Bouncers let requests pass whose question cannot be answered.
+        return ban(403);
     }
     let (mut head, client) = match describe(headers) {
         Ok(described) => described,
@@ -125,6 +133,12 @@ fn describe(headers: &HeaderMap) -> Result<(Head, SocketAddr), String> {
         head.headers.push((TRANSFER_ENCODING.as_str().to_owned(), coding.to_vec()));
     }
     Ok((head, SocketAddr::new(client, 0)))
+}
+
+/// Returns the name of a header that describes the request twice.
+fn doubled(headers: &HeaderMap) -> Option<&HeaderName> {
+    let is_twice = |name: &&HeaderName| name.as_str().starts_with(PREFIX) && headers.get_all(*name).iter().nth(1).is_some();
+    headers.keys().find(is_twice)
 }
 
 /// Returns the value of `X-Crowdsec-Appsec-…`.

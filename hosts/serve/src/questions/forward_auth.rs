@@ -156,7 +156,8 @@ fn page(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 /// Reads the request that a question is about.
 fn describe(headers: &HeaderMap, ends: Ends, settings: &Settings) -> Result<Described, String> {
     let url = only(headers, ORIGINAL_URL)?.map(origin);
-    let original = agreed(ORIGINAL_URI, only(headers, ORIGINAL_URI)?, ORIGINAL_URL, url.map(|(_, target)| target))?;
+    let original_uri = only(headers, ORIGINAL_URI)?;
+    let original = agreed(ORIGINAL_URI, original_uri, ORIGINAL_URL, url.map(|(_, target)| target))?;
     let forwarded = only(headers, FORWARDED_URI)?;
     let Some(target) = agreed(FORWARDED_URI, forwarded, "X-Original-URI", original)? else {
         return Err("the question does not name the request: Caddy and Traefik send X-Forwarded-Uri; in nginx write \
@@ -178,7 +179,10 @@ fn describe(headers: &HeaderMap, ends: Ends, settings: &Settings) -> Result<Desc
             `proxy_set_header X-Forwarded-For $remote_addr;`"
             .to_owned());
     }
-    let host = url.and_then(|(host, _)| host).or(only(headers, FORWARDED_HOST)?).or(only(headers, HOST.as_str())?);
+    // The URL of a client may agree with the target, and have another host.
+    let url_is_of_proxy = forwarded.is_none() && original_uri.is_none();
+    let host =
+        url.and_then(|(host, _)| host).filter(|_| url_is_of_proxy).or(only(headers, FORWARDED_HOST)?).or(only(headers, HOST.as_str())?);
     let is_encrypted = only(headers, FORWARDED_PROTO)?.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"));
     let named = only(headers, FORWARDED_PORT)?.and_then(|port| std::str::from_utf8(port).ok()?.trim().parse().ok());
     let port = named.unwrap_or(if is_encrypted { 443 } else { 80 });
@@ -258,6 +262,12 @@ mod tests {
         assert_eq!(shown_of(nginx), ("PUT".into(), "/p".into(), "shop.example".into(), true));
         let ingress = "host=auth x-original-method=GET x-original-url=https://shop.example/p?q x-forwarded-for=192.0.2.7";
         assert_eq!(shown_of(ingress), ("GET".into(), "/p?q".into(), "shop.example".into(), true));
+        // A client of the others adds the URL.
+        for question in [caddy.replace("=POST", "=GET"), nginx.replace("=PUT", "=GET")] {
+            let target = if question.contains("/p?x=1") { "/p?x=1" } else { "/p" };
+            let (_, _, host, _) = shown_of(&format!("{question} x-original-url=https://lax.example{target}"));
+            assert_eq!(host, "shop.example", "{question}");
+        }
     }
 
     #[test]
