@@ -17,6 +17,7 @@
 //! | `path` | the path of a request → the prefix that it begins with in all readings |
 //! | `forwarded` | a peer and its headers → the client, and headers that the upstream may believe |
 //! | `proxy` | a request → the upstream's answer, or 502 and 504 |
+//! | `sent_body` | a body → the same body, and how long the upstream alone is waited for |
 //! | `slow_body` | a body → the same body, or an error if its sender is too slow |
 //! | `counters` | what happens to connections and upstreams → numbers for operators |
 //! | `probes` | rules and numbers → metrics, and if the server is ready |
@@ -45,6 +46,7 @@ mod place;
 mod probes;
 mod proxy;
 pub mod questions;
+mod sent_body;
 mod server;
 mod settings;
 mod sites;

@@ -3,6 +3,7 @@
 use crate::counters::{Counters, UpstreamFailure};
 use crate::forwarded::{self, Ends};
 use crate::place::Place;
+use crate::sent_body::SentBody;
 use crate::settings::{Settings, Upstream};
 use crate::sites::Route;
 use crate::slow_body::{TimedBody, is_too_slow};
@@ -28,11 +29,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::timeout;
 use tower_service::Service;
 
-/// The body of a request, as far as the upstream gets it.
-type Outgoing = RequestBody<TimedBody<Incoming>>;
+/// The body of a request that rules let pass.
+type Passed = RequestBody<TimedBody<Incoming>>;
+
+/// The same on its way to the upstream.
+type Outgoing = SentBody<Passed>;
 
 /// The body of an answer: that of the upstream, or a page.
 pub type Answer = Either<Incoming, Full<Bytes>>;
@@ -102,7 +105,7 @@ impl Proxy {
         Ok(Self { settings, counters, client: any, http2: client.http2_only(true).build(connector) })
     }
 
-    async fn ask(self, upstream: Upstream, request: Request<Outgoing>) -> Response<Answer> {
+    async fn ask(self, upstream: Upstream, request: Request<Passed>) -> Response<Answer> {
         let (mut head, body) = request.into_parts();
         let Some(ends) = head.extensions.get::<Ends>().copied() else { return page(StatusCode::INTERNAL_SERVER_ERROR) };
         if head.method == Method::CONNECT {
@@ -116,6 +119,7 @@ impl Proxy {
         }
         remove_those_of_connection(&mut head.headers);
         forwarded::set_headers(ends, &mut head.headers, &self.settings);
+        let (body, wait) = SentBody::new(body);
         let mut request = Request::new(body);
         if upstream.is_http2 {
             *request.version_mut() = Version::HTTP_2;
@@ -126,14 +130,14 @@ impl Proxy {
             tunnel::set(request.headers_mut(), protocol.clone());
         }
         let client = if upstream.is_http2 { &self.http2 } else { &self.client };
-        let mut response = match timeout(self.settings.timeouts.answer, client.request(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) if is_too_slow(&error) => return page(StatusCode::REQUEST_TIMEOUT),
-            Ok(Err(error)) => {
+        let mut response = match wait.answer(client.request(request), self.settings.timeouts.answer).await {
+            Some(Ok(response)) => response,
+            Some(Err(error)) if is_too_slow(&error) => return page(StatusCode::REQUEST_TIMEOUT),
+            Some(Err(error)) => {
                 self.counters.fail_upstream(if error.is_connect() { UpstreamFailure::Connect } else { UpstreamFailure::Broken });
                 return page(StatusCode::BAD_GATEWAY);
             }
-            Err(_) => {
+            None => {
                 self.counters.fail_upstream(UpstreamFailure::Timeout);
                 return page(StatusCode::GATEWAY_TIMEOUT);
             }
@@ -155,7 +159,7 @@ impl Proxy {
     }
 }
 
-impl Service<Request<Outgoing>> for Proxy {
+impl Service<Request<Passed>> for Proxy {
     type Response = Response<Answer>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -164,7 +168,7 @@ impl Service<Request<Outgoing>> for Proxy {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Outgoing>) -> Self::Future {
+    fn call(&mut self, request: Request<Passed>) -> Self::Future {
         let proxy = self.clone();
         Box::pin(async move {
             let route = request.extensions().get::<Route>().cloned();

@@ -146,8 +146,10 @@ impl FromStr for Upstream {
             _ => return Err(wrong()),
         };
         let authority: Authority = rest.strip_suffix('/').unwrap_or(rest).parse().map_err(|_| wrong())?;
+        // A port that is not a number up to 65535 would be taken for none.
+        let has_wrong_port = authority.port_u16().is_none() && !authority.as_str().ends_with(authority.host());
         // A user and a password would go into each request.
-        if authority.host().is_empty() || authority.as_str().contains('@') {
+        if authority.host().is_empty() || authority.as_str().contains('@') || has_wrong_port {
             return Err(wrong());
         }
         Ok(Self { scheme, authority, is_http2 })
@@ -173,8 +175,9 @@ mod tests {
         }
         let upstream: Upstream = "http://shop.example:81/".parse().unwrap();
         assert_eq!(upstream.uri(Some(&PathAndQuery::from_static("/a?b"))).unwrap(), "http://shop.example:81/a?b");
-        for wrong in ["", "127.0.0.1:3000", "ftp://shop.example", "http://", "http://shop.example/path", "http://user:secret@shop.example"]
-        {
+        let of_a_port = ["http://shop.example:", "http://shop.example:99999", "http://[::1]:99999"];
+        let others = ["", "127.0.0.1:3000", "ftp://shop.example", "http://", "http://shop.example/path", "http://user:secret@shop.example"];
+        for wrong in of_a_port.into_iter().chain(others) {
             assert!(wrong.parse::<Upstream>().is_err(), "{wrong}");
         }
     }

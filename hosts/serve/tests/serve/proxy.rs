@@ -1,6 +1,8 @@
 //! What reaches the upstream, and what comes back.
 
-use crate::support::{Running, ask, exchange, get, plain, read_head, start, start_before, upstream};
+use crate::support::{Running, ask, exchange, get, plain, read_head, run, start, start_before, timeouts, upstream};
+use secrule::Waf;
+use secrule_serve::{Server, Settings};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,6 +87,41 @@ async fn an_upstream_that_is_away_or_slow_has_a_status() {
     assert!(get(server.address, "/", "").await.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
     let broken = upstream(|_| "SSH-2.0-OpenSSH\r\n\r\n".to_owned()).await;
     assert!(get(start_before(broken).address, "/", "").await.starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+}
+
+#[tokio::test]
+async fn an_upload_that_takes_longer_than_the_time_for_an_answer_reaches_the_upstream() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let settings = Settings { listen: vec![([127, 0, 0, 1], 0).into()], timeouts: timeouts(), upstream, ..Settings::default() };
+    // No rule needs the body, so that it passes as it comes.
+    let server = run(Server::bind(settings, Waf::from_rules("SecRuleEngine On").unwrap()).unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        stream.read_exact(&mut [0; 20]).await.unwrap();
+        stream.write_all(plain("all of it").as_bytes()).await.unwrap();
+    });
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: image/png\r\nContent-Length: 20\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let began = Instant::now();
+    for _ in 0..20 {
+        stream.write_all(b"a").await.unwrap();
+        tokio::time::sleep(timeouts().answer / 12).await;
+    }
+    assert!(began.elapsed() > timeouts().answer);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("all of it"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_has_a_whole_upload_and_is_silent_has_a_status() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = start_before(silent.local_addr().unwrap());
+    let form = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nab";
+    assert!(ask(server.address, form).await.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
 }
 
 #[tokio::test]
