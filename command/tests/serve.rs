@@ -9,7 +9,8 @@ use serving::{Serving, refused, replace};
 use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
 
 /// Rules that deny `/old`.
 const RULES: &str = "SecRuleEngine On\nSecRule REQUEST_URI \"@contains /old\" \"id:1,phase:1,deny,log,msg:'old'\"\n";
@@ -101,17 +102,76 @@ fn rules_that_do_not_load_change_nothing_and_say_why() {
 }
 
 #[test]
-fn what_cannot_start_says_why() {
+fn what_cannot_start_says_why_and_what_to_do() {
+    let folder = serving::folder("refused");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let file = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).unwrap();
+        path(name)
+    };
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let said = refused(&["--listen", &address]);
-    assert!(said.contains(&address) && said.contains("another server has it, which `ss -ltnp"), "{said}");
-    assert!(refused(&["--rules", "/nowhere/rules.conf"]).contains("/nowhere/rules.conf"));
-    assert!(refused(&["--upstream", "127.0.0.1:3000"]).contains("write http://HOST"));
-    assert!(refused(&["--tls-certificate", "/nowhere/site.pem"]).contains("--tls-key"));
-    let tls = ["--listen", "127.0.0.1:0", "--tls-certificate", "/nowhere/site.pem", "--tls-key", "/nowhere/site.key"];
-    assert!(refused(&tls).contains("/nowhere/site.pem"));
-    let file = rules("few", RULES);
-    assert!(refused(&["--rules", file.to_str().unwrap(), "--expect-rules", "2"]).contains("there is 1 rule, and --expect-rules 2"));
-    assert!(refused(&["--no-such-flag"]).contains("--help"));
+    let taken = taken.local_addr().unwrap().to_string();
+    let (few, broken, pattern) = (
+        file("few.conf", RULES),
+        file("broken.conf", "SecRule ARGS\n"),
+        file("pattern.conf", "SecRule ARGS \"@rx (\" \"id:1,deny,phase:2\""),
+    );
+    let [(expired, expired_key), (early, early_key), (good, _)] =
+        [("expired", -9, -1), ("early", 1, 9), ("good", -1, 90)].map(|(name, from, until)| certificate(&folder, name, from, until));
+    let nowhere = "/nowhere/site.pem";
+    // The flags, and the essential words of the message: what is wrong, and what to do.
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--no-such-flag"], &["'--no-such-flag'", "--help"]),
+        (&["--listen", "127.0.0.1"], &["'127.0.0.1'", "--listen <ADDRESS:PORT>"]),
+        (&["--listen", &taken], &[&taken, "another server has it, which `ss -ltnp", "another port with --listen"]),
+        (&["--listen", "192.0.2.1:8080"], &["192.0.2.1:8080", "this machine does not have that address; 0.0.0.0"]),
+        (&["--upstream", "127.0.0.1:3000"], &["write http://HOST[:PORT]"]),
+        (&["--upstream", "http://127.0.0.1:99999"], &["write http://HOST[:PORT]"]),
+        (&["--trust", "10.0.0.0/99"], &["'10.0.0.0/99'", "--trust <NETWORK>"]),
+        (&["--client-timeout", "soon"], &["'soon'", "such as 90s, 10m"]),
+        (&["--client-timeout", "0s"], &["'0s'", "write a time of 1s or more"]),
+        (&["--upstream-timeout", "0"], &["'0'", "write a time of 1s or more"]),
+        (&["--max-connections", "0"], &["'0'", "write a number from 1 on"]),
+        (&["--rules", "/nowhere/rules.conf"], &["/nowhere/rules.conf", "there is no such file", "check the path"]),
+        (&["--rules", &path("")], &["it is a folder", "to read all of its files, write"]),
+        (&["--rules", &broken], &["broken.conf:1:13", "needs an operator, such as"]),
+        (&["--rules", &pattern], &["pattern.conf:1:", "invalid regular expression", "complete the pattern"]),
+        (&["--rules", &few, "--expect-rules", "2"], &["there is 1 rule, and --expect-rules 2", "secrule check"]),
+        (&["--crs", "/nowhere"], &["/nowhere", "name the folder that holds crs-setup.conf"]),
+        (&["--sites", "/nowhere/sites.toml"], &["/nowhere/sites.toml"]),
+        (&["--sites", "sites.toml", "--upstream", "http://127.0.0.1:3000"], &["'--sites <FILE>' cannot be used with '--upstream <URL>'"]),
+        (&["--tls-certificate", &good], &["--tls-key <FILE>"]),
+        (&["--tls-certificate", nowhere, "--tls-key", nowhere], &[nowhere]),
+        (&["--tls-certificate", &expired, "--tls-key", &expired_key], &["expired.pem: the certificate expired on 2"]),
+        (&["--tls-certificate", &early, "--tls-key", &early_key], &["early.pem: the certificate is valid from 2"]),
+        (&["--tls-certificate", &good, "--tls-key", &early_key], &["good.pem: ", "it is not the key of the certificate"]),
+    ];
+    for (flags, words) in cases {
+        let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
+        let said = refused(&[listen, flags].concat());
+        assert!(words.iter().all(|word| said.contains(word)), "{flags:?}: {said}\nit lacks one of {words:?}");
+        assert!(said.len() < 1_000 && !said.contains("panicked"), "{flags:?}: {said}");
+    }
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// Makes a certificate that is valid between two days, counted from today, and its key.
+fn certificate(folder: &Path, name: &str, from: i64, until: i64) -> (String, String) {
+    let mut wanted = rcgen::CertificateParams::new(["shop.example".to_owned()]).unwrap();
+    let day = |days| OffsetDateTime::now_utc() + time::Duration::days(days);
+    (wanted.not_before, wanted.not_after) = (day(from), day(until));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let [certificate, key_file] = ["pem", "key"].map(|ending| folder.join(format!("{name}.{ending}")));
+    fs::write(&certificate, wanted.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    (certificate.to_str().unwrap().to_owned(), key_file.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_upstream_that_cannot_be_reached_is_a_warning_and_its_requests_get_502() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut serving = Serving::start(&["--upstream", &format!("http://{free}")]);
+    let line = serving.line();
+    assert!(line.starts_with("secrule: warning: ") && line.contains(&free.to_string()) && line.contains("502"), "{line}");
+    assert_eq!(serving.get("/").0, 502);
 }

@@ -106,19 +106,19 @@ pub struct Options {
     trust: Vec<IpNet>,
 
     /// The number of connections at once; more wait
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = connections)]
     max_connections: usize,
 
     /// The time for the head of a request, and between two pieces of a body
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     client_timeout: Duration,
 
-    /// The time until the upstream begins to answer
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::duration::parse)]
+    /// The time until the upstream begins to answer, after it has the request
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     upstream_timeout: Duration,
 
     /// The time after which an upgraded connection ends, such as a WebSocket, if neither side sends anything
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     tunnel_timeout: Duration,
 
     /// Refuse rules that are fewer, in any site, at the start and when they are loaded again
@@ -296,6 +296,17 @@ fn numbered(number: usize, thing: &str) -> String {
 
 fn refused(error: ServeError) -> Failure {
     Failure::Reason(error.to_string())
+}
+
+/// Reads a time for something. None would be enough for nothing.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = crate::duration::parse(text)?;
+    if time.is_zero() { Err("write a time of 1s or more".to_owned()) } else { Ok(time) }
+}
+
+/// Reads a number of connections. With none, all clients would wait.
+fn connections(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a number from 1 on, such as 10000".to_owned())
 }
 
 /// Returns the files of the certificate of the command line.
