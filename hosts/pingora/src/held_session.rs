@@ -27,7 +27,10 @@ use std::time::Duration;
 
 /// The place where a session is put when the held one gives it back: hooks have the held one as a trait object only.
 #[derive(Clone, Default)]
-pub struct Place(Arc<Mutex<Option<(Box<ServerSession>, Replay)>>>);
+pub struct Place(Arc<Mutex<Option<Returned>>>);
+
+/// The session of the client, and what of its body is to be read again.
+type Returned = (Box<ServerSession>, Replay);
 
 /// The part of a request that is read again.
 #[derive(Default)]
@@ -72,7 +75,7 @@ impl Place {
     fn enter(&self, session: &mut Session, replay: Replay, response: Option<(Vec<HttpTask>, Held)>) {
         let inner = std::mem::replace(&mut session.downstream_session, placeholder());
         let held = HeldSession { inner, replay, response, place: self.clone() };
-        session.downstream_session = Box::new(ServerSession::Custom(Box::new(held)));
+        *session.downstream_session = ServerSession::Custom(Box::new(held));
     }
 
     fn take(&self, session: &mut Session) -> Replay {

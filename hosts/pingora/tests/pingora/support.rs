@@ -29,13 +29,16 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// A proxy to one upstream, with an access log of statuses and of rules in the outcome.
+/// The status of an exchange, and the rules in its outcome.
+pub type Entry = (u16, Option<usize>);
+
+/// A proxy to one upstream, with an access log.
 #[derive(Clone)]
 pub struct Proxy {
     pub upstream: SocketAddr,
     /// Tries of upstreams that fail after they have the request.
     pub retries: usize,
-    pub log: Arc<Mutex<Vec<(u16, Option<usize>)>>>,
+    pub log: Arc<Mutex<Vec<Entry>>>,
 }
 
 impl Proxy {
