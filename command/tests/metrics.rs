@@ -85,6 +85,9 @@ impl Drop for Serving {
     }
 }
 
+/// Rules that need bodies.
+const RULES_OF_QUESTIONS: &str = "SecRuleEngine On\nSecRequestBodyAccess On\nSecRule ARGS \"@contains attack\" \"id:1,phase:2,deny,log\"\n";
+
 /// A file of rules in a folder of its own.
 fn rules(name: &str, text: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("secrule-metrics-{name}-{}", std::process::id()));
@@ -129,6 +132,33 @@ fn collectors_get_the_format_that_they_ask_for() {
     assert!(!text.contains("# EOF"));
     let (head, text) = serving.ask("/metrics", "Accept: application/openmetrics-text; version=1.0.0, text/plain;q=0.5\r\n");
     assert!(head.contains("application/openmetrics-text; version=1.0.0") && text.ends_with("# EOF\n"), "{head}{text}");
+}
+
+#[test]
+fn questions_are_counted_by_protocol_and_answer() {
+    let file = rules("questions", RULES_OF_QUESTIONS);
+    let mut serving = Serving::start(&["--rules", file.to_str().unwrap(), "--forward-auth", "127.0.0.1:0"]);
+    // The line before it was that of this listener.
+    let mut line = String::new();
+    serving.errors.read_line(&mut line).unwrap();
+    let (questions, admin) = (serving.admin.clone(), line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap());
+    serving.admin = admin.to_owned();
+    let ask = |uri: &str, headers: &str| {
+        let mut stream = TcpStream::connect(&questions).unwrap();
+        let of_proxy = format!("X-Forwarded-Method: POST\r\n{uri}X-Forwarded-For: 192.0.2.7\r\n{headers}");
+        write!(stream, "GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{of_proxy}\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    };
+    ask("X-Forwarded-Uri: /\r\n", "Content-Type: application/x-www-form-urlencoded\r\n");
+    ask("X-Forwarded-Uri: /?a=attack\r\n", "");
+    ask("", "");
+    let text = serving.ask("/metrics", "").1;
+    for (outcome, count) in [("passed", 1), ("stopped", 1), ("refused", 0), ("failed", 1)] {
+        let sample = format!("secrule_questions_total{{protocol=\"forward-auth\",outcome=\"{outcome}\"}} {count}\n");
+        assert!(text.contains(&sample), "{sample}{text}");
+    }
+    assert!(text.contains("secrule_question_hidden_bodies_total{protocol=\"forward-auth\"} 1\n"), "{text}");
+    assert!(text.contains("secrule_questions_total{protocol=\"appsec\",outcome=\"passed\"} 0\n"), "{text}");
 }
 
 #[test]
