@@ -7,6 +7,7 @@
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]
 
+use secrule::Waf;
 use secrule::internals::compile::{CompileOptions, Input, compile};
 use secrule::internals::diagnostic::Code;
 use secrule::internals::source::{Loader as _, Memory};
@@ -67,6 +68,10 @@ fn every_golden_file_belongs_to_a_code() {
 impl Golden {
     /// Returns the text for people after loading these rules.
     fn render(&self) -> String {
+        if let Some(expected) = self.expected_rules() {
+            let built = Waf::builder().file(&self.main).expect_rules(expected).build_with(&self.files);
+            return built.map_or_else(|error| format!("{error}\n"), |_| String::new());
+        }
         let earlier = PathBuf::from("earlier.conf");
         let is_there = self.files.read(&earlier).is_ok();
         let inputs: Vec<Input> = is_there.then_some(earlier).into_iter().chain([self.main.clone()]).map(Input::File).collect();
@@ -77,6 +82,12 @@ impl Golden {
                 report.warnings().iter().map(|warning| warning.render(report.texts())).collect::<Vec<_>>().join("\n")
             }
         }
+    }
+
+    /// Returns the number of rules that the host expects, if the first line says `# expect_rules: N`.
+    fn expected_rules(&self) -> Option<usize> {
+        let text = String::from_utf8(self.files.read(&self.main).ok()?).ok()?;
+        text.lines().next()?.strip_prefix("# expect_rules: ")?.parse().ok()
     }
 
     /// Compares a text with the expected one, or updates the latter.

@@ -5,11 +5,14 @@ use super::loads::{Load, UNNAMED};
 use super::v3_errors::in_one_line;
 use secrule::LoadReport;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// Number of warnings of a load that are shown. `secrule check` shows them all.
 const SHOWN: usize = 8;
+
+/// The variable of the environment that names the least number of rules that a rule set should have after a file was loaded.
+const EXPECTED_VARIABLE: &str = "SECRULE_EXPECT_RULES";
 
 /// `true` once a load was reported. The first load of a process is reported even if it only sets values.
 static ENGINE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
@@ -17,16 +20,26 @@ static ENGINE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 /// `true` once the notice about the store was written.
 static STORE_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Reports each load that was not reported before on standard error: one line, then its warnings. `rules` is the number of its rules. The notice about
-/// the store of the rules is written once.
-pub fn report(loads: &[Arc<Load>], report: &LoadReport, rules: usize, store: Option<&str>) {
+/// Numbers of rules after a load, as ModSecurity v3 counts them.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// Those of the load.
+    pub added: usize,
+    /// Those of the rule set.
+    pub all: usize,
+}
+
+/// Reports each load that was not reported before on standard error: one line, then its warnings. Too few rules after a file are a line, too. The notice
+/// about the store of the rules is written once.
+pub fn report(loads: &[Arc<Load>], report: &LoadReport, counts: Counts, store: Option<&str>) {
     let new: Vec<usize> = loads.iter().enumerate().filter(|(_, load)| load.is_first_report()).map(|(input, _)| input).collect();
     let notice = |input: usize| {
         let is_reported = ENGINE_IS_REPORTED.swap(true, Ordering::Relaxed);
         let name = name_of(report, input).filter(|name| !is_reported || *name != UNNAMED)?;
-        Some(notice(&name.replace(UNNAMED, "inline rules"), rules, report.warnings_of(input).count()))
+        Some(notice(&name.replace(UNNAMED, "inline rules"), counts.added, report.warnings_of(input).count()))
     };
-    let of_input = |input: usize| notice(input).into_iter().chain(lines(report, input));
+    let lack = |input: usize| too_few(name_of(report, input).filter(|name| *name != UNNAMED)?, counts.all, *EXPECTED);
+    let of_input = |input: usize| notice(input).into_iter().chain(lack(input)).chain(lines(report, input));
     let store = store.filter(|_| !new.is_empty() && !STORE_IS_REPORTED.swap(true, Ordering::Relaxed));
     let lines = new.into_iter().flat_map(of_input).chain(store.map(str::to_owned));
     let lines: String = lines.map(|line| format!("secrule: {line}\n")).collect();
@@ -45,6 +58,23 @@ fn name_of(report: &LoadReport, input: usize) -> Option<&str> {
 fn notice(name: &str, rules: usize, warnings: usize) -> String {
     let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     format!("version {} loaded {name}: {}, {}", env!("CARGO_PKG_VERSION"), counted(rules, "rule"), counted(warnings, "warning"))
+}
+
+/// The number of rules that the environment expects; 0 without one.
+static EXPECTED: LazyLock<usize> = LazyLock::new(|| {
+    let Some(text) = std::env::var_os(EXPECTED_VARIABLE) else { return 0 };
+    text.to_str().and_then(|text| text.trim().parse().ok()).unwrap_or_else(|| {
+        // If the host closed its standard error, there is no other place for this.
+        let _ =
+            writeln!(std::io::stderr(), "secrule: {EXPECTED_VARIABLE}={}: write a number; no number of rules is expected", text.display());
+        0
+    })
+});
+
+/// Returns the line about a rule set with fewer rules than expected after a file: an empty file opens the door, and nobody else says so.
+fn too_few(name: &str, rules: usize, expected: usize) -> Option<String> {
+    let line = || format!("too few rules: {rules} after {name}, and {EXPECTED_VARIABLE}={expected}; `secrule check` shows what is loaded");
+    (rules < expected).then(line)
 }
 
 /// Returns the first warnings about an input, and the number of the others.
@@ -88,6 +118,13 @@ mod tests {
     fn a_load_says_which_engine_has_how_many_rules() {
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(notice("main.conf", 849, 1), format!("version {version} loaded main.conf: 849 rules, 1 warning"));
+    }
+
+    #[test]
+    fn fewer_rules_than_expected_are_a_line_and_as_many_are_not() {
+        let line = "too few rules: 2 after main.conf, and SECRULE_EXPECT_RULES=3; `secrule check` shows what is loaded";
+        assert_eq!(too_few("main.conf", 2, 3).as_deref(), Some(line));
+        assert_eq!((too_few("main.conf", 3, 3), too_few("main.conf", 0, 0)), (None, None));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Rule sets: created, filled, merged and released.
 
 use super::convert::{copy_for_host, from_raw, guarded, into_raw, release, return_memory, string};
+use super::load_notices::{self, Counts};
 use super::loads::{Load, MANY_RULES, UNNAMED, compile, compile_anew};
-use super::{load_notices, stores, v3_errors};
+use super::{stores, v3_errors};
 use secrule::Waf;
 use secrule::internals::compile::Input;
 use secrule::internals::graph::{Phase, RuleGraph, Step};
@@ -43,8 +44,9 @@ impl RulesSet {
         let loads: Vec<_> = state.loads.iter().chain(more).map(Arc::clone).collect();
         let waf = compile_anew(&loads).map_err(|error| v3_errors::text(&error))?;
         let before = state.waf.as_ref().map_or(0, |waf| count(&waf.graph()));
-        let added = count(&waf.graph()).saturating_sub(before);
-        load_notices::report(&loads, &waf.report(), added, stores::notice(&waf.graph()));
+        let all = count(&waf.graph());
+        let added = all.saturating_sub(before);
+        load_notices::report(&loads, &waf.report(), Counts { added, all }, stores::notice(&waf.graph()));
         *state = State { loads, waf: Some(waf) };
         Ok(c_int::try_from(added).unwrap_or(c_int::MAX))
     }

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         trial!(the_headers_are_cpp, [Needs::Program("c++")]),
         trial!(a_c_program_calls_every_function, [Needs::CLibrary, Needs::Program("cc")]),
         trial!(the_environment_may_leave_out_a_part_of_the_plan, [Needs::CLibrary, Needs::Program("cc")]),
+        trial!(fewer_rules_than_the_environment_expects_are_told, [Needs::CLibrary, Needs::Program("cc")]),
         trial!(valgrind_finds_no_leak_and_no_invalid_access, [Needs::CLibrary, Needs::Program("cc"), Needs::Program("valgrind")]),
     ])
 }
@@ -69,6 +70,15 @@ fn the_environment_may_leave_out_a_part_of_the_plan() {
         assert!(!said(plan).contains("SECRULE_PLAN"), "{plan}");
     }
     assert!(said("maybe").contains("SECRULE_PLAN=maybe: unknown plan; one of on, off, no-prefilters,"));
+}
+
+fn fewer_rules_than_the_environment_expects_are_told() {
+    let program = program("expected");
+    let said = |expected: &str| run(Command::new(&program).env("SECRULE_EXPECT_RULES", expected), "2");
+    let many = said("100000");
+    assert!(many.contains("secrule: too few rules: ") && many.contains(", and SECRULE_EXPECT_RULES=100000; `secrule check`"), "{many}");
+    assert!(!said("0").contains("SECRULE_EXPECT_RULES"));
+    assert!(said("many").contains("SECRULE_EXPECT_RULES=many: write a number"));
 }
 
 fn valgrind_finds_no_leak_and_no_invalid_access() {

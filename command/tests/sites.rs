@@ -11,7 +11,7 @@ use serving::{Serving, folder, refused, replace};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,12 +23,14 @@ fn main() -> ExitCode {
         trial!(each_site_and_path_has_its_rules),
         trial!(nothing_is_stopped_in_any_site_if_that_is_wanted),
         trial!(a_changed_file_holds_and_one_that_does_not_load_changes_nothing),
+        trial!(the_admin_page_shows_the_rules_of_each_site_and_a_load_that_failed),
         trial!(a_rule_file_that_did_not_load_is_looked_at_again),
         trial!(files_that_are_wrong_say_where_and_what_to_do),
         trial!(exclusions_that_remove_nothing_are_warnings),
         trial!(rules_that_share_nothing_are_a_warning),
         trial!(an_upstream_that_cannot_be_reached_is_a_warning),
         trial!(a_new_certificate_is_used, [Needs::Program("openssl")]),
+        trial!(loads_of_a_certificate_are_counted, [Needs::Program("openssl")]),
         trial!(bans_outlive_a_reload),
         trial!(reloads_under_load_fail_no_request_and_keep_no_memory),
         trial!(a_thousand_reloads_under_load_fail_no_request_and_keep_no_memory).with_ignored_flag(true),
@@ -182,8 +184,38 @@ fn a_changed_file_holds_and_one_that_does_not_load_changes_nothing() {
     }
     replace(Path::new(&files.rules), "SecRuleEngine On\nSecAction \"id:1,phase:1,pass\"\n");
     replace(file, &shop(first));
-    while !serving.line().contains("there are 0 rules, and --expect-rules 2") {}
+    while !serving.line().contains("too few rules: 0 instead of at least 2") {}
     assert_eq!(serving.get("/a/new").0, 200);
+}
+
+fn the_admin_page_shows_the_rules_of_each_site_and_a_load_that_failed() {
+    let path = "[[site.path]]\nprefix = \"/a/\"\nremove_rules = [1]\n";
+    let files = files("page", &(shop(upstream("shop")) + path));
+    let mut serving = Serving::start(&[&files.arguments()[..], &["--admin", "127.0.0.1:0"]].concat());
+    let line = serving.line();
+    let (address, token) = line.split_once("http://").unwrap().1.trim().split_once("/#token=").unwrap();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let rules = || serde_json::from_str::<serde_json::Value>(&ask("/api/rules")).unwrap();
+    let names = || rules()["sets"].as_array().unwrap().iter().map(|set| set["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(), ["shop.example", "shop.example/a/"]);
+    assert!(rules()["failure"].is_null() && ask("/metrics").contains("secrule_rules_loaded 2\n"));
+
+    // A load that fails before the engine sees any rule is one, too.
+    replace(Path::new(&files.sites), "[[site]\n");
+    while !serving.line().starts_with("secrule: the earlier sites stay: ") {}
+    let failed = rules();
+    assert!(failed["failure"]["text"].as_str().unwrap().contains("sites.toml:1"), "{failed}");
+    assert!(ask("/metrics").contains("secrule_loads_total{status=\"failure\"} 1\n"));
+
+    replace(Path::new(&files.sites), &shop(upstream("shop")));
+    while !serving.line().starts_with("secrule: loaded again: ") {}
+    assert!(names() == ["shop.example"] && rules()["failure"].is_null());
 }
 
 fn a_rule_file_that_did_not_load_is_looked_at_again() {
@@ -226,7 +258,11 @@ fn files_that_are_wrong_say_where_and_what_to_do() {
     assert!(refused(&["--sites", "sites.toml", "--upstream", "http://a"]).contains("cannot be used with"));
     let files = files("few", site);
     let said = refused(&[&files.arguments()[..], &["--expect-rules", "3"]].concat());
-    assert!(said.contains("sites.toml:1: site a.example: there are 2 rules, and --expect-rules 3"), "{said}");
+    assert!(
+        said.contains("sites.toml:1: site a.example: the rules do not load")
+            && said.contains("error[E006]: too few rules: 2 instead of at least 3"),
+        "{said}"
+    );
 }
 
 fn exclusions_that_remove_nothing_are_warnings() {
@@ -296,6 +332,30 @@ fn a_new_certificate_is_used() {
         replace(&files.folder.join(format!("{name}.key")), &fs::read_to_string(&new_key).unwrap());
         while !serving.line().contains(done) {}
         assert!(fs::read_to_string(&new_pem).unwrap().starts_with(&shown_certificate(serving.address, name)));
+    }
+}
+
+fn loads_of_a_certificate_are_counted() {
+    let folder = folder("counted");
+    certificate(&folder, "one.example");
+    let [pem, key] = ["one.example.pem", "one.example.key"].map(|name| folder.join(name));
+    let files = ["--tls-certificate", pem.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let mut serving = Serving::start(&[&files[..], &["--admin", "127.0.0.1:0"]].concat());
+    let line = serving.line();
+    let address = line.split_once("http://").unwrap().1.split('/').next().unwrap();
+    let good = fs::read_to_string(&pem).unwrap();
+    for (text, said, counted) in [
+        ("none", "the earlier certificate stays", "{status=\"failure\"} 1\n"),
+        (&good, "the certificate was loaded again", "{status=\"success\"} 1\n"),
+    ] {
+        replace(&pem, text);
+        while !serving.line().contains(said) {}
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut metrics = String::new();
+        stream.read_to_string(&mut metrics).unwrap();
+        assert!(metrics.contains(&format!("secrule_serve_certificate_loads_total{counted}")), "{metrics}");
+        assert!(metrics.contains("secrule_loads_total{status=\"failure\"} 0\n"), "{metrics}");
     }
 }
 

@@ -43,6 +43,8 @@ codes! {
     IncludeDepth = "E004",
     /// Rules or data cannot be fetched from the network.
     Unfetched = "E005",
+    /// Fewer rules were loaded than the host expects.
+    TooFewRules = "E006",
 
     /// A quote is opened and never closed.
     UnclosedQuote = "E101",

@@ -33,6 +33,7 @@ pub struct WafBuilder {
     /// `true` if each part is a separate load, as in ModSecurity v3's interface: the first load that sets a value wins.
     are_loads: bool,
     paranoia: Option<u8>,
+    expected_rules: usize,
     exclusions: String,
     /// The first text that `remove_target` could not take for one target.
     refused_target: Option<String>,
@@ -157,6 +158,21 @@ impl WafBuilder {
         self
     }
 
+    /// Refuses fewer rules than this, as [`LoadReport::rules`] counts them, with those that are inherited: an empty file must not replace a rule set. A
+    /// [reload](Waf::reload) asks again for what its own builder says.
+    ///
+    /// ```
+    /// # use secrule::Waf;
+    /// let waf = Waf::builder().starter_rules().expect_rules(10).build()?;
+    /// let error = waf.reload(Waf::builder().rules("empty.conf", "SecRuleEngine On").expect_rules(10)).unwrap_err();
+    /// assert!(error.to_string().contains("error[E006]"));
+    /// # Ok::<(), secrule::LoadError>(())
+    /// ```
+    pub fn expect_rules(mut self, number: usize) -> Self {
+        self.expected_rules = number;
+        self
+    }
+
     /// Keeps persistent collections, bans and rates in a store of the host, whatever `SecCollectionStore` names. Several rule sets may share a store.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
@@ -278,6 +294,12 @@ impl WafBuilder {
             self.inherit(&base);
         }
         let (graph, report, lineage) = self.compile(loader)?;
+        // Before logs are opened and stores are made.
+        if report.rules < self.expected_rules {
+            let (rules, expected) = (report.rules, self.expected_rules);
+            let message = format!("too few rules: {rules} instead of at least {expected}; `secrule check` shows what is loaded");
+            return Err(LoadError::of_call("WafBuilder::expect_rules", &expected.to_string(), Code::TooFewRules, message));
+        }
         let given = Given {
             store: self.store.is_some(),
             store_kinds: self.store_kinds.into(),

@@ -26,7 +26,8 @@ int msc_rules_merge(RulesSet *to, RulesSet *from, const char **error);
 /* Adds rules from an https address, showing the server the key: how many, or -1. Only a library built with `remote` fetches. */
 int msc_rules_add_remote(RulesSet *rules, const char *key, const char *uri, const char **error);
 
-/* Adds rules from a file and all that it includes: how many, or -1. */
+/* Adds rules from a file and all that it includes: how many, or -1. With SECRULE_EXPECT_RULES=100 in the environment, a line on standard error tells of a
+   rule set with fewer rules after that; they are loaded all the same. */
 int msc_rules_add_file(RulesSet *rules, const char *file, const char **error);
 
 /* Adds rules from a text: how many, or -1. */

@@ -163,9 +163,8 @@ pub fn run(options: &Options) -> Result<Outcome, Failure> {
 /// Serves one upstream.
 async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: Arc<dyn Observer>) -> Result<(), Failure> {
     let loaded = SystemTime::now();
-    let (builder, loader) = rules.collect()?;
+    let (builder, loader) = rules.collect_expected()?;
     let waf = builder.observer(observer).build_with(&loader).map_err(|error| unloadable(&error))?;
-    rules.check(&waf).map_err(Failure::Reason)?;
     let settings = settings(options);
     let questions = ask(options, &settings, waf.clone())?;
     if settings.listen.is_empty() {

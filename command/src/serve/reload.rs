@@ -19,7 +19,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 pub struct Rules<'o> {
     pub options: &'o RuleOptions,
     pub detect_only: bool,
-    /// The least number of rules.
+    /// The least number of rules of each site.
     pub expected: usize,
     /// Where loads are counted that fail.
     pub metrics: Option<Arc<Metrics>>,
@@ -33,15 +33,10 @@ impl Rules<'_> {
         Ok((if self.detect_only { builder.input(mode) } else { builder }, loader))
     }
 
-    /// Refuses rules that are fewer than expected.
-    pub fn check(&self, waf: &Waf) -> Result<(), String> {
-        let count = count(waf);
-        if count < self.expected {
-            let (are, expected) = (if count == 1 { "is" } else { "are" }, self.expected);
-            let rules = super::numbered(count, "rule");
-            return Err(format!("there {are} {rules}, and --expect-rules {expected}: see `secrule check` for what was loaded"));
-        }
-        Ok(())
+    /// Collects the rules of a proxy with one site, which are refused if they are fewer than expected.
+    pub fn collect_expected(&self) -> Result<(WafBuilder, Replaced), Failure> {
+        let (builder, loader) = self.collect()?;
+        Ok((builder.expect_rules(self.expected), loader))
     }
 
     /// Counts a load that failed before the engine was told of it, and shows it on the admin page.
@@ -49,17 +44,6 @@ impl Rules<'_> {
         if let (Some(metrics), Failure::Reason(reason)) = (&self.metrics, failure) {
             metrics.note_failed_load(reason);
         }
-    }
-
-    /// Collects the rules, if they are as many as expected.
-    fn collect_enough(&self) -> Result<(WafBuilder, Replaced), Failure> {
-        if self.expected > 0 {
-            let (builder, loader) = self.collect()?;
-            // Tried beside the rules that hold, without their logs and their store.
-            let tried = builder.without_logs().without_store().build_with(&loader).map_err(|error| unloadable(&error))?;
-            self.check(&tried).map_err(Failure::Reason)?;
-        }
-        self.collect()
     }
 }
 
@@ -94,7 +78,7 @@ impl Reload for LiveRules<'_> {
     }
 
     fn reload(&mut self) -> Result<String, Failure> {
-        let (builder, loader) = self.rules.collect_enough().inspect_err(|failure| self.rules.note_failed_load(failure))?;
+        let (builder, loader) = self.rules.collect_expected().inspect_err(|failure| self.rules.note_failed_load(failure))?;
         self.waf.reload_with(builder, &loader).map_err(|error| unloadable(&error))?;
         let number = count(&self.waf);
         Ok(format!("{} {} loaded again", super::numbered(number, "rule"), if number == 1 { "was" } else { "were" }))

@@ -132,15 +132,15 @@ impl Load<'_> {
         let Changes { remove_rules, remove_targets, .. } = changes;
         let key = format!("{} {text:?} {files:?} {remove_rules:?} {remove_targets:?}", inherited.number);
         let extended = match self.known.get(&key) {
-            _ if !is_changed => Extended { warnings: Vec::new(), ..inherited.clone() },
+            _ if !is_changed && count(&inherited.waf) >= self.rules.expected => Extended { warnings: Vec::new(), ..inherited.clone() },
             Some(known) => known.clone(),
             None => {
                 let text_name = format!("{}, {name}", self.file.shown());
                 let builder = files.iter().fold(Waf::builder().base(&inherited.waf), WafBuilder::file).rules(&text_name, &text);
                 let builder = remove_rules.iter().fold(builder, |builder, rule| builder.remove_rule(*rule));
                 let builder = remove_targets.iter().fold(builder, |builder, target| builder.remove_target(target.rule, &target.target));
-                let waf = builder.build();
-                let waf = waf.map_err(|error| self.file.wrong(place.clone(), format!("{name}: the rules do not load\n{error}")))?;
+                let waf = builder.expect_rules(self.rules.expected).build();
+                let waf = waf.map_err(|error| self.file.wrong(place, format!("{name}: the rules do not load\n{error}")))?;
                 self.note_sources(&waf);
                 let known = Extended { number: self.known.len() + 1, warnings: warnings_of(&waf, &text_name), waf };
                 self.known.insert(key, known.clone());
@@ -148,7 +148,6 @@ impl Load<'_> {
             }
         };
         self.warnings.extend(extended.warnings.iter().map(|warning| format!("{name}: {warning}")));
-        self.rules.check(&extended.waf).map_err(|reason| self.file.wrong(place, format!("{name}: {reason}")))?;
         Ok(extended)
     }
 
