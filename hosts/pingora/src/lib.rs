@@ -43,7 +43,8 @@
 //! # Bodies
 //!
 //! A body is read only if a rule may look at it, only up to the limit of the rules, and it is held back only while a rule may still stop it. A response that
-//! no rule looks at passes at once: events, downloads, upgrades, gRPC. A module of Pingora that compresses responses does so after they are judged.
+//! no rule looks at passes at once: events, downloads, gRPC. An upgraded connection is not judged, and may end early: see
+//! `LIMITS.md`. A module of Pingora that compresses responses does so after they are judged.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
