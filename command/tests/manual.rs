@@ -47,8 +47,8 @@ fn followed(page: Page) -> Trial {
                 Needs::CLibrary
             }
             "caddy" => Needs::Program("caddy"),
-            "command-envoy" => Needs::CommandWith(*feature.insert("envoy")),
-            "worlds" => Needs::CommandWith(*feature.insert("worlds")),
+            "command-envoy" => Needs::CommandWith(feature.insert("envoy")),
+            "worlds" => Needs::CommandWith(feature.insert("worlds")),
             "crs" => Needs::File("modsecurity-crs", &["/usr/share"]),
             "envoy" => Needs::Program("envoy"),
             "haproxy" => Needs::Program("haproxy"),
