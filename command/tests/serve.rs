@@ -56,6 +56,19 @@ fn a_request_cannot_forge_a_line_and_secrets_are_masked() {
 }
 
 #[test]
+fn a_request_cannot_make_a_line_long() {
+    let file = rules("long", RULES);
+    let mut serving = Serving::start(&["--rules", file.to_str().unwrap()]);
+    assert_eq!(serving.get(&format!("/old{}", "a".repeat(50_000))).0, 403);
+    serving.signal("TERM");
+    serving.process.wait().unwrap();
+    let mut events = String::new();
+    serving.process.stdout.take().unwrap().read_to_string(&mut events).unwrap();
+    assert!(events.starts_with("127.0.0.1 GET /olda") && events.contains("a… and 48980 bytes: stopped with 403"), "{events}");
+    assert!(events.lines().all(|line| line.len() < 2_500), "{events}");
+}
+
+#[test]
 fn an_admin_page_says_where_it_is_and_needs_a_token_file_elsewhere() {
     let mut serving = Serving::start(&["--admin", "127.0.0.1:0"]);
     let line = serving.line();

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Number of lines that wait to be written; more are dropped and counted.
 const MAX_WAITING: usize = 4_096;
 
+/// Longest part of a line, in bytes: clients choose paths, and lines that wait take memory.
+const LONGEST_PART: usize = 1_024;
+
 /// Maximum wait for the last lines.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
@@ -77,11 +80,13 @@ fn request(transaction: &Transaction) -> String {
     format!("{client} {method} {path}")
 }
 
-/// Returns bytes as a part of a line, which they cannot end.
+/// Returns bytes as a part of a line, which they cannot end, and not make long.
 fn line(bytes: &[u8]) -> String {
-    let mut shown = Vec::with_capacity(bytes.len());
-    legible(bytes, &mut shown);
-    text(&shown)
+    let start = bytes.get(..LONGEST_PART).unwrap_or(bytes);
+    let mut shown = Vec::with_capacity(start.len());
+    legible(start, &mut shown);
+    let left_out = bytes.len() - start.len();
+    if left_out > 0 { format!("{}… and {left_out} bytes", text(&shown)) } else { text(&shown) }
 }
 
 fn write_all(entries: &Receiver<Entry>) {
