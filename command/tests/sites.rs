@@ -371,13 +371,6 @@ fn bans_outlive_a_reload() {
     assert_eq!(serving.get("/").0, 403);
 }
 
-/// Returns the memory of a process, in bytes.
-fn memory(serving: &Serving) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", serving.process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_ascii_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
-}
-
 /// Loads sites again and again while clients ask them, and compares the memory after a part of the reloads with that at the end.
 fn reload_under_load(reloads: usize, settled: usize) {
     let (shop, blog) = (upstream("shop"), upstream("blog"));
@@ -411,11 +404,11 @@ fn reload_under_load(reloads: usize, settled: usize) {
             let line = serving.line();
             assert!(line.contains("secrule: loaded again: "), "{line}");
             if number == settled {
-                before = memory(&serving);
+                before = serving.memory("VmRSS:");
             }
         }
         ended.store(true, Ordering::Relaxed);
-        let after = memory(&serving);
+        let after = serving.memory("VmRSS:");
         let asked = asked.load(Ordering::Relaxed);
         trials::note(&format!("{reloads} reloads, {asked} requests, {before} bytes after {settled}, {after} bytes at the end"));
         assert!(asked > reloads, "{asked} requests");
@@ -465,7 +458,7 @@ fn many_sites_and_paths_cost_little_memory() {
         let files = files(name, text);
         let serving = Serving::start(&["--sites", &files.sites, "--crs", crs.to_str().unwrap()]);
         assert_eq!(serving.get_from("site0.example", "/").1, "site");
-        memory(&serving)
+        serving.memory("VmRSS:")
     };
     let few = memory_of("few-sites", &site(0));
     let sites = memory_of("many-sites", &(0..51).map(site).collect::<String>());

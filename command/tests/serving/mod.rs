@@ -66,6 +66,13 @@ impl Serving {
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
     }
 
+    /// Returns a size of its memory, in bytes: `VmRSS:`, or `VmHWM:` for the largest one so far.
+    pub fn memory(&self, name: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_ascii_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+    }
+
     pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([format!("-{name}"), self.process.id().to_string()]).status().unwrap().success());
     }
