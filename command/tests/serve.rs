@@ -136,7 +136,7 @@ fn what_cannot_start_says_why_and_what_to_do() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["--no-such-flag"], &["'--no-such-flag'", "--help"]),
         (&["--listen", "127.0.0.1"], &["'127.0.0.1'", "--listen <ADDRESS:PORT>"]),
-        (&["--listen", &taken], &[&taken, "another server has it, which `ss -ltnp", "another port with --listen"]),
+        (&["--listen", &taken], &[&taken, "another server has it, which `ss -ltnp", "or choose another port"]),
         (&["--listen", "192.0.2.1:8080"], &["192.0.2.1:8080", "this machine does not have that address; 0.0.0.0"]),
         (&["--upstream", "127.0.0.1:3000"], &["write http://HOST[:PORT]"]),
         (&["--upstream", "http://127.0.0.1:99999"], &["write http://HOST[:PORT]"]),

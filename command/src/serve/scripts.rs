@@ -88,7 +88,7 @@ impl Scripts for RuleScripts {
         let services = Services::new(&self.waf, Arc::new(ScriptLog::new(Box::new(io::stderr()), graph.settings.plugin_log_rate)));
         let outgoing = outgoing(&services).map_err(|failure| match failure {
             Failure::Reason(reason) => reason,
-            Failure::Closed => "its way out is closed".to_owned(),
+            Failure::Closed => "standard output is closed".to_owned(),
         })?;
         let name = extension.script.name().to_owned();
         match &mut lock(&self.started).running {

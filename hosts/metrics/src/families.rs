@@ -147,7 +147,7 @@ pub const RULE_HITS: Family =
 pub const BLOCKED: Family = Family::counter(
     "secrule_blocked_requests",
     &[CATEGORY, SEVERITY],
-    "Exchanges that were blocked or redirected, by the kind of attack with the highest score and the most severe match.",
+    "Exchanges that were blocked or redirected, by the category of the highest-scoring match and the highest severity.",
 )
 .contract("coraza_waf_blocked_requests");
 pub const SCORE: Family = Family::histogram(
@@ -165,7 +165,7 @@ pub const PHASE_TIME: Family = Family::histogram(
 pub const RULE_TIME: Family = Family::counter(
     "secrule_rule_seconds",
     &[TIMED_RULE],
-    "Estimated time of the evaluations of a rule: of the exchanges whose rules are timed, times the number of exchanges for each of them.",
+    "Estimated time spent evaluating a rule: the time in sampled exchanges times the sampling interval.",
 )
 .unit("seconds");
 pub const TIMED_REQUESTS: Family = Family::counter("secrule_timed_requests", &[], "Exchanges whose rules were timed.");
@@ -179,11 +179,8 @@ pub const SCRIPT_FAILURES: Family = Family::counter("secrule_script_failures", &
 pub const STORE_FAILURES: Family =
     Family::counter("secrule_store_failures", &[], "Exchanges in which the store did not answer, or took too long.");
 pub const LOST_RECORDS: Family = Family::counter("secrule_audit_records_lost", &[], "Audit records that could not be written.");
-pub const DROPPED_RECORDS: Family = Family::counter(
-    "secrule_exchange_records_dropped",
-    &[],
-    "Exchanges that the script host did not hear of, because it was not there or too slow.",
-);
+pub const DROPPED_RECORDS: Family =
+    Family::counter("secrule_exchange_records_dropped", &[], "Exchange records dropped because the script host was absent or slow.");
 pub const LOADS: Family =
     Family::counter("secrule_loads", &[STATUS], "Loads of the rules: the first one, and each reload.").contract("coraza_waf_plugin_loads");
 pub const LAST_SUCCESS: Family =

@@ -69,9 +69,7 @@ fn remedy(address: SocketAddr, source: &io::Error) -> String {
     let remedy = match source.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
-            return format!(
-                ": another server has it, which `ss -ltnp 'sport = :{port}'` shows; end that one, or name another port with --listen"
-            );
+            return format!(": another server has it, which `ss -ltnp 'sport = :{port}'` shows; end that one, or choose another port");
         }
         io::ErrorKind::PermissionDenied => {
             ": ports below 1024 need a permission; name one above, or run with the capability CAP_NET_BIND_SERVICE"

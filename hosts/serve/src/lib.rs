@@ -7,6 +7,8 @@
 //! | module | takes → gives |
 //! | --- | --- |
 //! | `settings` | what an operator says → addresses, timeouts, trusted peers |
+//! | `server` | sites and settings → a server that runs until it is told to end |
+//! | `error` | a failed start → its reason and remedy |
 //! | `listener` | an address → a socket, and its connections |
 //! | `place` | the limit of connections → a place for each, which ends with the last thing on it |
 //! | `sockets` | connections, as many as there are places → their requests; and their end |

@@ -30,6 +30,7 @@ fn parse(text: &str) -> Result<(Vec<String>, Vec<Step>), String> {
     let (mut needs, mut steps) = (Vec::<String>::new(), Vec::<Step>::new());
     // The last comment, and if there were only blank lines since the last block.
     let (mut mark, mut follows) = (None, false);
+    let mut is_after_blank = true;
     let mut lines = text.lines().zip(1..);
     while let Some((line, number)) = lines.next() {
         let fail = |problem: &str| Err(format!("{number}: {problem}"));
@@ -45,7 +46,11 @@ fn parse(text: &str) -> Result<(Vec<String>, Vec<Step>), String> {
             if line.trim_start().starts_with(FENCE) {
                 return fail("a block within a list or a quotation is not read: begin it at the left margin");
             }
-            if !line.trim().is_empty() {
+            if is_after_blank && line.starts_with("    ") && !line.trim().is_empty() {
+                return fail("an indented block is not read: begin and end it with ``` and name its language");
+            }
+            is_after_blank = line.trim().is_empty();
+            if !is_after_blank {
                 (mark, follows) = (None, false);
             }
             continue;
@@ -139,6 +144,7 @@ mod tests {
         assert!(parse("```nginx\nevents {}\n```\n").unwrap_err().starts_with("1: nothing is done"));
         assert!(parse("<!-- runs somehow -->\n```sh\nls\n```\n").is_err());
         assert!(parse("```\nls\n```\n").is_err() && parse("```sh\nls\n").is_err() && parse("* a\n  ```sh\n  ls\n  ```\n").is_err());
+        assert!(parse("To list:\n\n    ls\n").is_err() && parse("```sh\nif true; then\n\n    ls\nfi\n```\n* a\n    more of it\n").is_ok());
         assert_eq!(steps("<!-- not run: it needs systemd -->\n```sh\nsystemctl\n```\n"), [(2, Work::Leave)]);
         // A comment is about the block that follows it.
         assert_eq!(steps("<!-- not run: x -->\n\ntext\n\n```sh\nls\n```\n"), [(5, Work::Run(Run::default()))]);

@@ -23,6 +23,9 @@ use tokio::time::timeout;
 const MAX_BODY: usize = 4 << 10;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// Answer to a request whose work ended without a result.
+const NOT_COMPLETED: &str = "the request could not be completed; see standard error";
+
 /// Returns what a path needs. One that is not known needs the token, so that nobody learns which there are.
 fn needs(path: &str) -> Needs {
     match path {
@@ -85,7 +88,7 @@ fn shown(value: &impl Serialize) -> Answer {
 /// Answers with what may take time: the store or the script host is asked.
 async fn waited(admin: &Admin, view: fn(&Admin) -> Result<Value, String>) -> Answer {
     let admin = admin.clone();
-    done(spawn_blocking(move || view(&admin)).await.unwrap_or_else(|_| Err("it failed".to_owned())), StatusCode::BAD_GATEWAY)
+    done(spawn_blocking(move || view(&admin)).await.unwrap_or_else(|_| Err(NOT_COMPLETED.to_owned())), StatusCode::BAD_GATEWAY)
 }
 
 /// Does what a request asks for: a JSON object, whose type no form of another page can send.
@@ -103,7 +106,7 @@ async fn written(admin: &Admin, head: &Parts, body: Incoming, act: fn(&Admin, &V
         return answers::text(StatusCode::BAD_REQUEST, "the body is not JSON\n");
     };
     let admin = admin.clone();
-    done(spawn_blocking(move || act(&admin, &value)).await.unwrap_or_else(|_| Err("it failed".to_owned())), StatusCode::CONFLICT)
+    done(spawn_blocking(move || act(&admin, &value)).await.unwrap_or_else(|_| Err(NOT_COMPLETED.to_owned())), StatusCode::CONFLICT)
 }
 
 fn done(result: Result<Value, String>, otherwise: StatusCode) -> Answer {
