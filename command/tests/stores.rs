@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A folder with a store, which is removed with the value.
 struct Folder(PathBuf);
 
-/// What a run of the command gave.
+/// Result of a run of the command.
 struct Said {
     code: Option<i32>,
     out: String,

@@ -1,4 +1,4 @@
-//! What every store must do: one suite for all of them.
+//! Requirements of every store: one suite for all of them.
 //!
 //! A store outside of the process has a clock of its own, so that times are real ones, as short as a store can tell them apart.
 

@@ -1,4 +1,4 @@
-//! What the starter rules make of sample traffic: `testkit/examples/traffic.rs` shows which rule did it.
+//! Verdicts of the starter rules on sample traffic: `testkit/examples/traffic.rs` shows which rule did it.
 
 use secrule::Waf;
 use secrule_testkit::traffic::{self, Class, Half, Judged, Rate};

@@ -30,7 +30,7 @@ pub struct AdminOptions {
     admin_token_file: Option<PathBuf>,
 }
 
-/// What the page and the metrics are about.
+/// Parts of the program that the page and the metrics show.
 pub struct Served<'s> {
     /// The rules: those that all sites extend, if there are several.
     pub waf: &'s Waf,

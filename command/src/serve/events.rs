@@ -1,4 +1,4 @@
-//! What rules find in requests, as lines on standard output.
+//! Matches of rules, as lines on standard output.
 
 use crate::Failure;
 use secrule::internals::escape::{legible, text};

@@ -21,7 +21,7 @@ pub struct MetricsOptions {
     timed_requests: u32,
 }
 
-/// Whose names metrics have.
+/// Names of metrics.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Contract {
     Secrule,

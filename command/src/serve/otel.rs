@@ -22,7 +22,7 @@ use ureq::Agent;
 /// The name of this software, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` has another.
 const SERVICE: &str = "secrule";
 
-/// Where the specification of OTLP puts spans below an endpoint.
+/// Path of spans below an endpoint, by the specification of OTLP.
 const PATH: &str = "/v1/traces";
 
 /// Maximum time for one message to the collector.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 const HEADING: &str = "Questions of other proxies";
 
-/// What other proxies may ask.
+/// Options of listeners for questions of other proxies.
 #[derive(Args, Debug)]
 pub struct QuestionOptions {
     /// Answer Caddy's forward_auth, Traefik's forwardAuth and nginx's auth_request
@@ -42,8 +42,8 @@ pub struct QuestionOptions {
 
     /// Answer Envoy's ext_proc and ext_authz, over gRPC without TLS: requests and responses with their bodies
     ///
-    /// Both services are on one port; Envoy's settings choose. Envoys on this machine, and those of --trust, may ask. ext_proc needs the attributes source.address and request.protocol, and judges responses, too.
-    /// examples/serve/envoy-ext-proc.yaml and envoy-ext-authz.yaml have the settings.
+    /// Both services are on one port; Envoy's settings choose. Envoys on this machine, and those of --trust, may ask. ext_proc needs the
+    /// attributes source.address and request.protocol, and judges responses, too. examples/serve/envoy-ext-proc.yaml and envoy-ext-authz.yaml have the settings.
     #[cfg(feature = "envoy")]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = HEADING)]
     ext_proc: Option<SocketAddr>,
@@ -57,7 +57,7 @@ pub struct QuestionOptions {
     hidden_body: Option<HiddenBody>,
 }
 
-/// What the listeners share with the proxy.
+/// Settings that the listeners share with the proxy.
 pub struct Shared<'o> {
     pub rules: QuestionRules,
     pub trusted: &'o [IpNet],

@@ -21,7 +21,7 @@ pub struct Rules<'o> {
     pub detect_only: bool,
     /// The least number of rules of each site.
     pub expected: usize,
-    /// Where loads are counted that fail.
+    /// Counts loads that fail.
     pub metrics: Option<Arc<Metrics>>,
 }
 
@@ -91,7 +91,7 @@ pub struct LiveCertificate {
     pub switch: Switch,
     pub waf: Waf,
     pub upstream: Option<Upstream>,
-    /// Where loads are counted.
+    /// Counts loads.
     pub counters: Arc<Counters>,
 }
 

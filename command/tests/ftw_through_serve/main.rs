@@ -65,7 +65,7 @@ fn the_core_rule_set_passes_its_tests_over_http() {
     secrule_testkit::settle("ftw_through_serve.txt", ran, &failed);
 }
 
-/// The status of an answer, if there was one, and the port that asked.
+/// The port that asked, and the status of the answer, if there was one.
 type Answer = (u16, Option<u16>);
 
 /// Sends the stages of all tests, and returns the answers to each.
@@ -90,7 +90,7 @@ fn take<'t, A>(next: &AtomicUsize, tests: &'t [TestCase], answers: &'t [A]) -> O
     tests.get(at).zip(answers.get(at))
 }
 
-/// What the audit log says of a connection.
+/// Records of the audit log about a connection.
 #[derive(Default)]
 struct Logged {
     ids: BTreeSet<u64>,

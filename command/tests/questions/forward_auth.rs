@@ -10,7 +10,7 @@ use std::process::Command;
 
 const LISTEN: [&str; 2] = ["--forward-auth", "127.0.0.1:0"];
 
-/// What a question of Caddy has.
+/// Headers of a question of Caddy.
 fn question<'a>(method: &'a str, target: &'a str, client: &'a str) -> Vec<String> {
     vec![format!("X-Forwarded-Method: {method}"), format!("X-Forwarded-Uri: {target}"), format!("X-Forwarded-For: {client}")]
 }

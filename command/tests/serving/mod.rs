@@ -17,7 +17,7 @@ pub struct Serving {
     pub process: Child,
     errors: BufReader<ChildStderr>,
     pub address: SocketAddr,
-    /// What it said until it was open.
+    /// Its messages until it was open.
     pub start: String,
 }
 

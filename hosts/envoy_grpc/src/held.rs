@@ -33,7 +33,7 @@ pub struct Body {
     bytes: usize,
 }
 
-/// What is done with a body.
+/// Stage of a body.
 enum Stage {
     /// Nothing of it goes on before it is judged: it is kept here.
     Held(Vec<HttpBody>),

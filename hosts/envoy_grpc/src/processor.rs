@@ -32,7 +32,7 @@ impl Processor {
     }
 }
 
-/// What is known of one exchange.
+/// State of one exchange.
 struct Stream {
     judge: Judge,
     ends: Option<Ends>,

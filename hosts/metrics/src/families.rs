@@ -47,7 +47,7 @@ pub enum Names {
     /// `secrule_…`
     #[default]
     Secrule,
-    /// Where the contract of the Coraza operator for its drivers has a name, this name, with the labels `engine`, `namespace` and `driver_type`.
+    /// Names of the contract of the Coraza operator for its drivers, with the labels `engine`, `namespace` and `driver_type`. Other metrics keep their names.
     Coraza {
         /// Value of `namespace`.
         namespace: String,

@@ -81,7 +81,7 @@ pub struct Metrics {
     loads: Loads,
 }
 
-/// Loads after the first one.
+/// Counts and times of loads. The counts are those after the first load, which succeeded.
 #[derive(Debug)]
 struct Loads {
     succeeded: AtomicU64,
@@ -89,6 +89,7 @@ struct Loads {
     /// Seconds since 1970.
     last_success: AtomicU64,
     last_failure: AtomicU64,
+    /// Time of the first load.
     began: SystemTime,
     /// The load that failed after the last one that succeeded.
     failure: Mutex<Option<FailedLoad>>,

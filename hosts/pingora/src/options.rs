@@ -1,4 +1,4 @@
-//! What a proxy says about itself.
+//! Options of the filter.
 
 use pingora_proxy::Session;
 use secrule::{Connection, Waf};

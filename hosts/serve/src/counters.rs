@@ -32,7 +32,7 @@ pub enum UpstreamFailure {
     Broken,
 }
 
-/// What a server waited for in vain.
+/// Timeouts of a client.
 #[derive(Clone, Copy, Debug)]
 pub enum Waiting {
     /// The end of a TLS handshake.

@@ -26,7 +26,7 @@ pub enum ServeError {
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The fault and its remedy.
         reason: String,
     },
     /// A site cannot be served.
@@ -34,7 +34,7 @@ pub enum ServeError {
     Site {
         /// The position of the site among all, from 0 on.
         number: usize,
-        /// What is wrong with it, and what to do.
+        /// The fault and its remedy.
         reason: String,
     },
     /// New sites would change what the sockets speak.
@@ -45,7 +45,7 @@ pub enum ServeError {
     AdminToken {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The fault and its remedy.
         reason: String,
     },
     /// Others could reach an admin page that has no token file.

@@ -1,4 +1,4 @@
-//! What programs ask that watch a server: its metrics, and if it is ready.
+//! Metrics and readiness of a server, for programs that watch it.
 
 use crate::questions::Counts;
 use crate::{Counters, Stopper};
@@ -18,7 +18,7 @@ pub struct Probes {
     pub counters: Arc<Counters>,
     /// The numbers of questions of other proxies.
     pub questions: Arc<Counts>,
-    /// What ends the server.
+    /// Ends the server: it is not ready from then on.
     pub stopper: Stopper,
 }
 

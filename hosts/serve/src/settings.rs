@@ -1,4 +1,4 @@
-//! What an operator says about a server.
+//! Settings of a server.
 
 use crate::ServeError;
 use http::Uri;

@@ -3,7 +3,8 @@
 //! [`Sites`] is a table that never changes. A server holds one, and [`Switch::replace`](crate::Switch::replace) gives it another one: requests that run keep
 //! the site that they were given.
 //!
-//! The host of each request decides, not the name that its connection asked for (SNI): clients use a connection of HTTP/2 for all sites that its certificate names.
+//! The host of each request decides, not the name that its connection asked for (SNI): clients use a connection of HTTP/2 for all sites that its certificate
+//! names.
 
 use crate::ServeError;
 use crate::host::{Host, HostPattern};

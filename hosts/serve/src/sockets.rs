@@ -25,8 +25,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Streams of a connection of HTTP/2 at once, and the time between two questions if its client is there.
+/// Maximum number of streams of a connection of HTTP/2.
 const MAX_STREAMS: u32 = 128;
+
+/// Time between two pings of a client of HTTP/2.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Sockets that take connections, each in a task of its own.

@@ -26,7 +26,7 @@ const WARNS_BEFORE_END: Duration = Duration::from_secs(14 * 86_400);
 #[derive(Clone, Debug)]
 pub struct Certificate {
     pub key: Arc<CertifiedKey>,
-    /// What an operator should know about it.
+    /// Warnings for the operator, such as a name that it lacks.
     pub warnings: Vec<String>,
 }
 

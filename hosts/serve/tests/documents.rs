@@ -1,4 +1,4 @@
-//! What documents say about metrics: the tables of `docs/metrics.md`, and the alerts in `examples/`.
+//! Documents about metrics: the tables of `docs/metrics.md`, and the alerts in `examples/`.
 
 // A helper that fails ends the test, as it should.
 #![allow(clippy::unwrap_used)]

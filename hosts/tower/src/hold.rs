@@ -12,7 +12,7 @@ pub struct Held<B: Body> {
     pub frames: VecDeque<Frame<Bytes>>,
     /// The error that ended the body.
     pub error: Option<B::Error>,
-    /// What was not read; `None` if the body has ended.
+    /// The unread rest; `None` if the body has ended.
     pub rest: Option<B>,
     /// The bytes of the data in `frames`.
     pub bytes: usize,

@@ -23,7 +23,7 @@ type Connect = dyn Fn(&Parts) -> Connection + Send + Sync;
 /// Chooses the rules of a request.
 type Choose = dyn Fn(&Parts) -> Option<Waf> + Send + Sync;
 
-/// What the host says.
+/// Options of the layer.
 #[derive(Clone)]
 pub struct Options {
     pub connection: Arc<Connect>,

@@ -9,7 +9,8 @@
 //! | a block `rust` | compiled: the page is among the tests of a crate's documentation |
 //! | a block `text` elsewhere | a drawing, or lines of a log |
 //!
-//! Commands begin in an empty folder; the project is `../secrule` from there. Any other block must say why nobody runs it. A comment before a block changes what is done with it:
+//! Commands begin in an empty folder; the project is `../secrule` from there. Any other block must say why nobody runs it. A comment before a block
+//! changes what is done with it:
 //!
 //! | comment | effect |
 //! | --- | --- |
@@ -48,7 +49,7 @@ pub struct Step {
     pub work: Work,
 }
 
-/// What is to be done with a block.
+/// Work that a block asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Work {
     /// Writes it to a file.
@@ -66,7 +67,7 @@ pub enum Work {
 /// How commands are run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Run {
-    /// What they print.
+    /// Their expected output.
     pub prints: Option<String>,
     /// The code that a command ends with, where that is not 0.
     pub exits_with: Option<i32>,

@@ -46,7 +46,7 @@ pub struct LiveSites<'o> {
     files: BTreeSet<PathBuf>,
 }
 
-/// What a load goes through.
+/// State of a load.
 struct Load<'l> {
     file: SitesFile,
     rules: &'l Rules<'l>,
@@ -62,7 +62,7 @@ struct Extended {
     waf: Waf,
     /// The number of the rules among all of the load; 0 are those that all extend.
     number: usize,
-    /// What an operator should know of them.
+    /// Warnings for the operator.
     warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Who may ask the admin listener.
+//! Authentication of requests to the admin listener.
 //!
 //! | danger | what stands against it |
 //! | --- | --- |
@@ -38,7 +38,7 @@ pub enum Refusal {
     Token,
 }
 
-/// What a path needs.
+/// Access level of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing: it is the same for everybody.

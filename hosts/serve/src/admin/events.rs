@@ -14,15 +14,19 @@ use std::time::SystemTime;
 /// Number of exchanges that are kept by default.
 const DEFAULT_COUNT: usize = 200;
 
-/// Maximum number of bytes of texts that are kept of all exchanges, and of one.
+/// Maximum number of bytes of texts that are kept of all exchanges.
 const MAX_BYTES: usize = 4 << 20;
+
+/// Maximum number of bytes of texts that are kept of one exchange.
 const MAX_EVENT_BYTES: usize = 64 << 10;
 
 /// Maximum length of a text, in bytes.
 const MAX_TEXT: usize = 2 << 10;
 
-/// Maximum number of matches of an exchange, and of values of a match.
+/// Maximum number of matches of an exchange.
 const MAX_MATCHES: usize = 100;
+
+/// Maximum number of values of a match.
 const MAX_VALUES: usize = 50;
 
 /// Number of bytes of a value that the engine keeps: one of this length may be longer.

@@ -31,7 +31,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where an admin page is, and what opens it.
+/// Address and token of an admin page.
 #[derive(Clone, Debug)]
 pub struct AdminSettings {
     /// The address. One that is not loopback needs a token file.
@@ -40,7 +40,7 @@ pub struct AdminSettings {
     pub token_file: Option<PathBuf>,
 }
 
-/// What an admin page shows.
+/// Sources of an admin page: rule sets, events, metrics, scripts.
 ///
 /// ```
 /// use secrule::{Observer, Waf};

@@ -19,8 +19,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// Maximum length of a body, in bytes, and its time.
+/// Maximum length of a body, in bytes.
 const MAX_BODY: usize = 4 << 10;
+
+/// Time for a body.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Answer to a request whose work ended without a result.

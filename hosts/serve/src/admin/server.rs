@@ -26,8 +26,10 @@ const MAX_CONNECTIONS: usize = 32;
 /// Time for the head of a request, also for the next one of a connection.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// Time after which a connection takes no further request, and time for the last one. A browser opens another one.
+/// Time after which a connection takes no further request. A browser opens another one.
 const CONNECTION_TIME: Duration = Duration::from_secs(120);
+
+/// Time for the last request of a connection.
 const LAST_REQUEST_TIME: Duration = Duration::from_secs(20);
 
 /// Maximum length of a head, in bytes: the smallest that hyper knows.
@@ -40,7 +42,7 @@ pub struct AdminServer {
     url: String,
 }
 
-/// What all connections share.
+/// State that all connections share.
 pub struct Shared {
     pub admin: Admin,
     pub access: Access,

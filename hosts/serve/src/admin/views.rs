@@ -1,4 +1,4 @@
-//! What the page shows, as JSON.
+//! Contents of the page, as JSON.
 
 use super::{Admin, RecentEvent};
 use secrule::internals::escape::{legible, text};
@@ -13,10 +13,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Maximum number of rules, rule sets, warnings and bans that are shown.
+/// Maximum number of rules that are shown.
 const MAX_RULES: usize = 20;
+
+/// Maximum number of rule sets that are shown.
 const MAX_SETS: usize = 100;
+
+/// Maximum number of warnings of a rule set that are shown.
 const MAX_WARNINGS: usize = 100;
+
+/// Maximum number of bans that are shown.
 const MAX_BANS: usize = 500;
 
 /// Maximum length of a message, in characters.

@@ -92,7 +92,7 @@ pub enum Decision {
     Fail,
 }
 
-/// What came of a body.
+/// Part of a body that came.
 struct Read {
     bytes: usize,
     /// `true` if it ended as it should, or rules need no more.

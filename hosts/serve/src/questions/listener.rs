@@ -52,7 +52,7 @@ pub struct Listener {
     answering: Answering,
 }
 
-/// What answers questions.
+/// Answers questions of one protocol.
 pub struct Answering {
     pub judge: Judge,
     pub settings: Settings,

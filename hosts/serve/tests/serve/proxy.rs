@@ -1,4 +1,4 @@
-//! What reaches the upstream, and what comes back.
+//! Requests as the upstream gets them, and answers as the client gets them.
 
 use crate::support::{Running, ask, exchange, get, plain, read_head, run, start, start_before, timeouts, upstream};
 use secrule::Waf;
