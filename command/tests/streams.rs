@@ -49,14 +49,11 @@ fn start(name: &str, flags: &[&str], answer: impl Fn(TcpStream, String) + Clone 
     Serving::start(&[&["--rules", rules.to_str().unwrap(), "--upstream", &upstream], flags].concat())
 }
 
-/// Reads until an empty line.
-fn head(stream: impl std::io::Read) -> String {
-    let mut head = Vec::new();
-    for byte in stream.bytes() {
-        head.push(byte.unwrap());
-        if head.ends_with(b"\r\n\r\n") {
-            break;
-        }
+/// Reads until an empty line, and nothing behind it.
+fn head(mut stream: &TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+        head.push(byte[0]);
     }
     String::from_utf8(head).unwrap()
 }
