@@ -104,7 +104,7 @@ fn an_extension_runs_when_asked_and_is_in_the_history_once() {
 }
 
 #[test]
-fn plugins_of_the_host_and_their_log_are_shown_and_a_host_that_is_away_is_told() {
+fn plugins_of_the_host_and_their_log_are_shown_and_a_host_that_is_away_is_reported() {
     let folder = folder("plugin");
     let (plugin, rules) = (folder.join("plugin.lua"), folder.join("main.conf"));
     fs::write(&plugin, PLUGIN).unwrap();

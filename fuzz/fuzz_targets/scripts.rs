@@ -23,7 +23,7 @@ SecRule REQUEST_METHOD "@unconditionalMatch" "id:4,phase:5,pass,log"
 "#;
 
 /// For each call of a script the limit, and what a busy machine adds.
-const PATIENCE: Duration = Duration::from_secs(8);
+const WAIT_LIMIT: Duration = Duration::from_secs(8);
 
 fuzz_target!(|data: &[u8]| {
     let mut draw = Draw::new(data);
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     let begin = Instant::now();
     let (transaction, _) = request.lead(waf.transaction());
     let took = begin.elapsed();
-    assert!(took < PATIENCE, "{took:?}\n{one}\n{other}");
+    assert!(took < WAIT_LIMIT, "{took:?}\n{one}\n{other}");
     let ids: Vec<_> = transaction.rule_matches().iter().map(|found| found.id).collect();
     assert!(ids.contains(&3) && ids.contains(&4), "{ids:?}\n{one}\n{other}");
     for failure in transaction.script_failures() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Where Debian has ModSecurity's library.
 pub const LIBRARY: &str = "libmodsecurity.so.3";
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Loaded rule sets leave something behind in the library.
 const QUESTIONS_OF_ONE_CHILD: usize = 1000;
@@ -70,7 +70,7 @@ impl Peer {
         if running.put(&question(rules, requests)).is_err() {
             return Answer::Crashed;
         }
-        match running.answers.recv_timeout(PATIENCE) {
+        match running.answers.recv_timeout(WAIT_LIMIT) {
             Ok(answer) => {
                 self.running = Some(running);
                 read_answer(&answer, requests.len()).expect("the peer answers in its form")

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Maximum wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A script host, which ends with the value.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl ScriptHost {
         let errors = fs::File::create(log.with_extension("stderr")).unwrap();
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap();
         let mut host = Self { process, rules: rules.to_owned(), log: log.to_owned() };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_LIMIT;
         while host.status().is_none() {
             let ended = host.process.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "the host does not start: {}", host.errors());
@@ -103,7 +103,7 @@ impl Drop for ScriptHost {
 
 /// Waits until something is so.
 pub fn wait(mut is_so: impl FnMut() -> bool, tell: impl Fn() -> String) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAIT_LIMIT;
     while !is_so() {
         assert!(Instant::now() < until, "waited in vain for {}", tell());
         thread::sleep(Duration::from_millis(20));

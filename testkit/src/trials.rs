@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_told_from_what_is_not() {
+    fn what_is_there_is_distinguished_from_what_is_not() {
         assert!(Needs::Program("cargo").is_there() && Needs::File("Cargo.toml", &["/nowhere", "."]).is_there());
         let absent = [
             Needs::Shared("no-such-folder"),

@@ -5,7 +5,7 @@ use crate::{Failure, note};
 use clap::Args;
 use secrule::{Observer, Waf};
 use secrule_serve::questions::Counts;
-use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, Stopper, Switch};
+use secrule_serve::{Admin, AdminServer, AdminSettings, Counters, Metrics, Probes, RecentEvents, Scripts, SitesHandle, Stopper};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Served<'s> {
     /// The rules: those that all sites extend, if there are several.
     pub waf: &'s Waf,
     /// The sites, if there are several.
-    pub sites: Option<Switch>,
+    pub sites: Option<SitesHandle>,
     pub counters: Arc<Counters>,
     pub questions: Arc<Counts>,
     pub stoppers: &'s [Stopper],

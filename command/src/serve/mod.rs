@@ -21,7 +21,7 @@ use questions::{QuestionOptions, Questions, Shared};
 use reload::{LiveCertificate, LiveRules, Reload, Rules};
 use secrule::{Observer, Waf};
 use secrule_serve::questions::QuestionRules;
-use secrule_serve::{IpNet, ServeError, Server, Settings, Stopper, Switch, Timeouts, TlsFiles, Upstream};
+use secrule_serve::{IpNet, ServeError, Server, Settings, SitesHandle, Stopper, Timeouts, TlsFiles, Upstream};
 use sites::{LiveSites, SiteLoader};
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -146,7 +146,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<Outcome, Failure> {
     let page = Page::of(&options.admin, &options.metrics);
     let rules =
-        Rules { options: &options.rules, detect_only: options.detect_only, expected: options.expect_rules, metrics: page.metrics() };
+        Rules { options: &options.rules, detect_only: options.detect_only, min_rules: options.expect_rules, metrics: page.metrics() };
     #[cfg(feature = "otel")]
     let _export = options.otel.start()?;
     let events = Arc::new(Events::start()?);
@@ -179,8 +179,13 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     tell_open(options, &server, &format!("{} in front of {behind}", numbered(reload::count(&waf), "rule")));
     let upstream = options.upstream.clone();
     sites::reach(upstream.clone().map(|upstream| ("the proxy".to_owned(), upstream)).into_iter().collect());
-    let certificate =
-        tls(options).map(|tls| LiveCertificate { tls, switch: server.switch(), waf: waf.clone(), upstream, counters: server.counters() });
+    let certificate = tls(options).map(|tls| LiveCertificate {
+        tls,
+        handle: server.sites_handle(),
+        waf: waf.clone(),
+        upstream,
+        counters: server.counters(),
+    });
     let [for_rules, for_certificate] = hangups;
     until_ended(Some(server), questions, page, &waf.clone(), None, async {
         tokio::join!(reload::follow(LiveRules { rules, waf }, loaded, for_rules), follow_if_any(certificate, loaded, for_certificate));
@@ -197,13 +202,13 @@ async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &P
     let shown = loaded.to_string();
     let settings = settings(options);
     let server = Server::bind_sites(settings.clone(), loaded.sites).map_err(refused)?;
-    let questions = ask(options, &settings, server.switch())?;
+    let questions = ask(options, &settings, server.sites_handle())?;
     let hangups = signal(SignalKind::hangup())?;
     tell_open(options, &server, &shown);
     let base = loaded.base.clone();
-    let switch = server.switch();
-    let live = LiveSites::new(&loader, switch.clone(), loaded.base, loaded.upstreams, files);
-    until_ended(Some(server), questions, page, &base, Some(switch), reload::follow(live, begun, hangups)).await
+    let handle = server.sites_handle();
+    let live = LiveSites::new(&loader, handle.clone(), loaded.base, loaded.upstreams, files);
+    until_ended(Some(server), questions, page, &base, Some(handle), reload::follow(live, begun, hangups)).await
 }
 
 async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime, hangups: Signal) {
@@ -214,7 +219,7 @@ async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime, hangups: 
 
 /// Tells what is served, and where.
 fn tell_open(options: &Options, server: &Server, what: &str) {
-    let sites = server.switch().sites();
+    let sites = server.sites_handle().sites();
     if options.sites.is_none() {
         sites.warnings().iter().for_each(|warning| warn(warning));
     }
@@ -243,7 +248,7 @@ async fn until_ended(
     questions: Questions,
     page: &Page,
     waf: &Waf,
-    sites: Option<Switch>,
+    sites: Option<SitesHandle>,
     following: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let mut stoppers = questions.stoppers();

@@ -4,7 +4,7 @@ use crate::rules::{Replaced, RuleOptions, unloadable};
 use crate::{Failure, note};
 use secrule::internals::compile::Input;
 use secrule::{Waf, WafBuilder};
-use secrule_serve::{Counters, Metrics, ServeError, Sites, Switch, TlsFiles, Upstream};
+use secrule_serve::{Counters, Metrics, ServeError, Sites, SitesHandle, TlsFiles, Upstream};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 pub struct Rules<'o> {
     pub options: &'o RuleOptions,
     pub detect_only: bool,
-    /// The least number of rules of each site.
-    pub expected: usize,
+    /// Minimum number of rules of each site.
+    pub min_rules: usize,
     /// Counts loads that fail.
     pub metrics: Option<Arc<Metrics>>,
 }
@@ -36,7 +36,7 @@ impl Rules<'_> {
     /// Collects the rules of a proxy with one site, which are refused if they are fewer than expected.
     pub fn collect_expected(&self) -> Result<(WafBuilder, Replaced), Failure> {
         let (builder, loader) = self.collect()?;
-        Ok((builder.expect_rules(self.expected), loader))
+        Ok((builder.expect_rules(self.min_rules), loader))
     }
 
     /// Counts a load that failed before the engine was told of it, and shows it on the admin page.
@@ -88,7 +88,7 @@ impl Reload for LiveRules<'_> {
 /// The certificate of a proxy with one site.
 pub struct LiveCertificate {
     pub tls: TlsFiles,
-    pub switch: Switch,
+    pub handle: SitesHandle,
     pub waf: Waf,
     pub upstream: Option<Upstream>,
     /// Counts loads.
@@ -99,7 +99,7 @@ impl LiveCertificate {
     fn replace(&self) -> Result<(), ServeError> {
         let sites = Sites::one(self.waf.clone(), self.upstream.clone(), Some(&self.tls))?;
         sites.warnings().iter().for_each(|warning| super::warn(warning));
-        self.switch.replace(sites)
+        self.handle.replace(sites)
     }
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Maximum wait for an answer, and for a condition of a page.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A browser with one page.
 pub struct Chromium {
@@ -77,7 +77,7 @@ impl Chromium {
             message["sessionId"] = json!(session);
         }
         self.input.write_all(format!("{message}\0").as_bytes()).unwrap();
-        let by = Instant::now() + PATIENCE;
+        let by = Instant::now() + WAIT_LIMIT;
         loop {
             match self.messages.recv_timeout(by.saturating_duration_since(Instant::now())) {
                 Ok(message) if message["id"] == self.sent => return message,
@@ -103,7 +103,7 @@ impl Chromium {
 
     /// Waits until an expression of the page is true.
     pub fn wait_for(&mut self, expression: &str) {
-        let by = Instant::now() + PATIENCE;
+        let by = Instant::now() + WAIT_LIMIT;
         // A page that is left answers with an error.
         while self.try_call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }))["result"]["result"]["value"]
             != true

@@ -37,7 +37,7 @@ SecRule RESPONSE_BODY "@contains leaked" "id:7,phase:4,deny,status:403,log"
 "#;
 
 /// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A daemon that runs.
 pub struct Daemon {
@@ -70,7 +70,7 @@ impl Daemon {
 
     /// Waits for a line of its standard error that has a text.
     pub fn line(&self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         let mut lines = self.lines.0.lock().unwrap();
         loop {
             if let Some(line) = lines.iter().find(|line| line.contains(text)) {
@@ -121,7 +121,7 @@ impl Proxy {
         let output = || Stdio::from(fs::OpenOptions::new().append(true).open(&log).unwrap());
         let process = command.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn().unwrap();
         let mut proxy = Self { process, address };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while !is_ready() {
             let ended = proxy.process.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "it does not start:\n{}", fs::read_to_string(&log).unwrap());
@@ -247,7 +247,7 @@ impl Answer {
 
 /// Waits until something holds.
 pub fn wait_until(holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_LIMIT;
     while !holds() {
         assert!(Instant::now() < deadline, "it does not happen");
         thread::sleep(Duration::from_millis(50));
@@ -262,7 +262,7 @@ pub fn send(address: SocketAddr, method: &str, target: &str, headers: &[&str], b
 /// Sends a request for a host, and returns its answer.
 pub fn send_to(address: SocketAddr, host: &str, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let mut request =
         format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: tests\r\nAccept: */*\r\nConnection: close\r\n{headers}\r\n")

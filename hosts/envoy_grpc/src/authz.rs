@@ -1,7 +1,7 @@
 //! `ext_authz`: one question for each request, with the start of its body if Envoy is told so.
 
 use crate::listener::Ends;
-use crate::message::{NAME, address, answer_headers, number, page, pairs, request_head, shown};
+use crate::message::{NAME, address, answer_headers, client_status, number, page, pairs, request_head};
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer};
@@ -46,15 +46,15 @@ impl Authorization for Authorizer {
         };
         let (head, body, part) = read(http);
         let connection = Connection::new(client, server).connector(NAME);
-        let answer = self.judge.answer(Question { connection, head, body: Full::new(body), part, shown }).await;
+        let answer = self.judge.answer(Question { connection, head, body: Full::new(body), part, client_status }).await;
         let (code, response) = match answer.decision {
             Decision::Pass => (Code::Ok, HttpResponse::OkResponse(OkHttpResponse::default())),
             Decision::Stop(intervention) => {
-                let denied = DeniedHttpResponse { headers: answer_headers(&intervention), ..denied(shown(intervention.status())) };
+                let denied = DeniedHttpResponse { headers: answer_headers(&intervention), ..denied(client_status(intervention.status())) };
                 (Code::PermissionDenied, HttpResponse::DeniedResponse(denied))
             }
             Decision::Refuse => (Code::PermissionDenied, HttpResponse::DeniedResponse(denied(403))),
-            Decision::NoSite(status) => (Code::PermissionDenied, HttpResponse::DeniedResponse(denied(shown(status)))),
+            Decision::NoSite(status) => (Code::PermissionDenied, HttpResponse::DeniedResponse(denied(client_status(status)))),
             Decision::Fail => return Err(Status::internal("the request could not be judged")),
         };
         let status = rpc::Status { code: code.into(), ..rpc::Status::default() };
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_was_cut_or_did_not_come_is_told_from_a_whole_one() {
+    fn a_body_that_was_cut_or_did_not_come_is_distinguished_from_a_whole_one() {
         for (said, part) in [(Some("true"), Part::Start), (Some("false"), Part::Whole), (None, Part::WholeOrNothing)] {
             let headers = said.map(|said| (PARTIAL.to_owned(), said.to_owned())).into_iter().collect();
             let (head, body, read) =

@@ -58,19 +58,19 @@ impl Exchange {
         self.head.method == b"CONNECT"
     }
 
-    /// Calls `look` with the transaction.
-    pub fn look<T>(&mut self, look: impl FnOnce(&mut Transaction) -> T) -> Result<T, End> {
-        self.transaction.as_mut().map(look).ok_or(End::Unjudged)
+    /// Calls `act` with the transaction.
+    pub fn with_transaction<T>(&mut self, act: impl FnOnce(&mut Transaction) -> T) -> Result<T, End> {
+        self.transaction.as_mut().map(act).ok_or(End::Unjudged)
     }
 
     /// Returns the part of the body of the request that rules need.
     pub fn request_need(&mut self) -> Result<BodyNeed, End> {
-        self.look(|transaction| transaction.request_body_need())
+        self.with_transaction(|transaction| transaction.request_body_need())
     }
 
     /// Returns the part of the body of the response that rules need.
     pub fn response_need(&mut self) -> Result<BodyNeed, End> {
-        self.look(|transaction| transaction.response_body_need())
+        self.with_transaction(|transaction| transaction.response_body_need())
     }
 
     /// Ends the request after a body of some bytes. A second call does nothing.
@@ -88,7 +88,7 @@ impl Exchange {
 
     async fn end(&mut self, bytes: usize, end: fn(&mut Transaction) -> Result<(), Stop>) -> Result<(), End> {
         if bytes < BLOCKING_FROM {
-            return self.look(end)?.map_err(End::Rules);
+            return self.with_transaction(end)?.map_err(End::Rules);
         }
         let mut transaction = self.transaction.take().ok_or(End::Unjudged)?;
         let judge = move || {

@@ -104,7 +104,7 @@ impl Body {
             self.bytes = self.bytes.saturating_add(piece.body.len());
             let side = self.side;
             // An intervention comes again at the end.
-            let _ = exchange.look(|transaction| match side {
+            let _ = exchange.with_transaction(|transaction| match side {
                 Side::Request => transaction.request_body(&piece.body),
                 Side::Response => transaction.response_body(&piece.body),
             })?;

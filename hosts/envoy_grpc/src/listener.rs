@@ -5,7 +5,7 @@ use crate::processor::Processor;
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
 use secrule_serve::questions::{Judge, Kind};
-use secrule_serve::{IpNet, RequestBytes, ServeError, Settings, Sockets, Speaks, Stopper, Timeouts};
+use secrule_serve::{HttpVersions, IpNet, RequestBytes, ServeError, Settings, Sockets, Stopper, Timeouts};
 use std::fmt;
 use std::net::SocketAddr;
 use tonic::Status;
@@ -89,7 +89,7 @@ impl EnvoyListener {
                 }
             }
         };
-        sockets.answer(Speaks::Http2, timeouts, answer).await;
+        sockets.answer(HttpVersions::Http2, timeouts, answer).await;
     }
 }
 

@@ -61,7 +61,7 @@ pub fn address(text: &str) -> Option<SocketAddr> {
 }
 
 /// Returns the status that Envoy answers with: it takes none that it does not know, and none of a rule may let a request pass.
-pub fn shown(status: u16) -> u16 {
+pub fn client_status(status: u16) -> u16 {
     let is_known = StatusCode::try_from(i32::from(status)).is_ok();
     if is_known && (300..=599).contains(&status) { status } else { 403 }
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn no_status_of_a_rule_lets_a_request_pass_or_is_unknown_to_envoy() {
-        assert_eq!([200, 302, 403, 418, 429, 999].map(shown), [403, 302, 403, 403, 429, 403]);
+        assert_eq!([200, 302, 403, 418, 429, 999].map(client_status), [403, 302, 403, 403, 429, 403]);
     }
 
     #[test]

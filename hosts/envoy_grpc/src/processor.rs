@@ -3,7 +3,7 @@
 use crate::exchange::{End, Exchange};
 use crate::held::{Body, Side};
 use crate::listener::Ends;
-use crate::message::{NAME, address, answer_headers, attribute, details, immediate, pairs, pseudo, request_head, shown};
+use crate::message::{NAME, address, answer_headers, attribute, client_status, details, immediate, pairs, pseudo, request_head};
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{BodySendMode, HeaderSendMode};
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessor;
@@ -194,7 +194,7 @@ impl Stream {
             body.close(is_agreed);
         }
         let exchange = self.exchange()?;
-        let judged = exchange.look(|transaction| {
+        let judged = exchange.with_transaction(|transaction| {
             for (name, value) in pairs.iter().filter(|(name, _)| !name.starts_with(':')) {
                 transaction.response_header(name.as_bytes(), value)?;
             }
@@ -268,9 +268,9 @@ impl Stream {
     fn stop(&mut self, end: &End) -> Result<ProcessingResponse, Status> {
         let (status, headers, details) = match end {
             End::Rules(Stop::Intervention(intervention)) => {
-                (shown(intervention.status()), answer_headers(intervention), details(intervention))
+                (client_status(intervention.status()), answer_headers(intervention), details(intervention))
             }
-            End::NoSite(status) => (shown(*status), Vec::new(), "secrule_no_site".to_owned()),
+            End::NoSite(status) => (client_status(*status), Vec::new(), "secrule_no_site".to_owned()),
             End::HiddenBody => (403, Vec::new(), "secrule_hidden_body".to_owned()),
             End::Status(status) => (*status, Vec::new(), "secrule_body_cannot_be_held".to_owned()),
             End::Rules(_) | End::Unjudged => (0, Vec::new(), String::new()),

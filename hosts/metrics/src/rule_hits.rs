@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Maximum number of rules with a count of their own. The first ones that match have it; all others are counted together.
 pub const MAX_RULES: usize = 200;
 
-/// Number of places in the table: more than twice as many as rules, so that searches are short.
-const PLACES: usize = 512;
+/// Number of buckets in the table: more than twice as many as rules, so that searches are short.
+const BUCKETS: usize = 512;
 
 /// Divisor between an id and the severity beside it in a key.
 const PER_ID: u64 = 16;
@@ -20,23 +20,23 @@ type Counts = [AtomicU64; Outcome::COUNT];
 /// Counts of matches. A rule is one of an id and a severity: rule sets of one process may give an id to different rules.
 #[derive(Debug)]
 pub struct RuleHits {
-    /// Open addressing: a key is at the place of its hash, or at the next one that was free.
-    places: Box<[Place]>,
+    /// Open addressing: a key is in the bucket of its hash, or in the next one that was free.
+    buckets: Box<[Bucket]>,
     taken: AtomicUsize,
-    /// By severity: the rules without a place.
+    /// By severity: the rules without a bucket.
     others: [Counts; SEVERITIES.len()],
 }
 
 #[derive(Debug, Default)]
-struct Place {
-    /// The rule; 0 for a free place. It never changes again.
+struct Bucket {
+    /// The rule; 0 for a free bucket. It never changes again.
     key: AtomicU64,
     counts: Counts,
 }
 
 /// Counts of one rule.
 pub struct Hits {
-    /// The id, 0 for rules without one; `None` for all rules that have no place.
+    /// The id, 0 for rules without one; `None` for all rules that have no bucket.
     pub rule: Option<u64>,
     /// Index of the severity.
     pub severity: usize,
@@ -46,8 +46,8 @@ pub struct Hits {
 
 impl Default for RuleHits {
     fn default() -> Self {
-        let places = (0..PLACES).map(|_| Place::default()).collect();
-        Self { places, taken: AtomicUsize::new(0), others: array::from_fn(|_| Counts::default()) }
+        let buckets = (0..BUCKETS).map(|_| Bucket::default()).collect();
+        Self { buckets, taken: AtomicUsize::new(0), others: array::from_fn(|_| Counts::default()) }
     }
 }
 
@@ -55,30 +55,30 @@ impl RuleHits {
     /// Counts a match of a rule.
     pub fn count(&self, rule: u64, severity: usize, outcome: Outcome) {
         let key = rule.checked_mul(PER_ID).and_then(|key| key.checked_add(severity as u64 + 1));
-        let place = key.and_then(|key| self.place(key));
-        if let Some(counts) = place.map(|place| &place.counts).or_else(|| self.others.get(severity)) {
+        let bucket = key.and_then(|key| self.bucket(key));
+        if let Some(counts) = bucket.map(|bucket| &bucket.counts).or_else(|| self.others.get(severity)) {
             add(counts, outcome);
         }
     }
 
-    /// Returns the place of a rule, if it has one or there is room.
-    fn place(&self, key: u64) -> Option<&Place> {
+    /// Returns the bucket of a rule, if it has one or there is room.
+    fn bucket(&self, key: u64) -> Option<&Bucket> {
         // Ids of a rule set differ in their last digits.
-        let start = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % PLACES;
-        let places = self.places.get(start..)?.iter().chain(self.places.get(..start)?);
-        for place in places {
-            match place.key.load(Ordering::Relaxed) {
-                known if known == key => return Some(place),
+        let start = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % BUCKETS;
+        let buckets = self.buckets.get(start..)?.iter().chain(self.buckets.get(..start)?);
+        for bucket in buckets {
+            match bucket.key.load(Ordering::Relaxed) {
+                known if known == key => return Some(bucket),
                 0 => {
                     let more = |taken: usize| (taken < MAX_RULES).then_some(taken + 1);
                     self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-                    match place.key.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
-                        Ok(_) => return Some(place),
+                    match bucket.key.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
+                        Ok(_) => return Some(bucket),
                         // Another thread was faster.
                         Err(other) => {
                             self.taken.fetch_sub(1, Ordering::Relaxed);
                             if other == key {
-                                return Some(place);
+                                return Some(bucket);
                             }
                         }
                     }
@@ -91,9 +91,9 @@ impl RuleHits {
 
     /// Returns all counts above zero, by id.
     pub fn all(&self) -> Vec<Hits> {
-        let known = self.places.iter().filter_map(|place| {
-            let key = place.key.load(Ordering::Relaxed).checked_sub(1)?;
-            Some(Hits { rule: Some(key / PER_ID), severity: (key % PER_ID) as usize, counts: read(&place.counts) })
+        let known = self.buckets.iter().filter_map(|bucket| {
+            let key = bucket.key.load(Ordering::Relaxed).checked_sub(1)?;
+            Some(Hits { rule: Some(key / PER_ID), severity: (key % PER_ID) as usize, counts: read(&bucket.counts) })
         });
         let others = self.others.iter().enumerate().map(|(severity, counts)| Hits { rule: None, severity, counts: read(counts) });
         let mut all: Vec<Hits> = known.chain(others).filter(|hits| hits.counts.iter().any(|count| *count > 0)).collect();

@@ -1,6 +1,6 @@
 //! The context of one request: that of the proxy behind the firewall, and the exchange.
 
-use crate::held_session::Place;
+use crate::held_session::SessionSlot;
 use crate::{request, response};
 use pingora_proxy::Session;
 use secrule::{Outcome, Transaction};
@@ -17,7 +17,7 @@ pub struct WafContext<C> {
     pub(crate) request: request::Body,
     pub(crate) response: response::Body,
     pub(crate) refusal: Option<Refusal>,
-    pub(crate) place: Place,
+    pub(crate) slot: SessionSlot,
 }
 
 impl<C> WafContext<C> {
@@ -29,7 +29,7 @@ impl<C> WafContext<C> {
             request: request::Body::default(),
             response: response::Body::default(),
             refusal: None,
-            place: Place::default(),
+            slot: SessionSlot::default(),
         }
     }
 
@@ -63,7 +63,7 @@ impl<C> WafContext<C> {
 
     /// Gives the client's session back to the proxy, and ends the exchange.
     pub(crate) fn end_with(&mut self, session: &mut Session) {
-        self.place.leave(session);
+        self.slot.leave(session);
         self.end();
     }
 }

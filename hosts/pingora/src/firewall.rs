@@ -103,7 +103,7 @@ impl<P> WafProxy<P> {
                     upstream.remove_header(&EXPECT);
                 }
                 if !pieces.is_empty() {
-                    context.place.replay(session, pieces.clone());
+                    context.slot.replay(session, pieces.clone());
                 }
             }
             request::Body::Seen { shown, .. } => *shown = 0,
@@ -122,7 +122,7 @@ impl<P> WafProxy<P> {
             transaction.response_head(head)
         });
         context.request = request::Body::Passing;
-        let need = exchange.look(|transaction| transaction.response_body_need());
+        let need = exchange.with_transaction(|transaction| transaction.response_body_need());
         let refusal = match (judged, need) {
             (Err(refusal), _) => refusal,
             // The exchange has ended: this is the answer of a proxy to an error after the head.
@@ -140,7 +140,7 @@ impl<P> WafProxy<P> {
             }
             (Ok(()), Some(need)) => {
                 let state = Held::new(exchange, Arc::clone(&self.options));
-                context.place.hold(session, state.clone());
+                context.slot.hold(session, state.clone());
                 context.response = response::Body::Held { state, need: need.limit() };
                 return Ok(());
             }
@@ -155,7 +155,7 @@ impl<P> WafProxy<P> {
     async fn refuse<C>(&self, session: &mut Session, context: &mut WafContext<C>, exchange: &Exchange, refusal: Refusal) -> Result<()> {
         let answer = exchange.refuse(&refusal, &*self.options.page, session.req_header().version);
         context.refusal = Some(refusal);
-        context.place.leave(session);
+        context.slot.leave(session);
         write_answer(&mut session.downstream_session, answer).await
     }
 }

@@ -25,9 +25,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The place where a session is put when the held one gives it back: hooks have the held one as a trait object only.
+/// The slot where a session is put when the held one gives it back: hooks have the held one as a trait object only.
 #[derive(Clone, Default)]
-pub struct Place(Arc<Mutex<Option<Returned>>>);
+pub struct SessionSlot(Arc<Mutex<Option<Returned>>>);
 
 /// The session of the client, and what of its body is to be read again.
 type Returned = (Box<ServerSession>, Replay);
@@ -44,10 +44,10 @@ struct HeldSession {
     inner: Box<ServerSession>,
     replay: Replay,
     response: Option<(Vec<HttpTask>, Held)>,
-    place: Place,
+    slot: SessionSlot,
 }
 
-impl Place {
+impl SessionSlot {
     /// Lets Pingora read a body again.
     pub fn replay(&self, session: &mut Session, pieces: VecDeque<Bytes>) {
         self.enter(session, Replay { pieces, is_passed: false }, None);
@@ -74,7 +74,7 @@ impl Place {
 
     fn enter(&self, session: &mut Session, replay: Replay, response: Option<(Vec<HttpTask>, Held)>) {
         let inner = std::mem::replace(&mut session.downstream_session, placeholder());
-        let held = HeldSession { inner, replay, response, place: self.clone() };
+        let held = HeldSession { inner, replay, response, slot: self.clone() };
         *session.downstream_session = ServerSession::Custom(Box::new(held));
     }
 
@@ -284,11 +284,11 @@ impl CustomSession for HeldSession {
     fn restore_custom_message_writer(&mut self, _writer: Box<dyn CustomMessageWrite>) -> Result<()> {
         let inner = std::mem::replace(&mut self.inner, placeholder());
         let replay = std::mem::take(&mut self.replay);
-        let mut place = self.place.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.is_some() {
+        let mut slot = self.slot.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_some() {
             return Error::e_explain(ErrorType::InternalError, "a session was given back twice");
         }
-        *place = Some((inner, replay));
+        *slot = Some((inner, replay));
         Ok(())
     }
 

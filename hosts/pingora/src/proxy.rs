@@ -41,7 +41,7 @@ where
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         // An earlier upstream may have failed in the middle of a body.
-        ctx.place.leave(session);
+        ctx.slot.leave(session);
         self.inner.upstream_peer(session, &mut ctx.inner).await
     }
 
@@ -59,7 +59,7 @@ where
     }
 
     async fn response_filter(&self, session: &mut Session, head: &mut ResponseHeader, ctx: &mut Self::CTX) -> Result<()> {
-        ctx.place.leave_after_replay(session);
+        ctx.slot.leave_after_replay(session);
         self.inner.response_filter(session, head, &mut ctx.inner).await?;
         self.judge_response(session, head, ctx).await
     }
@@ -84,13 +84,13 @@ where
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
-        ctx.place.leave(session);
+        ctx.slot.leave(session);
         if let Some(refusal) = ctx.refusal() {
             return FailToProxy { error_code: refusal.status().as_u16(), can_reuse_downstream: false };
         }
         let failure = self.inner.fail_to_proxy(session, error, &mut ctx.inner).await;
         if let Some(exchange) = ctx.exchange.as_ref().filter(|_| failure.error_code > 0) {
-            exchange.look(|transaction| transaction.set_status(failure.error_code));
+            exchange.with_transaction(|transaction| transaction.set_status(failure.error_code));
         }
         failure
     }

@@ -32,7 +32,7 @@ pub async fn judge(session: &mut Session, exchange: &Exchange, options: &Options
     if let Err(refusal) = exchange.judge(|transaction| head(transaction, session.req_header())) {
         return Ok(Err(refusal));
     }
-    let Some(need) = exchange.look(|transaction| transaction.request_body_need()) else { return Ok(Err(Refusal::Unjudged)) };
+    let Some(need) = exchange.with_transaction(|transaction| transaction.request_body_need()) else { return Ok(Err(Refusal::Unjudged)) };
     let body = if need.is_nothing() || session.is_body_empty() {
         exchange.judge(Transaction::request_end).map(|()| Body::Passing)
     } else if need.may_forward() {

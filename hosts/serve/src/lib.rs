@@ -10,8 +10,8 @@
 //! | `server` | sites and settings → a server that runs until it is told to end |
 //! | `error` | a failed start → its reason and remedy |
 //! | `listener` | an address → a socket, and its connections |
-//! | `place` | the limit of connections → a place for each, which ends with the last thing on it |
-//! | `sockets` | connections, as many as there are places → their requests; and their end |
+//! | `permit` | the limit of connections → a permit for each, which ends with the last thing on it |
+//! | `sockets` | connections, as many as there are permits → their requests; and their end |
 //! | `first_bytes` | a connection → the same, or its end if the client says nothing |
 //! | `tls` | files of certificates, and the name that a client asks for → the certificate that it sees |
 //! | `sites` | sites with their hosts and paths, and the head of a request → its rules and its upstream |
@@ -44,7 +44,7 @@ mod forwarded;
 mod host;
 mod listener;
 mod path;
-mod place;
+mod permit;
 mod probes;
 mod proxy;
 pub mod questions;
@@ -67,8 +67,8 @@ pub use path::{BadPrefix, PathPrefix};
 pub use probes::{Probes, Readiness};
 #[doc(no_inline)]
 pub use secrule_metrics::{Metrics, Names as MetricsNames, Options as MetricsOptions};
-pub use server::{Server, Switch};
+pub use server::{Server, SitesHandle};
 pub use settings::{Settings, Timeouts, TlsFiles, Upstream};
 pub use sites::{Site, SitePath, Sites};
 pub use slow_body::TimedBody;
-pub use sockets::{RequestBytes, Sockets, Speaks, Stopper};
+pub use sockets::{HttpVersions, RequestBytes, Sockets, Stopper};

@@ -2,7 +2,7 @@
 
 use crate::counters::{Counters, UpstreamFailure};
 use crate::forwarded::{self, Ends};
-use crate::place::Place;
+use crate::permit::ConnectionPermit;
 use crate::sent_body::SentBody;
 use crate::settings::{Settings, Upstream};
 use crate::sites::Route;
@@ -149,8 +149,8 @@ impl Proxy {
                 self.counters.fail_upstream(UpstreamFailure::Broken);
                 return page(StatusCode::BAD_GATEWAY);
             };
-            let Some(place) = head.extensions.remove::<Arc<Place>>() else { return page(StatusCode::INTERNAL_SERVER_ERROR) };
-            tunnel::join(of_client, upgrade::on(&mut response), self.settings.timeouts.tunnel, place);
+            let Some(permit) = head.extensions.remove::<Arc<ConnectionPermit>>() else { return page(StatusCode::INTERNAL_SERVER_ERROR) };
+            tunnel::join(of_client, upgrade::on(&mut response), self.settings.timeouts.tunnel, permit);
             tunnel::set(response.headers_mut(), protocol);
         }
         // The version of the upstream is not that of the client.

@@ -2,11 +2,11 @@
 
 use crate::counters::{CountedBody, Counters, Waiting};
 use crate::forwarded::{self, Ends};
-use crate::place::Place;
+use crate::permit::ConnectionPermit;
 use crate::proxy::{Proxy, page};
 use crate::settings::Settings;
 use crate::sites::{Route, Sites};
-use crate::sockets::{Sockets, Speaks, Stopper, speak};
+use crate::sockets::{HttpVersions, Sockets, Stopper, speak};
 use crate::{ServeError, tls};
 use arc_swap::ArcSwap;
 use http::Response;
@@ -87,28 +87,28 @@ impl Server {
         self.sockets.stopper()
     }
 
-    /// Returns what gives the server other sites.
-    pub fn switch(&self) -> Switch {
-        Switch(Arc::clone(&self.shared.sites))
+    /// Returns a handle that reads and replaces the sites.
+    pub fn sites_handle(&self) -> SitesHandle {
+        SitesHandle(Arc::clone(&self.shared.sites))
     }
 
     /// Serves until it is stopped: then it takes no more connections, and exchanges and upgraded connections have some time to end.
     pub async fn run(self) {
         let shutdown = self.shared.settings.timeouts.shutdown;
         let shared = Arc::new(self.shared);
-        let serve = move |stream, peer, place, watcher| {
+        let serve = move |stream, peer, permit, watcher| {
             let shared = Arc::clone(&shared);
-            async move { shared.serve(stream, peer, place, watcher).await }
+            async move { shared.serve(stream, peer, permit, watcher).await }
         };
         self.sockets.run(shutdown, serve).await;
     }
 }
 
-/// Gives a server other sites while it runs. Clones are for the same server.
+/// Reads and replaces the sites of a running server. Clones are for the same server.
 #[derive(Clone, Debug)]
-pub struct Switch(Arc<ArcSwap<Sites>>);
+pub struct SitesHandle(Arc<ArcSwap<Sites>>);
 
-impl Switch {
+impl SitesHandle {
     /// Returns the sites that are served now.
     pub fn sites(&self) -> Arc<Sites> {
         self.0.load_full()
@@ -142,16 +142,16 @@ struct Shared {
 }
 
 impl Shared {
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Arc<Place>, watcher: Watcher) {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr, permit: Arc<ConnectionPermit>, watcher: Watcher) {
         let Ok(own) = stream.local_addr() else { return };
         let ends = Ends { peer, own, is_encrypted: self.acceptor.is_some() };
         match &self.acceptor {
-            None => self.speak(stream, ends, place, watcher).await,
+            None => self.speak(stream, ends, permit, watcher).await,
             Some(acceptor) => {
                 let limit = self.settings.timeouts.head;
                 // A client that gives up, or speaks something else, is not worth a word.
                 match timeout(limit, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => self.speak(stream, ends, place, watcher).await,
+                    Ok(Ok(stream)) => self.speak(stream, ends, permit, watcher).await,
                     Ok(Err(_)) => {}
                     Err(_) => self.counters.time_out(Waiting::Handshake),
                 }
@@ -159,7 +159,13 @@ impl Shared {
         }
     }
 
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, ends: Ends, place: Arc<Place>, watcher: Watcher) {
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        ends: Ends,
+        permit: Arc<ConnectionPermit>,
+        watcher: Watcher,
+    ) {
         let (service, sites, counters) = (self.service.clone(), Arc::clone(&self.sites), Arc::clone(&self.counters));
         let answer = move |mut request: http::Request<_>| {
             // Rules and upstream are those of one table, whatever replaces it meanwhile.
@@ -167,7 +173,7 @@ impl Shared {
                 Ok(route) => {
                     request.extensions_mut().insert(route);
                     request.extensions_mut().insert(ends);
-                    request.extensions_mut().insert(Arc::clone(&place));
+                    request.extensions_mut().insert(Arc::clone(&permit));
                     Ok(service.clone().call(request))
                 }
                 Err(status) => Err(page(status)),
@@ -182,7 +188,7 @@ impl Shared {
                 Ok::<_, Infallible>(response.map(|body| CountedBody::new(body, exchange)))
             }
         };
-        speak(stream, Speaks::Both, self.settings.timeouts, &self.counters, watcher, answer).await;
+        speak(stream, HttpVersions::Both, self.settings.timeouts, &self.counters, watcher, answer).await;
     }
 }
 

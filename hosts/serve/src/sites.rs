@@ -1,7 +1,7 @@
 //! Sites behind one server: each has its hosts, its upstream, its certificate and its rules; a path of a site may have rules of its own.
 //!
-//! [`Sites`] is a table that never changes. A server holds one, and [`Switch::replace`](crate::Switch::replace) gives it another one: requests that run keep
-//! the site that they were given.
+//! [`Sites`] is a table that never changes. A server holds one, and [`SitesHandle::replace`](crate::SitesHandle::replace) gives it another one: requests that
+//! run keep the site that they were given.
 //!
 //! The host of each request decides, not the name that its connection asked for (SNI): clients use a connection of HTTP/2 for all sites that its certificate
 //! names.

@@ -2,7 +2,7 @@
 
 use crate::counters::{Counters, Waiting};
 use crate::first_bytes::Timed;
-use crate::place::{Place, Places};
+use crate::permit::{ConnectionPermit, ConnectionPermits};
 use crate::settings::Timeouts;
 use crate::slow_body::TimedBody;
 use crate::{ServeError, listener};
@@ -46,7 +46,7 @@ pub struct Stopper(Arc<watch::Sender<bool>>);
 
 /// Versions of HTTP that a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
+pub enum HttpVersions {
     /// HTTP/1.0 and HTTP/1.1.
     Http1,
     /// HTTP/2 without a negotiation, as gRPC clients speak it.
@@ -85,34 +85,34 @@ impl Sockets {
     }
 
     /// Gives requests, with the other end and this end of their connection, to a service, until it is stopped.
-    pub async fn answer<S, F, B>(self, speaks: Speaks, timeouts: Timeouts, service: S)
+    pub async fn answer<S, F, B>(self, versions: HttpVersions, timeouts: Timeouts, service: S)
     where
         S: Fn(Request<RequestBytes>, SocketAddr, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
         let counters = self.counters();
-        let serve = move |stream: TcpStream, peer: SocketAddr, place: Arc<Place>, watcher: Watcher| {
+        let serve = move |stream: TcpStream, peer: SocketAddr, permit: Arc<ConnectionPermit>, watcher: Watcher| {
             let (service, counters) = (service.clone(), Arc::clone(&counters));
             async move {
-                let _place = place;
+                let _permit = permit;
                 let Ok(own) = stream.local_addr() else { return };
                 let answer = move |request: Request<RequestBytes>| {
                     let answer = service(request, peer, own);
                     async move { Ok::<_, Infallible>(answer.await) }
                 };
-                speak(stream, speaks, timeouts, &counters, watcher, answer).await;
+                speak(stream, versions, timeouts, &counters, watcher, answer).await;
             }
         };
         self.run(timeouts.shutdown, serve).await;
     }
 
-    /// Gives connections to `serve`, with the other end and the place of each, until it is stopped: then it takes no more of them, and those that are
-    /// watched, or keep their place, have some time to end.
+    /// Gives connections to `serve`, with the other end and the permit of each, until it is stopped: then it takes no more of them, and those that are
+    /// watched, or keep their permit, have some time to end.
     pub(crate) async fn run<F>(
         self,
         shutdown: Duration,
-        serve: impl Fn(TcpStream, SocketAddr, Arc<Place>, Watcher) -> F + Send + Sync + 'static,
+        serve: impl Fn(TcpStream, SocketAddr, Arc<ConnectionPermit>, Watcher) -> F + Send + Sync + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -120,17 +120,17 @@ impl Sockets {
         let serve = Arc::new(serve);
         // The loops alone share it, so that it can be taken back when they have ended.
         let graceful = Arc::new(GracefulShutdown::new());
-        let places = Arc::new(Places::new(max_connections));
+        let permits = Arc::new(ConnectionPermits::new(max_connections));
         let loops = listeners.into_iter().map(|listener| {
-            let (serve, places, graceful, counters) =
-                (Arc::clone(&serve), Arc::clone(&places), Arc::clone(&graceful), Arc::clone(&counters));
+            let (serve, permits, graceful, counters) =
+                (Arc::clone(&serve), Arc::clone(&permits), Arc::clone(&graceful), Arc::clone(&counters));
             tokio::spawn(async move {
                 loop {
                     let (stream, peer) = listener::accept(&listener).await;
-                    // Without room the system keeps further connections, and lets clients wait. A place is taken when there is a connection: listeners that
-                    // wait for one must not keep places from each other.
-                    let Some(place) = places.take().await else { return };
-                    let (served, open) = (serve(stream, peer, place, graceful.watcher()), counters.open_connection());
+                    // Without room the system keeps further connections, and lets clients wait. A permit is taken when there is a connection: listeners that
+                    // wait for one must not keep permits from each other.
+                    let Some(permit) = permits.take().await else { return };
+                    let (served, open) = (serve(stream, peer, permit, graceful.watcher()), counters.open_connection());
                     tokio::spawn(async move {
                         served.await;
                         drop(open);
@@ -151,18 +151,18 @@ impl Sockets {
         if let Some(graceful) = Arc::into_inner(graceful) {
             let end = async {
                 graceful.shutdown().await;
-                places.all_free().await;
+                permits.all_free().await;
             };
             let _ = timeout(shutdown, end).await;
         }
-        places.cut();
+        permits.cut();
     }
 }
 
 /// Speaks HTTP on a connection until it ends.
 pub(crate) async fn speak<S, F, E, B>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    speaks: Speaks,
+    versions: HttpVersions,
     timeouts: Timeouts,
     counters: &Arc<Counters>,
     watcher: Watcher,
@@ -174,10 +174,10 @@ pub(crate) async fn speak<S, F, E, B>(
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let builder = auto::Builder::new(TokioExecutor::new());
-    let mut builder = match speaks {
-        Speaks::Http1 => builder.http1_only(),
-        Speaks::Http2 => builder.http2_only(),
-        Speaks::Both => builder,
+    let mut builder = match versions {
+        HttpVersions::Http1 => builder.http1_only(),
+        HttpVersions::Http2 => builder.http2_only(),
+        HttpVersions::Both => builder,
     };
     builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.head);
     builder

@@ -1,6 +1,6 @@
 //! Upgrades, such as to WebSocket: both sides agree in HTTP/1.1, and then bytes go both ways, which no rule sees.
 
-use crate::place::Place;
+use crate::permit::ConnectionPermit;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Version};
 use hyper::upgrade::OnUpgrade;
@@ -28,8 +28,8 @@ pub fn set(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Copies bytes both ways until both sides end, none of them sends anything for some time, or the server ends. The connection keeps its place.
-pub fn join(client: OnUpgrade, upstream: OnUpgrade, idle: Duration, place: Arc<Place>) {
+/// Copies bytes both ways until both sides end, none of them sends anything for some time, or the server ends. The connection keeps its permit.
+pub fn join(client: OnUpgrade, upstream: OnUpgrade, idle: Duration, permit: Arc<ConnectionPermit>) {
     tokio::spawn(async move {
         let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
         let (activity, active) = watch::channel(Instant::now());
@@ -41,7 +41,7 @@ pub fn join(client: OnUpgrade, upstream: OnUpgrade, idle: Duration, place: Arc<P
             // A side that goes without a word is no error.
             _ = both => {}
             () = idleness(active, idle) => {}
-            () = place.is_cut() => {}
+            () = permit.is_cut() => {}
         }
     });
 }

@@ -31,7 +31,7 @@ impl Exchange {
     /// # Errors
     /// The refusal that ends the exchange.
     pub fn judge(&self, judge: impl FnOnce(&mut Transaction) -> Result<(), Stop>) -> Result<(), Refusal> {
-        self.look(judge).unwrap_or(Ok(())).map_err(|stop| match stop {
+        self.with_transaction(judge).unwrap_or(Ok(())).map_err(|stop| match stop {
             Stop::Intervention(intervention) => Refusal::Intervention(intervention),
             _ => Refusal::Unjudged,
         })
@@ -52,21 +52,21 @@ impl Exchange {
         runtime.spawn_blocking(move || exchange.judge(end)).await.map_err(|_| Refusal::Unjudged)?
     }
 
-    /// Calls `look` with the transaction; `None` after its end.
-    pub fn look<T>(&self, look: impl FnOnce(&mut Transaction) -> T) -> Option<T> {
-        self.transaction.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(look)
+    /// Calls `act` with the transaction; `None` after its end.
+    pub fn with_transaction<T>(&self, act: impl FnOnce(&mut Transaction) -> T) -> Option<T> {
+        self.transaction.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(act)
     }
 
     /// Keeps the matches of the request for handlers.
     pub fn end_request(&self) {
-        self.look(|transaction| self.inspection.end_request(|| request_matches(transaction)));
+        self.with_transaction(|transaction| self.inspection.end_request(|| request_matches(transaction)));
     }
 
     /// Ends an exchange that is refused, and returns the answer.
     pub fn refuse(&self, refusal: &Refusal, page: &Page, version: Version) -> Response<Bytes> {
         let response = answer(refusal, page, version);
         if !matches!(refusal, Refusal::Intervention(_)) {
-            self.look(|transaction| transaction.set_status(response.status().as_u16()));
+            self.with_transaction(|transaction| transaction.set_status(response.status().as_u16()));
         }
         self.finish();
         response

@@ -92,7 +92,9 @@ where
 impl Judge {
     /// Judges the body of a request, as far as rules need it, and returns it.
     async fn request<B: Body + Unpin>(&self, body: B) -> Result<RequestBody<B>, Refusal> {
-        let Some(need) = self.exchange.look(|transaction| transaction.request_body_need()) else { return Err(Refusal::Unjudged) };
+        let Some(need) = self.exchange.with_transaction(|transaction| transaction.request_body_need()) else {
+            return Err(Refusal::Unjudged);
+        };
         let body = if need.is_nothing() || body.is_end_stream() {
             self.exchange.judge(Transaction::request_end)?;
             RequestBody::judged(Held::new(body))
@@ -119,7 +121,9 @@ impl Judge {
             let _ = transaction.request_end();
             transaction.response_head(&head)
         })?;
-        let Some(need) = self.exchange.look(|transaction| transaction.response_body_need()) else { return Err(Refusal::Unjudged) };
+        let Some(need) = self.exchange.with_transaction(|transaction| transaction.response_body_need()) else {
+            return Err(Refusal::Unjudged);
+        };
         let body = if need.is_nothing() || body.is_end_stream() {
             self.exchange.judge(Transaction::response_end)?;
             self.exchange.finish();

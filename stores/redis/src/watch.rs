@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The time in which the server must answer a look.
-const PATIENCE: Duration = Duration::from_secs(1);
+const WAIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// What is known of bans and limits.
 #[derive(Debug)]
@@ -56,6 +56,6 @@ fn watch_on(watch: &Weak<Watch>, servers: &Weak<Servers>) {
 
 /// Asks whether there are bans or limits: their keys end with the last of them.
 fn look(servers: &Servers) -> Result<bool, Down> {
-    let answer = servers.command("EXISTS", &[Bytes(keys::BANS), Bytes(keys::LIMITS)], Instant::now() + PATIENCE)?;
+    let answer = servers.command("EXISTS", &[Bytes(keys::BANS), Bytes(keys::LIMITS)], Instant::now() + WAIT_LIMIT)?;
     Ok(answer != Value::Int(0))
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const LIMIT: u64 = 180;
 
 /// The time that a server has to say what the page shows, after the last command.
-const PATIENCE: Duration = Duration::from_secs(20);
+const OUTPUT_LIMIT: Duration = Duration::from_secs(20);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -119,7 +119,7 @@ fn await_servers(shell: &mut Child, out: &Path, page: &Page) {
     let done = Instant::now();
     let is_silent =
         |(number, step): (usize, &Step)| matches!(&step.work, Work::Run(run) if run.goes_on) && complaint(out, number, step).is_some();
-    while page.steps.iter().enumerate().any(is_silent) && done.elapsed() < PATIENCE {
+    while page.steps.iter().enumerate().any(is_silent) && done.elapsed() < OUTPUT_LIMIT {
         sleep(PAUSE);
     }
     fs::write(out.join("seen"), "").unwrap();

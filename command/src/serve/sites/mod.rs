@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::rules::unloadable;
 use file::{Changes, Engine, SitesFile};
 use secrule::{Waf, WafBuilder};
-use secrule_serve::{ServeError, Site, SitePath, Sites, Switch, TlsFiles, Upstream};
+use secrule_serve::{ServeError, Site, SitePath, Sites, SitesHandle, TlsFiles, Upstream};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub struct Loaded {
 /// Sites that are loaded again.
 pub struct LiveSites<'o> {
     pub loader: &'o SiteLoader<'o>,
-    pub switch: Switch,
+    pub handle: SitesHandle,
     base: Waf,
     upstreams: Vec<(String, Upstream)>,
     files: BTreeSet<PathBuf>,
@@ -132,14 +132,14 @@ impl Load<'_> {
         let Changes { remove_rules, remove_targets, .. } = changes;
         let key = format!("{} {text:?} {files:?} {remove_rules:?} {remove_targets:?}", inherited.number);
         let extended = match self.known.get(&key) {
-            _ if !is_changed && count(&inherited.waf) >= self.rules.expected => Extended { warnings: Vec::new(), ..inherited.clone() },
+            _ if !is_changed && count(&inherited.waf) >= self.rules.min_rules => Extended { warnings: Vec::new(), ..inherited.clone() },
             Some(known) => known.clone(),
             None => {
                 let text_name = format!("{}, {name}", self.file.shown());
                 let builder = files.iter().fold(Waf::builder().base(&inherited.waf), WafBuilder::file).rules(&text_name, &text);
                 let builder = remove_rules.iter().fold(builder, |builder, rule| builder.remove_rule(*rule));
                 let builder = remove_targets.iter().fold(builder, |builder, target| builder.remove_target(target.rule, &target.target));
-                let waf = builder.expect_rules(self.rules.expected).build();
+                let waf = builder.expect_rules(self.rules.min_rules).build();
                 let waf = waf.map_err(|error| self.file.wrong(place, format!("{name}: the rules do not load\n{error}")))?;
                 self.note_sources(&waf);
                 let known = Extended { number: self.known.len() + 1, warnings: warnings_of(&waf, &text_name), waf };
@@ -219,13 +219,13 @@ impl<'o> LiveSites<'o> {
     /// Follows sites that were loaded of files, and tells which upstreams cannot be reached.
     pub fn new(
         loader: &'o SiteLoader<'o>,
-        switch: Switch,
+        handle: SitesHandle,
         base: Waf,
         upstreams: Vec<(String, Upstream)>,
         files: BTreeSet<PathBuf>,
     ) -> Self {
         reach(upstreams.clone());
-        Self { loader, switch, base, upstreams, files }
+        Self { loader, handle, base, upstreams, files }
     }
 }
 
@@ -251,7 +251,7 @@ impl Reload for LiveSites<'_> {
         let text = format!("loaded again: {loaded}; listen addresses stay until a restart");
         self.files = files;
         loaded.warn();
-        let replaced = self.switch.replace(loaded.sites).map_err(|error| Failure::Reason(error.to_string()));
+        let replaced = self.handle.replace(loaded.sites).map_err(|error| Failure::Reason(error.to_string()));
         replaced.inspect_err(|failure| self.loader.rules.note_failed_load(failure))?;
         self.base.adopt(&loaded.base);
         let known = std::mem::replace(&mut self.upstreams, loaded.upstreams);

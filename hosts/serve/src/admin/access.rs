@@ -44,7 +44,7 @@ pub enum Needs {
     /// Nothing: it is the same for everybody.
     Nothing,
     /// The token, except on loopback: programs that watch a server ask for it.
-    TokenElsewhere,
+    TokenUnlessLoopback,
     /// The token.
     Token,
 }
@@ -70,9 +70,9 @@ impl Token {
         let token = text.trim();
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if !TOKEN_LENGTHS.contains(&token.len()) || !token.bytes().all(is_allowed) {
-            let (least, most) = (TOKEN_LENGTHS.start(), TOKEN_LENGTHS.end());
+            let (min, max) = (TOKEN_LENGTHS.start(), TOKEN_LENGTHS.end());
             return Err(refused(format!(
-                "it does not hold a token of {least} to {most} letters, digits and `-._~+/=`; `openssl rand -hex 16` makes one"
+                "it does not hold a token of {min} to {max} letters, digits and `-._~+/=`; `openssl rand -hex 16` makes one"
             )));
         }
         Ok(Self(token.to_owned()))
@@ -106,7 +106,7 @@ impl Access {
         }
         let is_open = match needs {
             Needs::Nothing => true,
-            Needs::TokenElsewhere => self.is_loopback,
+            Needs::TokenUnlessLoopback => self.is_loopback,
             Needs::Token => false,
         };
         if is_open || self.has_token(head) { Ok(()) } else { Err(Refusal::Token) }
@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn on_loopback_metrics_are_open_and_elsewhere_they_are_not() {
-        assert_eq!(check(true, Needs::TokenElsewhere, &[LOCAL]), Ok(()));
-        assert_eq!(check(false, Needs::TokenElsewhere, &[LOCAL]), Err(Refusal::Token));
-        assert_eq!(check(false, Needs::TokenElsewhere, &[("host", "waf.example:9090"), BEARER]), Ok(()));
+        assert_eq!(check(true, Needs::TokenUnlessLoopback, &[LOCAL]), Ok(()));
+        assert_eq!(check(false, Needs::TokenUnlessLoopback, &[LOCAL]), Err(Refusal::Token));
+        assert_eq!(check(false, Needs::TokenUnlessLoopback, &[("host", "waf.example:9090"), BEARER]), Ok(()));
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(check(true, Needs::Token, &[("host", host), BEARER]), Ok(()), "{host}");
         }
         for host in ["evil.example", "evil.example:9090", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", ""] {
-            assert_eq!(check(true, Needs::TokenElsewhere, &[("host", host), BEARER]), Err(Refusal::Host), "{host}");
+            assert_eq!(check(true, Needs::TokenUnlessLoopback, &[("host", host), BEARER]), Err(Refusal::Host), "{host}");
         }
         assert_eq!(check(true, Needs::Nothing, &[]), Err(Refusal::Host));
         assert_eq!(check(true, Needs::Nothing, &[LOCAL, ("host", "evil.example")]), Err(Refusal::Host));
@@ -195,7 +195,7 @@ mod tests {
             [("origin", "http://evil.example"), ("origin", "null"), ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "cross-site")]
         {
             assert_eq!(check(true, Needs::Token, &[LOCAL, BEARER, foreign]), Err(Refusal::Site), "{foreign:?}");
-            assert_eq!(check(true, Needs::TokenElsewhere, &[LOCAL, foreign]), Err(Refusal::Site), "{foreign:?}");
+            assert_eq!(check(true, Needs::TokenUnlessLoopback, &[LOCAL, foreign]), Err(Refusal::Site), "{foreign:?}");
         }
         // Another port of the machine is the same site, and another origin.
         assert_eq!(check(true, Needs::Token, &[LOCAL, BEARER, ("sec-fetch-site", "same-site")]), Err(Refusal::Site));
@@ -207,7 +207,7 @@ mod tests {
     fn a_link_to_the_page_may_be_anywhere() {
         let link = [LOCAL, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         assert_eq!(check(true, Needs::Nothing, &link), Ok(()));
-        assert_eq!(check(true, Needs::TokenElsewhere, &link), Err(Refusal::Site));
+        assert_eq!(check(true, Needs::TokenUnlessLoopback, &link), Err(Refusal::Site));
     }
 
     #[test]

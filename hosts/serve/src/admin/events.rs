@@ -115,7 +115,7 @@ pub struct EventMatch {
     /// Its `logdata`.
     pub data: String,
     /// Its file and line.
-    pub place: String,
+    pub location: String,
     /// `true` if it stopped the exchange.
     pub stops: bool,
     /// The values that matched.
@@ -235,7 +235,7 @@ impl EventMatch {
             tags: found.tags().take(MAX_VALUES).map(|tag| shown(tag.as_bytes())).collect(),
             phase: found.phase().number(),
             data: shown(found.data().as_bytes()),
-            place: found.rule().map(|rule| format!("{}:{}", rule.file(), rule.line())).unwrap_or_default(),
+            location: found.rule().map(|rule| format!("{}:{}", rule.file(), rule.line())).unwrap_or_default(),
             stops: found.stops(),
             left_out: found.value_count().saturating_sub(values.len()),
             values,
@@ -243,7 +243,7 @@ impl EventMatch {
     }
 
     fn size(&self) -> usize {
-        let texts = [&self.message, &self.data, &self.place].map(String::len).iter().sum::<usize>();
+        let texts = [&self.message, &self.data, &self.location].map(String::len).iter().sum::<usize>();
         let tags = self.tags.iter().map(|tag| size_of::<String>() + tag.len()).sum::<usize>();
         let values = self.values.iter().map(|value| size_of::<EventValue>() + value.name.len() + value.value.len()).sum::<usize>();
         size_of::<Self>() + texts + tags + values
@@ -306,7 +306,7 @@ mod tests {
         let [found] = &event.matches[..] else { panic!("{event:?}") };
         assert_eq!((found.id, &*found.message, found.severity, found.phase, found.stops), (1, "Evil", Some(2), 2, true));
         assert_eq!((&*found.values[0].name, &*found.values[0].value), ("ARGS:x", "evil\\x00one"));
-        assert_eq!(found.place, "rules:2");
+        assert_eq!(found.location, "rules:2");
     }
 
     #[test]

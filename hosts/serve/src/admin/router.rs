@@ -33,7 +33,7 @@ fn needs(path: &str) -> Needs {
     match path {
         // The same for everybody, and without a word about this server.
         "/" | "/page.css" | "/page.js" => Needs::Nothing,
-        "/health" | "/metrics" | "/ready" => Needs::TokenElsewhere,
+        "/health" | "/metrics" | "/ready" => Needs::TokenUnlessLoopback,
         _ => Needs::Token,
     }
 }

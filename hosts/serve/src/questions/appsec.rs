@@ -79,10 +79,10 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
     if let Some(id) = id.filter(|id| id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic())) {
         connection = connection.id(id);
     }
-    let answer = judge.answer(Question { connection, head, body, part: Part::WholeOrNothing, shown }).await;
+    let answer = judge.answer(Question { connection, head, body, part: Part::WholeOrNothing, client_status }).await;
     match answer.decision {
         Decision::Pass => json(StatusCode::OK, r#"{"action":"allow","http_status":200}"#.to_owned()),
-        Decision::Stop(intervention) => ban(shown(intervention.status())),
+        Decision::Stop(intervention) => ban(client_status(intervention.status())),
         Decision::Refuse => ban(403),
         Decision::NoSite(status) => ban(status),
         Decision::Fail => text(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be judged".to_owned()),
@@ -90,7 +90,7 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
 }
 
 /// Returns the status that a bouncer shows: bouncers know no redirects.
-fn shown(status: u16) -> u16 {
+fn client_status(status: u16) -> u16 {
     if (400..=599).contains(&status) { status } else { 403 }
 }
 

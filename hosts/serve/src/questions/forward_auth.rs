@@ -88,26 +88,26 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
     };
     let Described { head, client, port, is_nginx } = described;
     let connection = Connection::new(client, SocketAddr::new(ends.own.ip(), port)).connector(NAME);
-    let shown = if is_nginx { shown_by_nginx } else { shown };
-    written(&judge.answer(Question { connection, head, body, part: Part::WholeOrNothing, shown }).await, shown, rule_ids)
+    let client_status = if is_nginx { nginx_status } else { client_status };
+    written(&judge.answer(Question { connection, head, body, part: Part::WholeOrNothing, client_status }).await, client_status, rule_ids)
 }
 
 /// Returns the status of an answer that stops a request: none that lets it pass.
-fn shown(status: u16) -> u16 {
+fn client_status(status: u16) -> u16 {
     if (300..=599).contains(&status) { status } else { 403 }
 }
 
 /// The same for `auth_request` of nginx, which answers others with 500.
-fn shown_by_nginx(status: u16) -> u16 {
+fn nginx_status(status: u16) -> u16 {
     if status == 401 { 401 } else { 403 }
 }
 
-fn written(answer: &Answer, shown: fn(u16) -> u16, rule_ids: bool) -> Response<Full<Bytes>> {
+fn written(answer: &Answer, client_status: fn(u16) -> u16, rule_ids: bool) -> Response<Full<Bytes>> {
     let (status, action) = match &answer.decision {
         Decision::Pass => (200, "pass"),
-        Decision::Stop(intervention) => (shown(intervention.status()), intervention.action().name()),
+        Decision::Stop(intervention) => (client_status(intervention.status()), intervention.action().name()),
         Decision::Refuse => (403, "refuse"),
-        Decision::NoSite(status) => (shown(*status), "refuse"),
+        Decision::NoSite(status) => (client_status(*status), "refuse"),
         Decision::Fail => (500, "fail"),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn no_status_of_a_rule_lets_a_request_pass() {
-        assert_eq!([200, 204, 302, 403, 406, 429, 999].map(shown), [403, 403, 302, 403, 406, 429, 403]);
-        assert_eq!([200, 302, 401, 403, 429].map(shown_by_nginx), [403, 403, 401, 403, 403]);
+        assert_eq!([200, 204, 302, 403, 406, 429, 999].map(client_status), [403, 403, 302, 403, 406, 429, 403]);
+        assert_eq!([200, 302, 401, 403, 429].map(nginx_status), [403, 403, 401, 403, 403]);
     }
 }

@@ -61,7 +61,7 @@ pub struct Question<B> {
     /// The part of the body that comes.
     pub part: Part,
     /// The status that the client receives for that of an intervention.
-    pub shown: fn(u16) -> u16,
+    pub client_status: fn(u16) -> u16,
 }
 
 /// Answer to a question.
@@ -131,7 +131,7 @@ impl Judge {
     where
         B: Body + Unpin,
     {
-        let Question { connection, mut head, body, part, shown } = question;
+        let Question { connection, mut head, body, part, client_status } = question;
         let may_have_body = part != Part::Whole && head.may_have_body();
         if may_have_body || !body.is_end_stream() {
             head.restore_framing();
@@ -165,8 +165,8 @@ impl Judge {
         };
         let hidden_body = is_hidden && matches!(decision, Decision::Pass | Decision::Refuse);
         match &decision {
-            Decision::Stop(intervention) if shown(intervention.status()) != intervention.status() => {
-                transaction.set_status(shown(intervention.status()));
+            Decision::Stop(intervention) if client_status(intervention.status()) != intervention.status() => {
+                transaction.set_status(client_status(intervention.status()));
             }
             Decision::Refuse => transaction.set_status(403),
             _ => {}

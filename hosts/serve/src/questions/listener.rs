@@ -6,7 +6,7 @@ use super::judge::Judge;
 use crate::ServeError;
 use crate::forwarded::Ends;
 use crate::settings::{Settings, Timeouts};
-use crate::sockets::{RequestBytes, Sockets, Speaks, Stopper};
+use crate::sockets::{HttpVersions, RequestBytes, Sockets, Stopper};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -92,7 +92,7 @@ impl Listener {
             let (answering, ends) = (Arc::clone(&answering), Ends { peer, own, is_encrypted: false });
             async move { answering.answer(request, ends).await }
         };
-        self.sockets.answer(Speaks::Http1, timeouts, answer).await;
+        self.sockets.answer(HttpVersions::Http1, timeouts, answer).await;
     }
 }
 

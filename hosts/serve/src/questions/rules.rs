@@ -1,7 +1,7 @@
 //! Chooses the rules of a question: those of the site and path that the request names, as the proxy does.
 
 use super::head::Head;
-use crate::server::Switch;
+use crate::server::SitesHandle;
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
 use secrule::Waf;
@@ -12,7 +12,7 @@ pub enum QuestionRules {
     /// The same for all requests.
     One(Waf),
     /// Those of the sites that a server has at that moment.
-    Sites(Switch),
+    Sites(SitesHandle),
 }
 
 impl QuestionRules {
@@ -23,10 +23,10 @@ impl QuestionRules {
     pub fn of(&self, head: &Head) -> Result<Waf, StatusCode> {
         match self {
             Self::One(waf) => Ok(waf.clone()),
-            Self::Sites(switch) => {
+            Self::Sites(handle) => {
                 let uri = uri(&head.target)?;
                 let version = if head.version == "1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
-                switch.sites().route(&uri, &headers(head)?, version).map(|route| route.waf)
+                handle.sites().route(&uri, &headers(head)?, version).map(|route| route.waf)
             }
         }
     }
@@ -38,9 +38,9 @@ impl From<Waf> for QuestionRules {
     }
 }
 
-impl From<Switch> for QuestionRules {
-    fn from(switch: Switch) -> Self {
-        Self::Sites(switch)
+impl From<SitesHandle> for QuestionRules {
+    fn from(handle: SitesHandle) -> Self {
+        Self::Sites(handle)
     }
 }
 

@@ -123,14 +123,14 @@ async fn sites_are_replaced_at_once_and_requests_that_run_keep_theirs() {
     let settings = Settings { listen: vec![([127, 0, 0, 1], 0).into()], ..Settings::default() };
     let first = Sites::new(vec![site(&["a.example"], late.local_addr().unwrap(), rules("attack"))], None).unwrap();
     let server = Server::bind_sites(settings, first).unwrap();
-    let switch = server.switch();
+    let handle = server.sites_handle();
     let server = run(server);
     let address = server.address;
     let running = tokio::spawn(async move { ask(address, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").await });
     let (mut stream, _) = late.accept().await.unwrap();
     read_head(&mut stream).await;
     let upstream = named("new").await;
-    switch.replace(Sites::new(vec![site(&["b.example"], upstream, rules("other"))], None).unwrap()).unwrap();
+    handle.replace(Sites::new(vec![site(&["b.example"], upstream, rules("other"))], None).unwrap()).unwrap();
     assert_eq!(answer(&server, "/?attack", "Host: b.example\r\n").await, "new");
     assert_eq!(answer(&server, "/?other", "Host: b.example\r\n").await, "403");
     assert_eq!(answer(&server, "/", "Host: a.example\r\n").await, "421");
@@ -139,7 +139,7 @@ async fn sites_are_replaced_at_once_and_requests_that_run_keep_theirs() {
     let folder = tempfile::tempdir().unwrap();
     let tls = Some(crate::tls::certificate(folder.path(), "b.example"));
     let encrypted = Site { tls, ..site(&["b.example"], upstream, rules("x")) };
-    let refused = switch.replace(Sites::new(vec![encrypted], None).unwrap()).unwrap_err();
+    let refused = handle.replace(Sites::new(vec![encrypted], None).unwrap()).unwrap_err();
     assert!(matches!(refused, ServeError::OtherListeners), "{refused}");
     assert_eq!(answer(&server, "/", "Host: b.example\r\n").await, "new");
 }

@@ -117,7 +117,7 @@ async fn each_site_has_its_certificate_and_a_new_one_is_used_at_once() {
     };
     let settings = Settings { listen: vec![([127, 0, 0, 1], 0).into()], ..Settings::default() };
     let server = Server::bind_sites(settings, table(&shop)).unwrap();
-    let switch = server.switch();
+    let handle = server.sites_handle();
     let server = run(server);
     for (host, files) in [("shop.example", &shop), ("blog.example", &blog), ("fallback.example", &fallback)] {
         let mut stream = connect_as(host, server.address, files, b"http/1.1").await.unwrap();
@@ -126,7 +126,7 @@ async fn each_site_has_its_certificate_and_a_new_one_is_used_at_once() {
     }
     assert!(connect_as("shop.example", server.address, &blog, b"http/1.1").await.is_err());
     let new = certificate(folders[1].path(), "shop.example");
-    switch.replace(table(&new)).unwrap();
+    handle.replace(table(&new)).unwrap();
     assert!(connect_as("shop.example", server.address, &new, b"http/1.1").await.is_ok());
     assert!(connect_as("shop.example", server.address, &shop, b"http/1.1").await.is_err());
     // A site that has no certificate could not be asked for.

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// The deadline of calls to a server that does not answer.
-const PATIENCE: Duration = Duration::from_millis(50);
+const WAIT_LIMIT: Duration = Duration::from_millis(50);
 
 /// What a call may take beyond its deadline on a machine that does other things, too.
 const TOLERANCE: Duration = Duration::from_millis(40);
@@ -31,10 +31,10 @@ pub fn a_stopped_server_delays_no_call_beyond_its_deadline_and_opens_the_circuit
     let record = record();
     assert_eq!(add(&store, &record, within()), Some(1));
     server.signal("STOP");
-    assert!((0..5).all(|_| add(&store, &record, PATIENCE).is_none()));
+    assert!((0..5).all(|_| add(&store, &record, WAIT_LIMIT).is_none()));
     let start = Instant::now();
-    assert!((0..100).all(|_| add(&store, &record, PATIENCE).is_none()));
-    assert!(start.elapsed() < PATIENCE, "the circuit is not open: {:?}", start.elapsed());
+    assert!((0..100).all(|_| add(&store, &record, WAIT_LIMIT).is_none()));
+    assert!(start.elapsed() < WAIT_LIMIT, "the circuit is not open: {:?}", start.elapsed());
     server.signal("CONT");
     sleep(Duration::from_millis(1_100));
     // What was sent before is carried out: a call that failed may count. What was acknowledged counts.
@@ -51,7 +51,7 @@ pub fn several_threads_do_not_wait_for_a_stopped_server_one_after_the_other(kind
     server.signal("STOP");
     std::thread::scope(|scope| {
         for _ in 0..24 {
-            scope.spawn(|| assert_eq!(add(&store, &record, PATIENCE), None));
+            scope.spawn(|| assert_eq!(add(&store, &record, WAIT_LIMIT), None));
         }
     });
     server.signal("CONT");
@@ -78,8 +78,8 @@ pub fn a_server_that_is_not_there_is_down_at_once(_: Kind) {
     assert!(down.contains("refused"), "{down}");
     let store = RedisStore::new("redis://no-such-host.invalid").unwrap();
     let start = Instant::now();
-    let down = store.read(&record(), b"n", start + PATIENCE).unwrap_err().to_string();
-    assert!(start.elapsed() < PATIENCE + TOLERANCE && down.contains("no-such-host"), "{down}");
+    let down = store.read(&record(), b"n", start + WAIT_LIMIT).unwrap_err().to_string();
+    assert!(start.elapsed() < WAIT_LIMIT + TOLERANCE && down.contains("no-such-host"), "{down}");
 }
 
 pub fn a_connection_that_is_cut_off_delays_no_call_beyond_its_deadline(kind: Kind) {
@@ -89,9 +89,9 @@ pub fn a_connection_that_is_cut_off_delays_no_call_beyond_its_deadline(kind: Kin
     let record = record();
     assert_eq!(add(&store, &record, within()), Some(1));
     proxy.cut();
-    let down = store.read(&record, b"n", Instant::now() + PATIENCE).unwrap_err().to_string();
+    let down = store.read(&record, b"n", Instant::now() + WAIT_LIMIT).unwrap_err().to_string();
     assert!(down.contains(&format!(":{}: no answer in time", proxy.port)), "{down}");
-    assert!((0..10).all(|_| add(&store, &record, PATIENCE).is_none()));
+    assert!((0..10).all(|_| add(&store, &record, WAIT_LIMIT).is_none()));
     proxy.slow(Duration::ZERO, 0);
     assert!(add(&store, &record, within()).is_some());
 }
@@ -124,8 +124,8 @@ pub fn an_answer_that_comes_byte_by_byte_ends_by_the_deadline(kind: Kind) {
     store.write(Update::first(&record, LIMITS), b"n", &[b'x'; 1_000], by()).unwrap();
     proxy.slow(Duration::from_millis(5), 1);
     let start = Instant::now();
-    assert!(store.read(&record, b"n", start + PATIENCE).is_err());
-    assert!(start.elapsed() < PATIENCE + TOLERANCE, "{:?}", start.elapsed());
+    assert!(store.read(&record, b"n", start + WAIT_LIMIT).is_err());
+    assert!(start.elapsed() < WAIT_LIMIT + TOLERANCE, "{:?}", start.elapsed());
 }
 
 pub fn a_server_without_memory_is_full_and_can_be_read(kind: Kind) {
@@ -162,7 +162,7 @@ pub fn what_is_not_a_server_of_this_kind_is_down(_: Kind) {
         });
         let store = RedisStore::new(&format!("redis://127.0.0.1:{port}")).unwrap();
         let start = Instant::now();
-        assert!(store.read(&record(), b"n", start + PATIENCE).is_err());
-        assert!(start.elapsed() < PATIENCE + TOLERANCE, "{:?}", start.elapsed());
+        assert!(store.read(&record(), b"n", start + WAIT_LIMIT).is_err());
+        assert!(start.elapsed() < WAIT_LIMIT + TOLERANCE, "{:?}", start.elapsed());
     }
 }

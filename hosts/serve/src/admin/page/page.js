@@ -118,7 +118,7 @@ function eventDetail(event) {
 
 function matchDetail(found) {
   const severity = found.severity === null ? null : SEVERITIES[found.severity] || found.severity;
-  const about = [`phase ${found.phase}`, severity && `severity ${severity}`, found.stops && "stopped the request", found.place].filter(Boolean);
+  const about = [`phase ${found.phase}`, severity && `severity ${severity}`, found.stops && "stopped the request", found.location].filter(Boolean);
   const values = found.values.map((value) => element("li", {},
     element("span", { class: "target" }, value.name),
     value.transformations.length ? element("span", { class: "steps" }, ` after ${value.transformations.join(", ")}`) : null,
