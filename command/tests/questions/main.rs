@@ -18,6 +18,7 @@ use std::process::ExitCode;
 const CRS: Needs = Needs::File("modsecurity-crs", &["/usr/share"]);
 
 fn main() -> ExitCode {
+    #[cfg_attr(not(feature = "envoy"), allow(unused_mut))]
     let mut trials = vec![
         trial!(forward_auth_says_what_is_missing),
         trial!(forward_auth_asks_only_trusted_peers, [Needs::OwnAddress]),

@@ -56,7 +56,6 @@ mod context;
 mod firewall;
 mod held_session;
 mod options;
-mod pieces;
 mod proxy;
 mod request;
 mod response;

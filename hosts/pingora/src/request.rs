@@ -1,7 +1,6 @@
 //! Judges a request before anything of it goes on.
 
 use crate::options::Options;
-use crate::pieces::Pieces;
 use bytes::Bytes;
 use http::header::{EXPECT, HeaderMap};
 use pingora_core::Result;
@@ -10,6 +9,7 @@ use pingora_proxy::Session;
 use secrule::{Stop, Transaction};
 use secrule_tower::Refusal;
 use secrule_tower::host::Exchange;
+use secrule_tower::host::Pieces;
 use std::collections::VecDeque;
 
 /// The body of a request on its way to the upstream.

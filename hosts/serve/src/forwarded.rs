@@ -11,7 +11,6 @@ use std::net::{IpAddr, SocketAddr};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
@@ -45,9 +44,8 @@ pub fn client(ends: Ends, headers: &HeaderMap, settings: &Settings) -> SocketAdd
 pub fn set_headers(ends: Ends, headers: &mut HeaderMap, settings: &Settings) {
     let client = client(ends, headers, settings);
     if !settings.trusts(ends.peer.ip()) {
-        for name in [FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, REAL_IP, FORWARDED] {
-            headers.remove(name);
-        }
+        let forged: Vec<HeaderName> = headers.keys().filter(|name| is_about_client(name)).cloned().collect();
+        forged.into_iter().for_each(|name| drop(headers.remove(name)));
     }
     let peer = ends.peer.ip().to_canonical().to_string();
     let known = headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
@@ -64,6 +62,12 @@ pub fn set_headers(ends: Ends, headers: &mut HeaderMap, settings: &Settings) {
     if let Some(host) = headers.get(HOST).filter(|_| !headers.contains_key(&FORWARDED_HOST)).cloned() {
         headers.insert(FORWARDED_HOST, host);
     }
+}
+
+/// Returns `true` for a header by which proxies tell about clients, also with `_` for `-`, which servers of CGI and its like do not tell apart.
+fn is_about_client(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    name.starts_with("x-forwarded-") || [FORWARDED.as_str(), REAL_IP.as_str()].contains(&name.as_str())
 }
 
 /// Reads an address, which may have a port, as some servers write it.

@@ -10,7 +10,8 @@ use crate::slow_body::{TimedBody, is_too_slow};
 use crate::{ServeError, demo, tunnel};
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
@@ -44,10 +45,11 @@ pub type Answer = Either<Incoming, Full<Bytes>>;
 const KEPT: Duration = Duration::from_secs(50);
 
 /// Headers of one connection, which do not go on to the next.
-const OF_CONNECTION: [HeaderName; 10] = [
+const OF_CONNECTION: [HeaderName; 11] = [
     CONNECTION,
     // The body is asked for here, when it is needed.
     EXPECT,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
@@ -117,8 +119,8 @@ impl Proxy {
         if let Some(host) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
             head.headers.insert(HOST, host);
         }
-        remove_those_of_connection(&mut head.headers);
         forwarded::set_headers(ends, &mut head.headers, &self.settings);
+        remove_those_of_connection(&mut head.headers);
         let (body, wait) = SentBody::new(body);
         let mut request = Request::new(body);
         if upstream.is_http2 {
@@ -181,16 +183,23 @@ impl Service<Request<Passed>> for Proxy {
     }
 }
 
-/// Removes the headers that mean one connection, and those that it names in `Connection`.
+/// Removes the headers that mean one connection, and those that it names in `Connection`: but not those on which the rules' verdict or the upstream's trust
+/// rests.
 fn remove_those_of_connection(headers: &mut HeaderMap) {
     let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
+    let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).filter(|name| !is_end_to_end(name)).collect();
     // gRPC asks for trailers in this way.
     let wants_trailers = headers.get(TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
     OF_CONNECTION.iter().chain(&named).for_each(|name| drop(headers.remove(name)));
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
+}
+
+/// Returns `true` for a header that no `Connection` may take away.
+fn is_end_to_end(name: &HeaderName) -> bool {
+    let is_named = [AUTHORIZATION, COOKIE, FORWARDED, HOST].contains(name);
+    is_named || ["content-", "x-forwarded-", "x-real-ip"].iter().any(|start| name.as_str().starts_with(start))
 }
 
 /// Returns an answer of the proxy itself: its status.

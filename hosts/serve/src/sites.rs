@@ -11,15 +11,15 @@ use crate::host::{Host, HostPattern};
 use crate::path::{PathPrefix, choose};
 use crate::settings::{TlsFiles, Upstream};
 use crate::tls::Certificate;
-use http::{HeaderMap, HeaderName, StatusCode, Uri, Version};
+use http::{HeaderMap, StatusCode, Uri, Version};
 use rustls::sign::CertifiedKey;
 use secrule::Waf;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Headers that tell some servers another path than that of the request (IIS with its URL Rewrite, frameworks of PHP and Python behind it).
-const OTHER_PATHS: [HeaderName; 2] = [HeaderName::from_static("x-original-url"), HeaderName::from_static("x-rewrite-url")];
+/// Headers that tell some servers another path than that of the request (IIS with its URL Rewrite, frameworks of PHP and Python), also with `_` for `-`.
+const OTHER_PATHS: [&str; 6] = ["path-info", "script-name", "x-forwarded-prefix", "x-forwarded-uri", "x-original-url", "x-rewrite-url"];
 
 /// A site.
 #[derive(Clone, Debug)]
@@ -185,7 +185,7 @@ impl Sites {
             None => self.default,
         };
         let site = number.and_then(|number| self.sites.get(number)).ok_or(StatusCode::MISDIRECTED_REQUEST)?;
-        let names_other_path = || OTHER_PATHS.iter().any(|name| headers.contains_key(name));
+        let names_other_path = || headers.keys().any(|name| OTHER_PATHS.contains(&&*name.as_str().replace('_', "-")));
         let path = if site.prefixes.is_empty() || names_other_path() { None } else { choose(site.prefixes.iter(), uri.path()) };
         let waf = path.and_then(|path| site.wafs.get(path)).unwrap_or(&site.waf);
         Ok(Route { waf: waf.clone(), upstream: site.upstream.clone() })

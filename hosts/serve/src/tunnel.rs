@@ -1,4 +1,4 @@
-//! Upgrades, such as to WebSocket: both sides agree in HTTP/1.1, and then bytes go both ways, which no rule sees.
+//! Upgrades to WebSocket: both sides agree in HTTP/1.1, and then bytes go both ways, which no rule sees.
 
 use crate::permit::ConnectionPermit;
 use http::header::{CONNECTION, UPGRADE};
@@ -15,11 +15,14 @@ use tokio::time::{Instant, sleep_until};
 /// Number of bytes that are read at once.
 const PIECE: usize = 8 << 10;
 
-/// Returns the protocol that a client asks for, if it asks for another one.
+/// Returns the protocol that a client asks for, if it asks for WebSocket alone. With another one, such as `h2c`, it could send the upstream requests that no
+/// rule sees.
 pub fn wanted(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
     let asks = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let asks = asks.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("upgrade"));
-    headers.get(UPGRADE).filter(|_| asks && version == Version::HTTP_11).cloned()
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let only = protocols.next().filter(|_| protocols.next().is_none())?;
+    (asks && version == Version::HTTP_11 && only.as_bytes().eq_ignore_ascii_case(b"websocket")).then(|| only.clone())
 }
 
 /// Asks for, or agrees to, another protocol.

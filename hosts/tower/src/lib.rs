@@ -65,6 +65,7 @@ mod exchange;
 mod hold;
 mod inspection;
 mod layer;
+mod pieces;
 mod request_body;
 mod response_body;
 mod service;
@@ -82,6 +83,7 @@ pub use service::WafService;
 pub mod host {
     pub use crate::answer::{Page, plain_page};
     pub use crate::exchange::Exchange;
+    pub use crate::pieces::Pieces;
 }
 
 // The Rust on pages of the manual compiles, and runs.

@@ -7,8 +7,9 @@ use crate::inspection::Inspection;
 use crate::layer::Options;
 use crate::request_body::RequestBody;
 use crate::response_body::ResponseBody;
-use http::header::ACCEPT_ENCODING;
-use http::{Request, Response, Version};
+use http::header::{ACCEPT_ENCODING, COOKIE};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use secrule::{Transaction, Waf};
 use std::fmt;
@@ -63,6 +64,7 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (mut head, body) = request.into_parts();
+        join_cookies(&mut head);
         let chosen = self.options.rules_by.as_ref().and_then(|choose| choose(&head));
         let waf = chosen.as_ref().unwrap_or(&self.waf);
         let transaction = waf.begin((self.options.connection)(&head));
@@ -106,7 +108,7 @@ impl Judge {
             if matches!(held.read(need.limit(), self.options.held_limit, take).await, Full::TooLong) {
                 return Err(Refusal::LongRequest);
             }
-            self.exchange.judge_body(held.bytes, self.options.blocking_from, Transaction::request_end).await?;
+            self.exchange.judge_body(held.bytes(), self.options.blocking_from, Transaction::request_end).await?;
             RequestBody::judged(held)
         };
         self.exchange.end_request();
@@ -136,7 +138,7 @@ impl Judge {
             if matches!(held.read(need.limit(), self.options.held_limit, take).await, Full::TooLong) {
                 return Err(Refusal::LongResponse);
             }
-            self.exchange.judge_body(held.bytes, self.options.blocking_from, Transaction::response_end).await?;
+            self.exchange.judge_body(held.bytes(), self.options.blocking_from, Transaction::response_end).await?;
             ResponseBody::judged(held, Some(self.exchange.clone()))
         };
         head.extensions.insert(self.exchange.inspection().clone());
@@ -149,6 +151,17 @@ impl Judge {
         response.extensions_mut().insert(refusal);
         response.extensions_mut().insert::<Inspection>(self.exchange.inspection().clone());
         response
+    }
+}
+
+/// Joins the cookies that clients of HTTP/2 may send in a field each (RFC 9113, section 8.2.3): rules, and servers of HTTP/1, read one field.
+fn join_cookies(head: &mut Parts) {
+    if head.version < Version::HTTP_2 || head.headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let cookies: Vec<&[u8]> = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
+        head.headers.insert(COOKIE, joined);
     }
 }
 

@@ -99,7 +99,8 @@ impl Access {
         // Following a link to the page shows what everybody may see.
         let follows_link = needs == Needs::Nothing && text(head, &SEC_FETCH_MODE) == Some("navigate");
         let is_same = |site: &str| matches!(site, "same-origin" | "none");
-        let is_foreign = text(head, &ORIGIN).is_some_and(|origin| origin.strip_prefix("http://") != Some(host))
+        let is_foreign = text(head, &ORIGIN)
+            .is_some_and(|origin| !["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(host)))
             || text(head, &SEC_FETCH_SITE).is_some_and(|site| !is_same(site));
         if is_foreign && !follows_link {
             return Err(Refusal::Site);

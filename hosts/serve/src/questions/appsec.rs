@@ -67,8 +67,9 @@ pub async fn answer(answering: &Answering, request: Request<RequestBytes>, ends:
             return text(StatusCode::INTERNAL_SERVER_ERROR, reason);
         }
     };
-    // A bouncer removes the length of an empty body.
-    if body.is_end_stream()
+    // A bouncer removes the length of an empty body. That of a request of HTTP/2 or 3 may have none, and the bouncer does not send such a body.
+    if head.version.starts_with('1')
+        && body.is_end_stream()
         && ![CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_TYPE].iter().any(|name| head.header(name).is_some())
         && head.may_have_body()
     {

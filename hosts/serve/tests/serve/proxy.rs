@@ -68,6 +68,20 @@ async fn an_upstream_is_told_who_asks_and_no_lies() {
 }
 
 #[tokio::test]
+async fn no_connection_header_takes_away_what_was_judged() {
+    let (upstream, heads) = recording().await;
+    let server = start_before(upstream);
+    let lies = "X_Forwarded_For: 192.0.2.66\r\nX-Forwarded-Prefix: /lie\r\nX-Real_IP: 192.0.2.66\r\nCookie: a=1\r\n\
+        Connection: host, cookie, x-forwarded-for, x-real-ip, x-hop\r\nX-Hop: 1\r\n";
+    assert!(get(server.address, "/", lies).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    let head = heads.lock().unwrap()[0].clone();
+    for part in ["\r\nhost: shop.example\r\n", "\r\ncookie: a=1\r\n", "x-forwarded-for: 127.0.0.1\r\n", "x-real-ip: 127.0.0.1\r\n"] {
+        assert!(head.contains(part), "{part}: {head}");
+    }
+    assert!(!["192.0.2.66", "/lie", "x-hop"].iter().any(|part| head.contains(part)), "{head}");
+}
+
+#[tokio::test]
 async fn a_trusted_proxy_names_the_client() {
     let (upstream, _) = recording().await;
     let server = start(|settings| {

@@ -17,7 +17,7 @@ async fn echoing(set: impl FnOnce(&mut Settings)) -> Running {
                 if !read_head(&mut stream).await.to_ascii_lowercase().contains("\r\nupgrade: ") {
                     return;
                 }
-                stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await.unwrap();
+                stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await.unwrap();
                 let (mut reader, mut writer) = stream.split();
                 let _ = tokio::io::copy(&mut reader, &mut writer).await;
             });
@@ -31,7 +31,7 @@ async fn echoing(set: impl FnOnce(&mut Settings)) -> Running {
 
 async fn upgraded(server: &Running) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await.unwrap();
     let head = read_head(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     stream
@@ -51,6 +51,21 @@ async fn end_of(stream: &mut TcpStream) -> Duration {
     let read = timeout(Duration::from_secs(10), stream.read(&mut byte)).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     began.elapsed()
+}
+
+#[tokio::test]
+async fn no_other_protocol_than_websocket_gets_a_tunnel() {
+    let server = echoing(|_| {}).await;
+    for wanted in
+        ["Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__", "Upgrade: h2c, websocket", "Upgrade: websocket\r\nUpgrade: h2c", "Upgrade: x"]
+    {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n{wanted}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The upstream ends connections that ask for no upgrade.
+        let answer = read_head(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 502 "), "{wanted}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use crate::support::{Frames, layer, pieces, text};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, LOCATION};
-use http::{Request, Response, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, COOKIE, LOCATION};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Empty, Full};
 use secrule_tower::{Inspection, Refusal, WafLayer};
 use std::convert::Infallible;
@@ -104,6 +104,23 @@ async fn limits_of_the_rules_hold() {
     };
     assert_eq!(service.clone().oneshot(long(1_000)).await.unwrap().status(), StatusCode::OK);
     assert_eq!(service.oneshot(long(1_001)).await.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn cookies_that_http_2_splits_are_one_for_rules_and_handlers() {
+    let rules = "SecRuleEngine On\nSecRule REQUEST_HEADERS:Cookie \"@contains 1; b\" \"id:1,phase:1,deny\"";
+    let handler = |request: Request<secrule_tower::RequestBody<Full<Bytes>>>| async move {
+        let cookies: Vec<_> = request.headers().get_all(COOKIE).iter().cloned().collect();
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(format!("{cookies:?}"))))
+    };
+    let service = layer(rules).layer(service_fn(handler));
+    let ask = |version, cookies: [&str; 2]| {
+        let request = Request::get("/").version(version).header(COOKIE, cookies[0]).header(COOKIE, cookies[1]);
+        service.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap())
+    };
+    assert_eq!(ask(Version::HTTP_2, ["a=1", "b=2"]).await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(ask(Version::HTTP_11, ["a=1", "b=2"]).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(text(ask(Version::HTTP_2, ["a=3", "b=4"]).await.unwrap()).await, "[\"a=3; b=4\"]");
 }
 
 #[tokio::test]

@@ -33,6 +33,16 @@ impl Pieces {
         }
     }
 
+    /// Returns the number of bytes that are left.
+    pub fn left(&self) -> usize {
+        self.full.iter().map(Bytes::len).sum::<usize>().saturating_add(self.last.len())
+    }
+
+    /// Takes the first piece.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        self.full.pop_front().or_else(|| Some(self.last.split().freeze()).filter(|last| !last.is_empty()))
+    }
+
     /// Returns all pieces in their order. Copies of them share the bytes.
     pub fn into_queue(mut self) -> VecDeque<Bytes> {
         if !self.last.is_empty() {
