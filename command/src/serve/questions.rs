@@ -108,10 +108,10 @@ impl QuestionOptions {
         let policy = |default| self.hidden_body.unwrap_or(default);
         let judge =
             |protocol, default| Judge::new(shared.rules.clone(), protocol, policy(default), Arc::clone(&counts), Arc::clone(&notes));
+        let Shared { timeouts, max_connections, .. } = *shared;
+        let settings = |listen, trusted| ListenerSettings { listen, trusted, timeouts, max_connections };
         let open = |listen, trusted, asked, judge| {
-            let Shared { timeouts, max_connections, .. } = *shared;
-            let settings = ListenerSettings { listen, trusted, timeouts, max_connections };
-            let listener = Listener::bind(settings, asked, judge).map_err(|error| Failure::Reason(error.to_string()))?;
+            let listener = Listener::bind(settings(listen, trusted), asked, judge).map_err(|error| Failure::Reason(error.to_string()))?;
             Ok::<_, Failure>(Open::Http(Box::new(listener)))
         };
         if let Some(listen) = self.forward_auth {
@@ -129,7 +129,7 @@ impl QuestionOptions {
         #[cfg(feature = "envoy")]
         if let Some(listen) = self.ext_proc {
             let [ext_proc, ext_authz] = [Protocol::ExtProc, Protocol::ExtAuthz].map(|protocol| judge(protocol, HiddenBody::Refuse));
-            let listener = EnvoyListener::bind(listen, shared.max_connections, shared.trusted(), shared.timeouts, ext_proc, ext_authz);
+            let listener = EnvoyListener::bind(settings(listen, shared.trusted()), ext_proc, ext_authz);
             let listener = listener.map_err(|error| Failure::Reason(error.to_string()))?;
             let how = format!("requests whose body did not come {}", said(policy(HiddenBody::Refuse)));
             questions.add(Open::Envoy(Box::new(listener)), "Envoy's ext_proc and ext_authz", &how);

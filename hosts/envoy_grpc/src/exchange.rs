@@ -1,10 +1,7 @@
 //! The rules' part of an exchange: its transaction, which ends once, and its place in the counts.
 
 use secrule::{BodyNeed, Connection, Stop, Transaction};
-use secrule_serve::questions::{Decision, Head, Judge};
-
-/// A body of this length is judged where blocking is allowed: that takes about a millisecond.
-const BLOCKING_FROM: usize = 64 << 10;
+use secrule_serve::questions::{BLOCKING_FROM, Decision, Head, Judge};
 
 /// An exchange that Envoy asks about. When it is dropped it ends, is logged and is counted.
 pub struct Exchange {

@@ -7,9 +7,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
     BodyMutation, BodyResponse, CommonResponse, HttpBody, ProcessingResponse, StreamedBodyResponse, processing_response::Response,
 };
 use secrule::BodyNeed;
-
-/// Bytes of a body that are held, where the limits of the rules are larger or have no action.
-const HELD_LIMIT: usize = 128 << 20;
+use secrule_serve::questions::HELD_LIMIT;
 
 /// Longest piece of a body that is sent at once.
 const PIECE: usize = 64 << 10;

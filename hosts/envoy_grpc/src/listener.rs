@@ -4,8 +4,8 @@ use crate::authz::Authorizer;
 use crate::processor::Processor;
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
-use secrule_serve::questions::{Judge, Kind};
-use secrule_serve::{HttpVersions, IpNet, RequestBytes, ServeError, Settings, Sockets, Stopper, Timeouts};
+use secrule_serve::questions::{Judge, Kind, ListenerSettings};
+use secrule_serve::{HttpVersions, RequestBytes, ServeError, Settings, Sockets, Stopper, Timeouts};
 use std::fmt;
 use std::net::SocketAddr;
 use tonic::Status;
@@ -33,18 +33,12 @@ struct Access {
 }
 
 impl EnvoyListener {
-    /// Opens a socket. It must be called within tokio. `ext_proc` and `ext_authz` judge the requests of either service; peers in the networks `trusted` may ask.
+    /// Opens a socket. It must be called within tokio. `ext_proc` and `ext_authz` judge the requests of either service.
     ///
     /// # Errors
     /// If the address cannot be listened on.
-    pub fn bind(
-        listen: SocketAddr,
-        max_connections: usize,
-        trusted: Vec<IpNet>,
-        timeouts: Timeouts,
-        ext_proc: Judge,
-        ext_authz: Judge,
-    ) -> Result<Self, ServeError> {
+    pub fn bind(settings: ListenerSettings, ext_proc: Judge, ext_authz: Judge) -> Result<Self, ServeError> {
+        let ListenerSettings { listen, trusted, timeouts, max_connections } = settings;
         let sockets = Sockets::open(&[listen], max_connections)?;
         let access = Access { settings: Settings { trusted, ..Settings::default() }, judge: ext_proc.clone() };
         let processor = ExternalProcessorServer::new(Processor::new(ext_proc)).max_decoding_message_size(LONGEST_MESSAGE);

@@ -2,7 +2,7 @@
 
 use pingora_proxy::Session;
 use secrule::{Connection, Waf};
-use secrule_tower::host::Page;
+use secrule_tower::host::{BLOCKING_FROM, HELD_LIMIT, Page, plain_page};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ impl Default for Options {
         Self {
             connection: Arc::new(ends),
             rules_by: None,
-            page: Arc::new(secrule_tower::host::plain_page),
-            held_limit: 128 << 20,
-            blocking_from: 64 << 10,
+            page: Arc::new(plain_page),
+            held_limit: HELD_LIMIT,
+            blocking_from: BLOCKING_FROM,
         }
     }
 }

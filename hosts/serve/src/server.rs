@@ -26,7 +26,7 @@ use tower_layer::Layer as _;
 use tower_service::Service as _;
 
 /// The name of this server in audit records.
-const NAME: &str = concat!("secrule-serve ", env!("CARGO_PKG_VERSION"));
+pub const NAME: &str = concat!("secrule-serve ", env!("CARGO_PKG_VERSION"));
 
 /// A server whose sockets are open.
 pub struct Server {

@@ -4,6 +4,7 @@ use crate::ServeError;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use ipnet::IpNet;
+use secrule_tower::host::HELD_LIMIT;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -81,7 +82,7 @@ impl Default for Settings {
             trusted: Vec::new(),
             timeouts: Timeouts::default(),
             max_connections: 10_000,
-            held_limit: 128 << 20,
+            held_limit: HELD_LIMIT,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The layer: rules, and what the host says about itself.
 
 use crate::answer::{Page, Refusal, plain_page};
+use crate::host::{BLOCKING_FROM, HELD_LIMIT};
 use crate::service::WafService;
 use bytes::Bytes;
 use http::Response;
@@ -41,8 +42,8 @@ impl WafLayer {
             connection: Arc::new(connection),
             rules_by: None,
             page: Arc::new(plain_page),
-            held_limit: 128 << 20,
-            blocking_from: 64 << 10,
+            held_limit: HELD_LIMIT,
+            blocking_from: BLOCKING_FROM,
         };
         Self { waf, options: Arc::new(options) }
     }

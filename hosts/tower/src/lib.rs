@@ -84,6 +84,12 @@ pub mod host {
     pub use crate::answer::{Page, plain_page};
     pub use crate::exchange::Exchange;
     pub use crate::pieces::Pieces;
+
+    /// Default maximum number of bytes of a body that is held back while rules may stop it, where the limits of the rules are larger, or have no action.
+    pub const HELD_LIMIT: usize = 128 << 20;
+
+    /// Default number of bytes from which on a body is judged where tokio allows blocking: that takes about a millisecond.
+    pub const BLOCKING_FROM: usize = 64 << 10;
 }
 
 // The Rust on pages of the manual compiles, and runs.

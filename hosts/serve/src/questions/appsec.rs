@@ -6,9 +6,10 @@
 
 use super::head::Head;
 use super::judge::{Decision, Part, Question};
-use super::listener::{Answering, NAME};
+use super::listener::Answering;
 use super::notes::Kind;
 use crate::forwarded::Ends;
+use crate::server::NAME;
 use crate::sockets::RequestBytes;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};

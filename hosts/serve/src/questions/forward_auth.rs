@@ -6,9 +6,10 @@
 
 use super::head::Head;
 use super::judge::{Answer, Decision, Part, Question};
-use super::listener::{Answering, NAME};
+use super::listener::Answering;
 use super::notes::Kind;
 use crate::forwarded::{self, Ends};
+use crate::server::NAME;
 use crate::settings::Settings;
 use crate::sockets::RequestBytes;
 use bytes::Bytes;

@@ -10,11 +10,9 @@ use http::header::HOST;
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use secrule::{BodyNeed, Connection, Intervention, Stop, Transaction, Waf};
+use secrule_tower::host::BLOCKING_FROM;
 use std::str::FromStr;
 use std::sync::Arc;
-
-/// A body of this length is judged where blocking is allowed: that takes about a millisecond.
-const BLOCKING_FROM: usize = 64 << 10;
 
 /// Bytes of a body that are read and dropped after the rules have enough, so that the proxy reads the answer.
 const DRAINED: usize = 64 << 20;

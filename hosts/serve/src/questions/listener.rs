@@ -15,9 +15,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The name of this server in audit records.
-pub const NAME: &str = concat!("secrule-serve ", env!("CARGO_PKG_VERSION"));
-
 /// Settings of a listener for questions.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {

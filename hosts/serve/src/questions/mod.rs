@@ -36,3 +36,5 @@ pub use judge::{Answer, Decision, HiddenBody, Judge, Part, Question};
 pub use listener::{Asked, Listener, ListenerSettings};
 pub use notes::{Kind, Notes};
 pub use rules::QuestionRules;
+#[doc(no_inline)]
+pub use secrule_tower::host::{BLOCKING_FROM, HELD_LIMIT};
