@@ -170,7 +170,8 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     if settings.listen.is_empty() {
         tell_questions(options, &waf);
         let hangups = signal(SignalKind::hangup())?;
-        return until_ended(None, questions, page, &waf.clone(), None, reload::follow(LiveRules { rules, waf }, loaded, hangups)).await;
+        let serving = Serving { server: None, questions, page, waf: waf.clone(), sites: None };
+        return serving.until_ended(reload::follow(LiveRules { rules, waf }, loaded, hangups)).await;
     }
     let server = Server::bind(settings, waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
@@ -187,10 +188,11 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
         counters: server.counters(),
     });
     let [for_rules, for_certificate] = hangups;
-    until_ended(Some(server), questions, page, &waf.clone(), None, async {
+    let serving = Serving { server: Some(server), questions, page, waf: waf.clone(), sites: None };
+    let following = async {
         tokio::join!(reload::follow(LiveRules { rules, waf }, loaded, for_rules), follow_if_any(certificate, loaded, for_certificate));
-    })
-    .await
+    };
+    serving.until_ended(following).await
 }
 
 /// Serves several sites.
@@ -205,10 +207,10 @@ async fn serve_sites(options: &Options, rules: &Rules<'_>, file: &Path, page: &P
     let questions = ask(options, &settings, server.sites_handle())?;
     let hangups = signal(SignalKind::hangup())?;
     tell_open(options, &server, &shown);
-    let base = loaded.base.clone();
     let handle = server.sites_handle();
-    let live = LiveSites::new(&loader, handle.clone(), loaded.base, loaded.upstreams, files);
-    until_ended(Some(server), questions, page, &base, Some(handle), reload::follow(live, begun, hangups)).await
+    let serving = Serving { server: Some(server), questions, page, waf: loaded.base.clone(), sites: Some(handle.clone()) };
+    let live = LiveSites::new(&loader, handle, loaded.base, loaded.upstreams, files);
+    serving.until_ended(reload::follow(live, begun, hangups)).await
 }
 
 async fn follow_if_any<R: Reload>(live: Option<R>, loaded: SystemTime, hangups: Signal) {
@@ -242,50 +244,57 @@ fn ask(options: &Options, settings: &Settings, rules: impl Into<QuestionRules>) 
     options.questions.bind(&shared)
 }
 
-/// Serves and answers questions until a signal ends that. `following` runs beside it, and so does the admin page of the rules and the sites.
-async fn until_ended(
+/// Parts of a program that serves.
+struct Serving<'p> {
     server: Option<Server>,
     questions: Questions,
-    page: &Page,
-    waf: &Waf,
+    page: &'p Page,
+    /// The rules: those that all sites extend, if there are several.
+    waf: Waf,
+    /// The sites, if there are several.
     sites: Option<SitesHandle>,
-    following: impl Future<Output = ()>,
-) -> Result<(), Failure> {
-    let mut stoppers = questions.stoppers();
-    stoppers.extend(server.as_ref().map(Server::stopper));
-    questions.lines().iter().for_each(|line| note(line));
-    let served = Served {
-        waf,
-        sites,
-        counters: server.as_ref().map(Server::counters).unwrap_or_default(),
-        questions: questions.counts(),
-        stoppers: &stoppers,
-    };
-    let admin = page.bind(served)?;
-    let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    let [interrupt, terminate] = &mut interrupts;
-    tokio::select! {
-        () = async {
-            let proxy = async {
-                if let Some(server) = server {
-                    server.run().await;
+}
+
+impl Serving<'_> {
+    /// Serves and answers questions until a signal ends that. `following` runs beside it, and so does the admin page of the rules and the sites.
+    async fn until_ended(self, following: impl Future<Output = ()>) -> Result<(), Failure> {
+        let Self { server, questions, page, waf, sites } = self;
+        let mut stoppers = questions.stoppers();
+        stoppers.extend(server.as_ref().map(Server::stopper));
+        questions.lines().iter().for_each(|line| note(line));
+        let served = Served {
+            waf: &waf,
+            sites,
+            counters: server.as_ref().map(Server::counters).unwrap_or_default(),
+            questions: questions.counts(),
+            stoppers: &stoppers,
+        };
+        let admin = page.bind(served)?;
+        let mut interrupts = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        let [interrupt, terminate] = &mut interrupts;
+        tokio::select! {
+            () = async {
+                let proxy = async {
+                    if let Some(server) = server {
+                        server.run().await;
+                    }
+                };
+                tokio::join!(proxy, questions.run());
+            } => {}
+            () = admin::run(admin) => {}
+            () = following => {}
+            () = async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
                 }
-            };
-            tokio::join!(proxy, questions.run());
-        } => {}
-        () = admin::run(admin) => {}
-        () = following => {}
-        () = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            stoppers.iter().for_each(Stopper::stop);
-            // The servers end by themselves.
-            std::future::pending::<()>().await;
-        } => {}
+                stoppers.iter().for_each(Stopper::stop);
+                // The servers end by themselves.
+                std::future::pending::<()>().await;
+            } => {}
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Tells an operator something that is not an error.
