@@ -80,6 +80,8 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
+    const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
     const ENDS: Ends = Ends {
         peer: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 4_000),
         own: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)), 80),
