@@ -41,6 +41,8 @@ pub enum Waiting {
     Head,
     /// The next piece of a body.
     Body,
+    /// A read of the answer.
+    Answer,
 }
 
 impl UpstreamFailure {
@@ -48,7 +50,7 @@ impl UpstreamFailure {
 }
 
 impl Waiting {
-    const NAMES: [&'static str; 3] = ["handshake", "head", "body"];
+    const NAMES: [&'static str; 4] = ["handshake", "head", "body", "answer"];
 }
 
 const CONNECTIONS: Family = Family::gauge("secrule_serve_connections", &[], "Connections of clients that are open.");
@@ -60,7 +62,10 @@ const UPSTREAM_FAILURES: Family = Family::counter(
 );
 const CLIENT_TIMEOUTS: Family = Family::counter(
     "secrule_serve_client_timeouts",
-    &[Label { name: "waiting_for", values: "`handshake`, `head` (also of a next request on an idle connection), `body`" }],
+    &[Label {
+        name: "waiting_for",
+        values: "`handshake`, `head` (also of a next request on an idle connection), `body`, `answer` (a client that does not read it)",
+    }],
     "Connections and bodies that ended because nothing came from the client in time.",
 );
 const HELD_REFUSALS: Family = Family::counter(

@@ -12,6 +12,7 @@
 //! | `listener` | an address → a socket, and its connections |
 //! | `permit` | the limit of connections → a permit for each, which ends with the last thing on it |
 //! | `sockets` | connections, as many as there are permits → their requests; and their end |
+//! | `progress` | what exchanges of a connection wait for → the end of a connection whose client does nothing |
 //! | `first_bytes` | a connection → the same, or its end if the client says nothing |
 //! | `tls` | files of certificates, and the name that a client asks for → the certificate that it sees |
 //! | `sites` | sites with their hosts and paths, and the head of a request → its rules and its upstream |
@@ -46,6 +47,7 @@ mod listener;
 mod path;
 mod permit;
 mod probes;
+mod progress;
 mod proxy;
 pub mod questions;
 mod sent_body;

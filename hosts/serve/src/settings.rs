@@ -46,8 +46,10 @@ pub struct TlsFiles {
 pub struct Timeouts {
     /// For the head of a request, from the connection or the end of the former request on; for a TLS handshake as well.
     pub head: Duration,
-    /// Between two pieces of a body.
+    /// Between two pieces of a body: of a request that comes, or of an answer that the client takes.
     pub body: Duration,
+    /// For a connection of HTTP/2 without a request.
+    pub idle: Duration,
     /// For a connection to the upstream.
     pub connect: Duration,
     /// For the head of the upstream's answer.
@@ -64,6 +66,7 @@ impl Default for Timeouts {
         Self {
             head: seconds(30),
             body: seconds(30),
+            idle: seconds(180),
             connect: seconds(5),
             answer: seconds(60),
             tunnel: seconds(3_600),

@@ -3,6 +3,7 @@
 use crate::counters::{Counters, Waiting};
 use crate::first_bytes::Timed;
 use crate::permit::{ConnectionPermit, ConnectionPermits};
+use crate::progress::{Progress, WatchedBody};
 use crate::settings::Timeouts;
 use crate::slow_body::TimedBody;
 use crate::{ServeError, listener};
@@ -89,7 +90,7 @@ impl Sockets {
     where
         S: Fn(Request<RequestBytes>, SocketAddr, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
-        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
     {
         let counters = self.counters();
         let serve = move |stream: TcpStream, peer: SocketAddr, permit: Arc<ConnectionPermit>, watcher: Watcher| {
@@ -171,7 +172,7 @@ pub(crate) async fn speak<S, F, E, B>(
     S: Fn(Request<RequestBytes>) -> F + Send + 'static,
     F: Future<Output = Result<Response<B>, E>> + Send + 'static,
     E: Into<Box<dyn Error + Send + Sync>> + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = match versions {
@@ -186,16 +187,22 @@ pub(crate) async fn speak<S, F, E, B>(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(timeouts.head)
         .max_concurrent_streams(MAX_STREAMS);
-    let counted = Arc::clone(counters);
-    let service =
-        service_fn(move |request: Request<Incoming>| answer(request.map(|body| TimedBody::new(body, timeouts.body, Arc::clone(&counted)))));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(Timed::new(stream, timeouts.head)), service).into_owned();
-    // Clients end connections as they like.
-    if let Err(error) = watcher.watch(connection).await
-        && is_timeout(&*error)
-    {
-        counters.time_out(Waiting::Head);
-    }
+    let progress = Progress::new();
+    let (counted, begun) = (Arc::clone(counters), Arc::clone(&progress));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let exchange = begun.begin();
+        let answer = answer(request.map(|body| TimedBody::new(body, timeouts.body, Arc::clone(&counted))));
+        async move { answer.await.map(|response| response.map(|body| WatchedBody::new(body, exchange))) }
+    });
+    let connection = builder
+        .serve_connection_with_upgrades(TokioIo::new(Timed::new(stream, timeouts.head, Arc::clone(&progress))), service)
+        .into_owned();
+    let waiting = tokio::select! {
+        // Clients end connections as they like.
+        ended = watcher.watch(connection) => ended.err().filter(|error| is_timeout(&**error)).map(|_| Waiting::Head),
+        waiting = progress.stalls(timeouts) => Some(waiting),
+    };
+    waiting.inspect(|waiting| counters.time_out(*waiting));
 }
 
 /// Returns `true` if a connection ended because its client said nothing for too long.

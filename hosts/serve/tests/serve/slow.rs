@@ -1,9 +1,12 @@
 //! Clients that are slow cost a connection for a short time, and nothing else.
 
-use crate::support::{ask, get, plain, start, upstream};
+use crate::support::{ask, get, plain, start, timeouts, upstream};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+/// Length of an answer that no socket takes at once.
+const LONG: usize = 32 << 20;
 
 /// Writes the start of a request, and returns what comes until the server ends the connection, and after how long.
 async fn stall(address: std::net::SocketAddr, request: &str) -> (String, Duration) {
@@ -29,6 +32,45 @@ async fn a_slow_body_that_no_rule_reads_ends_too() {
     let server = start(|settings| settings.upstream = None);
     let (_, time) = stall(server.address, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\nab").await;
     assert!(time < Duration::from_secs(2), "{time:?}");
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_without_a_request_ends() {
+    let server = start(|settings| settings.timeouts.idle = Duration::from_millis(300));
+    // The preface and empty settings; then a beginning of a head that never ends.
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let head = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+    for frames in [&settings[..], &[settings.as_slice(), &head].concat()] {
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frames].concat()).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        assert!((Duration::from_millis(200)..Duration::from_secs(10)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_ends_and_one_that_reads_slowly_does_not() {
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n{}", "a".repeat(LONG));
+    let upstream = upstream(move |_| long.clone()).await;
+    let server = start(|settings| settings.upstream = Some(format!("http://{upstream}").parse().unwrap()));
+    let ask = async || {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream
+    };
+    let (mut slow, mut stopped) = (ask().await, ask().await);
+    let (began, mut read, mut piece) = (Instant::now(), 0, vec![0; LONG / 8]);
+    while began.elapsed() < 3 * timeouts().body {
+        tokio::time::sleep(timeouts().body / 4).await;
+        read += slow.read(&mut piece).await.unwrap();
+    }
+    let (mut rest, mut cut) = (Vec::new(), Vec::new());
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(read + rest.len() > LONG, "{read} {}", rest.len());
+    // What the system had taken comes, and then an end.
+    let _ = stopped.read_to_end(&mut cut).await;
+    assert!(cut.len() < LONG, "{}", cut.len());
 }
 
 #[tokio::test]
