@@ -38,10 +38,10 @@ fn ids(transaction: &Transaction) -> Vec<u64> {
 }
 
 #[test]
-fn the_lines_of_the_readme_deny_in_phase_1_and_in_phase_2() {
-    let (readme, here) = (include_str!("../README.md"), include_str!("verdicts.rs"));
+fn the_lines_of_the_manual_deny_in_phase_1_and_in_phase_2() {
+    let (page, here) = (include_str!("../docs/start/crate.md"), include_str!("verdicts.rs"));
     let lines = |text: &str| Some(text.split_once("fn judge(")?.1.split_once("\n}\n")?.0.to_owned());
-    assert_eq!(lines(readme), lines(here));
+    assert_eq!(lines(page), lines(here));
     let in_two_phases = waf(r#"SecRule REQUEST_HEADERS:User-Agent "@contains scanner" "id:1,phase:1,deny,status:401"
         SecRule ARGS "@contains evil" "id:2,phase:2,deny,status:402""#);
     let starter = Waf::builder().starter_rules().build().unwrap();
