@@ -7,7 +7,7 @@ use secrule_testkit::logged::Folder;
 fn judge(tx: &mut Transaction, request: Request<&str>) -> Result<(), Stop> {
     let (head, body) = request.into_parts();
     tx.request_head(&head)?; // rules of phase 1
-    tx.request_body(body.as_bytes())?;
+    tx.request_body(body.as_bytes())?; // as often as there are chunks
     tx.request_end() // rules of phase 2
 }
 
