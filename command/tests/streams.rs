@@ -5,6 +5,7 @@
 
 mod serving;
 
+use secrule_testkit::streams::STREAM_RULES;
 use serving::Serving;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,20 +13,6 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Rules of all phases, with short limits of what they see.
-const RULES: &str = r#"
-SecRuleEngine On
-SecRequestBodyAccess On
-SecRequestBodyLimit 131072
-SecRequestBodyLimitAction ProcessPartial
-SecResponseBodyAccess On
-SecResponseBodyMimeType text/plain text/html
-SecResponseBodyLimit 131072
-SecResponseBodyLimitAction ProcessPartial
-SecRule ARGS|REQUEST_BODY "@contains attack" "id:1,phase:2,deny,log"
-SecRule RESPONSE_BODY "@contains password" "id:2,phase:4,deny,log"
-"#;
 
 /// Timeouts that a test can outlive.
 const SHORT: [&str; 4] = ["--client-timeout", "1s", "--upstream-timeout", "1s"];
@@ -45,7 +32,7 @@ fn start(name: &str, flags: &[&str], answer: impl Fn(TcpStream, String) + Clone 
         }
     });
     let rules = serving::folder(name).join("rules.conf");
-    fs::write(&rules, RULES).unwrap();
+    fs::write(&rules, STREAM_RULES).unwrap();
     Serving::start(&[&["--rules", rules.to_str().unwrap(), "--upstream", &upstream], flags].concat())
 }
 

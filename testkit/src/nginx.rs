@@ -1,5 +1,6 @@
 //! A real nginx with its own ModSecurity connector and our library, with its own folder and port.
 
+use crate::process_memory::process_memory;
 use crate::trials::{self, Needs};
 use socket2::{Domain, Socket, Type};
 use std::fs;
@@ -117,13 +118,13 @@ impl Nginx {
 
     /// Returns the memory of the master, in kB.
     pub fn memory(&self) -> usize {
-        memory_of(self.master.id()).unwrap()
+        process_memory(self.master.id(), "VmRSS:").unwrap() >> 10
     }
 
     /// Returns the memory of the largest worker, in kB.
     pub fn worker_memory(&self) -> usize {
         // A worker that a reload has ended has none.
-        self.workers().into_iter().filter_map(memory_of).max().unwrap_or(0)
+        self.workers().into_iter().filter_map(|worker| process_memory(worker, "VmRSS:")).max().unwrap_or(0) >> 10
     }
 
     /// Requests a page, with a body and its type.
@@ -183,12 +184,6 @@ impl Drop for Nginx {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
-}
-
-fn memory_of(process: u32) -> Option<usize> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn nginx_command(folder: &Path, library: &Path) -> Command {

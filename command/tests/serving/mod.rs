@@ -3,6 +3,7 @@
 // Each file of tests uses a part of it.
 #![allow(dead_code)]
 
+use secrule_testkit::process_memory::process_memory;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -68,9 +69,7 @@ impl Serving {
 
     /// Returns a size of its memory, in bytes: `VmRSS:`, or `VmHWM:` for the largest one so far.
     pub fn memory(&self, name: &str) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_ascii_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+        process_memory(self.process.id(), name).unwrap()
     }
 
     pub fn signal(&self, name: &str) {

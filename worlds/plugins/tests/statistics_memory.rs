@@ -5,6 +5,7 @@
 use secrule_plugins::key::{Combination, Key};
 use secrule_plugins::statistics::{MAX_WINDOW, Statistics};
 use secrule_plugins::visit::Visit;
+use secrule_testkit::process_memory::process_memory;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -29,18 +30,13 @@ fn visit(second: u64, number: u32) -> Visit<'static> {
 }
 
 /// Returns the current memory of the process and its peak, in bytes, where the system tells them.
-fn process_memory() -> Option<(usize, usize)> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let read = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name))?;
-        Some(line.split_ascii_whitespace().nth(1)?.parse::<usize>().ok()? << 10)
-    };
-    Some((read("VmRSS:")?, read("VmHWM:")?))
+fn memory_and_peak() -> Option<(usize, usize)> {
+    Some((process_memory("self", "VmRSS:")?, process_memory("self", "VmHWM:")?))
 }
 
 #[test]
 fn a_million_addresses_in_an_hour_take_less_than_a_hundred_megabytes() {
-    let before = process_memory();
+    let before = memory_and_peak();
     let mut statistics = Statistics::new();
     statistics.switch_on(Combination::Ip);
     for minute in 0..60 {
@@ -69,7 +65,7 @@ fn a_million_addresses_in_an_hour_take_less_than_a_hundred_megabytes() {
     let bytes = statistics.bytes();
     println!("{bytes} bytes");
     assert!((30 * MEGABYTE..100 * MEGABYTE).contains(&bytes), "{bytes}");
-    if let (Some((before, _)), Some((after, peak))) = (before, process_memory()) {
+    if let (Some((before, _)), Some((after, peak))) = (before, memory_and_peak()) {
         println!("{} bytes of the process, {} at the peak", after - before, peak - before);
         assert!(peak - before < 100 * MEGABYTE, "{}", peak - before);
     }

@@ -9,6 +9,8 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use secrule::Waf;
 use secrule_pingora::WafProxy;
+use secrule_testkit::process_memory::process_memory;
+use secrule_testkit::streams::STREAM_RULES;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,20 +19,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-
-/// Rules of all phases. No rule looks at responses that are not text.
-const RULES: &str = r#"
-SecRuleEngine On
-SecRequestBodyAccess On
-SecRequestBodyLimit 131072
-SecRequestBodyLimitAction ProcessPartial
-SecResponseBodyAccess On
-SecResponseBodyMimeType text/plain text/html
-SecResponseBodyLimit 131072
-SecResponseBodyLimitAction ProcessPartial
-SecRule ARGS|REQUEST_BODY "@contains attack" "id:1,phase:2,deny,log"
-SecRule RESPONSE_BODY "@contains password" "id:2,phase:4,deny,log"
-"#;
 
 const PIECE: usize = 64 << 10;
 
@@ -72,7 +60,7 @@ async fn events_arrive_at_once() {
         async { Ok(reply(Arriving(receiver), "text/event-stream")) }
     })
     .await;
-    let address = proxy(upstream, RULES).await;
+    let address = proxy(upstream, STREAM_RULES).await;
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let request = Request::get("http://shop.example/events").version(version).header("Host", "shop.example");
         let mut response = ask(address, request.body(Empty::<Bytes>::new()).unwrap()).await;
@@ -93,7 +81,7 @@ async fn events_arrive_at_once() {
 
 #[tokio::test]
 async fn a_judged_body_reaches_the_upstream_as_it_came() {
-    let rules = RULES.replace("ProcessPartial", "Reject").replace("SecRequestBodyLimit 131072", "SecRequestBodyLimit 10000000");
+    let rules = STREAM_RULES.replace("ProcessPartial", "Reject").replace("SecRequestBodyLimit 131072", "SecRequestBodyLimit 10000000");
     let address = proxy(echo().await, &rules).await;
     for version in [Version::HTTP_11, Version::HTTP_2] {
         for length in [1, 65_536, 65_537, 1_000_000] {
@@ -117,7 +105,7 @@ async fn a_judged_body_reaches_the_upstream_as_it_came() {
 
 #[tokio::test]
 async fn an_attack_at_the_end_of_a_long_body_of_unknown_length_is_refused() {
-    let rules = RULES.replace("ProcessPartial", "Reject").replace("SecRequestBodyLimit 131072", "SecRequestBodyLimit 10000000");
+    let rules = STREAM_RULES.replace("ProcessPartial", "Reject").replace("SecRequestBodyLimit 131072", "SecRequestBodyLimit 10000000");
     // Nobody answers there.
     let address = proxy(([127, 0, 0, 1], 1).into(), &rules).await;
     let (sender, receiver) = unbounded_channel();
@@ -131,7 +119,7 @@ async fn an_attack_at_the_end_of_a_long_body_of_unknown_length_is_refused() {
 #[tokio::test]
 async fn a_body_that_rules_cannot_stop_streams() {
     let upstream = upstream(|request: Request<Incoming>| async move { Ok(reply(request.into_body(), "text/plain")) }).await;
-    let rules = RULES.replace("SecRuleEngine On", "SecRuleEngine DetectionOnly");
+    let rules = STREAM_RULES.replace("SecRuleEngine On", "SecRuleEngine DetectionOnly");
     let address = proxy(upstream, &rules).await;
     let (sender, receiver) = unbounded_channel();
     let request = Request::post("/").header("Host", "shop.example").header(CONTENT_TYPE, "text/plain").body(Arriving(receiver)).unwrap();
@@ -156,7 +144,7 @@ async fn long_bodies_pass_in_constant_memory() {
         Ok(response)
     })
     .await;
-    let address = proxy(upstream, RULES).await;
+    let address = proxy(upstream, STREAM_RULES).await;
     let before = memory();
     let request = Request::post("/").header("Host", "shop.example").header(CONTENT_TYPE, "application/octet-stream");
     let mut response = ask(address, request.body(Zeros(LENGTH)).unwrap()).await;
@@ -172,13 +160,12 @@ async fn long_bodies_pass_in_constant_memory() {
 
 /// Returns the memory of this process, in bytes.
 fn memory() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    process_memory("self", "VmRSS:").unwrap()
 }
 
 #[tokio::test]
 async fn a_body_longer_than_what_may_be_held_is_refused() {
-    let rules = RULES.replace("ProcessPartial", "Reject").replace("131072", "10000000");
+    let rules = STREAM_RULES.replace("ProcessPartial", "Reject").replace("131072", "10000000");
     let upstream = upstream(async |_| Ok(reply(Full::from(vec![b'a'; 300_000]), "text/plain"))).await;
     let proxy = WafProxy::new(Proxy::to(upstream), Waf::from_rules(&rules).unwrap()).held_limit(100_000);
     let address = start(proxy).await;
@@ -195,7 +182,7 @@ async fn a_body_longer_than_what_may_be_held_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_waits_is_told_to_continue() {
-    let address = proxy(echo().await, RULES).await;
+    let address = proxy(echo().await, STREAM_RULES).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = "POST / HTTP/1.1\r\nHost: shop.example\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Type: text/css\r\nContent-Length: 5\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -226,7 +213,7 @@ async fn the_next_upstream_gets_the_whole_body_too() {
         }
         bodies
     });
-    let rules = RULES.replace("ProcessPartial", "Reject").replace("131072", "10000000");
+    let rules = STREAM_RULES.replace("ProcessPartial", "Reject").replace("131072", "10000000");
     let address = start(WafProxy::new(Proxy { retries: 1, ..Proxy::to(upstream) }, Waf::from_rules(&rules).unwrap())).await;
     let body = format!("{}end", "a".repeat(200_000));
     assert_eq!(ask(address, post("/", "text/css", body.clone())).await.status(), 200);

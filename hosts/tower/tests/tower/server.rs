@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use secrule_testkit::process_memory::process_memory;
+use secrule_testkit::streams::STREAM_RULES;
 use secrule_tower::RequestBody;
 use std::io;
 use std::net::SocketAddr;
@@ -21,21 +23,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tower::{Layer as _, service_fn};
-
-/// Rules of all phases. No rule looks at responses that are not text.
-const RULES: &str = r#"
-SecRuleEngine On
-SecRequestBodyAccess On
-SecRequestBodyLimit 131072
-SecRequestBodyLimitAction ProcessPartial
-SecResponseBodyAccess On
-SecResponseBodyMimeType text/plain text/html
-SecResponseBodyLimit 131072
-SecResponseBodyLimitAction ProcessPartial
-SecRule ARGS|REQUEST_BODY "@contains attack" "id:1,phase:2,deny,log"
-SecRule RESPONSE_HEADERS:X-Secret "@rx ." "id:2,phase:3,deny,log"
-SecRule RESPONSE_BODY "@contains password" "id:3,phase:4,deny,log"
-"#;
 
 type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
@@ -63,7 +50,7 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = TowerToHyperService::new(layer(RULES).layer(service_fn(service)));
+    let service = TowerToHyperService::new(layer(STREAM_RULES).layer(service_fn(service)));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let service = service.clone();
@@ -102,8 +89,7 @@ fn nothing() -> Empty<Bytes> {
 
 /// Returns the memory of this process, in bytes.
 fn memory() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    process_memory("self", "VmRSS:").unwrap()
 }
 
 #[tokio::test]
