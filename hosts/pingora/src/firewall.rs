@@ -2,7 +2,7 @@
 
 use crate::answer::write_answer;
 use crate::context::WafContext;
-use crate::options::Options;
+use crate::options::{Options, ends};
 use crate::request;
 use crate::response::{self, Held};
 use bytes::Bytes;
@@ -29,7 +29,7 @@ pub struct WafProxy<P> {
 impl<P> WafProxy<P> {
     /// Puts a firewall in front of a proxy. The ends of the connection are those that Pingora knows; see [`connection`](Self::connection).
     pub fn new(inner: P, waf: Waf) -> Self {
-        Self { inner, waf, options: Arc::default() }
+        Self { inner, waf, options: Arc::new(Options::new(ends)) }
     }
 
     /// Sets who tells the ends of a request's connection: rules about addresses, bans and rates need them. Behind a load balancer return the address of the

@@ -1,7 +1,7 @@
 //! The layer: rules, and what the host says about itself.
 
-use crate::answer::{Page, Refusal, plain_page};
-use crate::host::{BLOCKING_FROM, HELD_LIMIT};
+use crate::answer::Refusal;
+use crate::options::Options;
 use crate::service::WafService;
 use bytes::Bytes;
 use http::Response;
@@ -15,37 +15,14 @@ use tower_layer::Layer;
 #[derive(Clone)]
 pub struct WafLayer {
     waf: Waf,
-    options: Arc<Options>,
-}
-
-/// Tells the ends of a request's connection.
-type Connect = dyn Fn(&Parts) -> Connection + Send + Sync;
-
-/// Chooses the rules of a request.
-type Choose = dyn Fn(&Parts) -> Option<Waf> + Send + Sync;
-
-/// Options of the layer.
-#[derive(Clone)]
-pub struct Options {
-    pub connection: Arc<Connect>,
-    pub rules_by: Option<Arc<Choose>>,
-    pub page: Arc<Page>,
-    pub held_limit: usize,
-    pub blocking_from: usize,
+    options: Arc<Options<Parts>>,
 }
 
 impl WafLayer {
     /// Makes a layer. `connection` returns the ends of a request's connection: rules about addresses, bans and rates need them. Behind a load balancer
     /// return the address of the client, not of the balancer.
     pub fn new(waf: Waf, connection: impl Fn(&Parts) -> Connection + Send + Sync + 'static) -> Self {
-        let options = Options {
-            connection: Arc::new(connection),
-            rules_by: None,
-            page: Arc::new(plain_page),
-            held_limit: HELD_LIMIT,
-            blocking_from: BLOCKING_FROM,
-        };
-        Self { waf, options: Arc::new(options) }
+        Self { waf, options: Arc::new(Options::new(connection)) }
     }
 
     /// Chooses the rules of each request by its head, for several sites behind one server. `choose` is called once, before any rule runs; `None` means

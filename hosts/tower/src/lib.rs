@@ -65,6 +65,7 @@ mod exchange;
 mod hold;
 mod inspection;
 mod layer;
+mod options;
 mod pieces;
 mod request_body;
 mod response_body;
@@ -83,6 +84,7 @@ pub use service::WafService;
 pub mod host {
     pub use crate::answer::{Page, plain_page};
     pub use crate::exchange::Exchange;
+    pub use crate::options::Options;
     pub use crate::pieces::Pieces;
 
     /// Default maximum number of bytes of a body that is held back while rules may stop it, where the limits of the rules are larger, or have no action.

@@ -4,7 +4,7 @@ use crate::answer::Refusal;
 use crate::exchange::Exchange;
 use crate::hold::{Full, Held};
 use crate::inspection::Inspection;
-use crate::layer::Options;
+use crate::options::Options;
 use crate::request_body::RequestBody;
 use crate::response_body::ResponseBody;
 use http::header::{ACCEPT_ENCODING, COOKIE};
@@ -24,18 +24,18 @@ use tower_service::Service;
 pub struct WafService<S> {
     inner: S,
     waf: Waf,
-    options: Arc<Options>,
+    options: Arc<Options<Parts>>,
 }
 
 /// One exchange, and what judges it.
 struct Judge {
     exchange: Exchange,
-    options: Arc<Options>,
+    options: Arc<Options<Parts>>,
     version: Version,
 }
 
 impl<S> WafService<S> {
-    pub(crate) fn new(inner: S, waf: Waf, options: Arc<Options>) -> Self {
+    pub(crate) fn new(inner: S, waf: Waf, options: Arc<Options<Parts>>) -> Self {
         Self { inner, waf, options }
     }
 }
