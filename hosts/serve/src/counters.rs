@@ -1,12 +1,9 @@
 //! Numbers of a server: what it does now, and what failed since its start.
 
-use http_body::{Body, Frame, SizeHint};
 use secrule_metrics::{Exposition, Family, Label};
 use secrule_tower::Refusal;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 /// Numbers of a server. Reading them waits for nothing.
 #[derive(Debug, Default)]
@@ -164,36 +161,6 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         (self.gauge)(&self.counters).fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of a response, whose exchange is counted until it is sent or given up.
-pub struct CountedBody<B> {
-    body: B,
-    _exchange: Counted,
-}
-
-impl<B> CountedBody<B> {
-    /// Counts an exchange as long as the body is there.
-    pub fn new(body: B, exchange: Counted) -> Self {
-        Self { body, _exchange: exchange }
-    }
-}
-
-impl<B: Body + Unpin> Body for CountedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

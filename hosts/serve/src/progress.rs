@@ -3,7 +3,7 @@
 //! An exchange waits for its client while no piece of its answer is asked for, as when a window of HTTP/2 is closed. A connection waits, too, while the
 //! system takes no bytes for it. While an exchange waits for the rules or the upstream, the client is not to blame.
 
-use crate::counters::Waiting;
+use crate::counters::{Counted, Counters, Waiting};
 use crate::settings::Timeouts;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
@@ -12,7 +12,10 @@ use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, sleep_until};
 
 /// Progress of a connection, which its exchanges share.
-pub struct Progress(Mutex<State>);
+pub struct Progress {
+    state: Mutex<State>,
+    counters: Arc<Counters>,
+}
 
 struct State {
     exchanges: usize,
@@ -24,8 +27,9 @@ struct State {
     blocked: Option<Instant>,
 }
 
-/// An exchange of a connection, until it is dropped.
+/// An exchange of a connection, until it is dropped: while it is judged, and while its answer is sent.
 pub struct RunningExchange {
+    _counted: Counted,
     progress: Arc<Progress>,
     is_waiting: bool,
 }
@@ -37,15 +41,16 @@ pub struct WatchedBody<B> {
 }
 
 impl Progress {
-    /// Begins a connection.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { exchanges: 0, waiting: 0, since: Instant::now(), blocked: None })))
+    /// Begins a connection, whose exchanges are counted.
+    pub fn new(counters: &Arc<Counters>) -> Arc<Self> {
+        let state = Mutex::new(State { exchanges: 0, waiting: 0, since: Instant::now(), blocked: None });
+        Arc::new(Self { state, counters: Arc::clone(counters) })
     }
 
     /// Begins an exchange.
     pub fn begin(self: &Arc<Self>) -> RunningExchange {
         self.change(|state| state.exchanges += 1);
-        RunningExchange { progress: Arc::clone(self), is_waiting: false }
+        RunningExchange { _counted: self.counters.begin_exchange(), progress: Arc::clone(self), is_waiting: false }
     }
 
     /// Notes that the system takes no bytes for the connection, or takes them again.
@@ -81,7 +86,7 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The server: takes connections, and gives their requests to the rules and the proxy of their site.
 
-use crate::counters::{CountedBody, Counters, Waiting};
+use crate::counters::{Counters, Waiting};
 use crate::forwarded::{self, Ends};
 use crate::permit::ConnectionPermit;
 use crate::proxy::{Proxy, page};
@@ -178,14 +178,14 @@ impl Shared {
                 }
                 Err(status) => Err(page(status)),
             };
-            let (exchange, counters) = (counters.begin_exchange(), Arc::clone(&counters));
+            let counters = Arc::clone(&counters);
             async move {
                 let response: Response<_> = match answer {
                     Ok(answer) => answer.await?.map(Either::Left),
                     Err(page) => page,
                 };
                 response.extensions().get::<Refusal>().inspect(|refusal| counters.refuse(refusal));
-                Ok::<_, Infallible>(response.map(|body| CountedBody::new(body, exchange)))
+                Ok::<_, Infallible>(response)
             }
         };
         speak(stream, HttpVersions::Both, self.settings.timeouts, &self.counters, watcher, answer).await;

@@ -187,7 +187,7 @@ pub(crate) async fn speak<S, F, E, B>(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(timeouts.head)
         .max_concurrent_streams(MAX_STREAMS);
-    let progress = Progress::new();
+    let progress = Progress::new(counters);
     let (counted, begun) = (Arc::clone(counters), Arc::clone(&progress));
     let service = service_fn(move |request: Request<Incoming>| {
         let exchange = begun.begin();
