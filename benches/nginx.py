@@ -16,6 +16,15 @@ LARGE = "/large.html?q=running+shoes+size+42&page=3&sort=price_asc&brand=acme&co
 ATTACK = "/small.html?id=1%27%20UNION%20SELECT%20name,password%20FROM%20users--%20-"
 TICK = 1e6 / os.sysconf("SC_CLK_TCK")
 
+# Folders of an nginx that leaves nothing elsewhere.
+FOLDERS = """
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+"""
+
 CONFIGURATION = """
 {load_module}
 user root root;
@@ -28,11 +37,7 @@ http {{
     access_log off;
     default_type text/html;
     keepalive_requests 1000000000;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+""" + FOLDERS + """
     root {folder}/pages;
 {rules}
 {servers}

@@ -10,7 +10,7 @@ and that to an attack 403. Prints for each the best turn: requests in a second, 
 then the ratios. Only these mean anything, and only where nothing else runs. Ends with 1 where `secrule serve` is not 8 times as fast as nginx with PEER."""
 import http.client, json, os, re, shutil, subprocess, sys, tempfile, time
 from pathlib import Path
-from nginx import HEADERS, MODULE, free_port, missing, processor_time
+from nginx import FOLDERS, HEADERS, MODULE, free_port, missing, processor_time
 
 DEBIAN = "/usr/lib/x86_64-linux-gnu/libmodsecurity.so.3"
 TARGET = "/shop/list?q=running+shoes&page=3&sort=price_asc"
@@ -32,12 +32,7 @@ http {{
     access_log off;
     keepalive_requests 1000000000;
     client_body_buffer_size 64k;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-"""
+""" + FOLDERS
 UPSTREAM = COMMON + """
     server {{ listen 127.0.0.1:{port}; location / {{ return 200 "<p>The quick brown fox jumps over the lazy dog.</p>"; }} }}
 }}
