@@ -71,7 +71,7 @@ static EXPECTED: LazyLock<usize> = LazyLock::new(|| {
     })
 });
 
-/// Returns the line about a rule set with fewer rules than expected after a file: an empty file opens the door, and nobody else says so.
+/// Returns the line about a rule set that has fewer rules than expected after a file. A host that loads an empty file does not report it.
 fn too_few(name: &str, rules: usize, expected: usize) -> Option<String> {
     let line = || format!("too few rules: {rules} after {name}, and {EXPECTED_VARIABLE}={expected}; `secrule check` shows what is loaded");
     (rules < expected).then(line)

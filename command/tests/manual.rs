@@ -55,7 +55,7 @@ fn followed(page: Page) -> Trial {
             "nginx" => Needs::Program("nginx"),
             "nginx-modsecurity" => Needs::File("ngx_http_modsecurity_module.so", &MODULES),
             "trafficserver" => Needs::File("tslua.so", &["/usr/lib/trafficserver/modules"]),
-            other => panic!("{}: nobody knows what `{other}` is", page.path.display()),
+            other => panic!("{}: no test knows blocks of `{other}`", page.path.display()),
         });
     }
     trials::trial(page.path.display().to_string(), &needs, move || {
@@ -98,7 +98,7 @@ fn links_of_the_book_stay_in_it() {
     let mut astray = Vec::new();
     for page in &pages {
         let (links, included) = linked(page);
-        // What a page includes has links, too, which are meant from where the page is.
+        // A page includes texts with links, which count from the page that includes them.
         let within = included.iter().filter(|path| path.extension().is_some_and(|end| end == "md")).flat_map(|path| linked(path).0);
         let within = within.map(|path| Path::new("docs").join(path));
         let own = links.into_iter().filter(|link| !included.contains(link));

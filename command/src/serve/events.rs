@@ -92,7 +92,7 @@ fn line(bytes: &[u8]) -> String {
 fn write_all(entries: &Receiver<Entry>) {
     for entry in entries {
         match entry {
-            // Without a reader there is nobody to tell. The lock is taken for each line: others write there, too.
+            // A write fails if the reader has gone. The lock is taken for each line, because others write there, too.
             Entry::Line(line) => drop(writeln!(io::stdout(), "{line}")),
             Entry::Mark(sender) => drop(sender.send(())),
         }

@@ -175,7 +175,7 @@ async fn serve_one(options: &Options, rules: &Rules<'_>, page: &Page, observer: 
     }
     let server = Server::bind(settings, waf.clone()).map_err(refused)?;
     let behind = options.upstream.as_ref().map_or_else(|| "a page to try it".to_owned(), ToString::to_string);
-    // A signal may come as soon as somebody knows that the server is open.
+    // Whoever reads that the server is open may send a signal at once.
     let hangups = [signal(SignalKind::hangup())?, signal(SignalKind::hangup())?];
     tell_open(options, &server, &format!("{} in front of {behind}", numbered(reload::count(&waf), "rule")));
     let upstream = options.upstream.clone();

@@ -66,7 +66,7 @@ pub struct Shared<'o> {
 }
 
 impl Shared<'_> {
-    /// Returns the networks of those who may ask: this machine, because whoever is on it can ask its servers without the proxy in front of them, and others.
+    /// Returns the networks that may ask: this machine, whose programs can reach its servers without the proxy in front of them, and those of `--trust`.
     fn trusted(&self) -> Vec<IpNet> {
         let own = IpNet::new(Ipv4Addr::LOCALHOST.into(), 8).into_iter().chain([IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))]);
         own.chain(self.trusted.iter().copied()).collect()
@@ -76,7 +76,7 @@ impl Shared<'_> {
 /// Open listeners.
 pub struct Questions {
     listeners: Vec<Open>,
-    /// How each listener answers, for the operator.
+    /// A line for the operator about each listener.
     lines: Vec<String>,
     has_sites: bool,
     counts: Arc<Counts>,

@@ -160,7 +160,7 @@ fn times_since(files: BTreeSet<PathBuf>, loaded: SystemTime) -> Times {
 }
 
 fn times(paths: impl Iterator<Item = PathBuf>) -> Times {
-    // What is not a file, such as the rules that are built in, never changes.
+    // The rules that are built in have no file, and never change.
     let with_time = |path: PathBuf| {
         let changed = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
         (path, changed)

@@ -136,7 +136,7 @@ pub fn caddy_asks() {
     // Its body is not sent: the policy lets it pass.
     assert_eq!(post(proxy.address, "/", FORM, SQL_INJECTION).status, 200);
     daemon.line("forward-auth: POST /login passes: rules need more of its body");
-    // What a client writes about itself is not believed, or refused.
+    // The daemon ignores or refuses headers that a client writes about itself.
     let forged = send(proxy.address, "GET", &format!("/?{SQL_INJECTION}"), &["X-Forwarded-Uri: /", "X-Original-URI: /"], b"");
     assert!(forged.status >= 400, "{forged:?}");
     daemon.kill();

@@ -164,7 +164,7 @@ pub fn example(name: &str, replaced: &[(&str, String)]) -> String {
     })
 }
 
-/// Returns an address that nobody listens on.
+/// Returns an address without a listener.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

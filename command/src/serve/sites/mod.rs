@@ -159,7 +159,7 @@ impl Load<'_> {
         let mut text = String::new();
         let mode = match engine {
             Some(Engine::Off) => Some("Off"),
-            // What the command line says holds for all that is not off, whatever a file of rules says.
+            // The command line decides for each site that is not off, whatever a file of rules says.
             Some(_) if self.rules.detect_only => Some("DetectionOnly"),
             None if self.rules.detect_only && has_others => Some("DetectionOnly"),
             Some(Engine::On) => Some("On"),
