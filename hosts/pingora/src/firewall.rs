@@ -7,13 +7,13 @@ use crate::request;
 use crate::response::{self, Held};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT_ENCODING, EXPECT};
+use http::header::{ACCEPT_ENCODING, COOKIE, EXPECT};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use secrule::{Connection, Transaction, Waf};
 use secrule_tower::Refusal;
-use secrule_tower::host::Exchange;
+use secrule_tower::host::{Exchange, joined_cookies};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,6 +78,9 @@ impl<P> WafProxy<P> {
         context.inspects_responses = waf.inspects_responses();
         let exchange = Exchange::new(waf.begin((self.options.connection)(session)));
         context.exchange = Some(exchange.clone());
+        if let Some(cookies) = joined_cookies(&session.req_header().headers, session.req_header().version) {
+            session.req_header_mut().insert_header(COOKIE, cookies)?;
+        }
         session.req_header_mut().extensions_mut().insert(exchange.inspection().clone());
         match request::judge(session, &exchange, &self.options).await? {
             Ok(body) => {

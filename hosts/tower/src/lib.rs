@@ -61,6 +61,7 @@
 #![cfg_attr(test, allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
 
 mod answer;
+mod cookies;
 mod exchange;
 mod hold;
 mod inspection;
@@ -83,6 +84,7 @@ pub use service::WafService;
 /// Parts for hosts that are not Tower services, such as `secrule-pingora`: an exchange, its end, and its answer when it is refused.
 pub mod host {
     pub use crate::answer::{Page, plain_page};
+    pub use crate::cookies::joined_cookies;
     pub use crate::exchange::Exchange;
     pub use crate::options::Options;
     pub use crate::pieces::Pieces;

@@ -1,6 +1,7 @@
 //! The service: judges a request, calls the inner service, judges its response.
 
 use crate::answer::Refusal;
+use crate::cookies::joined_cookies;
 use crate::exchange::Exchange;
 use crate::hold::{Full, Held};
 use crate::inspection::Inspection;
@@ -9,7 +10,7 @@ use crate::request_body::RequestBody;
 use crate::response_body::ResponseBody;
 use http::header::{ACCEPT_ENCODING, COOKIE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
+use http::{Request, Response, Version};
 use http_body::Body;
 use secrule::{Transaction, Waf};
 use std::fmt;
@@ -64,7 +65,9 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (mut head, body) = request.into_parts();
-        join_cookies(&mut head);
+        if let Some(cookies) = joined_cookies(&head.headers, head.version) {
+            head.headers.insert(COOKIE, cookies);
+        }
         let chosen = self.options.rules_by.as_ref().and_then(|choose| choose(&head));
         let waf = chosen.as_ref().unwrap_or(&self.waf);
         let transaction = waf.begin((self.options.connection)(&head));
@@ -151,17 +154,6 @@ impl Judge {
         response.extensions_mut().insert(refusal);
         response.extensions_mut().insert::<Inspection>(self.exchange.inspection().clone());
         response
-    }
-}
-
-/// Joins the cookies that clients of HTTP/2 may send in a field each (RFC 9113, section 8.2.3): rules, and servers of HTTP/1, read one field.
-fn join_cookies(head: &mut Parts) {
-    if head.version < Version::HTTP_2 || head.headers.get_all(COOKIE).iter().nth(1).is_none() {
-        return;
-    }
-    let cookies: Vec<&[u8]> = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
-        head.headers.insert(COOKIE, joined);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Proxy, ask, get, post, reply, rules, start, text, upstream, wait_for};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, LOCATION, UPGRADE};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, COOKIE, LOCATION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
@@ -10,8 +10,8 @@ use hyper_util::rt::TokioIo;
 use secrule::Waf;
 use secrule_pingora::{Connection, WafProxy};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -52,6 +52,25 @@ async fn echo() -> (SocketAddr, Proxy, Arc<AtomicUsize>, Arc<crate::support::Log
     let (waf, log) = rules(RULES);
     let proxy = Proxy::to(upstream);
     (start(WafProxy::new(proxy.clone(), waf)).await, proxy, requests, log)
+}
+
+#[tokio::test]
+async fn cookies_that_http_2_splits_are_one_for_rules_and_upstreams() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let cookies = Arc::clone(&seen);
+    let upstream = upstream(move |request: Request<Incoming>| {
+        let all = request.headers().get_all(COOKIE).iter().map(|value| value.to_str().unwrap().to_owned());
+        *cookies.lock().unwrap() = all.collect::<Vec<_>>();
+        async { Ok(reply(Full::from("hello"), "text/plain")) }
+    })
+    .await;
+    let (waf, _) = rules("SecRuleEngine On\nSecRule REQUEST_HEADERS:Cookie \"@contains 1; b\" \"id:1,phase:1,deny\"");
+    let address = start(WafProxy::new(Proxy::to(upstream), waf)).await;
+    for (first, status) in [("a=1", 403), ("a=3", 200)] {
+        let request = Request::get("http://shop.example/").version(Version::HTTP_2).header(COOKIE, first).header(COOKIE, "b=2");
+        assert_eq!(ask(address, request.body(Empty::<Bytes>::new()).unwrap()).await.status(), status, "{first}");
+    }
+    assert_eq!(*seen.lock().unwrap(), ["a=3; b=2"]);
 }
 
 #[tokio::test]
