@@ -3,7 +3,7 @@
 use super::access::Refusal;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -63,7 +63,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
 
 /// Returns the answer to a request that is not allowed. It says what to do, and nothing about the server.
 pub fn refused(refusal: Refusal) -> Answer {
-    match refusal {
+    let mut answer = match refusal {
         Refusal::Host => text(StatusCode::MISDIRECTED_REQUEST, "open this page by its address, such as http://127.0.0.1:9090/\n"),
         Refusal::Site => text(StatusCode::FORBIDDEN, "pages of other sites may not ask here\n"),
         Refusal::Token => {
@@ -71,7 +71,10 @@ pub fn refused(refusal: Refusal) -> Answer {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             answer
         }
-    }
+    };
+    // Whoever may not ask keeps no place from those who may.
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// Returns an answer with the headers of all answers.

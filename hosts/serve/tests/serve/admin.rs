@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const RULES: &str = "SecRuleEngine On\nSecRule ARGS \"@contains <img\" \"id:7,phase:1,deny,log,msg:'An image'\"";
 
@@ -93,6 +94,16 @@ async fn without_the_token_nobody_learns_anything() {
         assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
     }
     assert_eq!(page.status("GET /api/status", &[&page.bearer(), "Origin: http://evil.example"], "").await, 403);
+}
+
+#[tokio::test]
+async fn a_connection_without_the_token_ends_after_its_answer() {
+    let page = Page::start();
+    let mut stream = TcpStream::connect(&page.address).await.unwrap();
+    stream.write_all(format!("GET /api/status HTTP/1.1\r\nHost: {}\r\n\r\n", page.address).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[tokio::test]
