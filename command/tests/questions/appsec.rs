@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 
 /// Asks as a bouncer does: with POST if there is a body.
 fn ask(address: SocketAddr, method: &str, target: &str, headers: &[&str], body: &str) -> Answer {
+    ask_of(address, "11", method, target, headers, body)
+}
+
+/// Asks about a request of a version of HTTP.
+fn ask_of(address: SocketAddr, version: &str, method: &str, target: &str, headers: &[&str], body: &str) -> Answer {
     let described = [
         "X-Crowdsec-Appsec-Ip: 192.0.2.7".to_owned(),
         format!("X-Crowdsec-Appsec-Verb: {method}"),
         format!("X-Crowdsec-Appsec-Uri: {target}"),
         "X-Crowdsec-Appsec-Host: shop.example".to_owned(),
         "X-Crowdsec-Appsec-User-Agent: browser".to_owned(),
-        "X-Crowdsec-Appsec-Http-Version: 11".to_owned(),
+        format!("X-Crowdsec-Appsec-Http-Version: {version}"),
     ];
     let length = format!("Content-Length: {}", body.len());
     let mut all: Vec<&str> = described.iter().map(String::as_str).chain(headers.iter().copied()).collect();
@@ -44,12 +49,14 @@ pub fn bouncers_ask_with_bodies() {
     // It was empty: bouncers keep or remove its length.
     assert_allowed(&ask(address, "POST", "/empty", &["Content-Length: 0"], ""));
     assert_allowed(&ask(address, "POST", "/empty", &[], ""));
+    // A body of HTTP/2 needs no length, and the bouncer does not send one without.
+    assert_banned(&ask_of(address, "20", "POST", "/api", &[], ""));
     let missing = send(address, "GET", "/", &["X-Crowdsec-Appsec-Ip: 192.0.2.7"], b"");
     assert!(missing.status == 500 && missing.body.contains("x-crowdsec-appsec-verb"), "{missing:?}");
     // A client added one of them.
     assert_banned(&ask(address, "GET", "/", &["x-crowdsec-appsec-uri: /clean"], ""));
     let counted = daemon.counts("appsec");
-    assert!(counted.ends_with("6 passed, 3 stopped, 1 refused, 2 failed; 1 with a hidden body"), "{counted}");
+    assert!(counted.ends_with("6 passed, 3 stopped, 2 refused, 2 failed; 2 with a hidden body"), "{counted}");
 }
 
 pub fn bouncers_need_the_key() {

@@ -114,7 +114,10 @@ async fn a_path_has_its_rules_only_if_all_servers_read_it_so() {
         assert_eq!(answer(&server, target, "Host: shop.example\r\n").await, who, "{target}");
     }
     // Some servers take the path from a header.
-    assert_eq!(answer(&server, "/api/list?attack", "Host: shop.example\r\nX-Rewrite-URL: /admin\r\n").await, "403");
+    for name in ["X-Rewrite-URL", "X_Original_URL", "SCRIPT_NAME", "Path-Info", "X-Forwarded-Prefix", "X-Forwarded-Uri"] {
+        let headers = format!("Host: shop.example\r\n{name}: /admin\r\n");
+        assert_eq!(answer(&server, "/api/list?attack", &headers).await, "403", "{name}");
+    }
 }
 
 #[tokio::test]
